@@ -1,0 +1,25 @@
+//! Adapters for the ports of `payout-core`, each behind the cargo feature of its name.
+//!
+//! | port | adapters |
+//! |---|---|
+//! | `PayoutRepository` | [`postgres`], [`sqlite`], [`memory`] |
+//! | `JobQueue` | [`redis`], [`memory`] |
+//! | `Processor` | [`http`], [`simulated`] |
+//!
+//! The two SQL repositories share the row, the mapping and the error mapping (`sql`), and nothing else: their
+//! statements are constants beside the methods that run them.
+
+#[cfg(feature = "http")]
+pub mod http;
+#[cfg(feature = "memory")]
+pub mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
+#[cfg(feature = "simulated")]
+pub mod simulated;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;

@@ -1,0 +1,324 @@
+//! Money: a positive decimal amount of one ISO 4217 currency, parsed once and valid ever after.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// The most significant digits an amount may be written with.
+pub const MAX_DIGITS: u32 = 18;
+
+/// An ISO 4217 currency that payments are made in.
+///
+/// Codes without a minor unit (gold, testing codes, drawing rights) are not accepted.
+///
+/// ```
+/// use payout_core::money::Currency;
+/// assert_eq!("jpy".parse::<Currency>().unwrap().minor_units(), 0);
+/// assert!("РУБ".parse::<Currency>().is_err());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Currency(iso_currency::Currency);
+
+impl Currency {
+    /// The three upper-case letters.
+    pub fn code(self) -> &'static str {
+        self.0.code()
+    }
+
+    /// How many decimals the currency has: 2 for USD, 0 for JPY, 3 for BHD.
+    pub fn minor_units(self) -> u32 {
+        self.0.exponent().map_or(0, u32::from)
+    }
+}
+
+/// The text is not the code of a currency that payments are made in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("This is not an ISO 4217 currency code that payouts can be made in.")]
+pub struct UnknownCurrency;
+
+impl FromStr for Currency {
+    type Err = UnknownCurrency;
+
+    /// Takes the code in any case.
+    fn from_str(code: &str) -> Result<Self, UnknownCurrency> {
+        if code.len() != 3 {
+            return Err(UnknownCurrency);
+        }
+        let currency = iso_currency::Currency::from_code(&code.to_ascii_uppercase()).ok_or(UnknownCurrency)?;
+        if currency.exponent().is_none() || currency.is_special() {
+            return Err(UnknownCurrency);
+        }
+        Ok(Self(currency))
+    }
+}
+
+impl TryFrom<String> for Currency {
+    type Error = UnknownCurrency;
+
+    fn try_from(code: String) -> Result<Self, UnknownCurrency> {
+        code.parse()
+    }
+}
+
+impl From<Currency> for String {
+    fn from(currency: Currency) -> Self {
+        currency.code().to_owned()
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// Why a text is not an amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AmountError {
+    /// Not a decimal number.
+    #[error("A valid number is required.")]
+    NotANumber,
+    /// Zero or less.
+    #[error("Ensure this value is greater than zero.")]
+    NotPositive,
+    /// More than [`MAX_DIGITS`] digits.
+    #[error("Ensure that there are no more than 18 digits in total.")]
+    TooManyDigits,
+    /// More decimals than the currency has.
+    #[error("Ensure that there are no more than {allowed} decimal places for {currency}.")]
+    TooManyDecimals {
+        /// The decimals of the currency.
+        allowed: u32,
+        /// The currency.
+        currency: Currency,
+    },
+}
+
+/// A positive decimal number as a client wrote it, not yet tied to a currency.
+///
+/// Parsed from text, never through a float: `0.1` is one tenth. Exponents are understood (`1e2`), and trailing
+/// zeros of a fraction count as decimals, as written.
+///
+/// ```
+/// use payout_core::money::{Amount, AmountError};
+/// assert_eq!("1e2".parse::<Amount>().unwrap(), "100".parse().unwrap());
+/// assert_eq!("NaN".parse::<Amount>(), Err(AmountError::NotANumber));
+/// assert_eq!("1e400".parse::<Amount>(), Err(AmountError::TooManyDigits));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Amount(Decimal);
+
+impl FromStr for Amount {
+    type Err = AmountError;
+
+    fn from_str(text: &str) -> Result<Self, AmountError> {
+        let (negative, unsigned) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => (mantissa, parse_exponent(exponent)?),
+            None => (unsigned, 0),
+        };
+        let (whole, fraction) = match mantissa.split_once('.') {
+            Some((whole, fraction)) if !fraction.is_empty() => (whole, fraction),
+            Some(_) => return Err(AmountError::NotANumber),
+            None => (mantissa, ""),
+        };
+        if whole.is_empty() || !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
+            return Err(AmountError::NotANumber);
+        }
+        let digits = [whole, fraction].concat();
+        let digits = digits.trim_start_matches('0');
+        if negative || digits.is_empty() {
+            return Err(AmountError::NotPositive);
+        }
+        let scale = i64::try_from(fraction.len()).unwrap_or(i64::MAX).saturating_sub(exponent);
+        let digit_count = i64::try_from(digits.len()).unwrap_or(i64::MAX);
+        let written = digit_count.saturating_add(0.max(scale.saturating_neg()));
+        if written > i64::from(MAX_DIGITS) || scale > i64::from(MAX_DIGITS) {
+            return Err(AmountError::TooManyDigits);
+        }
+        let mut value: i128 = digits.parse().map_err(|_| AmountError::NotANumber)?;
+        for _ in scale..0 {
+            value *= 10;
+        }
+        let scale = u32::try_from(scale.max(0)).map_err(|_| AmountError::TooManyDigits)?;
+        Decimal::try_from_i128_with_scale(value, scale).map(Self).map_err(|_| AmountError::TooManyDigits)
+    }
+}
+
+/// The exponent, kept within bounds that no amount of [`MAX_DIGITS`] can need.
+fn parse_exponent(text: &str) -> Result<i64, AmountError> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(AmountError::NotANumber);
+    }
+    let size = digits.parse::<i64>().unwrap_or(i64::MAX).min(1_000_000);
+    Ok(if text.starts_with('-') { -size } else { size })
+}
+
+/// A positive amount of a currency, with exactly that currency's decimals.
+///
+/// ```
+/// use payout_core::money::Money;
+/// let money = Money::new("10.5".parse().unwrap(), "USD".parse().unwrap()).unwrap();
+/// assert_eq!(money.amount().to_string(), "10.50");
+/// assert!(Money::new("10.5".parse().unwrap(), "JPY".parse().unwrap()).is_err());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "(String, Currency)", into = "(String, Currency)")]
+pub struct Money {
+    amount: Decimal,
+    currency: Currency,
+}
+
+impl Money {
+    /// Ties an amount to its currency.
+    ///
+    /// # Errors
+    /// [`AmountError::TooManyDecimals`] when the amount is written finer than the currency's minor unit.
+    pub fn new(amount: Amount, currency: Currency) -> Result<Self, AmountError> {
+        let allowed = currency.minor_units();
+        if amount.0.scale() > allowed {
+            return Err(AmountError::TooManyDecimals { allowed, currency });
+        }
+        let mut scaled = amount.0;
+        scaled.rescale(allowed);
+        Ok(Self { amount: scaled, currency })
+    }
+
+    /// Reads a stored amount back, whatever scale the store keeps.
+    ///
+    /// # Errors
+    /// [`AmountError`] when the stored value is not a valid amount of the currency.
+    pub fn restore(amount: Decimal, currency: Currency) -> Result<Self, AmountError> {
+        if amount <= Decimal::ZERO {
+            return Err(AmountError::NotPositive);
+        }
+        Self::new(Amount(amount.normalize()), currency)
+    }
+
+    /// The amount, scaled to the currency's decimals; its `Display` is the wire format.
+    pub fn amount(self) -> Decimal {
+        self.amount
+    }
+
+    /// The currency.
+    pub fn currency(self) -> Currency {
+        self.currency
+    }
+}
+
+impl TryFrom<(String, Currency)> for Money {
+    type Error = AmountError;
+
+    fn try_from((amount, currency): (String, Currency)) -> Result<Self, AmountError> {
+        Self::new(amount.parse()?, currency)
+    }
+}
+
+impl From<Money> for (String, Currency) {
+    fn from(money: Money) -> Self {
+        (money.amount.to_string(), money.currency)
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.amount, self.currency)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn money(amount: &str, currency: &str) -> Result<String, AmountError> {
+        Money::new(amount.parse()?, currency.parse().unwrap()).map(|money| money.to_string())
+    }
+
+    #[test]
+    fn an_amount_is_answered_with_its_currencys_decimals() {
+        assert_eq!(money("10", "usd").unwrap(), "10.00 USD");
+        assert_eq!(money("10.5", "BHD").unwrap(), "10.500 BHD");
+        assert_eq!(money("10", "JPY").unwrap(), "10 JPY");
+    }
+
+    #[test]
+    fn eighteen_digits_are_exact_and_nineteen_are_refused() {
+        assert_eq!(money("9999999999999999.99", "USD").unwrap(), "9999999999999999.99 USD");
+        assert_eq!(money("999999999999999999", "USD").unwrap(), "999999999999999999.00 USD");
+        assert_eq!(money("99999999999999999.99", "USD"), Err(AmountError::TooManyDigits));
+        assert_eq!(money("1000000000000000000", "JPY"), Err(AmountError::TooManyDigits));
+    }
+
+    #[test]
+    fn leading_zeros_do_not_count_as_digits() {
+        assert_eq!(money("0000000000000000000000.10", "USD").unwrap(), "0.10 USD");
+    }
+
+    #[test]
+    fn exponents_mean_what_they_say() {
+        assert_eq!(money("1e2", "JPY").unwrap(), "100 JPY");
+        assert_eq!(money("1.25E1", "USD").unwrap(), "12.50 USD");
+        assert_eq!(money("5e-2", "USD").unwrap(), "0.05 USD");
+        assert_eq!(money("1e18", "JPY"), Err(AmountError::TooManyDigits));
+        assert_eq!(money("1e99999999999999999999", "JPY"), Err(AmountError::TooManyDigits));
+        assert!(money("1e-99999999999999999999", "JPY").is_err());
+    }
+
+    #[test]
+    fn decimals_count_as_written() {
+        assert!(matches!(money("1.000", "USD"), Err(AmountError::TooManyDecimals { allowed: 2, .. })));
+        assert!(matches!(money("10.5", "JPY"), Err(AmountError::TooManyDecimals { allowed: 0, .. })));
+    }
+
+    #[test]
+    fn what_is_not_a_positive_number_is_refused() {
+        for text in ["", " ", "NaN", "Infinity", "1,5", "1_000", "0x10", ".5", "5.", "1e", "--1", "+1", "١"] {
+            assert_eq!(text.parse::<Amount>(), Err(AmountError::NotANumber), "{text:?}");
+        }
+        for text in ["0", "0.00", "-1", "-0", "0e5"] {
+            assert_eq!(text.parse::<Amount>(), Err(AmountError::NotPositive), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_stored_amount_reads_back_at_any_scale() {
+        let usd = "USD".parse().unwrap();
+        let stored = Decimal::from_str("12.5000").unwrap();
+        assert_eq!(Money::restore(stored, usd).unwrap().to_string(), "12.50 USD");
+    }
+
+    #[test]
+    fn codes_without_a_minor_unit_are_no_currencies_here() {
+        for code in ["XAU", "XXX", "XTS", "XDR", "ZZZ", "US", "USDD", "", "РУБ", "U\u{17f}D"] {
+            assert_eq!(code.parse::<Currency>(), Err(UnknownCurrency), "{code}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn parsing_never_panics(text in "\\PC{0,40}") {
+            let _ = text.parse::<Amount>();
+        }
+
+        #[test]
+        fn every_amount_in_minor_units_survives_its_own_text(minor in 1_u64..1_000_000_000_000_000_000) {
+            let text = format!("{}.{:02}", minor / 100, minor % 100);
+            let money = Money::new(text.parse().unwrap(), "USD".parse().unwrap()).unwrap();
+            proptest::prop_assert_eq!(money.amount().to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! What a worker does with a payout: it holds a claim, and a claim ends in one settlement.
+
+use std::time::Duration;
+
+use crate::payout::{EventKind, Failure, Payout, PayoutId, ProviderReference, Status};
+use crate::policy::Policy;
+use crate::ports::{Answer, ProcessorError, ProcessorKey, Randomness};
+
+/// A payout that this worker won, as it is right after the claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim(Payout);
+
+impl Claim {
+    /// Takes a row that a repository's claim has just returned.
+    ///
+    /// # Errors
+    /// The payout itself, when it is not claimed.
+    pub fn new(payout: Payout) -> Result<Self, Payout> {
+        let claimed = payout.status() == Status::Processing && !payout.needs_review();
+        if claimed { Ok(Self(payout)) } else { Err(payout) }
+    }
+
+    /// The payout.
+    pub fn payout(&self) -> &Payout {
+        &self.0
+    }
+
+    /// The key under which the provider pays at most once: `{payout_id}:{generation}`.
+    pub fn key(&self) -> ProcessorKey {
+        ProcessorKey::new(self.0.id(), self.0.generation())
+    }
+
+    /// Whether the key must be looked up before anything is sent: always but for a generation's first claim.
+    pub fn looks_up_first(&self) -> bool {
+        self.0.parts().claims > 1 || self.is_accepted()
+    }
+
+    /// Whether this claim took over from a worker that never settled, or follows one that learnt nothing.
+    pub fn is_takeover(&self) -> bool {
+        self.0.parts().claims > 1
+    }
+
+    /// The provider has said that it will settle later.
+    fn is_accepted(&self) -> bool {
+        self.0.parts().provider_reference.is_some()
+    }
+
+    /// Whether an earlier claim of this generation may have sent something.
+    fn may_have_been_sent_before(&self) -> bool {
+        let parts = self.0.parts();
+        parts.first_submitted_at != parts.claimed_at
+    }
+
+    /// How long ago this generation may first have been sent, by the repository's clock.
+    fn age(&self) -> Duration {
+        let parts = self.0.parts();
+        match (parts.first_submitted_at, parts.claimed_at) {
+            (Some(first), Some(claimed)) => (claimed - first).to_std().unwrap_or(Duration::ZERO),
+            (None, _) | (_, None) => Duration::ZERO,
+        }
+    }
+
+    /// Whether a key that the provider does not know may be sent again.
+    ///
+    /// # Errors
+    /// The review that is due instead: past half of the window the provider may soon forget, or may have forgotten,
+    /// what it did with the key.
+    pub fn may_send(&self, policy: &Policy) -> Result<(), Verdict> {
+        if self.age() > policy.key_window / 2 {
+            return Err(Verdict::Review {
+                why: "The provider does not know the payment, and its key window is too far gone to send it again.".into(),
+            });
+        }
+        if self.0.parts().claims > policy.max_attempts {
+            return Err(Verdict::Review { why: "The attempts are used up.".into() });
+        }
+        Ok(())
+    }
+
+    /// What to write, given what the processor said.
+    ///
+    /// Only a definite answer ends a payout. Whatever leaves room for a payment keeps it processing under the same
+    /// key, to be looked up later; when that cannot go on, a person decides. It never fails for lack of an answer.
+    pub fn conclude(
+        &self,
+        said: Result<Answer, ProcessorError>,
+        policy: &Policy,
+        randomness: &dyn Randomness,
+    ) -> Verdict {
+        let delay = policy.backoff(self.0.parts().claims, randomness);
+        match said {
+            Ok(Answer::Paid { reference }) => Verdict::Completed { reference },
+            Ok(Answer::Declined(failure)) => Verdict::Failed(failure),
+            Ok(Answer::Accepted { .. }) if self.age() > policy.key_window => {
+                Verdict::Review { why: "The provider accepted the payment and has not settled it in time.".into() }
+            }
+            Ok(Answer::Accepted { reference }) => Verdict::Accepted { reference, after: delay },
+            Err(error) if self.is_spent(policy) => {
+                Verdict::Review { why: format!("The attempts are used up; the last said: {error}") }
+            }
+            Err(error @ ProcessorError::NeverSent { .. }) if !self.may_have_been_sent_before() => {
+                Verdict::Released { why: error.to_string(), after: delay }
+            }
+            Err(error) => {
+                let after = delay.max(error.retry_after().unwrap_or_default());
+                Verdict::Postponed { why: error.to_string(), after }
+            }
+        }
+    }
+
+    /// Whether no claim may follow this one without an answer. The polls of a payment that the provider has accepted
+    /// are no attempts: the key's window bounds them.
+    fn is_spent(&self, policy: &Policy) -> bool {
+        if self.is_accepted() {
+            self.age() > policy.key_window
+        } else {
+            self.0.parts().claims >= policy.max_attempts
+        }
+    }
+
+    /// Ends the claim.
+    pub fn settle(self, verdict: Verdict) -> Settlement {
+        Settlement { id: self.0.id(), fence: self.0.fence(), generation: self.0.generation(), verdict }
+    }
+}
+
+/// How a claim ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The provider paid.
+    Completed {
+        /// Its name for the payment.
+        reference: ProviderReference,
+    },
+    /// The provider declined for good.
+    Failed(Failure),
+    /// The provider will settle later: look the key up then.
+    Accepted {
+        /// Its name for the payment.
+        reference: ProviderReference,
+        /// When to look.
+        after: Duration,
+    },
+    /// Nothing definite was learnt: stays processing.
+    Postponed {
+        /// What was learnt.
+        why: String,
+        /// When to look again.
+        after: Duration,
+    },
+    /// Provably nothing of this generation was ever sent: pending again.
+    Released {
+        /// What was learnt.
+        why: String,
+        /// When to try again.
+        after: Duration,
+    },
+    /// A person must look.
+    Review {
+        /// Why.
+        why: String,
+    },
+}
+
+/// One claim's end, to be written only while the payout is processing under this fence and generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// The payout.
+    pub id: PayoutId,
+    /// The fence that was claimed.
+    pub fence: u64,
+    /// The generation that was claimed.
+    pub generation: u32,
+    /// How it ended.
+    pub verdict: Verdict,
+}
+
+/// A [`Verdict`] as the columns that a repository writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettledRow<'a> {
+    /// The status after it.
+    pub status: Status,
+    /// Whether a person must look.
+    pub needs_review: bool,
+    /// Why it failed.
+    pub failure: Option<&'a Failure>,
+    /// The provider's name for the payment; absent keeps the one that is stored.
+    pub reference: Option<&'a ProviderReference>,
+    /// When somebody must look again, from now; absent when nobody must.
+    pub due_in: Option<Duration>,
+    /// Whether the time of the first submission is to be forgotten, since nothing was sent.
+    pub never_sent: bool,
+    /// What the audit trail calls it.
+    pub event: EventKind,
+    /// What was learnt.
+    pub detail: Option<&'a str>,
+}
+
+impl Verdict {
+    /// The columns to write.
+    pub fn row(&self) -> SettledRow<'_> {
+        let processing = SettledRow {
+            status: Status::Processing,
+            needs_review: false,
+            failure: None,
+            reference: None,
+            due_in: None,
+            never_sent: false,
+            event: EventKind::Postponed,
+            detail: None,
+        };
+        match self {
+            Self::Completed { reference } => SettledRow {
+                status: Status::Completed,
+                reference: Some(reference),
+                event: EventKind::Completed,
+                detail: Some(reference.as_str()),
+                ..processing
+            },
+            Self::Failed(failure) => SettledRow {
+                status: Status::Failed,
+                failure: Some(failure),
+                event: EventKind::Failed,
+                detail: Some(failure.code()),
+                ..processing
+            },
+            Self::Accepted { reference, after } => SettledRow {
+                reference: Some(reference),
+                due_in: Some(*after),
+                event: EventKind::Accepted,
+                detail: Some(reference.as_str()),
+                ..processing
+            },
+            Self::Postponed { why, after } => {
+                SettledRow { due_in: Some(*after), detail: Some(why), ..processing }
+            }
+            Self::Released { why, after } => SettledRow {
+                status: Status::Pending,
+                due_in: Some(*after),
+                never_sent: true,
+                event: EventKind::Released,
+                detail: Some(why),
+                ..processing
+            },
+            Self::Review { why } => SettledRow {
+                needs_review: true,
+                event: EventKind::ReviewRequested,
+                detail: Some(why),
+                ..processing
+            },
+        }
+    }
+}

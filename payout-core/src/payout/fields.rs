@@ -1,0 +1,189 @@
+//! The texts of a payout, each with its own bounds.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text does not fit its field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FieldError {
+    /// Nothing but white space where something is needed.
+    #[error("This field may not be blank.")]
+    Blank,
+    /// Longer than the field.
+    #[error("Ensure this field has no more than {max} characters.")]
+    TooLong {
+        /// The most characters (Unicode scalar values) the field takes.
+        max: usize,
+    },
+    /// A character that cannot be printed or stored, such as NUL.
+    #[error("Control characters are not allowed.")]
+    ControlCharacter,
+}
+
+/// What sets one text field apart from another.
+struct Bounds {
+    required: bool,
+    max_chars: usize,
+    line_breaks: bool,
+}
+
+fn parse(text: &str, bounds: &Bounds) -> Result<String, FieldError> {
+    let text = text.trim();
+    if bounds.required && text.is_empty() {
+        return Err(FieldError::Blank);
+    }
+    if text.chars().count() > bounds.max_chars {
+        return Err(FieldError::TooLong { max: bounds.max_chars });
+    }
+    let allowed = |c: char| !c.is_control() || (bounds.line_breaks && matches!(c, '\n' | '\r' | '\t'));
+    if !text.chars().all(allowed) {
+        return Err(FieldError::ControlCharacter);
+    }
+    Ok(text.to_owned())
+}
+
+macro_rules! text_field {
+    ($(#[$doc:meta])* $name:ident, $bounds:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Takes the text without the white space around it.
+            ///
+            /// # Errors
+            /// [`FieldError`] when it is blank, too long or has control characters.
+            pub fn new(text: &str) -> Result<Self, FieldError> {
+                parse(text, &$bounds).map(Self)
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = FieldError;
+
+            fn try_from(text: String) -> Result<Self, FieldError> {
+                Self::new(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(field: $name) -> Self {
+                field.0
+            }
+        }
+    };
+}
+
+/// Personal data stays out of logs: `Debug` shows how long it is, not what it says.
+macro_rules! redacted_debug {
+    ($($name:ident),*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({} characters)"), self.0.chars().count())
+            }
+        }
+    )*};
+}
+
+text_field!(
+    /// The account that the money goes to, 1–128 characters.
+    RecipientAccount,
+    Bounds { required: true, max_chars: 128, line_breaks: false }
+);
+text_field!(
+    /// The name of who gets the money, 1–128 characters.
+    RecipientName,
+    Bounds { required: true, max_chars: 128, line_breaks: false }
+);
+text_field!(
+    /// What the money is for, 0–255 characters; may have line breaks.
+    Description,
+    Bounds { required: false, max_chars: 255, line_breaks: true }
+);
+redacted_debug!(RecipientAccount, RecipientName, Description);
+
+/// The provider's own name for a payment, as it gave it (cut at 255 characters).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ProviderReference(String);
+
+impl ProviderReference {
+    /// Takes what the provider sent, without control characters; absent when nothing is left.
+    pub fn new(text: &str) -> Option<Self> {
+        let text = printable(text, 255);
+        (!text.is_empty()).then_some(Self(text))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why a payout failed, in the provider's words: a code for programs and a message for people.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Failure {
+    code: String,
+    message: String,
+}
+
+impl Failure {
+    /// Takes the provider's words, cut at 64 and 255 characters and without control characters.
+    pub fn new(code: &str, message: &str) -> Self {
+        Self { code: printable(code, 64), message: printable(message, 255) }
+    }
+
+    /// For programs.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// For people.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+/// Text from outside that is kept whatever it says: only its size and control characters are mended.
+pub(crate) fn printable(text: &str, max_chars: usize) -> String {
+    text.trim().chars().filter(|c| !c.is_control()).take(max_chars).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_trimmed_before_it_is_measured() {
+        let padded = format!("  {}  ", "é".repeat(128));
+        assert_eq!(RecipientName::new(&padded).unwrap().as_str(), "é".repeat(128));
+        assert_eq!(RecipientName::new(&"x".repeat(129)), Err(FieldError::TooLong { max: 128 }));
+    }
+
+    #[test]
+    fn a_blank_recipient_is_refused_and_a_blank_description_is_not() {
+        assert_eq!(RecipientAccount::new(" \t "), Err(FieldError::Blank));
+        assert_eq!(Description::new(" ").unwrap().as_str(), "");
+    }
+
+    #[test]
+    fn only_a_description_may_have_line_breaks_and_nothing_may_have_nul() {
+        assert!(Description::new("a\r\nb").is_ok());
+        assert_eq!(RecipientName::new("a\nb"), Err(FieldError::ControlCharacter));
+        assert_eq!(Description::new("a\0b"), Err(FieldError::ControlCharacter));
+    }
+
+    #[test]
+    fn debug_output_never_shows_personal_data() {
+        let account = RecipientAccount::new("DE89370400440532013000").unwrap();
+        assert_eq!(format!("{account:?}"), "RecipientAccount(22 characters)");
+    }
+}

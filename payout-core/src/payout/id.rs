@@ -1,0 +1,53 @@
+//! The identity of a payout.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::{Builder, Uuid};
+
+use crate::Timestamp;
+use crate::ports::Randomness;
+
+/// A UUID, version 7 (RFC 9562 §5.7): unique without coordination, and roughly ordered by time, so that new
+/// rows land next to each other in an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PayoutId(Uuid);
+
+impl PayoutId {
+    /// A fresh id for a payout made at `now`.
+    pub fn generate(now: Timestamp, randomness: &dyn Randomness) -> Self {
+        let mut random = [0_u8; 10];
+        let (head, tail) = random.split_at_mut(8);
+        head.copy_from_slice(&randomness.next_u64().to_be_bytes());
+        tail.copy_from_slice(&randomness.next_u64().to_be_bytes()[..2]);
+        let unix_ms = u64::try_from(now.timestamp_millis()).unwrap_or(0);
+        Self(Builder::from_unix_timestamp_millis(unix_ms, &random).into_uuid())
+    }
+
+    /// The UUID itself.
+    pub fn as_uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+impl From<Uuid> for PayoutId {
+    fn from(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+}
+
+impl FromStr for PayoutId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        Uuid::try_parse(text).map(Self)
+    }
+}
+
+impl fmt::Display for PayoutId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(f)
+    }
+}

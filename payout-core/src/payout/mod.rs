@@ -1,0 +1,23 @@
+//! A payout and everything that can happen to it.
+//!
+//! [`Payout`] is the row: private fields, restored only through [`Payout::restore`], which refuses a row that
+//! breaks an invariant. What a person asks of it is in [`step`], what a worker does with it in [`claim`]; both
+//! consume what they start from and yield a description of the write, which a repository applies under its guard.
+
+mod change;
+mod claim;
+mod draft;
+mod event;
+mod fields;
+mod id;
+mod row;
+mod status;
+
+pub use change::{Change, Due, Edit, IllegalStep, Resolution, StepError};
+pub use claim::{Claim, Settlement, SettledRow, Verdict};
+pub use draft::{Draft, NewPayout};
+pub use event::{Actor, Caller, Event, EventKind};
+pub use fields::{Description, Failure, FieldError, ProviderReference, RecipientAccount, RecipientName};
+pub use id::PayoutId;
+pub use row::{BrokenRow, Payout, PayoutParts};
+pub use status::{Status, UnknownStatus};

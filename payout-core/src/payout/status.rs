@@ -1,0 +1,58 @@
+//! Where a payout stands.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The five states of a payout. See [`Payout`](super::Payout) for the steps between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Waiting for a worker: nothing of this generation was sent.
+    Pending,
+    /// A worker has claimed it; money may have been sent. With `needs_review`, a person must say what happened.
+    Processing,
+    /// The provider paid. Final.
+    Completed,
+    /// The provider declined for good. Final unless a person retries it.
+    Failed,
+    /// A person cancelled it before anything was sent. Final.
+    Cancelled,
+}
+
+/// The text names no status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("This is not a status: use pending, processing, completed, failed or cancelled.")]
+pub struct UnknownStatus;
+
+impl Status {
+    /// Every status, in the order of a payout's life.
+    pub const ALL: [Self; 5] =
+        [Self::Pending, Self::Processing, Self::Completed, Self::Failed, Self::Cancelled];
+
+    /// The name on the wire and in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Processing => "processing",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl FromStr for Status {
+    type Err = UnknownStatus;
+
+    fn from_str(name: &str) -> Result<Self, UnknownStatus> {
+        Self::ALL.into_iter().find(|status| status.as_str() == name).ok_or(UnknownStatus)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,79 @@
+//! When to try again, and when to stop trying: pure functions of the attempt and of injected chance.
+
+use std::time::Duration;
+
+use crate::ports::Randomness;
+
+/// How patient a worker is with a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// The first backoff's upper bound.
+    pub backoff_base: Duration,
+    /// Every backoff's upper bound.
+    pub backoff_cap: Duration,
+    /// Claims of one generation before a person must look.
+    pub max_attempts: u32,
+    /// How long the provider remembers a key.
+    pub key_window: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            backoff_base: Duration::from_secs(1),
+            backoff_cap: Duration::from_secs(60),
+            max_attempts: 20,
+            key_window: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
+impl Policy {
+    /// How long to wait after the `claims`-th claim (1 is the first): exponential, capped, with full jitter, so
+    /// that payouts which failed together do not come back together.
+    ///
+    /// Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+    pub fn backoff(&self, claims: u32, randomness: &dyn Randomness) -> Duration {
+        jittered(self.backoff_ceiling(claims), randomness)
+    }
+
+    fn backoff_ceiling(&self, claims: u32) -> Duration {
+        let doublings = claims.saturating_sub(1).min(31);
+        self.backoff_base.saturating_mul(1 << doublings).min(self.backoff_cap)
+    }
+}
+
+/// A duration drawn evenly from zero to `ceiling`.
+pub(crate) fn jittered(ceiling: Duration, randomness: &dyn Randomness) -> Duration {
+    let ceiling_us = u64::try_from(ceiling.as_micros()).unwrap_or(u64::MAX - 1);
+    Duration::from_micros(randomness.next_u64() % (ceiling_us + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Always(u64);
+
+    impl Randomness for Always {
+        fn next_u64(&self) -> u64 {
+            self.0
+        }
+    }
+
+    #[test]
+    fn the_ceiling_doubles_up_to_the_cap() {
+        let policy = Policy::default();
+        let seconds: Vec<u64> = (1..=8).map(|claims| policy.backoff_ceiling(claims).as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(policy.backoff_ceiling(u32::MAX), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn jitter_reaches_from_nothing_to_the_ceiling() {
+        let policy = Policy::default();
+        assert_eq!(policy.backoff(3, &Always(0)), Duration::ZERO);
+        assert_eq!(policy.backoff(3, &Always(4_000_000)), Duration::from_secs(4));
+        assert_eq!(policy.backoff(3, &Always(4_000_001)), Duration::ZERO);
+    }
+}

@@ -1,0 +1,61 @@
+//! Time and chance.
+
+use std::time::Duration;
+
+use crate::Timestamp;
+
+/// Time.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
+pub trait Clock: Send + Sync {
+    /// The time of day. May jump; nothing but ids and logs, and repositories without a clock of their own, rests on it.
+    fn now(&self) -> Timestamp;
+
+    /// Time since some fixed moment of this process. Never jumps back, and goes on while the process is stopped.
+    fn monotonic(&self) -> Duration;
+}
+
+/// Chance.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
+pub trait Randomness: Send + Sync {
+    /// 64 random bits. Good enough for ids that must not collide; not for secrets.
+    fn next_u64(&self) -> u64;
+}
+
+/// Both, as the use cases and the worker take them.
+pub trait Ambient: Clock + Randomness {}
+
+impl<T: Clock + Randomness> Ambient for T {}
+
+/// The clock and the randomness of the operating system.
+#[derive(Debug)]
+pub struct System {
+    started: tokio::time::Instant,
+}
+
+impl Default for System {
+    #[expect(clippy::disallowed_methods, reason = "this is the one implementation of the clock port")]
+    fn default() -> Self {
+        Self { started: tokio::time::Instant::now() }
+    }
+}
+
+impl Clock for System {
+    #[expect(clippy::disallowed_methods, reason = "this is the one implementation of the clock port")]
+    fn now(&self) -> Timestamp {
+        let now = chrono::Utc::now();
+        chrono::DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+impl Randomness for System {
+    #[expect(clippy::disallowed_methods, reason = "this is the one implementation of the randomness port")]
+    fn next_u64(&self) -> u64 {
+        // The low half of a version 4 UUID is random but for two bits of its variant; fold the halves together.
+        let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
+        high ^ low.rotate_left(32)
+    }
+}

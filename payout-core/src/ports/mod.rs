@@ -1,0 +1,33 @@
+//! The ports: what this crate asks of the world. Each is small, object-safe and written as a promise.
+//!
+//! - [`PayoutRepository`] keeps payouts, their audit trail and the idempotency records: the only truth.
+//! - [`JobQueue`] carries hints. Losing one costs latency, repeating one costs nothing.
+//! - [`Processor`] moves the money.
+//! - [`Clock`] and [`Randomness`] are time and chance; [`Observer`] hears what happens, for metrics.
+//!
+//! With the feature `mocks` each has a mockall mock; with `contract`, [`crate::contract`] has the cases that every
+//! adapter must pass.
+
+mod ambient;
+mod observer;
+mod processor;
+mod queue;
+mod repository;
+
+pub use ambient::{Ambient, Clock, Randomness, System};
+pub use observer::{NoObserver, Observer, Signal};
+pub use processor::{Answer, Instruction, Processor, ProcessorError, ProcessorKey};
+pub use queue::{Delivery, Hint, JobQueue, QueueError, Receipt};
+pub use repository::{
+    ClaimRequest, Count, Cursor, Filter, Insertion, ListQuery, Order, PayoutRepository, Position,
+    RepositoryError, Search, Settled,
+};
+
+#[cfg(any(test, feature = "mocks"))]
+pub use self::{
+    ambient::{MockClock, MockRandomness},
+    observer::MockObserver,
+    processor::MockProcessor,
+    queue::MockJobQueue,
+    repository::MockPayoutRepository,
+};

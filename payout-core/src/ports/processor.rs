@@ -1,0 +1,141 @@
+//! The payment processor: who moves the money.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::money::Money;
+use crate::payout::{Claim, Description, Failure, PayoutId, ProviderReference, RecipientAccount, RecipientName};
+
+/// The key under which the provider pays at most once: `{payout_id}:{generation}`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ProcessorKey(String);
+
+impl ProcessorKey {
+    /// Every attempt of one generation has the same key, and no two generations share one.
+    pub fn new(id: PayoutId, generation: u32) -> Self {
+        Self(format!("{id}:{generation}"))
+    }
+
+    /// The key.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ProcessorKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What to pay: the same for every attempt under one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instruction {
+    /// The idempotency key.
+    pub key: ProcessorKey,
+    /// The payout.
+    pub payout_id: PayoutId,
+    /// How much, of what.
+    pub money: Money,
+    /// Where the money goes.
+    pub recipient_account: RecipientAccount,
+    /// Who gets it.
+    pub recipient_name: RecipientName,
+    /// What for.
+    pub description: Description,
+}
+
+impl From<&Claim> for Instruction {
+    fn from(claim: &Claim) -> Self {
+        let parts = claim.payout().parts();
+        Self {
+            key: claim.key(),
+            payout_id: parts.id,
+            money: parts.money,
+            recipient_account: parts.recipient_account.clone(),
+            recipient_name: parts.recipient_name.clone(),
+            description: parts.description.clone(),
+        }
+    }
+}
+
+/// What the provider said, readably.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The money was paid: the provider's answer for this key for good.
+    Paid {
+        /// Its name for the payment.
+        reference: ProviderReference,
+    },
+    /// It will be settled later; ask again.
+    Accepted {
+        /// Its name for the payment.
+        reference: ProviderReference,
+    },
+    /// It was declined: the provider's answer for this key for good.
+    Declined(Failure),
+}
+
+/// The provider gave no answer that can be relied on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProcessorError {
+    /// Provably, not one byte of the request reached the provider: a refused connection, a name that does not
+    /// resolve, a TLS handshake that failed. When in doubt it is [`Unknown`](Self::Unknown).
+    #[error("nothing was sent: {why}")]
+    NeverSent {
+        /// What went wrong, without personal data.
+        why: String,
+    },
+    /// It may or may not have been paid: a timeout, a reset, a 5xx, an unreadable answer.
+    #[error("no answer to rely on: {why}")]
+    Unknown {
+        /// What went wrong, without personal data.
+        why: String,
+        /// How long the provider asked to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// The provider would not look at the request now: 401, 403, 408, 409, 425, 429. It says nothing of the payment.
+    #[error("refused for now: {why}")]
+    Refused {
+        /// What it said, without personal data.
+        why: String,
+        /// How long the provider asked to be left alone.
+        retry_after: Option<Duration>,
+    },
+}
+
+impl ProcessorError {
+    /// How long the provider asked to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::NeverSent { .. } => None,
+            Self::Unknown { retry_after, .. } | Self::Refused { retry_after, .. } => *retry_after,
+        }
+    }
+}
+
+/// Moves the money.
+///
+/// # Promises
+/// - The first definite answer for a key (paid or declined) is the answer for that key ever after, and one key is
+///   paid at most once, however often and from wherever it is submitted.
+/// - A dropped call leaves the outcome unknown, never undone.
+/// - No call retries by itself: the worker owns every attempt.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
+#[async_trait]
+pub trait Processor: Send + Sync {
+    /// Sends the instruction.
+    ///
+    /// # Errors
+    /// [`ProcessorError`] when the provider gave no answer that can be relied on.
+    async fn submit(&self, instruction: &Instruction) -> Result<Answer, ProcessorError>;
+
+    /// Asks what became of a key. `None`: the provider has never received it.
+    ///
+    /// # Errors
+    /// [`ProcessorError`] when the provider gave no answer that can be relied on.
+    async fn look_up(&self, key: &ProcessorKey) -> Result<Option<Answer>, ProcessorError>;
+}

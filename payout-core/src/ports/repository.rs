@@ -1,0 +1,267 @@
+//! The repository: payouts, their audit trail and the idempotency records. The only truth.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::Timestamp;
+use crate::idempotency::{IdempotencyKey, IdempotentRequest, StoredAnswer};
+use crate::money::Currency;
+use crate::payout::{Actor, Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement, Status};
+
+/// The repository could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RepositoryError {
+    /// The store does not answer, or gave up half way: nothing is half written, but a write may have been made
+    /// whose acknowledgement was lost.
+    #[error("the store is unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The payout is gone, or no longer at the version that the change was made from. Nothing was written.
+    #[error("the payout was changed meanwhile")]
+    VersionConflict,
+    /// The idempotency key has a record already. Nothing was written.
+    #[error("the idempotency key was used before")]
+    KeyTaken,
+    /// The store refused the data or holds data that cannot be. Nothing was written; trying again will not help.
+    #[error("the store refused")]
+    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What became of one payout of an insert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are Stored; boxing each would cost more")]
+pub enum Insertion {
+    /// It is stored, as this.
+    Stored(Payout),
+    /// Its idempotency key has a record already; nothing of it was written.
+    KeyTaken,
+}
+
+/// What a claim asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimRequest {
+    /// Only these payouts (hints), or absent: the longest due (a sweep).
+    pub only: Option<Vec<PayoutId>>,
+    /// At most so many.
+    pub limit: u32,
+    /// How long a claim holds before another worker may take over.
+    pub lease: Duration,
+    /// How long until no worker of this claim can still be sending: the lease and a call's timeout.
+    pub quiet_after: Duration,
+    /// The worker's name, for the audit trail.
+    pub worker: Actor,
+}
+
+/// What became of one settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// It is written, now or by an earlier, unacknowledged attempt of the same worker.
+    Applied,
+    /// The guard refused it; a `late_outcome` event is written as evidence, and no state is changed.
+    Late {
+        /// Where the payout stands.
+        status: Status,
+        /// The generation it is in.
+        generation: u32,
+        /// Whether it is deleted.
+        deleted: bool,
+    },
+}
+
+/// Which payouts a list or a count is about. Deleted ones never are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Any of these; all when empty.
+    pub statuses: Vec<Status>,
+    /// Only this currency.
+    pub currency: Option<Currency>,
+    /// Created at this time or later.
+    pub created_after: Option<Timestamp>,
+    /// Created before this time.
+    pub created_before: Option<Timestamp>,
+    /// Only those that do, or do not, wait for a person.
+    pub needs_review: Option<bool>,
+    /// Only what matches.
+    pub search: Option<Search>,
+}
+
+/// Matches a payout whose account is exactly this text, or whose recipient's name begins with it in any case.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Search(String);
+
+impl Search {
+    /// Takes the text without the white space around it; absent when nothing is left.
+    pub fn new(text: &str) -> Option<Self> {
+        let text = text.trim();
+        (!text.is_empty()).then(|| Self(text.to_owned()))
+    }
+
+    /// The account to find.
+    pub fn account(&self) -> &str {
+        &self.0
+    }
+
+    /// The beginning of a name to find, folded as [`fold_name`](Self::fold_name) folds.
+    pub fn name_prefix(&self) -> String {
+        Self::fold_name(&self.0)
+    }
+
+    /// How names are folded, so that every repository finds the same.
+    pub fn fold_name(name: &str) -> String {
+        name.to_lowercase()
+    }
+}
+
+impl std::fmt::Debug for Search {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Search(…)")
+    }
+}
+
+/// A place in the list, between payouts: that of this payout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Its id, since many are created at once.
+    pub id: PayoutId,
+}
+
+/// The order of a list: by time of creation, then by id.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Newest first.
+    #[default]
+    NewestFirst,
+    /// Oldest first.
+    OldestFirst,
+}
+
+/// Where a page lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Position {
+    /// After so many payouts; the cost grows with it.
+    Offset(u64),
+    /// The payouts that follow this place in the list's order.
+    After(Cursor),
+    /// The payouts right before this place, still in the list's order.
+    Before(Cursor),
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListQuery {
+    /// Which payouts.
+    pub filter: Filter,
+    /// In which order.
+    pub order: Order,
+    /// Where.
+    pub position: Position,
+    /// How many at the most.
+    pub limit: u32,
+}
+
+/// A number of payouts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// So many.
+    pub count: u64,
+    /// Or at least so many, when counting stopped there.
+    pub exact: bool,
+}
+
+/// Keeps payouts.
+///
+/// # Promises
+/// - What a call acknowledges is durable. A call that fails has written nothing, except that after
+///   [`RepositoryError::Unavailable`] the write may have been made.
+/// - Every write is one transaction with its event and, where given, its idempotency record, and grows the
+///   payout's version by one.
+/// - Time (`due_at`, leases, `created_at`) is the repository's clock: [`now`](Self::now). It is the same for every
+///   process that shares the store.
+/// - Deleted payouts are found by no read; their rows and events stay. Events are never changed or removed.
+/// - Batches are atomic only item by item: each payout is written whole or not at all.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
+#[async_trait]
+pub trait PayoutRepository: Send + Sync {
+    /// Inserts payouts, one answer each, in their order. A payout whose idempotency key has a record is not written.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`] or [`RepositoryError::Refused`], for the whole batch.
+    async fn insert(&self, batch: &[NewPayout]) -> Result<Vec<Insertion>, RepositoryError>;
+
+    /// Makes a change, with its idempotency record if given, and returns the payout as it is now.
+    ///
+    /// Guard: not deleted, and at the change's expected version.
+    ///
+    /// # Errors
+    /// [`RepositoryError::KeyTaken`] or [`RepositoryError::VersionConflict`], and nothing is written.
+    async fn apply<'a>(
+        &self,
+        change: &Change,
+        request: Option<&'a IdempotentRequest>,
+    ) -> Result<Payout, RepositoryError>;
+
+    /// One payout.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    async fn find(&self, id: PayoutId) -> Result<Option<Payout>, RepositoryError>;
+
+    /// The answer that was given to an idempotency key.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    async fn find_answer(&self, key: &IdempotencyKey) -> Result<Option<StoredAnswer>, RepositoryError>;
+
+    /// The audit trail of a payout, oldest first; absent when there is no such payout.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    async fn events(&self, id: PayoutId) -> Result<Option<Vec<Event>>, RepositoryError>;
+
+    /// One page, in the list's order.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Payout>, RepositoryError>;
+
+    /// How many payouts match, counting no further than `at_most` where given.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    async fn count(&self, filter: &Filter, at_most: Option<u64>) -> Result<Count, RepositoryError>;
+
+    /// Claims payouts that are due, passing over those that another claim is just taking; returns what it won, as it
+    /// is after the claim.
+    ///
+    /// Guard: `due_at <= now`. Sets processing, `fence` and `claims` one higher, `due_at` at the lease's end,
+    /// `claimed_at`, `quiet_at`, and `first_submitted_at` unless it is set.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`]; what was claimed unbeknown is taken over when its lease ends.
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claim>, RepositoryError>;
+
+    /// Settles claims, one answer each, in their order.
+    ///
+    /// Guard, for each: id, fence, generation, and processing. A guard that misses writes a `late_outcome` event,
+    /// unless the row says that this very settlement was applied before. A settlement of an unknown id is
+    /// [`RepositoryError::Refused`].
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`]: settle again; repeating is harmless.
+    async fn settle(&self, batch: &[Settlement]) -> Result<Vec<Settled>, RepositoryError>;
+
+    /// Forgets idempotency records older than `age`, at most `limit` of them; returns how many.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    async fn forget_answers(&self, age: Duration, limit: u32) -> Result<u64, RepositoryError>;
+
+    /// The repository's clock; also the readiness probe.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    async fn now(&self) -> Result<Timestamp, RepositoryError>;
+}
