@@ -47,7 +47,8 @@ impl FromStr for Currency {
         if code.len() != 3 {
             return Err(UnknownCurrency);
         }
-        let currency = iso_currency::Currency::from_code(&code.to_ascii_uppercase()).ok_or(UnknownCurrency)?;
+        let currency =
+            iso_currency::Currency::from_code(&code.to_ascii_uppercase()).ok_or(UnknownCurrency)?;
         if currency.exponent().is_none() || currency.is_special() {
             return Err(UnknownCurrency);
         }
@@ -135,7 +136,12 @@ impl FromStr for Amount {
             Some(_) => return Err(AmountError::NotANumber),
             None => (mantissa, ""),
         };
-        if whole.is_empty() || !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
+        if whole.is_empty()
+            || !whole
+                .bytes()
+                .chain(fraction.bytes())
+                .all(|byte| byte.is_ascii_digit())
+        {
             return Err(AmountError::NotANumber);
         }
         let digits = [whole, fraction].concat();
@@ -143,7 +149,9 @@ impl FromStr for Amount {
         if negative || digits.is_empty() {
             return Err(AmountError::NotPositive);
         }
-        let scale = i64::try_from(fraction.len()).unwrap_or(i64::MAX).saturating_sub(exponent);
+        let scale = i64::try_from(fraction.len())
+            .unwrap_or(i64::MAX)
+            .saturating_sub(exponent);
         let digit_count = i64::try_from(digits.len()).unwrap_or(i64::MAX);
         let written = digit_count.saturating_add(0.max(scale.saturating_neg()));
         if written > i64::from(MAX_DIGITS) || scale > i64::from(MAX_DIGITS) {
@@ -154,7 +162,9 @@ impl FromStr for Amount {
             value *= 10;
         }
         let scale = u32::try_from(scale.max(0)).map_err(|_| AmountError::TooManyDigits)?;
-        Decimal::try_from_i128_with_scale(value, scale).map(Self).map_err(|_| AmountError::TooManyDigits)
+        Decimal::try_from_i128_with_scale(value, scale)
+            .map(Self)
+            .map_err(|_| AmountError::TooManyDigits)
     }
 }
 
@@ -195,7 +205,10 @@ impl Money {
         }
         let mut scaled = amount.0;
         scaled.rescale(allowed);
-        Ok(Self { amount: scaled, currency })
+        Ok(Self {
+            amount: scaled,
+            currency,
+        })
     }
 
     /// Reads a stored amount back, whatever scale the store keeps.
@@ -257,10 +270,22 @@ mod tests {
 
     #[test]
     fn eighteen_digits_are_exact_and_nineteen_are_refused() {
-        assert_eq!(money("9999999999999999.99", "USD").unwrap(), "9999999999999999.99 USD");
-        assert_eq!(money("999999999999999999", "USD").unwrap(), "999999999999999999.00 USD");
-        assert_eq!(money("99999999999999999.99", "USD"), Err(AmountError::TooManyDigits));
-        assert_eq!(money("1000000000000000000", "JPY"), Err(AmountError::TooManyDigits));
+        assert_eq!(
+            money("9999999999999999.99", "USD").unwrap(),
+            "9999999999999999.99 USD"
+        );
+        assert_eq!(
+            money("999999999999999999", "USD").unwrap(),
+            "999999999999999999.00 USD"
+        );
+        assert_eq!(
+            money("99999999999999999.99", "USD"),
+            Err(AmountError::TooManyDigits)
+        );
+        assert_eq!(
+            money("1000000000000000000", "JPY"),
+            Err(AmountError::TooManyDigits)
+        );
     }
 
     #[test]
@@ -274,19 +299,30 @@ mod tests {
         assert_eq!(money("1.25E1", "USD").unwrap(), "12.50 USD");
         assert_eq!(money("5e-2", "USD").unwrap(), "0.05 USD");
         assert_eq!(money("1e18", "JPY"), Err(AmountError::TooManyDigits));
-        assert_eq!(money("1e99999999999999999999", "JPY"), Err(AmountError::TooManyDigits));
+        assert_eq!(
+            money("1e99999999999999999999", "JPY"),
+            Err(AmountError::TooManyDigits)
+        );
         assert!(money("1e-99999999999999999999", "JPY").is_err());
     }
 
     #[test]
     fn decimals_count_as_written() {
-        assert!(matches!(money("1.000", "USD"), Err(AmountError::TooManyDecimals { allowed: 2, .. })));
-        assert!(matches!(money("10.5", "JPY"), Err(AmountError::TooManyDecimals { allowed: 0, .. })));
+        assert!(matches!(
+            money("1.000", "USD"),
+            Err(AmountError::TooManyDecimals { allowed: 2, .. })
+        ));
+        assert!(matches!(
+            money("10.5", "JPY"),
+            Err(AmountError::TooManyDecimals { allowed: 0, .. })
+        ));
     }
 
     #[test]
     fn what_is_not_a_positive_number_is_refused() {
-        for text in ["", " ", "NaN", "Infinity", "1,5", "1_000", "0x10", ".5", "5.", "1e", "--1", "+1", "١"] {
+        for text in [
+            "", " ", "NaN", "Infinity", "1,5", "1_000", "0x10", ".5", "5.", "1e", "--1", "+1", "١",
+        ] {
             assert_eq!(text.parse::<Amount>(), Err(AmountError::NotANumber), "{text:?}");
         }
         for text in ["0", "0.00", "-1", "-0", "0e5"] {
@@ -303,7 +339,18 @@ mod tests {
 
     #[test]
     fn codes_without_a_minor_unit_are_no_currencies_here() {
-        for code in ["XAU", "XXX", "XTS", "XDR", "ZZZ", "US", "USDD", "", "РУБ", "U\u{17f}D"] {
+        for code in [
+            "XAU",
+            "XXX",
+            "XTS",
+            "XDR",
+            "ZZZ",
+            "US",
+            "USDD",
+            "",
+            "РУБ",
+            "U\u{17f}D",
+        ] {
             assert_eq!(code.parse::<Currency>(), Err(UnknownCurrency), "{code}");
         }
     }

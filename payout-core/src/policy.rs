@@ -39,7 +39,9 @@ impl Policy {
 
     fn backoff_ceiling(&self, claims: u32) -> Duration {
         let doublings = claims.saturating_sub(1).min(31);
-        self.backoff_base.saturating_mul(1 << doublings).min(self.backoff_cap)
+        self.backoff_base
+            .saturating_mul(1 << doublings)
+            .min(self.backoff_cap)
     }
 }
 
@@ -64,7 +66,9 @@ mod tests {
     #[test]
     fn the_ceiling_doubles_up_to_the_cap() {
         let policy = Policy::default();
-        let seconds: Vec<u64> = (1..=8).map(|claims| policy.backoff_ceiling(claims).as_secs()).collect();
+        let seconds: Vec<u64> = (1..=8)
+            .map(|claims| policy.backoff_ceiling(claims).as_secs())
+            .collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60]);
         assert_eq!(policy.backoff_ceiling(u32::MAX), Duration::from_secs(60));
     }

@@ -91,7 +91,11 @@ pub enum StepError {
 
 impl Payout {
     fn refuse(&self, step: &'static str) -> IllegalStep {
-        IllegalStep { status: self.status(), needs_review: self.needs_review(), step }
+        IllegalStep {
+            status: self.status(),
+            needs_review: self.needs_review(),
+            step,
+        }
     }
 
     /// Whether an edit would change nothing.
@@ -105,8 +109,19 @@ impl Payout {
 
     /// The fields as they are: the start of an edit of some of them.
     pub fn as_edit(&self) -> Edit {
-        let PayoutParts { money, recipient_account, recipient_name, description, .. } = self.parts().clone();
-        Edit { money, recipient_account, recipient_name, description }
+        let PayoutParts {
+            money,
+            recipient_account,
+            recipient_name,
+            description,
+            ..
+        } = self.parts().clone();
+        Edit {
+            money,
+            recipient_account,
+            recipient_name,
+            description,
+        }
     }
 
     /// Changes the fields, only while pending: what was sent once is sent the same ever after.
@@ -117,7 +132,12 @@ impl Payout {
         if self.status() != Status::Pending {
             return Err(self.refuse("edited"));
         }
-        let Edit { money, recipient_account, recipient_name, description } = edit;
+        let Edit {
+            money,
+            recipient_account,
+            recipient_name,
+            description,
+        } = edit;
         Ok(self.change(Due::Keep, EventKind::Edited, caller, |parts| {
             parts.money = money;
             parts.recipient_account = recipient_account;
@@ -134,7 +154,9 @@ impl Payout {
         if self.status() != Status::Pending {
             return Err(self.refuse("cancelled"));
         }
-        Ok(self.change(Due::Never, EventKind::Cancelled, caller, |parts| parts.status = Status::Cancelled))
+        Ok(self.change(Due::Never, EventKind::Cancelled, caller, |parts| {
+            parts.status = Status::Cancelled
+        }))
     }
 
     /// Starts a new generation of a payout that the provider declined for good, or that a person resolved as failed.
@@ -150,7 +172,10 @@ impl Payout {
             return Err(self.refuse("retried").into());
         }
         if self.parts().claims > 1
-            && let Some(wait) = self.parts().quiet_at.and_then(|quiet_at| (quiet_at - now).to_std().ok())
+            && let Some(wait) = self
+                .parts()
+                .quiet_at
+                .and_then(|quiet_at| (quiet_at - now).to_std().ok())
             && !wait.is_zero()
         {
             return Err(StepError::NotQuiet { wait });
@@ -177,7 +202,10 @@ impl Payout {
                 Resolution::Failed => "marked failed",
             }));
         }
-        let words = caller.reason.clone().unwrap_or_else(|| "Resolved by a person.".to_owned());
+        let words = caller
+            .reason
+            .clone()
+            .unwrap_or_else(|| "Resolved by a person.".to_owned());
         Ok(self.change(Due::Never, EventKind::Resolved, caller, |parts| {
             parts.needs_review = false;
             match resolution {
@@ -216,7 +244,14 @@ impl Payout {
         let mut parts = self.into_parts();
         write(&mut parts);
         parts.version = expected_version + 1;
-        Change { expected_version, after: Payout::from_parts(parts), deleted: false, due, event, caller }
+        Change {
+            expected_version,
+            after: Payout::from_parts(parts),
+            deleted: false,
+            due,
+            event,
+            caller,
+        }
     }
 }
 

@@ -72,7 +72,9 @@ impl Claim {
             });
         }
         if self.0.parts().claims > policy.max_attempts {
-            return Err(Verdict::Review { why: "The attempts are used up.".into() });
+            return Err(Verdict::Review {
+                why: "The attempts are used up.".into(),
+            });
         }
         Ok(())
     }
@@ -91,19 +93,28 @@ impl Claim {
         match said {
             Ok(Answer::Paid { reference }) => Verdict::Completed { reference },
             Ok(Answer::Declined(failure)) => Verdict::Failed(failure),
-            Ok(Answer::Accepted { .. }) if self.age() > policy.key_window => {
-                Verdict::Review { why: "The provider accepted the payment and has not settled it in time.".into() }
-            }
-            Ok(Answer::Accepted { reference }) => Verdict::Accepted { reference, after: delay },
-            Err(error) if self.is_spent(policy) => {
-                Verdict::Review { why: format!("The attempts are used up; the last said: {error}") }
-            }
+            Ok(Answer::Accepted { .. }) if self.age() > policy.key_window => Verdict::Review {
+                why: "The provider accepted the payment and has not settled it in time.".into(),
+            },
+            Ok(Answer::Accepted { reference }) => Verdict::Accepted {
+                reference,
+                after: delay,
+            },
+            Err(error) if self.is_spent(policy) => Verdict::Review {
+                why: format!("The attempts are used up; the last said: {error}"),
+            },
             Err(error @ ProcessorError::NeverSent { .. }) if !self.may_have_been_sent_before() => {
-                Verdict::Released { why: error.to_string(), after: delay }
+                Verdict::Released {
+                    why: error.to_string(),
+                    after: delay,
+                }
             }
             Err(error) => {
                 let after = delay.max(error.retry_after().unwrap_or_default());
-                Verdict::Postponed { why: error.to_string(), after }
+                Verdict::Postponed {
+                    why: error.to_string(),
+                    after,
+                }
             }
         }
     }
@@ -120,7 +131,12 @@ impl Claim {
 
     /// Ends the claim.
     pub fn settle(self, verdict: Verdict) -> Settlement {
-        Settlement { id: self.0.id(), fence: self.0.fence(), generation: self.0.generation(), verdict }
+        Settlement {
+            id: self.0.id(),
+            fence: self.0.fence(),
+            generation: self.0.generation(),
+            verdict,
+        }
     }
 }
 
@@ -231,9 +247,11 @@ impl Verdict {
                 detail: Some(reference.as_str()),
                 ..processing
             },
-            Self::Postponed { why, after } => {
-                SettledRow { due_in: Some(*after), detail: Some(why), ..processing }
-            }
+            Self::Postponed { why, after } => SettledRow {
+                due_in: Some(*after),
+                detail: Some(why),
+                ..processing
+            },
             Self::Released { why, after } => SettledRow {
                 status: Status::Pending,
                 due_in: Some(*after),

@@ -3,7 +3,9 @@
 use crate::Timestamp;
 use crate::idempotency::IdempotentRequest;
 use crate::money::Money;
-use crate::payout::{Caller, Description, Payout, PayoutId, PayoutParts, RecipientAccount, RecipientName, Status};
+use crate::payout::{
+    Caller, Description, Payout, PayoutId, PayoutParts, RecipientAccount, RecipientName, Status,
+};
 
 /// What a client asks for, every part valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +38,12 @@ pub struct NewPayout {
 impl NewPayout {
     /// The payout as it is once stored at `now` by the repository's clock.
     pub fn stored_at(&self, now: Timestamp) -> Payout {
-        let Draft { money, recipient_account, recipient_name, description } = self.draft.clone();
+        let Draft {
+            money,
+            recipient_account,
+            recipient_name,
+            description,
+        } = self.draft.clone();
         Payout::from_parts(PayoutParts {
             id: self.id,
             money,

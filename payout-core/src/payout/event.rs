@@ -89,7 +89,10 @@ impl FromStr for EventKind {
     type Err = UnknownEventKind;
 
     fn from_str(name: &str) -> Result<Self, UnknownEventKind> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or(UnknownEventKind)
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
+            .ok_or(UnknownEventKind)
     }
 }
 
@@ -129,7 +132,11 @@ pub struct Caller {
 impl Caller {
     /// A caller with no request id and no reason.
     pub fn named(name: &str) -> Self {
-        Self { actor: Actor::new(name), request_id: None, reason: None }
+        Self {
+            actor: Actor::new(name),
+            request_id: None,
+            reason: None,
+        }
     }
 
     /// The same caller, with a reason.

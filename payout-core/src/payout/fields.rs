@@ -35,7 +35,9 @@ fn parse(text: &str, bounds: &Bounds) -> Result<String, FieldError> {
         return Err(FieldError::Blank);
     }
     if text.chars().count() > bounds.max_chars {
-        return Err(FieldError::TooLong { max: bounds.max_chars });
+        return Err(FieldError::TooLong {
+            max: bounds.max_chars,
+        });
     }
     let allowed = |c: char| !c.is_control() || (bounds.line_breaks && matches!(c, '\n' | '\r' | '\t'));
     if !text.chars().all(allowed) {
@@ -138,7 +140,10 @@ pub struct Failure {
 impl Failure {
     /// Takes the provider's words, cut at 64 and 255 characters and without control characters.
     pub fn new(code: &str, message: &str) -> Self {
-        Self { code: printable(code, 64), message: printable(message, 255) }
+        Self {
+            code: printable(code, 64),
+            message: printable(message, 255),
+        }
     }
 
     /// For programs.
@@ -154,7 +159,11 @@ impl Failure {
 
 /// Text from outside that is kept whatever it says: only its size and control characters are mended.
 pub(crate) fn printable(text: &str, max_chars: usize) -> String {
-    text.trim().chars().filter(|c| !c.is_control()).take(max_chars).collect()
+    text.trim()
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(max_chars)
+        .collect()
 }
 
 #[cfg(test)]
@@ -165,7 +174,10 @@ mod tests {
     fn text_is_trimmed_before_it_is_measured() {
         let padded = format!("  {}  ", "é".repeat(128));
         assert_eq!(RecipientName::new(&padded).unwrap().as_str(), "é".repeat(128));
-        assert_eq!(RecipientName::new(&"x".repeat(129)), Err(FieldError::TooLong { max: 128 }));
+        assert_eq!(
+            RecipientName::new(&"x".repeat(129)),
+            Err(FieldError::TooLong { max: 128 })
+        );
     }
 
     #[test]

@@ -28,8 +28,13 @@ pub struct UnknownStatus;
 
 impl Status {
     /// Every status, in the order of a payout's life.
-    pub const ALL: [Self; 5] =
-        [Self::Pending, Self::Processing, Self::Completed, Self::Failed, Self::Cancelled];
+    pub const ALL: [Self; 5] = [
+        Self::Pending,
+        Self::Processing,
+        Self::Completed,
+        Self::Failed,
+        Self::Cancelled,
+    ];
 
     /// The name on the wire and in the store.
     pub fn as_str(self) -> &'static str {
@@ -47,7 +52,10 @@ impl FromStr for Status {
     type Err = UnknownStatus;
 
     fn from_str(name: &str) -> Result<Self, UnknownStatus> {
-        Self::ALL.into_iter().find(|status| status.as_str() == name).ok_or(UnknownStatus)
+        Self::ALL
+            .into_iter()
+            .find(|status| status.as_str() == name)
+            .ok_or(UnknownStatus)
     }
 }
 

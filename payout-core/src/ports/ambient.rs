@@ -33,14 +33,22 @@ pub struct System {
 }
 
 impl Default for System {
-    #[expect(clippy::disallowed_methods, reason = "this is the one implementation of the clock port")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one implementation of the clock port"
+    )]
     fn default() -> Self {
-        Self { started: tokio::time::Instant::now() }
+        Self {
+            started: tokio::time::Instant::now(),
+        }
     }
 }
 
 impl Clock for System {
-    #[expect(clippy::disallowed_methods, reason = "this is the one implementation of the clock port")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one implementation of the clock port"
+    )]
     fn now(&self) -> Timestamp {
         let now = chrono::Utc::now();
         chrono::DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
@@ -52,7 +60,10 @@ impl Clock for System {
 }
 
 impl Randomness for System {
-    #[expect(clippy::disallowed_methods, reason = "this is the one implementation of the randomness port")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one implementation of the randomness port"
+    )]
     fn next_u64(&self) -> u64 {
         // The low half of a version 4 UUID is random but for two bits of its variant; fold the halves together.
         let (high, low) = uuid::Uuid::new_v4().as_u64_pair();

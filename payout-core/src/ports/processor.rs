@@ -6,7 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::money::Money;
-use crate::payout::{Claim, Description, Failure, PayoutId, ProviderReference, RecipientAccount, RecipientName};
+use crate::payout::{
+    Claim, Description, Failure, PayoutId, ProviderReference, RecipientAccount, RecipientName,
+};
 
 /// The key under which the provider pays at most once: `{payout_id}:{generation}`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

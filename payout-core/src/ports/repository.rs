@@ -30,7 +30,10 @@ pub enum RepositoryError {
 
 /// What became of one payout of an insert.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are Stored; boxing each would cost more")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are Stored; boxing each would cost more"
+)]
 pub enum Insertion {
     /// It is stored, as this.
     Stored(Payout),

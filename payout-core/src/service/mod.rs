@@ -1,1 +1,143 @@
-//! x
+//! The use cases: what a request calls. Each reads, asks the domain for a step, and writes under the step's guard.
+//!
+//! - `create` gathers concurrent creates into batches (`intake`), each caller still getting its own answer.
+//! - `change` makes a person's steps.
+//! - `list` reads pages.
+//! - `hints` tells the queue, best effort, after the write.
+//! - `in_flight` refuses a second request under an idempotency key whose first is still running.
+//!
+//! Every write runs in a task of its own: a client that disconnects cannot cancel it half way.
+
+mod change;
+mod create;
+mod hints;
+mod in_flight;
+mod intake;
+mod list;
+
+use std::sync::Arc;
+
+use crate::payout::{Event, Payout, PayoutId, StepError};
+use crate::ports::{Ambient, JobQueue, PayoutRepository, RepositoryError};
+
+pub use change::{EditError, EditRequest, Step};
+pub use intake::IntakeSettings;
+pub use list::{CountMode, Page, PageRequest};
+
+/// Why a request was not done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServiceError {
+    /// There is no such payout.
+    #[error("There is no such payout.")]
+    NotFound,
+    /// The state machine has no such step from here, or not yet.
+    #[error(transparent)]
+    Step(#[from] StepError),
+    /// The version that the caller named is not the current one.
+    #[error("The payout is no longer at the version that the request names.")]
+    PreconditionFailed,
+    /// Somebody else changed the payout between our reading and our writing.
+    #[error("The payout was changed by somebody else at the same time; read it again.")]
+    ChangedMeanwhile,
+    /// The idempotency key was used for another request.
+    #[error("This idempotency key was used for another request.")]
+    KeyReused,
+    /// The first request under this idempotency key is still running.
+    #[error("The first request with this idempotency key is still running.")]
+    KeyInFlight,
+    /// Too many requests wait to be written.
+    #[error("Too many requests are waiting to be written.")]
+    Busy,
+    /// The repository failed. A write may have been made all the same: repeat it under its idempotency key.
+    #[error("The store cannot be used right now.")]
+    Repository(#[source] RepositoryError),
+}
+
+impl From<RepositoryError> for ServiceError {
+    fn from(error: RepositoryError) -> Self {
+        match error {
+            RepositoryError::VersionConflict => Self::ChangedMeanwhile,
+            RepositoryError::KeyTaken => Self::KeyInFlight,
+            error @ (RepositoryError::Unavailable(_) | RepositoryError::Refused(_)) => {
+                Self::Repository(error)
+            }
+        }
+    }
+}
+
+/// An answer to a request, and whether it was given before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The payout as the request is answered.
+    pub payout: Payout,
+    /// Whether an earlier request with the same idempotency key got this answer already.
+    pub replayed: bool,
+}
+
+/// The use cases over payouts. Cheap to clone; all clones share their intake.
+#[derive(Clone)]
+pub struct Payouts {
+    repository: Arc<dyn PayoutRepository>,
+    ambient: Arc<dyn Ambient>,
+    intake: intake::Intake,
+    hints: hints::Hints,
+    in_flight: in_flight::InFlight,
+}
+
+impl Payouts {
+    /// Starts the use cases with the default intake. Must be called within a tokio runtime; the tasks it spawns end
+    /// when the last clone is dropped.
+    pub fn start(
+        repository: Arc<dyn PayoutRepository>,
+        queue: Arc<dyn JobQueue>,
+        ambient: Arc<dyn Ambient>,
+    ) -> Self {
+        Self::start_with(repository, queue, ambient, IntakeSettings::default())
+    }
+
+    /// Starts the use cases. See [`start`](Self::start).
+    pub fn start_with(
+        repository: Arc<dyn PayoutRepository>,
+        queue: Arc<dyn JobQueue>,
+        ambient: Arc<dyn Ambient>,
+        intake: IntakeSettings,
+    ) -> Self {
+        let hints = hints::Hints::start(queue);
+        Self {
+            intake: intake::Intake::start(repository.clone(), hints.clone(), intake),
+            repository,
+            ambient,
+            hints,
+            in_flight: in_flight::InFlight::default(),
+        }
+    }
+
+    /// One payout.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`], [`ServiceError::Repository`].
+    pub async fn get(&self, id: PayoutId) -> Result<Payout, ServiceError> {
+        self.repository.find(id).await?.ok_or(ServiceError::NotFound)
+    }
+
+    /// The audit trail of a payout, oldest first.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`], [`ServiceError::Repository`].
+    pub async fn events(&self, id: PayoutId) -> Result<Vec<Event>, ServiceError> {
+        self.repository.events(id).await?.ok_or(ServiceError::NotFound)
+    }
+}
+
+/// Runs a write in a task of its own, so that it ends even when nobody waits for it any more.
+async fn uncancelled<T: Send + 'static>(write: impl Future<Output = T> + Send + 'static) -> T {
+    match tokio::spawn(write).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is shutting down: this future is about to be dropped as well.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}

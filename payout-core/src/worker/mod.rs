@@ -1,1 +1,2 @@
-//! x
+//! The worker.
+pub struct Worker;

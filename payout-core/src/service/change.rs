@@ -1,0 +1,266 @@
+//! What a person does with a stored payout.
+
+use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest};
+use crate::money::{AmountError, Currency, Money};
+use crate::payout::{
+    Caller, Change, Description, Edit, Payout, PayoutId, RecipientAccount, RecipientName, Resolution, Status,
+};
+use crate::ports::{Hint, RepositoryError};
+use crate::service::{Answered, Payouts, ServiceError, uncancelled};
+
+/// A step of the state machine that a person asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Pending to cancelled.
+    Cancel,
+    /// Failed to pending: a new generation.
+    Retry,
+    /// Under review to completed or failed.
+    Resolve(Resolution),
+}
+
+impl Step {
+    /// The status that it leads to.
+    pub fn target(self) -> Status {
+        match self {
+            Self::Cancel => Status::Cancelled,
+            Self::Retry => Status::Pending,
+            Self::Resolve(Resolution::Completed) => Status::Completed,
+            Self::Resolve(Resolution::Failed) => Status::Failed,
+        }
+    }
+}
+
+/// New values for some fields; an absent one stays. An amount without a currency is one of the stored currency.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EditRequest {
+    /// How much.
+    pub amount: Option<crate::money::Amount>,
+    /// Of what.
+    pub currency: Option<Currency>,
+    /// Where the money goes.
+    pub recipient_account: Option<RecipientAccount>,
+    /// Who gets it.
+    pub recipient_name: Option<RecipientName>,
+    /// What for.
+    pub description: Option<Description>,
+}
+
+impl EditRequest {
+    /// The whole edit of a payout.
+    ///
+    /// # Errors
+    /// [`AmountError`] when the amount, new or stored, has more decimals than the currency, new or stored.
+    pub fn over(self, payout: &Payout) -> Result<Edit, AmountError> {
+        let stored = payout.as_edit();
+        let money = match (self.amount, self.currency) {
+            (None, None) => stored.money,
+            (Some(amount), currency) => Money::new(amount, currency.unwrap_or(stored.money.currency()))?,
+            (None, Some(currency)) => Money::restore(stored.money.amount(), currency)?,
+        };
+        Ok(Edit {
+            money,
+            recipient_account: self.recipient_account.unwrap_or(stored.recipient_account),
+            recipient_name: self.recipient_name.unwrap_or(stored.recipient_name),
+            description: self.description.unwrap_or(stored.description),
+        })
+    }
+}
+
+impl Payouts {
+    /// Changes a payout by whatever `decide` makes of it as it stands; `None` changes nothing.
+    ///
+    /// `decide` sees the very version that the write is guarded by. `if_match` are the versions that the caller
+    /// accepts; absent accepts any.
+    async fn change<E: From<ServiceError>>(
+        &self,
+        id: PayoutId,
+        if_match: Option<&[u64]>,
+        decide: impl FnOnce(Payout) -> Result<Option<Change>, E>,
+    ) -> Result<Payout, E> {
+        let payout = self.get(id).await?;
+        if if_match.is_some_and(|versions| !versions.contains(&payout.version())) {
+            return Err(ServiceError::PreconditionFailed.into());
+        }
+        let unchanged = payout.clone();
+        let Some(change) = decide(payout)? else {
+            return Ok(unchanged);
+        };
+        self.write(change, None, if_match.is_some())
+            .await
+            .map_err(E::from)
+    }
+
+    /// Makes a change in a task of its own.
+    async fn write(
+        &self,
+        change: Change,
+        request: Option<IdempotentRequest>,
+        conditional: bool,
+    ) -> Result<Payout, ServiceError> {
+        let repository = self.repository.clone();
+        let id = change.after.id();
+        let hinted = change.after.status() == Status::Pending && !change.deleted;
+        let written = uncancelled(async move { repository.apply(&change, request.as_ref()).await }).await;
+        if hinted && written.is_ok() {
+            self.hints.send(Hint { payout_id: id });
+        }
+        written.map_err(|error| match error {
+            RepositoryError::VersionConflict if conditional => ServiceError::PreconditionFailed,
+            error => error.into(),
+        })
+    }
+
+    /// Changes fields of a pending payout. An edit that changes nothing succeeds in every state.
+    ///
+    /// # Errors
+    /// The outer one is everything but the amount; the inner one an amount that does not fit its currency.
+    pub async fn edit(
+        &self,
+        id: PayoutId,
+        edit: EditRequest,
+        if_match: Option<&[u64]>,
+        caller: Caller,
+    ) -> Result<Payout, EditError> {
+        self.change(id, if_match, |payout| {
+            let edit = edit.over(&payout)?;
+            if payout.already_reads(&edit) {
+                return Ok(None);
+            }
+            Ok(Some(
+                payout
+                    .edit(edit, caller)
+                    .map_err(|illegal| ServiceError::Step(illegal.into()))?,
+            ))
+        })
+        .await
+    }
+
+    /// Takes a step. Asking for the status that the payout has already succeeds and changes nothing.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub async fn step(
+        &self,
+        id: PayoutId,
+        step: Step,
+        if_match: Option<&[u64]>,
+        caller: Caller,
+    ) -> Result<Payout, ServiceError> {
+        let now = self.now_for(step).await?;
+        self.change(id, if_match, |payout| {
+            if payout.status() == step.target() {
+                return Ok(None);
+            }
+            self.take(payout, step, now, caller).map(Some)
+        })
+        .await
+    }
+
+    /// Retries a failed payout; with a key, once.
+    ///
+    /// # Errors
+    /// [`ServiceError`]; unlike [`step`](Self::step), a payout that is pending already is an illegal step.
+    pub async fn retry(
+        &self,
+        id: PayoutId,
+        if_match: Option<&[u64]>,
+        key: Option<IdempotencyKey>,
+        caller: Caller,
+    ) -> Result<Answered, ServiceError> {
+        let Some(key) = key else {
+            let now = self.now_for(Step::Retry).await?;
+            let retry = |payout| self.take(payout, Step::Retry, now, caller).map(Some);
+            let payout = self.change(id, if_match, retry).await?;
+            return Ok(Answered {
+                payout,
+                replayed: false,
+            });
+        };
+        let running = self.in_flight.begin(&key).ok_or(ServiceError::KeyInFlight)?;
+        let fingerprint = Fingerprint::of_retry(id, caller.reason.as_deref());
+        let request = IdempotentRequest { key, fingerprint };
+        let this = self.clone();
+        let if_match = if_match.map(<[u64]>::to_vec);
+        uncancelled(async move {
+            let _running = running;
+            if let Some(answered) = this.replay(&request).await? {
+                return Ok(answered);
+            }
+            let payout = this.get(id).await?;
+            if if_match
+                .as_ref()
+                .is_some_and(|versions| !versions.contains(&payout.version()))
+            {
+                return Err(ServiceError::PreconditionFailed);
+            }
+            let now = this.now_for(Step::Retry).await?;
+            let change = this.take(payout, Step::Retry, now, caller)?;
+            let payout = this.write(change, Some(request), if_match.is_some()).await?;
+            Ok(Answered {
+                payout,
+                replayed: false,
+            })
+        })
+        .await
+    }
+
+    /// Hides a payout that no worker is at.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub async fn delete(
+        &self,
+        id: PayoutId,
+        if_match: Option<&[u64]>,
+        caller: Caller,
+    ) -> Result<(), ServiceError> {
+        self.change(id, if_match, |payout| {
+            payout
+                .delete(caller)
+                .map(Some)
+                .map_err(|illegal| ServiceError::Step(illegal.into()))
+        })
+        .await
+        .map(|_: Payout| ())
+    }
+
+    /// The repository's time, for the one step that depends on it. Read before the payout, so that it can only be
+    /// too early, which only makes the wait longer.
+    async fn now_for(&self, step: Step) -> Result<crate::Timestamp, ServiceError> {
+        match step {
+            Step::Retry => Ok(self.repository.now().await?),
+            Step::Cancel | Step::Resolve(_) => Ok(crate::Timestamp::UNIX_EPOCH),
+        }
+    }
+
+    fn take(
+        &self,
+        payout: Payout,
+        step: Step,
+        now: crate::Timestamp,
+        caller: Caller,
+    ) -> Result<Change, ServiceError> {
+        match step {
+            Step::Cancel => payout
+                .cancel(caller)
+                .map_err(|illegal| ServiceError::Step(illegal.into())),
+            Step::Retry => payout.retry(now, caller).map_err(ServiceError::Step),
+            Step::Resolve(resolution) => payout
+                .resolve(resolution, caller)
+                .map_err(|illegal| ServiceError::Step(illegal.into())),
+        }
+    }
+}
+
+/// Why an edit was not made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EditError {
+    /// The amount does not fit its currency.
+    #[error(transparent)]
+    Amount(#[from] AmountError),
+    /// Anything else.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+}

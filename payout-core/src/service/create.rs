@@ -1,0 +1,79 @@
+//! Create a payout, once per idempotency key.
+
+use crate::Timestamp;
+use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest};
+use crate::payout::{Caller, Draft, NewPayout, PayoutId};
+use crate::ports::{Insertion, Randomness};
+use crate::service::{Answered, Payouts, ServiceError, uncancelled};
+
+impl Payouts {
+    /// Stores a payout and tells a worker.
+    ///
+    /// With a key, the same request gets the first one's answer, whatever became of the payout since.
+    ///
+    /// # Errors
+    /// [`ServiceError::KeyReused`], [`ServiceError::KeyInFlight`], [`ServiceError::Busy`],
+    /// [`ServiceError::Repository`].
+    pub async fn create(
+        &self,
+        draft: Draft,
+        scheduled_at: Option<Timestamp>,
+        key: Option<IdempotencyKey>,
+        caller: Caller,
+    ) -> Result<Answered, ServiceError> {
+        let id = PayoutId::generate(self.ambient.now(), &*self.ambient as &dyn Randomness);
+        let Some(key) = key else {
+            let new = NewPayout {
+                id,
+                draft,
+                scheduled_at,
+                caller,
+                request: None,
+            };
+            return match self.intake.insert(new).await? {
+                Insertion::Stored(payout) => Ok(Answered {
+                    payout,
+                    replayed: false,
+                }),
+                Insertion::KeyTaken => Err(ServiceError::KeyInFlight),
+            };
+        };
+        let running = self.in_flight.begin(&key).ok_or(ServiceError::KeyInFlight)?;
+        let this = self.clone();
+        uncancelled(async move {
+            let _running = running;
+            let fingerprint = Fingerprint::of_create(&draft);
+            let request = IdempotentRequest { key, fingerprint };
+            let new = NewPayout {
+                id,
+                draft,
+                scheduled_at,
+                caller,
+                request: Some(request.clone()),
+            };
+            match this.intake.insert(new).await? {
+                Insertion::Stored(payout) => Ok(Answered {
+                    payout,
+                    replayed: false,
+                }),
+                Insertion::KeyTaken => {
+                    // The winner may not have committed yet where another process is writing it.
+                    this.replay(&request).await?.ok_or(ServiceError::KeyInFlight)
+                }
+            }
+        })
+        .await
+    }
+
+    /// The answer that was given to this request before, if any.
+    pub(super) async fn replay(&self, request: &IdempotentRequest) -> Result<Option<Answered>, ServiceError> {
+        match self.repository.find_answer(&request.key).await? {
+            Some(stored) if stored.fingerprint == request.fingerprint => Ok(Some(Answered {
+                payout: stored.payout,
+                replayed: true,
+            })),
+            Some(_) => Err(ServiceError::KeyReused),
+            None => Ok(None),
+        }
+    }
+}

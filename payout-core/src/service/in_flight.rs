@@ -1,0 +1,36 @@
+//! Which idempotency keys have a request running in this process.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::idempotency::IdempotencyKey;
+
+#[derive(Clone, Default)]
+pub(super) struct InFlight(Arc<Mutex<HashSet<IdempotencyKey>>>);
+
+/// Ends with the request that it stands for.
+pub(super) struct Running {
+    in_flight: InFlight,
+    key: IdempotencyKey,
+}
+
+impl InFlight {
+    /// Marks the key as running; absent when it is already.
+    pub(super) fn begin(&self, key: &IdempotencyKey) -> Option<Running> {
+        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.insert(key.clone()).then(|| Running {
+            in_flight: self.clone(),
+            key: key.clone(),
+        })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.in_flight
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.key);
+    }
+}

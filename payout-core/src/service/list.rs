@@ -1,0 +1,101 @@
+//! Pages of payouts.
+
+use crate::payout::Payout;
+use crate::ports::{Count, Cursor, Filter, ListQuery, Order, Position};
+use crate::service::{Payouts, ServiceError};
+
+/// How far a list counts what it has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CountMode {
+    /// Exactly, up to [`Payouts::COUNTED_EXACTLY`]; past that, "at least so many".
+    #[default]
+    Bounded,
+    /// Exactly, whatever it costs.
+    Exact,
+}
+
+/// Which page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageRequest {
+    /// Of which payouts.
+    pub filter: Filter,
+    /// In which order.
+    pub order: Order,
+    /// Where it lies.
+    pub position: Position,
+    /// How many payouts it has at the most.
+    pub size: u32,
+    /// How the total is counted.
+    pub count: CountMode,
+}
+
+/// One page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// In the list's order.
+    pub payouts: Vec<Payout>,
+    /// How many the whole list has.
+    pub count: Count,
+    /// Where the next page starts; absent on the last.
+    pub next: Option<Cursor>,
+    /// Where the previous page ends; absent on the first.
+    pub previous: Option<Cursor>,
+}
+
+impl Payouts {
+    /// Up to here a list's count is exact without asking for it.
+    pub const COUNTED_EXACTLY: u64 = 10_000;
+
+    /// One page of a list. By cursor, every page costs the same.
+    ///
+    /// # Errors
+    /// [`ServiceError::Repository`].
+    pub async fn list(&self, request: &PageRequest) -> Result<Page, ServiceError> {
+        let query = ListQuery {
+            filter: request.filter.clone(),
+            order: request.order,
+            position: request.position,
+            limit: request.size.saturating_add(1),
+        };
+        let at_most = match request.count {
+            CountMode::Bounded => Some(Self::COUNTED_EXACTLY),
+            CountMode::Exact => None,
+        };
+        let (mut payouts, count) = tokio::try_join!(
+            self.repository.list(&query),
+            self.repository.count(&request.filter, at_most)
+        )?;
+
+        // One more than asked tells whether there is more in the direction of travel.
+        let more = payouts.len() > request.size as usize;
+        let (has_previous, has_next) = match request.position {
+            Position::Offset(skipped) => (skipped > 0, more),
+            Position::After(_) => (true, more),
+            Position::Before(_) => (more, true),
+        };
+        if more {
+            match request.position {
+                Position::Before(_) => drop(payouts.remove(0)),
+                Position::Offset(_) | Position::After(_) => drop(payouts.pop()),
+            }
+        }
+        let next = payouts.last().filter(|_| has_next).map(Cursor::of);
+        let previous = payouts.first().filter(|_| has_previous).map(Cursor::of);
+        Ok(Page {
+            payouts,
+            count,
+            next,
+            previous,
+        })
+    }
+}
+
+impl Cursor {
+    /// The place of a payout.
+    pub fn of(payout: &Payout) -> Self {
+        Self {
+            created_at: payout.parts().created_at,
+            id: payout.id(),
+        }
+    }
+}
