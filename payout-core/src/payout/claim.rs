@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::payout::{EventKind, Failure, Payout, PayoutId, ProviderReference, Status};
+use crate::payout::{BrokenRow, EventKind, Failure, Payout, PayoutId, ProviderReference, Status};
 use crate::policy::Policy;
 use crate::ports::{Answer, ProcessorError, ProcessorKey, Randomness};
 
@@ -14,10 +14,14 @@ impl Claim {
     /// Takes a row that a repository's claim has just returned.
     ///
     /// # Errors
-    /// The payout itself, when it is not claimed.
-    pub fn new(payout: Payout) -> Result<Self, Payout> {
+    /// [`BrokenRow`] when it is not claimed.
+    pub fn new(payout: Payout) -> Result<Self, BrokenRow> {
         let claimed = payout.status() == Status::Processing && !payout.needs_review();
-        if claimed { Ok(Self(payout)) } else { Err(payout) }
+        if claimed {
+            Ok(Self(payout))
+        } else {
+            Err(BrokenRow::new(payout.id(), "claimed but not processing"))
+        }
     }
 
     /// The payout.

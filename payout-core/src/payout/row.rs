@@ -74,6 +74,12 @@ pub struct BrokenRow {
     what: &'static str,
 }
 
+impl BrokenRow {
+    pub(super) fn new(id: PayoutId, what: &'static str) -> Self {
+        Self { id, what }
+    }
+}
+
 impl Payout {
     /// Reads a row back.
     ///

@@ -105,9 +105,11 @@ impl Payouts {
         if hinted && written.is_ok() {
             self.hints.send(Hint { payout_id: id });
         }
-        written.map_err(|error| match error {
-            RepositoryError::VersionConflict if conditional => ServiceError::PreconditionFailed,
-            error => error.into(),
+        written.map_err(|error| {
+            if conditional && matches!(error, RepositoryError::VersionConflict) {
+                return ServiceError::PreconditionFailed;
+            }
+            error.into()
         })
     }
 

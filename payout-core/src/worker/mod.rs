@@ -1,2 +1,185 @@
-//! The worker.
-pub struct Worker;
+//! The worker: claims payouts, calls the processor, settles what it said.
+//!
+//! ```text
+//!   hints ──┐                                   ┌── settle, in batches
+//!           ├─ claim, in batches ─► attempt ────┤
+//!   sweep ──┘      (one slot each)  one task    └── the slot is free again
+//! ```
+//!
+//! - `hints` claims what the queue points at; `sweep` claims whatever is due and no hint brought.
+//! - `attempt` is one claimed payout's task: look the key up, send, conclude.
+//! - `settle` writes the verdicts; it repeats until they are written.
+//! - `janitor` forgets idempotency records that are old enough.
+//!
+//! A worker claims no more than it has free slots for, so that every claim starts at once, well within its lease.
+//! Killing it at any line loses nothing: the claim's lease ends, and another worker takes the payout over.
+
+mod attempt;
+mod claims;
+mod hints;
+mod janitor;
+mod settle;
+mod sweep;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::payout::{Actor, Settlement};
+use crate::policy::Policy;
+use crate::ports::{Ambient, JobQueue, NoObserver, Observer, PayoutRepository, Processor};
+
+/// How a worker works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerSettings {
+    /// Its name, for the audit trail.
+    pub name: Actor,
+    /// How many payouts it has in hand at the most.
+    pub concurrency: usize,
+    /// How long a claim holds before another worker may take over.
+    pub lease: Duration,
+    /// How long one call to the processor may take; never more than a third of the lease.
+    pub call_timeout: Duration,
+    /// How often it looks for what is due, about.
+    pub sweep_every: Duration,
+    /// The most payouts in one claim or one settlement.
+    pub batch: usize,
+    /// How long running calls may go on after the shutdown began.
+    pub drain_within: Duration,
+    /// How long idempotency records are kept.
+    pub keep_answers: Duration,
+    /// How patient it is with the processor.
+    pub policy: Policy,
+}
+
+impl Default for WorkerSettings {
+    fn default() -> Self {
+        Self {
+            name: Actor::new("worker"),
+            concurrency: 256,
+            lease: Duration::from_secs(15),
+            call_timeout: Duration::from_secs(5),
+            sweep_every: Duration::from_secs(1),
+            batch: 256,
+            drain_within: Duration::from_secs(15),
+            keep_answers: Duration::from_secs(31 * 24 * 60 * 60),
+            policy: Policy::default(),
+        }
+    }
+}
+
+/// Sends payouts to the processor until it is told to stop.
+pub struct Worker {
+    repository: Arc<dyn PayoutRepository>,
+    queue: Arc<dyn JobQueue>,
+    processor: Arc<dyn Processor>,
+    ambient: Arc<dyn Ambient>,
+    observer: Arc<dyn Observer>,
+    settings: WorkerSettings,
+}
+
+/// What the tasks of one running worker share.
+struct Shared {
+    repository: Arc<dyn PayoutRepository>,
+    queue: Arc<dyn JobQueue>,
+    processor: Arc<dyn Processor>,
+    ambient: Arc<dyn Ambient>,
+    observer: Arc<dyn Observer>,
+    settings: WorkerSettings,
+    /// One permit for each payout in hand.
+    slots: Arc<Semaphore>,
+    /// The tasks of the payouts in hand.
+    attempts: TaskTracker,
+    /// To the settling tasks.
+    settlements: mpsc::Sender<Settlement>,
+    shutdown: CancellationToken,
+}
+
+impl Worker {
+    /// A worker over its ports.
+    pub fn new(
+        repository: Arc<dyn PayoutRepository>,
+        queue: Arc<dyn JobQueue>,
+        processor: Arc<dyn Processor>,
+        ambient: Arc<dyn Ambient>,
+        settings: WorkerSettings,
+    ) -> Self {
+        Self {
+            repository,
+            queue,
+            processor,
+            ambient,
+            observer: Arc::new(NoObserver),
+            settings,
+        }
+    }
+
+    /// The same worker, heard by an observer.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// Works until `shutdown` is cancelled, then claims nothing more, lets running calls finish within
+    /// [`WorkerSettings::drain_within`], settles them, and returns.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let Self {
+            repository,
+            queue,
+            processor,
+            ambient,
+            observer,
+            mut settings,
+        } = self;
+        // The protocol rests on it: a call that begins in time is over before the lease is.
+        settings.call_timeout = settings.call_timeout.min(settings.lease / 3);
+        settings.concurrency = settings.concurrency.clamp(1, Semaphore::MAX_PERMITS);
+        settings.batch = settings.batch.max(1);
+
+        let (settlements, to_settle) = mpsc::channel(settings.concurrency.max(settings.batch));
+        let drain_within = settings.drain_within;
+        let settling = settle::Settling::start(
+            repository.clone(),
+            observer.clone(),
+            to_settle,
+            settings.batch,
+            drain_within,
+        );
+        let shared = Arc::new(Shared {
+            repository,
+            queue,
+            processor,
+            ambient,
+            observer,
+            slots: Arc::new(Semaphore::new(settings.concurrency)),
+            settings,
+            attempts: TaskTracker::new(),
+            settlements,
+            shutdown,
+        });
+
+        let loops = TaskTracker::new();
+        loops.spawn(shared.clone().follow_hints());
+        loops.spawn(shared.clone().sweep());
+        loops.spawn(shared.clone().forget_old_answers());
+        loops.close();
+        loops.wait().await;
+
+        shared.attempts.close();
+        if tokio::time::timeout(drain_within, shared.attempts.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                running = shared.attempts.len(),
+                "some calls did not finish in time; their payouts will be taken over when their leases end"
+            );
+        }
+        drop(shared);
+        settling.finish().await;
+    }
+}

@@ -1,0 +1,143 @@
+//! One claimed payout: look the key up, send, conclude.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::payout::{Claim, Verdict};
+use crate::ports::{Answer, Instruction, ProcessorError, Randomness, Signal};
+use crate::worker::Shared;
+
+/// The lease is too far gone to begin another call: whoever claims the payout next goes on.
+struct PastDeadline;
+
+impl Shared {
+    /// Sees one claim through to its settlement. `deadline` is on the monotonic clock.
+    pub(super) async fn attempt(
+        self: Arc<Self>,
+        claim: Claim,
+        deadline: Duration,
+        slot: Option<OwnedSemaphorePermit>,
+    ) {
+        match self.verdict(&claim, deadline).await {
+            // The channel holds as many as there are slots, so the slot is freed before the write: the next claim
+            // and this settlement overlap.
+            Ok(verdict) => {
+                let _ = self.settlements.send(claim.settle(verdict)).await;
+            }
+            Err(PastDeadline) => self.observer.observe(&Signal::Abandoned),
+        }
+        drop(slot);
+    }
+
+    async fn verdict(&self, claim: &Claim, deadline: Duration) -> Result<Verdict, PastDeadline> {
+        let policy = &self.settings.policy;
+        let conclude = |said| claim.conclude(said, policy, &*self.ambient as &dyn Randomness);
+        if claim.looks_up_first() {
+            match self.look_up(claim, deadline).await? {
+                Ok(Some(answer)) => return Ok(conclude(Ok(answer))),
+                Ok(None) => (),
+                Err(error) => return Ok(conclude(Err(error))),
+            }
+        }
+        if let Err(review) = claim.may_send(policy) {
+            return Ok(review);
+        }
+        Ok(conclude(self.submit(claim, deadline).await?))
+    }
+
+    async fn look_up(
+        &self,
+        claim: &Claim,
+        deadline: Duration,
+    ) -> Result<Result<Option<Answer>, ProcessorError>, PastDeadline> {
+        let (processor, key) = (self.processor.clone(), claim.key());
+        let call = async move { processor.look_up(&key).await };
+        let begun = self.begin_call(deadline)?;
+        let said = self.bounded(call).await;
+        let outcome = match &said {
+            Ok(Some(answer)) => name(answer),
+            Ok(None) => "not_found",
+            Err(error) => name_of(error),
+        };
+        let took = self.ambient.monotonic().saturating_sub(begun);
+        self.observer.observe(&Signal::Called {
+            call: "look_up",
+            outcome,
+            took,
+        });
+        Ok(said)
+    }
+
+    async fn submit(
+        &self,
+        claim: &Claim,
+        deadline: Duration,
+    ) -> Result<Result<Answer, ProcessorError>, PastDeadline> {
+        let (processor, instruction) = (self.processor.clone(), Instruction::from(claim));
+        let call = async move { processor.submit(&instruction).await };
+        let begun = self.begin_call(deadline)?;
+        let said = self.bounded(call).await;
+        let outcome = match &said {
+            Ok(answer) => name(answer),
+            Err(error) => name_of(error),
+        };
+        let took = self.ambient.monotonic().saturating_sub(begun);
+        self.observer.observe(&Signal::Called {
+            call: "submit",
+            outcome,
+            took,
+        });
+        Ok(said)
+    }
+
+    /// The last look at the clock before a call. A process that slept past its lease stops here.
+    fn begin_call(&self, deadline: Duration) -> Result<Duration, PastDeadline> {
+        let now = self.ambient.monotonic();
+        if now > deadline {
+            Err(PastDeadline)
+        } else {
+            Ok(now)
+        }
+    }
+
+    /// Runs a call in a task of its own, so that its panic is an unknown outcome like any other, and no longer than
+    /// the call timeout.
+    async fn bounded<T: Send + 'static>(
+        &self,
+        call: impl Future<Output = Result<T, ProcessorError>> + Send + 'static,
+    ) -> Result<T, ProcessorError> {
+        let unknown = |why: &str| {
+            Err(ProcessorError::Unknown {
+                why: why.to_owned(),
+                retry_after: None,
+            })
+        };
+        let mut task = tokio::spawn(call);
+        match tokio::time::timeout(self.settings.call_timeout, &mut task).await {
+            Ok(Ok(said)) => said,
+            Ok(Err(_)) => unknown("the processor panicked"),
+            Err(_) => {
+                task.abort();
+                unknown("the call timed out")
+            }
+        }
+    }
+}
+
+fn name(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::Paid { .. } => "paid",
+        Answer::Accepted { .. } => "accepted",
+        Answer::Declined(_) => "declined",
+    }
+}
+
+fn name_of(error: &ProcessorError) -> &'static str {
+    match error {
+        ProcessorError::NeverSent { .. } => "never_sent",
+        ProcessorError::Unknown { .. } => "unknown",
+        ProcessorError::Refused { .. } => "refused",
+    }
+}

@@ -1,0 +1,84 @@
+//! Claims payouts into free slots and starts an attempt at each.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::payout::PayoutId;
+use crate::policy::jittered;
+use crate::ports::{ClaimRequest, Randomness, RepositoryError, Signal};
+use crate::worker::Shared;
+
+impl Shared {
+    /// Claims up to as many payouts as there are permits, and starts them; returns how many it won.
+    pub(super) async fn claim(
+        self: &Arc<Self>,
+        only: Option<Vec<PayoutId>>,
+        mut permits: OwnedSemaphorePermit,
+    ) -> Result<usize, RepositoryError> {
+        let swept = only.is_none();
+        // The lease runs from some moment after this one, so a deadline counted from here is never too late.
+        let asked_at = self.ambient.monotonic();
+        let claims = self
+            .repository
+            .claim(&ClaimRequest {
+                only,
+                limit: u32::try_from(permits.num_permits()).unwrap_or(u32::MAX),
+                lease: self.settings.lease,
+                quiet_after: self.settings.lease + self.settings.call_timeout,
+                worker: self.settings.name.clone(),
+            })
+            .await?;
+        if !claims.is_empty() {
+            let takeovers = claims.iter().filter(|claim| claim.is_takeover()).count();
+            self.observer.observe(&Signal::Claimed {
+                count: claims.len(),
+                takeovers,
+                swept,
+            });
+        }
+        let deadline = asked_at + self.settings.lease.saturating_sub(self.settings.call_timeout);
+        let won = claims.len();
+        for claim in claims {
+            let slot = permits.split(1);
+            debug_assert!(slot.is_some(), "a repository claimed more than it was asked to");
+            self.attempts.spawn(self.clone().attempt(claim, deadline, slot));
+        }
+        Ok(won)
+    }
+
+    /// Waits for a free slot, and takes up to `most` of those that are free but for `reserve`. `None`: shutdown.
+    pub(super) async fn free_slots(&self, most: usize, reserve: usize) -> Option<OwnedSemaphorePermit> {
+        let mut permits = tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => return None,
+            permit = self.slots.clone().acquire_owned() => permit.ok()?,
+        };
+        let more = self
+            .slots
+            .available_permits()
+            .saturating_sub(reserve)
+            .min(most.saturating_sub(1));
+        if let Ok(count) = u32::try_from(more)
+            && let Ok(others) = self.slots.clone().try_acquire_many_owned(count)
+        {
+            permits.merge(others);
+        }
+        Some(permits)
+    }
+
+    /// Sleeps; true when it was woken by the shutdown.
+    pub(super) async fn shut_down_within(&self, pause: Duration) -> bool {
+        tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => true,
+            () = tokio::time::sleep(pause) => false,
+        }
+    }
+
+    /// A pause of `about`, give or take a quarter, so that workers started together do not move together.
+    pub(super) fn about(&self, about: Duration) -> Duration {
+        about * 3 / 4 + jittered(about / 2, &*self.ambient as &dyn Randomness)
+    }
+}

@@ -1,0 +1,90 @@
+//! Follows the queue's hints.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::payout::PayoutId;
+use crate::ports::{Delivery, Receipt};
+use crate::worker::Shared;
+
+/// How long one wait for hints may take.
+const WAIT: Duration = Duration::from_secs(1);
+/// How long to leave a queue or a store alone that has just failed.
+const PAUSE: Duration = Duration::from_millis(250);
+
+impl Shared {
+    /// Receives hints while there are free slots, claims what they point at, and then acknowledges them.
+    pub(super) async fn follow_hints(self: Arc<Self>) {
+        let mut away = false;
+        loop {
+            // Hints are left to other workers while this one has no slot for them.
+            let Some(permits) = self.free_slots(1, 0).await else {
+                return;
+            };
+            drop(permits);
+            let most = self.slots.available_permits().clamp(1, self.settings.batch);
+            let received = tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => return,
+                received = self.queue.receive(most, WAIT) => received,
+            };
+            match received {
+                Ok(deliveries) => {
+                    if std::mem::take(&mut away) {
+                        tracing::info!("hints come again");
+                    }
+                    if !deliveries.is_empty()
+                        && !self.take(deliveries).await
+                        && self.shut_down_within(self.about(PAUSE)).await
+                    {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut away, true) {
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "no hints; the sweep finds what is due"
+                        );
+                    }
+                    if self.shut_down_within(self.about(PAUSE)).await {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Claims what the hints point at; false when the store failed.
+    async fn take(self: &Arc<Self>, deliveries: Vec<Delivery>) -> bool {
+        let mut ids: Vec<PayoutId> = deliveries
+            .iter()
+            .map(|delivery| delivery.hint.payout_id)
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+        let permits = tokio::select! {
+            biased;
+            // The hints are not lost: unacknowledged, they are delivered to another worker.
+            () = self.shutdown.cancelled() => return true,
+            permits = self.slots.clone().acquire_many_owned(count) => permits,
+        };
+        let Ok(permits) = permits else { return true };
+        if self.claim(Some(ids), permits).await.is_err() {
+            return false;
+        }
+        // Claimed or not to be had: either way a hint has done its work.
+        let receipts: Vec<Receipt> = deliveries.into_iter().map(|delivery| delivery.receipt).collect();
+        let queue = self.queue.clone();
+        self.attempts.spawn(async move {
+            if let Err(error) = queue.acknowledge(&receipts).await {
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "hints were not acknowledged; they may come again"
+                );
+            }
+        });
+        true
+    }
+}

@@ -1,0 +1,44 @@
+//! The sweep: claims whatever is due. With it alone, every payout finishes; hints only make it sooner.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::worker::Shared;
+
+impl Shared {
+    /// Sweeps at start-up and then about every [`sweep_every`](super::WorkerSettings::sweep_every); at once again
+    /// while there is more than one batch.
+    pub(super) async fn sweep(self: Arc<Self>) {
+        // New payouts, which come by hints, must not wait behind a storm of retries: a quarter is theirs.
+        let reserve = self.settings.concurrency / 4;
+        let mut away = false;
+        let mut pause = Duration::ZERO;
+        while !self.shut_down_within(pause).await {
+            let Some(permits) = self.free_slots(self.settings.batch, reserve).await else {
+                return;
+            };
+            let asked = permits.num_permits();
+            pause = match self.claim(None, permits).await {
+                Ok(won) => {
+                    if std::mem::take(&mut away) {
+                        tracing::info!("the store is back; claims go on");
+                    }
+                    if won == asked {
+                        Duration::ZERO
+                    } else {
+                        self.about(self.settings.sweep_every)
+                    }
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut away, true) {
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "cannot claim payouts; waiting for the store"
+                        );
+                    }
+                    self.about(self.settings.sweep_every)
+                }
+            };
+        }
+    }
+}
