@@ -1,1 +1,41 @@
-//! x
+//! The contract suites: one set of cases per port, for any adapter.
+//!
+//! One line in a test file runs them all, each as a test of its own name:
+//!
+//! ```no_run
+//! # mod adapter {
+//! # use std::sync::Arc;
+//! # use payout_core::ports::PayoutRepository;
+//! async fn make_repository() -> Arc<dyn PayoutRepository> {
+//!     todo!("a repository over an empty store of its own")
+//! }
+//!
+//! payout_core::repository_contract!(make_repository);
+//! # }
+//! ```
+//!
+//! What the maker yields is anything that turns into a [`Fixture`]: the port alone, or the port and a guard that is
+//! dropped after the case, for example to drop the case's own database. Cases run on a multi-threaded tokio runtime
+//! that [`run`] builds, in real time, since a repository's clock may be a database's; they poll rather than sleep.
+//!
+//! - [`repository`], [`queue`] and [`processor`] are the cases, one function each, grouped by what they are about.
+//! - [`list`](self) (the macros) names every case once; a test compares that list with the functions.
+//! - [`build`] makes payouts and requests; [`drive`] takes the steps that most cases begin with. Both are for other
+//!   tests as well.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a case fails by panicking, as tests do"
+)]
+
+pub mod build;
+pub mod drive;
+pub mod processor;
+pub mod queue;
+pub mod repository;
+
+mod fixture;
+mod list;
+
+pub use fixture::{Fixture, Pair, run};

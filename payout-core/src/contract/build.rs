@@ -1,0 +1,212 @@
+//! Makes payouts, requests and verdicts, each valid and no two the same.
+
+use std::time::Duration;
+
+use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest};
+use crate::money::Money;
+use crate::payout::{
+    Actor, Caller, Description, Draft, Failure, NewPayout, PayoutId, ProviderReference, RecipientAccount,
+    RecipientName, Verdict,
+};
+use crate::ports::{ClaimRequest, Clock, Instruction, ProcessorKey, Randomness, System};
+
+/// A lease that does not end during a case.
+pub const LONG_LEASE: Duration = Duration::from_secs(600);
+
+/// A lease that a case waits out.
+pub const SHORT_LEASE: Duration = Duration::from_millis(150);
+
+/// An amount of a currency.
+///
+/// # Panics
+/// When it is none.
+pub fn money(amount: &str, currency: &str) -> Money {
+    Money::new(amount.parse().unwrap(), currency.parse().unwrap()).unwrap()
+}
+
+/// A fresh id.
+pub fn fresh_id() -> PayoutId {
+    let system = System::default();
+    PayoutId::generate(system.now(), &system)
+}
+
+/// A short text that no other test has.
+pub fn unique(prefix: &str) -> String {
+    format!("{prefix}-{:016x}", System::default().next_u64())
+}
+
+/// A draft of 10.50 USD to an account of its own.
+///
+/// # Panics
+/// Never.
+pub fn draft() -> Draft {
+    Draft {
+        money: money("10.50", "USD"),
+        recipient_account: RecipientAccount::new(&unique("ACC")).unwrap(),
+        recipient_name: RecipientName::new("Ada Lovelace").unwrap(),
+        description: Description::new("Invoice 7").unwrap(),
+    }
+}
+
+/// A payout of 10.50 USD, due at once, without an idempotency key.
+pub fn new_payout() -> NewPayout {
+    of_draft(draft())
+}
+
+/// A payout of this draft, due at once, without an idempotency key.
+pub fn of_draft(draft: Draft) -> NewPayout {
+    NewPayout {
+        id: fresh_id(),
+        draft,
+        scheduled_at: None,
+        caller: client(),
+        request: None,
+    }
+}
+
+/// A payout to this recipient.
+///
+/// # Panics
+/// When the name is none.
+pub fn paid_to(name: &str) -> NewPayout {
+    of_draft(Draft {
+        recipient_name: RecipientName::new(name).unwrap(),
+        ..draft()
+    })
+}
+
+/// A payout of this amount.
+///
+/// # Panics
+/// When the amount is none.
+pub fn amounting_to(amount: &str, currency: &str) -> NewPayout {
+    of_draft(Draft {
+        money: money(amount, currency),
+        ..draft()
+    })
+}
+
+/// A payout under this idempotency key.
+pub fn keyed(key: &IdempotencyKey) -> NewPayout {
+    let mut new = new_payout();
+    new.request = Some(IdempotentRequest {
+        key: key.clone(),
+        fingerprint: Fingerprint::of_create(&new.draft),
+    });
+    new
+}
+
+/// An idempotency key that no other test has.
+///
+/// # Panics
+/// Never.
+pub fn fresh_key() -> IdempotencyKey {
+    IdempotencyKey::new(&unique("key")).unwrap()
+}
+
+/// A client in a request, without a reason.
+pub fn client() -> Caller {
+    Caller::named("client").in_request(&unique("req"))
+}
+
+/// An operator in a request, with a reason.
+pub fn operator(reason: &str) -> Caller {
+    Caller::named("operator")
+        .in_request(&unique("req"))
+        .because(reason)
+}
+
+/// A sweep for up to `limit` payouts.
+pub fn sweep(limit: u32, lease: Duration) -> ClaimRequest {
+    ClaimRequest {
+        only: None,
+        limit,
+        lease,
+        quiet_after: lease + lease / 3,
+        worker: Actor::new("worker-1"),
+    }
+}
+
+/// A claim of these payouts only.
+///
+/// # Panics
+/// When there are more than `u32::MAX`.
+pub fn only(ids: &[PayoutId], lease: Duration) -> ClaimRequest {
+    ClaimRequest {
+        only: Some(ids.to_vec()),
+        ..sweep(u32::try_from(ids.len()).unwrap(), lease)
+    }
+}
+
+/// The provider's name for a payment.
+///
+/// # Panics
+/// When it is blank.
+pub fn reference(text: &str) -> ProviderReference {
+    ProviderReference::new(text).unwrap()
+}
+
+/// The provider paid.
+pub fn completed(reference_text: &str) -> Verdict {
+    Verdict::Completed {
+        reference: reference(reference_text),
+    }
+}
+
+/// The provider declined for good.
+pub fn failed() -> Verdict {
+    Verdict::Failed(Failure::new(
+        "insufficient_funds",
+        "The account has not enough money.",
+    ))
+}
+
+/// The provider will settle later.
+pub fn accepted(reference_text: &str, after: Duration) -> Verdict {
+    Verdict::Accepted {
+        reference: reference(reference_text),
+        after,
+    }
+}
+
+/// Nothing definite was learnt.
+pub fn postponed(after: Duration) -> Verdict {
+    Verdict::Postponed {
+        why: "no answer to rely on: a timeout".to_owned(),
+        after,
+    }
+}
+
+/// Nothing was ever sent.
+pub fn released(after: Duration) -> Verdict {
+    Verdict::Released {
+        why: "nothing was sent: connection refused".to_owned(),
+        after,
+    }
+}
+
+/// A person must look.
+pub fn review() -> Verdict {
+    Verdict::Review {
+        why: "The attempts are used up.".to_owned(),
+    }
+}
+
+/// An instruction to pay 10.50 USD, under a key that no other test has.
+pub fn instruction() -> Instruction {
+    let Draft {
+        money,
+        recipient_account,
+        recipient_name,
+        description,
+    } = draft();
+    let payout_id = fresh_id();
+    Instruction {
+        key: ProcessorKey::new(payout_id, 0),
+        payout_id,
+        money,
+        recipient_account,
+        recipient_name,
+        description,
+    }
+}

@@ -1,0 +1,172 @@
+//! The steps that most cases begin with.
+
+use std::time::Duration;
+
+use crate::Timestamp;
+use crate::contract::build;
+use crate::payout::{
+    Caller, Change, Claim, Event, EventKind, NewPayout, Payout, PayoutId, Resolution, Verdict,
+};
+use crate::ports::{ClaimRequest, Insertion, PayoutRepository, Settled};
+
+/// How often to look whether something has come to pass.
+const POLL: Duration = Duration::from_millis(10);
+
+/// How long to wait for something that must come to pass.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Asks again and again until there is an answer.
+///
+/// # Panics
+/// When there is none for too long.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+    let answered = tokio::time::timeout(PATIENCE, async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    });
+    answered
+        .await
+        .unwrap_or_else(|_| panic!("it never came to pass that {what}"))
+}
+
+/// Stores a payout.
+///
+/// # Panics
+/// When it is not stored.
+pub async fn store(repository: &dyn PayoutRepository, new: NewPayout) -> Payout {
+    match repository.insert(&[new]).await.unwrap().remove(0) {
+        Insertion::Stored(payout) => payout,
+        Insertion::KeyTaken => panic!("a fresh payout was answered KeyTaken"),
+    }
+}
+
+/// Stores a fresh payout.
+pub async fn stored(repository: &dyn PayoutRepository) -> Payout {
+    store(repository, build::new_payout()).await
+}
+
+/// The payout as it is.
+///
+/// # Panics
+/// When it is not found.
+pub async fn found(repository: &dyn PayoutRepository, id: PayoutId) -> Payout {
+    repository.find(id).await.unwrap().expect("the payout is found")
+}
+
+/// Claims this payout, as soon as it is due.
+pub async fn claim_when_due(repository: &dyn PayoutRepository, id: PayoutId, lease: Duration) -> Claim {
+    let request = build::only(&[id], lease);
+    eventually("the payout is due", async || {
+        repository.claim(&request).await.unwrap().pop()
+    })
+    .await
+}
+
+/// Stores a fresh payout and claims it under a long lease.
+pub async fn claimed(repository: &dyn PayoutRepository) -> Claim {
+    let payout = stored(repository).await;
+    claim_when_due(repository, payout.id(), build::LONG_LEASE).await
+}
+
+/// The ids of what a claim wins.
+pub async fn claim_ids(repository: &dyn PayoutRepository, request: &ClaimRequest) -> Vec<PayoutId> {
+    repository
+        .claim(request)
+        .await
+        .unwrap()
+        .iter()
+        .map(|claim| claim.payout().id())
+        .collect()
+}
+
+/// Ends a claim, and answers what the repository said.
+pub async fn settle(repository: &dyn PayoutRepository, claim: Claim, verdict: Verdict) -> Settled {
+    repository
+        .settle(&[claim.settle(verdict)])
+        .await
+        .unwrap()
+        .remove(0)
+}
+
+/// Ends a claim, and answers the payout as it is then.
+///
+/// # Panics
+/// When the guard refuses.
+pub async fn settled(repository: &dyn PayoutRepository, claim: Claim, verdict: Verdict) -> Payout {
+    let id = claim.payout().id();
+    assert_eq!(settle(repository, claim, verdict).await, Settled::Applied);
+    found(repository, id).await
+}
+
+/// Makes a change without an idempotency key.
+pub async fn apply(repository: &dyn PayoutRepository, change: &Change) -> Payout {
+    repository.apply(change, None).await.unwrap()
+}
+
+/// Stores a fresh payout and takes it to failed.
+pub async fn declined(repository: &dyn PayoutRepository) -> Payout {
+    let claim = claimed(repository).await;
+    settled(repository, claim, build::failed()).await
+}
+
+/// Stores a fresh payout and takes it to review.
+pub async fn under_review(repository: &dyn PayoutRepository) -> Payout {
+    let claim = claimed(repository).await;
+    settled(repository, claim, build::review()).await
+}
+
+/// Every step that a person can take from where this payout stands, each by a caller of its own.
+pub fn steps_of_a_person(payout: &Payout, now: Timestamp, caller: &Caller) -> Vec<Change> {
+    let step = || (payout.clone(), caller.clone());
+    let mut edit = payout.as_edit();
+    edit.money = build::money("77.70", "EUR");
+    let changes = [
+        payout.clone().edit(edit, caller.clone()).ok(),
+        {
+            let (payout, caller) = step();
+            payout.cancel(caller).ok()
+        },
+        {
+            let (payout, caller) = step();
+            payout.retry(now, caller).ok()
+        },
+        {
+            let (payout, caller) = step();
+            payout.resolve(Resolution::Completed, caller).ok()
+        },
+        {
+            let (payout, caller) = step();
+            payout.resolve(Resolution::Failed, caller).ok()
+        },
+        {
+            let (payout, caller) = step();
+            payout.delete(caller).ok()
+        },
+    ];
+    changes.into_iter().flatten().collect()
+}
+
+/// The audit trail.
+///
+/// # Panics
+/// When there is none.
+pub async fn trail(repository: &dyn PayoutRepository, id: PayoutId) -> Vec<Event> {
+    repository
+        .events(id)
+        .await
+        .unwrap()
+        .expect("the payout has events")
+}
+
+/// What the audit trail says happened, oldest first.
+pub async fn kinds(repository: &dyn PayoutRepository, id: PayoutId) -> Vec<EventKind> {
+    trail(repository, id)
+        .await
+        .into_iter()
+        .map(|event| event.kind)
+        .collect()
+}

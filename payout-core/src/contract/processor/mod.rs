@@ -1,0 +1,3 @@
+//! What every [`Processor`](crate::ports::Processor) must do when it pays what it is asked to.
+
+pub mod answers;

@@ -1,0 +1,3 @@
+//! What every [`JobQueue`](crate::ports::JobQueue) must do while nothing of it is lost.
+
+pub mod delivery;

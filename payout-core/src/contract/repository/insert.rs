@@ -1,0 +1,120 @@
+//! Inserting payouts and finding them.
+
+use std::time::Duration;
+
+use crate::contract::build::{self, LONG_LEASE};
+use crate::contract::{Pair, drive};
+use crate::payout::{Description, Draft, PayoutId, RecipientAccount, RecipientName};
+use crate::ports::{Insertion, PayoutRepository};
+
+type Repository = Pair<dyn PayoutRepository>;
+
+/// What is stored is answered and found, every field of it, also at the edges of what a field may hold.
+pub async fn an_inserted_payout_is_found_with_every_field(Pair { port, .. }: Repository) {
+    // Four bytes each, so that 128 characters are 512 bytes.
+    let wide = "𝔘".repeat(128);
+    let edges = Draft {
+        money: build::money("9999999999999999.99", "USD"),
+        recipient_account: RecipientAccount::new(&wide).unwrap(),
+        recipient_name: RecipientName::new(&wide).unwrap(),
+        description: Description::new("one\r\ntwo\n\tthree 'quoted' \"twice\" \\ {\"a\": 1} %_").unwrap(),
+    };
+    let mut batch = vec![build::new_payout(), build::of_draft(edges)];
+    let longest = Draft {
+        description: Description::new(&"𝔘".repeat(255)).unwrap(),
+        ..build::draft()
+    };
+    let empty = Draft {
+        description: Description::new("").unwrap(),
+        ..build::draft()
+    };
+    batch.extend([longest, empty].map(build::of_draft));
+    batch.extend(
+        [
+            ("999999999999999999", "JPY"),
+            ("999999999999999.999", "BHD"),
+            ("99999999999999.9999", "CLF"),
+        ]
+        .into_iter()
+        .chain([
+            ("1", "JPY"),
+            ("0.01", "USD"),
+            ("0.001", "BHD"),
+            ("0.0001", "CLF"),
+            ("100", "EUR"),
+        ])
+        .map(|(amount, currency)| build::amounting_to(amount, currency)),
+    );
+    for new in batch {
+        let before = port.now().await.unwrap();
+        let stored = drive::store(&*port, new.clone()).await;
+        let after = port.now().await.unwrap();
+        let created_at = stored.parts().created_at;
+        assert!(
+            before <= created_at && created_at <= after,
+            "created_at is the repository's time of the write"
+        );
+        assert_eq!(stored, new.stored_at(created_at));
+        assert_eq!(drive::found(&*port, new.id).await, stored);
+    }
+    assert_eq!(port.find(build::fresh_id()).await.unwrap(), None);
+}
+
+/// A time to come is when the payout falls due; no claim gets it before, by id or by sweep.
+pub async fn a_scheduled_payout_is_due_at_its_time_and_not_claimable_before(Pair { port, .. }: Repository) {
+    let now = port.now().await.unwrap();
+    let mut far = build::new_payout();
+    far.scheduled_at = Some(now + Duration::from_secs(3600));
+    let mut soon = build::new_payout();
+    soon.scheduled_at = Some(now + Duration::from_millis(400));
+    let mut past = build::new_payout();
+    past.scheduled_at = Some(now - Duration::from_secs(3600));
+    let [far, soon, past] = [far, soon, past].map(|new| (new.id, new));
+    let stored = drive::store(&*port, far.1.clone()).await;
+    assert_eq!(stored.parts().due_at, far.1.scheduled_at);
+    drive::store(&*port, soon.1.clone()).await;
+    let stored = drive::store(&*port, past.1).await;
+    assert_eq!(
+        stored.parts().due_at,
+        Some(stored.parts().created_at),
+        "a time that is past means at once"
+    );
+
+    let claim = drive::claim_when_due(&*port, soon.0, LONG_LEASE).await;
+    assert!(
+        claim.payout().parts().claimed_at >= soon.1.scheduled_at,
+        "claimed before its time"
+    );
+    assert_eq!(
+        drive::claim_ids(&*port, &build::only(&[far.0], LONG_LEASE)).await,
+        []
+    );
+    assert_eq!(
+        drive::claim_ids(&*port, &build::sweep(10, LONG_LEASE)).await,
+        [past.0]
+    );
+}
+
+/// Five hundred payouts at once: each is stored, and answered in its place.
+pub async fn a_batch_of_five_hundred_is_answered_in_its_order(Pair { port, .. }: Repository) {
+    let batch: Vec<_> = (1..=500)
+        .map(|n| build::amounting_to(&format!("{n}.25"), "USD"))
+        .collect();
+    let answers = port.insert(&batch).await.unwrap();
+    assert_eq!(answers.len(), batch.len());
+    for (new, answer) in batch.iter().zip(answers) {
+        let Insertion::Stored(payout) = answer else {
+            panic!("a payout without a key was answered KeyTaken")
+        };
+        assert_eq!(payout, new.stored_at(payout.parts().created_at));
+        assert_eq!(drive::found(&*port, new.id).await, payout);
+    }
+    assert!(port.insert(&[]).await.unwrap().is_empty());
+    let ids: Vec<PayoutId> = batch.iter().map(|new| new.id).collect();
+    assert_eq!(
+        drive::claim_ids(&*port, &build::only(&ids, LONG_LEASE))
+            .await
+            .len(),
+        500
+    );
+}

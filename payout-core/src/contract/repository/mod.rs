@@ -1,0 +1,3 @@
+//! What every [`PayoutRepository`](crate::ports::PayoutRepository) must do.
+
+pub mod insert;
