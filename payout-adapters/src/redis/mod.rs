@@ -1,1 +1,109 @@
-//! To come.
+//! Hints over Redis Streams.
+//!
+//! One stream and one consumer group; each process is a consumer. A hint is an entry, acknowledged *and deleted* once
+//! its payout was claimed, so the stream's length is the backlog. Redis may be flushed, restarted or away: the group
+//! is made anew when it is missed, connections are opened anew when they break, and what was lost the sweep finds.
+//!
+//! Needs Redis 6.2 (`XAUTOCLAIM`).
+
+mod connection;
+mod entry;
+mod failure;
+mod reader;
+mod settings;
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bb8_redis::redis::{Client, Pipeline};
+use payout_core::ports::{Delivery, Hint, JobQueue, QueueError, Receipt};
+
+use self::connection::Connections;
+use self::entry::Names;
+use self::reader::Reader;
+pub use self::settings::{InvalidRedisUrl, RedisSettings};
+
+/// A [`JobQueue`] on a Redis stream.
+pub struct RedisQueue {
+    names: Names,
+    cap: usize,
+    connections: Connections,
+    reader: Reader,
+}
+
+impl RedisQueue {
+    /// Connects to nothing yet: Redis may be away for now.
+    ///
+    /// # Errors
+    /// [`InvalidRedisUrl`] when the URL is none that Redis is reached by.
+    pub fn new(settings: &RedisSettings) -> Result<Self, InvalidRedisUrl> {
+        let client = Client::open(settings.url.as_str()).map_err(|_| InvalidRedisUrl)?;
+        let names = Names::new(settings);
+        Ok(Self {
+            cap: settings.cap,
+            connections: Connections::new(client.clone(), settings.connections),
+            reader: Reader::new(client, names.clone(), settings.take_over_after),
+            names,
+        })
+    }
+}
+
+impl fmt::Debug for RedisQueue {
+    /// Without the connection's address, whose URL may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisQueue")
+            .field("names", &self.names)
+            .field("cap", &self.cap)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl JobQueue for RedisQueue {
+    async fn enqueue(&self, hints: &[Hint]) -> Result<(), QueueError> {
+        if hints.is_empty() {
+            return Ok(());
+        }
+        let mut pipeline = Pipeline::with_capacity(hints.len());
+        for hint in hints {
+            // Approximate trimming (`~`) drops whole nodes of the stream: the cap is kept to within a node, for free.
+            let add = pipeline
+                .cmd("XADD")
+                .arg(&self.names.stream)
+                .arg("MAXLEN")
+                .arg("~")
+                .arg(self.cap)
+                .arg("*");
+            add.arg(entry::FIELD).arg(hint.payout_id.to_string()).ignore();
+        }
+        Ok(self.connections.run::<()>(&pipeline).await?)
+    }
+
+    async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
+        if max == 0 {
+            return Ok(Vec::new());
+        }
+        Ok(self.reader.receive(max, wait).await?)
+    }
+
+    async fn acknowledge(&self, receipts: &[Receipt]) -> Result<(), QueueError> {
+        let ids: Vec<&str> = receipts
+            .iter()
+            .map(Receipt::as_str)
+            .filter(|id| entry::is_id(id))
+            .collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        Ok(self.connections.run::<()>(&self.names.forget(&ids)).await?)
+    }
+
+    /// The entries of the stream: those that wait, and those that are delivered and not yet acknowledged.
+    async fn depth(&self) -> Result<u64, QueueError> {
+        let mut pipeline = Pipeline::with_capacity(1);
+        pipeline.cmd("XLEN").arg(&self.names.stream);
+        let (length,) = self.connections.run::<(u64,)>(&pipeline).await?;
+        Ok(length)
+    }
+}

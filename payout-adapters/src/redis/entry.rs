@@ -1,0 +1,122 @@
+//! The stream's names, and what an entry says.
+
+use bb8_redis::redis::Pipeline;
+use payout_core::payout::PayoutId;
+use payout_core::ports::{Delivery, Hint, Receipt};
+
+use super::settings::RedisSettings;
+
+/// The one field of an entry.
+pub(super) const FIELD: &str = "payout_id";
+
+/// An entry as Redis tells it: its id, and its fields and values in turn; no fields when it was deleted meanwhile.
+pub(super) type Entry = (String, Option<Vec<Vec<u8>>>);
+
+/// The names that a queue goes by.
+#[derive(Debug, Clone)]
+pub(super) struct Names {
+    pub(super) stream: String,
+    pub(super) group: &'static str,
+    pub(super) consumer: String,
+}
+
+impl Names {
+    pub(super) fn new(settings: &RedisSettings) -> Self {
+        Self {
+            stream: format!("{}:hints", settings.prefix),
+            group: "workers",
+            consumer: settings.consumer.clone(),
+        }
+    }
+
+    /// Acknowledges entries and deletes them, in one round trip.
+    pub(super) fn forget(&self, ids: &[&str]) -> Pipeline {
+        let mut pipeline = Pipeline::with_capacity(2);
+        pipeline
+            .cmd("XACK")
+            .arg(&self.stream)
+            .arg(self.group)
+            .arg(ids)
+            .ignore();
+        pipeline.cmd("XDEL").arg(&self.stream).arg(ids).ignore();
+        pipeline
+    }
+}
+
+/// Whether a text is an entry's id: two numbers and a dash. Redis refuses a whole command for one id that is none.
+pub(super) fn is_id(text: &str) -> bool {
+    text.split_once('-')
+        .is_some_and(|(ms, seq)| ms.parse::<u64>().is_ok() && seq.parse::<u64>().is_ok())
+}
+
+/// Entries sorted into those that can be delivered and the ids of those that cannot be read.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Sorted {
+    pub(super) deliveries: Vec<Delivery>,
+    pub(super) unreadable: Vec<String>,
+}
+
+impl Sorted {
+    pub(super) fn new(entries: Vec<Entry>) -> Self {
+        let mut sorted = Self::default();
+        for (id, fields) in entries {
+            match fields.as_deref().and_then(payout_id) {
+                Some(payout_id) => sorted.deliveries.push(Delivery {
+                    hint: Hint { payout_id },
+                    receipt: Receipt::new(id),
+                }),
+                None => sorted.unreadable.push(id),
+            }
+        }
+        sorted
+    }
+}
+
+/// The payout that an entry names. Further fields are left to later versions.
+fn payout_id(fields: &[Vec<u8>]) -> Option<PayoutId> {
+    let value = fields
+        .chunks_exact(2)
+        .find(|pair| pair[0] == FIELD.as_bytes())
+        .map(|pair| &pair[1])?;
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(fields: &[&str]) -> Entry {
+        (
+            "1-0".into(),
+            Some(fields.iter().map(|text| text.as_bytes().to_vec()).collect()),
+        )
+    }
+
+    #[test]
+    fn an_entry_names_its_payout_whatever_else_it_says() {
+        let id = "0192f0c1-2345-7890-abcd-ef0123456789";
+        let sorted = Sorted::new(vec![entry(&["later", "x", FIELD, id])]);
+        assert_eq!(sorted.deliveries[0].hint.payout_id.to_string(), id);
+        assert!(sorted.unreadable.is_empty());
+    }
+
+    #[test]
+    fn what_names_no_payout_is_unreadable() {
+        let entries = vec![
+            entry(&[FIELD, "x"]),
+            entry(&["x", "y"]),
+            entry(&[FIELD]),
+            ("1-0".into(), None),
+        ];
+        let sorted = Sorted::new(entries);
+        assert_eq!((sorted.deliveries.len(), sorted.unreadable.len()), (0, 4));
+    }
+
+    #[test]
+    fn only_two_numbers_and_a_dash_are_an_id() {
+        assert!(is_id("1700000000000-12"));
+        for text in ["", "1", "-", "1-", "a-1", "1-1-1", "1-99999999999999999999"] {
+            assert!(!is_id(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Receiving: a connection of its own, the consumer group, and what dead consumers left behind.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bb8_redis::redis::aio::MultiplexedConnection;
+use bb8_redis::redis::{Client, Cmd, FromRedisValue, ParsingError, RedisError, Value, cmd, from_redis_value};
+use payout_core::ports::{Clock, Delivery, System};
+use tokio::time::timeout;
+
+use super::connection::{ANSWER_WITHIN, dial};
+use super::entry::{Entry, Names, Sorted};
+use super::failure::Failure;
+
+/// What `XREADGROUP` answers: per stream its entries, or nothing.
+type Read = Option<Vec<(String, Vec<Entry>)>>;
+
+/// A consumer that holds nothing and has not read for this many takeover times is forgotten.
+const FORGET_AFTER: u32 = 10;
+
+/// The longest single wait in Redis; a longer one is made of several.
+const MAX_BLOCK_MS: u64 = 60_000;
+
+/// How often one `receive` makes a vanished group anew before it gives up.
+const GROUP_ATTEMPTS: u32 = 3;
+
+/// Reads hints for one consumer.
+pub(super) struct Reader {
+    client: Client,
+    names: Names,
+    take_over_after: Duration,
+    clock: System,
+    state: Mutex<State>,
+}
+
+/// What is remembered from one `receive` to the next.
+struct State {
+    /// The connection, unless it is in use: a read that is dropped while it waits takes its connection with it, so
+    /// that no later read is given its answer.
+    connection: Option<MultiplexedConnection>,
+    /// From where to look through what was delivered to this consumer and never acknowledged: after a start, and
+    /// after a connection was lost, since an answer may have been lost with it.
+    history: Option<String>,
+    /// From where to look through what other consumers left behind.
+    left_behind: String,
+    /// When to do so.
+    next_takeover: Duration,
+}
+
+const START: &str = "0-0";
+
+impl Reader {
+    pub(super) fn new(client: Client, names: Names, take_over_after: Duration) -> Self {
+        let state = State {
+            connection: None,
+            history: Some(START.to_owned()),
+            left_behind: START.to_owned(),
+            next_takeover: Duration::ZERO,
+        };
+        Self {
+            client,
+            names,
+            take_over_after,
+            clock: System::default(),
+            state: Mutex::new(state),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits up to `wait` for hints.
+    pub(super) async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<Delivery>, Failure> {
+        let until = self.clock.monotonic().saturating_add(wait);
+        let kept = self.state().connection.take();
+        let was_kept = kept.is_some();
+        let mut line = match kept {
+            Some(connection) => Line::new(self, connection),
+            None => Line::new(self, dial(&self.client).await?),
+        };
+        let mut result = line.read(max, until).await;
+        if was_kept && matches!(&result, Err(failure) if failure.is_lost_connection()) {
+            // The connection had died unnoticed.
+            drop(line);
+            line = Line::new(self, dial(&self.client).await?);
+            result = line.read(max, until).await;
+        }
+        let deliveries = result?;
+        line.keep();
+        Ok(deliveries)
+    }
+}
+
+/// A connection in use. Unless it is kept in the end, something may have been lost with it.
+struct Line<'a> {
+    reader: &'a Reader,
+    connection: MultiplexedConnection,
+    kept: bool,
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.reader.state().history = Some(START.to_owned());
+        }
+    }
+}
+
+impl<'a> Line<'a> {
+    fn new(reader: &'a Reader, connection: MultiplexedConnection) -> Self {
+        Self {
+            reader,
+            connection,
+            kept: false,
+        }
+    }
+
+    fn keep(mut self) {
+        self.kept = true;
+        self.reader.state().connection = Some(self.connection.clone());
+    }
+
+    /// Reads until something comes or the time is over, and makes the group anew when it is not there.
+    async fn read(&mut self, max: usize, until: Duration) -> Result<Vec<Delivery>, Failure> {
+        let mut attempts = 0;
+        loop {
+            match self.read_group(max, until).await {
+                Err(failure) if failure.is_group_gone() && attempts < GROUP_ATTEMPTS => {
+                    attempts += 1;
+                    self.make_group().await?;
+                }
+                read => return read,
+            }
+        }
+    }
+
+    async fn read_group(&mut self, max: usize, until: Duration) -> Result<Vec<Delivery>, Failure> {
+        loop {
+            let deliveries = self.read_history(max).await?;
+            if !deliveries.is_empty() {
+                return Ok(deliveries);
+            }
+            let now = self.reader.clock.monotonic();
+            if now >= self.reader.state().next_takeover {
+                let deliveries = self.take_over(max, now).await?;
+                if !deliveries.is_empty() {
+                    return Ok(deliveries);
+                }
+            }
+            let next_takeover = self.reader.state().next_takeover;
+            let now = self.reader.clock.monotonic();
+            let entries = self
+                .read_new(max, until.min(next_takeover).saturating_sub(now))
+                .await?;
+            let deliveries = self.sort(entries).await?;
+            if !deliveries.is_empty() || self.reader.clock.monotonic() >= until {
+                return Ok(deliveries);
+            }
+        }
+    }
+
+    /// What was delivered to this consumer before and never acknowledged, a piece at a time.
+    async fn read_history(&mut self, max: usize) -> Result<Vec<Delivery>, Failure> {
+        loop {
+            let Some(from) = self.reader.state().history.clone() else {
+                return Ok(Vec::new());
+            };
+            let mut command = self.read_command(max);
+            command.arg("STREAMS").arg(&self.reader.names.stream).arg(from);
+            let entries = self.ask::<Read>(&command, Duration::ZERO).await?;
+            let entries = entries
+                .into_iter()
+                .flatten()
+                .flat_map(|(_, entries)| entries)
+                .collect::<Vec<_>>();
+            self.reader.state().history = entries.last().map(|(id, _)| id.clone());
+            let deliveries = self.sort(entries).await?;
+            if !deliveries.is_empty() {
+                return Ok(deliveries);
+            }
+        }
+    }
+
+    async fn read_new(&mut self, max: usize, wait: Duration) -> Result<Vec<Entry>, Failure> {
+        let mut command = self.read_command(max);
+        // BLOCK 0 would wait for ever.
+        let wait_ms = u64::try_from(wait.as_millis())
+            .unwrap_or(u64::MAX)
+            .min(MAX_BLOCK_MS);
+        if wait_ms > 0 {
+            command.arg("BLOCK").arg(wait_ms);
+        }
+        command.arg("STREAMS").arg(&self.reader.names.stream).arg(">");
+        let streams = self.ask::<Read>(&command, Duration::from_millis(wait_ms)).await?;
+        Ok(streams
+            .into_iter()
+            .flatten()
+            .flat_map(|(_, entries)| entries)
+            .collect())
+    }
+
+    fn read_command(&self, max: usize) -> Cmd {
+        let names = &self.reader.names;
+        let mut command = cmd("XREADGROUP");
+        command
+            .arg("GROUP")
+            .arg(names.group)
+            .arg(&names.consumer)
+            .arg("COUNT")
+            .arg(max);
+        command
+    }
+
+    /// Takes over what other consumers hold for too long; once it has seen all, forgets consumers that are gone.
+    async fn take_over(&mut self, max: usize, now: Duration) -> Result<Vec<Delivery>, Failure> {
+        let names = &self.reader.names;
+        let idle_ms = u64::try_from(self.reader.take_over_after.as_millis()).unwrap_or(u64::MAX);
+        let from = self.reader.state().left_behind.clone();
+        let mut command = cmd("XAUTOCLAIM");
+        command
+            .arg(&names.stream)
+            .arg(names.group)
+            .arg(&names.consumer)
+            .arg(idle_ms)
+            .arg(from);
+        command.arg("COUNT").arg(max);
+        // The next place to look from, the entries, and (since Redis 7) the ids of deleted ones, which it drops.
+        let answer = self.ask::<Vec<Value>>(&command, Duration::ZERO).await?;
+        let mut answer = answer.into_iter();
+        let next = answer
+            .next()
+            .map(from_redis_value::<String>)
+            .transpose()
+            .map_err(unexpected)?;
+        let entries = answer
+            .next()
+            .map(from_redis_value::<Vec<Option<Entry>>>)
+            .transpose()
+            .map_err(unexpected)?;
+        let next = next.unwrap_or_else(|| START.to_owned());
+        let seen_all = next == START;
+        {
+            let mut state = self.reader.state();
+            state.left_behind = next;
+            if seen_all {
+                state.next_takeover = now.saturating_add(self.reader.take_over_after / 2);
+            }
+        }
+        let deliveries = self
+            .sort(entries.into_iter().flatten().flatten().collect())
+            .await?;
+        if seen_all {
+            self.forget_consumers().await?;
+        }
+        Ok(deliveries)
+    }
+
+    /// Every process that ever read is a consumer until it is deleted. One that held a hint between the two
+    /// commands loses it, which the sweep makes good.
+    async fn forget_consumers(&mut self) -> Result<(), Failure> {
+        let names = &self.reader.names;
+        let mut command = cmd("XINFO");
+        command.arg("CONSUMERS").arg(&names.stream).arg(names.group);
+        let consumers = self
+            .ask::<Vec<HashMap<String, Value>>>(&command, Duration::ZERO)
+            .await?;
+        let too_long = (self.reader.take_over_after * FORGET_AFTER).as_millis();
+        for mut consumer in consumers {
+            let mut number = |field| {
+                consumer
+                    .remove(field)
+                    .and_then(|value| from_redis_value::<u64>(value).ok())
+            };
+            let (pending, idle) = (number("pending"), number("idle"));
+            let name = consumer
+                .remove("name")
+                .and_then(|value| from_redis_value::<String>(value).ok());
+            let (Some(name), Some(0), Some(idle_ms)) = (name, pending, idle) else {
+                continue;
+            };
+            if name != names.consumer && u128::from(idle_ms) > too_long {
+                let mut command = cmd("XGROUP");
+                command
+                    .arg("DELCONSUMER")
+                    .arg(&names.stream)
+                    .arg(names.group)
+                    .arg(name);
+                self.ask::<Value>(&command, Duration::ZERO).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// From the stream's start, so that nothing added before there was a group is passed over.
+    async fn make_group(&mut self) -> Result<(), Failure> {
+        let names = &self.reader.names;
+        let mut command = cmd("XGROUP");
+        command
+            .arg("CREATE")
+            .arg(&names.stream)
+            .arg(names.group)
+            .arg("0")
+            .arg("MKSTREAM");
+        match self.ask::<Value>(&command, Duration::ZERO).await {
+            Ok(_) => Ok(()),
+            Err(failure) if failure.is_group_there() => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Drops what cannot be read, so that it does not come again for ever.
+    async fn sort(&mut self, entries: Vec<Entry>) -> Result<Vec<Delivery>, Failure> {
+        let Sorted {
+            deliveries,
+            unreadable,
+        } = Sorted::new(entries);
+        if !unreadable.is_empty() {
+            tracing::warn!(entries = ?unreadable, "dropped hints that name no payout");
+            let ids: Vec<&str> = unreadable.iter().map(String::as_str).collect();
+            let forgetting = self.reader.names.forget(&ids);
+            timeout(ANSWER_WITHIN, forgetting.query_async::<()>(&mut self.connection))
+                .await
+                .map_err(|_| Failure::Timeout("forgetting unreadable hints"))??;
+        }
+        Ok(deliveries)
+    }
+
+    async fn ask<T: FromRedisValue>(&mut self, command: &Cmd, wait: Duration) -> Result<T, Failure> {
+        let bound = wait.saturating_add(ANSWER_WITHIN);
+        let answer = timeout(bound, command.query_async::<T>(&mut self.connection)).await;
+        Ok(answer.map_err(|_| Failure::Timeout("receiving"))??)
+    }
+}
+
+/// An answer that is not of the documented form.
+fn unexpected(error: ParsingError) -> Failure {
+    RedisError::from(error).into()
+}

@@ -1,0 +1,99 @@
+//! The simulated processor keeps the promises of its port.
+#![cfg(feature = "simulated")]
+
+use std::time::Duration;
+
+use payout_adapters::simulated::{InvalidFailureRate, SimulatedProcessor};
+use payout_core::money::Money;
+use payout_core::payout::{Description, PayoutId, RecipientAccount, RecipientName};
+use payout_core::ports::{Answer, Instruction, Processor, ProcessorKey, System};
+
+fn instruction() -> Instruction {
+    let system = System::default();
+    let payout_id = PayoutId::generate(payout_core::ports::Clock::now(&system), &system);
+    Instruction {
+        key: ProcessorKey::new(payout_id, 0),
+        payout_id,
+        money: Money::new("10".parse().unwrap(), "USD".parse().unwrap()).unwrap(),
+        recipient_account: RecipientAccount::new("DE89370400440532013000").unwrap(),
+        recipient_name: RecipientName::new("Ada").unwrap(),
+        description: Description::new("").unwrap(),
+    }
+}
+
+fn at_once(failure_rate: f64) -> SimulatedProcessor {
+    SimulatedProcessor::new(Duration::ZERO, failure_rate).unwrap()
+}
+
+#[tokio::test]
+async fn a_key_has_the_same_answer_in_every_process() {
+    let (one, other) = (at_once(0.5), at_once(0.5));
+    for _ in 0..100 {
+        let instruction = instruction();
+        let answer = one.submit(&instruction).await.unwrap();
+        assert_eq!(one.submit(&instruction).await.unwrap(), answer);
+        assert_eq!(other.submit(&instruction).await.unwrap(), answer);
+        assert_eq!(one.look_up(&instruction.key).await.unwrap(), Some(answer));
+    }
+}
+
+#[tokio::test]
+async fn a_key_never_received_is_not_found() {
+    assert_eq!(at_once(0.0).look_up(&instruction().key).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn every_key_has_a_reference_of_its_own_and_a_new_generation_another() {
+    let processor = at_once(0.0);
+    let mut instruction = instruction();
+    let Answer::Paid { reference: first } = processor.submit(&instruction).await.unwrap() else {
+        panic!()
+    };
+    instruction.key = ProcessorKey::new(instruction.payout_id, 1);
+    let Answer::Paid { reference: second } = processor.submit(&instruction).await.unwrap() else {
+        panic!()
+    };
+    assert!(first.as_str().starts_with("sim_"));
+    assert_ne!(first, second);
+}
+
+#[tokio::test]
+async fn the_failure_rate_is_about_that_and_0_and_1_are_exact() {
+    for (rate, expected) in [(0.0, 0..=0), (0.3, 220..=380), (1.0, 1000..=1000)] {
+        let processor = at_once(rate);
+        let mut declined = 0;
+        for _ in 0..1000 {
+            match processor.submit(&instruction()).await.unwrap() {
+                Answer::Declined(failure) => {
+                    assert_eq!(failure.code(), "simulated_decline");
+                    declined += 1;
+                }
+                Answer::Paid { .. } => {}
+                Answer::Accepted { .. } => panic!("it never accepts"),
+            }
+        }
+        assert!(expected.contains(&declined), "{declined} of 1000 at {rate}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_gives_up_finds_the_outcome_when_it_looks() {
+    let processor = SimulatedProcessor::new(Duration::from_secs(60), 0.0).unwrap();
+    let instruction = instruction();
+    let gave_up = tokio::time::timeout(Duration::from_secs(5), processor.submit(&instruction)).await;
+    assert!(gave_up.is_err());
+    assert!(matches!(
+        processor.look_up(&instruction.key).await.unwrap(),
+        Some(Answer::Paid { .. })
+    ));
+}
+
+#[test]
+fn a_rate_that_is_none_is_refused() {
+    for rate in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
+        assert_eq!(
+            SimulatedProcessor::new(Duration::ZERO, rate).unwrap_err(),
+            InvalidFailureRate
+        );
+    }
+}
