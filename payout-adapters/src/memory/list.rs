@@ -1,0 +1,83 @@
+//! Which payouts a list shows, and in what order.
+
+use payout_core::payout::Payout;
+use payout_core::ports::{Count, Cursor, Filter, ListQuery, Order, Position};
+
+use super::row::Row;
+use super::store::Store;
+
+impl Store {
+    /// One page, in the list's order.
+    pub(super) fn list(&self, query: &ListQuery) -> Vec<Payout> {
+        let limit = query.limit as usize;
+        let pick = |rows: &mut dyn Iterator<Item = &Row>, skipped: u64| -> Vec<Payout> {
+            let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
+            rows.filter(|row| matches(&query.filter, row))
+                .skip(skipped)
+                .take(limit)
+                .map(|row| row.payout.clone())
+                .collect()
+        };
+        let newest_first = query.order == Order::NewestFirst;
+        match query.position {
+            Position::Offset(offset) if newest_first => pick(&mut self.visible(..).rev(), offset),
+            Position::Offset(offset) => pick(&mut self.visible(..), offset),
+            Position::After(cursor) if newest_first => pick(&mut self.visible(..cursor).rev(), 0),
+            Position::After(cursor) => pick(&mut self.visible(above(cursor)), 0),
+            // The payouts right before a place are picked from there outwards, and answered in the list's order.
+            Position::Before(cursor) => {
+                let mut page = if newest_first {
+                    pick(&mut self.visible(above(cursor)), 0)
+                } else {
+                    pick(&mut self.visible(..cursor).rev(), 0)
+                };
+                page.reverse();
+                page
+            }
+        }
+    }
+
+    /// How many match, counting no further than `at_most`.
+    pub(super) fn count(&self, filter: &Filter, at_most: Option<u64>) -> Count {
+        let mut matching = self.visible(..).filter(|row| matches(filter, row));
+        let Some(at_most) = at_most else {
+            return Count {
+                count: matching.count() as u64,
+                exact: true,
+            };
+        };
+        let count = matching
+            .by_ref()
+            .take(usize::try_from(at_most).unwrap_or(usize::MAX))
+            .count() as u64;
+        Count {
+            count,
+            exact: matching.next().is_none(),
+        }
+    }
+}
+
+fn above(cursor: Cursor) -> (std::ops::Bound<Cursor>, std::ops::Bound<Cursor>) {
+    (std::ops::Bound::Excluded(cursor), std::ops::Bound::Unbounded)
+}
+
+fn matches(filter: &Filter, row: &Row) -> bool {
+    let Filter {
+        statuses,
+        currency,
+        created_after,
+        created_before,
+        needs_review,
+        search,
+    } = filter;
+    let parts = row.payout.parts();
+    (statuses.is_empty() || statuses.contains(&parts.status))
+        && currency.is_none_or(|currency| parts.money.currency() == currency)
+        && created_after.is_none_or(|after| parts.created_at >= after)
+        && created_before.is_none_or(|before| parts.created_at < before)
+        && needs_review.is_none_or(|needs_review| parts.needs_review == needs_review)
+        && search.as_ref().is_none_or(|search| {
+            parts.recipient_account.as_str() == search.account()
+                || row.folded_name.starts_with(&search.name_prefix())
+        })
+}

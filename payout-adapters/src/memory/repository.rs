@@ -1,0 +1,106 @@
+//! The repository: one mutex around the store, and a clock.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use payout_core::Timestamp;
+use payout_core::idempotency::{IdempotencyKey, IdempotentRequest, StoredAnswer};
+use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::ports::{
+    ClaimRequest, Clock, Count, Filter, Insertion, ListQuery, PayoutRepository, RepositoryError, Settled,
+};
+
+use super::store::Store;
+
+/// Keeps payouts in this process's memory, for as long as it lives.
+///
+/// Lists with a narrow filter look at every payout; everything else is by index.
+pub struct MemoryRepository {
+    clock: Arc<dyn Clock>,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    /// The latest time that was answered or written.
+    latest: Timestamp,
+}
+
+impl MemoryRepository {
+    /// An empty repository that goes by this clock.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            inner: Mutex::new(Inner {
+                store: Store::default(),
+                latest: Timestamp::MIN_UTC,
+            }),
+        }
+    }
+
+    /// One transaction at one time. A clock that jumps back makes time stand still here, not run backwards.
+    fn transact<T>(&self, work: impl FnOnce(&mut Store, Timestamp) -> T) -> T {
+        // Every transaction refuses before it writes, so a panic leaves none half made.
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let Inner { store, latest } = &mut *inner;
+        *latest = self.clock.now().max(*latest);
+        work(store, *latest)
+    }
+}
+
+#[async_trait]
+impl PayoutRepository for MemoryRepository {
+    async fn insert(&self, batch: &[NewPayout]) -> Result<Vec<Insertion>, RepositoryError> {
+        self.transact(|store, now| store.insert(batch, now))
+    }
+
+    async fn apply<'a>(
+        &self,
+        change: &Change,
+        request: Option<&'a IdempotentRequest>,
+    ) -> Result<Payout, RepositoryError> {
+        self.transact(|store, now| store.apply(change, request, now))
+    }
+
+    async fn find(&self, id: PayoutId) -> Result<Option<Payout>, RepositoryError> {
+        Ok(self.transact(|store, _| store.find(id)))
+    }
+
+    async fn find_answer(&self, key: &IdempotencyKey) -> Result<Option<StoredAnswer>, RepositoryError> {
+        Ok(self.transact(|store, _| store.find_answer(key)))
+    }
+
+    async fn events(&self, id: PayoutId) -> Result<Option<Vec<Event>>, RepositoryError> {
+        Ok(self.transact(|store, _| store.events(id)))
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Payout>, RepositoryError> {
+        Ok(self.transact(|store, _| store.list(query)))
+    }
+
+    async fn count(&self, filter: &Filter, at_most: Option<u64>) -> Result<Count, RepositoryError> {
+        Ok(self.transact(|store, _| store.count(filter, at_most)))
+    }
+
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claim>, RepositoryError> {
+        self.transact(|store, now| store.claim(request, now))
+    }
+
+    async fn settle(&self, batch: &[Settlement]) -> Result<Vec<Settled>, RepositoryError> {
+        self.transact(|store, now| store.settle(batch, now))
+    }
+
+    async fn forget_answers(&self, age: Duration, limit: u32) -> Result<u64, RepositoryError> {
+        let age = TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
+        Ok(self.transact(|store, now| {
+            now.checked_sub_signed(age)
+                .map_or(0, |before| store.forget_answers(before, limit))
+        }))
+    }
+
+    async fn now(&self) -> Result<Timestamp, RepositoryError> {
+        Ok(self.transact(|_, now| now))
+    }
+}

@@ -1,0 +1,231 @@
+//! The rows, the indexes over them, and the transactions that keep the two in step.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::RangeBounds;
+
+use payout_core::Timestamp;
+use payout_core::idempotency::{IdempotencyKey, IdempotentRequest, StoredAnswer};
+use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::ports::{ClaimRequest, Cursor, Insertion, RepositoryError, Settled};
+
+use super::row::{Outcome, Row};
+
+/// Everything stored. Each method is one transaction: it refuses before it writes.
+#[derive(Default)]
+pub(super) struct Store {
+    /// Looked up by id only; every order comes from an index.
+    rows: HashMap<PayoutId, Row>,
+    /// Who is due, longest due first.
+    due: BTreeSet<(Timestamp, PayoutId)>,
+    /// Who is not deleted, oldest first.
+    visible: BTreeSet<Cursor>,
+    answers: HashMap<IdempotencyKey, (Timestamp, StoredAnswer)>,
+    /// The keys of `answers`, oldest first.
+    answered: BTreeSet<(Timestamp, IdempotencyKey)>,
+}
+
+fn refused(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> RepositoryError {
+    RepositoryError::Refused(why.into())
+}
+
+impl Store {
+    pub(super) fn insert(
+        &mut self,
+        batch: &[NewPayout],
+        now: Timestamp,
+    ) -> Result<Vec<Insertion>, RepositoryError> {
+        let mut ids = HashSet::new();
+        let is_answered = |new: &NewPayout| {
+            new.request
+                .as_ref()
+                .is_some_and(|r| self.answers.contains_key(&r.key))
+        };
+        for new in batch.iter().filter(|new| !is_answered(new)) {
+            if self.rows.contains_key(&new.id) || !ids.insert(new.id) {
+                return Err(refused(format!("payout {} is stored already", new.id)));
+            }
+        }
+        Ok(batch.iter().map(|new| self.insert_one(new, now)).collect())
+    }
+
+    fn insert_one(&mut self, new: &NewPayout, now: Timestamp) -> Insertion {
+        let row = Row::stored(new, now);
+        if let Some(request) = &new.request
+            && !self.answer(request, &row.payout, now)
+        {
+            return Insertion::KeyTaken;
+        }
+        let payout = row.payout.clone();
+        self.rows.insert(new.id, row);
+        self.index(&payout, false);
+        Insertion::Stored(payout)
+    }
+
+    pub(super) fn apply(
+        &mut self,
+        change: &Change,
+        request: Option<&IdempotentRequest>,
+        now: Timestamp,
+    ) -> Result<Payout, RepositoryError> {
+        if request.is_some_and(|request| self.answers.contains_key(&request.key)) {
+            return Err(RepositoryError::KeyTaken);
+        }
+        let id = change.after.id();
+        let at_version = |row: &&mut Row| !row.deleted && row.payout.version() == change.expected_version;
+        let Some(row) = self.rows.get_mut(&id).filter(at_version) else {
+            return Err(RepositoryError::VersionConflict);
+        };
+        let before = row.payout.clone();
+        row.change(change, now);
+        let after = row.payout.clone();
+        self.unindex(&before);
+        self.index(&after, change.deleted);
+        if let Some(request) = request {
+            self.answer(request, &after, now);
+        }
+        Ok(after)
+    }
+
+    pub(super) fn find(&self, id: PayoutId) -> Option<Payout> {
+        self.row(id).map(|row| row.payout.clone())
+    }
+
+    pub(super) fn events(&self, id: PayoutId) -> Option<Vec<Event>> {
+        self.row(id).map(|row| row.events.clone())
+    }
+
+    pub(super) fn find_answer(&self, key: &IdempotencyKey) -> Option<StoredAnswer> {
+        self.answers.get(key).map(|(_, answer)| answer.clone())
+    }
+
+    /// The rows whose place in the order of creation lies within these bounds, but for the deleted ones.
+    pub(super) fn visible(&self, places: impl RangeBounds<Cursor>) -> impl DoubleEndedIterator<Item = &Row> {
+        self.visible
+            .range(places)
+            .filter_map(|cursor| self.rows.get(&cursor.id))
+    }
+
+    pub(super) fn claim(
+        &mut self,
+        request: &ClaimRequest,
+        now: Timestamp,
+    ) -> Result<Vec<Claim>, RepositoryError> {
+        let limit = request.limit as usize;
+        let candidates: Vec<PayoutId> = match &request.only {
+            Some(ids) => ids.clone(),
+            None => self
+                .due
+                .iter()
+                .take_while(|(due_at, _)| *due_at <= now)
+                .take(limit)
+                .map(|(_, id)| *id)
+                .collect(),
+        };
+        let mut claims = Vec::new();
+        for id in candidates {
+            if claims.len() == limit {
+                break;
+            }
+            let Some(row) = self.rows.get_mut(&id) else {
+                continue;
+            };
+            let Some(payout) = row.claimed(request, now).map_err(refused)? else {
+                continue;
+            };
+            let before = row.payout.clone();
+            row.claim(&payout, &request.worker, now);
+            self.unindex(&before);
+            self.index(&payout, false);
+            claims.extend(Claim::new(payout));
+        }
+        Ok(claims)
+    }
+
+    pub(super) fn settle(
+        &mut self,
+        batch: &[Settlement],
+        now: Timestamp,
+    ) -> Result<Vec<Settled>, RepositoryError> {
+        if let Some(unknown) = batch
+            .iter()
+            .find(|settlement| !self.rows.contains_key(&settlement.id))
+        {
+            return Err(refused(format!("payout {} was never stored", unknown.id)));
+        }
+        batch
+            .iter()
+            .map(|settlement| self.settle_one(settlement, now))
+            .collect()
+    }
+
+    fn settle_one(&mut self, settlement: &Settlement, now: Timestamp) -> Result<Settled, RepositoryError> {
+        let Some(row) = self.rows.get_mut(&settlement.id) else {
+            return Err(refused(format!("payout {} was never stored", settlement.id)));
+        };
+        match row.settled(settlement, now).map_err(refused)? {
+            Outcome::Repeated => Ok(Settled::Applied),
+            Outcome::Late(late) => {
+                row.record_late(settlement, now);
+                Ok(late)
+            }
+            Outcome::Written(after) => {
+                let before = row.payout.clone();
+                row.settle(after.clone(), settlement, now);
+                self.unindex(&before);
+                self.index(&after, false);
+                Ok(Settled::Applied)
+            }
+        }
+    }
+
+    pub(super) fn forget_answers(&mut self, before: Timestamp, limit: u32) -> u64 {
+        let mut forgotten = 0;
+        while forgotten < u64::from(limit)
+            && let Some((_, key)) = self.answered.first().filter(|(at, _)| *at < before)
+        {
+            self.answers.remove(key);
+            self.answered.pop_first();
+            forgotten += 1;
+        }
+        forgotten
+    }
+
+    fn row(&self, id: PayoutId) -> Option<&Row> {
+        self.rows.get(&id).filter(|row| !row.deleted)
+    }
+
+    /// Writes an idempotency record; whether the key was free.
+    fn answer(&mut self, request: &IdempotentRequest, payout: &Payout, now: Timestamp) -> bool {
+        if self.answers.contains_key(&request.key) {
+            return false;
+        }
+        let answer = StoredAnswer {
+            fingerprint: request.fingerprint,
+            payout: payout.clone(),
+        };
+        self.answers.insert(request.key.clone(), (now, answer));
+        self.answered.insert((now, request.key.clone()))
+    }
+
+    fn index(&mut self, payout: &Payout, deleted: bool) {
+        let parts = payout.parts();
+        self.due.extend(parts.due_at.map(|due_at| (due_at, parts.id)));
+        if !deleted {
+            self.visible.insert(Cursor {
+                created_at: parts.created_at,
+                id: parts.id,
+            });
+        }
+    }
+
+    fn unindex(&mut self, payout: &Payout) {
+        let parts = payout.parts();
+        if let Some(due_at) = parts.due_at {
+            self.due.remove(&(due_at, parts.id));
+        }
+        self.visible.remove(&Cursor {
+            created_at: parts.created_at,
+            id: parts.id,
+        });
+    }
+}
