@@ -1,0 +1,61 @@
+# The binary is built with the dev profile, so that a first `make run` does not wait for the optimiser;
+# `make run PROFILE=release` for the real speed.
+PROFILE ?= dev
+# Arguments for what the target runs: make worker ARGS=--help, make test ARGS=money.
+ARGS ?=
+# Further flags for every cargo call: CI passes --locked.
+FLAGS ?=
+# How many worker containers `make up` starts.
+WORKERS ?= 1
+
+PAYOUT = cargo run $(FLAGS) --profile $(PROFILE) --bin payout --
+WORKSPACE = $(FLAGS) --workspace --all-features
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## serve and work in one process, on SQLite: nothing else to install
+	$(PAYOUT) run $(ARGS)
+
+.PHONY: serve
+serve: ## the HTTP server alone
+	$(PAYOUT) serve $(ARGS)
+
+.PHONY: worker
+worker: ## a worker alone
+	$(PAYOUT) worker $(ARGS)
+
+.PHONY: migrate
+migrate: ## bring the database's schema up to date
+	$(PAYOUT) migrate $(ARGS)
+
+.PHONY: openapi
+openapi: ## print the OpenAPI document
+	@cargo run $(FLAGS) --quiet --profile $(PROFILE) --bin payout -- openapi $(ARGS)
+
+.PHONY: test
+test: ## run every test, with PostgreSQL, Redis and Chromium found or started for it
+	tests/with-services cargo test $(WORKSPACE) $(ARGS)
+
+.PHONY: lint
+lint: ## check formatting, clippy, the direction of dependencies and the documentation
+	cargo fmt --all -- --check
+	cargo clippy $(WORKSPACE) --all-targets -- -D warnings
+	cargo test $(WORKSPACE) --test dependencies
+	RUSTDOCFLAGS='-D warnings' cargo doc $(WORKSPACE) --no-deps
+
+.PHONY: fmt
+fmt: ## format the code
+	cargo fmt --all
+
+.PHONY: up
+up: ## start everything in Docker; WORKERS=3 for three workers
+	docker compose up --build --detach --scale worker=$(WORKERS)
+
+.PHONY: down
+down: ## stop what `up` started; the data stay
+	docker compose down
