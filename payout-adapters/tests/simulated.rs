@@ -1,28 +1,24 @@
 //! The simulated processor keeps the promises of its port.
 #![cfg(feature = "simulated")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use payout_adapters::simulated::{InvalidFailureRate, SimulatedProcessor};
-use payout_core::money::Money;
-use payout_core::payout::{Description, PayoutId, RecipientAccount, RecipientName};
-use payout_core::ports::{Answer, Instruction, Processor, ProcessorKey, System};
-
-fn instruction() -> Instruction {
-    let system = System::default();
-    let payout_id = PayoutId::generate(payout_core::ports::Clock::now(&system), &system);
-    Instruction {
-        key: ProcessorKey::new(payout_id, 0),
-        payout_id,
-        money: Money::new("10".parse().unwrap(), "USD".parse().unwrap()).unwrap(),
-        recipient_account: RecipientAccount::new("DE89370400440532013000").unwrap(),
-        recipient_name: RecipientName::new("Ada").unwrap(),
-        description: Description::new("").unwrap(),
-    }
-}
+use payout_core::contract::build::instruction;
+use payout_core::ports::{Answer, Processor, ProcessorKey};
 
 fn at_once(failure_rate: f64) -> SimulatedProcessor {
     SimulatedProcessor::new(Duration::ZERO, failure_rate).unwrap()
+}
+
+async fn for_the_contract() -> Arc<dyn Processor> {
+    Arc::new(at_once(0.0))
+}
+
+mod contract {
+    payout_core::processor_contract!(super::for_the_contract);
 }
 
 #[tokio::test]
