@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::Timestamp;
 use crate::payout::{BrokenRow, EventKind, Failure, Payout, PayoutId, ProviderReference, Status};
 use crate::policy::Policy;
 use crate::ports::{Answer, ProcessorError, ProcessorKey, Randomness};
@@ -141,6 +142,76 @@ impl Claim {
             generation: self.0.generation(),
             verdict,
         }
+    }
+}
+
+/// Nothing is due: the payout is final, under review, or not yet to be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the payout is not due")]
+pub struct NotDue;
+
+/// What a settlement does to the payout as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are Written; boxing each would cost more"
+)]
+pub enum Guarded {
+    /// The guard holds: this is the payout afterwards.
+    Written(Payout),
+    /// This very settlement was written before.
+    Repeated,
+    /// The guard misses: the claim was lost meanwhile.
+    Late,
+}
+
+impl Payout {
+    /// A worker's claim, at `now` by the repository's clock. Repositories make the same step in one statement.
+    ///
+    /// # Errors
+    /// [`NotDue`], and nothing changes.
+    pub fn claim(self, now: Timestamp, lease: Duration, quiet_after: Duration) -> Result<Claim, NotDue> {
+        if self.parts().due_at.is_none_or(|due_at| due_at > now) {
+            return Err(NotDue);
+        }
+        let mut parts = self.into_parts();
+        parts.status = Status::Processing;
+        parts.fence += 1;
+        parts.claims += 1;
+        parts.version += 1;
+        parts.due_at = Some(now + lease);
+        parts.claimed_at = Some(now);
+        parts.quiet_at = Some(now + quiet_after);
+        parts.first_submitted_at = parts.first_submitted_at.or(Some(now));
+        parts.updated_at = now;
+        Ok(Claim(Self::from_parts(parts)))
+    }
+
+    /// A worker's settlement, at `now` by the repository's clock: only under the fence and the generation that it
+    /// claimed, and while processing. Repositories make the same step in one statement.
+    pub fn settle(self, settlement: &Settlement, now: Timestamp) -> Guarded {
+        let row = settlement.verdict.row();
+        let same_claim = self.fence() == settlement.fence && self.generation() == settlement.generation;
+        if !(same_claim && self.status() == Status::Processing) {
+            let repeated = same_claim && self.status() == row.status;
+            return if repeated {
+                Guarded::Repeated
+            } else {
+                Guarded::Late
+            };
+        }
+        let mut parts = self.into_parts();
+        parts.status = row.status;
+        parts.needs_review = row.needs_review;
+        parts.failure = row.failure.cloned();
+        parts.provider_reference = row.reference.cloned().or(parts.provider_reference);
+        parts.due_at = row.due_in.map(|due_in| now + due_in);
+        if row.never_sent {
+            parts.first_submitted_at = None;
+        }
+        parts.version += 1;
+        parts.updated_at = now;
+        Guarded::Written(Self::from_parts(parts))
     }
 }
 

@@ -14,9 +14,9 @@ use crate::payout::{
 ///
 /// | from | to | by |
 /// |---|---|---|
-/// | pending | processing | a worker's claim |
+/// | pending | processing | a worker's [`claim`](Payout::claim) |
 /// | pending | cancelled | [`cancel`](Payout::cancel) |
-/// | processing | completed, failed | [`Claim::conclude`](super::Claim::conclude), under the claimed fence |
+/// | processing | completed, failed | [`settle`](Payout::settle), under the claimed fence |
 /// | processing | pending | the same, only when provably nothing was sent in this generation |
 /// | processing under review | completed, failed | [`resolve`](Payout::resolve) |
 /// | failed | pending | [`retry`](Payout::retry), a new generation |

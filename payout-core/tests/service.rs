@@ -1,0 +1,334 @@
+//! The use cases over a mocked repository.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use payout_core::Timestamp;
+use payout_core::contract::build;
+use payout_core::idempotency::StoredAnswer;
+use payout_core::payout::{Payout, StepError};
+use payout_core::ports::{Insertion, MockJobQueue, MockPayoutRepository, RepositoryError, System};
+use payout_core::service::{EditRequest, Payouts, ServiceError, Step};
+
+fn service(repository: MockPayoutRepository) -> Payouts {
+    let mut queue = MockJobQueue::new();
+    queue.expect_enqueue().returning(|_| Ok(()));
+    Payouts::start(Arc::new(repository), Arc::new(queue), Arc::new(System::default()))
+}
+
+fn stored() -> Payout {
+    build::new_payout().stored_at(Timestamp::UNIX_EPOCH)
+}
+
+fn storing_all(batch: &[payout_core::payout::NewPayout]) -> Vec<Insertion> {
+    batch
+        .iter()
+        .map(|new| Insertion::Stored(new.stored_at(Timestamp::UNIX_EPOCH)))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_payout_that_the_store_refuses_fails_no_other_caller_of_its_batch() {
+    let mut repository = MockPayoutRepository::new();
+    repository.expect_insert().returning(|batch| {
+        if batch.iter().any(|new| new.draft.description.as_str() == "poison") {
+            return Err(RepositoryError::Refused("no".into()));
+        }
+        Ok(storing_all(batch))
+    });
+    let service = service(repository);
+    let mut poison = build::draft();
+    poison.description = payout_core::payout::Description::new("poison").unwrap();
+    let drafts = [build::draft(), poison, build::draft()];
+    let answers = futures::future::join_all(
+        drafts
+            .into_iter()
+            .map(|draft| service.create(draft, None, None, build::client())),
+    )
+    .await;
+    let stored: Vec<bool> = answers.iter().map(Result::is_ok).collect();
+    assert_eq!(stored, [true, false, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn creates_that_wait_are_written_together() {
+    let mut repository = MockPayoutRepository::new();
+    let statements = Arc::new(AtomicUsize::new(0));
+    let counted = statements.clone();
+    repository.expect_insert().returning(move |batch| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Ok(storing_all(batch))
+    });
+    let service = service(repository);
+    let creates = (0..100).map(|_| service.create(build::draft(), None, None, build::client()));
+    let answers = futures::future::join_all(creates).await;
+    assert!(answers.iter().all(Result::is_ok));
+    assert!(
+        statements.load(Ordering::SeqCst) <= 2,
+        "100 creates took {statements:?} statements"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_whose_fate_is_unknown_is_not_written_again() {
+    let mut repository = MockPayoutRepository::new();
+    repository
+        .expect_insert()
+        .once()
+        .returning(|_| Err(RepositoryError::Unavailable("cut off".into())));
+    let service = service(repository);
+    let creates = (0..3).map(|_| service.create(build::draft(), None, None, build::client()));
+    for answer in futures::future::join_all(creates).await {
+        assert!(matches!(
+            answer,
+            Err(ServiceError::Repository(RepositoryError::Unavailable(_)))
+        ));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeated_request_gets_the_first_answer_and_another_request_none() {
+    let key = build::fresh_key();
+    let first = build::keyed(&key);
+    let answer = first.stored_at(Timestamp::UNIX_EPOCH);
+    let fingerprint = first.request.clone().unwrap().fingerprint;
+    let mut repository = MockPayoutRepository::new();
+    repository
+        .expect_insert()
+        .returning(|batch| Ok(batch.iter().map(|_| Insertion::KeyTaken).collect()));
+    let replayed = answer.clone();
+    repository.expect_find_answer().returning(move |_| {
+        Ok(Some(StoredAnswer {
+            fingerprint,
+            payout: replayed.clone(),
+        }))
+    });
+    let service = service(repository);
+    let again = service
+        .create(first.draft, None, Some(key.clone()), build::client())
+        .await
+        .unwrap();
+    assert_eq!((again.payout, again.replayed), (answer, true));
+    let other = service
+        .create(build::draft(), None, Some(key), build::client())
+        .await;
+    assert!(matches!(other, Err(ServiceError::KeyReused)));
+}
+
+/// A repository whose insert ends only when the test lets it.
+struct Gated {
+    gate: tokio::sync::Semaphore,
+    panics: AtomicBool,
+    inner: MockPayoutRepository,
+}
+
+mod gated {
+    use super::{Gated, Insertion, Ordering, RepositoryError};
+    use async_trait::async_trait;
+    use payout_core::Timestamp;
+    use payout_core::idempotency::{IdempotencyKey, IdempotentRequest, StoredAnswer};
+    use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
+    use payout_core::ports::{ClaimRequest, Count, Filter, ListQuery, PayoutRepository, Settled};
+    use std::time::Duration;
+
+    #[async_trait]
+    impl PayoutRepository for Gated {
+        async fn insert(&self, batch: &[NewPayout]) -> Result<Vec<Insertion>, RepositoryError> {
+            self.gate.acquire().await.unwrap().forget();
+            assert!(!self.panics.swap(false, Ordering::SeqCst), "a bug in an adapter");
+            self.inner.insert(batch).await
+        }
+        async fn apply<'a>(
+            &self,
+            change: &Change,
+            request: Option<&'a IdempotentRequest>,
+        ) -> Result<Payout, RepositoryError> {
+            self.gate.acquire().await.unwrap().forget();
+            self.inner.apply(change, request).await
+        }
+        async fn find(&self, id: PayoutId) -> Result<Option<Payout>, RepositoryError> {
+            self.inner.find(id).await
+        }
+        async fn find_answer(&self, key: &IdempotencyKey) -> Result<Option<StoredAnswer>, RepositoryError> {
+            self.inner.find_answer(key).await
+        }
+        async fn events(&self, id: PayoutId) -> Result<Option<Vec<Event>>, RepositoryError> {
+            self.inner.events(id).await
+        }
+        async fn list(&self, query: &ListQuery) -> Result<Vec<Payout>, RepositoryError> {
+            self.inner.list(query).await
+        }
+        async fn count(&self, filter: &Filter, at_most: Option<u64>) -> Result<Count, RepositoryError> {
+            self.inner.count(filter, at_most).await
+        }
+        async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claim>, RepositoryError> {
+            self.inner.claim(request).await
+        }
+        async fn settle(&self, batch: &[Settlement]) -> Result<Vec<Settled>, RepositoryError> {
+            self.inner.settle(batch).await
+        }
+        async fn forget_answers(&self, age: Duration, limit: u32) -> Result<u64, RepositoryError> {
+            self.inner.forget_answers(age, limit).await
+        }
+        async fn now(&self) -> Result<Timestamp, RepositoryError> {
+            self.inner.now().await
+        }
+    }
+}
+
+fn gated(inner: MockPayoutRepository) -> (Arc<Gated>, Payouts) {
+    let repository = Arc::new(Gated {
+        gate: tokio::sync::Semaphore::new(0),
+        panics: AtomicBool::new(false),
+        inner,
+    });
+    let mut queue = MockJobQueue::new();
+    queue.expect_enqueue().returning(|_| Ok(()));
+    let service = Payouts::start(repository.clone(), Arc::new(queue), Arc::new(System::default()));
+    (repository, service)
+}
+
+/// Waits, in paused time, until everything that can run has run.
+async fn quiesce() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_request_under_a_running_key_is_told_to_wait() {
+    let mut inner = MockPayoutRepository::new();
+    inner
+        .expect_insert()
+        .once()
+        .returning(|batch| Ok(storing_all(batch)));
+    let (repository, service) = gated(inner);
+    let key = build::fresh_key();
+    let draft = build::draft();
+    let first = {
+        let (service, draft, key) = (service.clone(), draft.clone(), key.clone());
+        tokio::spawn(async move { service.create(draft, None, Some(key), build::client()).await })
+    };
+    quiesce().await;
+    let second = service.create(draft, None, Some(key), build::client()).await;
+    assert!(matches!(second, Err(ServiceError::KeyInFlight)));
+    repository.gate.add_permits(1);
+    assert!(first.await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_cannot_cancel_its_write() {
+    let written = Arc::new(Mutex::new(Vec::new()));
+    let mut inner = MockPayoutRepository::new();
+    let kinds = written.clone();
+    inner.expect_insert().returning(move |batch| {
+        kinds.lock().unwrap().push("insert");
+        Ok(storing_all(batch))
+    });
+    inner.expect_find().returning(|_| Ok(Some(stored())));
+    let kinds = written.clone();
+    inner.expect_apply().returning(move |change, _| {
+        kinds.lock().unwrap().push("apply");
+        Ok(change.made_at(Timestamp::UNIX_EPOCH))
+    });
+    let (repository, service) = gated(inner);
+    let leave = Duration::from_millis(5);
+    for key in [None, Some(build::fresh_key())] {
+        let create = service.create(build::draft(), None, key, build::client());
+        assert!(
+            tokio::time::timeout(leave, create).await.is_err(),
+            "the client has left"
+        );
+    }
+    let cancel = service.step(build::fresh_id(), Step::Cancel, None, build::client());
+    assert!(
+        tokio::time::timeout(leave, cancel).await.is_err(),
+        "the client has left"
+    );
+    repository.gate.add_permits(3);
+    quiesce().await;
+    assert_eq!(*written.lock().unwrap(), ["insert", "insert", "apply"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panicking_repository_fails_its_callers_and_not_the_next_ones() {
+    let mut inner = MockPayoutRepository::new();
+    inner
+        .expect_insert()
+        .once()
+        .returning(|batch| Ok(storing_all(batch)));
+    let (repository, service) = gated(inner);
+    repository.gate.add_permits(2);
+    repository.panics.store(true, Ordering::SeqCst);
+    assert!(
+        service
+            .create(build::draft(), None, None, build::client())
+            .await
+            .is_err()
+    );
+    assert!(
+        service
+            .create(build::draft(), None, None, build::client())
+            .await
+            .is_ok()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_precondition_is_checked_before_and_by_the_write() {
+    let mut repository = MockPayoutRepository::new();
+    repository.expect_find().returning(|_| Ok(Some(stored())));
+    repository
+        .expect_apply()
+        .once()
+        .returning(|_, _| Err(RepositoryError::VersionConflict));
+    let service = service(repository);
+    let id = build::fresh_id();
+    let stale = service.step(id, Step::Cancel, Some(&[7]), build::client()).await;
+    assert!(
+        matches!(stale, Err(ServiceError::PreconditionFailed)),
+        "version 1 is not 7"
+    );
+    let raced = service.step(id, Step::Cancel, Some(&[1]), build::client()).await;
+    assert!(matches!(raced, Err(ServiceError::PreconditionFailed)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_precondition_a_lost_race_is_a_conflict() {
+    let mut repository = MockPayoutRepository::new();
+    repository.expect_find().returning(|_| Ok(Some(stored())));
+    repository
+        .expect_apply()
+        .returning(|_, _| Err(RepositoryError::VersionConflict));
+    let raced = service(repository)
+        .delete(build::fresh_id(), None, build::client())
+        .await;
+    assert!(matches!(raced, Err(ServiceError::ChangedMeanwhile)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn asking_for_the_present_status_or_the_present_values_writes_nothing() {
+    let mut repository = MockPayoutRepository::new();
+    repository.expect_find().returning(|_| Ok(Some(stored())));
+    repository.expect_now().returning(|| Ok(Timestamp::UNIX_EPOCH));
+    repository.expect_apply().never();
+    let service = service(repository);
+    let id = build::fresh_id();
+    assert!(service.step(id, Step::Retry, None, build::client()).await.is_ok());
+    assert!(
+        service
+            .edit(id, EditRequest::default(), None, build::client())
+            .await
+            .is_ok()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_of_what_has_not_failed_is_an_illegal_step() {
+    let mut repository = MockPayoutRepository::new();
+    repository.expect_find().returning(|_| Ok(Some(stored())));
+    repository.expect_now().returning(|| Ok(Timestamp::UNIX_EPOCH));
+    let refused = service(repository)
+        .retry(build::fresh_id(), None, None, build::client())
+        .await;
+    assert!(matches!(refused, Err(ServiceError::Step(StepError::Illegal(_)))));
+}

@@ -1,0 +1,316 @@
+//! The state machine: which steps exist, what each writes, and that no sequence of them breaks an invariant.
+
+use std::time::Duration;
+
+use payout_core::Timestamp;
+use payout_core::contract::build;
+use payout_core::payout::{
+    Caller, Change, Claim, Due, EventKind, Guarded, IllegalStep, Payout, Resolution, Settlement, Status,
+    StepError, Verdict,
+};
+use proptest::prelude::*;
+
+const LEASE: Duration = Duration::from_secs(15);
+const QUIET: Duration = Duration::from_secs(20);
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + chrono::TimeDelta::seconds(seconds)
+}
+
+fn someone() -> Caller {
+    Caller::named("operator").because("as agreed by phone")
+}
+
+fn pending() -> Payout {
+    build::new_payout().stored_at(at(0))
+}
+
+fn claimed() -> Claim {
+    pending().claim(at(1), LEASE, QUIET).unwrap()
+}
+
+fn settled(verdict: Verdict) -> Payout {
+    let claim = claimed();
+    let payout = claim.payout().clone();
+    match payout.settle(&claim.settle(verdict), at(2)) {
+        Guarded::Written(payout) => payout,
+        Guarded::Repeated | Guarded::Late => panic!("a fresh claim settles"),
+    }
+}
+
+fn in_every_state() -> Vec<(&'static str, Payout)> {
+    vec![
+        ("pending", pending()),
+        ("processing", claimed().payout().clone()),
+        ("review", settled(build::review())),
+        ("completed", settled(build::completed("ref"))),
+        ("failed", settled(build::failed())),
+        ("cancelled", pending().cancel(someone()).unwrap().made_at(at(1))),
+    ]
+}
+
+/// The states from which a step is legal.
+fn legal_from<E>(step: impl Fn(Payout) -> Result<Change, E>) -> Vec<&'static str> {
+    in_every_state()
+        .into_iter()
+        .filter_map(|(name, payout)| step(payout).is_ok().then_some(name))
+        .collect()
+}
+
+#[test]
+fn each_step_exists_from_its_own_states_and_no_other() {
+    let edit = |payout: Payout| {
+        let edit = pending().as_edit();
+        payout.edit(edit, someone())
+    };
+    assert_eq!(legal_from(edit), ["pending"]);
+    assert_eq!(legal_from(|payout| payout.cancel(someone())), ["pending"]);
+    assert_eq!(legal_from(|payout| payout.retry(at(9), someone())), ["failed"]);
+    assert_eq!(
+        legal_from(|payout| payout.resolve(Resolution::Completed, someone())),
+        ["review"]
+    );
+    assert_eq!(
+        legal_from(|payout| payout.resolve(Resolution::Failed, someone())),
+        ["review"]
+    );
+    assert_eq!(
+        legal_from(|payout| payout.delete(someone())),
+        ["pending", "completed", "failed", "cancelled"]
+    );
+}
+
+#[test]
+fn an_illegal_step_names_the_state_and_the_step() {
+    let refused = settled(build::review()).cancel(someone()).unwrap_err();
+    assert_eq!(
+        refused,
+        IllegalStep {
+            status: Status::Processing,
+            needs_review: true,
+            step: "cancelled"
+        }
+    );
+    assert_eq!(
+        refused.to_string(),
+        "A payout that is processing (under review) cannot be cancelled."
+    );
+}
+
+#[test]
+fn only_what_is_due_can_be_claimed() {
+    let claimable: Vec<_> = in_every_state()
+        .into_iter()
+        .filter_map(|(name, payout)| payout.claim(at(1_000), LEASE, QUIET).is_ok().then_some(name))
+        .collect();
+    assert_eq!(claimable, ["pending", "processing"]);
+    assert!(
+        claimed().payout().clone().claim(at(15), LEASE, QUIET).is_err(),
+        "the lease still holds"
+    );
+    assert!(
+        claimed().payout().clone().claim(at(16), LEASE, QUIET).is_ok(),
+        "the lease has ended"
+    );
+}
+
+#[test]
+fn a_second_claim_keeps_the_time_of_the_first_submission() {
+    let again = claimed().payout().clone().claim(at(60), LEASE, QUIET).unwrap();
+    let parts = again.payout().parts();
+    assert_eq!((parts.fence, parts.claims), (2, 2));
+    assert_eq!(parts.first_submitted_at, Some(at(1)));
+    assert_eq!(parts.claimed_at, Some(at(60)));
+    assert!(again.looks_up_first());
+    assert!(!claimed().looks_up_first());
+}
+
+#[test]
+fn every_conjunct_of_the_settlement_guard_is_needed() {
+    let claim = claimed();
+    let right = claim.clone().settle(build::completed("ref"));
+    let stale_fence = Settlement {
+        fence: right.fence - 1,
+        ..right.clone()
+    };
+    let stale_generation = Settlement {
+        generation: right.generation + 1,
+        ..right.clone()
+    };
+    let payout = claim.payout().clone();
+    assert_eq!(payout.clone().settle(&stale_fence, at(2)), Guarded::Late);
+    assert_eq!(payout.clone().settle(&stale_generation, at(2)), Guarded::Late);
+    assert!(matches!(payout.settle(&right, at(2)), Guarded::Written(_)));
+
+    let failed = settled(build::failed());
+    let contradicting = Settlement {
+        id: failed.id(),
+        ..right
+    };
+    assert_eq!(failed.settle(&contradicting, at(3)), Guarded::Late);
+}
+
+#[test]
+fn a_settlement_whose_acknowledgement_was_lost_is_recognised() {
+    let claim = claimed();
+    let payout = claim.payout().clone();
+    let settlement = claim.settle(build::completed("ref"));
+    let Guarded::Written(after) = payout.settle(&settlement, at(2)) else {
+        panic!("a fresh claim settles")
+    };
+    assert_eq!(after.settle(&settlement, at(3)), Guarded::Repeated);
+}
+
+#[test]
+fn a_retry_is_a_new_generation_with_nothing_left_of_the_old_one() {
+    let change = settled(build::failed()).retry(at(3), someone()).unwrap();
+    assert_eq!((change.due, change.event), (Due::Now, EventKind::Retried));
+    let parts = change.made_at(at(3)).parts().clone();
+    assert_eq!(
+        (parts.status, parts.generation, parts.claims),
+        (Status::Pending, 1, 0)
+    );
+    assert_eq!(
+        (parts.failure, parts.provider_reference, parts.first_submitted_at),
+        (None, None, None)
+    );
+    assert_eq!(
+        parts.fence, 1,
+        "a worker of the old generation must not find its fence again"
+    );
+}
+
+#[test]
+fn after_several_claims_a_retry_waits_until_every_worker_is_surely_done() {
+    let again = claimed().payout().clone().claim(at(60), LEASE, QUIET).unwrap();
+    let payout = again.payout().clone();
+    let Guarded::Written(failed) = payout.settle(&again.settle(build::failed()), at(61)) else {
+        panic!()
+    };
+    assert_eq!(
+        failed.clone().retry(at(79), someone()).unwrap_err(),
+        StepError::NotQuiet {
+            wait: Duration::from_secs(1)
+        }
+    );
+    assert!(failed.retry(at(80), someone()).is_ok());
+}
+
+#[test]
+fn after_a_single_settled_claim_a_retry_need_not_wait() {
+    assert!(settled(build::failed()).retry(at(2), someone()).is_ok());
+}
+
+#[test]
+fn a_resolution_keeps_the_persons_words() {
+    let change = settled(build::review())
+        .resolve(Resolution::Failed, someone())
+        .unwrap();
+    let payout = change.made_at(at(5));
+    assert_eq!(
+        payout.parts().failure.as_ref().unwrap().message(),
+        "as agreed by phone"
+    );
+    assert!(!payout.needs_review());
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Happening {
+    Wait(i64),
+    Claim,
+    Settle { claim: usize, verdict: usize },
+    Cancel,
+    Retry,
+    Resolve(bool),
+    Edit,
+    Delete,
+}
+
+fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+    let happening = prop_oneof![
+        (0_i64..40).prop_map(Happening::Wait),
+        Just(Happening::Claim),
+        (0_usize..4, 0_usize..6).prop_map(|(claim, verdict)| Happening::Settle { claim, verdict }),
+        Just(Happening::Cancel),
+        Just(Happening::Retry),
+        any::<bool>().prop_map(Happening::Resolve),
+        Just(Happening::Edit),
+        Just(Happening::Delete),
+    ];
+    proptest::collection::vec(happening, 1..60)
+}
+
+fn verdict(index: usize) -> Verdict {
+    let soon = Duration::from_secs(3);
+    [
+        build::completed("ref"),
+        build::failed(),
+        build::accepted("ref", soon),
+        build::postponed(soon),
+        build::released(soon),
+        build::review(),
+    ][index]
+        .clone()
+}
+
+proptest! {
+    /// Zombies settle old claims at any time, people do anything at any time.
+    #[test]
+    fn no_sequence_of_events_leaves_a_final_state_or_breaks_an_invariant(events in happenings()) {
+        let mut now = 0;
+        let mut payout = pending();
+        let mut claims: Vec<Claim> = Vec::new();
+        for event in events {
+            let before = payout.clone();
+            let (mut retried, mut claimed_now) = (false, false);
+            match event {
+                Happening::Wait(seconds) => now += seconds,
+                Happening::Claim => if let Ok(claim) = payout.clone().claim(at(now), LEASE, QUIET) {
+                    claimed_now = true;
+                    payout = claim.payout().clone();
+                    claims.push(claim);
+                },
+                Happening::Settle { claim, verdict: index } => if let Some(claim) = claims.iter().rev().nth(claim) {
+                    let current = claim.payout().fence() == payout.fence()
+                        && claim.payout().generation() == payout.generation();
+                    if let Guarded::Written(after) = payout.clone().settle(&claim.clone().settle(verdict(index)), at(now)) {
+                        prop_assert!(current, "a stale fence changed something");
+                        payout = after;
+                    }
+                },
+                Happening::Cancel => if let Ok(change) = payout.clone().cancel(someone()) { payout = change.made_at(at(now)); },
+                Happening::Retry => if let Ok(change) = payout.clone().retry(at(now), someone()) {
+                    retried = true;
+                    payout = change.made_at(at(now));
+                },
+                Happening::Resolve(paid) => {
+                    let resolution = if paid { Resolution::Completed } else { Resolution::Failed };
+                    if let Ok(change) = payout.clone().resolve(resolution, someone()) { payout = change.made_at(at(now)); }
+                }
+                Happening::Edit => if let Ok(change) = payout.clone().edit(pending().as_edit(), someone()) {
+                    prop_assert_eq!(before.status(), Status::Pending);
+                    payout = change.made_at(at(now));
+                },
+                Happening::Delete => { let _ = payout.clone().delete(someone()); }
+            }
+            let restored = Payout::restore(payout.parts().clone());
+            prop_assert!(restored.is_ok(), "{restored:?}");
+            let changed = payout != before;
+            prop_assert_eq!(payout.version(), before.version() + u64::from(changed));
+            prop_assert!(payout.fence() == before.fence() + u64::from(claimed_now));
+            prop_assert_eq!(payout.generation(), before.generation() + u32::from(retried));
+            if matches!(before.status(), Status::Completed | Status::Cancelled) {
+                prop_assert!(!changed, "a final state was left");
+            }
+            if before.status() == Status::Failed && changed {
+                prop_assert!(retried, "failed was left without a retry");
+            }
+            if before.status() != Status::Processing && payout.status() == Status::Processing {
+                prop_assert!(claimed_now, "only a claim enters processing");
+            }
+            if before.status() == Status::Processing && before.as_edit() != payout.as_edit() {
+                prop_assert!(false, "the instruction changed under way");
+            }
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! What a worker makes of what the processor said: the outcome table of the protocol, row by row.
+
+use std::time::Duration;
+
+use payout_core::Timestamp;
+use payout_core::contract::build;
+use payout_core::payout::{Claim, Failure, Guarded, Verdict};
+use payout_core::policy::Policy;
+use payout_core::ports::{Answer, MockRandomness, ProcessorError};
+
+const LEASE: Duration = Duration::from_secs(15);
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + chrono::TimeDelta::seconds(seconds)
+}
+
+fn policy() -> Policy {
+    Policy {
+        max_attempts: 3,
+        key_window: Duration::from_secs(1_000),
+        ..Policy::default()
+    }
+}
+
+/// Claimed at each of these times, each earlier claim ending in `between`.
+fn claimed_at(times: &[i64], between: &Verdict) -> Claim {
+    let mut payout = build::new_payout().stored_at(at(0));
+    let (last, earlier) = times.split_last().unwrap();
+    for time in earlier {
+        let claim = payout.claim(at(*time), LEASE, LEASE).unwrap();
+        payout = match claim
+            .payout()
+            .clone()
+            .settle(&claim.settle(between.clone()), at(*time))
+        {
+            Guarded::Written(payout) => payout,
+            Guarded::Repeated | Guarded::Late => panic!("a fresh claim settles"),
+        };
+    }
+    payout.claim(at(*last), LEASE, LEASE).unwrap()
+}
+
+fn first_claim() -> Claim {
+    claimed_at(&[1], &unanswered())
+}
+
+/// Settled as unknown, due again at once.
+fn unanswered() -> Verdict {
+    build::postponed(Duration::ZERO)
+}
+
+fn conclude(claim: &Claim, said: Result<Answer, ProcessorError>) -> Verdict {
+    let mut randomness = MockRandomness::new();
+    randomness.expect_next_u64().return_const(0_u64);
+    claim.conclude(said, &policy(), &randomness)
+}
+
+fn unknown(retry_after: Option<Duration>) -> Result<Answer, ProcessorError> {
+    Err(ProcessorError::Unknown {
+        why: "a reset".into(),
+        retry_after,
+    })
+}
+
+fn never_sent() -> Result<Answer, ProcessorError> {
+    Err(ProcessorError::NeverSent {
+        why: "refused".into(),
+    })
+}
+
+#[test]
+fn paid_completes_and_declined_fails() {
+    let paid = conclude(
+        &first_claim(),
+        Ok(Answer::Paid {
+            reference: build::reference("r"),
+        }),
+    );
+    assert_eq!(paid, build::completed("r"));
+    let failure = Failure::new("no_account", "There is no such account.");
+    assert_eq!(
+        conclude(&first_claim(), Ok(Answer::Declined(failure.clone()))),
+        Verdict::Failed(failure)
+    );
+}
+
+#[test]
+fn no_answer_never_fails_a_payout() {
+    let silences: [fn() -> Result<Answer, ProcessorError>; 3] = [
+        || unknown(None),
+        never_sent,
+        || {
+            Err(ProcessorError::Refused {
+                why: "429".into(),
+                retry_after: None,
+            })
+        },
+    ];
+    for said in silences {
+        for claim in [
+            first_claim(),
+            claimed_at(&[1, 2], &unanswered()),
+            claimed_at(&[1, 2, 3], &unanswered()),
+        ] {
+            assert!(!matches!(
+                conclude(&claim, said()),
+                Verdict::Failed(_) | Verdict::Completed { .. }
+            ));
+        }
+    }
+}
+
+#[test]
+fn never_sent_releases_only_while_no_earlier_claim_may_have_sent() {
+    assert!(matches!(
+        conclude(&first_claim(), never_sent()),
+        Verdict::Released { .. }
+    ));
+    let after_unknown = claimed_at(&[1, 2], &unanswered());
+    assert!(matches!(
+        conclude(&after_unknown, never_sent()),
+        Verdict::Postponed { .. }
+    ));
+    let after_release = claimed_at(&[1, 2], &build::released(Duration::ZERO));
+    assert!(matches!(
+        conclude(&after_release, never_sent()),
+        Verdict::Released { .. }
+    ));
+    let after_crash = {
+        let payout = first_claim().payout().clone();
+        payout.claim(at(100), LEASE, LEASE).unwrap()
+    };
+    assert!(matches!(
+        conclude(&after_crash, never_sent()),
+        Verdict::Postponed { .. }
+    ));
+}
+
+#[test]
+fn a_provider_that_asks_for_patience_gets_it() {
+    let patience = Duration::from_secs(300);
+    let Verdict::Postponed { after, .. } = conclude(&first_claim(), unknown(Some(patience))) else {
+        panic!()
+    };
+    assert_eq!(after, patience);
+}
+
+#[test]
+fn the_last_attempt_without_an_answer_asks_for_a_person() {
+    assert!(matches!(
+        conclude(&claimed_at(&[1, 2], &unanswered()), unknown(None)),
+        Verdict::Postponed { .. }
+    ));
+    assert!(matches!(
+        conclude(&claimed_at(&[1, 2, 3], &unanswered()), unknown(None)),
+        Verdict::Review { .. }
+    ));
+    assert_eq!(
+        conclude(
+            &claimed_at(&[1, 2, 3], &unanswered()),
+            Ok(Answer::Paid {
+                reference: build::reference("r")
+            })
+        ),
+        build::completed("r"),
+        "an answer is an answer, however late"
+    );
+}
+
+#[test]
+fn polls_of_an_accepted_payment_are_no_attempts_and_the_key_window_bounds_them() {
+    let pending = || {
+        Ok(Answer::Accepted {
+            reference: build::reference("r"),
+        })
+    };
+    let accepted = build::accepted("r", Duration::ZERO);
+    let polled_often = claimed_at(&[1, 2, 3, 4, 5], &accepted);
+    assert!(polled_often.looks_up_first());
+    assert!(matches!(
+        conclude(&polled_often, pending()),
+        Verdict::Accepted { .. }
+    ));
+    assert!(matches!(
+        conclude(&polled_often, unknown(None)),
+        Verdict::Postponed { .. }
+    ));
+    let polled_too_long = claimed_at(&[1, 1_002], &accepted);
+    assert!(matches!(
+        conclude(&polled_too_long, pending()),
+        Verdict::Review { .. }
+    ));
+    assert!(matches!(
+        conclude(&polled_too_long, unknown(None)),
+        Verdict::Review { .. }
+    ));
+}
+
+#[test]
+fn an_unknown_key_is_sent_again_only_within_half_of_the_key_window() {
+    assert!(claimed_at(&[1, 501], &unanswered()).may_send(&policy()).is_ok());
+    assert!(matches!(
+        claimed_at(&[1, 502], &unanswered()).may_send(&policy()),
+        Err(Verdict::Review { .. })
+    ));
+}
+
+#[test]
+fn a_payout_whose_workers_keep_dying_is_not_sent_for_ever() {
+    assert!(
+        claimed_at(&[1, 20, 40], &unanswered())
+            .may_send(&policy())
+            .is_ok()
+    );
+    assert!(matches!(
+        claimed_at(&[1, 20, 40, 60], &unanswered()).may_send(&policy()),
+        Err(Verdict::Review { .. })
+    ));
+}
+
+#[test]
+fn every_attempt_of_a_generation_has_one_key_and_the_next_generation_another() {
+    let first = first_claim();
+    let second = first.payout().clone().claim(at(100), LEASE, LEASE).unwrap();
+    assert_eq!(first.key(), second.key());
+    assert_eq!(first.key().as_str(), format!("{}:0", first.payout().id()));
+    let payout = second.payout().clone();
+    let Guarded::Written(failed) = payout.settle(&second.settle(build::failed()), at(101)) else {
+        panic!()
+    };
+    let retried = failed
+        .retry(at(1_000), build::client())
+        .unwrap()
+        .made_at(at(1_000));
+    let third = retried.claim(at(1_000), LEASE, LEASE).unwrap();
+    assert_eq!(third.key().as_str(), format!("{}:1", first.payout().id()));
+}

@@ -1,0 +1,502 @@
+//! The worker over mocked ports, one behaviour each: when it calls, when it does not, what it settles.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use payout_core::Timestamp;
+use payout_core::contract::build;
+use payout_core::payout::{Actor, Claim, Guarded, Payout, Settlement, Status, Verdict};
+use payout_core::ports::{
+    Answer, Clock, Delivery, Hint, MockJobQueue, MockObserver, MockPayoutRepository, MockProcessor,
+    ProcessorError, QueueError, Randomness, Receipt, RepositoryError, Settled, Signal,
+};
+use payout_core::worker::{Worker, WorkerSettings};
+use tokio_util::sync::CancellationToken;
+
+/// A clock that moves only when a test says so.
+#[derive(Default)]
+struct ByHand {
+    elapsed_ms: AtomicU64,
+}
+
+impl ByHand {
+    fn pass(&self, duration: Duration) {
+        self.elapsed_ms
+            .fetch_add(u64::try_from(duration.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ByHand {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.elapsed_ms.load(Ordering::SeqCst))
+    }
+}
+
+impl Randomness for ByHand {
+    fn next_u64(&self) -> u64 {
+        0
+    }
+}
+
+struct Bench {
+    clock: Arc<ByHand>,
+    repository: MockPayoutRepository,
+    queue: MockJobQueue,
+    processor: MockProcessor,
+    observer: MockObserver,
+    settled: Arc<Mutex<Vec<Settlement>>>,
+    settings: WorkerSettings,
+}
+
+impl Bench {
+    /// Nothing in the queue, nothing to forget.
+    fn new() -> Self {
+        let mut repository = MockPayoutRepository::new();
+        repository.expect_forget_answers().returning(|_, _| Ok(0));
+        let mut queue = MockJobQueue::new();
+        queue
+            .expect_receive()
+            .returning(|_, _| Err(QueueError::Unavailable("no queue".into())));
+        let mut observer = MockObserver::new();
+        observer.expect_observe().return_const(());
+        Self {
+            clock: Arc::default(),
+            repository,
+            queue,
+            processor: MockProcessor::new(),
+            observer,
+            settled: Arc::default(),
+            settings: WorkerSettings::default(),
+        }
+    }
+
+    /// The first sweep wins these.
+    fn with_claims(mut self, claims: Vec<Claim>) -> Self {
+        let mut claims = Some(claims);
+        self.repository
+            .expect_claim()
+            .returning_st(move |_| Ok(claims.take().unwrap_or_default()));
+        self
+    }
+
+    fn settling(mut self) -> Self {
+        let settled = self.settled.clone();
+        self.repository.expect_settle().returning(move |batch| {
+            settled.lock().unwrap().extend_from_slice(batch);
+            Ok(vec![Settled::Applied; batch.len()])
+        });
+        self
+    }
+
+    /// Works for ten seconds of paused time, then shuts down; returns what was settled.
+    async fn run(self) -> Vec<Verdict> {
+        let shutdown = CancellationToken::new();
+        let worker = Worker::new(
+            Arc::new(self.repository),
+            Arc::new(self.queue),
+            Arc::new(self.processor),
+            self.clock,
+            self.settings,
+        )
+        .observed_by(Arc::new(self.observer));
+        let running = tokio::spawn(worker.run(shutdown.clone()));
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        shutdown.cancel();
+        running.await.unwrap();
+        let settled = self.settled.lock().unwrap();
+        settled
+            .iter()
+            .map(|settlement| settlement.verdict.clone())
+            .collect()
+    }
+}
+
+const LEASE: Duration = Duration::from_secs(15);
+
+fn claim(payout: Payout) -> Claim {
+    let now = payout.parts().due_at.unwrap();
+    payout.claim(now, LEASE, LEASE).unwrap()
+}
+
+fn first() -> Claim {
+    claim(build::new_payout().stored_at(Timestamp::UNIX_EPOCH))
+}
+
+/// Claimed once by a worker that died, and now by us.
+fn second() -> Claim {
+    claim(first().payout().clone())
+}
+
+fn paid() -> Answer {
+    Answer::Paid {
+        reference: build::reference("ref"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_claim_is_sent_without_a_look_up() {
+    let mut bench = Bench::new().with_claims(vec![first()]).settling();
+    bench.processor.expect_look_up().never();
+    bench.processor.expect_submit().once().returning(|_| Ok(paid()));
+    assert_eq!(bench.run().await, [build::completed("ref")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_claim_adopts_what_the_look_up_finds_and_sends_nothing() {
+    let mut bench = Bench::new().with_claims(vec![second()]).settling();
+    bench
+        .processor
+        .expect_look_up()
+        .once()
+        .returning(|_| Ok(Some(paid())));
+    bench.processor.expect_submit().never();
+    assert_eq!(bench.run().await, [build::completed("ref")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_the_provider_never_received_is_sent_again() {
+    let claim = second();
+    let key = claim.key();
+    let mut bench = Bench::new().with_claims(vec![claim]).settling();
+    bench.processor.expect_look_up().once().returning(|_| Ok(None));
+    bench
+        .processor
+        .expect_submit()
+        .once()
+        .withf(move |sent| sent.key == key)
+        .returning(|_| Ok(paid()));
+    assert_eq!(bench.run().await, [build::completed("ref")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_up_without_an_answer_sends_nothing() {
+    let mut bench = Bench::new().with_claims(vec![second()]).settling();
+    bench.processor.expect_look_up().returning(|_| {
+        Err(ProcessorError::Unknown {
+            why: "a reset".into(),
+            retry_after: None,
+        })
+    });
+    bench.processor.expect_submit().never();
+    assert!(matches!(bench.run().await[..], [Verdict::Postponed { .. }]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_took_too_long_to_arrive_is_not_sent() {
+    let mut bench = Bench::new().settling();
+    let (clock, mut claims) = (bench.clock.clone(), Some(vec![first()]));
+    bench.repository.expect_claim().returning_st(move |_| {
+        clock.pass(Duration::from_millis(10_001));
+        Ok(claims.take().unwrap_or_default())
+    });
+    bench.processor.expect_submit().never();
+    assert_eq!(bench.run().await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_slept_during_the_look_up_does_not_send() {
+    let mut bench = Bench::new().with_claims(vec![second()]).settling();
+    let clock = bench.clock.clone();
+    bench.processor.expect_look_up().once().returning(move |_| {
+        clock.pass(Duration::from_millis(10_001));
+        Ok(None)
+    });
+    bench.processor.expect_submit().never();
+    let abandoned = Arc::new(AtomicU64::new(0));
+    let heard = abandoned.clone();
+    bench.observer.checkpoint();
+    bench.observer.expect_observe().returning(move |signal| {
+        if *signal == Signal::Abandoned {
+            heard.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    assert_eq!(bench.run().await, []);
+    assert_eq!(abandoned.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_processor_that_panics_has_said_nothing() {
+    let mut bench = Bench::new().with_claims(vec![first()]).settling();
+    bench
+        .processor
+        .expect_submit()
+        .returning(|_| panic!("a bug in an adapter"));
+    assert!(matches!(bench.run().await[..], [Verdict::Postponed { .. }]));
+}
+
+struct Silent;
+
+#[async_trait::async_trait]
+impl payout_core::ports::Processor for Silent {
+    async fn submit(&self, _: &payout_core::ports::Instruction) -> Result<Answer, ProcessorError> {
+        std::future::pending().await
+    }
+
+    async fn look_up(&self, _: &payout_core::ports::ProcessorKey) -> Result<Option<Answer>, ProcessorError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_ends_within_a_third_of_the_lease_whatever_the_settings_say() {
+    let settled = Arc::new(Mutex::new(Vec::new()));
+    let mut bench = Bench::new().with_claims(vec![first()]);
+    let (times, started) = (settled.clone(), tokio::time::Instant::now());
+    bench.repository.expect_settle().returning_st(move |batch| {
+        times
+            .lock()
+            .unwrap()
+            .push((started.elapsed(), batch[0].verdict.clone()));
+        Ok(vec![Settled::Applied; batch.len()])
+    });
+    let settings = WorkerSettings {
+        lease: LEASE,
+        call_timeout: Duration::from_secs(14),
+        ..WorkerSettings::default()
+    };
+    let shutdown = CancellationToken::new();
+    let worker = Worker::new(
+        Arc::new(bench.repository),
+        Arc::new(bench.queue),
+        Arc::new(Silent),
+        bench.clock,
+        settings,
+    );
+    let running = tokio::spawn(worker.run(shutdown.clone()));
+    tokio::time::sleep(Duration::from_secs(14)).await;
+    shutdown.cancel();
+    running.await.unwrap();
+    let settled = settled.lock().unwrap();
+    assert!(
+        matches!(settled[..], [(took, Verdict::Postponed { .. })] if took.as_secs() == 5),
+        "{settled:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outcome_is_written_again_until_the_store_takes_it() {
+    let mut bench = Bench::new().with_claims(vec![first()]);
+    bench.processor.expect_submit().once().returning(|_| Ok(paid()));
+    let mut failures = 0;
+    bench.repository.expect_settle().times(3).returning(move |batch| {
+        failures += 1;
+        if failures < 3 {
+            return Err(RepositoryError::Unavailable("restarting".into()));
+        }
+        Ok(vec![Settled::Applied; batch.len()])
+    });
+    bench.run().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_outcome_that_the_store_refuses_holds_up_no_other() {
+    let (poisonous, sound) = (first(), first());
+    let poisonous_id = poisonous.payout().id();
+    let sound_id = sound.payout().id();
+    let mut bench = Bench::new().with_claims(vec![poisonous, sound]);
+    bench.processor.expect_submit().times(2).returning(|_| Ok(paid()));
+    let written = Arc::new(Mutex::new(Vec::new()));
+    let ids = written.clone();
+    bench.repository.expect_settle().returning(move |batch| {
+        if batch.iter().any(|settlement| settlement.id == poisonous_id) {
+            return Err(RepositoryError::Refused("no such row".into()));
+        }
+        ids.lock()
+            .unwrap()
+            .extend(batch.iter().map(|settlement| settlement.id));
+        Ok(vec![Settled::Applied; batch.len()])
+    });
+    bench.run().await;
+    assert_eq!(*written.lock().unwrap(), [sound_id]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_payment_against_a_failed_payout_is_heard() {
+    let mut bench = Bench::new().with_claims(vec![first()]);
+    bench.processor.expect_submit().returning(|_| Ok(paid()));
+    bench.repository.expect_settle().returning(|batch| {
+        Ok(vec![
+            Settled::Late {
+                status: Status::Failed,
+                generation: 0,
+                deleted: false
+            };
+            batch.len()
+        ])
+    });
+    let alarms = Arc::new(AtomicU64::new(0));
+    let heard = alarms.clone();
+    bench.observer.checkpoint();
+    bench.observer.expect_observe().returning(move |signal| {
+        if *signal
+            == (Signal::LateOutcome {
+                paid_against_state: true,
+            })
+        {
+            heard.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    bench.run().await;
+    assert_eq!(alarms.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hint_is_acknowledged_only_after_its_claim() {
+    let claim = first();
+    let id = claim.payout().id();
+    let mut bench = Bench::new().settling();
+    bench.processor.expect_submit().once().returning(|_| Ok(paid()));
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let mut delivery = Some(Delivery {
+        hint: Hint { payout_id: id },
+        receipt: Receipt::new("1-0"),
+    });
+    bench.queue = MockJobQueue::new();
+    bench.queue.expect_receive().returning_st(move |_, _| {
+        delivery
+            .take()
+            .map(|one| vec![one])
+            .ok_or_else(|| QueueError::Unavailable("drained".into()))
+    });
+    let (claimed, acknowledged) = (order.clone(), order.clone());
+    let mut claim = Some(claim);
+    bench.repository.expect_claim().returning_st(move |request| {
+        if request.only.as_deref() != Some(&[id]) {
+            return Ok(vec![]);
+        }
+        claimed.lock().unwrap().push("claimed");
+        Ok(claim.take().into_iter().collect())
+    });
+    bench
+        .queue
+        .expect_acknowledge()
+        .once()
+        .returning_st(move |receipts| {
+            assert_eq!(receipts, [Receipt::new("1-0")]);
+            acknowledged.lock().unwrap().push("acknowledged");
+            Ok(())
+        });
+    assert_eq!(bench.run().await.len(), 1);
+    assert_eq!(*order.lock().unwrap(), ["claimed", "acknowledged"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hint_whose_claim_failed_is_not_acknowledged() {
+    let mut bench = Bench::new();
+    let mut delivery = Some(Delivery {
+        hint: Hint {
+            payout_id: build::fresh_id(),
+        },
+        receipt: Receipt::new("1-0"),
+    });
+    bench.queue = MockJobQueue::new();
+    bench.queue.expect_receive().returning_st(move |_, _| {
+        delivery
+            .take()
+            .map(|one| vec![one])
+            .ok_or_else(|| QueueError::Unavailable("drained".into()))
+    });
+    bench.queue.expect_acknowledge().never();
+    bench
+        .repository
+        .expect_claim()
+        .returning(|_| Err(RepositoryError::Unavailable("away".into())));
+    assert_eq!(bench.run().await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_never_has_more_in_hand_than_it_has_slots() {
+    let mut bench = Bench::new();
+    bench.settings = WorkerSettings {
+        concurrency: 8,
+        ..WorkerSettings::default()
+    };
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let (limits, mut left) = (asked.clone(), 20_u32);
+    bench.repository.expect_claim().returning_st(move |request| {
+        limits.lock().unwrap().push(request.limit);
+        let take = request.limit.min(left);
+        left -= take;
+        Ok((0..take).map(|_| first()).collect())
+    });
+    let shutdown = CancellationToken::new();
+    let worker = Worker::new(
+        Arc::new(bench.repository),
+        Arc::new(bench.queue),
+        Arc::new(Silent),
+        bench.clock,
+        WorkerSettings {
+            drain_within: Duration::ZERO,
+            ..bench.settings
+        },
+    );
+    let running = tokio::spawn(worker.run(shutdown.clone()));
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(
+        asked.lock().unwrap().iter().sum::<u32>(),
+        8,
+        "eight slots, and no call has ended yet"
+    );
+    running.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_claims_nothing_more_and_settles_what_runs() {
+    let mut bench = Bench::new().with_claims(vec![first()]).settling();
+    bench.settings.name = Actor::new("worker-7");
+    struct Slow;
+    #[async_trait::async_trait]
+    impl payout_core::ports::Processor for Slow {
+        async fn submit(&self, _: &payout_core::ports::Instruction) -> Result<Answer, ProcessorError> {
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            Ok(paid())
+        }
+
+        async fn look_up(
+            &self,
+            _: &payout_core::ports::ProcessorKey,
+        ) -> Result<Option<Answer>, ProcessorError> {
+            Ok(None)
+        }
+    }
+    let shutdown = CancellationToken::new();
+    let settled = bench.settled.clone();
+    let worker = Worker::new(
+        Arc::new(bench.repository),
+        Arc::new(bench.queue),
+        Arc::new(Slow),
+        bench.clock,
+        bench.settings,
+    );
+    let running = tokio::spawn(worker.run(shutdown.clone()));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    shutdown.cancel();
+    running.await.unwrap();
+    assert_eq!(settled.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_settled_row_of_each_verdict_is_a_state_that_can_be() {
+    let soon = Duration::from_secs(1);
+    let verdicts = [
+        build::completed("r"),
+        build::failed(),
+        build::accepted("r", soon),
+        build::postponed(soon),
+        build::released(soon),
+        build::review(),
+    ];
+    for verdict in verdicts {
+        let claim = first();
+        let payout = claim.payout().clone();
+        let Guarded::Written(after) = payout.settle(&claim.settle(verdict), Timestamp::UNIX_EPOCH) else {
+            panic!()
+        };
+        Payout::restore(after.parts().clone()).unwrap();
+    }
+}
