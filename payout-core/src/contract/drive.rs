@@ -1,6 +1,10 @@
 //! The steps that most cases begin with.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::sync::Barrier;
 
 use crate::Timestamp;
 use crate::contract::build;
@@ -148,6 +152,70 @@ pub fn steps_of_a_person(payout: &Payout, now: Timestamp, caller: &Caller) -> Ve
         },
     ];
     changes.into_iter().flatten().collect()
+}
+
+/// What a payout and its audit trail were, to see later whether anything was written.
+pub struct Witness {
+    payout: Payout,
+    trail: Vec<Event>,
+}
+
+impl Witness {
+    /// Of the payout as it is now.
+    pub async fn of(repository: &dyn PayoutRepository, id: PayoutId) -> Self {
+        Self {
+            payout: found(repository, id).await,
+            trail: trail(repository, id).await,
+        }
+    }
+
+    /// No column and no event was written since.
+    ///
+    /// # Panics
+    /// When one was.
+    pub async fn assert_untouched(&self, repository: &dyn PayoutRepository) {
+        assert_eq!(found(repository, self.payout.id()).await, self.payout);
+        assert_eq!(trail(repository, self.payout.id()).await, self.trail);
+    }
+
+    /// No column was written since, but this many events; answers those.
+    ///
+    /// # Panics
+    /// When a column was, or another number of events.
+    pub async fn assert_only_events(&self, repository: &dyn PayoutRepository, count: usize) -> Vec<Event> {
+        assert_eq!(found(repository, self.payout.id()).await, self.payout);
+        let mut trail = trail(repository, self.payout.id()).await;
+        let new = trail.split_off(self.trail.len());
+        assert_eq!(trail, self.trail, "earlier events never change");
+        assert_eq!(new.len(), count, "{new:?}");
+        new
+    }
+}
+
+/// Lets all of these begin at the same moment, and answers what each came to, in their order.
+///
+/// # Panics
+/// When one of them does.
+pub async fn race<T, F>(racers: impl IntoIterator<Item = F>) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let racers: Vec<F> = racers.into_iter().collect();
+    let start = Arc::new(Barrier::new(racers.len()));
+    let running = racers.into_iter().map(|racer| {
+        let start = start.clone();
+        tokio::spawn(async move {
+            start.wait().await;
+            racer.await
+        })
+    });
+    let running: Vec<_> = running.collect();
+    join_all(running)
+        .await
+        .into_iter()
+        .map(|finished| finished.expect("no racer panics"))
+        .collect()
 }
 
 /// The audit trail.

@@ -44,6 +44,74 @@ macro_rules! __repository_cases {
                 a_scheduled_payout_is_due_at_its_time_and_not_claimable_before,
                 a_batch_of_five_hundred_is_answered_in_its_order,
             ];
+            idempotency: [
+                the_same_key_twice_in_a_batch_is_won_by_the_first,
+                a_payout_under_a_taken_key_is_not_written,
+                sixty_four_callers_racing_for_a_key_store_one_payout,
+                an_answer_is_replayed_as_it_was_given,
+                a_change_with_a_key_stores_its_own_answer,
+                a_change_under_a_taken_key_changes_nothing,
+                answers_are_forgotten_by_age,
+            ];
+            changes: [
+                every_step_of_a_person_is_written_with_its_event,
+                a_change_from_a_stale_version_writes_nothing,
+                a_change_from_before_a_claim_is_a_conflict,
+                a_change_of_an_unknown_payout_is_a_conflict,
+                a_deleted_payout_is_hidden_from_everybody,
+                the_version_grows_by_one_with_every_write,
+            ];
+            claims: [
+                a_claim_sets_its_columns,
+                only_what_is_due_is_claimed,
+                a_claim_by_ids_takes_only_these,
+                a_claim_takes_no_more_than_its_limit,
+                a_sweep_takes_the_longest_due_first,
+                concurrent_sweeps_claim_every_payout_exactly_once,
+                concurrent_hints_claim_every_payout_exactly_once,
+                an_expired_lease_is_taken_over,
+                the_quiet_time_never_moves_back,
+            ];
+            settlements: [
+                each_verdict_writes_its_columns_and_its_event,
+                hits_and_misses_in_one_batch_are_answered_in_their_order,
+                a_stale_and_a_current_fence_in_one_batch_are_told_apart,
+                a_repeated_settlement_is_applied_once,
+                a_provider_reference_is_kept_until_another_comes,
+                a_release_forgets_the_first_submission,
+                a_postponement_keeps_the_first_submission,
+                a_settlement_of_an_unknown_payout_is_refused,
+            ];
+            late: [
+                a_stale_fence_changes_nothing,
+                a_fence_from_the_future_changes_nothing,
+                a_stale_generation_changes_nothing,
+                a_payout_that_is_not_processing_is_not_settled,
+                the_same_outcome_under_another_fence_is_no_repetition,
+                a_late_report_tells_of_a_deletion,
+            ];
+            lists: [
+                cursor_pages_show_every_payout_once_in_both_directions,
+                cursor_pages_have_no_holes_under_concurrent_inserts,
+                offset_pages_show_every_payout_once,
+                a_cursor_outlives_its_payout,
+            ];
+            filters: [
+                each_filter_alone_and_all_together,
+                a_bounded_count_says_whether_it_is_exact,
+                a_search_finds_exact_accounts_and_beginnings_of_names,
+                a_search_follows_an_edit,
+            ];
+            events: [
+                the_trail_tells_a_whole_life_oldest_first,
+                an_event_names_who_did_it,
+                a_trail_is_one_payouts_own,
+                time_does_not_run_backwards,
+            ];
+            races: [
+                of_a_person_and_a_worker_racing_one_wins,
+                of_two_outcomes_racing_one_is_written,
+            ];
         }
     };
 }

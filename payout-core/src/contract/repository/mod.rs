@@ -1,3 +1,15 @@
 //! What every [`PayoutRepository`](crate::ports::PayoutRepository) must do.
+//!
+//! Each file is about one of its promises. Cases begin with an empty store and go through the port alone, so what they
+//! expect is written in the port's documentation.
 
+pub mod changes;
+pub mod claims;
+pub mod events;
+pub mod filters;
+pub mod idempotency;
 pub mod insert;
+pub mod late;
+pub mod lists;
+pub mod races;
+pub mod settlements;

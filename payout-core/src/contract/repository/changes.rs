@@ -1,0 +1,209 @@
+//! What a person does to a payout: compare-and-set on its version.
+
+use crate::contract::build::{self, LONG_LEASE};
+use crate::contract::{Pair, drive};
+use crate::idempotency::{Fingerprint, IdempotentRequest};
+use crate::payout::{Payout, PayoutId};
+use crate::ports::{Filter, ListQuery, Order, PayoutRepository, Position, RepositoryError};
+
+type Repository = Pair<dyn PayoutRepository>;
+
+/// Fresh payouts, one in each state that a person can take a step from.
+async fn one_in_each_state(repository: &dyn PayoutRepository) -> Vec<Payout> {
+    let pending = drive::stored(repository).await;
+    let cancelled = drive::stored(repository).await.cancel(build::client()).unwrap();
+    let cancelled = drive::apply(repository, &cancelled).await;
+    let claim = drive::claimed(repository).await;
+    let completed = drive::settled(repository, claim, build::completed("ref-1")).await;
+    vec![
+        pending,
+        cancelled,
+        completed,
+        drive::declined(repository).await,
+        drive::under_review(repository).await,
+    ]
+}
+
+/// Edit, cancel, retry, resolve and delete: each from every state that has it writes the payout, and an event that
+/// says who, in which request, and why.
+pub async fn every_step_of_a_person_is_written_with_its_event(Pair { port, .. }: Repository) {
+    let kinds_of_states = one_in_each_state(&*port).await.len();
+    let mut taken = 0;
+    for state in 0..kinds_of_states {
+        for step in 0.. {
+            let before = one_in_each_state(&*port).await.swap_remove(state);
+            let caller = build::operator("because \"they\" said so: ünïcode");
+            let now = port.now().await.unwrap();
+            let mut steps = drive::steps_of_a_person(&before, now, &caller);
+            if step >= steps.len() {
+                break;
+            }
+            let change = steps.swap_remove(step);
+            let trail_before = drive::trail(&*port, before.id()).await;
+
+            let after = port.apply(&change, None).await.unwrap();
+            let (updated_at, later) = (after.parts().updated_at, port.now().await.unwrap());
+            assert!(
+                now <= updated_at && updated_at <= later,
+                "updated_at is the repository's time of the write"
+            );
+            assert_eq!(
+                after,
+                change.made_at(updated_at),
+                "{:?} from {}",
+                change.event,
+                before.status()
+            );
+            taken += 1;
+            if change.deleted {
+                assert_eq!(port.find(before.id()).await.unwrap(), None);
+                continue;
+            }
+            assert_eq!(drive::found(&*port, before.id()).await, after);
+            let mut trail = drive::trail(&*port, before.id()).await;
+            let event = trail.pop().unwrap();
+            assert_eq!(trail, trail_before, "earlier events never change");
+            assert_eq!(
+                (event.kind, event.status, event.generation, event.fence),
+                (change.event, after.status(), after.generation(), after.fence()),
+            );
+            assert_eq!(
+                (event.actor, event.request_id, event.detail),
+                (caller.actor, caller.request_id, caller.reason)
+            );
+            assert!(
+                now <= event.at && event.at <= later,
+                "an event has the repository's time"
+            );
+        }
+    }
+    assert_eq!(
+        taken, 9,
+        "edit, cancel, retry, two resolutions, and four deletions"
+    );
+}
+
+/// A change made from an earlier version is a conflict: no column, no event, no idempotency record.
+pub async fn a_change_from_a_stale_version_writes_nothing(Pair { port, .. }: Repository) {
+    let stale = drive::stored(&*port).await;
+    let mut edit = stale.as_edit();
+    edit.money = build::money("1", "JPY");
+    drive::apply(&*port, &stale.clone().edit(edit, build::client()).unwrap()).await;
+    let witness = drive::Witness::of(&*port, stale.id()).await;
+    for change in drive::steps_of_a_person(&stale, port.now().await.unwrap(), &build::client()) {
+        let request = IdempotentRequest {
+            key: build::fresh_key(),
+            fingerprint: Fingerprint::from([7; 32]),
+        };
+        let refused = port.apply(&change, Some(&request)).await;
+        assert!(
+            matches!(refused, Err(RepositoryError::VersionConflict)),
+            "{:?}: {refused:?}",
+            change.event
+        );
+        assert_eq!(port.find_answer(&request.key).await.unwrap(), None);
+    }
+    witness.assert_untouched(&*port).await;
+}
+
+/// What a worker claimed is no longer at the version that a person saw.
+pub async fn a_change_from_before_a_claim_is_a_conflict(Pair { port, .. }: Repository) {
+    let seen = drive::stored(&*port).await;
+    drive::claim_when_due(&*port, seen.id(), LONG_LEASE).await;
+    let witness = drive::Witness::of(&*port, seen.id()).await;
+    for change in drive::steps_of_a_person(&seen, port.now().await.unwrap(), &build::client()) {
+        let refused = port.apply(&change, None).await;
+        assert!(
+            matches!(refused, Err(RepositoryError::VersionConflict)),
+            "{:?}: {refused:?}",
+            change.event
+        );
+    }
+    witness.assert_untouched(&*port).await;
+}
+
+/// A change of a payout that was never stored is a conflict, and stores none.
+pub async fn a_change_of_an_unknown_payout_is_a_conflict(Pair { port, .. }: Repository) {
+    let unknown = build::new_payout().stored_at(port.now().await.unwrap());
+    let refused = port
+        .apply(&unknown.clone().cancel(build::client()).unwrap(), None)
+        .await;
+    assert!(
+        matches!(refused, Err(RepositoryError::VersionConflict)),
+        "{refused:?}"
+    );
+    assert_eq!(port.find(unknown.id()).await.unwrap(), None);
+}
+
+/// No read finds a deleted payout, no worker claims it, and nobody changes it again.
+pub async fn a_deleted_payout_is_hidden_from_everybody(Pair { port, .. }: Repository) {
+    let stays = drive::stored(&*port).await;
+    let seen = drive::stored(&*port).await;
+    let id: PayoutId = seen.id();
+    let deleted = drive::apply(&*port, &seen.clone().delete(build::client()).unwrap()).await;
+    assert_eq!(port.find(id).await.unwrap(), None);
+    assert_eq!(port.events(id).await.unwrap(), None);
+    assert_eq!(port.count(&Filter::default(), None).await.unwrap().count, 1);
+    let all = ListQuery {
+        filter: Filter::default(),
+        order: Order::NewestFirst,
+        position: Position::Offset(0),
+        limit: 10,
+    };
+    let listed = port.list(&all).await.unwrap();
+    assert_eq!(listed.iter().map(Payout::id).collect::<Vec<_>>(), [stays.id()]);
+    assert_eq!(
+        drive::claim_ids(&*port, &build::only(&[id], LONG_LEASE)).await,
+        []
+    );
+    assert_eq!(
+        drive::claim_ids(&*port, &build::sweep(10, LONG_LEASE)).await,
+        [stays.id()]
+    );
+    for version in [seen, deleted] {
+        let refused = port.apply(&version.delete(build::client()).unwrap(), None).await;
+        assert!(
+            matches!(refused, Err(RepositoryError::VersionConflict)),
+            "{refused:?}"
+        );
+    }
+}
+
+/// Every write, whoever makes it, makes the version one higher; what writes nothing does not.
+pub async fn the_version_grows_by_one_with_every_write(Pair { port, .. }: Repository) {
+    let soon = std::time::Duration::from_millis(20);
+    let payout = drive::stored(&*port).await;
+    let id = payout.id();
+    assert_eq!(payout.version(), 1);
+    let mut edit = payout.as_edit();
+    edit.money = build::money("1", "JPY");
+    let payout = drive::apply(&*port, &payout.edit(edit, build::client()).unwrap()).await;
+    assert_eq!(payout.version(), 2);
+    let claim = drive::claim_when_due(&*port, id, LONG_LEASE).await;
+    assert_eq!(claim.payout().version(), 3);
+    assert_eq!(
+        drive::settled(&*port, claim, build::postponed(soon))
+            .await
+            .version(),
+        4
+    );
+    let claim = drive::claim_when_due(&*port, id, LONG_LEASE).await;
+    assert_eq!(claim.payout().version(), 5);
+    assert_eq!(
+        drive::claim_ids(&*port, &build::only(&[id], LONG_LEASE)).await,
+        []
+    );
+    assert_eq!(
+        drive::settled(&*port, claim, build::released(soon))
+            .await
+            .version(),
+        6
+    );
+    let claim = drive::claim_when_due(&*port, id, LONG_LEASE).await;
+    let reviewed = drive::settled(&*port, claim, build::review()).await;
+    assert_eq!(reviewed.version(), 8);
+    let failed = reviewed
+        .resolve(crate::payout::Resolution::Failed, build::client())
+        .unwrap();
+    assert_eq!(drive::apply(&*port, &failed).await.version(), 9);
+}

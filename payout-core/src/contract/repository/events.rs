@@ -1,0 +1,107 @@
+//! The audit trail, and the clock it goes by.
+
+use std::time::Duration;
+
+use crate::contract::build::{self, LONG_LEASE, SHORT_LEASE};
+use crate::contract::{Pair, drive};
+use crate::payout::{Event, EventKind as Kind, Resolution};
+use crate::ports::PayoutRepository;
+
+type Repository = Pair<dyn PayoutRepository>;
+
+/// Everything that happens to a payout is in its trail, once, oldest first.
+pub async fn the_trail_tells_a_whole_life_oldest_first(Pair { port, .. }: Repository) {
+    let soon = Duration::from_millis(20);
+    let payout = drive::stored(&*port).await;
+    let id = payout.id();
+    let mut edit = payout.as_edit();
+    edit.money = build::money("1", "JPY");
+    drive::apply(&*port, &payout.edit(edit, build::client()).unwrap()).await;
+    for verdict in [
+        build::released(soon),
+        build::postponed(soon),
+        build::accepted("ref-1", soon),
+        build::failed(),
+    ] {
+        let claim = drive::claim_when_due(&*port, id, LONG_LEASE).await;
+        drive::settled(&*port, claim, verdict).await;
+    }
+    let failed = drive::found(&*port, id).await;
+    let quiet_at = failed.parts().quiet_at.expect("a claim sets it");
+    drive::apply(&*port, &failed.retry(quiet_at, build::operator("again")).unwrap()).await;
+    let stale = drive::claim_when_due(&*port, id, SHORT_LEASE).await;
+    let claim = drive::claim_when_due(&*port, id, LONG_LEASE).await;
+    drive::settle(&*port, stale, build::failed()).await;
+    let reviewed = drive::settled(&*port, claim, build::review()).await;
+    let resolved = reviewed
+        .resolve(Resolution::Completed, build::operator("seen at the bank"))
+        .unwrap();
+    drive::apply(&*port, &resolved).await;
+
+    let trail = drive::trail(&*port, id).await;
+    let kinds: Vec<Kind> = trail.iter().map(|event| event.kind).collect();
+    let expected = [
+        [Kind::Created, Kind::Edited, Kind::Claimed, Kind::Released],
+        [Kind::Claimed, Kind::Postponed, Kind::Claimed, Kind::Accepted],
+        [Kind::Claimed, Kind::Failed, Kind::Retried, Kind::Claimed],
+        [
+            Kind::Claimed,
+            Kind::LateOutcome,
+            Kind::ReviewRequested,
+            Kind::Resolved,
+        ],
+    ];
+    assert_eq!(kinds, expected.concat());
+    assert!(
+        trail.is_sorted_by_key(|event| event.at),
+        "times never run backwards along a trail"
+    );
+    let fences: Vec<u64> = trail.iter().map(|event| event.fence).collect();
+    assert_eq!(fences, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 4, 5, 6, 5, 6, 6]);
+    let generations: Vec<u32> = trail.iter().map(|event| event.generation).collect();
+    assert_eq!(generations, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]);
+}
+
+/// A creation's event names its caller and request, a claim's the worker.
+pub async fn an_event_names_who_did_it(Pair { port, .. }: Repository) {
+    let new = build::new_payout();
+    drive::store(&*port, new.clone()).await;
+    let request = build::only(&[new.id], LONG_LEASE);
+    let claim = port.claim(&request).await.unwrap().remove(0);
+    let trail = drive::trail(&*port, new.id).await;
+    let [created, claimed] = &trail[..] else {
+        panic!("{trail:?}")
+    };
+    let who = |event: &Event| (event.actor.clone(), event.request_id.clone());
+    assert_eq!(who(created), (new.caller.actor, new.caller.request_id));
+    assert_eq!(who(claimed), (request.worker, None));
+    assert_eq!(claimed.at, claim.payout().parts().updated_at);
+}
+
+/// The trails of two payouts do not mix, and what was never stored has none.
+pub async fn a_trail_is_one_payouts_own(Pair { port, .. }: Repository) {
+    let first = drive::declined(&*port).await;
+    let second = drive::stored(&*port).await;
+    assert_eq!(
+        drive::kinds(&*port, first.id()).await,
+        [Kind::Created, Kind::Claimed, Kind::Failed]
+    );
+    assert_eq!(drive::kinds(&*port, second.id()).await, [Kind::Created]);
+    assert_eq!(port.events(build::fresh_id()).await.unwrap(), None);
+}
+
+/// The repository's clock is the same through both of its doors and does not run backwards.
+pub async fn time_does_not_run_backwards(Pair { port, peer }: Repository) {
+    let mut last = port.now().await.unwrap();
+    for _ in 0..50 {
+        for repository in [&port, &peer] {
+            let now = repository.now().await.unwrap();
+            assert!(last <= now, "{last} was followed by {now}");
+            last = now;
+        }
+    }
+    drive::eventually("time passes", async || {
+        (port.now().await.unwrap() > last).then_some(())
+    })
+    .await;
+}

@@ -1,0 +1,245 @@
+//! Which payouts a list and a count are about.
+
+use crate::contract::build;
+use crate::contract::{Pair, drive};
+use crate::payout::{Draft, Payout, PayoutId, RecipientAccount, RecipientName, Status};
+use crate::ports::{Count, Filter, ListQuery, Order, PayoutRepository, Position, Search};
+
+type Repository = Pair<dyn PayoutRepository>;
+
+async fn listed(repository: &dyn PayoutRepository, filter: &Filter) -> Vec<PayoutId> {
+    let (order, position) = (Order::OldestFirst, Position::Offset(0));
+    let query = ListQuery {
+        filter: filter.clone(),
+        order,
+        position,
+        limit: 200,
+    };
+    repository
+        .list(&query)
+        .await
+        .unwrap()
+        .iter()
+        .map(Payout::id)
+        .collect()
+}
+
+/// What a filter means, said once more.
+fn matches(filter: &Filter, payout: &Payout) -> bool {
+    let parts = payout.parts();
+    let is_one_of = filter.statuses.is_empty() || filter.statuses.contains(&parts.status);
+    let has_currency = filter
+        .currency
+        .is_none_or(|currency| parts.money.currency() == currency);
+    let is_after = filter.created_after.is_none_or(|after| after <= parts.created_at);
+    let is_before = filter
+        .created_before
+        .is_none_or(|before| parts.created_at < before);
+    let has_review = filter
+        .needs_review
+        .is_none_or(|needs_review| parts.needs_review == needs_review);
+    let is_found = filter.search.as_ref().is_none_or(|search| {
+        let name = Search::fold_name(parts.recipient_name.as_str());
+        parts.recipient_account.as_str() == search.account() || name.starts_with(&search.name_prefix())
+    });
+    is_one_of && has_currency && is_after && is_before && has_review && is_found
+}
+
+/// Payouts that differ in everything a filter asks for, oldest first, each at a time of its own.
+async fn store_a_mixture(repository: &dyn PayoutRepository) -> Vec<Payout> {
+    let mut ids = Vec::new();
+    for name in ["Ada", "ADAM", "Bob"] {
+        for currency in ["USD", "JPY"] {
+            for state in 0..5 {
+                let draft = Draft {
+                    money: build::money("10", currency),
+                    recipient_name: RecipientName::new(name).unwrap(),
+                    ..build::draft()
+                };
+                let payout = drive::store(repository, build::of_draft(draft)).await;
+                let id = payout.id();
+                ids.push(id);
+                if state == 1 {
+                    drive::apply(repository, &payout.cancel(build::client()).unwrap()).await;
+                } else if state > 1 {
+                    let verdicts = [build::completed("ref-1"), build::failed(), build::review()];
+                    let claim = drive::claim_when_due(repository, id, build::LONG_LEASE).await;
+                    drive::settled(repository, claim, verdicts[state - 2].clone()).await;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            }
+        }
+    }
+    let mut payouts = Vec::new();
+    for id in ids {
+        payouts.push(drive::found(repository, id).await);
+    }
+    payouts
+}
+
+/// Every filter alone and all of them together, of a list and of a count.
+pub async fn each_filter_alone_and_all_together(Pair { port, .. }: Repository) {
+    let payouts = store_a_mixture(&*port).await;
+    let created_at = |n: usize| Some(payouts[n].parts().created_at);
+    let bob = payouts[payouts.len() - 1].parts().recipient_account.as_str();
+    let searches = [None, Search::new("ada"), Search::new(bob)];
+    let all_statuses = [
+        vec![],
+        vec![Status::Pending],
+        vec![Status::Processing],
+        vec![Status::Completed, Status::Failed, Status::Cancelled],
+    ];
+    for statuses in &all_statuses {
+        for currency in [None, Some("JPY".parse().unwrap())] {
+            for (created_after, created_before) in [
+                (None, None),
+                (created_at(7), None),
+                (None, created_at(22)),
+                (created_at(7), created_at(22)),
+            ] {
+                for needs_review in [None, Some(true), Some(false)] {
+                    for search in searches.clone() {
+                        let statuses = statuses.clone();
+                        let filter = Filter {
+                            statuses,
+                            currency,
+                            created_after,
+                            created_before,
+                            needs_review,
+                            search,
+                        };
+                        let expected: Vec<PayoutId> = payouts
+                            .iter()
+                            .filter(|payout| matches(&filter, payout))
+                            .map(Payout::id)
+                            .collect();
+                        assert_eq!(listed(&*port, &filter).await, expected, "{filter:?}");
+                        let count = port.count(&filter, None).await.unwrap();
+                        assert_eq!(
+                            count,
+                            Count {
+                                count: expected.len() as u64,
+                                exact: true
+                            },
+                            "{filter:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A count stops at its bound and then says so; at the bound itself it is exact.
+pub async fn a_bounded_count_says_whether_it_is_exact(Pair { port, .. }: Repository) {
+    let batch: Vec<_> = (0..12).map(|_| build::new_payout()).collect();
+    port.insert(&batch).await.unwrap();
+    let all = Filter::default();
+    for (at_most, count, exact) in [
+        (None, 12, true),
+        (Some(100), 12, true),
+        (Some(12), 12, true),
+        (Some(11), 11, false),
+        (Some(1), 1, false),
+    ] {
+        assert_eq!(
+            port.count(&all, at_most).await.unwrap(),
+            Count { count, exact },
+            "at most {at_most:?}"
+        );
+    }
+    let none = Filter {
+        statuses: vec![Status::Completed],
+        ..all
+    };
+    assert_eq!(
+        port.count(&none, Some(5)).await.unwrap(),
+        Count {
+            count: 0,
+            exact: true
+        }
+    );
+}
+
+/// A search finds an account by all of its characters, and a name by its beginning, in any case of any script; `%`,
+/// `_` and `\` are characters like others.
+pub async fn a_search_finds_exact_accounts_and_beginnings_of_names(Pair { port, .. }: Repository) {
+    let store = async |account: &str, name: &str| -> PayoutId {
+        let draft = Draft {
+            recipient_account: RecipientAccount::new(account).unwrap(),
+            recipient_name: RecipientName::new(name).unwrap(),
+            ..build::draft()
+        };
+        drive::store(&*port, build::of_draft(draft)).await.id()
+    };
+    let ada = store("DE89370400440532013000", "Ada Lovelace").await;
+    let umlaut = store("de893704", "Ärzte ohne Grenzen").await;
+    let cyrillic = store("RU1", "Иванов Иван").await;
+    let percent = store("P%", "100% Fair").await;
+    let no_percent = store("P1", "1000 Fair").await;
+    let underscore = store("U_", "a_b").await;
+    let no_underscore = store("U1", "axb").await;
+    let backslash = store("B\\", "back\\slash").await;
+    let quote = store("Q'", "O'Brien -- \"x\"").await;
+    for (text, expected) in [
+        ("DE89370400440532013000", vec![ada]),
+        ("de89370400440532013000", vec![]),
+        ("DE8937040044053201300", vec![]),
+        ("de893704", vec![umlaut]),
+        ("ada", vec![ada]),
+        ("ADA LOVE", vec![ada]),
+        ("  Ada  ", vec![ada]),
+        ("Lovelace", vec![]),
+        ("Ada Lovelace II", vec![]),
+        ("ärzte", vec![umlaut]),
+        ("ÄRZTE OHNE", vec![umlaut]),
+        ("иВАНОВ", vec![cyrillic]),
+        ("100%", vec![percent]),
+        ("100", vec![percent, no_percent]),
+        ("%", vec![]),
+        ("P%", vec![percent]),
+        ("a_", vec![underscore]),
+        ("A", vec![ada, underscore, no_underscore]),
+        ("_", vec![]),
+        ("U_", vec![underscore]),
+        ("BACK\\", vec![backslash]),
+        ("back\\\\", vec![]),
+        ("\\", vec![]),
+        ("o'brien --", vec![quote]),
+        ("'", vec![]),
+    ] {
+        let filter = Filter {
+            search: Search::new(text),
+            ..Filter::default()
+        };
+        assert_eq!(listed(&*port, &filter).await, expected, "{text:?}");
+        assert_eq!(
+            port.count(&filter, Some(100)).await.unwrap().count,
+            expected.len() as u64,
+            "{text:?}"
+        );
+    }
+}
+
+/// After an edit a payout is found by its new texts and no longer by the old ones.
+pub async fn a_search_follows_an_edit(Pair { port, .. }: Repository) {
+    let payout = drive::store(&*port, build::paid_to("Ada")).await;
+    let mut edit = payout.as_edit();
+    edit.recipient_name = RecipientName::new("Ödön").unwrap();
+    let account = edit.recipient_account.as_str().to_owned();
+    edit.recipient_account = RecipientAccount::new("HU1").unwrap();
+    let id = payout.id();
+    drive::apply(&*port, &payout.edit(edit, build::client()).unwrap()).await;
+    for (text, expected) in [
+        ("ada", vec![]),
+        (account.as_str(), vec![]),
+        ("öDÖN", vec![id]),
+        ("HU1", vec![id]),
+    ] {
+        let filter = Filter {
+            search: Search::new(text),
+            ..Filter::default()
+        };
+        assert_eq!(listed(&*port, &filter).await, expected, "{text:?}");
+    }
+}

@@ -1,0 +1,94 @@
+//! People and workers at the same payout at the same moment.
+
+use std::sync::Arc;
+
+use crate::contract::build::{self, LONG_LEASE};
+use crate::contract::{Pair, drive};
+use crate::payout::{Payout, Status};
+use crate::ports::{PayoutRepository, RepositoryError, Settled};
+
+type Repository = Pair<dyn PayoutRepository>;
+
+/// Sixteen each edit, cancel, delete and claim one payout at once. At every version one of them wins, all others
+/// come away with a clean conflict or with nothing, and the trail has the winners.
+pub async fn of_a_person_and_a_worker_racing_one_wins(Pair { port, peer }: Repository) {
+    for _ in 0..6 {
+        let start = drive::stored(&*port).await;
+        let mut edit = start.as_edit();
+        edit.money = build::money("77", "JPY");
+        let racers = (0..64).map(|n| {
+            let repository = Arc::clone(if n % 8 < 4 { &port } else { &peer });
+            let (start, edit) = (start.clone(), edit.clone());
+            async move {
+                let change = match n % 4 {
+                    0 => start.edit(edit, build::client()).unwrap(),
+                    1 => start.cancel(build::client()).unwrap(),
+                    2 => start.delete(build::client()).unwrap(),
+                    _ => {
+                        let request = build::only(&[start.id()], LONG_LEASE);
+                        return repository
+                            .claim(&request)
+                            .await
+                            .unwrap()
+                            .pop()
+                            .map(|claim| claim.payout().clone());
+                    }
+                };
+                match repository.apply(&change, None).await {
+                    Ok(payout) => Some(payout),
+                    Err(RepositoryError::VersionConflict) => None,
+                    Err(other) => panic!("a racer came away with {other:?}"),
+                }
+            }
+        });
+        let mut winners: Vec<Payout> = drive::race(racers).await.into_iter().flatten().collect();
+        winners.sort_by_key(Payout::version);
+        let versions: Vec<u64> = winners.iter().map(Payout::version).collect();
+        // After an edit it is still pending, so that one worker may win the next version.
+        assert!(
+            versions == [2] || versions == [2, 3],
+            "winners at the versions {versions:?}"
+        );
+        let claims = winners
+            .iter()
+            .filter(|winner| winner.status() == Status::Processing)
+            .count();
+        assert!(claims <= 1, "two workers claimed one payout");
+        if let Some(found) = port.find(start.id()).await.unwrap() {
+            assert_eq!(found, winners[winners.len() - 1]);
+            assert_eq!(drive::trail(&*port, start.id()).await.len(), 1 + winners.len());
+        }
+    }
+}
+
+/// Thirty-two settle one claim at once, half of them as paid and half as declined: it ends one way, once.
+pub async fn of_two_outcomes_racing_one_is_written(Pair { port, peer }: Repository) {
+    for _ in 0..4 {
+        let claim = drive::claimed(&*port).await;
+        let id = claim.payout().id();
+        let racers = (0..32).map(|n| {
+            let repository = Arc::clone(if n % 4 < 2 { &port } else { &peer });
+            let verdict = if n % 2 == 0 {
+                build::completed("ref-1")
+            } else {
+                build::failed()
+            };
+            let settlement = claim.clone().settle(verdict);
+            async move { repository.settle(&[settlement]).await.unwrap().remove(0) }
+        });
+        let answers = drive::race(racers).await;
+        let payout = drive::found(&*port, id).await;
+        let paid = usize::from(payout.status() == Status::Failed);
+        for (n, answer) in answers.into_iter().enumerate() {
+            assert_eq!(
+                answer == Settled::Applied,
+                n % 2 == paid,
+                "{answer:?} while it is {}",
+                payout.status()
+            );
+        }
+        assert_eq!(payout.version(), 3, "written once");
+        // Created, claimed, settled once, and the sixteen that came too late.
+        assert_eq!(drive::trail(&*port, id).await.len(), 3 + 16);
+    }
+}
