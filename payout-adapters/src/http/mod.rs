@@ -1,1 +1,127 @@
-//! To come.
+//! A payment provider over HTTP, by this project's provider contract.
+//!
+//! What the provider says is read by [`answer`], what the HTTP client reports by `failure`. The rule of both: only what
+//! is certain is told as certain. An answer that is not exactly one of the contract's is *unknown*, and so is every
+//! failure but one to connect.
+//!
+//! Nothing is sent twice for one call. Redirects are not followed, and the client's own retries are off, but for one
+//! that cannot be turned off and is harmless: when a pooled connection turns out to be closed before a single byte of the
+//! request was written to it, the client takes another connection. Proxies of the environment are not used: the way that
+//! payments take is not to hang on a variable that another program needed.
+
+pub mod answer;
+mod failure;
+mod request;
+mod retry_after;
+mod settings;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use payout_core::ports::{Answer, Clock, Instruction, Processor, ProcessorError, ProcessorKey, System};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Client, RequestBuilder, Response, redirect, retry};
+use secrecy::ExposeSecret;
+
+use self::answer::{Body, Received};
+use self::request::{Endpoints, Wire};
+pub use self::settings::{HttpSettings, HttpSetupError};
+
+/// The longest answer that is read. One of the contract has a few hundred bytes.
+const LONGEST_ANSWER: usize = 64 * 1024;
+
+/// A [`Processor`] that asks a provider over HTTP.
+pub struct HttpProcessor {
+    client: Client,
+    endpoints: Endpoints,
+    clock: System,
+}
+
+impl HttpProcessor {
+    /// Connects to nothing yet.
+    ///
+    /// # Errors
+    /// [`HttpSetupError`] when the URL or the token cannot be used, or the system has no root certificates.
+    pub fn new(settings: &HttpSettings) -> Result<Self, HttpSetupError> {
+        let endpoints = Endpoints::new(&settings.url)?;
+        let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+        if let Some(token) = &settings.token {
+            let value = format!("Bearer {}", token.expose_secret());
+            let mut value = HeaderValue::try_from(value).map_err(|_| HttpSetupError::InvalidToken)?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        let client = Client::builder()
+            .user_agent(concat!("payout/", env!("CARGO_PKG_VERSION")))
+            .default_headers(headers)
+            .connect_timeout(settings.connect_timeout)
+            .timeout(settings.timeout)
+            .pool_max_idle_per_host(settings.idle_connections)
+            .pool_idle_timeout(settings.idle_timeout)
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .referer(false)
+            .no_proxy()
+            .build()
+            .map_err(|error| HttpSetupError::Client(Box::new(error)))?;
+        Ok(Self {
+            client,
+            endpoints,
+            clock: System::default(),
+        })
+    }
+
+    async fn ask(&self, request: RequestBuilder) -> Result<Received, ProcessorError> {
+        let response = request
+            .send()
+            .await
+            .map_err(|error| failure::before_answer(&error))?;
+        let status = response.status().as_u16();
+        let retry_after = retry_after::read(response.headers(), self.clock.now());
+        Ok(Received {
+            status,
+            retry_after,
+            body: read_body(response).await,
+        })
+    }
+}
+
+/// Reads no more than [`LONGEST_ANSWER`]; the connection of a longer answer is closed, not drained.
+async fn read_body(mut response: Response) -> Body {
+    const TOO_LONG: Body = Body::Unreadable("longer than any answer may be");
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > LONGEST_ANSWER => return TOO_LONG,
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Body::Whole(body),
+            Err(error) => return Body::Unreadable(failure::within_answer(&error)),
+        }
+    }
+}
+
+#[async_trait]
+impl Processor for HttpProcessor {
+    async fn submit(&self, instruction: &Instruction) -> Result<Answer, ProcessorError> {
+        let request = self
+            .client
+            .post(self.endpoints.submit())
+            .header("Idempotency-Key", instruction.key.as_str())
+            .header(CONTENT_TYPE, "application/json")
+            .body(Wire::from(instruction).to_json());
+        answer::of_submission(&self.ask(request).await?)
+    }
+
+    async fn look_up(&self, key: &ProcessorKey) -> Result<Option<Answer>, ProcessorError> {
+        let request = self.client.get(self.endpoints.look_up(key));
+        answer::of_look_up(&self.ask(request).await?)
+    }
+}
+
+impl fmt::Debug for HttpProcessor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpProcessor")
+            .field("endpoints", &self.endpoints)
+            .finish_non_exhaustive()
+    }
+}

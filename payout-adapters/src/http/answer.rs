@@ -1,0 +1,159 @@
+//! What the provider's answers mean: pure functions, the provider contract row by row.
+//!
+//! A definite answer (paid, declined) is definite for good and moves a payout to a final state, so only what the
+//! contract says in every detail is one. Everything else is unknown: asked again later, under the same key. Public so that
+//! it can be fuzzed.
+
+use std::time::Duration;
+
+use payout_core::payout::{Failure, ProviderReference};
+use payout_core::ports::{Answer, ProcessorError};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// An answer as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// The HTTP status.
+    pub status: u16,
+    /// How long the provider asks to be left alone.
+    pub retry_after: Option<Duration>,
+    /// What it said.
+    pub body: Body,
+}
+
+/// The body of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// All of it.
+    Whole(Vec<u8>),
+    /// It could not be read to its end, for this reason.
+    Unreadable(&'static str),
+}
+
+/// What an answer to a submission means.
+///
+/// # Errors
+/// [`ProcessorError::Refused`] and [`ProcessorError::Unknown`]. Neither shows anything of the body.
+pub fn of_submission(received: &Received) -> Result<Answer, ProcessorError> {
+    match received.status {
+        200..=202 => read_outcome(received),
+        400 | 402 | 422 => read_decline(received),
+        // 404 and 405 are among the rest: a wrong URL must fail nobody's payout.
+        _ => Err(no_answer(received)),
+    }
+}
+
+/// What an answer to a look-up means. `None`: the provider never received the key.
+///
+/// 400, 402 and 422 refuse the question here, they do not decline the payment.
+///
+/// # Errors
+/// [`ProcessorError::Refused`] and [`ProcessorError::Unknown`]. Neither shows anything of the body.
+pub fn of_look_up(received: &Received) -> Result<Option<Answer>, ProcessorError> {
+    match received.status {
+        200..=202 => read_outcome(received).map(Some),
+        404 => Ok(None),
+        _ => Err(no_answer(received)),
+    }
+}
+
+/// The body of a success, by its `status`. What the contract does not name in it is not looked at.
+#[derive(Deserialize)]
+#[serde(tag = "status", rename_all = "lowercase")]
+enum Outcome {
+    Completed { reference: String },
+    Pending { reference: String },
+    Failed(Decline),
+}
+
+#[derive(Deserialize)]
+struct Decline {
+    code: String,
+    message: String,
+}
+
+/// Of the body of a 4xx, what could contradict that it declines.
+#[derive(Deserialize)]
+struct Claimed {
+    status: Option<serde_json::Value>,
+}
+
+fn read_outcome(received: &Received) -> Result<Answer, ProcessorError> {
+    // 202 says that nothing is decided yet: with a decision in its body it contradicts itself.
+    let decided = received.status != 202;
+    let answer = match object(received)? {
+        Outcome::Completed { reference } if decided => {
+            ProviderReference::new(&reference).map(|reference| Answer::Paid { reference })
+        }
+        Outcome::Pending { reference } => {
+            ProviderReference::new(&reference).map(|reference| Answer::Accepted { reference })
+        }
+        Outcome::Failed(decline) if decided => decline.into_failure().map(Answer::Declined),
+        Outcome::Completed { .. } | Outcome::Failed(_) => None,
+    };
+    answer.ok_or_else(|| unknown(received, "an outcome that is none of the contract's"))
+}
+
+fn read_decline(received: &Received) -> Result<Answer, ProcessorError> {
+    let claimed: Claimed = object(received)?;
+    // A problem document (RFC 9457) repeats the HTTP status as a number: no contradiction.
+    if claimed
+        .status
+        .is_some_and(|status| status.as_str().is_some_and(|status| status != "failed"))
+    {
+        return Err(unknown(received, "a refusal that contradicts itself"));
+    }
+    let failure = object::<Decline>(received)?.into_failure();
+    failure
+        .map(Answer::Declined)
+        .ok_or_else(|| unknown(received, "a refusal without a code"))
+}
+
+impl Decline {
+    fn into_failure(self) -> Option<Failure> {
+        let failure = Failure::new(&self.code, &self.message);
+        (!failure.code().is_empty()).then_some(failure)
+    }
+}
+
+/// Reads a body that is one JSON object. The parser would also take an array of the fields' values for one.
+fn object<T: DeserializeOwned>(received: &Received) -> Result<T, ProcessorError> {
+    let body = match &received.body {
+        Body::Whole(body) => body.trim_ascii_start(),
+        Body::Unreadable(why) => return Err(unknown(received, why)),
+    };
+    let parsed = if body.starts_with(b"{") {
+        serde_json::from_slice(body).ok()
+    } else {
+        None
+    };
+    parsed.ok_or_else(|| unknown(received, "not of the contract's form"))
+}
+
+/// An answer that is none, whatever its body says.
+fn no_answer(received: &Received) -> ProcessorError {
+    let (why, retry_after) = (
+        format!("the provider answered {}", received.status),
+        received.retry_after,
+    );
+    match received.status {
+        401 | 403 | 408 | 409 | 425 | 429 => ProcessorError::Refused { why, retry_after },
+        _ => ProcessorError::Unknown { why, retry_after },
+    }
+}
+
+fn unknown(received: &Received, what: &str) -> ProcessorError {
+    let why = format!(
+        "the provider answered {} with a body that cannot be relied on: {what}",
+        received.status
+    );
+    ProcessorError::Unknown {
+        why,
+        retry_after: received.retry_after,
+    }
+}
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;

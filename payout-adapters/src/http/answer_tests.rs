@@ -1,0 +1,294 @@
+//! The provider contract, row by row, and what is close to a row without being one.
+
+use super::*;
+
+const WAIT: Duration = Duration::from_secs(7);
+
+fn received(status: u16, body: &str) -> Received {
+    Received {
+        status,
+        retry_after: None,
+        body: Body::Whole(body.as_bytes().to_vec()),
+    }
+}
+
+fn submitted(status: u16, body: &str) -> Result<Answer, ProcessorError> {
+    of_submission(&received(status, body))
+}
+
+fn reference(text: &str) -> ProviderReference {
+    ProviderReference::new(text).unwrap()
+}
+
+#[track_caller]
+fn assert_unknown(status: u16, body: &str) {
+    let submitted = submitted(status, body);
+    assert!(
+        matches!(submitted, Err(ProcessorError::Unknown { .. })),
+        "{status} {body}: {submitted:?}"
+    );
+    let looked_up = of_look_up(&received(status, body));
+    assert!(
+        matches!(looked_up, Err(ProcessorError::Unknown { .. })),
+        "look-up {status} {body}: {looked_up:?}"
+    );
+}
+
+#[test]
+fn completed_with_a_reference_is_paid() {
+    for status in [200, 201] {
+        let answer = submitted(
+            status,
+            r#" {"status": "completed", "reference": "tr_1", "fee": 3, "code": null} "#,
+        );
+        assert_eq!(
+            answer.unwrap(),
+            Answer::Paid {
+                reference: reference("tr_1")
+            }
+        );
+    }
+}
+
+#[test]
+fn pending_with_a_reference_is_accepted() {
+    for status in [200, 201, 202] {
+        let answer = submitted(status, r#"{"reference":"tr_1","status":"pending"}"#);
+        assert_eq!(
+            answer.unwrap(),
+            Answer::Accepted {
+                reference: reference("tr_1")
+            }
+        );
+    }
+}
+
+#[test]
+fn failed_with_code_and_message_is_declined() {
+    let declined = Answer::Declined(Failure::new("no_funds", "Not enough."));
+    for status in [200, 201] {
+        let body = r#"{"status":"failed","code":"no_funds","message":"Not enough.","reference":null}"#;
+        assert_eq!(submitted(status, body).unwrap(), declined);
+    }
+    for status in [400, 402, 422] {
+        assert_eq!(
+            submitted(status, r#"{"code":"no_funds","message":"Not enough."}"#).unwrap(),
+            declined
+        );
+        let problem = r#"{"title":"x","status":422,"code":"no_funds","message":"Not enough."}"#;
+        assert_eq!(submitted(status, problem).unwrap(), declined);
+        let failed = r#"{"status":"failed","code":"no_funds","message":"Not enough."}"#;
+        assert_eq!(submitted(status, failed).unwrap(), declined);
+    }
+}
+
+#[test]
+fn a_declined_message_may_be_empty_and_its_code_may_not() {
+    let body = |code: &str| format!(r#"{{"status":"failed","code":"{code}","message":""}}"#);
+    assert!(matches!(submitted(200, &body("x")), Ok(Answer::Declined(_))));
+    for code in ["", "  ", r"\u0000\n"] {
+        assert_unknown(200, &body(code));
+        assert_unknown(422, &body(code));
+    }
+}
+
+#[test]
+fn a_refusal_for_now_says_nothing_of_the_payment_whatever_its_body() {
+    let definite = r#"{"status":"failed","code":"x","message":"y"}"#;
+    for status in [401, 403, 408, 409, 425, 429] {
+        for retry_after in [None, Some(WAIT)] {
+            let received = Received {
+                retry_after,
+                ..received(status, definite)
+            };
+            let errors = [
+                of_submission(&received).unwrap_err(),
+                of_look_up(&received).unwrap_err(),
+            ];
+            for error in errors {
+                assert!(matches!(error, ProcessorError::Refused { .. }), "{status}");
+                assert_eq!(error.retry_after(), retry_after);
+            }
+        }
+    }
+}
+
+#[test]
+fn any_other_status_is_unknown_whatever_its_body() {
+    let known = [200, 201, 202, 400, 401, 402, 403, 404, 408, 409, 422, 425, 429];
+    let bodies = [
+        r#"{"status":"completed","reference":"tr_1"}"#,
+        r#"{"status":"failed","code":"x","message":"y"}"#,
+        r#"{"code":"x","message":"y"}"#,
+    ];
+    for status in (100..=599).filter(|status| !known.contains(status)) {
+        for body in bodies {
+            assert_unknown(status, body);
+        }
+    }
+}
+
+#[test]
+fn a_wait_is_passed_on_with_503() {
+    let received = Received {
+        retry_after: Some(WAIT),
+        ..received(503, "")
+    };
+    let error = of_submission(&received).unwrap_err();
+    assert!(matches!(error, ProcessorError::Unknown { .. }));
+    assert_eq!(error.retry_after(), Some(WAIT));
+}
+
+#[test]
+fn not_found_is_unknown_for_a_submission_and_never_received_for_a_look_up() {
+    let body = r#"{"code":"not_found","message":"No such thing."}"#;
+    assert!(matches!(
+        submitted(404, body),
+        Err(ProcessorError::Unknown { .. })
+    ));
+    assert_eq!(of_look_up(&received(404, body)).unwrap(), None);
+    let unreadable = Received {
+        status: 404,
+        retry_after: None,
+        body: Body::Unreadable("broken off"),
+    };
+    assert_eq!(of_look_up(&unreadable).unwrap(), None);
+}
+
+#[test]
+fn a_look_up_has_the_same_bodies() {
+    let look_up = |body: &str| of_look_up(&received(200, body)).unwrap();
+    let paid = look_up(r#"{"status":"completed","reference":"tr_1"}"#);
+    assert_eq!(
+        paid,
+        Some(Answer::Paid {
+            reference: reference("tr_1")
+        })
+    );
+    let accepted = look_up(r#"{"status":"pending","reference":"tr_1"}"#);
+    assert_eq!(
+        accepted,
+        Some(Answer::Accepted {
+            reference: reference("tr_1")
+        })
+    );
+    let declined = look_up(r#"{"status":"failed","code":"x","message":"y"}"#);
+    assert_eq!(declined, Some(Answer::Declined(Failure::new("x", "y"))));
+}
+
+#[test]
+fn a_refused_question_declines_no_payment() {
+    for status in [400, 402, 422] {
+        let answer = of_look_up(&received(status, r#"{"code":"x","message":"y"}"#));
+        assert!(matches!(answer, Err(ProcessorError::Unknown { .. })), "{status}");
+    }
+}
+
+#[test]
+fn a_202_with_a_decision_contradicts_itself() {
+    assert_unknown(202, r#"{"status":"completed","reference":"tr_1"}"#);
+    assert_unknown(202, r#"{"status":"failed","code":"x","message":"y"}"#);
+}
+
+#[test]
+fn a_4xx_that_says_it_was_paid_contradicts_itself() {
+    for status in ["completed", "pending", "x", ""] {
+        assert_unknown(
+            422,
+            &format!(r#"{{"status":"{status}","reference":"tr","code":"x","message":"y"}}"#),
+        );
+    }
+}
+
+#[test]
+fn a_missing_or_empty_reference_is_unknown() {
+    for status in ["completed", "pending"] {
+        for rest in [
+            "",
+            r#","reference":null"#,
+            r#","reference":"""#,
+            r#","reference":" ""#,
+            r#","reference":7"#,
+        ] {
+            assert_unknown(200, &format!(r#"{{"status":"{status}"{rest}}}"#));
+        }
+    }
+}
+
+#[test]
+fn what_is_not_one_whole_object_of_the_contract_is_unknown() {
+    let bodies = [
+        "",
+        " ",
+        "null",
+        "true",
+        "OK",
+        "<html>completed</html>",
+        "{}",
+        r#""completed""#,
+        r#"["completed","tr_1"]"#,
+        r#"["completed",{"reference":"tr_1"}]"#,
+        r#"["x","y"]"#,
+        r#"[{"status":"completed","reference":"tr_1"}]"#,
+        r#"{"status":"completed","reference":"tr_1""#,
+        r#"{"status":"completed","reference":"tr_1"}{"#,
+        r#"{"status":"completed","reference":"tr_1"} trailing"#,
+        r#"{"status":"completed","status":"failed","reference":"tr_1","code":"x","message":"y"}"#,
+        r#"{"status":"completed","reference":"tr_1","reference":"tr_2"}"#,
+        r#"{"code":"x","code":"y","message":"y"}"#,
+        r#"{"code":"x"}"#,
+        r#"{"code":7,"message":"y"}"#,
+        r#"{"message":"y"}"#,
+        r#"{"status":"failed","code":"x"}"#,
+        r#"{"status":"Completed","reference":"tr_1"}"#,
+        r#"{"status":"completed ","reference":"tr_1"}"#,
+        r#"{"status":0,"reference":"tr_1"}"#,
+        r#"{"status":"paid","reference":"tr_1"}"#,
+        r#"{'status':'completed','reference':'tr_1'}"#,
+        "\u{feff}{\"status\":\"completed\",\"reference\":\"tr_1\"}",
+    ];
+    for body in bodies {
+        for status in [200, 201, 202, 400, 402, 422] {
+            assert_unknown(status, body);
+        }
+    }
+    let not_utf8 = Received {
+        body: Body::Whole(b"{\"status\":\"completed\",\"reference\":\"\xff\"}".to_vec()),
+        ..received(200, "")
+    };
+    assert!(of_submission(&not_utf8).is_err());
+    assert_unknown(200, &"[".repeat(60_000));
+    assert_unknown(200, &r#"{"a":"#.repeat(10_000));
+}
+
+#[test]
+fn a_body_that_was_broken_off_is_unknown_where_it_matters() {
+    for status in [200, 201, 202, 400, 402, 422, 500] {
+        let received = Received {
+            status,
+            retry_after: None,
+            body: Body::Unreadable("broken off"),
+        };
+        assert!(
+            matches!(of_submission(&received), Err(ProcessorError::Unknown { .. })),
+            "{status}"
+        );
+    }
+    let received = Received {
+        status: 429,
+        retry_after: Some(WAIT),
+        body: Body::Unreadable("broken off"),
+    };
+    assert!(matches!(
+        of_submission(&received),
+        Err(ProcessorError::Refused { .. })
+    ));
+}
+
+#[test]
+fn no_error_repeats_the_body() {
+    for status in [200, 202, 400, 404, 422, 429, 500, 503] {
+        let error = submitted(status, "hunter2").unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{status}");
+    }
+}

@@ -1,0 +1,129 @@
+//! What is sent, and where to.
+
+use payout_core::ports::{Instruction, ProcessorKey};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use url::Url;
+
+use super::settings::HttpSetupError;
+
+/// All but what RFC 3986 calls unreserved.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// The provider's URLs.
+#[derive(Debug, Clone)]
+pub(super) struct Endpoints {
+    submit: Url,
+}
+
+impl Endpoints {
+    /// A user in the URL is refused, since it would be shown wherever a URL is; a query, since it would be lost.
+    pub(super) fn new(base: &str) -> Result<Self, HttpSetupError> {
+        let mut url = Url::parse(base).map_err(|_| HttpSetupError::InvalidUrl)?;
+        let reachable = matches!(url.scheme(), "http" | "https") && url.has_host();
+        let bare = url.username().is_empty() && url.password().is_none();
+        if !reachable || !bare || url.query().is_some() || url.fragment().is_some() {
+            return Err(HttpSetupError::InvalidUrl);
+        }
+        let path = format!("{}/payouts", url.path().trim_end_matches('/'));
+        url.set_path(&path);
+        Ok(Self { submit: url })
+    }
+
+    pub(super) fn submit(&self) -> Url {
+        self.submit.clone()
+    }
+
+    pub(super) fn look_up(&self, key: &ProcessorKey) -> Url {
+        let mut url = self.submit.clone();
+        let key = utf8_percent_encode(key.as_str(), RESERVED);
+        url.set_path(&format!("{}/{key}", self.submit.path()));
+        url
+    }
+}
+
+/// The body of a submission.
+#[derive(Serialize)]
+pub(super) struct Wire<'a> {
+    payout_id: String,
+    /// Text: a number would go through a float at one end or the other.
+    amount: String,
+    currency: &'static str,
+    recipient_account: &'a str,
+    recipient_name: &'a str,
+    description: &'a str,
+}
+
+impl<'a> From<&'a Instruction> for Wire<'a> {
+    fn from(instruction: &'a Instruction) -> Self {
+        Self {
+            payout_id: instruction.payout_id.to_string(),
+            amount: instruction.money.amount().to_string(),
+            currency: instruction.money.currency().code(),
+            recipient_account: instruction.recipient_account.as_str(),
+            recipient_name: instruction.recipient_name.as_str(),
+            description: instruction.description.as_str(),
+        }
+    }
+}
+
+impl Wire<'_> {
+    #[expect(clippy::expect_used, reason = "texts under fixed names are always JSON")]
+    pub(super) fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("JSON")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use payout_core::payout::PayoutId;
+
+    use super::*;
+
+    fn look_up(base: &str) -> String {
+        let key = ProcessorKey::new(PayoutId::from(uuid::Uuid::nil()), 3);
+        Endpoints::new(base).unwrap().look_up(&key).to_string()
+    }
+
+    #[test]
+    fn the_paths_are_added_to_the_url_with_and_without_its_last_slash() {
+        const KEY: &str = "00000000-0000-0000-0000-000000000000%3A3";
+        for base in ["https://pay.example", "https://pay.example/"] {
+            assert_eq!(
+                Endpoints::new(base).unwrap().submit().as_str(),
+                "https://pay.example/payouts"
+            );
+            assert_eq!(look_up(base), format!("https://pay.example/payouts/{KEY}"));
+        }
+        assert_eq!(
+            look_up("http://[::1]:8443/v1/"),
+            format!("http://[::1]:8443/v1/payouts/{KEY}")
+        );
+    }
+
+    #[test]
+    fn a_url_that_no_provider_has_is_refused_without_showing_it() {
+        let refused = [
+            "",
+            "pay.example",
+            "/v1",
+            "ftp://pay.example",
+            "file:///x",
+            "data:x",
+            "https://",
+            "https://u@pay.example",
+            "https://u:hunter2@pay.example",
+            "https://pay.example?a=hunter2",
+            "https://pay.example#hunter2",
+        ];
+        for base in refused {
+            let error = Endpoints::new(base).unwrap_err();
+            assert!(matches!(error, HttpSetupError::InvalidUrl), "{base}");
+            assert!(!format!("{error} {error:?}").contains("hunter2"));
+        }
+    }
+}
