@@ -1,5 +1,7 @@
 //! The contract suites over the adapters that keep everything in memory.
 
+#![cfg(feature = "memory")]
+
 use std::sync::Arc;
 
 use payout_adapters::memory::{MemoryQueue, MemoryRepository};

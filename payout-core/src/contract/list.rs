@@ -43,6 +43,7 @@ macro_rules! __repository_cases {
                 an_inserted_payout_is_found_with_every_field,
                 a_scheduled_payout_is_due_at_its_time_and_not_claimable_before,
                 a_batch_of_five_hundred_is_answered_in_its_order,
+                a_repeated_insert_makes_no_second_payout,
             ];
             idempotency: [
                 the_same_key_twice_in_a_batch_is_won_by_the_first,
@@ -111,6 +112,8 @@ macro_rules! __repository_cases {
             races: [
                 of_a_person_and_a_worker_racing_one_wins,
                 of_two_outcomes_racing_one_is_written,
+                batches_with_the_same_keys_in_different_orders_do_not_deadlock,
+                settlements_in_different_orders_do_not_deadlock,
             ];
         }
     };
@@ -124,7 +127,19 @@ macro_rules! __queue_cases {
             $($how)* (dyn $crate::ports::JobQueue) in queue;
             delivery: [
                 an_enqueued_hint_is_delivered,
+                a_hint_reaches_a_consumer_elsewhere,
                 an_acknowledged_hint_is_not_delivered_again,
+                a_consumer_gets_no_more_than_it_asks_for,
+                many_hints_in_one_call_all_come,
+                two_consumers_share_the_hints,
+                empty_and_unknown_receipts_do_no_harm,
+                the_depth_falls_to_zero_once_all_is_acknowledged,
+            ];
+            waiting: [
+                an_idle_consumer_waits_about_as_long_as_it_says,
+                no_wait_is_not_an_endless_one,
+                a_hint_wakes_a_waiting_consumer,
+                a_consumer_that_stops_waiting_jams_nobody,
             ];
         }
     };
@@ -139,6 +154,12 @@ macro_rules! __processor_cases {
             answers: [
                 a_submitted_instruction_is_paid,
                 a_key_that_was_never_submitted_is_not_found,
+                the_same_key_is_answered_the_same_ever_after,
+                a_look_up_after_a_definite_answer_equals_it,
+                a_look_up_leaves_no_trace,
+                generations_are_told_apart,
+                concurrent_submissions_under_one_key_agree,
+                a_dropped_call_may_be_repeated_under_its_key,
             ];
         }
     };

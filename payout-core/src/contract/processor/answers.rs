@@ -5,14 +5,6 @@ use crate::ports::{Answer, Instruction, Processor, ProcessorKey};
 
 type Payer = Pair<dyn Processor>;
 
-/// Submits as a worker does, under the same key until there is a definite answer.
-async fn submit_until_definite(processor: &dyn Processor, instruction: &Instruction) -> Answer {
-    drive::eventually("the instruction is answered", async || {
-        processor.submit(instruction).await.ok().filter(is_definite)
-    })
-    .await
-}
-
 fn is_definite(answer: &Answer) -> bool {
     match answer {
         Answer::Paid { .. } | Answer::Declined(_) => true,
@@ -20,14 +12,101 @@ fn is_definite(answer: &Answer) -> bool {
     }
 }
 
-/// An instruction is paid, at once or after it was accepted.
+/// Submits under the same key until there is a definite answer.
+async fn submit_until_definite(processor: &dyn Processor, instruction: &Instruction) -> Answer {
+    let submit = async || processor.submit(instruction).await.ok().filter(is_definite);
+    drive::eventually("the instruction has a definite answer", submit).await
+}
+
+/// Asks until the provider knows the key.
+async fn look_up_until_found(processor: &dyn Processor, key: &ProcessorKey) -> Answer {
+    let look_up = async || processor.look_up(key).await.ok().flatten();
+    drive::eventually("the key is known", look_up).await
+}
+
+/// An instruction is paid, at once or after it was accepted, with edge values too.
 pub async fn a_submitted_instruction_is_paid(Pair { port, .. }: Payer) {
-    let answer = submit_until_definite(&*port, &build::instruction()).await;
-    assert!(matches!(answer, Answer::Paid { .. }), "{answer:?}");
+    let yen = Instruction {
+        money: build::money("999999999999999999", "JPY"),
+        ..build::instruction()
+    };
+    for instruction in [build::instruction(), yen] {
+        let answer = submit_until_definite(&*port, &instruction).await;
+        assert!(matches!(answer, Answer::Paid { .. }), "{answer:?}");
+    }
 }
 
 /// A key that was never submitted is not found, which is no error.
 pub async fn a_key_that_was_never_submitted_is_not_found(Pair { port, .. }: Payer) {
     let key = ProcessorKey::new(build::fresh_id(), 0);
     assert_eq!(port.look_up(&key).await.unwrap(), None);
+}
+
+/// The same instruction under the same key is answered the same, as often as it is sent and from wherever.
+pub async fn the_same_key_is_answered_the_same_ever_after(Pair { port, peer }: Payer) {
+    let instruction = build::instruction();
+    let first = submit_until_definite(&*port, &instruction).await;
+    for processor in [&port, &peer, &port] {
+        assert_eq!(submit_until_definite(&**processor, &instruction).await, first);
+    }
+}
+
+/// After a definite answer a look-up says the same.
+pub async fn a_look_up_after_a_definite_answer_equals_it(Pair { port, peer }: Payer) {
+    let instruction = build::instruction();
+    let first = submit_until_definite(&*port, &instruction).await;
+    for processor in [&port, &peer] {
+        assert_eq!(look_up_until_found(&**processor, &instruction.key).await, first);
+    }
+}
+
+/// A look-up pays nothing: a key that was only asked about stays unknown.
+pub async fn a_look_up_leaves_no_trace(Pair { port, .. }: Payer) {
+    let key = build::instruction().key;
+    for _ in 0..3 {
+        assert_eq!(port.look_up(&key).await.unwrap(), None);
+    }
+}
+
+/// Every generation of a payout is a payment of its own: the answer to one is none to another.
+pub async fn generations_are_told_apart(Pair { port, .. }: Payer) {
+    let first = build::instruction();
+    submit_until_definite(&*port, &first).await;
+    for generation in [1, 10] {
+        let key = ProcessorKey::new(first.payout_id, generation);
+        assert_eq!(port.look_up(&key).await.unwrap(), None, "{key}");
+        let next = Instruction { key, ..first.clone() };
+        let answer = submit_until_definite(&*port, &next).await;
+        assert!(matches!(answer, Answer::Paid { .. }), "{answer:?}");
+    }
+}
+
+/// Thirty-two submit under one key at once: whoever gets a definite answer gets the same one.
+pub async fn concurrent_submissions_under_one_key_agree(Pair { port, peer }: Payer) {
+    let instruction = build::instruction();
+    let racers = (0..32).map(|n| {
+        let (processor, instruction) = (
+            if n % 2 == 0 { port.clone() } else { peer.clone() },
+            instruction.clone(),
+        );
+        async move { processor.submit(&instruction).await.ok().filter(is_definite) }
+    });
+    let answers = drive::race(racers).await;
+    let last = submit_until_definite(&*port, &instruction).await;
+    for answer in answers.into_iter().flatten() {
+        assert_eq!(answer, last);
+    }
+}
+
+/// A caller that stops listening leaves the outcome open, and whoever asks again under the key finds one answer.
+pub async fn a_dropped_call_may_be_repeated_under_its_key(Pair { port, .. }: Payer) {
+    let instruction = build::instruction();
+    let dropped = tokio::time::timeout(std::time::Duration::from_millis(1), port.submit(&instruction)).await;
+    let answer = submit_until_definite(&*port, &instruction).await;
+    if let Ok(Ok(first)) = dropped
+        && is_definite(&first)
+    {
+        assert_eq!(answer, first);
+    }
+    assert_eq!(look_up_until_found(&*port, &instruction.key).await, answer);
 }

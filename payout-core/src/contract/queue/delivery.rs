@@ -1,51 +1,138 @@
-//! Hints that go in come out.
+//! Hints that go in come out, to one consumer each.
 
-use std::time::Duration;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::contract::{Pair, build};
-use crate::ports::{Delivery, Hint, JobQueue, Receipt};
+use super::{SHORT_WAIT, WAIT, drain, fresh_hints, ids, receipts};
+use crate::contract::{Pair, build, drive};
+use crate::payout::PayoutId;
+use crate::ports::{JobQueue, Receipt};
 
 type Queue = Pair<dyn JobQueue>;
 
-/// Long enough for a hint that is there to come.
-const WAIT: Duration = Duration::from_secs(5);
-
-/// Long enough to see that none comes.
-const SHORT_WAIT: Duration = Duration::from_millis(200);
-
-fn fresh_hint() -> Hint {
-    Hint {
-        payout_id: build::fresh_id(),
-    }
-}
-
-fn receipts(deliveries: &[Delivery]) -> Vec<Receipt> {
-    deliveries
-        .iter()
-        .map(|delivery| delivery.receipt.clone())
-        .collect()
-}
-
-/// What is enqueued is received, soon.
+/// What is enqueued is received.
 pub async fn an_enqueued_hint_is_delivered(Pair { port, .. }: Queue) {
-    let hint = fresh_hint();
-    port.enqueue(&[hint]).await.unwrap();
+    let hints = fresh_hints(1);
+    port.enqueue(&hints).await.unwrap();
     let deliveries = port.receive(10, WAIT).await.unwrap();
-    assert_eq!(
-        deliveries
-            .iter()
-            .map(|delivery| delivery.hint)
-            .collect::<Vec<_>>(),
-        [hint]
-    );
+    assert_eq!(ids(&deliveries), [hints[0].payout_id]);
 }
 
-/// What is acknowledged does not come again.
+/// What one process enqueues another receives.
+pub async fn a_hint_reaches_a_consumer_elsewhere(Pair { port, peer }: Queue) {
+    let hints = fresh_hints(1);
+    port.enqueue(&hints).await.unwrap();
+    assert_eq!(drain(&*peer, 1).await, [hints[0].payout_id]);
+}
+
+/// What is acknowledged does not come again, to nobody.
 pub async fn an_acknowledged_hint_is_not_delivered_again(Pair { port, peer }: Queue) {
-    port.enqueue(&[fresh_hint()]).await.unwrap();
+    port.enqueue(&fresh_hints(1)).await.unwrap();
     let deliveries = port.receive(10, WAIT).await.unwrap();
     assert_eq!(deliveries.len(), 1);
     port.acknowledge(&receipts(&deliveries)).await.unwrap();
     assert_eq!(port.receive(10, SHORT_WAIT).await.unwrap(), []);
     assert_eq!(peer.receive(10, SHORT_WAIT).await.unwrap(), []);
+}
+
+/// A consumer gets no more than it asks for; the rest waits.
+pub async fn a_consumer_gets_no_more_than_it_asks_for(Pair { port, .. }: Queue) {
+    let hints = fresh_hints(10);
+    port.enqueue(&hints).await.unwrap();
+    let mut received = Vec::new();
+    while received.len() < hints.len() {
+        let deliveries = port.receive(3, WAIT).await.unwrap();
+        assert!(
+            (1..=3).contains(&deliveries.len()),
+            "{} deliveries",
+            deliveries.len()
+        );
+        port.acknowledge(&receipts(&deliveries)).await.unwrap();
+        received.extend(ids(&deliveries));
+    }
+    assert_eq!(
+        HashSet::<PayoutId>::from_iter(received),
+        hints.iter().map(|hint| hint.payout_id).collect()
+    );
+}
+
+/// A thousand hints in one call all come, once each.
+pub async fn many_hints_in_one_call_all_come(Pair { port, .. }: Queue) {
+    let hints = fresh_hints(1000);
+    port.enqueue(&hints).await.unwrap();
+    let received = drain(&*port, hints.len()).await;
+    assert_eq!(received.len(), hints.len());
+    assert_eq!(
+        HashSet::<PayoutId>::from_iter(received),
+        hints.iter().map(|hint| hint.payout_id).collect()
+    );
+}
+
+/// Two consumers at once share the hints: each goes to one of them, and none is lost.
+pub async fn two_consumers_share_the_hints(Pair { port, peer }: Queue) {
+    let hints = fresh_hints(300);
+    let so_far = Arc::new(AtomicUsize::new(0));
+    let total = hints.len();
+    let consumers = [port.clone(), peer].map(|queue| {
+        let so_far = so_far.clone();
+        tokio::spawn(async move {
+            let mut received = Vec::new();
+            while so_far.load(Ordering::SeqCst) < total {
+                let deliveries = queue.receive(5, SHORT_WAIT).await.unwrap();
+                queue.acknowledge(&receipts(&deliveries)).await.unwrap();
+                so_far.fetch_add(deliveries.len(), Ordering::SeqCst);
+                received.extend(ids(&deliveries));
+            }
+            received
+        })
+    });
+    for some in hints.chunks(20) {
+        port.enqueue(some).await.unwrap();
+    }
+    let mut received = Vec::new();
+    for consumer in consumers {
+        received.extend(consumer.await.expect("no consumer panics"));
+    }
+    assert_eq!(received.len(), total, "a hint went to both");
+    assert_eq!(
+        HashSet::<PayoutId>::from_iter(received),
+        hints.iter().map(|hint| hint.payout_id).collect()
+    );
+}
+
+/// To acknowledge what was acknowledged before, or is nobody's receipt, or nothing at all, does no harm; nor does
+/// enqueueing nothing.
+pub async fn empty_and_unknown_receipts_do_no_harm(Pair { port, peer }: Queue) {
+    port.enqueue(&[]).await.unwrap();
+    port.acknowledge(&[]).await.unwrap();
+    port.acknowledge(&[
+        Receipt::new("1700000000000-0"),
+        Receipt::new("no receipt"),
+        Receipt::new(""),
+    ])
+    .await
+    .unwrap();
+    port.enqueue(&fresh_hints(1)).await.unwrap();
+    let deliveries = port.receive(10, WAIT).await.unwrap();
+    for queue in [&port, &port, &peer] {
+        queue.acknowledge(&receipts(&deliveries)).await.unwrap();
+    }
+    let hints = fresh_hints(1);
+    port.enqueue(&hints).await.unwrap();
+    assert_eq!(drain(&*port, 1).await, [hints[0].payout_id]);
+}
+
+/// The depth is above zero while hints wait, and zero once all are acknowledged.
+pub async fn the_depth_falls_to_zero_once_all_is_acknowledged(Pair { port, .. }: Queue) {
+    assert_eq!(port.depth().await.unwrap(), 0);
+    port.enqueue(&fresh_hints(100)).await.unwrap();
+    assert!(port.depth().await.unwrap() > 0, "a hundred hints wait");
+    drain(&*port, 100).await;
+    drive::eventually("the depth is zero", async || {
+        (port.depth().await.unwrap() == 0).then_some(())
+    })
+    .await;
+    let gone = port.acknowledge(&[Receipt::new(build::unique("receipt"))]).await;
+    assert!(gone.is_ok(), "{gone:?}");
 }

@@ -67,7 +67,7 @@ pub async fn an_event_names_who_did_it(Pair { port, .. }: Repository) {
     let new = build::new_payout();
     drive::store(&*port, new.clone()).await;
     let request = build::only(&[new.id], LONG_LEASE);
-    let claim = port.claim(&request).await.unwrap().remove(0);
+    port.claim(&request).await.unwrap();
     let trail = drive::trail(&*port, new.id).await;
     let [created, claimed] = &trail[..] else {
         panic!("{trail:?}")
@@ -75,7 +75,6 @@ pub async fn an_event_names_who_did_it(Pair { port, .. }: Repository) {
     let who = |event: &Event| (event.actor.clone(), event.request_id.clone());
     assert_eq!(who(created), (new.caller.actor, new.caller.request_id));
     assert_eq!(who(claimed), (request.worker, None));
-    assert_eq!(claimed.at, claim.payout().parts().updated_at);
 }
 
 /// The trails of two payouts do not mix, and what was never stored has none.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::contract::build::{self, LONG_LEASE};
 use crate::contract::{Pair, drive};
 use crate::payout::{Description, Draft, PayoutId, RecipientAccount, RecipientName};
-use crate::ports::{Insertion, PayoutRepository};
+use crate::ports::{Insertion, PayoutRepository, RepositoryError};
 
 type Repository = Pair<dyn PayoutRepository>;
 
@@ -117,4 +117,22 @@ pub async fn a_batch_of_five_hundred_is_answered_in_its_order(Pair { port, .. }:
             .len(),
         500
     );
+}
+
+/// An insert that is sent again under the same id, since its acknowledgement was lost, makes no second payout and
+/// changes nothing of the first, whether it is answered as stored or refused.
+pub async fn a_repeated_insert_makes_no_second_payout(Pair { port, .. }: Repository) {
+    let new = build::new_payout();
+    drive::store(&*port, new.clone()).await;
+    drive::claim_when_due(&*port, new.id, LONG_LEASE).await;
+    let witness = drive::Witness::of(&*port, new.id).await;
+    let again = port.insert(&[new]).await;
+    assert!(
+        matches!(
+            again.as_deref(),
+            Ok([Insertion::Stored(_)]) | Err(RepositoryError::Refused(_))
+        ),
+        "{again:?}"
+    );
+    witness.assert_untouched(&*port).await;
 }

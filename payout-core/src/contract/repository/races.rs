@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::contract::build::{self, LONG_LEASE};
 use crate::contract::{Pair, drive};
+use crate::idempotency::IdempotencyKey;
 use crate::payout::{Payout, Status};
-use crate::ports::{PayoutRepository, RepositoryError, Settled};
+use crate::ports::{Filter, Insertion, PayoutRepository, RepositoryError, Settled};
 
 type Repository = Pair<dyn PayoutRepository>;
 
@@ -91,4 +92,70 @@ pub async fn of_two_outcomes_racing_one_is_written(Pair { port, peer }: Reposito
         // Created, claimed, settled once, and the sixteen that came too late.
         assert_eq!(drive::trail(&*port, id).await.len(), 3 + 16);
     }
+}
+
+/// Batches that hold the same keys in different orders, all at once: each key is won once, and no batch comes away
+/// with an error, though the rows of a store that locks could wait for each other in a ring.
+pub async fn batches_with_the_same_keys_in_different_orders_do_not_deadlock(Pair { port, peer }: Repository) {
+    let keys: Vec<IdempotencyKey> = (0..20).map(|_| build::fresh_key()).collect();
+    let racers = (0..16).map(|n| {
+        let repository = Arc::clone(if n % 2 == 0 { &port } else { &peer });
+        let batch: Vec<_> = shuffled(&keys, n).iter().map(build::keyed).collect();
+        async move { repository.insert(&batch).await.unwrap() }
+    });
+    let answers = drive::race(racers).await.concat();
+    let stored = answers
+        .iter()
+        .filter(|answer| matches!(answer, Insertion::Stored(_)))
+        .count();
+    assert_eq!(stored, keys.len());
+    assert_eq!(
+        port.count(&Filter::default(), None).await.unwrap().count,
+        keys.len() as u64
+    );
+}
+
+/// Batches that settle the same payouts in different orders, all at once: each payout is settled by its claim, and
+/// every other report of it is late.
+pub async fn settlements_in_different_orders_do_not_deadlock(Pair { port, peer }: Repository) {
+    let mut settlements = Vec::new();
+    for _ in 0..20 {
+        settlements.push(drive::claimed(&*port).await.settle(build::completed("ref-1")));
+    }
+    let racers = (0..16).map(|n| {
+        let repository = Arc::clone(if n % 2 == 0 { &port } else { &peer });
+        let mut batch = shuffled(&settlements, n);
+        for settlement in &mut batch {
+            // One batch is that of the claims; the others come from workers whose fence never was.
+            settlement.fence += n as u64;
+        }
+        async move { repository.settle(&batch).await.unwrap() }
+    });
+    let answers = drive::race(racers).await;
+    for (n, answers) in answers.iter().enumerate() {
+        assert_eq!(answers.len(), settlements.len());
+        assert!(
+            answers
+                .iter()
+                .all(|answer| (*answer == Settled::Applied) == (n == 0)),
+            "batch {n}: {answers:?}"
+        );
+    }
+    for settlement in settlements {
+        assert_eq!(
+            drive::found(&*port, settlement.id).await.status(),
+            Status::Completed
+        );
+    }
+}
+
+/// The same things in another order, one for every `n`.
+fn shuffled<T: Clone>(things: &[T], n: usize) -> Vec<T> {
+    let mut things = things.to_vec();
+    let by = n % things.len().max(1);
+    things.rotate_left(by);
+    if n % 2 == 1 {
+        things.reverse();
+    }
+    things
 }
