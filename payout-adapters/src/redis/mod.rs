@@ -11,6 +11,7 @@ mod entry;
 mod failure;
 mod reader;
 mod settings;
+mod takeover;
 
 use std::fmt;
 use std::time::Duration;

@@ -1,11 +1,10 @@
-//! Receiving: a connection of its own, the consumer group, and what dead consumers left behind.
+//! Receiving: over a connection of its own, for one consumer of a group that may vanish.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bb8_redis::redis::aio::MultiplexedConnection;
-use bb8_redis::redis::{Client, Cmd, FromRedisValue, ParsingError, RedisError, Value, cmd, from_redis_value};
+use bb8_redis::redis::{Client, Cmd, FromRedisValue, Value, cmd};
 use payout_core::ports::{Clock, Delivery, System};
 use tokio::time::timeout;
 
@@ -16,9 +15,6 @@ use super::failure::Failure;
 /// What `XREADGROUP` answers: per stream its entries, or nothing.
 type Read = Option<Vec<(String, Vec<Entry>)>>;
 
-/// A consumer that holds nothing and has not read for this many takeover times is forgotten.
-const FORGET_AFTER: u32 = 10;
-
 /// The longest single wait in Redis; a longer one is made of several.
 const MAX_BLOCK_MS: u64 = 60_000;
 
@@ -28,14 +24,14 @@ const GROUP_ATTEMPTS: u32 = 3;
 /// Reads hints for one consumer.
 pub(super) struct Reader {
     client: Client,
-    names: Names,
-    take_over_after: Duration,
+    pub(super) names: Names,
+    pub(super) take_over_after: Duration,
     clock: System,
     state: Mutex<State>,
 }
 
 /// What is remembered from one `receive` to the next.
-struct State {
+pub(super) struct State {
     /// The connection, unless it is in use: a read that is dropped while it waits takes its connection with it, so
     /// that no later read is given its answer.
     connection: Option<MultiplexedConnection>,
@@ -43,12 +39,13 @@ struct State {
     /// after a connection was lost, since an answer may have been lost with it.
     history: Option<String>,
     /// From where to look through what other consumers left behind.
-    left_behind: String,
+    pub(super) left_behind: String,
     /// When to do so.
-    next_takeover: Duration,
+    pub(super) next_takeover: Duration,
 }
 
-const START: &str = "0-0";
+/// The start of a stream.
+pub(super) const START: &str = "0-0";
 
 impl Reader {
     pub(super) fn new(client: Client, names: Names, take_over_after: Duration) -> Self {
@@ -67,7 +64,7 @@ impl Reader {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -94,8 +91,8 @@ impl Reader {
 }
 
 /// A connection in use. Unless it is kept in the end, something may have been lost with it.
-struct Line<'a> {
-    reader: &'a Reader,
+pub(super) struct Line<'a> {
+    pub(super) reader: &'a Reader,
     connection: MultiplexedConnection,
     kept: bool,
 }
@@ -213,86 +210,6 @@ impl<'a> Line<'a> {
         command
     }
 
-    /// Takes over what other consumers hold for too long; once it has seen all, forgets consumers that are gone.
-    async fn take_over(&mut self, max: usize, now: Duration) -> Result<Vec<Delivery>, Failure> {
-        let names = &self.reader.names;
-        let idle_ms = u64::try_from(self.reader.take_over_after.as_millis()).unwrap_or(u64::MAX);
-        let from = self.reader.state().left_behind.clone();
-        let mut command = cmd("XAUTOCLAIM");
-        command
-            .arg(&names.stream)
-            .arg(names.group)
-            .arg(&names.consumer)
-            .arg(idle_ms)
-            .arg(from);
-        command.arg("COUNT").arg(max);
-        // The next place to look from, the entries, and (since Redis 7) the ids of deleted ones, which it drops.
-        let answer = self.ask::<Vec<Value>>(&command, Duration::ZERO).await?;
-        let mut answer = answer.into_iter();
-        let next = answer
-            .next()
-            .map(from_redis_value::<String>)
-            .transpose()
-            .map_err(unexpected)?;
-        let entries = answer
-            .next()
-            .map(from_redis_value::<Vec<Option<Entry>>>)
-            .transpose()
-            .map_err(unexpected)?;
-        let next = next.unwrap_or_else(|| START.to_owned());
-        let seen_all = next == START;
-        {
-            let mut state = self.reader.state();
-            state.left_behind = next;
-            if seen_all {
-                state.next_takeover = now.saturating_add(self.reader.take_over_after / 2);
-            }
-        }
-        let deliveries = self
-            .sort(entries.into_iter().flatten().flatten().collect())
-            .await?;
-        if seen_all {
-            self.forget_consumers().await?;
-        }
-        Ok(deliveries)
-    }
-
-    /// Every process that ever read is a consumer until it is deleted. One that held a hint between the two
-    /// commands loses it, which the sweep makes good.
-    async fn forget_consumers(&mut self) -> Result<(), Failure> {
-        let names = &self.reader.names;
-        let mut command = cmd("XINFO");
-        command.arg("CONSUMERS").arg(&names.stream).arg(names.group);
-        let consumers = self
-            .ask::<Vec<HashMap<String, Value>>>(&command, Duration::ZERO)
-            .await?;
-        let too_long = (self.reader.take_over_after * FORGET_AFTER).as_millis();
-        for mut consumer in consumers {
-            let mut number = |field| {
-                consumer
-                    .remove(field)
-                    .and_then(|value| from_redis_value::<u64>(value).ok())
-            };
-            let (pending, idle) = (number("pending"), number("idle"));
-            let name = consumer
-                .remove("name")
-                .and_then(|value| from_redis_value::<String>(value).ok());
-            let (Some(name), Some(0), Some(idle_ms)) = (name, pending, idle) else {
-                continue;
-            };
-            if name != names.consumer && u128::from(idle_ms) > too_long {
-                let mut command = cmd("XGROUP");
-                command
-                    .arg("DELCONSUMER")
-                    .arg(&names.stream)
-                    .arg(names.group)
-                    .arg(name);
-                self.ask::<Value>(&command, Duration::ZERO).await?;
-            }
-        }
-        Ok(())
-    }
-
     /// From the stream's start, so that nothing added before there was a group is passed over.
     async fn make_group(&mut self) -> Result<(), Failure> {
         let names = &self.reader.names;
@@ -311,7 +228,7 @@ impl<'a> Line<'a> {
     }
 
     /// Drops what cannot be read, so that it does not come again for ever.
-    async fn sort(&mut self, entries: Vec<Entry>) -> Result<Vec<Delivery>, Failure> {
+    pub(super) async fn sort(&mut self, entries: Vec<Entry>) -> Result<Vec<Delivery>, Failure> {
         let Sorted {
             deliveries,
             unreadable,
@@ -327,14 +244,14 @@ impl<'a> Line<'a> {
         Ok(deliveries)
     }
 
-    async fn ask<T: FromRedisValue>(&mut self, command: &Cmd, wait: Duration) -> Result<T, Failure> {
+    /// Gives one command, which may wait this long in Redis.
+    pub(super) async fn ask<T: FromRedisValue>(
+        &mut self,
+        command: &Cmd,
+        wait: Duration,
+    ) -> Result<T, Failure> {
         let bound = wait.saturating_add(ANSWER_WITHIN);
         let answer = timeout(bound, command.query_async::<T>(&mut self.connection)).await;
         Ok(answer.map_err(|_| Failure::Timeout("receiving"))??)
     }
-}
-
-/// An answer that is not of the documented form.
-fn unexpected(error: ParsingError) -> Failure {
-    RedisError::from(error).into()
 }

@@ -1,0 +1,70 @@
+//! Calls of the processor, and what must hold for each.
+
+use std::time::Duration;
+
+use payout_adapters::http::{HttpProcessor, HttpSettings};
+use payout_core::contract::build;
+use payout_core::ports::{Answer, Instruction, Processor, ProcessorError};
+
+pub(crate) const PAID: &str = r#"{"status":"completed","reference":"tr_1"}"#;
+pub(crate) const TOKEN: &str = "hunter2";
+
+/// The longest that any call may take here.
+pub(crate) const BOUND: Duration = Duration::from_secs(3);
+
+pub(crate) fn processor(url: &str) -> HttpProcessor {
+    let mut settings = HttpSettings::new(url);
+    settings.token = Some(TOKEN.to_owned().into());
+    settings.connect_timeout = Duration::from_millis(500);
+    settings.timeout = Duration::from_secs(1);
+    HttpProcessor::new(&settings).unwrap()
+}
+
+/// Submits, and makes sure of what holds for every call: it ends in time, and its error tells nothing it must not.
+pub(crate) async fn submit_as(
+    processor: &HttpProcessor,
+    instruction: &Instruction,
+) -> Result<Answer, ProcessorError> {
+    let result = tokio::time::timeout(BOUND, processor.submit(instruction))
+        .await
+        .expect("it is bounded");
+    if let Err(error) = &result {
+        let shown = format!("{error} {error:?}");
+        let account = instruction.recipient_account.as_str();
+        for secret in [
+            account,
+            instruction.recipient_name.as_str(),
+            TOKEN,
+            "127.0.0.1",
+            "tr_1",
+        ] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
+    result
+}
+
+pub(crate) async fn submit(url: &str) -> Result<Answer, ProcessorError> {
+    submit_as(&processor(url), &build::instruction()).await
+}
+
+#[track_caller]
+pub(crate) fn assert_paid(result: &Result<Answer, ProcessorError>) {
+    assert!(matches!(result, Ok(Answer::Paid { .. })), "{result:?}");
+}
+
+#[track_caller]
+pub(crate) fn assert_unknown(result: &Result<Answer, ProcessorError>) {
+    assert!(
+        matches!(result, Err(ProcessorError::Unknown { .. })),
+        "{result:?}"
+    );
+}
+
+#[track_caller]
+pub(crate) fn assert_never_sent(result: &Result<Answer, ProcessorError>, expected: &str) {
+    match result {
+        Err(ProcessorError::NeverSent { why }) => assert!(why.contains(expected), "{why}"),
+        other => panic!("{other:?}"),
+    }
+}

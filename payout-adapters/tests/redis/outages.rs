@@ -1,0 +1,104 @@
+//! Redis is away, restarts, or hangs: a server of the test's own each.
+
+use std::time::Duration;
+
+use payout_core::ports::JobQueue;
+
+use super::scratch::{LONG, SHORT, Scratch, acknowledge, hints, receive_all};
+use super::throwaway::ThrowawayRedis;
+
+#[tokio::test]
+async fn a_redis_that_is_away_is_an_error_at_once_and_no_more_once_it_is_there() {
+    let mut redis = ThrowawayRedis::reserved();
+    let scratch = Scratch {
+        url: redis.url(),
+        prefix: "p".into(),
+    };
+    let queue = scratch.queue("a");
+    let bound = Duration::from_millis(500);
+    assert!(
+        tokio::time::timeout(bound, queue.enqueue(&hints(1)))
+            .await
+            .unwrap()
+            .is_err()
+    );
+    assert!(
+        tokio::time::timeout(bound, queue.receive(1, LONG))
+            .await
+            .unwrap()
+            .is_err()
+    );
+    assert!(tokio::time::timeout(bound, queue.depth()).await.unwrap().is_err());
+    redis.start().await;
+    let hints = hints(3);
+    queue.enqueue(&hints).await.unwrap();
+    receive_all(&queue, &hints, Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn a_restart_under_a_waiting_read_is_recovered_from() {
+    let mut redis = ThrowawayRedis::reserved();
+    redis.start().await;
+    let scratch = Scratch {
+        url: redis.url(),
+        prefix: "p".into(),
+    };
+    let queue = scratch.queue("a");
+    queue.enqueue(&hints(2)).await.unwrap();
+    let deliveries = queue.receive(2, SHORT).await.unwrap();
+    acknowledge(&queue, &deliveries).await;
+    let (waiting, ()) = tokio::join!(queue.receive(2, LONG), async {
+        tokio::time::sleep(SHORT).await;
+        redis.kill();
+    });
+    assert!(waiting.is_err());
+    redis.start().await;
+    // The pooled connection has died, and the first call does not fail for it.
+    let hints = hints(3);
+    queue.enqueue(&hints).await.unwrap();
+    receive_all(&queue, &hints, Duration::from_secs(1)).await;
+    scratch.run::<String>("FLUSHALL").await;
+    queue.enqueue(&hints).await.unwrap();
+    receive_all(&queue, &hints, Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_hangs_holds_nobody_up() {
+    let mut redis = ThrowawayRedis::reserved();
+    redis.start().await;
+    let scratch = Scratch {
+        url: redis.url(),
+        prefix: "p".into(),
+    };
+    let queue = scratch.queue("a");
+    queue.enqueue(&hints(1)).await.unwrap();
+    redis.freeze();
+    let lost = hints(1);
+    let bound = Duration::from_secs(3);
+    let used = tokio::time::timeout(bound, async {
+        tokio::join!(queue.enqueue(&lost), queue.depth(), queue.receive(1, SHORT))
+    });
+    let (enqueued, depth, received) = used.await.unwrap();
+    assert!(enqueued.is_err() && depth.is_err() && received.is_err());
+    // A connection that is not open yet.
+    assert!(
+        tokio::time::timeout(bound, scratch.queue("b").enqueue(&hints(1)))
+            .await
+            .unwrap()
+            .is_err()
+    );
+    redis.thaw();
+    let hints = hints(1);
+    queue.enqueue(&hints).await.unwrap();
+    receive_all(&queue, &hints, Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn tls_that_redis_does_not_speak_is_an_error_at_once() {
+    let mut redis = ThrowawayRedis::reserved();
+    redis.start().await;
+    let scratch = Scratch { url: redis.url().replace("redis://", "rediss://"), prefix: "p".into() };
+    let queue = scratch.queue("a");
+    let bound = Duration::from_secs(2);
+    assert!(tokio::time::timeout(bound, queue.enqueue(&hints(1))).await.unwrap().is_err());
+}
