@@ -119,6 +119,7 @@ impl Writer {
                 );
             }
             tokio::select! {
+                biased;
                 () = self.give_up.cancelled() => return Err(error),
                 () = tokio::time::sleep(PAUSE) => (),
             }

@@ -1,0 +1,231 @@
+//! The ports with faults: errors before, errors after, delays, losses, repeats. Each goes through its process.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use payout_adapters::memory::{MemoryQueue, MemoryRepository};
+use payout_core::Timestamp;
+use payout_core::idempotency::{IdempotencyKey, IdempotentRequest, StoredAnswer};
+use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::ports::{
+    Answer, ClaimRequest, Count, Delivery, Filter, Hint, Insertion, Instruction, JobQueue, ListQuery,
+    PayoutRepository, Processor, ProcessorError, ProcessorKey, QueueError, Receipt, RepositoryError, Settled,
+};
+
+use crate::chance::Chance;
+use crate::process::Process;
+use crate::provider::Provider;
+
+/// How things go wrong in one run; switched off at its end.
+#[derive(Clone)]
+pub(crate) struct Faults {
+    pub(crate) chance: Chance,
+    on: Arc<AtomicBool>,
+    pub(crate) zombie_calls: Arc<AtomicU64>,
+    pub(crate) late_outcomes: Arc<AtomicU64>,
+}
+
+impl Faults {
+    pub(crate) fn new(chance: Chance) -> Self {
+        Self {
+            chance,
+            on: Arc::new(true.into()),
+            zombie_calls: Arc::default(),
+            late_outcomes: Arc::default(),
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        self.on.store(false, Ordering::SeqCst);
+    }
+
+    pub(crate) fn strikes(&self, percent: u64) -> bool {
+        self.on.load(Ordering::SeqCst) && self.chance.percent(percent)
+    }
+
+    async fn delay(&self) {
+        if self.strikes(20) {
+            tokio::time::sleep(self.chance.up_to(Duration::from_millis(800))).await;
+        } else {
+            tokio::time::sleep(self.chance.up_to(Duration::from_millis(3))).await;
+        }
+    }
+}
+
+/// One process's view of the store.
+pub(crate) struct FaultyRepository {
+    pub(crate) store: Arc<MemoryRepository>,
+    pub(crate) faults: Faults,
+    pub(crate) process: Process,
+}
+
+fn cut_off(when: &'static str) -> RepositoryError {
+    RepositoryError::Unavailable(when.into())
+}
+
+impl FaultyRepository {
+    /// A call to the store: it may fail before anything was done, and after everything was.
+    async fn call<T>(
+        &self,
+        work: impl Future<Output = Result<T, RepositoryError>>,
+    ) -> Result<T, RepositoryError> {
+        self.process.pass().await;
+        self.faults.delay().await;
+        if self.faults.strikes(4) {
+            return Err(cut_off("before"));
+        }
+        self.process.pass().await;
+        let done = work.await;
+        self.faults.delay().await;
+        self.process.pass().await;
+        if self.faults.strikes(4) {
+            Err(cut_off("after"))
+        } else {
+            done
+        }
+    }
+}
+
+#[async_trait]
+impl PayoutRepository for FaultyRepository {
+    async fn insert(&self, batch: &[NewPayout]) -> Result<Vec<Insertion>, RepositoryError> {
+        self.call(self.store.insert(batch)).await
+    }
+
+    async fn apply<'a>(
+        &self,
+        change: &Change,
+        request: Option<&'a IdempotentRequest>,
+    ) -> Result<Payout, RepositoryError> {
+        self.call(self.store.apply(change, request)).await
+    }
+
+    async fn find(&self, id: PayoutId) -> Result<Option<Payout>, RepositoryError> {
+        self.call(self.store.find(id)).await
+    }
+
+    async fn find_answer(&self, key: &IdempotencyKey) -> Result<Option<StoredAnswer>, RepositoryError> {
+        self.call(self.store.find_answer(key)).await
+    }
+
+    async fn events(&self, id: PayoutId) -> Result<Option<Vec<Event>>, RepositoryError> {
+        self.call(self.store.events(id)).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Payout>, RepositoryError> {
+        self.call(self.store.list(query)).await
+    }
+
+    async fn count(&self, filter: &Filter, at_most: Option<u64>) -> Result<Count, RepositoryError> {
+        self.call(self.store.count(filter, at_most)).await
+    }
+
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claim>, RepositoryError> {
+        self.call(self.store.claim(request)).await
+    }
+
+    async fn settle(&self, batch: &[Settlement]) -> Result<Vec<Settled>, RepositoryError> {
+        let settled = self.call(self.store.settle(batch)).await?;
+        let late = settled
+            .iter()
+            .filter(|one| matches!(one, Settled::Late { .. }))
+            .count();
+        self.faults.late_outcomes.fetch_add(late as u64, Ordering::SeqCst);
+        Ok(settled)
+    }
+
+    async fn forget_answers(&self, age: Duration, limit: u32) -> Result<u64, RepositoryError> {
+        self.call(self.store.forget_answers(age, limit)).await
+    }
+
+    async fn now(&self) -> Result<Timestamp, RepositoryError> {
+        self.call(self.store.now()).await
+    }
+}
+
+/// One process's view of the queue: it loses, repeats and reorders.
+pub(crate) struct FaultyQueue {
+    pub(crate) queue: Arc<MemoryQueue>,
+    pub(crate) faults: Faults,
+    pub(crate) process: Process,
+}
+
+#[async_trait]
+impl JobQueue for FaultyQueue {
+    async fn enqueue(&self, hints: &[Hint]) -> Result<(), QueueError> {
+        self.process.pass().await;
+        if self.faults.strikes(10) {
+            return Err(QueueError::Unavailable("away".into()));
+        }
+        let mut sent = Vec::new();
+        for hint in hints {
+            let copies = if self.faults.strikes(15) {
+                self.faults.chance.below(3)
+            } else {
+                1
+            };
+            for _ in 0..copies {
+                let place = self.faults.chance.below(sent.len() as u64 + 1) as usize;
+                sent.insert(place, *hint);
+            }
+        }
+        self.faults.delay().await;
+        self.queue.enqueue(&sent).await
+    }
+
+    async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
+        self.process.pass().await;
+        if self.faults.strikes(5) {
+            return Err(QueueError::Unavailable("away".into()));
+        }
+        let received = self.queue.receive(max, wait).await;
+        self.process.pass().await;
+        received
+    }
+
+    async fn acknowledge(&self, receipts: &[Receipt]) -> Result<(), QueueError> {
+        self.process.pass().await;
+        self.queue.acknowledge(receipts).await
+    }
+
+    async fn depth(&self) -> Result<u64, QueueError> {
+        self.queue.depth().await
+    }
+}
+
+/// One process's way to the provider. A worker that is frozen right before its call makes it when it wakes.
+pub(crate) struct FaultyProcessor {
+    pub(crate) provider: Provider,
+    pub(crate) faults: Faults,
+    pub(crate) process: Process,
+}
+
+#[async_trait]
+impl Processor for FaultyProcessor {
+    async fn submit(&self, instruction: &Instruction) -> Result<Answer, ProcessorError> {
+        if self.faults.strikes(8) {
+            self.process
+                .freeze(self.faults.chance.up_to(Duration::from_secs(25)));
+        }
+        if self.process.pass().await {
+            self.faults.zombie_calls.fetch_add(1, Ordering::SeqCst);
+        }
+        // The request is on its way: what happens to this process now changes nothing at the provider.
+        let (provider, instruction) = (self.provider.clone(), instruction.clone());
+        let said = tokio::spawn(async move { provider.submit(&instruction).await }).await;
+        self.process.pass().await;
+        match said {
+            Ok(said) => said,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
+    async fn look_up(&self, key: &ProcessorKey) -> Result<Option<Answer>, ProcessorError> {
+        self.process.pass().await;
+        let said = self.provider.look_up(key).await;
+        self.process.pass().await;
+        said
+    }
+}

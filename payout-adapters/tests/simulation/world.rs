@@ -1,0 +1,272 @@
+//! One run: servers, workers, people and faults; then quiet; then judgement.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use payout_adapters::memory::{MemoryQueue, MemoryRepository};
+use payout_core::payout::{Actor, EventKind, PayoutId, Status};
+use payout_core::policy::Policy;
+use payout_core::ports::PayoutRepository;
+use payout_core::service::Payouts;
+use payout_core::worker::{Worker, WorkerSettings};
+use tokio_util::sync::CancellationToken;
+
+use crate::chance::Chance;
+use crate::faults::{Faults, FaultyProcessor, FaultyQueue, FaultyRepository};
+use crate::people::{Known, Servers, client, operator};
+use crate::process::Process;
+use crate::provider::{Entry, Provider};
+
+const LEASE: Duration = Duration::from_secs(6);
+const STORM: Duration = Duration::from_secs(40);
+const SERVERS: usize = 2;
+const WORKERS: usize = 3;
+const CLIENTS: u64 = 12;
+
+/// What happened in a run, or in many.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Report {
+    pub(crate) payouts: u64,
+    pub(crate) payments: u64,
+    pub(crate) declines: u64,
+    pub(crate) calls: u64,
+    pub(crate) duplicates_prevented: u64,
+    pub(crate) late_outcomes: u64,
+    pub(crate) retries: u64,
+    pub(crate) reviews: u64,
+    pub(crate) cancellations: u64,
+    pub(crate) kills: u64,
+    pub(crate) freezes: u64,
+    pub(crate) zombie_calls: u64,
+    pub(crate) events: u64,
+}
+
+impl Report {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.payouts += other.payouts;
+        self.payments += other.payments;
+        self.declines += other.declines;
+        self.calls += other.calls;
+        self.duplicates_prevented += other.duplicates_prevented;
+        self.late_outcomes += other.late_outcomes;
+        self.retries += other.retries;
+        self.reviews += other.reviews;
+        self.cancellations += other.cancellations;
+        self.kills += other.kills;
+        self.freezes += other.freezes;
+        self.zombie_calls += other.zombie_calls;
+        self.events += other.events;
+    }
+}
+
+struct World {
+    chance: Chance,
+    store: Arc<MemoryRepository>,
+    queue: Arc<MemoryQueue>,
+    provider: Provider,
+    faults: Faults,
+    report: Report,
+}
+
+/// Runs one seed. The error lists what was violated.
+pub(crate) fn simulate(seed: u64) -> Result<Report, Vec<String>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let chance = Chance::new(seed);
+        let mut world = World {
+            store: Arc::new(MemoryRepository::new(Arc::new(chance.clone()))),
+            queue: Arc::new(MemoryQueue::new(64)),
+            provider: Provider::new(chance.clone()),
+            faults: Faults::new(chance.clone()),
+            report: Report::default(),
+            chance,
+        };
+        let known = world.storm().await;
+        world.judge(&known).await
+    })
+}
+
+impl World {
+    fn repository(&self, process: &Process) -> Arc<FaultyRepository> {
+        Arc::new(FaultyRepository {
+            store: self.store.clone(),
+            faults: self.faults.clone(),
+            process: process.clone(),
+        })
+    }
+
+    fn queue(&self, process: &Process) -> Arc<FaultyQueue> {
+        Arc::new(FaultyQueue {
+            queue: self.queue.clone(),
+            faults: self.faults.clone(),
+            process: process.clone(),
+        })
+    }
+
+    fn start_server(&self) -> (Process, Payouts) {
+        let process = Process::start();
+        let ambient = Arc::new(self.chance.clone());
+        let payouts = Payouts::start(self.repository(&process), self.queue(&process), ambient);
+        (process, payouts)
+    }
+
+    fn start_worker(&self, number: usize) -> Process {
+        let process = Process::start();
+        let processor = Arc::new(FaultyProcessor {
+            provider: self.provider.clone(),
+            faults: self.faults.clone(),
+            process: process.clone(),
+        });
+        let settings = WorkerSettings {
+            name: Actor::new(&format!("worker-{number}")),
+            concurrency: 4,
+            lease: LEASE,
+            call_timeout: LEASE / 3,
+            policy: Policy {
+                backoff_base: Duration::from_millis(200),
+                backoff_cap: Duration::from_secs(3),
+                max_attempts: 5,
+                key_window: Duration::from_secs(60),
+            },
+            ..WorkerSettings::default()
+        };
+        let ambient = Arc::new(self.chance.clone());
+        let worker = Worker::new(
+            self.repository(&process),
+            self.queue(&process),
+            processor,
+            ambient,
+            settings,
+        );
+        tokio::spawn(worker.run(CancellationToken::new()));
+        process
+    }
+
+    /// Everything goes wrong for a while, and then goes right for long enough.
+    async fn storm(&mut self) -> Known {
+        let (servers, known) = (Servers::default(), Known::default());
+        let mut server_processes = Vec::new();
+        for _ in 0..SERVERS {
+            let (process, payouts) = self.start_server();
+            server_processes.push(process);
+            servers.0.lock().unwrap().push(payouts);
+        }
+        let mut workers: Vec<Process> = (0..WORKERS).map(|number| self.start_worker(number)).collect();
+        for number in 0..CLIENTS {
+            tokio::spawn(client(
+                number,
+                servers.clone(),
+                known.clone(),
+                self.chance.clone(),
+            ));
+        }
+        let operating = tokio::spawn(operator(
+            servers.clone(),
+            known.clone(),
+            self.provider.clone(),
+            self.chance.clone(),
+        ));
+
+        let storm_ends = STORM.as_millis() as u64;
+        let mut elapsed_ms = 0;
+        while elapsed_ms < storm_ends {
+            let pause = self.chance.up_to(Duration::from_secs(3));
+            tokio::time::sleep(pause).await;
+            elapsed_ms += pause.as_millis() as u64;
+            match self.chance.below(4) {
+                0 => {
+                    let victim = self.chance.below(WORKERS as u64) as usize;
+                    workers[victim].kill();
+                    workers[victim] = self.start_worker(victim);
+                    self.report.kills += 1;
+                }
+                1 => {
+                    let victim = self.chance.below(SERVERS as u64) as usize;
+                    let (process, payouts) = self.start_server();
+                    servers.0.lock().unwrap()[victim] = payouts;
+                    std::mem::replace(&mut server_processes[victim], process).kill();
+                    self.report.kills += 1;
+                }
+                2 => {
+                    let victim = self.chance.below(WORKERS as u64) as usize;
+                    workers[victim].freeze(self.chance.up_to(LEASE * 3));
+                    self.report.freezes += 1;
+                }
+                _ => {
+                    // A flush: every hint is gone.
+                    let _ = payout_core::ports::JobQueue::receive(&*self.queue, 1_000, Duration::ZERO).await;
+                }
+            }
+        }
+        operating.abort();
+        self.faults.stop();
+        self.provider.behave();
+        // A zombie may still sleep for 25 s; then a lease, the cap, the calls and some polls of what was accepted.
+        tokio::time::sleep(Duration::from_secs(25) + LEASE + Duration::from_secs(40)).await;
+        known
+    }
+
+    async fn judge(mut self, known: &Known) -> Result<Report, Vec<String>> {
+        let mut violations = std::mem::take(&mut self.provider.ledger.lock().unwrap().violations);
+        let ids = known.ids();
+        if ids.len() as u64 != CLIENTS {
+            violations.push(format!("{} of {CLIENTS} creates were answered", ids.len()));
+        }
+        for id in &ids {
+            self.judge_one(*id, &mut violations).await;
+        }
+        let ledger = self.provider.ledger.lock().unwrap();
+        self.report.payouts = ids.len() as u64;
+        self.report.payments = ledger.count(&Entry::Paid);
+        self.report.declines = ledger.count(&Entry::Declined);
+        self.report.calls = ledger.calls;
+        self.report.duplicates_prevented = ledger.duplicates_prevented;
+        self.report.late_outcomes = self.faults.late_outcomes.load(Ordering::SeqCst);
+        self.report.zombie_calls = self.faults.zombie_calls.load(Ordering::SeqCst);
+        drop(ledger);
+        if violations.is_empty() {
+            Ok(self.report)
+        } else {
+            Err(violations)
+        }
+    }
+
+    async fn judge_one(&mut self, id: PayoutId, violations: &mut Vec<String>) {
+        let payments = self.provider.ledger.lock().unwrap().payments(id);
+        let mut report = |what: &str| violations.push(format!("{id}: {what}"));
+        if payments > 1 {
+            report("two generations were both paid");
+        }
+        let Some(payout) = self.store.find(id).await.unwrap() else {
+            // Deleted while pending or final; the ledger still must agree that no money is on its way.
+            if self.store.events(id).await.unwrap().is_some() {
+                report("hidden, but its trail is not");
+            }
+            return;
+        };
+        match payout.status() {
+            Status::Completed if payments == 0 => report("completed here and never paid"),
+            Status::Failed | Status::Cancelled if payments > 0 => {
+                report("paid, but failed or cancelled here")
+            }
+            Status::Pending => report("still pending"),
+            Status::Processing if !payout.needs_review() => report("stuck in processing"),
+            Status::Processing | Status::Completed | Status::Failed | Status::Cancelled => (),
+        }
+        let events = self.store.events(id).await.unwrap().unwrap_or_default();
+        let count = |kind| events.iter().filter(|event| event.kind == kind).count() as u64;
+        let evidence = count(EventKind::LateOutcome);
+        if events.len() as u64 - evidence != payout.version() {
+            report("the trail does not have one event for each version");
+        }
+        self.report.events += events.len() as u64;
+        self.report.retries += count(EventKind::Retried);
+        self.report.reviews += count(EventKind::ReviewRequested);
+        self.report.cancellations += count(EventKind::Cancelled);
+    }
+}
