@@ -30,6 +30,7 @@
 //! }
 //! ```
 
+pub mod crash;
 pub mod idempotency;
 pub mod money;
 pub mod payout;

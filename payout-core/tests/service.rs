@@ -1,5 +1,7 @@
 //! The use cases over a mocked repository.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of a test")]
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

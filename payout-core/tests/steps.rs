@@ -1,5 +1,7 @@
 //! The state machine: which steps exist, what each writes, and that no sequence of them breaks an invariant.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of a test")]
+
 use std::time::Duration;
 
 use payout_core::Timestamp;

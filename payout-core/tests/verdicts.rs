@@ -1,5 +1,7 @@
 //! What a worker makes of what the processor said: the outcome table of the protocol, row by row.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of a test")]
+
 use std::time::Duration;
 
 use payout_core::Timestamp;

@@ -1,5 +1,7 @@
 //! The worker over mocked ports, one behaviour each: when it calls, when it does not, what it settles.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of a test")]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

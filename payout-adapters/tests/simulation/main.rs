@@ -9,6 +9,8 @@
 //!
 //! `SIMULATION_SEEDS=5000` runs more seeds; `SIMULATION_SEED=17` replays one, twice, and compares.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "the helpers of a test")]
+
 mod chance;
 mod faults;
 mod people;

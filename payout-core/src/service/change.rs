@@ -1,5 +1,6 @@
 //! What a person does with a stored payout.
 
+use crate::crash::{self, Point};
 use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest};
 use crate::money::{AmountError, Currency, Money};
 use crate::payout::{
@@ -101,7 +102,13 @@ impl Payouts {
         let repository = self.repository.clone();
         let id = change.after.id();
         let hinted = change.after.status() == Status::Pending && !change.deleted;
-        let written = uncancelled(async move { repository.apply(&change, request.as_ref()).await }).await;
+        let written = uncancelled(async move {
+            crash::pass(Point::BeforeApply);
+            let written = repository.apply(&change, request.as_ref()).await;
+            crash::pass(Point::AfterApply);
+            written
+        })
+        .await;
         if hinted && written.is_ok() {
             self.hints.send(Hint { payout_id: id });
         }

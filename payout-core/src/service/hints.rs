@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::crash::{self, Point};
 use crate::ports::{Hint, JobQueue, QueueError};
 
 /// Hints that may wait to be sent; more are dropped, and the sweep finds their payouts.
@@ -32,9 +33,11 @@ async fn forward(queue: Arc<dyn JobQueue>, mut receiver: mpsc::Receiver<Hint>) {
     let mut hints = Vec::with_capacity(BATCH);
     let mut away = false;
     while receiver.recv_many(&mut hints, BATCH).await > 0 {
+        crash::pass(Point::BeforeEnqueue);
         let sent = tokio::time::timeout(TIMEOUT, queue.enqueue(&hints))
             .await
             .unwrap_or_else(|elapsed| Err(QueueError::Unavailable(Box::new(elapsed))));
+        crash::pass(Point::AfterEnqueue);
         match sent {
             Ok(()) if away => {
                 away = false;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, mpsc, oneshot};
 
+use crate::crash::{self, Point};
 use crate::payout::NewPayout;
 use crate::ports::{Hint, Insertion, PayoutRepository, RepositoryError};
 use crate::service::ServiceError;
@@ -91,7 +92,10 @@ impl Writer {
             // A panic in a repository must not end the writer: its task alone dies, and its callers hear of it.
             let (repository, hints) = (self.repository.clone(), self.hints.clone());
             let write = tokio::spawn(async move {
-                for (reply, result) in replies.into_iter().zip(write(&*repository, batch).await) {
+                crash::pass(Point::BeforeInsert);
+                let results = write(&*repository, batch).await;
+                crash::pass(Point::AfterInsert);
+                for (reply, result) in replies.into_iter().zip(results) {
                     if let Ok(Insertion::Stored(payout)) = &result {
                         hints.send(Hint {
                             payout_id: payout.id(),

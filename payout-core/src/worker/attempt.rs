@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::crash::{self, Point};
 use crate::payout::{Claim, Verdict};
 use crate::ports::{Answer, Instruction, ProcessorError, Randomness, Signal};
 use crate::worker::Shared;
@@ -55,7 +56,9 @@ impl Shared {
         let (processor, key) = (self.processor.clone(), claim.key());
         let call = async move { processor.look_up(&key).await };
         let begun = self.begin_call(deadline)?;
+        crash::pass(Point::BeforeLookUp);
         let said = self.bounded(call).await;
+        crash::pass(Point::AfterLookUp);
         let outcome = match &said {
             Ok(Some(answer)) => name(answer),
             Ok(None) => "not_found",
@@ -78,7 +81,9 @@ impl Shared {
         let (processor, instruction) = (self.processor.clone(), Instruction::from(claim));
         let call = async move { processor.submit(&instruction).await };
         let begun = self.begin_call(deadline)?;
+        crash::pass(Point::BeforeSubmit);
         let said = self.bounded(call).await;
+        crash::pass(Point::AfterSubmit);
         let outcome = match &said {
             Ok(answer) => name(answer),
             Err(error) => name_of(error),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::crash::{self, Point};
 use crate::payout::PayoutId;
 use crate::policy::jittered;
 use crate::ports::{ClaimRequest, Randomness, RepositoryError, Signal};
@@ -20,6 +21,7 @@ impl Shared {
         let swept = only.is_none();
         // The lease runs from some moment after this one, so a deadline counted from here is never too late.
         let asked_at = self.ambient.monotonic();
+        crash::pass(Point::BeforeClaim);
         let claims = self
             .repository
             .claim(&ClaimRequest {
@@ -31,6 +33,7 @@ impl Shared {
             })
             .await?;
         if !claims.is_empty() {
+            crash::pass(Point::AfterClaim);
             let takeovers = claims.iter().filter(|claim| claim.is_takeover()).count();
             self.observer.observe(&Signal::Claimed {
                 count: claims.len(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::crash::{self, Point};
 use crate::payout::PayoutId;
 use crate::ports::{Delivery, Receipt};
 use crate::worker::Shared;
@@ -78,7 +79,10 @@ impl Shared {
         let receipts: Vec<Receipt> = deliveries.into_iter().map(|delivery| delivery.receipt).collect();
         let queue = self.queue.clone();
         self.attempts.spawn(async move {
-            if let Err(error) = queue.acknowledge(&receipts).await {
+            crash::pass(Point::BeforeAcknowledge);
+            let acknowledged = queue.acknowledge(&receipts).await;
+            crash::pass(Point::AfterAcknowledge);
+            if let Err(error) = acknowledged {
                 tracing::debug!(
                     error = &error as &dyn std::error::Error,
                     "hints were not acknowledged; they may come again"

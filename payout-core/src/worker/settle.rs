@@ -7,6 +7,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::crash::{self, Point};
 use crate::payout::{Settlement, Status, Verdict};
 use crate::ports::{Observer, PayoutRepository, RepositoryError, Settled, Signal};
 
@@ -98,7 +99,10 @@ impl Writer {
     async fn persist(&self, batch: &[Settlement]) -> Result<Vec<Settled>, RepositoryError> {
         let mut away = false;
         loop {
-            let error = match self.repository.settle(batch).await {
+            crash::pass(Point::BeforeSettle);
+            let settled = self.repository.settle(batch).await;
+            crash::pass(Point::AfterSettle);
+            let error = match settled {
                 Ok(answers) => {
                     if away {
                         tracing::info!("the store is back; outcomes are written");
