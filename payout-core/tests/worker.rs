@@ -248,7 +248,12 @@ impl payout_core::ports::Processor for Silent {
 async fn a_call_ends_within_a_third_of_the_lease_whatever_the_settings_say() {
     let settled = Arc::new(Mutex::new(Vec::new()));
     let mut bench = Bench::new().with_claims(vec![first()]);
-    let (times, started) = (settled.clone(), tokio::time::Instant::now());
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the paused clock is what the test measures by"
+    )]
+    let started = tokio::time::Instant::now();
+    let times = settled.clone();
     bench.repository.expect_settle().returning_st(move |batch| {
         times
             .lock()
