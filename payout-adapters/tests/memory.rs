@@ -3,9 +3,14 @@
 #![cfg(feature = "memory")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use payout_adapters::memory::{MemoryQueue, MemoryRepository};
-use payout_core::ports::{JobQueue, PayoutRepository, System};
+use payout_core::Timestamp;
+use payout_core::contract::{build, drive};
+use payout_core::payout::{NewPayout, PayoutId};
+use payout_core::ports::{Clock, JobQueue, PayoutRepository, System};
 
 async fn make_repository() -> Arc<dyn PayoutRepository> {
     Arc::new(MemoryRepository::new(Arc::new(System::default())))
@@ -17,3 +22,87 @@ async fn make_queue() -> Arc<dyn JobQueue> {
 
 payout_core::repository_contract!(make_repository);
 payout_core::queue_contract!(make_queue);
+
+/// A clock that stands where it is put, in seconds.
+struct SetClock(AtomicI64);
+
+impl SetClock {
+    fn set(&self, seconds: i64) {
+        self.0.store(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH + Duration::from_secs(self.0.load(Ordering::SeqCst).unsigned_abs())
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+fn repository_at(seconds: i64) -> (Arc<SetClock>, MemoryRepository) {
+    let clock = Arc::new(SetClock(AtomicI64::new(seconds)));
+    (clock.clone(), MemoryRepository::new(clock))
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_is_the_given_clocks_and_a_lease_ends_by_it() {
+    let (clock, repository) = repository_at(1000);
+    let payout = drive::stored(&repository).await;
+    assert_eq!(payout.parts().created_at, clock.now());
+    let sweep = build::sweep(10, Duration::from_secs(15));
+    assert_eq!(drive::claim_ids(&repository, &sweep).await, [payout.id()]);
+    clock.set(1014);
+    assert_eq!(drive::claim_ids(&repository, &sweep).await, []);
+    clock.set(1015);
+    assert_eq!(drive::claim_ids(&repository, &sweep).await, [payout.id()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_jumps_back_makes_time_stand_still() {
+    let (clock, repository) = repository_at(1000);
+    let before = repository.now().await.unwrap();
+    clock.set(10);
+    assert_eq!(repository.now().await.unwrap(), before);
+    assert_eq!(drive::stored(&repository).await.parts().created_at, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn payouts_that_fell_due_together_are_swept_in_the_same_order_every_time() {
+    let batch: Vec<NewPayout> = (0..100).map(|_| build::new_payout()).collect();
+    let mut orders: Vec<Vec<PayoutId>> = Vec::new();
+    for _ in 0..2 {
+        let (_, repository) = repository_at(1000);
+        repository.insert(&batch).await.unwrap();
+        orders.push(drive::claim_ids(&repository, &build::sweep(100, Duration::from_secs(15))).await);
+    }
+    assert_eq!(orders[0].len(), 100);
+    assert_eq!(orders[0], orders[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_thousand_payouts_are_claimed_and_settled_by_index() {
+    let (_, repository) = repository_at(1000);
+    for _ in 0..100 {
+        let batch: Vec<NewPayout> = (0..1000).map(|_| build::new_payout()).collect();
+        repository.insert(&batch).await.unwrap();
+    }
+    let mut settled = 0;
+    loop {
+        let claims = repository
+            .claim(&build::sweep(1000, build::LONG_LEASE))
+            .await
+            .unwrap();
+        if claims.is_empty() {
+            break;
+        }
+        let batch: Vec<_> = claims
+            .into_iter()
+            .map(|claim| claim.settle(build::completed("ref-1")))
+            .collect();
+        settled += repository.settle(&batch).await.unwrap().len();
+    }
+    assert_eq!(settled, 100_000);
+}

@@ -22,6 +22,10 @@ pub(super) struct Row {
 }
 
 /// What a settlement found.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are Written; boxing each would cost more"
+)]
 pub(super) enum Outcome {
     /// The guard let it pass: the payout as it is then.
     Written(Payout),

@@ -1,0 +1,57 @@
+//! A processor that pays at once, with one promise broken.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use payout_core::payout::ProviderReference;
+use payout_core::ports::{Answer, Instruction, Processor, ProcessorError, ProcessorKey};
+
+/// What is wrong with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PayerFlaw {
+    PaysAgain,
+    OneKeyForAll,
+    LookUpPays,
+}
+
+pub(crate) struct Payer {
+    payments: Mutex<(u64, HashMap<String, Answer>)>,
+    flaw: Option<PayerFlaw>,
+}
+
+impl Payer {
+    pub(crate) fn new(flaw: Option<PayerFlaw>) -> Self {
+        Self {
+            payments: Mutex::default(),
+            flaw,
+        }
+    }
+
+    fn answer(&self, key: &ProcessorKey, pays: bool) -> Option<Answer> {
+        let key = match (self.flaw, key.as_str().split_once(':')) {
+            (Some(PayerFlaw::OneKeyForAll), Some((payout, _))) => payout,
+            _ => key.as_str(),
+        };
+        let mut payments = self.payments.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, answers) = &mut *payments;
+        let again = self.flaw == Some(PayerFlaw::PaysAgain);
+        if pays && (again || !answers.contains_key(key)) {
+            *count += 1;
+            let reference = ProviderReference::new(&format!("ref-{count}")).unwrap();
+            answers.insert(key.to_owned(), Answer::Paid { reference });
+        }
+        answers.get(key).cloned()
+    }
+}
+
+#[async_trait]
+impl Processor for Payer {
+    async fn submit(&self, instruction: &Instruction) -> Result<Answer, ProcessorError> {
+        Ok(self.answer(&instruction.key, true).unwrap())
+    }
+
+    async fn look_up(&self, key: &ProcessorKey) -> Result<Option<Answer>, ProcessorError> {
+        Ok(self.answer(key, self.flaw == Some(PayerFlaw::LookUpPays)))
+    }
+}

@@ -1,0 +1,182 @@
+//! A sound repository with one guard removed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use payout_adapters::memory::MemoryRepository;
+use payout_core::Timestamp;
+use payout_core::idempotency::{IdempotencyKey, IdempotentRequest, StoredAnswer};
+use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement, Status};
+use payout_core::ports::{
+    ClaimRequest, Count, Filter, Insertion, ListQuery, PayoutRepository, Position, RepositoryError, Search,
+    Settled, System,
+};
+
+type Answer<T> = Result<T, RepositoryError>;
+
+/// What is wrong with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    AnyFence,
+    AnyGeneration,
+    NoEvidence,
+    RepetitionIsLate,
+    ReversedAnswers,
+    AnyVersion,
+    NoLease,
+    NoLimit,
+    NoSchedule,
+    QuietAtOnce,
+    NoKeys,
+    LiveAnswers,
+    NoTies,
+    NoSearch,
+    ExactCount,
+    NewestEventFirst,
+}
+
+pub(crate) struct FlawedRepository {
+    sound: MemoryRepository,
+    flaw: Option<Flaw>,
+}
+
+impl FlawedRepository {
+    pub(crate) fn new(flaw: Option<Flaw>) -> Self {
+        Self {
+            sound: MemoryRepository::new(Arc::new(System::default())),
+            flaw,
+        }
+    }
+
+    fn has(&self, flaw: Flaw) -> bool {
+        self.flaw == Some(flaw)
+    }
+
+    async fn settle_one(&self, mut settlement: Settlement) -> Answer<Settled> {
+        if let Some(payout) = self.sound.find(settlement.id).await? {
+            let (status, generation) = (payout.status(), payout.generation());
+            let late = Settled::Late {
+                status,
+                generation,
+                deleted: false,
+            };
+            if self.has(Flaw::AnyFence) {
+                settlement.fence = payout.fence();
+            }
+            if self.has(Flaw::AnyGeneration) {
+                settlement.generation = generation;
+            }
+            if self.has(Flaw::NoEvidence) && settlement.fence != payout.fence() {
+                return Ok(late);
+            }
+            if self.has(Flaw::RepetitionIsLate) && status != Status::Processing {
+                return Ok(late);
+            }
+        }
+        Ok(self.sound.settle(&[settlement]).await?.remove(0))
+    }
+}
+
+#[async_trait]
+impl PayoutRepository for FlawedRepository {
+    async fn insert(&self, batch: &[NewPayout]) -> Answer<Vec<Insertion>> {
+        let mut batch = batch.to_vec();
+        for new in &mut batch {
+            new.request = new.request.take().filter(|_| !self.has(Flaw::NoKeys));
+            new.scheduled_at = new.scheduled_at.filter(|_| !self.has(Flaw::NoSchedule));
+        }
+        self.sound.insert(&batch).await
+    }
+
+    async fn apply<'a>(&self, change: &Change, request: Option<&'a IdempotentRequest>) -> Answer<Payout> {
+        let mut change = change.clone();
+        if self.has(Flaw::AnyVersion)
+            && let Some(payout) = self.sound.find(change.after.id()).await?
+        {
+            change.expected_version = payout.version();
+        }
+        self.sound
+            .apply(&change, request.filter(|_| !self.has(Flaw::NoKeys)))
+            .await
+    }
+
+    async fn find(&self, id: PayoutId) -> Answer<Option<Payout>> {
+        self.sound.find(id).await
+    }
+
+    async fn find_answer(&self, key: &IdempotencyKey) -> Answer<Option<StoredAnswer>> {
+        let mut answer = self.sound.find_answer(key).await?;
+        if self.has(Flaw::LiveAnswers)
+            && let Some(answer) = &mut answer
+            && let Some(payout) = self.sound.find(answer.payout.id()).await?
+        {
+            answer.payout = payout;
+        }
+        Ok(answer)
+    }
+
+    async fn events(&self, id: PayoutId) -> Answer<Option<Vec<Event>>> {
+        let mut events = self.sound.events(id).await?;
+        if self.has(Flaw::NewestEventFirst) {
+            events.iter_mut().for_each(|events| events.reverse());
+        }
+        Ok(events)
+    }
+
+    async fn list(&self, query: &ListQuery) -> Answer<Vec<Payout>> {
+        let mut query = query.clone();
+        if self.has(Flaw::NoTies)
+            && let Position::After(cursor) = &mut query.position
+        {
+            cursor.id = "ffffffff-ffff-ffff-ffff-ffffffffffff".parse().unwrap();
+        }
+        if self.has(Flaw::NoSearch)
+            && let Some(search) = &query.filter.search
+        {
+            query.filter.search = Search::new(&search.name_prefix());
+        }
+        self.sound.list(&query).await
+    }
+
+    async fn count(&self, filter: &Filter, at_most: Option<u64>) -> Answer<Count> {
+        let Count { count, exact } = self.sound.count(filter, at_most).await?;
+        Ok(Count {
+            count,
+            exact: exact || self.has(Flaw::ExactCount),
+        })
+    }
+
+    async fn claim(&self, request: &ClaimRequest) -> Answer<Vec<Claim>> {
+        let mut request = request.clone();
+        if self.has(Flaw::NoLease) {
+            request.lease = Duration::ZERO;
+        }
+        if self.has(Flaw::NoLimit) {
+            request.limit = u32::MAX;
+        }
+        if self.has(Flaw::QuietAtOnce) {
+            request.quiet_after = Duration::ZERO;
+        }
+        self.sound.claim(&request).await
+    }
+
+    async fn settle(&self, batch: &[Settlement]) -> Answer<Vec<Settled>> {
+        let mut answers = Vec::new();
+        for settlement in batch {
+            answers.push(self.settle_one(settlement.clone()).await?);
+        }
+        if self.has(Flaw::ReversedAnswers) {
+            answers.reverse();
+        }
+        Ok(answers)
+    }
+
+    async fn forget_answers(&self, age: Duration, limit: u32) -> Answer<u64> {
+        self.sound.forget_answers(age, limit).await
+    }
+
+    async fn now(&self) -> Answer<Timestamp> {
+        self.sound.now().await
+    }
+}
