@@ -82,6 +82,7 @@ macro_rules! __repository_cases {
                 a_release_forgets_the_first_submission,
                 a_postponement_keeps_the_first_submission,
                 a_settlement_of_an_unknown_payout_is_refused,
+                no_words_keep_a_claim_from_being_settled,
             ];
             late: [
                 a_stale_fence_changes_nothing,

@@ -19,7 +19,7 @@
 //! that [`run`] builds, in real time, since a repository's clock may be a database's; they poll rather than sleep.
 //!
 //! - [`repository`], [`queue`] and [`processor`] are the cases, one function each, grouped by what they are about.
-//! - [`list`](self) (the macros) names every case once; a test compares that list with the functions.
+//! - The macros hold the list of the cases; a test compares it with the functions.
 //! - [`build`] makes payouts and requests; [`drive`] takes the steps that most cases begin with. Both are for other
 //!   tests as well.
 

@@ -1,3 +1,3 @@
-//! What every [`Processor`](crate::ports::Processor) must do when it pays what it is asked to.
+//! What every `Processor` must do when it pays what it is asked to.
 
 pub mod answers;

@@ -1,4 +1,4 @@
-//! What every [`JobQueue`](crate::ports::JobQueue) must do while nothing of it is lost.
+//! What every `JobQueue` must do while nothing of it is lost.
 //!
 //! A queue may lose and repeat hints; these cases run where there is no cause to, so they expect each hint once.
 

@@ -1,4 +1,4 @@
-//! What every [`PayoutRepository`](crate::ports::PayoutRepository) must do.
+//! What every `PayoutRepository` must do.
 //!
 //! Each file is about one of its promises. Cases begin with an empty store and go through the port alone, so what they
 //! expect is written in the port's documentation.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::contract::build::{self, LONG_LEASE};
 use crate::contract::{Pair, drive};
-use crate::payout::{Failure, PayoutParts, Settlement, Status, Verdict};
+use crate::payout::{EventKind, Failure, PayoutParts, Settlement, Status, Verdict};
 use crate::ports::{PayoutRepository, RepositoryError, Settled};
 
 type Repository = Pair<dyn PayoutRepository>;
@@ -219,4 +219,19 @@ pub async fn a_settlement_of_an_unknown_payout_is_refused(Pair { port, .. }: Rep
     let refused = port.settle(std::slice::from_ref(&unknown)).await;
     assert!(matches!(refused, Err(RepositoryError::Refused(_))), "{refused:?}");
     assert_eq!(port.find(unknown.id).await.unwrap(), None);
+}
+
+/// What was learnt comes from outside and may hold anything; no such text may keep a claim from being settled.
+pub async fn no_words_keep_a_claim_from_being_settled(Pair { port, .. }: Repository) {
+    for why in [
+        "a NUL \0 within".to_owned(),
+        "𝔘\r\n\t'\"\\;--%_{}".repeat(300),
+        String::new(),
+    ] {
+        let claim = drive::claimed(&*port).await;
+        let id = claim.payout().id();
+        drive::settled(&*port, claim, Verdict::Review { why }).await;
+        let event = drive::trail(&*port, id).await.pop().unwrap();
+        assert_eq!(event.kind, EventKind::ReviewRequested);
+    }
 }
