@@ -16,6 +16,7 @@ mod retry_after;
 mod settings;
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use payout_core::ports::{Answer, Clock, Instruction, Processor, ProcessorError, ProcessorKey, System};
@@ -29,6 +30,9 @@ pub use self::settings::{HttpSettings, HttpSetupError};
 
 /// The longest answer that is read. One of the contract has a few hundred bytes.
 const LONGEST_ANSWER: usize = 64 * 1024;
+
+const HTTP2_PING_EVERY: Duration = Duration::from_secs(5);
+const HTTP2_PONG_WITHIN: Duration = Duration::from_secs(5);
 
 /// A [`Processor`] that asks a provider over HTTP.
 pub struct HttpProcessor {
@@ -58,6 +62,10 @@ impl HttpProcessor {
             .timeout(settings.timeout)
             .pool_max_idle_per_host(settings.idle_connections)
             .pool_idle_timeout(settings.idle_timeout)
+            // One HTTP/2 connection carries all calls: were it dead unnoticed, each would time out on it.
+            .http2_keep_alive_interval(HTTP2_PING_EVERY)
+            .http2_keep_alive_timeout(HTTP2_PONG_WITHIN)
+            .http2_keep_alive_while_idle(true)
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .referer(false)

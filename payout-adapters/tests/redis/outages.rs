@@ -97,8 +97,16 @@ async fn a_redis_that_hangs_holds_nobody_up() {
 async fn tls_that_redis_does_not_speak_is_an_error_at_once() {
     let mut redis = ThrowawayRedis::reserved();
     redis.start().await;
-    let scratch = Scratch { url: redis.url().replace("redis://", "rediss://"), prefix: "p".into() };
+    let scratch = Scratch {
+        url: redis.url().replace("redis://", "rediss://"),
+        prefix: "p".into(),
+    };
     let queue = scratch.queue("a");
     let bound = Duration::from_secs(2);
-    assert!(tokio::time::timeout(bound, queue.enqueue(&hints(1))).await.unwrap().is_err());
+    assert!(
+        tokio::time::timeout(bound, queue.enqueue(&hints(1)))
+            .await
+            .unwrap()
+            .is_err()
+    );
 }
