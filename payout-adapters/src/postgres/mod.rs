@@ -1,1 +1,159 @@
-//! To come.
+//! The repository on PostgreSQL.
+//!
+//! - [`link`] owns the pool: it finds dead connections, bounds every wait, and repeats a read whose connection broke.
+//! - [`insert`], [`apply`], [`claim`] and [`settle`] are the writes. Each is **one statement**, so there is no
+//!   transaction that a dropped future could leave open, and a batch costs one round trip and one commit.
+//! - [`find`] and [`list`] are the reads.
+//! - [`schema`] migrates.
+//!
+//! The clock is the server's `now()`, the start of the statement. Statements rely on READ COMMITTED: a row that another
+//! transaction changes while they wait for its lock is looked at again as it is then.
+//!
+//! Rows are locked in the order of their ids and keys in theirs; a key is waited for only by who holds rows that nobody
+//! who holds keys waits for. So no two of these statements can deadlock.
+
+mod apply;
+mod claim;
+mod find;
+mod insert;
+mod link;
+mod list;
+mod schema;
+mod settle;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use payout_core::Timestamp;
+use payout_core::idempotency::{IdempotencyKey, IdempotentRequest, StoredAnswer};
+use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::ports::{
+    ClaimRequest, Count, Filter, Insertion, ListQuery, PayoutRepository, RepositoryError, Settled,
+};
+use sqlx::postgres::types::PgInterval;
+
+use crate::sql::stored::as_micros;
+use link::Link;
+
+/// How a [`PostgresRepository`] uses its server.
+#[derive(Debug, Clone)]
+pub struct PostgresOptions {
+    /// Connections at the most.
+    pub max_connections: u32,
+    /// How long a call waits for one, also while the server is away.
+    pub acquire_timeout: Duration,
+    /// How long the server works on one statement.
+    pub statement_timeout: Duration,
+    /// What the server's own lists call this process.
+    pub application_name: String,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self {
+            max_connections: 16,
+            acquire_timeout: Duration::from_secs(3),
+            statement_timeout: Duration::from_secs(5),
+            application_name: "payout".to_owned(),
+        }
+    }
+}
+
+/// [`PayoutRepository`] on PostgreSQL, 15 or later.
+///
+/// A clone shares the connections.
+#[derive(Debug, Clone)]
+pub struct PostgresRepository {
+    link: Link,
+}
+
+impl PostgresRepository {
+    /// Over the database of this URL. Connects when first used, so that a server which is away is no error here.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Refused`] when the URL is none of PostgreSQL's.
+    pub fn connect_lazy(url: &str, options: &PostgresOptions) -> Result<Self, RepositoryError> {
+        Link::new(url, options).map(|link| Self { link })
+    }
+
+    /// Brings the schema up to date; harmless when it is, and when several do so at once.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`], or [`RepositoryError::Refused`] when the schema is not one of ours.
+    pub async fn migrate(&self) -> Result<(), RepositoryError> {
+        schema::migrate(&self.link).await
+    }
+
+    /// Whether every migration that this program knows has been made.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    pub async fn schema_is_current(&self) -> Result<bool, RepositoryError> {
+        schema::is_current(&self.link).await
+    }
+
+    /// Closes the connections, once what runs on them has ended.
+    pub async fn close(&self) {
+        self.link.close().await;
+    }
+}
+
+#[async_trait]
+impl PayoutRepository for PostgresRepository {
+    async fn insert(&self, batch: &[NewPayout]) -> Result<Vec<Insertion>, RepositoryError> {
+        insert::insert(&self.link, batch).await
+    }
+
+    async fn apply<'a>(
+        &self,
+        change: &Change,
+        request: Option<&'a IdempotentRequest>,
+    ) -> Result<Payout, RepositoryError> {
+        apply::apply(&self.link, change, request).await
+    }
+
+    async fn find(&self, id: PayoutId) -> Result<Option<Payout>, RepositoryError> {
+        find::payout(&self.link, id).await
+    }
+
+    async fn find_answer(&self, key: &IdempotencyKey) -> Result<Option<StoredAnswer>, RepositoryError> {
+        find::answer(&self.link, key).await
+    }
+
+    async fn events(&self, id: PayoutId) -> Result<Option<Vec<Event>>, RepositoryError> {
+        find::events(&self.link, id).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Payout>, RepositoryError> {
+        list::list(&self.link, query).await
+    }
+
+    async fn count(&self, filter: &Filter, at_most: Option<u64>) -> Result<Count, RepositoryError> {
+        list::count(&self.link, filter, at_most).await
+    }
+
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claim>, RepositoryError> {
+        claim::claim(&self.link, request).await
+    }
+
+    async fn settle(&self, batch: &[Settlement]) -> Result<Vec<Settled>, RepositoryError> {
+        settle::settle(&self.link, batch).await
+    }
+
+    async fn forget_answers(&self, age: Duration, limit: u32) -> Result<u64, RepositoryError> {
+        apply::forget_answers(&self.link, age, limit).await
+    }
+
+    async fn now(&self) -> Result<Timestamp, RepositoryError> {
+        find::now(&self.link).await
+    }
+}
+
+/// A duration as the server adds it to a time.
+fn interval(duration: Duration) -> PgInterval {
+    PgInterval {
+        months: 0,
+        days: 0,
+        microseconds: as_micros(duration),
+    }
+}

@@ -1,1 +1,123 @@
-//! To come.
+//! The repository on SQLite, in one file, for one host.
+//!
+//! - [`store`] owns the connections: one that writes, since SQLite has one writer at a time, and a few that read.
+//! - [`insert`], [`apply`], [`claim`] and [`settle`] are the writes: each is one transaction, begun as a writer's
+//!   (`BEGIN IMMEDIATE`) and run to its end in a task of its own, so that a caller who goes away leaves none open.
+//! - [`find`] and [`list`] are the reads. [`schema`] migrates.
+//!
+//! Statements differ from PostgreSQL's where SQLite has no array parameters (a batch comes as JSON, through
+//! `json_each`), no statements that write within others (a write, its event and its record are statements of one
+//! transaction), and no clock that its users share: time is the host's, read once the transaction has begun.
+
+mod apply;
+mod claim;
+mod find;
+mod insert;
+mod list;
+mod schema;
+mod settle;
+mod store;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use payout_core::Timestamp;
+use payout_core::idempotency::{IdempotencyKey, IdempotentRequest, StoredAnswer};
+use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::ports::{
+    ClaimRequest, Clock, Count, Filter, Insertion, ListQuery, PayoutRepository, RepositoryError, Settled,
+};
+
+use store::Store;
+
+/// [`PayoutRepository`] in a SQLite file.
+///
+/// Several processes of one host may share the file. A clone shares the connections.
+#[derive(Debug, Clone)]
+pub struct SqliteRepository {
+    store: Store,
+}
+
+impl SqliteRepository {
+    /// Over the file of this URL (`sqlite://payouts.db`). Opened when first used, and made when missing; `clock` tells
+    /// its time.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Refused`] when the URL is none of SQLite's, or names no file.
+    pub fn open_lazy(url: &str, clock: Arc<dyn Clock>) -> Result<Self, RepositoryError> {
+        Store::new(url, clock).map(|store| Self { store })
+    }
+
+    /// Brings the schema up to date; harmless when it is, and when several do so at once.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`], or [`RepositoryError::Refused`] when the schema is not one of ours.
+    pub async fn migrate(&self) -> Result<(), RepositoryError> {
+        schema::migrate(&self.store).await
+    }
+
+    /// Whether every migration that this program knows has been made.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    pub async fn schema_is_current(&self) -> Result<bool, RepositoryError> {
+        schema::is_current(&self.store).await
+    }
+
+    /// Closes the connections, once what runs on them has ended.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+}
+
+#[async_trait]
+impl PayoutRepository for SqliteRepository {
+    async fn insert(&self, batch: &[NewPayout]) -> Result<Vec<Insertion>, RepositoryError> {
+        insert::insert(&self.store, batch).await
+    }
+
+    async fn apply<'a>(
+        &self,
+        change: &Change,
+        request: Option<&'a IdempotentRequest>,
+    ) -> Result<Payout, RepositoryError> {
+        apply::apply(&self.store, change, request).await
+    }
+
+    async fn find(&self, id: PayoutId) -> Result<Option<Payout>, RepositoryError> {
+        find::payout(&self.store, id).await
+    }
+
+    async fn find_answer(&self, key: &IdempotencyKey) -> Result<Option<StoredAnswer>, RepositoryError> {
+        find::answer(&self.store, key).await
+    }
+
+    async fn events(&self, id: PayoutId) -> Result<Option<Vec<Event>>, RepositoryError> {
+        find::events(&self.store, id).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Payout>, RepositoryError> {
+        list::list(&self.store, query).await
+    }
+
+    async fn count(&self, filter: &Filter, at_most: Option<u64>) -> Result<Count, RepositoryError> {
+        list::count(&self.store, filter, at_most).await
+    }
+
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claim>, RepositoryError> {
+        claim::claim(&self.store, request).await
+    }
+
+    async fn settle(&self, batch: &[Settlement]) -> Result<Vec<Settled>, RepositoryError> {
+        settle::settle(&self.store, batch).await
+    }
+
+    async fn forget_answers(&self, age: Duration, limit: u32) -> Result<u64, RepositoryError> {
+        apply::forget_answers(&self.store, age, limit).await
+    }
+
+    async fn now(&self) -> Result<Timestamp, RepositoryError> {
+        find::now(&self.store).await
+    }
+}

@@ -1,0 +1,139 @@
+//! A person's change to one payout, and the idempotency records.
+
+use std::time::Duration;
+
+use payout_core::idempotency::IdempotentRequest;
+use payout_core::payout::{Change, Due, Payout};
+use payout_core::ports::{RepositoryError, Search};
+use sqlx::FromRow;
+
+use super::link::{Link, only};
+use super::{find, interval};
+use crate::sql::row::{as_i64, snapshot};
+use crate::sql::stored::{StoredTime, without_nul};
+
+/// The guard is in `target`, which also locks the row; the record is written only when it holds, and the change only
+/// when the record was written or none was asked for.
+const APPLY: &str = "
+    WITH target AS (
+        SELECT id FROM payouts WHERE id = $1 AND version = $2 AND deleted_at IS NULL FOR UPDATE
+    ), won AS (
+        INSERT INTO idempotency_keys (key, created_at, payout_id, fingerprint, snapshot)
+        SELECT $3, now(), id, $4, $5 FROM target WHERE $3::text IS NOT NULL
+        ON CONFLICT (key) DO NOTHING
+        RETURNING payout_id
+    ), changed AS (
+        UPDATE payouts
+        SET version = $6,
+            updated_at = now(),
+            due_at = CASE $7::text WHEN 'keep' THEN due_at WHEN 'now' THEN now() END,
+            deleted_at = CASE WHEN $8 THEN now() END,
+            status = $9,
+            needs_review = $10,
+            generation = $11,
+            claims = $12,
+            amount = $13,
+            currency = $14,
+            recipient_account = $15,
+            recipient_name = $16,
+            recipient_name_folded = $17,
+            description = $18,
+            failure_code = $19,
+            failure_message = $20,
+            provider_reference = $21,
+            first_submitted_at = $22
+        WHERE id IN (SELECT id FROM target) AND ($3::text IS NULL OR EXISTS (SELECT FROM won))
+        RETURNING id, status, generation, fence, updated_at
+    ), logged AS (
+        INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, request_id, detail)
+        SELECT id, generation, fence, updated_at, $23, status, $24, $25, $26 FROM changed
+    )
+    SELECT EXISTS (SELECT FROM target) AS found, (SELECT updated_at FROM changed) AS changed_at";
+
+/// The oldest first; passing over those that somebody else is just forgetting.
+const FORGET_ANSWERS: &str = "
+    WITH forgotten AS (
+        DELETE FROM idempotency_keys
+        WHERE key = ANY (ARRAY(
+            SELECT key FROM idempotency_keys
+            WHERE created_at < now() - $1
+            ORDER BY created_at
+            LIMIT $2
+            FOR UPDATE SKIP LOCKED
+        ))
+        RETURNING key
+    )
+    SELECT count(*) FROM forgotten";
+
+#[derive(FromRow)]
+struct Applied {
+    found: bool,
+    changed_at: Option<StoredTime>,
+}
+
+pub(super) async fn apply(
+    link: &Link,
+    change: &Change,
+    request: Option<&IdempotentRequest>,
+) -> Result<Payout, RepositoryError> {
+    let after = change.after.parts();
+    let due = match change.due {
+        Due::Keep => "keep",
+        Due::Now => "now",
+        Due::Never => "never",
+    };
+    let statement = sqlx::query_as::<_, Applied>(APPLY)
+        .bind(after.id.as_uuid())
+        .bind(as_i64("version", change.expected_version)?)
+        .bind(request.map(|request| request.key.as_str()))
+        .bind(request.map(|request| request.fingerprint.as_bytes().as_slice()))
+        .bind(request.map(|_| snapshot(&change.after)).transpose()?)
+        .bind(as_i64("version", after.version)?)
+        .bind(due)
+        .bind(change.deleted)
+        .bind(after.status.as_str())
+        .bind(after.needs_review)
+        .bind(i64::from(after.generation))
+        .bind(i64::from(after.claims))
+        .bind(after.money.amount())
+        .bind(after.money.currency().code())
+        .bind(after.recipient_account.as_str())
+        .bind(after.recipient_name.as_str())
+        .bind(Search::fold_name(after.recipient_name.as_str()))
+        .bind(after.description.as_str())
+        .bind(after.failure.as_ref().map(|failure| failure.code()))
+        .bind(after.failure.as_ref().map(|failure| failure.message()))
+        .bind(
+            after
+                .provider_reference
+                .as_ref()
+                .map(|reference| reference.as_str()),
+        )
+        .bind(after.first_submitted_at)
+        .bind(change.event.as_str())
+        .bind(change.caller.actor.as_str())
+        .bind(change.caller.request_id.as_deref().map(without_nul))
+        .bind(change.caller.reason.as_deref().map(without_nul));
+    let Applied { found, changed_at } = only(link.write(statement).await?)?;
+    if let Some(StoredTime(at)) = changed_at {
+        return Ok(change.made_at(at));
+    }
+    if found {
+        // The row was there, so it was the key that stood in the way.
+        return Err(RepositoryError::KeyTaken);
+    }
+    // Of two callers with one key, the one that waited for the other's row lock finds the version gone. A look with a
+    // fresh snapshot tells it that it was the same request.
+    match request {
+        Some(request) if find::answer(link, &request.key).await?.is_some() => Err(RepositoryError::KeyTaken),
+        Some(_) | None => Err(RepositoryError::VersionConflict),
+    }
+}
+
+pub(super) async fn forget_answers(link: &Link, age: Duration, limit: u32) -> Result<u64, RepositoryError> {
+    let statement = sqlx::query_as::<_, (i64,)>(FORGET_ANSWERS)
+        .bind(interval(age))
+        .bind(i64::from(limit));
+    let (forgotten,) = only(link.write(statement).await?)?;
+    Ok(forgotten.unsigned_abs())
+}

@@ -1,0 +1,90 @@
+//! Claiming what is due, a batch per statement.
+
+use std::collections::HashMap;
+
+use payout_core::payout::{Claim, PayoutId};
+use payout_core::ports::{ClaimRequest, RepositoryError};
+use uuid::Uuid;
+
+use super::interval;
+use super::link::Link;
+use crate::sql::row::{PayoutRow, payout_columns, usable_claim};
+
+/// What happens to the rows that `due` has chosen and locked; `$2` is the lease, `$3` the quiet time, `$4` the worker.
+///
+/// The rows are named by an array, not joined: an array is always looked up in the primary key, whatever the planner
+/// believes of the size of `due`.
+macro_rules! claim_due {
+    ($due:literal) => {
+        concat!(
+            "WITH due AS (",
+            $due,
+            "), claimed AS (
+                UPDATE payouts
+                SET status = 'processing',
+                    fence = fence + 1,
+                    claims = claims + 1,
+                    version = version + 1,
+                    updated_at = now(),
+                    claimed_at = now(),
+                    due_at = now() + $2,
+                    quiet_at = GREATEST(quiet_at, now() + $3),
+                    first_submitted_at = COALESCE(first_submitted_at, now())
+                WHERE id = ANY (ARRAY(SELECT id FROM due))
+                RETURNING ",
+            payout_columns!(),
+            "), logged AS (
+                INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor)
+                SELECT id, generation, fence, claimed_at, 'claimed', 'processing', $4 FROM claimed
+            )
+            SELECT ",
+            payout_columns!(),
+            " FROM claimed JOIN due USING (id) ORDER BY due.waiting_since"
+        )
+    };
+}
+
+/// The longest due. The constant limit within tells the planner that few rows are wanted, so that it walks the partial
+/// index in order and never sorts a backlog of millions; the parameter alone would not.
+const SWEEP: &str = claim_due!(
+    "SELECT id, waiting_since FROM (
+        SELECT id, due_at AS waiting_since
+        FROM payouts
+        WHERE due_at <= now()
+        ORDER BY due_at
+        LIMIT 1000
+        FOR UPDATE SKIP LOCKED
+    ) AS oldest LIMIT $1"
+);
+
+/// These, where due. COALESCE hides the condition from the partial index: with statistics from a time when little was
+/// due, the planner would walk that index, the whole backlog, in place of a hundred look-ups by id.
+const BY_ID: &str = claim_due!(
+    "SELECT id, due_at AS waiting_since
+    FROM payouts
+    WHERE id = ANY ($5) AND COALESCE(due_at, 'infinity') <= now()
+    ORDER BY id
+    LIMIT $1
+    FOR UPDATE SKIP LOCKED"
+);
+
+pub(super) async fn claim(link: &Link, request: &ClaimRequest) -> Result<Vec<Claim>, RepositoryError> {
+    let mut statement = sqlx::query_as::<_, PayoutRow>(if request.only.is_some() { BY_ID } else { SWEEP })
+        .bind(i64::from(request.limit))
+        .bind(interval(request.lease))
+        .bind(interval(request.quiet_after))
+        .bind(request.worker.as_str());
+    if let Some(ids) = &request.only {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        statement = statement.bind(ids.iter().map(|id| id.as_uuid()).collect::<Vec<Uuid>>());
+    }
+    let rows = link.write(statement).await?;
+    let mut claims: Vec<Claim> = rows.into_iter().filter_map(usable_claim).collect();
+    if let Some(ids) = &request.only {
+        let places: HashMap<PayoutId, usize> = ids.iter().copied().zip(0..).collect();
+        claims.sort_by_key(|claim| places.get(&claim.payout().id()).copied());
+    }
+    Ok(claims)
+}

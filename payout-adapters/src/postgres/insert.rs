@@ -1,0 +1,143 @@
+//! Inserting payouts: idempotency records, payouts and events of the whole batch in one statement.
+
+use std::collections::HashMap;
+
+use payout_core::Timestamp;
+use payout_core::payout::NewPayout;
+use payout_core::ports::{Insertion, RepositoryError, Search};
+use rust_decimal::Decimal;
+use uuid::Uuid;
+
+use super::link::Link;
+use crate::sql::error::refused;
+use crate::sql::row::{snapshot, stored_at};
+use crate::sql::stored::{StoredTime, without_nul};
+
+/// A payout is written if it has no key or won it. Keys are taken in their order, so that two batches which share some
+/// wait for each other in one direction only; of two rows with one key, the first in the batch wins.
+const INSERT: &str = "
+    WITH incoming AS (
+        SELECT * FROM UNNEST(
+            $1::uuid[], $2::numeric[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+            $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bytea[], $14::text[]
+        ) WITH ORDINALITY AS row (
+            id, amount, currency, recipient_account, recipient_name, recipient_name_folded, description,
+            scheduled_at, actor, request_id, reason, key, fingerprint, snapshot, place
+        )
+    ), won AS (
+        INSERT INTO idempotency_keys (key, created_at, payout_id, fingerprint, snapshot)
+        SELECT key, now(), id, fingerprint, snapshot
+        FROM incoming
+        WHERE key IS NOT NULL
+        ORDER BY key COLLATE \"C\", place
+        ON CONFLICT (key) DO NOTHING
+        RETURNING payout_id
+    ), stored AS (
+        INSERT INTO payouts (
+            id, generation, claims, fence, version, created_at, updated_at, due_at, needs_review, amount, currency,
+            status, recipient_account, recipient_name, recipient_name_folded, description
+        )
+        SELECT
+            id, 0, 0, 0, 1, now(), now(), GREATEST(scheduled_at, now()), false, amount, currency,
+            'pending', recipient_account, recipient_name, recipient_name_folded, description
+        FROM incoming
+        WHERE key IS NULL OR id IN (SELECT payout_id FROM won)
+        RETURNING id, created_at
+    ), logged AS (
+        INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, request_id, detail)
+        SELECT id, 0, 0, created_at, 'created', 'pending', actor, request_id, reason
+        FROM stored JOIN incoming USING (id)
+    )
+    SELECT id, created_at FROM stored";
+
+pub(super) async fn insert(link: &Link, batch: &[NewPayout]) -> Result<Vec<Insertion>, RepositoryError> {
+    if batch.is_empty() {
+        return Ok(Vec::new());
+    }
+    let columns = Columns::of(batch)?;
+    let statement = sqlx::query_as::<_, (Uuid, StoredTime)>(INSERT)
+        .bind(columns.ids)
+        .bind(columns.amounts)
+        .bind(columns.currencies)
+        .bind(columns.accounts)
+        .bind(columns.names)
+        .bind(columns.folded_names)
+        .bind(columns.descriptions)
+        .bind(columns.scheduled)
+        .bind(columns.actors)
+        .bind(columns.request_ids)
+        .bind(columns.reasons)
+        .bind(columns.keys)
+        .bind(columns.fingerprints)
+        .bind(columns.snapshots);
+    let mut stored: HashMap<Uuid, Timestamp> = link
+        .write(statement)
+        .await?
+        .into_iter()
+        .map(|(id, at)| (id, at.0))
+        .collect();
+    batch
+        .iter()
+        .map(|new| match (stored.remove(&new.id.as_uuid()), &new.request) {
+            (Some(now), _) => Ok(Insertion::Stored(stored_at(new, now))),
+            (None, Some(_)) => Ok(Insertion::KeyTaken),
+            (None, None) => Err(refused("the insert did not answer for a payout")),
+        })
+        .collect()
+}
+
+/// The batch by columns, as UNNEST takes it.
+#[derive(Default)]
+struct Columns<'a> {
+    ids: Vec<Uuid>,
+    amounts: Vec<Decimal>,
+    currencies: Vec<&'a str>,
+    accounts: Vec<&'a str>,
+    names: Vec<&'a str>,
+    folded_names: Vec<String>,
+    descriptions: Vec<&'a str>,
+    scheduled: Vec<Option<Timestamp>>,
+    actors: Vec<&'a str>,
+    request_ids: Vec<Option<String>>,
+    reasons: Vec<Option<String>>,
+    keys: Vec<Option<&'a str>>,
+    fingerprints: Vec<Option<&'a [u8]>>,
+    snapshots: Vec<Option<String>>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(batch: &'a [NewPayout]) -> Result<Self, RepositoryError> {
+        let mut columns = Self::default();
+        for new in batch {
+            let draft = &new.draft;
+            columns.ids.push(new.id.as_uuid());
+            columns.amounts.push(draft.money.amount());
+            columns.currencies.push(draft.money.currency().code());
+            columns.accounts.push(draft.recipient_account.as_str());
+            columns.names.push(draft.recipient_name.as_str());
+            columns
+                .folded_names
+                .push(Search::fold_name(draft.recipient_name.as_str()));
+            columns.descriptions.push(draft.description.as_str());
+            columns.scheduled.push(new.scheduled_at);
+            columns.actors.push(new.caller.actor.as_str());
+            columns
+                .request_ids
+                .push(new.caller.request_id.as_deref().map(without_nul));
+            columns
+                .reasons
+                .push(new.caller.reason.as_deref().map(without_nul));
+            let request = new.request.as_ref();
+            columns.keys.push(request.map(|request| request.key.as_str()));
+            columns
+                .fingerprints
+                .push(request.map(|request| request.fingerprint.as_bytes().as_slice()));
+            // The times in it are put in when it is read.
+            let answer = request
+                .map(|_| snapshot(&stored_at(new, Timestamp::UNIX_EPOCH)))
+                .transpose()?;
+            columns.snapshots.push(answer);
+        }
+        Ok(columns)
+    }
+}

@@ -1,0 +1,202 @@
+//! The pool, and how its connections fail and recover.
+//!
+//! A ping before each use would cost 15 % of the throughput, so a connection is only doubted with a reason: it lay
+//! idle for a while, or it is older than the last time that one of them broke (a restart of the server breaks them all).
+//!
+//! A read whose connection broke is repeated once. A write is not: it may have been made.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use payout_core::ports::{Clock, RepositoryError, System};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow, Postgres};
+use sqlx::query::QueryAs;
+use sqlx::{ConnectOptions, Connection, FromRow};
+
+use super::PostgresOptions;
+use crate::sql::error::{
+    SqlError, breaks_connection, deadline_passed, is_deadline, refused, repository_error,
+};
+
+/// A statement with its arguments, ready to run.
+pub(super) type Statement<'q, Row> = QueryAs<'q, Postgres, Row, PgArguments>;
+
+/// Idle for longer than this, a connection is pinged before it is used.
+const DOUBTED_AFTER_IDLE: Duration = Duration::from_secs(1);
+
+/// The server gives up by itself first; this is for a server that does not answer at all.
+const PATIENCE_PAST_STATEMENT_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[derive(Clone)]
+pub(super) struct Link {
+    pool: PgPool,
+    trouble: Arc<Trouble>,
+    /// For a connection of one's own, without the limits of the pool's.
+    pub(super) unlimited: PgConnectOptions,
+    deadline: Duration,
+}
+
+/// When a connection last broke.
+struct Trouble {
+    clock: System,
+    /// Microseconds of the monotonic clock; 0 for never.
+    at: AtomicU64,
+}
+
+impl Trouble {
+    fn now(&self) -> u64 {
+        u64::try_from(self.clock.monotonic().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn note(&self) {
+        self.at.store(self.now().max(1), Ordering::Relaxed);
+    }
+
+    /// Whether a connection of this age was there when the last one broke.
+    fn touches(&self, age: Duration) -> bool {
+        let at = self.at.load(Ordering::Relaxed);
+        at > 0 && age.as_micros() >= u128::from(self.now().saturating_sub(at))
+    }
+}
+
+impl Link {
+    pub(super) fn new(url: &str, options: &PostgresOptions) -> Result<Self, RepositoryError> {
+        // The parser's error may quote the URL, and with it the password.
+        let parsed: Result<PgConnectOptions, _> = url.parse();
+        let unlimited = parsed
+            .map_err(|_| refused("this is not the URL of a PostgreSQL database"))?
+            .application_name(&options.application_name)
+            .disable_statement_logging();
+        let statement_timeout = format!("{}ms", options.statement_timeout.as_millis());
+        let limited = unlimited.clone().options([
+            ("statement_timeout", statement_timeout.as_str()),
+            ("idle_in_transaction_session_timeout", statement_timeout.as_str()),
+            ("default_transaction_isolation", "read committed"),
+            // Compiling takes longer than any of these statements.
+            ("jit", "off"),
+        ]);
+        let trouble = Arc::new(Trouble {
+            clock: System::default(),
+            at: AtomicU64::new(0),
+        });
+        let doubts = trouble.clone();
+        let pool = PgPoolOptions::new()
+            .max_connections(options.max_connections)
+            .acquire_timeout(options.acquire_timeout)
+            .test_before_acquire(false)
+            .before_acquire(move |connection, meta| {
+                let doubts = doubts.clone();
+                Box::pin(async move {
+                    if doubts.touches(meta.age) {
+                        return Ok(false);
+                    }
+                    if meta.idle_for > DOUBTED_AFTER_IDLE {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .connect_lazy_with(limited);
+        let deadline = options.statement_timeout + PATIENCE_PAST_STATEMENT_TIMEOUT;
+        Ok(Self {
+            pool,
+            trouble,
+            unlimited,
+            deadline,
+        })
+    }
+
+    /// Runs a statement that changes nothing, again if its connection breaks.
+    pub(super) async fn read<'q, Row>(
+        &self,
+        statement: impl Fn() -> Statement<'q, Row> + Send,
+    ) -> Result<Vec<Row>, RepositoryError>
+    where
+        Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        let first = self.run(statement()).await;
+        let rows = match first {
+            Err(error) if breaks_connection(&error) && !is_deadline(&error) => self.run(statement()).await,
+            other => other,
+        };
+        rows.map_err(repository_error)
+    }
+
+    /// Runs a statement that writes, once.
+    pub(super) async fn write<Row>(&self, statement: Statement<'_, Row>) -> Result<Vec<Row>, RepositoryError>
+    where
+        Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        self.run(statement).await.map_err(repository_error)
+    }
+
+    async fn run<Row>(&self, statement: Statement<'_, Row>) -> Result<Vec<Row>, sqlx::Error>
+    where
+        Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        let mut connection = InUse {
+            connection: self.pool.acquire().await?,
+            answered: false,
+        };
+        let answer = tokio::time::timeout(self.deadline, statement.fetch_all(&mut **connection)).await;
+        let result = answer.unwrap_or_else(|_| Err(deadline_passed(self.deadline)));
+        match &result {
+            Err(error) if breaks_connection(error) => self.trouble.note(),
+            Ok(_) | Err(_) => connection.answered = true,
+        }
+        result
+    }
+
+    pub(super) async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// A connection that goes back to the pool only if its answer was read to the end: of one that was given up half way,
+/// because its caller went away or its time was over, nobody knows what it will say next.
+struct InUse {
+    connection: PoolConnection<Postgres>,
+    answered: bool,
+}
+
+impl Deref for InUse {
+    type Target = PoolConnection<Postgres>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.connection
+    }
+}
+
+impl DerefMut for InUse {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.connection
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+/// Never the options: they have the password.
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("connections", &self.pool.size())
+            .finish_non_exhaustive()
+    }
+}
+
+/// An answer that must have one row.
+pub(super) fn only<Row>(rows: Vec<Row>) -> Result<Row, RepositoryError> {
+    rows.into_iter()
+        .next()
+        .ok_or_else(|| refused(SqlError::Driver(sqlx::Error::RowNotFound)))
+}

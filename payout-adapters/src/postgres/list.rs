@@ -1,0 +1,235 @@
+//! Pages and counts.
+//!
+//! Every page is bounded by places in the order `(created_at, id)` and read along an index in that order, so that it
+//! costs the same at any depth. A prepared statement is soon planned once for all values, so each of the two shapes that
+//! most pages have is a statement of its own that only one index fits. All else is planned anew each time, with the
+//! values at hand: conditions on absent parameters then vanish, and the planner sees how common a prefix or a status is.
+
+use payout_core::payout::{Payout, Status};
+use payout_core::ports::{Count, Filter, ListQuery, RepositoryError};
+
+use super::link::{Link, Statement, only};
+use crate::sql::row::{PayoutRow, payout_columns};
+use crate::sql::window::{NameRange, Page, Shape, Window, counted};
+
+/// The longest page of the prepared statements. Their constant limit tells the planner that few rows are wanted; the
+/// parameter alone would not.
+const LONGEST_PREPARED_PAGE: i64 = 1000;
+
+/// A pair of statements, by [`Direction`](crate::sql::window::Direction).
+macro_rules! both_directions {
+    ($statement:ident) => {
+        [$statement!("DESC", "DESC"), $statement!("ASC", "ASC")]
+    };
+}
+
+macro_rules! prepared_page {
+    ($condition:literal, $at:literal, $id:literal) => {
+        concat!(
+            "SELECT ",
+            payout_columns!(),
+            " FROM (
+                SELECT * FROM payouts
+                WHERE deleted_at IS NULL AND (created_at, id) > ($1, $2) AND (created_at, id) < ($3, $4)",
+            $condition,
+            " ORDER BY created_at ",
+            $at,
+            ", id ",
+            $id,
+            " LIMIT 1000
+            ) AS page ORDER BY created_at ",
+            $at,
+            ", id ",
+            $id,
+            " LIMIT $5"
+        )
+    };
+}
+
+macro_rules! page_of_all {
+    ($at:literal, $id:literal) => {
+        prepared_page!("", $at, $id)
+    };
+}
+
+macro_rules! page_of_status {
+    ($at:literal, $id:literal) => {
+        prepared_page!(" AND status = $6", $at, $id)
+    };
+}
+
+/// What is left of a filter once its times and its search are taken care of.
+macro_rules! window_and_filter {
+    () => {
+        "deleted_at IS NULL
+            AND (created_at, id) > ($1, $2) AND (created_at, id) < ($3, $4)
+            AND (cardinality($5::text[]) = 0 OR status = ANY ($5))
+            AND ($6::text IS NULL OR currency = $6)
+            AND ($7::boolean IS NULL OR needs_review = $7)"
+    };
+}
+
+macro_rules! page_of_any {
+    ($at:literal, $id:literal) => {
+        concat!(
+            "SELECT ",
+            payout_columns!(),
+            " FROM payouts WHERE ",
+            window_and_filter!(),
+            " ORDER BY created_at ",
+            $at,
+            ", id ",
+            $id,
+            " LIMIT $8 OFFSET $9"
+        )
+    };
+}
+
+/// The two ways to match, each along its own index and no further than the page, then merged. In one condition the two
+/// would have to be found whole and sorted.
+macro_rules! page_of_search {
+    ($at:literal, $id:literal) => {
+        concat!(
+            "SELECT ",
+            payout_columns!(),
+            " FROM ((
+                SELECT * FROM payouts WHERE ",
+            window_and_filter!(),
+            " AND recipient_account = $10
+                ORDER BY created_at ",
+            $at,
+            ", id ",
+            $id,
+            " LIMIT $8 + $9
+            ) UNION ALL (
+                SELECT * FROM payouts WHERE ",
+            window_and_filter!(),
+            " AND recipient_name_folded >= $11 AND recipient_name_folded < $12 AND recipient_account <> $10
+                ORDER BY created_at ",
+            $at,
+            ", id ",
+            $id,
+            " LIMIT $8 + $9
+            )) AS page ORDER BY created_at ",
+            $at,
+            ", id ",
+            $id,
+            " LIMIT $8 OFFSET $9"
+        )
+    };
+}
+
+const PAGE_OF_ALL: [&str; 2] = both_directions!(page_of_all);
+const PAGE_OF_STATUS: [&str; 2] = both_directions!(page_of_status);
+const PAGE_OF_ANY: [&str; 2] = both_directions!(page_of_any);
+const PAGE_OF_SEARCH: [&str; 2] = both_directions!(page_of_search);
+
+/// Counting stops at the limit; without one (NULL) it goes to the end.
+const COUNT_ALL: &str =
+    "SELECT count(*) FROM (SELECT FROM payouts WHERE deleted_at IS NULL LIMIT $1) AS counted";
+
+const COUNT_ANY: &str = concat!(
+    "SELECT count(*) FROM (SELECT FROM payouts WHERE ",
+    window_and_filter!(),
+    " LIMIT $8) AS counted"
+);
+
+const COUNT_SEARCH: &str = concat!(
+    "SELECT count(*) FROM (SELECT FROM payouts WHERE ",
+    window_and_filter!(),
+    " AND (recipient_account = $9 OR (recipient_name_folded >= $10 AND recipient_name_folded < $11))
+    LIMIT $8) AS counted"
+);
+
+pub(super) async fn list(link: &Link, query: &ListQuery) -> Result<Vec<Payout>, RepositoryError> {
+    let mut page = Page::of(query);
+    // The inner limits are limit + offset, which must not overflow.
+    page.offset = page.offset.min(i64::MAX - page.limit);
+    let rows = link.read(|| page_statement(&page, &query.filter)).await?;
+    let payouts = rows
+        .into_iter()
+        .map(PayoutRow::restore)
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(page.in_order(payouts))
+}
+
+fn page_statement<'q>(page: &Page, filter: &'q Filter) -> Statement<'q, PayoutRow> {
+    let direction = page.direction as usize;
+    let is_prepared = page.offset == 0 && page.limit <= LONGEST_PREPARED_PAGE;
+    match Shape::of(filter) {
+        Shape::All if is_prepared => within(PAGE_OF_ALL[direction], page.window).bind(page.limit),
+        Shape::Status(status) if is_prepared => within(PAGE_OF_STATUS[direction], page.window)
+            .bind(page.limit)
+            .bind(status.as_str()),
+        Shape::All | Shape::Status(_) | Shape::Other => {
+            let statement = filtered(PAGE_OF_ANY[direction], page.window, filter);
+            statement.bind(page.limit).bind(page.offset)
+        }
+        Shape::Search(search) => {
+            let names = NameRange::of(search);
+            let statement = filtered(PAGE_OF_SEARCH[direction], page.window, filter);
+            let statement = statement.bind(page.limit).bind(page.offset);
+            statement
+                .bind(search.account().to_owned())
+                .bind(names.from)
+                .bind(names.to)
+        }
+    }
+}
+
+pub(super) async fn count(
+    link: &Link,
+    filter: &Filter,
+    at_most: Option<u64>,
+) -> Result<Count, RepositoryError> {
+    // One more than asked for tells whether there are more.
+    let limit = at_most.map(|at_most| i64::try_from(at_most).unwrap_or(i64::MAX).saturating_add(1));
+    let is_unfiltered = *filter == Filter::default();
+    let rows = link
+        .read(|| {
+            if is_unfiltered {
+                return sqlx::query_as::<_, (i64,)>(COUNT_ALL).bind(limit);
+            }
+            let window = Window::of(filter);
+            match Shape::of(filter) {
+                Shape::All | Shape::Status(_) | Shape::Other => {
+                    filtered(COUNT_ANY, window, filter).bind(limit)
+                }
+                Shape::Search(search) => {
+                    let names = NameRange::of(search);
+                    let statement = filtered(COUNT_SEARCH, window, filter).bind(limit);
+                    statement
+                        .bind(search.account().to_owned())
+                        .bind(names.from)
+                        .bind(names.to)
+                }
+            }
+        })
+        .await?;
+    let (found,) = only(rows)?;
+    Ok(counted(found, at_most))
+}
+
+fn within<'q, Row>(statement: &'static str, window: Window) -> Statement<'q, Row>
+where
+    Row: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
+{
+    let (above, below) = (window.above, window.below);
+    sqlx::query_as(statement)
+        .bind(above.0)
+        .bind(above.1)
+        .bind(below.0)
+        .bind(below.1)
+}
+
+fn filtered<'q, Row>(statement: &'static str, window: Window, filter: &Filter) -> Statement<'q, Row>
+where
+    Row: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
+{
+    within(statement, window)
+        .bind(filter.statuses.iter().copied().map(Status::as_str).collect::<Vec<_>>())
+        .bind(filter.currency.map(|currency| currency.code()))
+        .bind(filter.needs_review)
+        // Planned with the values at hand.
+        .persistent(false)
+}

@@ -1,0 +1,173 @@
+//! What a driver's error means to a caller: try again, or do not.
+
+use std::io;
+use std::time::Duration;
+
+use payout_core::ports::RepositoryError;
+use sqlx::error::DatabaseError;
+
+/// The source of a [`RepositoryError`]. It has the server's words, but neither its detail nor its hint: those quote
+/// the row, and with it personal data.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SqlError {
+    /// A table or a column is missing.
+    #[error("the schema is not migrated: {message}")]
+    NotMigrated { message: String },
+    /// The database answered with an error.
+    #[error("{message} (code {code})")]
+    Database { code: String, message: String },
+    /// No answer in time; the statement may still be running.
+    #[error("no answer within {0:?}")]
+    Deadline(Duration),
+    /// The migrations and what the database says of them do not fit together.
+    #[error("the migration failed: {0}")]
+    Migration(String),
+    /// A stored value is none of its type.
+    #[error("column {column} holds what cannot be: {problem}")]
+    Broken { column: &'static str, problem: String },
+    /// The driver failed, or could not connect.
+    #[error(transparent)]
+    Driver(sqlx::Error),
+}
+
+/// Repeating will not help.
+pub(crate) fn refused(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> RepositoryError {
+    RepositoryError::Refused(error.into())
+}
+
+/// Repeating may help.
+pub(crate) fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> RepositoryError {
+    RepositoryError::Unavailable(error.into())
+}
+
+/// Sorts a driver's error.
+pub(crate) fn repository_error(error: sqlx::Error) -> RepositoryError {
+    if let sqlx::Error::Database(error) = &error {
+        return database_error(&**error);
+    }
+    let passing = matches!(
+        error,
+        sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::BeginFailed
+    );
+    let error = SqlError::Driver(error);
+    if passing {
+        unavailable(error)
+    } else {
+        refused(error)
+    }
+}
+
+fn database_error(error: &dyn DatabaseError) -> RepositoryError {
+    let code = error.code().unwrap_or_default().into_owned();
+    let message = error.message().to_owned();
+    if is_schema_missing(&code, &message) {
+        return unavailable(SqlError::NotMigrated { message });
+    }
+    let passing = is_passing(&code);
+    let error = SqlError::Database { code, message };
+    if passing {
+        unavailable(error)
+    } else {
+        refused(error)
+    }
+}
+
+/// Whether a table or a column is missing: the code is older than the schema, or nobody has migrated yet.
+fn is_schema_missing(code: &str, message: &str) -> bool {
+    match code {
+        // undefined_table, undefined_column.
+        "42P01" | "42703" => true,
+        // SQLite has one code for all of its own errors.
+        "1" => message.starts_with("no such table") || message.contains("no such column"),
+        _ => false,
+    }
+}
+
+/// Whether the store itself cannot, rather than will not. A SQLSTATE has five characters, SQLite's codes fewer, so the
+/// two never meet.
+fn is_passing(code: &str) -> bool {
+    if let ([b'0'..=b'9' | b'A'..=b'Z', ..], 5) = (code.as_bytes(), code.len()) {
+        // Connection; wrong password and missing database, which an operator can mend; a rolled back transaction
+        // (deadlock, serialization); resources; operator's intervention (shutdown, statement timeout); the system.
+        let class = matches!(&code[..2], "08" | "28" | "3D" | "40" | "53" | "57" | "58");
+        // lock_not_available; read_only_sql_transaction, as a standby says right after a failover.
+        return class || matches!(code, "55P03" | "25006");
+    }
+    // The low byte is the kind of error, the rest its reason:
+    // busy, locked, out of memory, read-only, interrupted, I/O error, disk full, cannot open, lock protocol.
+    code.parse::<u32>()
+        .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 7 | 8 | 9 | 10 | 13 | 14 | 15))
+}
+
+/// Whether the connection that the error came from is of no more use.
+#[cfg(feature = "postgres")]
+pub(crate) fn breaks_connection(error: &sqlx::Error) -> bool {
+    match error.as_database_error() {
+        // admin_shutdown, crash_shutdown, cannot_connect_now, idle_session_timeout; class 08, connection exception.
+        Some(error) => error.code().is_some_and(|code| {
+            matches!(&*code, "57P01" | "57P02" | "57P03" | "57P05") || code.starts_with("08")
+        }),
+        None => matches!(
+            error,
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_)
+        ),
+    }
+}
+
+/// The deadline passed, as the driver's error that it is nearest to.
+#[cfg(feature = "postgres")]
+pub(crate) fn deadline_passed(after: Duration) -> sqlx::Error {
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, SqlError::Deadline(after)))
+}
+
+/// Whether it is the error of [`deadline_passed`].
+#[cfg(feature = "postgres")]
+pub(crate) fn is_deadline(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut)
+}
+
+/// A migration failed.
+pub(crate) fn migration_error(error: sqlx::migrate::MigrateError) -> RepositoryError {
+    use sqlx::migrate::MigrateError::{Execute, ExecuteMigration};
+
+    if let Execute(error) | ExecuteMigration(error, _) = error {
+        return repository_error(error);
+    }
+    refused(SqlError::Migration(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_by_itself_is_worth_repeating() {
+        for code in [
+            "08006", "40P01", "40001", "53300", "57P01", "57014", "55P03", "58030", "25006", "5", "517", "13",
+        ] {
+            assert!(is_passing(code), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_the_data_breaks_is_not() {
+        for code in [
+            "23505", "23514", "22P02", "42601", "XX000", "19", "1555", "2067", "275", "11", "", "x",
+        ] {
+            assert!(!is_passing(code), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_missing_table_is_known_in_both_dialects() {
+        assert!(is_schema_missing("42P01", "relation \"payouts\" does not exist"));
+        assert!(is_schema_missing("1", "no such table: payouts"));
+        assert!(!is_schema_missing("1", "near \"SELEC\": syntax error"));
+    }
+}

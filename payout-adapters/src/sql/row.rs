@@ -1,0 +1,202 @@
+//! The rows as both dialects select them, and their way into the domain.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use payout_core::Timestamp;
+use payout_core::idempotency::{Fingerprint, Snapshot, StoredAnswer};
+use payout_core::money::{Currency, Money};
+use payout_core::payout::{
+    Actor, Claim, Description, Event, EventKind, Failure, NewPayout, Payout, PayoutId, PayoutParts,
+    ProviderReference, RecipientAccount, RecipientName, Status,
+};
+use payout_core::ports::RepositoryError;
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::error::{SqlError, refused};
+use super::stored::{StoredAmount, StoredTime, whole_micros};
+
+/// The columns of a [`PayoutRow`], for the constant statements of both dialects.
+macro_rules! payout_columns {
+    () => {
+        "id, amount, currency, recipient_account, recipient_name, description, status, needs_review, \
+         failure_code, failure_message, provider_reference, generation, claims, fence, version, \
+         first_submitted_at, claimed_at, quiet_at, due_at, created_at, updated_at"
+    };
+}
+pub(crate) use payout_columns;
+
+/// A row of `payouts`, but for what no read shows: whether it is deleted, and the folded name.
+#[derive(Debug, FromRow)]
+pub(crate) struct PayoutRow {
+    pub(crate) id: Uuid,
+    amount: StoredAmount,
+    currency: String,
+    recipient_account: String,
+    recipient_name: String,
+    description: String,
+    status: String,
+    needs_review: bool,
+    failure_code: Option<String>,
+    failure_message: Option<String>,
+    provider_reference: Option<String>,
+    generation: i64,
+    claims: i64,
+    fence: i64,
+    version: i64,
+    first_submitted_at: Option<StoredTime>,
+    claimed_at: Option<StoredTime>,
+    quiet_at: Option<StoredTime>,
+    due_at: Option<StoredTime>,
+    created_at: StoredTime,
+    updated_at: StoredTime,
+}
+
+/// A row of `payout_events`.
+#[derive(Debug, FromRow)]
+pub(crate) struct EventRow {
+    kind: String,
+    status: String,
+    generation: i64,
+    fence: i64,
+    actor: String,
+    request_id: Option<String>,
+    detail: Option<String>,
+    at: StoredTime,
+}
+
+/// A row of `idempotency_keys`.
+#[derive(Debug, FromRow)]
+pub(crate) struct AnswerRow {
+    fingerprint: Vec<u8>,
+    snapshot: String,
+    created_at: StoredTime,
+}
+
+/// Says which column is broken, and how.
+fn broken<E: Display>(column: &'static str) -> impl Fn(E) -> RepositoryError {
+    move |problem| {
+        refused(SqlError::Broken {
+            column,
+            problem: problem.to_string(),
+        })
+    }
+}
+
+fn parse<T: FromStr<Err: Display>>(column: &'static str, text: &str) -> Result<T, RepositoryError> {
+    text.parse().map_err(broken(column))
+}
+
+fn number<T: TryFrom<i64, Error: Display>>(column: &'static str, number: i64) -> Result<T, RepositoryError> {
+    T::try_from(number).map_err(broken(column))
+}
+
+impl PayoutRow {
+    /// The payout, if the row is one that a step of the domain leads to.
+    pub(crate) fn restore(self) -> Result<Payout, RepositoryError> {
+        let time = |time: Option<StoredTime>| time.map(|time| time.0);
+        let currency: Currency = parse("currency", &self.currency)?;
+        let failure = match (self.failure_code, self.failure_message) {
+            (Some(code), Some(message)) => Some(Failure::new(&code, &message)),
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => return Err(broken("failure_message")("half a failure")),
+        };
+        let parts = PayoutParts {
+            id: PayoutId::from(self.id),
+            money: Money::restore(self.amount.0, currency).map_err(broken("amount"))?,
+            recipient_account: RecipientAccount::new(&self.recipient_account)
+                .map_err(broken("recipient_account"))?,
+            recipient_name: RecipientName::new(&self.recipient_name).map_err(broken("recipient_name"))?,
+            description: Description::new(&self.description).map_err(broken("description"))?,
+            status: parse("status", &self.status)?,
+            needs_review: self.needs_review,
+            failure,
+            provider_reference: self
+                .provider_reference
+                .as_deref()
+                .and_then(ProviderReference::new),
+            generation: number("generation", self.generation)?,
+            claims: number("claims", self.claims)?,
+            fence: number("fence", self.fence)?,
+            version: number("version", self.version)?,
+            first_submitted_at: time(self.first_submitted_at),
+            claimed_at: time(self.claimed_at),
+            quiet_at: time(self.quiet_at),
+            due_at: time(self.due_at),
+            created_at: self.created_at.0,
+            updated_at: self.updated_at.0,
+        };
+        Payout::restore(parts).map_err(refused)
+    }
+}
+
+/// One broken row must not hold up the payouts that were claimed with it: it is left to its lease, and to a person.
+pub(crate) fn usable_claim(row: PayoutRow) -> Option<Claim> {
+    let id = row.id;
+    match row.restore().map(Claim::new) {
+        Ok(Ok(claim)) => Some(claim),
+        Ok(Err(_)) => None,
+        Err(error) => {
+            let reason = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::error!(payout_id = %id, reason, "a claimed payout cannot be read; it is passed over");
+            None
+        }
+    }
+}
+
+impl EventRow {
+    /// The event.
+    pub(crate) fn restore(self) -> Result<Event, RepositoryError> {
+        Ok(Event {
+            kind: parse::<EventKind>("kind", &self.kind)?,
+            status: parse::<Status>("status", &self.status)?,
+            generation: number("generation", self.generation)?,
+            fence: number("fence", self.fence)?,
+            actor: Actor::new(&self.actor),
+            request_id: self.request_id,
+            detail: self.detail,
+            at: self.at.0,
+        })
+    }
+}
+
+impl AnswerRow {
+    /// The answer as it was given.
+    pub(crate) fn restore(self) -> Result<StoredAnswer, RepositoryError> {
+        let digest: [u8; 32] = self.fingerprint.try_into().map_err(|digest: Vec<u8>| {
+            broken("fingerprint")(format!("{} bytes where a digest has 32", digest.len()))
+        })?;
+        // The parser's error quotes no values, only places.
+        let snapshot: Snapshot = serde_json::from_str(&self.snapshot).map_err(|error| {
+            broken("snapshot")(format!("line {}, column {}", error.line(), error.column()))
+        })?;
+        let payout = snapshot.restore(self.created_at.0).map_err(refused)?;
+        Ok(StoredAnswer {
+            fingerprint: Fingerprint::from(digest),
+            payout,
+        })
+    }
+}
+
+/// A payout as a request is answered, in the text that is stored.
+pub(crate) fn snapshot(payout: &Payout) -> Result<String, RepositoryError> {
+    serde_json::to_string(&Snapshot::of(payout)).map_err(refused)
+}
+
+/// The payout as it is stored at `now`, with the times that the store kept.
+pub(crate) fn stored_at(new: &NewPayout, now: Timestamp) -> Payout {
+    match new.scheduled_at.filter(|at| *at != whole_micros(*at)) {
+        None => new.stored_at(now),
+        Some(at) => NewPayout {
+            scheduled_at: Some(whole_micros(at)),
+            ..new.clone()
+        }
+        .stored_at(now),
+    }
+}
+
+/// A count for a column that counts up from zero.
+pub(crate) fn as_i64(column: &'static str, number: u64) -> Result<i64, RepositoryError> {
+    i64::try_from(number).map_err(broken(column))
+}

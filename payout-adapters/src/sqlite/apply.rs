@@ -1,0 +1,142 @@
+//! A person's change to one payout, and the idempotency records.
+
+use std::time::Duration;
+
+use payout_core::idempotency::IdempotentRequest;
+use payout_core::payout::{Change, Due, Payout};
+use payout_core::ports::{RepositoryError, Search};
+
+use super::store::{Store, Write, to_its_end};
+use crate::sql::error::repository_error;
+use crate::sql::row::{as_i64, snapshot};
+use crate::sql::stored::{as_micros, without_nul};
+
+const TAKE_KEY: &str = "
+    INSERT INTO idempotency_keys (key, created_at, payout_id, fingerprint, snapshot)
+    VALUES (?1, ?2, ?3, ?4, ?5)
+    ON CONFLICT (key) DO NOTHING";
+
+/// The guard is the last line.
+const APPLY: &str = "
+    UPDATE payouts
+    SET version = ?4,
+        updated_at = ?1,
+        due_at = CASE ?5 WHEN 'keep' THEN due_at WHEN 'now' THEN ?1 END,
+        deleted_at = CASE WHEN ?6 THEN ?1 END,
+        status = ?7,
+        needs_review = ?8,
+        generation = ?9,
+        claims = ?10,
+        amount = ?11,
+        currency = ?12,
+        recipient_account = ?13,
+        recipient_name = ?14,
+        recipient_name_folded = ?15,
+        description = ?16,
+        failure_code = ?17,
+        failure_message = ?18,
+        provider_reference = ?19,
+        first_submitted_at = ?20
+    WHERE id = ?2 AND version = ?3 AND deleted_at IS NULL";
+
+const LOG: &str = "
+    INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, request_id, detail)
+    SELECT id, generation, fence, updated_at, ?2, status, ?3, ?4, ?5 FROM payouts WHERE id = ?1";
+
+const FORGET_ANSWERS: &str = "
+    DELETE FROM idempotency_keys
+    WHERE key IN (SELECT key FROM idempotency_keys WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)";
+
+pub(super) async fn apply(
+    store: &Store,
+    change: &Change,
+    request: Option<&IdempotentRequest>,
+) -> Result<Payout, RepositoryError> {
+    let (store, change, request) = (store.clone(), change.clone(), request.cloned());
+    to_its_end(async move {
+        let after = change.after.parts();
+        let due = match change.due {
+            Due::Keep => "keep",
+            Due::Now => "now",
+            Due::Never => "never",
+        };
+        let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
+        if let Some(request) = &request {
+            let take = sqlx::query(TAKE_KEY)
+                .bind(request.key.as_str())
+                .bind(now.timestamp_micros())
+                .bind(after.id.as_uuid())
+                .bind(request.fingerprint.as_bytes().as_slice())
+                .bind(snapshot(&change.after)?);
+            let taken = take.execute(&mut *transaction).await.map_err(repository_error)?;
+            if taken.rows_affected() == 0 {
+                transaction.rollback().await.map_err(repository_error)?;
+                return Err(RepositoryError::KeyTaken);
+            }
+        }
+        let apply = sqlx::query(APPLY)
+            .bind(now.timestamp_micros())
+            .bind(after.id.as_uuid())
+            .bind(as_i64("version", change.expected_version)?)
+            .bind(as_i64("version", after.version)?)
+            .bind(due)
+            .bind(change.deleted)
+            .bind(after.status.as_str())
+            .bind(after.needs_review)
+            .bind(i64::from(after.generation))
+            .bind(i64::from(after.claims))
+            .bind(after.money.amount().to_string())
+            .bind(after.money.currency().code())
+            .bind(after.recipient_account.as_str())
+            .bind(after.recipient_name.as_str())
+            .bind(Search::fold_name(after.recipient_name.as_str()))
+            .bind(after.description.as_str())
+            .bind(after.failure.as_ref().map(|failure| failure.code()))
+            .bind(after.failure.as_ref().map(|failure| failure.message()))
+            .bind(
+                after
+                    .provider_reference
+                    .as_ref()
+                    .map(|reference| reference.as_str()),
+            )
+            .bind(after.first_submitted_at.map(|at| at.timestamp_micros()));
+        if apply
+            .execute(&mut *transaction)
+            .await
+            .map_err(repository_error)?
+            .rows_affected()
+            == 0
+        {
+            transaction.rollback().await.map_err(repository_error)?;
+            return Err(RepositoryError::VersionConflict);
+        }
+        let log = sqlx::query(LOG)
+            .bind(after.id.as_uuid())
+            .bind(change.event.as_str())
+            .bind(change.caller.actor.as_str())
+            .bind(change.caller.request_id.as_deref().map(without_nul))
+            .bind(change.caller.reason.as_deref().map(without_nul));
+        log.execute(&mut *transaction).await.map_err(repository_error)?;
+        transaction.commit().await.map_err(repository_error)?;
+        Ok(change.made_at(now))
+    })
+    .await
+}
+
+pub(super) async fn forget_answers(store: &Store, age: Duration, limit: u32) -> Result<u64, RepositoryError> {
+    let store = store.clone();
+    to_its_end(async move {
+        let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
+        let forget = sqlx::query(FORGET_ANSWERS)
+            .bind(now.timestamp_micros().saturating_sub(as_micros(age)))
+            .bind(i64::from(limit));
+        let forgotten = forget
+            .execute(&mut *transaction)
+            .await
+            .map_err(repository_error)?
+            .rows_affected();
+        transaction.commit().await.map_err(repository_error)?;
+        Ok(forgotten)
+    })
+    .await
+}

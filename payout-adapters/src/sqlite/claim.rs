@@ -1,0 +1,97 @@
+//! Claiming what is due, a batch per transaction.
+
+use std::collections::HashMap;
+
+use payout_core::payout::Claim;
+use payout_core::ports::{ClaimRequest, RepositoryError};
+use uuid::Uuid;
+
+use super::store::{Store, Write, hex, json, to_its_end};
+use crate::sql::error::repository_error;
+use crate::sql::row::{PayoutRow, payout_columns, usable_claim};
+use crate::sql::stored::as_micros;
+
+/// The longest due.
+const SWEEP: &str = "SELECT id FROM payouts WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2";
+
+/// These, where due, in the order that they were asked for. The `+` keeps SQLite from walking everything that is due.
+const BY_ID: &str = "
+    SELECT payouts.id
+    FROM json_each(?3) AS hint CROSS JOIN payouts ON payouts.id = unhex(hint.value)
+    WHERE +due_at <= ?1
+    GROUP BY payouts.id
+    ORDER BY min(hint.key)
+    LIMIT ?2";
+
+/// Nobody writes between the choice and this, so the guard needs no second look.
+const CLAIM: &str = concat!(
+    "UPDATE payouts
+    SET status = 'processing',
+        fence = fence + 1,
+        claims = claims + 1,
+        version = version + 1,
+        updated_at = ?1,
+        claimed_at = ?1,
+        due_at = ?1 + ?3,
+        quiet_at = max(coalesce(quiet_at, 0), ?1 + ?4),
+        first_submitted_at = coalesce(first_submitted_at, ?1)
+    WHERE id IN (SELECT unhex(value) FROM json_each(?2))
+    RETURNING ",
+    payout_columns!()
+);
+
+const LOG: &str = "
+    INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor)
+    SELECT id, generation, fence, claimed_at, 'claimed', 'processing', ?2
+    FROM payouts
+    WHERE id IN (SELECT unhex(value) FROM json_each(?1))";
+
+pub(super) async fn claim(store: &Store, request: &ClaimRequest) -> Result<Vec<Claim>, RepositoryError> {
+    let (store, request) = (store.clone(), request.clone());
+    to_its_end(async move {
+        let hints = match &request.only {
+            Some(ids) => Some(hexes(ids.iter().map(|id| id.as_uuid()))?),
+            None => None,
+        };
+        let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
+        let choice = sqlx::query_as::<_, (Uuid,)>(if hints.is_some() { BY_ID } else { SWEEP })
+            .bind(now.timestamp_micros())
+            .bind(i64::from(request.limit));
+        let choice = match hints {
+            Some(hints) => choice.bind(hints),
+            None => choice,
+        };
+        let chosen = choice
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(repository_error)?;
+        if chosen.is_empty() {
+            transaction.rollback().await.map_err(repository_error)?;
+            return Ok(Vec::new());
+        }
+        let ids = hexes(chosen.iter().map(|(id,)| *id))?;
+        let claim = sqlx::query_as::<_, PayoutRow>(CLAIM)
+            .bind(now.timestamp_micros())
+            .bind(&ids)
+            .bind(as_micros(request.lease))
+            .bind(as_micros(request.quiet_after));
+        let rows = claim
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(repository_error)?;
+        let log = sqlx::query(LOG)
+            .bind(&ids)
+            .bind(request.worker.as_str().to_owned());
+        log.execute(&mut *transaction).await.map_err(repository_error)?;
+        transaction.commit().await.map_err(repository_error)?;
+        let mut claims: Vec<Claim> = rows.into_iter().filter_map(usable_claim).collect();
+        let places: HashMap<Uuid, usize> = chosen.into_iter().map(|(id,)| id).zip(0..).collect();
+        claims.sort_by_key(|claim| places.get(&claim.payout().id().as_uuid()).copied());
+        Ok(claims)
+    })
+    .await
+}
+
+fn hexes(ids: impl Iterator<Item = Uuid>) -> Result<String, RepositoryError> {
+    json(&ids.map(|id| hex(id.as_bytes())).collect::<Vec<_>>())
+}

@@ -1,0 +1,60 @@
+//! Reading one payout, its audit trail, an answer, and the clock.
+
+use payout_core::Timestamp;
+use payout_core::idempotency::{IdempotencyKey, StoredAnswer};
+use payout_core::payout::{Event, Payout, PayoutId};
+use payout_core::ports::RepositoryError;
+
+use super::store::Store;
+use crate::sql::row::{AnswerRow, EventRow, PayoutRow, payout_columns};
+
+const FIND: &str = concat!(
+    "SELECT ",
+    payout_columns!(),
+    " FROM payouts WHERE id = ?1 AND deleted_at IS NULL"
+);
+
+const FIND_ANSWER: &str = "SELECT fingerprint, snapshot, created_at FROM idempotency_keys WHERE key = ?1";
+
+/// A payout has at least the event of its creation, so none at all means that there is no such payout.
+const EVENTS: &str = "
+    SELECT kind, status, generation, fence, actor, request_id, detail, at
+    FROM payout_events
+    WHERE payout_id = ?1 AND EXISTS (SELECT 1 FROM payouts WHERE id = ?1 AND deleted_at IS NULL)
+    ORDER BY sequence";
+
+/// The file answers; the time is the clock's.
+const ANSWERS: &str = "SELECT count(*) FROM sqlite_schema";
+
+pub(super) async fn payout(store: &Store, id: PayoutId) -> Result<Option<Payout>, RepositoryError> {
+    let rows = store
+        .read(sqlx::query_as::<_, PayoutRow>(FIND).bind(id.as_uuid()))
+        .await?;
+    rows.into_iter().next().map(PayoutRow::restore).transpose()
+}
+
+pub(super) async fn answer(
+    store: &Store,
+    key: &IdempotencyKey,
+) -> Result<Option<StoredAnswer>, RepositoryError> {
+    let rows = store
+        .read(sqlx::query_as::<_, AnswerRow>(FIND_ANSWER).bind(key.as_str()))
+        .await?;
+    rows.into_iter().next().map(AnswerRow::restore).transpose()
+}
+
+pub(super) async fn events(store: &Store, id: PayoutId) -> Result<Option<Vec<Event>>, RepositoryError> {
+    let rows = store
+        .read(sqlx::query_as::<_, EventRow>(EVENTS).bind(id.as_uuid()))
+        .await?;
+    let events = rows
+        .into_iter()
+        .map(EventRow::restore)
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok((!events.is_empty()).then_some(events))
+}
+
+pub(super) async fn now(store: &Store) -> Result<Timestamp, RepositoryError> {
+    store.read(sqlx::query_as::<_, (i64,)>(ANSWERS)).await?;
+    Ok(store.now())
+}

@@ -1,0 +1,208 @@
+//! Pages and counts.
+//!
+//! Every page is bounded by places in the order `(created_at, id)` and read along an index in that order. SQLite plans a
+//! statement before it knows the parameters, so each condition that has an index of its own has a statement of its own;
+//! the rest filters on the way.
+
+use payout_core::payout::{Payout, Status};
+use payout_core::ports::{Count, Filter, ListQuery, RepositoryError};
+
+use super::store::{Statement, Store, json};
+use crate::sql::error::refused;
+use crate::sql::row::{PayoutRow, payout_columns};
+use crate::sql::window::{NameRange, Page, Shape, Window, counted};
+
+/// A pair of statements, by [`Direction`](crate::sql::window::Direction).
+macro_rules! both_directions {
+    ($statement:ident) => {
+        [$statement!("DESC", "DESC"), $statement!("ASC", "ASC")]
+    };
+}
+
+/// The window, and what is left of a filter once its times and its search are taken care of. A filter by statuses is a
+/// JSON list; PostgreSQL has arrays.
+macro_rules! window_and_filter {
+    () => {
+        "deleted_at IS NULL
+            AND (created_at, id) > (?1, ?2) AND (created_at, id) < (?3, ?4)
+            AND (?5 = '[]' OR status IN (SELECT value FROM json_each(?5)))
+            AND (?6 IS NULL OR currency = ?6)
+            AND (?7 IS NULL OR needs_review = ?7)"
+    };
+}
+
+macro_rules! page {
+    ($condition:literal, $at:literal, $id:literal) => {
+        concat!(
+            "SELECT ",
+            payout_columns!(),
+            " FROM payouts WHERE ",
+            window_and_filter!(),
+            $condition,
+            " ORDER BY created_at ",
+            $at,
+            ", id ",
+            $id,
+            " LIMIT ?8 OFFSET ?9"
+        )
+    };
+}
+
+macro_rules! page_of_any {
+    ($at:literal, $id:literal) => {
+        page!("", $at, $id)
+    };
+}
+
+macro_rules! page_of_status {
+    ($at:literal, $id:literal) => {
+        page!(" AND status = ?10", $at, $id)
+    };
+}
+
+/// The two ways to match, each along its own index, then merged.
+macro_rules! page_of_search {
+    ($at:literal, $id:literal) => {
+        concat!(
+            "SELECT ",
+            payout_columns!(),
+            " FROM (
+                SELECT * FROM (
+                    SELECT * FROM payouts WHERE ",
+            window_and_filter!(),
+            " AND recipient_account = ?10
+                    ORDER BY created_at ",
+            $at,
+            ", id ",
+            $id,
+            " LIMIT ?8 + ?9
+                ) UNION ALL SELECT * FROM (
+                    SELECT * FROM payouts INDEXED BY payouts_by_name WHERE ",
+            window_and_filter!(),
+            " AND recipient_name_folded >= ?11 AND recipient_name_folded < ?12 AND recipient_account <> ?10
+                    ORDER BY created_at ",
+            $at,
+            ", id ",
+            $id,
+            " LIMIT ?8 + ?9
+                )
+            ) ORDER BY created_at ",
+            $at,
+            ", id ",
+            $id,
+            " LIMIT ?8 OFFSET ?9"
+        )
+    };
+}
+
+const PAGE_OF_ANY: [&str; 2] = both_directions!(page_of_any);
+const PAGE_OF_STATUS: [&str; 2] = both_directions!(page_of_status);
+const PAGE_OF_SEARCH: [&str; 2] = both_directions!(page_of_search);
+
+/// Counting stops at the limit; without one (-1) it goes to the end.
+const COUNT_ANY: &str = concat!(
+    "SELECT count(*) FROM (SELECT 1 FROM payouts WHERE ",
+    window_and_filter!(),
+    " LIMIT ?8)"
+);
+
+const COUNT_STATUS: &str = concat!(
+    "SELECT count(*) FROM (SELECT 1 FROM payouts WHERE ",
+    window_and_filter!(),
+    " AND status = ?9 LIMIT ?8)"
+);
+
+const COUNT_SEARCH: &str = concat!(
+    "SELECT count(*) FROM (
+        SELECT 1 FROM payouts WHERE ",
+    window_and_filter!(),
+    " AND recipient_account = ?9
+        UNION ALL
+        SELECT 1 FROM payouts INDEXED BY payouts_by_name WHERE ",
+    window_and_filter!(),
+    " AND recipient_name_folded >= ?10 AND recipient_name_folded < ?11 AND recipient_account <> ?9
+        LIMIT ?8
+    )"
+);
+
+pub(super) async fn list(store: &Store, query: &ListQuery) -> Result<Vec<Payout>, RepositoryError> {
+    let page = Page::of(query);
+    let direction = page.direction as usize;
+    // The inner limits are limit + offset, which must not overflow.
+    let offset = page.offset.min(i64::MAX - page.limit);
+    let paged = |statement| {
+        Ok::<_, RepositoryError>(
+            filtered(statement, page.window, &query.filter)?
+                .bind(page.limit)
+                .bind(offset),
+        )
+    };
+    let statement = match Shape::of(&query.filter) {
+        Shape::All | Shape::Other => paged(PAGE_OF_ANY[direction])?,
+        Shape::Status(status) => paged(PAGE_OF_STATUS[direction])?.bind(status.as_str()),
+        Shape::Search(search) => {
+            let names = NameRange::of(search);
+            let statement = paged(PAGE_OF_SEARCH[direction])?;
+            statement
+                .bind(search.account().to_owned())
+                .bind(names.from)
+                .bind(names.to)
+        }
+    };
+    let rows: Vec<PayoutRow> = store.read(statement).await?;
+    let payouts = rows
+        .into_iter()
+        .map(PayoutRow::restore)
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(page.in_order(payouts))
+}
+
+pub(super) async fn count(
+    store: &Store,
+    filter: &Filter,
+    at_most: Option<u64>,
+) -> Result<Count, RepositoryError> {
+    // One more than asked for tells whether there are more.
+    let limit = at_most.map_or(-1, |at_most| {
+        i64::try_from(at_most).unwrap_or(i64::MAX).saturating_add(1)
+    });
+    let limited =
+        |statement| Ok::<_, RepositoryError>(filtered(statement, Window::of(filter), filter)?.bind(limit));
+    let statement = match Shape::of(filter) {
+        Shape::All | Shape::Other => limited(COUNT_ANY)?,
+        Shape::Status(status) => limited(COUNT_STATUS)?.bind(status.as_str()),
+        Shape::Search(search) => {
+            let names = NameRange::of(search);
+            limited(COUNT_SEARCH)?
+                .bind(search.account().to_owned())
+                .bind(names.from)
+                .bind(names.to)
+        }
+    };
+    let rows: Vec<(i64,)> = store.read(statement).await?;
+    let (found,) = rows
+        .into_iter()
+        .next()
+        .ok_or_else(|| refused("a count without an answer"))?;
+    Ok(counted(found, at_most))
+}
+
+fn filtered<'q, Row>(
+    statement: &'static str,
+    window: Window,
+    filter: &Filter,
+) -> Result<Statement<'q, Row>, RepositoryError>
+where
+    Row: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow>,
+{
+    let (above, below) = (window.above, window.below);
+    let statuses: Vec<&str> = filter.statuses.iter().copied().map(Status::as_str).collect();
+    Ok(sqlx::query_as(statement)
+        .bind(above.0.timestamp_micros())
+        .bind(above.1)
+        .bind(below.0.timestamp_micros())
+        .bind(below.1)
+        .bind(json(&statuses)?)
+        .bind(filter.currency.map(|currency| currency.code()))
+        .bind(filter.needs_review))
+}

@@ -1,0 +1,21 @@
+//! The repository on PostgreSQL: the contract, and what is PostgreSQL's own.
+
+#![cfg(feature = "postgres")]
+
+#[path = "postgres/database.rs"]
+mod database;
+
+use std::sync::Arc;
+
+use database::Database;
+use payout_core::contract::Fixture;
+use payout_core::ports::PayoutRepository;
+
+async fn make_repository() -> Fixture<dyn PayoutRepository> {
+    let (repository, database) = Database::migrated().await;
+    let peer: Arc<dyn PayoutRepository> = Arc::new(database.repository());
+    let port: Arc<dyn PayoutRepository> = Arc::new(repository);
+    Fixture::from((port, database)).with_peer(peer)
+}
+
+payout_core::repository_contract!(make_repository);

@@ -1,0 +1,88 @@
+//! A database of one test's own.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use payout_adapters::postgres::{PostgresOptions, PostgresRepository};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use url::Url;
+
+/// Empty, and gone when it is dropped.
+pub(crate) struct Database {
+    name: String,
+    url: String,
+}
+
+fn server() -> Url {
+    let url = std::env::var("TEST_DATABASE_URL")
+        .unwrap_or_else(|_| "postgres://postgres@127.0.0.1:5432/postgres".to_owned());
+    Url::parse(&url).expect("TEST_DATABASE_URL is a URL")
+}
+
+async fn on_server(statement: String) {
+    let mut connection = PgConnection::connect(server().as_str())
+        .await
+        .expect("PostgreSQL for the tests");
+    sqlx::raw_sql(AssertSqlSafe(statement))
+        .execute(&mut connection)
+        .await
+        .expect("make or drop a database");
+    connection.close().await.expect("close the connection");
+}
+
+impl Database {
+    /// One without a schema.
+    pub(crate) async fn empty() -> Self {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "payout_adapters_test_{}_{}",
+            std::process::id(),
+            MADE.fetch_add(1, Ordering::Relaxed)
+        );
+        on_server(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
+        on_server(format!("CREATE DATABASE {name}")).await;
+        let mut url = server();
+        url.set_path(&name);
+        Self {
+            name,
+            url: url.into(),
+        }
+    }
+
+    /// One with the schema, and a repository over it.
+    pub(crate) async fn migrated() -> (PostgresRepository, Self) {
+        let database = Self::empty().await;
+        let repository = database.repository();
+        repository.migrate().await.expect("migrate");
+        (repository, database)
+    }
+
+    pub(crate) fn repository(&self) -> PostgresRepository {
+        let options = PostgresOptions {
+            max_connections: 8,
+            ..PostgresOptions::default()
+        };
+        PostgresRepository::connect_lazy(&self.url, &options).expect("a repository")
+    }
+
+    /// Another way in, past the repository.
+    pub(crate) async fn pool(&self) -> PgPool {
+        PgPool::connect(&self.url).await.expect("a pool")
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        // A runtime of its own: the test's cannot be waited on from within.
+        let dropped = std::thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            runtime.block_on(on_server(statement));
+        });
+        if dropped.join().is_err() && !std::thread::panicking() {
+            panic!("the test's database could not be dropped");
+        }
+    }
+}

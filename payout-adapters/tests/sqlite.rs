@@ -1,0 +1,21 @@
+//! The repository on SQLite: the contract, and what is SQLite's own.
+
+#![cfg(feature = "sqlite")]
+
+#[path = "sqlite/file.rs"]
+mod file;
+
+use std::sync::Arc;
+
+use file::File;
+use payout_core::contract::Fixture;
+use payout_core::ports::PayoutRepository;
+
+async fn make_repository() -> Fixture<dyn PayoutRepository> {
+    let (repository, file) = File::migrated().await;
+    let peer: Arc<dyn PayoutRepository> = Arc::new(file.repository());
+    let port: Arc<dyn PayoutRepository> = Arc::new(repository);
+    Fixture::from((port, file)).with_peer(peer)
+}
+
+payout_core::repository_contract!(make_repository);

@@ -1,0 +1,56 @@
+//! A database file of one test's own.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use payout_adapters::sqlite::SqliteRepository;
+use payout_core::ports::System;
+use sqlx::SqlitePool;
+
+/// In a folder of its own, gone when it is dropped.
+pub(crate) struct File {
+    folder: PathBuf,
+}
+
+impl File {
+    /// None yet: the repository makes it.
+    pub(crate) fn missing() -> Self {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "payout-sqlite-{}-{}",
+            std::process::id(),
+            MADE.fetch_add(1, Ordering::Relaxed)
+        );
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).expect("a folder for the test");
+        Self { folder }
+    }
+
+    /// One with the schema, and a repository over it.
+    pub(crate) async fn migrated() -> (SqliteRepository, Self) {
+        let file = Self::missing();
+        let repository = file.repository();
+        repository.migrate().await.expect("migrate");
+        (repository, file)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("sqlite://{}", self.folder.join("payouts.db").display())
+    }
+
+    pub(crate) fn repository(&self) -> SqliteRepository {
+        SqliteRepository::open_lazy(&self.url(), Arc::new(System::default())).expect("a repository")
+    }
+
+    /// Another way in, past the repository.
+    pub(crate) async fn pool(&self) -> SqlitePool {
+        SqlitePool::connect(&self.url()).await.expect("a pool")
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
