@@ -1,1 +1,21 @@
-//! x
+//! The payout service as a library: what the binary runs, and what tests start.
+//!
+//! - [`config`] reads the settings, and alone reads the environment.
+//! - `wiring` chooses the adapters that the settings ask for.
+//! - [`app`] starts a process (server, worker, or both) and stops it.
+//! - `http` answers requests; `health` and `metrics` say how the process does.
+//! - [`commands`] are what the binary can be told to do.
+
+pub mod app;
+pub mod commands;
+pub mod config;
+mod health;
+mod healthcheck;
+mod http;
+mod logging;
+mod metrics;
+mod schema_ready;
+mod wiring;
+
+pub use app::{App, Running};
+pub use config::Config;

@@ -1,0 +1,330 @@
+//! One running process: what is started, and how it is stopped.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use payout_core::service::Payouts;
+use payout_core::worker::Worker;
+use salvo::conn::tcp::TcpAcceptor;
+use salvo::fuse::FuseConfig;
+use salvo::server::ServerHandle;
+use salvo::{Server, Service};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Command, Config, ConfigError, ProcessorConfig};
+use crate::health::Health;
+use crate::http::{self, Site};
+use crate::metrics::Metrics;
+use crate::schema_ready::{self, SchemaError};
+use crate::wiring::{Ports, Store};
+
+/// How long requests may go on after the shutdown began.
+const REQUESTS: Duration = Duration::from_secs(10);
+/// How long a client may take to send a request's head, and between two pieces of its body.
+const HEAD: Duration = Duration::from_secs(10);
+const BODY: Duration = Duration::from_secs(20);
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// Why a process does not start, or does not go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppError {
+    /// A setting is wrong.
+    #[error(transparent)]
+    Setting(#[from] ConfigError),
+    /// The metrics cannot be set up.
+    #[error("the metrics cannot be set up: {0}")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    /// The database's schema is of no use to this version.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// The server ended by itself.
+    #[error("the HTTP server failed: {0}")]
+    Server(#[source] std::io::Error),
+}
+
+/// Starts processes.
+#[derive(Debug)]
+pub struct App;
+
+/// A process that runs. Dropping it leaves its tasks running; end it by [`shutdown`](Self::shutdown).
+pub struct Running {
+    local_addr: Option<SocketAddr>,
+    metrics_addr: Option<SocketAddr>,
+    servers: Vec<(ServerHandle, JoinHandle<()>)>,
+    work: JoinHandle<()>,
+    watch: JoinHandle<()>,
+    failed: oneshot::Receiver<AppError>,
+    shutdown: CancellationToken,
+    store: Store,
+}
+
+/// What a command does.
+#[derive(Clone, Copy)]
+struct Role {
+    migrates: bool,
+    serves: bool,
+    works: bool,
+}
+
+impl Role {
+    fn of(command: Command) -> Self {
+        match command {
+            Command::Serve => Self {
+                migrates: false,
+                serves: true,
+                works: false,
+            },
+            Command::Worker => Self {
+                migrates: false,
+                serves: false,
+                works: true,
+            },
+            Command::Run | Command::Migrate | Command::Openapi { .. } | Command::Healthcheck => Self {
+                migrates: true,
+                serves: true,
+                works: true,
+            },
+        }
+    }
+
+    fn describe(self) -> &'static str {
+        match (self.serves, self.works) {
+            (true, true) => "serving and working",
+            (true, false) => "serving",
+            (false, _) => "working",
+        }
+    }
+}
+
+impl App {
+    /// Starts what the command says. Listens at once, whether or not the database and the queue are there.
+    ///
+    /// # Errors
+    /// [`AppError`] when a setting cannot be used, such as an address that is taken.
+    pub async fn start(config: Config) -> Result<Running, AppError> {
+        let role = Role::of(config.command);
+        let ports = Ports::new(&config)?;
+        let metrics = Arc::new(Metrics::new()?);
+        let health = Arc::new(Health::new(
+            config.database.kind(),
+            ports.queue_kind,
+            metrics.clone(),
+        ));
+        let payouts = Payouts::start(
+            ports.repository.clone(),
+            ports.queue.clone(),
+            ports.system.clone(),
+        );
+        let site = Arc::new(Site {
+            payouts,
+            health: health.clone(),
+            metrics: metrics.clone(),
+            system: ports.system.clone(),
+        });
+
+        let mut servers = Vec::new();
+        let (mut local_addr, mut metrics_addr) = (None, None);
+        let (fail, failed) = oneshot::channel();
+        let fail = Failing::new(fail);
+        if role.serves {
+            let listener = listen("PAYOUT_BIND", config.bind)?;
+            local_addr = listener.local_addr().ok();
+            servers.push(serve(listener, http::service(site.clone()), fail.clone())?);
+        }
+        if let Some(address) = config.metrics_bind {
+            let listener = listen("PAYOUT_METRICS_BIND", address)?;
+            metrics_addr = listener.local_addr().ok();
+            servers.push(serve(listener, http::worker_service(site), fail.clone())?);
+        }
+        say_what_starts(&config, role, &ports, local_addr);
+
+        let shutdown = CancellationToken::new();
+        let watch = {
+            let (health, repository, queue) = (health.clone(), ports.repository.clone(), ports.queue.clone());
+            let shutdown = shutdown.clone();
+            tokio::spawn(async move { health.watch(repository, queue, shutdown).await })
+        };
+        let store = ports.store.clone();
+        let work = tokio::spawn(work(config, role, ports, health, metrics, shutdown.clone(), fail));
+        Ok(Running {
+            local_addr,
+            metrics_addr,
+            servers,
+            work,
+            watch,
+            failed,
+            shutdown,
+            store,
+        })
+    }
+}
+
+/// Waits for the database, and then works, if it is to.
+async fn work(
+    config: Config,
+    role: Role,
+    ports: Ports,
+    health: Arc<Health>,
+    metrics: Arc<Metrics>,
+    shutdown: CancellationToken,
+    fail: Failing,
+) {
+    let ready = async {
+        if role.migrates {
+            schema_ready::migrated(&ports.store, Some(&health)).await
+        } else {
+            schema_ready::current(&ports.store, &health).await
+        }
+    };
+    let ready = tokio::select! {
+        () = shutdown.cancelled() => return,
+        ready = ready => ready,
+    };
+    if let Err(error) = ready {
+        fail.with(error.into());
+        return;
+    }
+    health.open();
+    if role.works {
+        metrics.begin_worker();
+        let Ports {
+            repository,
+            queue,
+            processor,
+            system,
+            ..
+        } = ports;
+        Worker::new(repository, queue, processor, system, config.worker)
+            .observed_by(metrics)
+            .run(shutdown)
+            .await;
+    }
+}
+
+impl Running {
+    /// Where it listens; absent for a worker alone.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.local_addr
+    }
+
+    /// Where it serves health and metrics besides.
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics_addr
+    }
+
+    /// Waits for what ends the process by itself; forever, as a rule.
+    pub async fn failed(&mut self) -> AppError {
+        match (&mut self.failed).await {
+            Ok(error) => error,
+            // All tasks that may fail have ended well.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Takes no more requests and claims, lets those that run finish within their bounds, and ends.
+    pub async fn shutdown(self) {
+        self.shutdown.cancel();
+        for (handle, _) in &self.servers {
+            handle.stop_graceful(REQUESTS);
+        }
+        for (handle, server) in self.servers {
+            if timeout(REQUESTS + Duration::from_secs(1), server).await.is_err() {
+                handle.stop_forceful();
+            }
+        }
+        // The worker bounds itself by its settings.
+        let _ = self.work.await;
+        let _ = self.watch.await;
+        // What still holds a connection gets no more than a moment.
+        let _ = timeout(Duration::from_secs(2), self.store.close()).await;
+    }
+}
+
+/// Tells the first failure of any task.
+#[derive(Clone)]
+struct Failing(Arc<std::sync::Mutex<Option<oneshot::Sender<AppError>>>>);
+
+impl Failing {
+    fn new(sender: oneshot::Sender<AppError>) -> Self {
+        Self(Arc::new(std::sync::Mutex::new(Some(sender))))
+    }
+
+    fn with(&self, error: AppError) {
+        let sender = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
+        if let Some(sender) = sender {
+            let _ = sender.send(error);
+        }
+    }
+}
+
+fn listen(variable: &'static str, address: SocketAddr) -> Result<TcpListener, ConfigError> {
+    let listen = || {
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()
+        } else {
+            TcpSocket::new_v6()
+        }?;
+        socket.set_reuseaddr(true)?;
+        // Accepted connections inherit it: an answer of several packets must not wait for an acknowledgement.
+        socket.set_nodelay(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|error| ConfigError {
+        variable,
+        message: format!("cannot listen on {address}: {error}"),
+    })
+}
+
+fn serve(
+    listener: TcpListener,
+    service: Service,
+    fail: Failing,
+) -> Result<(ServerHandle, JoinHandle<()>), AppError> {
+    let acceptor = TcpAcceptor::try_from(listener).map_err(AppError::Server)?;
+    let fuse = FuseConfig::default()
+        .with_http1_header_timeout(HEAD)
+        .with_request_body_timeout(BODY);
+    let server = Server::new(acceptor).fuse_config(fuse);
+    let handle = server.handle();
+    let task = tokio::spawn(async move {
+        if let Err(error) = server.try_serve(service).await {
+            fail.with(AppError::Server(error));
+        }
+    });
+    Ok((handle, task))
+}
+
+fn say_what_starts(config: &Config, role: Role, ports: &Ports, local_addr: Option<SocketAddr>) {
+    let address = local_addr.map(|address| format!("http://{address}"));
+    let processor = match &config.processor {
+        ProcessorConfig::Simulated { .. } => "simulated".to_owned(),
+        ProcessorConfig::Http { url, .. } => url.to_string(),
+    };
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        address,
+        database = %config.database,
+        queue = ports.queue_kind,
+        processor,
+        worker = role.works.then(|| config.worker.name.as_str()),
+        "{}",
+        role.describe()
+    );
+    if role.serves && local_addr.is_some_and(|address| !address.ip().is_loopback()) {
+        tracing::warn!(
+            "anybody who reaches this address may use the service: it has no access control of its own"
+        );
+    }
+}

@@ -1,0 +1,153 @@
+//! What the binary can be told to do, each ending in an exit code: 0 when it did it, 2 when a setting is wrong, 1 when
+//! anything else is.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use payout_core::ports::System;
+use tokio::runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::timeout;
+
+use crate::app::{App, AppError};
+use crate::config::{Command, Config, DocumentFormat, StartError};
+use crate::{healthcheck, http, logging, schema_ready, wiring};
+
+const WRONG_SETTING: u8 = 2;
+const FAILED: u8 = 1;
+/// How long `payout migrate` waits for the database.
+const DATABASE: Duration = Duration::from_secs(60);
+
+/// Does what the command line and the environment say.
+pub fn main() -> ExitCode {
+    if let Err(error) = Config::load_dotenv() {
+        return refuse(WRONG_SETTING, &error);
+    }
+    let config = match Config::from_args(std::env::args_os(), &System::default()) {
+        Ok(config) => config,
+        Err(StartError::CommandLine(error)) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(WRONG_SETTING));
+        }
+        Err(error) => return refuse(WRONG_SETTING, &error),
+    };
+    match config.command {
+        Command::Openapi { format } => print_document(format),
+        Command::Healthcheck => check_health(&config),
+        Command::Migrate => in_runtime(&config, migrate(&config)),
+        Command::Run | Command::Serve | Command::Worker => in_runtime(&config, run(config.clone())),
+    }
+}
+
+/// One line on standard error.
+fn refuse(code: u8, error: &dyn std::fmt::Display) -> ExitCode {
+    let line = error.to_string().replace(['\n', '\r'], " ");
+    let _ = writeln!(io::stderr(), "payout: {line}");
+    ExitCode::from(code)
+}
+
+fn in_runtime(config: &Config, command: impl Future<Output = ExitCode>) -> ExitCode {
+    logging::install(&config.log);
+    match runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => {
+            let code = runtime.block_on(command);
+            // What is still blocking, such as a name that is being looked up, does not hold the exit up.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => refuse(FAILED, &error),
+    }
+}
+
+async fn run(config: Config) -> ExitCode {
+    let signals = || Ok::<_, io::Error>((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?));
+    let (mut terminate, mut interrupt) = match signals() {
+        Ok(signals) => signals,
+        Err(error) => return refuse(FAILED, &error),
+    };
+    let mut running = match App::start(config).await {
+        Ok(running) => running,
+        Err(AppError::Setting(error)) => return refuse(WRONG_SETTING, &error),
+        Err(error) => return refuse(FAILED, &error),
+    };
+    let failed = tokio::select! {
+        () = told_to_stop(&mut terminate, &mut interrupt) => None,
+        error = running.failed() => Some(error),
+    };
+    if failed.is_none() {
+        tracing::info!("stopping: what runs may finish; a second signal ends it at once");
+    }
+    tokio::select! {
+        () = running.shutdown() => (),
+        () = told_to_stop(&mut terminate, &mut interrupt) => {
+            tracing::warn!("stopped at once; what ran is taken over when its lease ends");
+            return ExitCode::from(FAILED);
+        }
+    }
+    match failed {
+        Some(error) => refuse(FAILED, &error),
+        None => {
+            tracing::info!("stopped");
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+async fn told_to_stop(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => (),
+        _ = interrupt.recv() => (),
+    }
+}
+
+async fn migrate(config: &Config) -> ExitCode {
+    let store = match wiring::store(config) {
+        Ok(store) => store,
+        Err(error) => return refuse(WRONG_SETTING, &error),
+    };
+    let migrated = timeout(DATABASE, schema_ready::migrated(&store, None)).await;
+    let _ = timeout(Duration::from_secs(2), store.close()).await;
+    match migrated {
+        Ok(Ok(())) => {
+            tracing::info!(database = %config.database, "the schema is current");
+            ExitCode::SUCCESS
+        }
+        Ok(Err(error)) => refuse(FAILED, &error),
+        Err(_) => {
+            let line = format!(
+                "{} does not answer, {} seconds long",
+                config.database,
+                DATABASE.as_secs()
+            );
+            refuse(FAILED, &line)
+        }
+    }
+}
+
+fn print_document(format: DocumentFormat) -> ExitCode {
+    let document = http::document();
+    let text = match format {
+        DocumentFormat::Yaml => document.to_yaml().map_err(|error| error.to_string()),
+        DocumentFormat::Json => document
+            .to_pretty_json()
+            .map(|text| text + "\n")
+            .map_err(|error| error.to_string()),
+    };
+    match text.and_then(|text| {
+        io::stdout()
+            .write_all(text.as_bytes())
+            .map_err(|error| error.to_string())
+    }) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(FAILED, &error),
+    }
+}
+
+fn check_health(config: &Config) -> ExitCode {
+    match healthcheck::is_ready(config.bind) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => refuse(FAILED, &format!("{} is not ready", config.bind)),
+        Err(error) => refuse(FAILED, &format!("{} does not answer: {error}", config.bind)),
+    }
+}

@@ -1,0 +1,249 @@
+//! What can be set: each setting is a variable, and an option of the same name that wins over it.
+//!
+//! Everything arrives as text, and is read in [`super`]: clap's own messages name the option and not the variable, and
+//! take several lines.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The defaults.
+pub(super) mod defaults {
+    pub(crate) const DATABASE_URL: &str = "sqlite://payouts.db";
+    pub(crate) const BIND: &str = "127.0.0.1:8000";
+    pub(crate) const REDIS_PREFIX: &str = "payout";
+    pub(crate) const PROCESSOR: &str = "simulated";
+    pub(crate) const SIMULATED_DELAY_MS: &str = "2000";
+    pub(crate) const SIMULATED_FAILURE_RATE: &str = "0";
+    pub(crate) const CONCURRENCY: &str = "256";
+    pub(crate) const LEASE_MS: &str = "15000";
+    pub(crate) const CALL_TIMEOUT_MS: &str = "5000";
+    pub(crate) const SWEEP_MS: &str = "1000";
+    pub(crate) const BACKOFF_BASE_MS: &str = "1000";
+    pub(crate) const BACKOFF_CAP_MS: &str = "60000";
+    pub(crate) const MAX_ATTEMPTS: &str = "20";
+    pub(crate) const KEY_WINDOW_HOURS: &str = "24";
+    pub(crate) const LOG: &str = "info";
+    pub(crate) const LOG_FORMAT: &str = "pretty";
+}
+
+/// Sends money, once: an HTTP API for payouts, and the worker that hands them to a payment provider.
+///
+/// Without a command it migrates the database, serves and works in one process. Every setting is a variable, also from a
+/// file .env in the working folder; an option wins over its variable, and an empty variable counts as unset.
+#[derive(Debug, Parser)]
+#[command(
+    name = "payout",
+    version,
+    subcommand_precedence_over_arg = true,
+    max_term_width = 110
+)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Migrate the database, serve and work in one process (the default)
+    Run,
+    /// Serve HTTP; another process works
+    Serve,
+    /// Send payouts; another process serves HTTP
+    Worker,
+    /// Bring the database's schema up to date, and exit
+    Migrate,
+    /// Print the OpenAPI document
+    Openapi {
+        /// In which form
+        #[arg(long, value_enum, default_value_t = DocumentFormat::Yaml)]
+        format: DocumentFormat,
+    },
+    /// Ask a running process whether it is ready; exit 0 when it is
+    #[command(hide = true)]
+    Healthcheck,
+}
+
+/// How the OpenAPI document is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DocumentFormat {
+    /// YAML.
+    Yaml,
+    /// JSON.
+    Json,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Settings")]
+struct Settings {
+    /// sqlite://FILE (created when missing), postgres://USER:PASSWORD@HOST:PORT/DATABASE, or memory:
+    #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true, value_name = "URL", default_value = defaults::DATABASE_URL)]
+    database_url: String,
+    /// redis://HOST:PORT/; without it hints stay in this process, and the sweep finds the rest
+    #[arg(
+        long,
+        env = "REDIS_URL",
+        global = true,
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    redis_url: Option<String>,
+    /// What the names of all keys in Redis start with
+    #[arg(long, env = "PAYOUT_REDIS_PREFIX", global = true, hide_env_values = true, value_name = "TEXT", default_value = defaults::REDIS_PREFIX)]
+    redis_prefix: String,
+    /// The address to listen on
+    #[arg(long, env = "PAYOUT_BIND", global = true, hide_env_values = true, value_name = "ADDRESS", default_value = defaults::BIND)]
+    bind: String,
+    /// A further address for health and metrics; a worker alone serves them only here
+    #[arg(
+        long,
+        env = "PAYOUT_METRICS_BIND",
+        global = true,
+        hide_env_values = true,
+        value_name = "ADDRESS"
+    )]
+    metrics_bind: Option<String>,
+    /// Who moves the money: simulated, or http
+    #[arg(long, env = "PAYOUT_PROCESSOR", global = true, hide_env_values = true, value_name = "NAME", default_value = defaults::PROCESSOR)]
+    processor: String,
+    /// The base address of the provider
+    #[arg(
+        long,
+        env = "PAYOUT_PROCESSOR_URL",
+        global = true,
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    processor_url: Option<String>,
+    /// The bearer token that the provider wants; better as a variable, since options are seen by others
+    #[arg(
+        long,
+        env = "PAYOUT_PROCESSOR_TOKEN",
+        global = true,
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
+    processor_token: Option<String>,
+    /// How long a simulated payment takes
+    #[arg(long, env = "PAYOUT_SIMULATED_DELAY_MS", global = true, hide_env_values = true, value_name = "MS", default_value = defaults::SIMULATED_DELAY_MS)]
+    simulated_delay_ms: String,
+    /// Which part of all simulated payments is declined, from 0 to 1
+    #[arg(long, env = "PAYOUT_SIMULATED_FAILURE_RATE", global = true, hide_env_values = true, value_name = "RATE", default_value = defaults::SIMULATED_FAILURE_RATE)]
+    simulated_failure_rate: String,
+    /// How many calls to the provider are in flight at the most
+    #[arg(long, env = "PAYOUT_WORKER_CONCURRENCY", global = true, hide_env_values = true, value_name = "COUNT", default_value = defaults::CONCURRENCY)]
+    worker_concurrency: String,
+    /// How long a claim holds before another worker may take the payout over
+    #[arg(long, env = "PAYOUT_LEASE_MS", global = true, hide_env_values = true, value_name = "MS", default_value = defaults::LEASE_MS)]
+    lease_ms: String,
+    /// How long one call to the provider may take: at most a third of the lease
+    #[arg(long, env = "PAYOUT_CALL_TIMEOUT_MS", global = true, hide_env_values = true, value_name = "MS", default_value = defaults::CALL_TIMEOUT_MS)]
+    call_timeout_ms: String,
+    /// How often a worker looks for what no hint announced
+    #[arg(long, env = "PAYOUT_SWEEP_MS", global = true, hide_env_values = true, value_name = "MS", default_value = defaults::SWEEP_MS)]
+    sweep_ms: String,
+    /// The longest wait before the second attempt; doubled for each further one
+    #[arg(long, env = "PAYOUT_BACKOFF_BASE_MS", global = true, hide_env_values = true, value_name = "MS", default_value = defaults::BACKOFF_BASE_MS)]
+    backoff_base_ms: String,
+    /// The longest wait before any attempt
+    #[arg(long, env = "PAYOUT_BACKOFF_CAP_MS", global = true, hide_env_values = true, value_name = "MS", default_value = defaults::BACKOFF_CAP_MS)]
+    backoff_cap_ms: String,
+    /// How many attempts before a person must look
+    #[arg(long, env = "PAYOUT_MAX_ATTEMPTS", global = true, hide_env_values = true, value_name = "COUNT", default_value = defaults::MAX_ATTEMPTS)]
+    max_attempts: String,
+    /// How long the provider remembers an idempotency key
+    #[arg(long, env = "PAYOUT_KEY_WINDOW_HOURS", global = true, hide_env_values = true, value_name = "HOURS", default_value = defaults::KEY_WINDOW_HOURS)]
+    key_window_hours: String,
+    /// What is logged: error, warn, info, debug, trace, or by module (info,payout_core=debug)
+    #[arg(long, env = "PAYOUT_LOG", global = true, hide_env_values = true, value_name = "FILTER", default_value = defaults::LOG)]
+    log: String,
+    /// How log lines look: pretty, or json
+    #[arg(long, env = "PAYOUT_LOG_FORMAT", global = true, hide_env_values = true, value_name = "FORMAT", default_value = defaults::LOG_FORMAT)]
+    log_format: String,
+}
+
+/// Every variable that is read, for the check that each is text.
+pub(super) const VARIABLES: [&str; 20] = [
+    "DATABASE_URL",
+    "REDIS_URL",
+    "PAYOUT_REDIS_PREFIX",
+    "PAYOUT_BIND",
+    "PAYOUT_METRICS_BIND",
+    "PAYOUT_PROCESSOR",
+    "PAYOUT_PROCESSOR_URL",
+    "PAYOUT_PROCESSOR_TOKEN",
+    "PAYOUT_SIMULATED_DELAY_MS",
+    "PAYOUT_SIMULATED_FAILURE_RATE",
+    "PAYOUT_WORKER_CONCURRENCY",
+    "PAYOUT_LEASE_MS",
+    "PAYOUT_CALL_TIMEOUT_MS",
+    "PAYOUT_SWEEP_MS",
+    "PAYOUT_BACKOFF_BASE_MS",
+    "PAYOUT_BACKOFF_CAP_MS",
+    "PAYOUT_MAX_ATTEMPTS",
+    "PAYOUT_KEY_WINDOW_HOURS",
+    "PAYOUT_LOG",
+    "PAYOUT_LOG_FORMAT",
+];
+
+/// The text of a setting, or its default where it is empty.
+fn or<'a>(text: &'a str, default: &'a str) -> &'a str {
+    let text = text.trim();
+    if text.is_empty() { default } else { text }
+}
+
+fn given(text: &Option<String>) -> Option<&str> {
+    text.as_deref().map(str::trim).filter(|text| !text.is_empty())
+}
+
+macro_rules! with_defaults {
+    ($($name:ident = $field:ident or $default:ident),* $(,)?) => {$(
+        pub(super) fn $name(&self) -> &str {
+            or(&self.settings.$field, defaults::$default)
+        }
+    )*};
+}
+
+macro_rules! optional {
+    ($($name:ident),* $(,)?) => {$(
+        pub(super) fn $name(&self) -> Option<&str> {
+            given(&self.settings.$name)
+        }
+    )*};
+}
+
+impl Arguments {
+    pub(super) fn command(&self) -> Command {
+        self.command.unwrap_or(Command::Run)
+    }
+
+    with_defaults! {
+        database_url = database_url or DATABASE_URL,
+        redis_prefix = redis_prefix or REDIS_PREFIX,
+        bind = bind or BIND,
+        processor = processor or PROCESSOR,
+        simulated_delay_ms = simulated_delay_ms or SIMULATED_DELAY_MS,
+        simulated_failure_rate = simulated_failure_rate or SIMULATED_FAILURE_RATE,
+        concurrency = worker_concurrency or CONCURRENCY,
+        lease_ms = lease_ms or LEASE_MS,
+        call_timeout_ms = call_timeout_ms or CALL_TIMEOUT_MS,
+        sweep_ms = sweep_ms or SWEEP_MS,
+        backoff_base_ms = backoff_base_ms or BACKOFF_BASE_MS,
+        backoff_cap_ms = backoff_cap_ms or BACKOFF_CAP_MS,
+        max_attempts = max_attempts or MAX_ATTEMPTS,
+        key_window_hours = key_window_hours or KEY_WINDOW_HOURS,
+        log = log or LOG,
+        log_format = log_format or LOG_FORMAT,
+    }
+    optional!(redis_url, metrics_bind, processor_url, processor_token);
+}

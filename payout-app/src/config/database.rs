@@ -1,0 +1,123 @@
+//! Where payouts are kept.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::ConfigError;
+
+const VARIABLE: &str = "DATABASE_URL";
+
+/// Where payouts are kept.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// A file, created when it is missing.
+    Sqlite {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// A PostgreSQL server.
+    Postgres {
+        /// Its address, which may hold a password.
+        url: SecretString,
+    },
+    /// This process's memory.
+    Memory,
+}
+
+impl Database {
+    /// Reads `sqlite://path`, `postgres://…` or `memory:`.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which shows the scheme at the most.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let refuse = |message: String| Err(ConfigError::new(VARIABLE, message));
+        let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
+        match scheme {
+            "memory" if rest.is_empty() || rest == "//" => Ok(Self::Memory),
+            "memory" => refuse("memory: takes nothing after it".to_owned()),
+            "sqlite" => Self::sqlite(rest),
+            "postgres" | "postgresql" => match Url::parse(text) {
+                Ok(url) if url.host_str().is_some_and(|host| !host.is_empty()) || url.query().is_some() => {
+                    Ok(Self::Postgres {
+                        url: text.to_owned().into(),
+                    })
+                }
+                Ok(_) | Err(_) => refuse("use postgres://user:password@host:port/database".to_owned()),
+            },
+            // Without a colon it may be anything, also a password that went astray.
+            _ if !text.contains(':') => {
+                refuse("has no scheme: use sqlite://, postgres:// or memory:".to_owned())
+            }
+            _ => {
+                let shown: String = scheme
+                    .chars()
+                    .filter(char::is_ascii_alphanumeric)
+                    .take(20)
+                    .collect();
+                refuse(format!(
+                    "the scheme {shown:?} is unknown: use sqlite://, postgres:// or memory:"
+                ))
+            }
+        }
+    }
+
+    fn sqlite(rest: &str) -> Result<Self, ConfigError> {
+        let path = rest.strip_prefix("//").unwrap_or(rest);
+        if path.is_empty() {
+            return Err(ConfigError::new(
+                VARIABLE,
+                "sqlite:// needs a path, such as sqlite://payouts.db",
+            ));
+        }
+        if path == ":memory:" || path.contains("mode=memory") {
+            return Err(ConfigError::new(
+                VARIABLE,
+                "SQLite in memory is not supported: use memory:",
+            ));
+        }
+        if path.contains('?') {
+            return Err(ConfigError::new(
+                VARIABLE,
+                "sqlite:// takes a path and no parameters",
+            ));
+        }
+        Ok(Self::Sqlite { path: path.into() })
+    }
+
+    /// The kind, for health checks and logs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "sqlite",
+            Self::Postgres { .. } => "postgres",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+/// What may be shown: no password.
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite { path } => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres { url } => f.write_str(&masked(url.expose_secret())),
+            Self::Memory => f.write_str("memory:"),
+        }
+    }
+}
+
+/// An address without its password and parameters.
+pub(crate) fn masked(text: &str) -> String {
+    let Ok(mut url) = Url::parse(text) else {
+        return "***".to_owned();
+    };
+    if url.password().is_some() && url.set_password(Some("***")).is_err() {
+        return "***".to_owned();
+    }
+    // Parameters may hold a password too.
+    url.set_query(None);
+    url.set_fragment(None);
+    url.into()
+}

@@ -1,0 +1,225 @@
+//! What this process knows of its dependencies, and the task that finds it out.
+//!
+//! It asks about once a second by itself. A readiness probe reads what was found last, so that no client can make this
+//! process ask more often, nor wait for an answer.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use payout_core::ports::{JobQueue, PayoutRepository};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
+
+const EVERY: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How a dependency is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It was not asked yet.
+    Starting,
+    /// It answers.
+    Up,
+    /// It does not answer.
+    Away,
+    /// The database answers, and its schema is not the one of this version.
+    SchemaBehind,
+}
+
+/// A dependency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Check {
+    /// Of which kind it is.
+    pub(crate) backend: &'static str,
+    /// How it is.
+    pub(crate) state: State,
+}
+
+impl Check {
+    pub(crate) fn is_up(self) -> bool {
+        self.state == State::Up
+    }
+
+    /// What is the matter.
+    pub(crate) fn detail(self) -> Option<&'static str> {
+        match self.state {
+            State::Starting => Some("starting"),
+            State::Up => None,
+            State::Away => Some("does not answer"),
+            State::SchemaBehind => Some("the schema is not current: run `payout migrate`"),
+        }
+    }
+}
+
+/// All of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Readiness {
+    /// Where payouts are kept.
+    pub(crate) database: Check,
+    /// What wakes workers.
+    pub(crate) queue: Check,
+}
+
+/// What was found last.
+pub(crate) struct Health {
+    /// Whether the database was found at the current schema: it never falls behind again.
+    open: AtomicBool,
+    found: RwLock<Readiness>,
+    metrics: Arc<Metrics>,
+}
+
+impl Health {
+    pub(crate) fn new(database: &'static str, queue: &'static str, metrics: Arc<Metrics>) -> Self {
+        let starting = |backend| Check {
+            backend,
+            state: State::Starting,
+        };
+        let found = Readiness {
+            database: starting(database),
+            queue: starting(queue),
+        };
+        Self {
+            open: AtomicBool::new(false),
+            found: RwLock::new(found),
+            metrics,
+        }
+    }
+
+    pub(crate) fn readiness(&self) -> Readiness {
+        *self.found.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether requests may use the database.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// The database is at the current schema: requests may use it from now on.
+    pub(crate) fn open(&self) {
+        self.open.store(true, Ordering::Release);
+        self.database(State::Up);
+    }
+
+    /// Notes how the database is; true when that is news.
+    pub(crate) fn database(&self, state: State) -> bool {
+        self.metrics.database_up(state == State::Up);
+        let mut found = self.found.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut found.database.state, state) != state
+    }
+
+    fn queue(&self, state: State) -> bool {
+        self.metrics.queue_up(state == State::Up);
+        let mut found = self.found.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut found.queue.state, state) != state
+    }
+
+    /// Asks both again and again, until it is told to stop.
+    pub(crate) async fn watch(
+        &self,
+        repository: Arc<dyn PayoutRepository>,
+        queue: Arc<dyn JobQueue>,
+        shutdown: CancellationToken,
+    ) {
+        let looks = async {
+            loop {
+                tokio::join!(self.look_at_database(&*repository), self.look_at_queue(&*queue));
+                self.metrics.upkeep();
+                sleep(EVERY).await;
+            }
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => (),
+            () = looks => (),
+        }
+    }
+
+    async fn look_at_database(&self, repository: &dyn PayoutRepository) {
+        // Until the schema is current, whoever waits for it says how the database is.
+        if !self.is_open() {
+            return;
+        }
+        match timeout(PATIENCE, repository.now()).await {
+            Ok(Ok(_)) => {
+                if self.database(State::Up) {
+                    tracing::info!("the database answers again");
+                }
+            }
+            Ok(Err(_)) | Err(_) => {
+                if self.database(State::Away) {
+                    tracing::warn!("the database does not answer; waiting for it");
+                }
+            }
+        }
+    }
+
+    async fn look_at_queue(&self, queue: &dyn JobQueue) {
+        let before = self.readiness().queue.state;
+        match timeout(PATIENCE, queue.depth()).await {
+            Ok(Ok(depth)) => {
+                self.metrics.queue_depth(depth);
+                if self.queue(State::Up) && before != State::Starting {
+                    tracing::info!("the queue answers again");
+                }
+            }
+            Ok(Err(_)) | Err(_) => {
+                if self.queue(State::Away) {
+                    tracing::warn!("the queue does not answer; payouts go on by the sweep");
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use payout_core::ports::{MockJobQueue, MockPayoutRepository, QueueError, RepositoryError};
+
+    use super::*;
+
+    fn health() -> Health {
+        Health::new("memory", "memory", Arc::new(Metrics::new().unwrap()))
+    }
+
+    #[tokio::test]
+    async fn nothing_is_ready_before_it_was_asked() {
+        let health = health();
+        assert!(!health.is_open());
+        assert_eq!(health.readiness().database.detail(), Some("starting"));
+    }
+
+    #[tokio::test]
+    async fn an_outage_is_news_once_and_its_end_too() {
+        let health = health();
+        health.open();
+        let mut away = MockPayoutRepository::new();
+        away.expect_now()
+            .returning(|| Err(RepositoryError::Unavailable("away".into())));
+        health.look_at_database(&away).await;
+        assert_eq!(health.readiness().database.state, State::Away);
+        assert!(!health.database(State::Away), "no news the second time");
+        let mut back = MockPayoutRepository::new();
+        back.expect_now()
+            .returning(|| Ok(payout_core::Timestamp::UNIX_EPOCH));
+        health.look_at_database(&back).await;
+        assert!(health.readiness().database.is_up());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_that_hangs_is_away_and_does_not_hold_anybody_up() {
+        let health = health();
+        let mut queue = MockJobQueue::new();
+        queue
+            .expect_depth()
+            .return_once(|| Err(QueueError::Unavailable("away".into())));
+        health.look_at_queue(&queue).await;
+        assert_eq!(health.readiness().queue.detail(), Some("does not answer"));
+        let mut queue = MockJobQueue::new();
+        queue.expect_depth().return_once(|| Ok(7));
+        health.look_at_queue(&queue).await;
+        assert!(health.readiness().queue.is_up());
+        assert!(health.metrics.render().contains("payout_queue_depth 7"));
+    }
+}

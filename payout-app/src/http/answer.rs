@@ -1,0 +1,204 @@
+//! What is answered: a payout in its wire format, and the headers that go with it.
+
+use std::fmt::Display;
+
+use payout_core::Timestamp;
+use payout_core::money::Money;
+use payout_core::payout::Payout;
+use salvo::http::header::{CONTENT_TYPE, ETAG, HeaderName, LOCATION};
+use salvo::http::{HeaderValue, StatusCode};
+use salvo::{Depot, Request, Response, Writer, async_trait};
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::problem::Problem;
+
+static IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// A payout: money that is to be sent, is being sent, or was sent.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Payout)]
+pub(crate) struct PayoutBody<'a> {
+    /// A UUID, version 7.
+    id: Uuid,
+    /// How much, with the currency's own number of decimals.
+    #[serde(serialize_with = "amount")]
+    #[schema(value_type = String, pattern = r"^\d{1,18}(\.\d{1,4})?$", example = "125.50")]
+    amount: Money,
+    /// The ISO 4217 code of the currency.
+    #[schema(pattern = "^[A-Z]{3}$", example = "EUR")]
+    currency: &'static str,
+    /// Where the money goes.
+    #[schema(min_length = 1, max_length = 128, example = "DE89370400440532013000")]
+    recipient_account: &'a str,
+    /// Who gets it.
+    #[schema(min_length = 1, max_length = 128, example = "Ada Lovelace")]
+    recipient_name: &'a str,
+    /// What for.
+    #[schema(max_length = 255, example = "Invoice 2026-117")]
+    description: &'a str,
+    /// Where it stands.
+    #[schema(schema_with = super::document::status_schema)]
+    status: &'static str,
+    /// Whether nobody but a person can say what happened: the provider gave no definite answer in time. Only while
+    /// `processing`; a person resolves it by `PATCH {"status": "completed" | "failed", "reason": …}`.
+    needs_review: bool,
+    /// Why it failed; null unless `failed`.
+    #[schema(required = true)]
+    failure: Option<FailureBody<'a>>,
+    /// The provider's name for the payment.
+    #[schema(required = true, example = "sim_0f6d0e3b9a4c5d21")]
+    provider_reference: Option<&'a str>,
+    /// How often a worker has taken it up since it was created or last retried.
+    #[schema(example = 1)]
+    attempts: u32,
+    /// When it was created.
+    #[serde(serialize_with = "time")]
+    #[schema(value_type = String, format = DateTime, example = "2026-11-24T09:30:00.123456Z")]
+    created_at: Timestamp,
+    /// When it last changed.
+    #[serde(serialize_with = "time")]
+    #[schema(value_type = String, format = DateTime, example = "2026-11-24T09:30:02.654321Z")]
+    updated_at: Timestamp,
+}
+
+/// Why a payout failed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Failure)]
+pub(crate) struct FailureBody<'a> {
+    /// For programs, in the provider's words.
+    #[schema(example = "account_closed")]
+    code: &'a str,
+    /// For people, in the provider's words.
+    #[schema(example = "The account is closed.")]
+    message: &'a str,
+}
+
+impl<'a> From<&'a Payout> for PayoutBody<'a> {
+    fn from(payout: &'a Payout) -> Self {
+        let parts = payout.parts();
+        Self {
+            id: parts.id.as_uuid(),
+            amount: parts.money,
+            currency: parts.money.currency().code(),
+            recipient_account: parts.recipient_account.as_str(),
+            recipient_name: parts.recipient_name.as_str(),
+            description: parts.description.as_str(),
+            status: parts.status.as_str(),
+            needs_review: parts.needs_review,
+            failure: parts.failure.as_ref().map(|failure| FailureBody {
+                code: failure.code(),
+                message: failure.message(),
+            }),
+            provider_reference: shown_reference(payout),
+            attempts: parts.claims,
+            created_at: parts.created_at,
+            updated_at: parts.updated_at,
+        }
+    }
+}
+
+fn shown_reference(payout: &Payout) -> Option<&str> {
+    payout
+        .parts()
+        .provider_reference
+        .as_ref()
+        .map(|reference| reference.as_str())
+}
+
+fn amount<S: Serializer>(money: &Money, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&money.amount())
+}
+
+/// RFC 3339 in UTC, to the microsecond.
+pub(crate) fn time<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&at.format("%Y-%m-%dT%H:%M:%S%.6fZ"))
+}
+
+/// An answer of JSON.
+pub(crate) struct Answer {
+    status: StatusCode,
+    body: Vec<u8>,
+    etag: Option<u64>,
+    location: Option<String>,
+    replayed: bool,
+}
+
+impl Answer {
+    /// 200 with anything.
+    pub(crate) fn json(body: &impl Serialize) -> Result<Self, Problem> {
+        let body = serde_json::to_vec(body).map_err(|error| Problem::internal(Box::new(error)))?;
+        Ok(Self {
+            status: StatusCode::OK,
+            body,
+            etag: None,
+            location: None,
+            replayed: false,
+        })
+    }
+
+    /// 200 with a payout and its `ETag`.
+    pub(crate) fn payout(payout: &Payout) -> Result<Self, Problem> {
+        let mut body = Vec::with_capacity(640);
+        serde_json::to_writer(&mut body, &PayoutBody::from(payout))
+            .map_err(|error| Problem::internal(Box::new(error)))?;
+        Ok(Self {
+            status: StatusCode::OK,
+            body,
+            etag: Some(payout.version()),
+            location: None,
+            replayed: false,
+        })
+    }
+
+    pub(crate) fn status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    /// Where the payout is found.
+    pub(crate) fn located_at(self, id: impl Display) -> Self {
+        Self {
+            location: Some(format!("/api/payouts/{id}/")),
+            ..self
+        }
+    }
+
+    /// Whether the answer was given before.
+    pub(crate) fn replayed(self, replayed: bool) -> Self {
+        Self { replayed, ..self }
+    }
+}
+
+#[async_trait]
+impl Writer for Answer {
+    async fn write(self, _: &mut Request, _: &mut Depot, response: &mut Response) {
+        response.status_code(self.status);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, JSON);
+        if let Some(version) = self
+            .etag
+            .and_then(|version| format!("\"{version}\"").try_into().ok())
+        {
+            headers.insert(ETAG, version);
+        }
+        if let Some(location) = self.location.and_then(|location| location.try_into().ok()) {
+            headers.insert(LOCATION, location);
+        }
+        if self.replayed {
+            headers.insert(&IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+        }
+        response.body(self.body);
+    }
+}
+
+/// 204.
+pub(crate) struct NoContent;
+
+#[async_trait]
+impl Writer for NoContent {
+    async fn write(self, _: &mut Request, _: &mut Depot, response: &mut Response) {
+        response.status_code(StatusCode::NO_CONTENT);
+    }
+}

@@ -1,0 +1,42 @@
+//! `POST /api/payouts/{id}/cancel/`
+
+use payout_core::service::Step;
+use salvo::{Depot, Request, handler};
+
+use super::answer::{Answer, PayoutBody};
+use super::context::Context;
+use super::params;
+use super::problem::Problem;
+use super::retry::{ReasonBody, reason};
+
+/// Cancel a pending payout
+///
+/// It is never sent. Only from `pending`; one that is cancelled already stays so. Of a cancel and a worker that race,
+/// one wins and the other changes nothing.
+#[utoipa::path(
+    post,
+    path = "/api/payouts/{id}/cancel/",
+    impl_for = cancel_payout,
+    operation_id = "cancel_payout",
+    tag = "Payouts",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The payout's id."),
+        ("If-Match" = Option<String>, Header, example = "\"3\"", description = "The `ETag` that is meant: refused with 412 when it is no longer the payout's."),
+    ),
+    request_body = Option<ReasonBody>,
+    responses((status = 200, description = "The payout, cancelled.", body = PayoutBody,
+        headers(("ETag" = String, description = "The payout's version, for `If-Match`.")))),
+)]
+#[handler]
+pub(crate) async fn cancel_payout(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
+    let context = Context::of(depot)?;
+    let id = params::payout_id(request)?;
+    let if_match = params::if_match(request.headers())?;
+    let reason = reason(request).await?;
+    let caller = context.caller(reason.as_deref());
+    let payout = context
+        .payouts()?
+        .step(id, Step::Cancel, if_match.as_deref(), caller)
+        .await?;
+    Answer::payout(&payout)
+}

@@ -1,0 +1,185 @@
+//! `POST /api/payouts/`
+
+use payout_core::money::Money;
+use payout_core::payout::{Description, Draft, RecipientAccount, RecipientName};
+use salvo::http::StatusCode;
+use salvo::{Depot, Request, handler};
+use utoipa::ToSchema;
+
+use super::answer::{Answer, PayoutBody};
+use super::body::{self, Fields};
+use super::context::Context;
+use super::params;
+use super::problem::Problem;
+
+/// What a new payout is made from.
+#[derive(ToSchema)]
+#[schema(as = NewPayout)]
+#[expect(dead_code, reason = "it describes the body that `draft` reads field by field")]
+pub(crate) struct NewPayoutBody {
+    /// How much: a string or a number above zero, with at most 18 digits and no more decimals than the currency has
+    /// (2 for USD, 0 for JPY, 3 for BHD). A string is safest: some JSON writers round numbers.
+    #[schema(schema_with = super::document::amount_schema)]
+    amount: String,
+    /// An ISO 4217 code, in any case.
+    #[schema(min_length = 3, max_length = 3, example = "EUR")]
+    currency: String,
+    /// Where the money goes. White space around it is cut off.
+    #[schema(min_length = 1, max_length = 128, example = "DE89370400440532013000")]
+    recipient_account: String,
+    /// Who gets it. White space around it is cut off.
+    #[schema(min_length = 1, max_length = 128, example = "Ada Lovelace")]
+    recipient_name: String,
+    /// What for. May have line breaks.
+    #[schema(
+        required = false,
+        default = "",
+        max_length = 255,
+        example = "Invoice 2026-117"
+    )]
+    description: String,
+    /// May be left away; a new payout is always `pending`.
+    #[schema(schema_with = super::document::pending_schema)]
+    status: Option<String>,
+}
+
+/// Create a payout
+///
+/// It is stored as `pending`, and a worker sends it within moments.
+///
+/// Send an `Idempotency-Key` and repeat the request under the same key when in doubt: the payout is made once, and
+/// every repetition gets the first one's answer, with `Idempotent-Replayed: true`.
+#[utoipa::path(
+    post,
+    path = "/api/payouts/",
+    impl_for = create_payout,
+    operation_id = "create_payout",
+    tag = "Payouts",
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 257, example = "order-7301",
+        description = "Your name for this request: 1 to 255 visible ASCII characters, quoted or bare. \
+            Kept for at least 30 days.")),
+    request_body = NewPayoutBody,
+    responses((status = 201, description = "The payout, as it was stored.", body = PayoutBody,
+        headers(
+            ("Location" = String, description = "Where the payout is found."),
+            ("ETag" = String, description = "The payout's version, for `If-Match`."),
+            ("Idempotent-Replayed" = Option<String>, description = "`true` when an earlier request under the key made it."),
+        ))),
+)]
+#[handler]
+pub(crate) async fn create_payout(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
+    let context = Context::of(depot)?;
+    let key = params::idempotency_key(request.headers())?;
+    let body = body::read(request).await?;
+    let draft = draft(Fields::parse(&body)?)?;
+    let answered = context
+        .payouts()?
+        .create(draft, None, key, context.caller(None))
+        .await?;
+    Ok(Answer::payout(&answered.payout)?
+        .status(StatusCode::CREATED)
+        .located_at(answered.payout.id())
+        .replayed(answered.replayed))
+}
+
+fn draft(mut fields: Fields<'_>) -> Result<Draft, Problem> {
+    let amount = fields.required("amount", body::amount);
+    let currency = fields.required("currency", body::parsed);
+    let recipient_account = fields.required("recipient_account", body::field(RecipientAccount::new));
+    let recipient_name = fields.required("recipient_name", body::field(RecipientName::new));
+    let description = fields.optional("description", body::field(Description::new));
+    fields.optional("status", body::pending);
+    let money = amount.zip(currency).and_then(|(amount, currency)| {
+        Money::new(amount, currency)
+            .map_err(|error| fields.refuse("amount", error.to_string()))
+            .ok()
+    });
+    fields.finish()?;
+    match (money, recipient_account, recipient_name) {
+        (Some(money), Some(recipient_account), Some(recipient_name)) => {
+            let description = match description {
+                Some(description) => description,
+                None => empty_description()?,
+            };
+            Ok(Draft {
+                money,
+                recipient_account,
+                recipient_name,
+                description,
+            })
+        }
+        _ => Err(Problem::internal(
+            "a field was absent and nothing was refused".into(),
+        )),
+    }
+}
+
+/// What a description is when none is given.
+pub(super) fn empty_description() -> Result<Description, Problem> {
+    Description::new("").map_err(|error| Problem::internal(Box::new(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft_of(body: &str) -> Result<Draft, Problem> {
+        draft(Fields::parse(body.as_bytes()).unwrap())
+    }
+
+    const REST: &str = r#""recipient_account": "A", "recipient_name": "N""#;
+
+    #[test]
+    fn a_whole_body_makes_a_draft() {
+        let draft = draft_of(&format!(
+            r#"{{"amount": 10.5, "currency": "usd", {REST}, "status": "pending"}}"#
+        ))
+        .unwrap();
+        assert_eq!(draft.money.to_string(), "10.50 USD");
+        assert_eq!(draft.description.as_str(), "");
+    }
+
+    #[test]
+    fn nothing_names_every_required_field() {
+        let problem = draft_of("{}").unwrap_err();
+        for name in ["amount", "currency", "recipient_account", "recipient_name"] {
+            assert_eq!(problem.errors().get(name), ["This field is required."], "{name}");
+        }
+        assert!(problem.errors().get("description").is_empty());
+    }
+
+    #[test]
+    fn an_amount_must_fit_its_currency() {
+        let problem = draft_of(&format!(r#"{{"amount": "10.5", "currency": "JPY", {REST}}}"#)).unwrap_err();
+        let message = "Ensure that there are no more than 0 decimal places for JPY.";
+        assert_eq!(problem.errors().get("amount"), [message]);
+    }
+
+    #[test]
+    fn a_currency_that_is_none_is_refused_with_the_rest() {
+        let problem = draft_of(r#"{"amount": 0, "currency": "РУБ"}"#).unwrap_err();
+        assert_eq!(problem.errors().get("currency").len(), 1);
+        assert_eq!(
+            problem.errors().get("amount"),
+            ["Ensure this value is greater than zero."]
+        );
+    }
+
+    #[test]
+    fn a_new_payout_is_pending_and_nothing_else() {
+        for (status, message) in [
+            (
+                "\"completed\"",
+                "A new payout is pending; no other status can be given.",
+            ),
+            (
+                "\"x\"",
+                "This is not a status: use pending, processing, completed, failed or cancelled.",
+            ),
+            ("null", "This field may not be null."),
+        ] {
+            let body = format!(r#"{{"amount": 1, "currency": "USD", {REST}, "status": {status}}}"#);
+            assert_eq!(draft_of(&body).unwrap_err().errors().get("status"), [message]);
+        }
+    }
+}

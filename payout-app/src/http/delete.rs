@@ -1,0 +1,36 @@
+//! `DELETE /api/payouts/{id}/`
+
+use salvo::{Depot, Request, handler};
+
+use super::answer::NoContent;
+use super::context::Context;
+use super::params;
+use super::problem::Problem;
+
+/// Delete a payout
+///
+/// Hides it; its row and its audit trail are kept. A pending payout is then never sent. Refused while `processing`:
+/// money may be on its way.
+#[utoipa::path(
+    delete,
+    path = "/api/payouts/{id}/",
+    impl_for = delete_payout,
+    operation_id = "delete_payout",
+    tag = "Payouts",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The payout's id."),
+        ("If-Match" = Option<String>, Header, example = "\"3\"", description = "The `ETag` that is meant: refused with 412 when it is no longer the payout's."),
+    ),
+    responses((status = 204, description = "It is gone.")),
+)]
+#[handler]
+pub(crate) async fn delete_payout(request: &mut Request, depot: &mut Depot) -> Result<NoContent, Problem> {
+    let context = Context::of(depot)?;
+    let id = params::payout_id(request)?;
+    let if_match = params::if_match(request.headers())?;
+    context
+        .payouts()?
+        .delete(id, if_match.as_deref(), context.caller(None))
+        .await?;
+    Ok(NoContent)
+}

@@ -1,0 +1,101 @@
+//! The outermost hoop: what is done for every request, whatever becomes of it.
+//!
+//! It gives the request its id and its context, catches a panic, turns a bare error of any layer into a problem, and
+//! counts and logs. It is one hoop, since each costs every request.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use payout_core::ports::Clock;
+use salvo::http::header::CONTENT_LENGTH;
+use salvo::http::{HeaderValue, Method, ResBody};
+use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
+
+use super::Site;
+use super::context::{Context, REQUEST_ID, RequestId, RequestIds};
+use super::problem::Problem;
+
+pub(super) struct Edge {
+    site: Arc<Site>,
+    ids: RequestIds,
+}
+
+impl Edge {
+    pub(super) fn new(site: Arc<Site>) -> Self {
+        Self {
+            ids: RequestIds::new(&*site.system),
+            site,
+        }
+    }
+}
+
+#[async_trait]
+impl Handler for Edge {
+    async fn handle(
+        &self,
+        request: &mut Request,
+        depot: &mut Depot,
+        response: &mut Response,
+        flow: &mut FlowCtrl,
+    ) {
+        let started = self.site.system.monotonic();
+        let request_id = self.ids.of(request);
+        depot.insert_typed(Context {
+            site: self.site.clone(),
+            request_id: request_id.clone(),
+        });
+        // A handler that panicked has lost its answer, and nothing that outlives it: writes run in tasks of their own.
+        let handled = AssertUnwindSafe(flow.call_next(request, depot, response))
+            .catch_unwind()
+            .await;
+        if handled.is_err() {
+            *response = Response::new();
+            Problem::internal("a handler panicked".into()).render(
+                request.uri().path(),
+                request_id.as_str(),
+                response,
+            );
+        }
+        answer_bare_errors(request, response, &request_id);
+        if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        if *request.method() == Method::HEAD {
+            keep_only_the_length(response);
+        }
+        let took = self.site.system.monotonic().saturating_sub(started);
+        let status = response.status_code.unwrap_or_default();
+        self.site
+            .metrics
+            .request(request.matched_path(), request.method(), status, took);
+        tracing::debug!(
+            request_id = request_id.as_str(),
+            method = request.method().as_str(),
+            path = request.uri().path(),
+            status = status.as_u16(),
+            took_us = took.as_micros(),
+            "answered"
+        );
+    }
+}
+
+/// An error without a body (an unknown path, a wrong method, salvo's own refusals) becomes a problem.
+fn answer_bare_errors(request: &Request, response: &mut Response, request_id: &RequestId) {
+    let Some(status) = response.status_code else {
+        return;
+    };
+    let bare = matches!(response.body, ResBody::None | ResBody::Error(_));
+    if bare && (status.is_client_error() || status.is_server_error()) {
+        let problem = Problem::of_status(status, request.method().as_str());
+        problem.render(request.uri().path(), request_id.as_str(), response);
+    }
+}
+
+/// HEAD is answered with the headers that GET has, its length included (RFC 9110 §9.3.2).
+fn keep_only_the_length(response: &mut Response) {
+    if let Some(length) = response.body.size() {
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
+    }
+    response.take_body();
+}

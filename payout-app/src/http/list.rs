@@ -1,0 +1,190 @@
+//! `GET /api/payouts/`
+
+use payout_core::ports::Cursor;
+use payout_core::service::Page;
+use salvo::http::header::HOST;
+use salvo::http::uri::Authority;
+use salvo::{Depot, Request, handler};
+use serde::Serialize;
+use url::form_urlencoded;
+use utoipa::{IntoParams, ToSchema};
+
+use super::answer::{Answer, PayoutBody};
+use super::context::Context;
+use super::cursor::{self, Direction};
+use super::params::ListParams;
+use super::problem::{Kind, Problem};
+
+/// One page of payouts.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PayoutPage)]
+pub(crate) struct PageBody<'a> {
+    /// How many payouts the whole list has.
+    #[schema(example = 10_000)]
+    count: u64,
+    /// Whether `count` is exact. When false, the list has at least so many.
+    count_exact: bool,
+    /// The next page; null on the last.
+    #[schema(
+        required = true,
+        example = "http://127.0.0.1:8000/api/payouts/?page_size=20&cursor=AWEABkRb5u0"
+    )]
+    next: Option<String>,
+    /// The page before; null on the first.
+    #[schema(required = true)]
+    previous: Option<String>,
+    /// The payouts of this page.
+    results: Vec<PayoutBody<'a>>,
+}
+
+/// What a list can be asked for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it describes the query that `ListParams` reads")]
+pub(crate) struct ListQuery {
+    /// Only these statuses. May be repeated.
+    #[param(required = false, schema_with = super::document::statuses_schema)]
+    status: Vec<String>,
+    /// Only this ISO 4217 currency, in any case.
+    #[param(min_length = 3, max_length = 3, example = "EUR")]
+    currency: Option<String>,
+    /// Created at this time or later: RFC 3339, or a date (midnight UTC).
+    #[param(example = "2026-11-01")]
+    created_after: Option<String>,
+    /// Created before this time: RFC 3339, or a date (midnight UTC).
+    #[param(example = "2026-12-01T00:00:00Z")]
+    created_before: Option<String>,
+    /// Only those that do, or do not, wait for a person.
+    needs_review: Option<bool>,
+    /// Exactly this account, or a recipient whose name begins with this, in any case.
+    #[param(max_length = 128, example = "Ada")]
+    search: Option<String>,
+    /// By time of creation, oldest or (as by default) newest first.
+    #[param(required = false, schema_with = super::document::ordering_schema)]
+    ordering: Option<String>,
+    /// How many payouts a page has.
+    #[param(minimum = 1, maximum = 200, default = 20)]
+    page_size: Option<u32>,
+    /// A place in this very list, as `next` and `previous` carry it.
+    cursor: Option<String>,
+    /// The number of a page, from 1. Costs more the deeper it is. Not together with `cursor`.
+    #[param(minimum = 1)]
+    page: Option<u64>,
+    /// `exact` counts beyond 10000, whatever it costs.
+    #[param(required = false, schema_with = super::document::count_schema)]
+    count: Option<String>,
+}
+
+/// List payouts
+///
+/// Newest first. Follow `next` and `previous`: they carry an opaque cursor, cost the same at any depth, and neither
+/// repeat nor miss a payout while others are created. `page` also works, for clients of the old service.
+#[utoipa::path(
+    get,
+    path = "/api/payouts/",
+    impl_for = list_payouts,
+    operation_id = "list_payouts",
+    tag = "Payouts",
+    params(ListQuery),
+    responses((status = 200, description = "A page.", body = PageBody)),
+)]
+#[handler]
+pub(crate) async fn list_payouts(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
+    let params = ListParams::parse(request.uri().query().unwrap_or_default())?;
+    let page = Context::of(depot)?.payouts()?.list(&params.request).await?;
+    if params.page.is_some_and(|page| page > 1) && page.payouts.is_empty() {
+        return Err(Problem::new(Kind::NotFound, "There is no such page."));
+    }
+    let links = Links {
+        base: base(request),
+        params: &params,
+    };
+    Answer::json(&PageBody {
+        count: page.count.count,
+        count_exact: page.count.exact,
+        next: links.next(&page),
+        previous: links.previous(&page),
+        results: page.payouts.iter().map(PayoutBody::from).collect(),
+    })
+}
+
+/// Where the client found this service, by its own account. Forwarded headers are not trusted.
+fn base(request: &Request) -> String {
+    let host = request
+        .headers()
+        .get(HOST)
+        .and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    let authority = host.or_else(|| request.uri().authority().cloned());
+    match authority {
+        Some(authority) => format!("{}://{authority}", request.scheme()),
+        None => String::new(),
+    }
+}
+
+struct Links<'a> {
+    base: String,
+    params: &'a ListParams,
+}
+
+impl Links<'_> {
+    fn next(&self, page: &Page) -> Option<String> {
+        let cursor = page.next?;
+        Some(match self.params.page {
+            Some(number) => self.link("page", &(number + 1).to_string()),
+            None => self.by_cursor(cursor, Direction::After),
+        })
+    }
+
+    fn previous(&self, page: &Page) -> Option<String> {
+        let cursor = page.previous?;
+        Some(match self.params.page {
+            Some(number) => self.link("page", &(number - 1).to_string()),
+            None => self.by_cursor(cursor, Direction::Before),
+        })
+    }
+
+    fn by_cursor(&self, cursor: Cursor, direction: Direction) -> String {
+        let request = &self.params.request;
+        self.link(
+            "cursor",
+            &cursor::encode(cursor, direction, request.order, &request.filter),
+        )
+    }
+
+    /// The same list at another place.
+    fn link(&self, name: &str, value: &str) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(&self.params.kept).append_pair(name, value);
+        format!("{}/api/payouts/?{}", self.base, query.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_keep_every_filter_and_encode_it() {
+        let params = ListParams::parse("search=%C3%A9+%26&status=failed&unknown=1&page=2").unwrap();
+        let links = Links {
+            base: "http://host:1".to_owned(),
+            params: &params,
+        };
+        let link = links.link("page", "3");
+        assert_eq!(
+            link,
+            "http://host:1/api/payouts/?search=%C3%A9+%26&status=failed&unknown=1&page=3"
+        );
+    }
+
+    #[test]
+    fn a_host_that_is_none_makes_no_link() {
+        let mut request = Request::new();
+        request.headers_mut().insert(HOST, "a b<script>".parse().unwrap());
+        assert_eq!(base(&request), "");
+        request
+            .headers_mut()
+            .insert(HOST, "payouts.example:8443".parse().unwrap());
+        assert_eq!(base(&request), "http://payouts.example:8443");
+    }
+}

@@ -1,0 +1,432 @@
+//! Reads what comes beside a body: query parameters and headers.
+//!
+//! An unknown query parameter is ignored, as the old service did; a known one with a wrong value is refused by name,
+//! all at once.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use payout_core::Timestamp;
+use payout_core::idempotency::IdempotencyKey;
+use payout_core::payout::PayoutId;
+use payout_core::ports::{Filter, Order, Position, Search};
+use payout_core::service::{CountMode, PageRequest};
+use salvo::Request;
+use salvo::http::HeaderMap;
+use salvo::http::header::IF_MATCH;
+use url::form_urlencoded;
+
+use super::cursor;
+use super::problem::{Errors, Kind, Problem};
+
+const DEFAULT_PAGE_SIZE: u32 = 20;
+const MAX_PAGE_SIZE: u32 = 200;
+
+/// The `{id}` of the path.
+///
+/// # Errors
+/// 404 when it is no UUID: no payout has such an id.
+pub(crate) fn payout_id(request: &Request) -> Result<PayoutId, Problem> {
+    let id = request.params().get("id").filter(|id| id.len() == 36);
+    id.and_then(|id| id.parse().ok())
+        .ok_or_else(|| Problem::new(Kind::NotFound, "There is no such payout."))
+}
+
+/// The versions that `If-Match` accepts; absent when it accepts any.
+///
+/// Source: RFC 9110 §13.1.1. The comparison is strong, so a weak tag matches nothing; nor does a tag that is not one
+/// of ours.
+///
+/// # Errors
+/// 400 when the header is no list of entity tags.
+pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<Vec<u64>>, Problem> {
+    if !headers.contains_key(IF_MATCH) {
+        return Ok(None);
+    }
+    let mut versions = Vec::new();
+    for value in headers.get_all(IF_MATCH) {
+        let value = value.to_str().map_err(|_| refused_if_match())?.trim();
+        if value == "*" {
+            return Ok(None);
+        }
+        entity_tags(value, &mut versions).ok_or_else(refused_if_match)?;
+    }
+    Ok(Some(versions))
+}
+
+fn refused_if_match() -> Problem {
+    let message =
+        "This is not a list of entity tags: quote the `ETag` as it was answered, such as \"3\", or use *.";
+    Problem::invalid(Errors::of("If-Match", message))
+}
+
+/// Reads `"1", W/"2"`; absent when it is something else.
+fn entity_tags(mut rest: &str, versions: &mut Vec<u64>) -> Option<()> {
+    loop {
+        let (weak, quoted) = match rest.strip_prefix("W/") {
+            Some(rest) => (true, rest),
+            None => (false, rest),
+        };
+        let (tag, after) = quoted.strip_prefix('"')?.split_once('"')?;
+        // Only the text that `ETag` has: `"03"` is another tag than `"3"`.
+        if let Ok(version) = tag.parse::<u64>()
+            && !weak
+            && version.to_string() == tag
+        {
+            versions.push(version);
+        }
+        rest = after.trim_start();
+        if rest.is_empty() {
+            return Some(());
+        }
+        rest = rest.strip_prefix(',')?.trim_start();
+    }
+}
+
+/// The `Idempotency-Key`, quoted or bare.
+///
+/// # Errors
+/// 400 when it is no key, or given twice.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
+    let refuse = |message: String| Problem::invalid(Errors::of("Idempotency-Key", message));
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(refuse("This header is given more than once.".to_owned()));
+    }
+    let text = value.to_str().unwrap_or_default();
+    let bare = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .unwrap_or(text);
+    IdempotencyKey::new(bare)
+        .map(Some)
+        .map_err(|error| refuse(error.to_string()))
+}
+
+/// Which page of which list, as a query says it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ListParams {
+    /// What the use case takes.
+    pub(crate) request: PageRequest,
+    /// The `page` parameter, where the client counts pages.
+    pub(crate) page: Option<u64>,
+    /// Every parameter but `cursor` and `page`, as it was given: links carry them on.
+    pub(crate) kept: Vec<(String, String)>,
+}
+
+impl ListParams {
+    /// Reads a query.
+    ///
+    /// # Errors
+    /// 400 with the messages by parameter.
+    pub(crate) fn parse(query: &str) -> Result<Self, Problem> {
+        let mut reader = Reader {
+            pairs: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            errors: Errors::default(),
+        };
+        let filter = reader.filter();
+        let order = reader
+            .read("ordering", |text| match text {
+                "created_at" => Ok(Order::OldestFirst),
+                "-created_at" => Ok(Order::NewestFirst),
+                _ => Err("Use created_at or -created_at.".to_owned()),
+            })
+            .unwrap_or_default();
+        let count = reader
+            .read("count", |text| match text {
+                "exact" => Ok(CountMode::Exact),
+                _ => Err("Use exact, or leave it away.".to_owned()),
+            })
+            .unwrap_or_default();
+        let size = reader.read("page_size", page_size).unwrap_or(DEFAULT_PAGE_SIZE);
+        let page = reader.read("page", page_number);
+        let cursor = reader.read("cursor", |text| {
+            cursor::decode(text, order, &filter).map_err(|error| error.to_string())
+        });
+        if reader.given("page").is_some() && reader.given("cursor").is_some() {
+            reader.errors.add("page", "Use page or cursor, not both.");
+        }
+        if !reader.errors.is_empty() {
+            return Err(Problem::invalid(reader.errors));
+        }
+        let position = match (cursor, page) {
+            (Some(cursor), _) => cursor,
+            (None, page) => Position::Offset((page.unwrap_or(1) - 1).saturating_mul(u64::from(size))),
+        };
+        let kept = reader
+            .pairs
+            .into_iter()
+            .filter(|(name, _)| name != "cursor" && name != "page")
+            .collect();
+        Ok(Self {
+            request: PageRequest {
+                filter,
+                order,
+                position,
+                size,
+                count,
+            },
+            page,
+            kept,
+        })
+    }
+}
+
+/// A query's pairs, and what was wrong with them.
+struct Reader {
+    pairs: Vec<(String, String)>,
+    errors: Errors,
+}
+
+impl Reader {
+    /// The last value of a parameter, as the old service took it. An empty one counts as absent.
+    fn given(&self, name: &str) -> Option<&str> {
+        let last = self.pairs.iter().rev().find(|(given, _)| given == name);
+        last.map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
+    }
+
+    fn read<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        match read(self.given(name)?) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                self.errors.add(name, message);
+                None
+            }
+        }
+    }
+
+    fn filter(&mut self) -> Filter {
+        Filter {
+            statuses: self.statuses(),
+            currency: self.read("currency", |text| {
+                text.parse()
+                    .map_err(|error: payout_core::money::UnknownCurrency| error.to_string())
+            }),
+            created_after: self.read("created_after", moment),
+            created_before: self.read("created_before", moment),
+            needs_review: self.read("needs_review", |text| match text {
+                "true" => Ok(true),
+                "false" => Ok(false),
+                _ => Err("Use true or false.".to_owned()),
+            }),
+            search: self.read("search", search).flatten(),
+        }
+    }
+
+    /// `status` may be repeated, and may be a list with commas.
+    fn statuses(&mut self) -> Vec<payout_core::payout::Status> {
+        let mut statuses = Vec::new();
+        let mut refused = None;
+        for (_, value) in self.pairs.iter().filter(|(name, _)| name == "status") {
+            for name in value.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+                match name.parse::<payout_core::payout::Status>() {
+                    Ok(status) if !statuses.contains(&status) => statuses.push(status),
+                    Ok(_) => (),
+                    Err(error) => refused = Some(error.to_string()),
+                }
+            }
+        }
+        if let Some(message) = refused {
+            self.errors.add("status", message);
+        }
+        statuses
+    }
+}
+
+fn page_size(text: &str) -> Result<u32, String> {
+    digits(text)
+        .and_then(|size| u32::try_from(size).ok())
+        .filter(|size| (1..=MAX_PAGE_SIZE).contains(size))
+        .ok_or_else(|| format!("Use a number from 1 to {MAX_PAGE_SIZE}."))
+}
+
+fn page_number(text: &str) -> Result<u64, String> {
+    digits(text)
+        .filter(|page| *page > 0)
+        .ok_or_else(|| "Use a number from 1 on.".to_owned())
+}
+
+/// A number without a sign.
+fn digits(text: &str) -> Option<u64> {
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())
+        .flatten()
+}
+
+fn search(text: &str) -> Result<Option<Search>, String> {
+    if text.chars().count() > 128 {
+        return Err("Ensure this value has no more than 128 characters.".to_owned());
+    }
+    if text.chars().any(char::is_control) {
+        return Err("Control characters are not allowed.".to_owned());
+    }
+    Ok(Search::new(text))
+}
+
+/// RFC 3339, or a bare date: midnight UTC. A plus that a client forgot to encode arrives as a space.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    if let Ok(date) = text.parse::<NaiveDate>()
+        && text.len() == 10
+    {
+        return Ok(date.and_time(chrono::NaiveTime::MIN).and_utc());
+    }
+    DateTime::parse_from_rfc3339(&text.replace(' ', "+"))
+        .map(|at| at.with_timezone(&Utc))
+        .map_err(|_| "Use RFC 3339, such as 2026-11-24T09:30:00Z, or a date.".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(query: &str, name: &str) -> Vec<String> {
+        let problem = ListParams::parse(query).unwrap_err();
+        assert_eq!(problem.status(), 400);
+        problem
+            .errors()
+            .get(name)
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn headers(name: &'static str, values: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn an_empty_query_is_the_first_page_newest_first() {
+        for query in ["", "status=&currency=&page=&cursor=&search=", "unknown=1"] {
+            let params = ListParams::parse(query).unwrap();
+            let request = params.request;
+            assert_eq!(request.filter, Filter::default());
+            assert_eq!((request.order, request.size), (Order::NewestFirst, 20));
+            assert_eq!((request.position, params.page), (Position::Offset(0), None));
+        }
+    }
+
+    #[test]
+    fn filters_are_read() {
+        let params = ListParams::parse(
+            "status=failed&status=pending,completed&currency=eur&created_after=2026-01-02&needs_review=false\
+             &created_before=2026-01-02T03:04:05%2B02:00&search=%20Ada%20&ordering=created_at&count=exact&page_size=7&page=3",
+        )
+        .unwrap();
+        let PageRequest {
+            filter,
+            order,
+            position,
+            size,
+            count,
+        } = params.request;
+        let names: Vec<_> = filter.statuses.iter().map(|status| status.as_str()).collect();
+        assert_eq!(names, ["failed", "pending", "completed"]);
+        assert_eq!(filter.currency.unwrap().code(), "EUR");
+        assert_eq!(
+            filter.created_after.unwrap().to_rfc3339(),
+            "2026-01-02T00:00:00+00:00"
+        );
+        assert_eq!(
+            filter.created_before.unwrap().to_rfc3339(),
+            "2026-01-02T01:04:05+00:00"
+        );
+        assert_eq!(filter.needs_review, Some(false));
+        assert_eq!(filter.search.unwrap().account(), "Ada");
+        assert_eq!((order, count, size), (Order::OldestFirst, CountMode::Exact, 7));
+        assert_eq!(position, Position::Offset(14));
+    }
+
+    #[test]
+    fn a_forgotten_encoding_of_plus_is_forgiven() {
+        let params = ListParams::parse("created_after=2026-01-02T03:04:05+02:00").unwrap();
+        assert!(params.request.filter.created_after.is_some());
+    }
+
+    #[test]
+    fn every_wrong_parameter_is_named_at_once() {
+        let query = "status=gone&currency=XXX&created_after=yesterday&created_before=2026-13-01&needs_review=yes\
+                     &search=a%00b&ordering=amount&count=about&page_size=0&page=0&cursor=x";
+        let problem = ListParams::parse(query).unwrap_err();
+        for name in [
+            "status",
+            "currency",
+            "created_after",
+            "created_before",
+            "needs_review",
+            "search",
+            "ordering",
+            "count",
+            "page_size",
+            "page",
+            "cursor",
+        ] {
+            assert!(!problem.errors().get(name).is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn sizes_and_pages_are_plain_numbers_within_bounds() {
+        for size in ["0", "201", "-1", "+5", "1.5", "x", "99999999999999999999"] {
+            assert_eq!(
+                refused(&format!("page_size={size}"), "page_size").len(),
+                1,
+                "{size}"
+            );
+        }
+        for page in ["0", "-1", "+1", "x", "99999999999999999999"] {
+            assert_eq!(refused(&format!("page={page}"), "page").len(), 1, "{page}");
+        }
+        assert_eq!(ListParams::parse("page_size=200").unwrap().request.size, 200);
+        assert!(ListParams::parse("page=18446744073709551615").is_ok());
+    }
+
+    #[test]
+    fn page_and_cursor_exclude_each_other() {
+        assert!(refused("page=1&cursor=x", "page").contains(&"Use page or cursor, not both.".to_owned()));
+    }
+
+    #[test]
+    fn if_match_is_a_list_of_strong_tags() {
+        let read = |values: &[&str]| if_match(&headers("if-match", values)).unwrap();
+        assert_eq!(if_match(&HeaderMap::new()).unwrap(), None);
+        assert_eq!(read(&["*"]), None);
+        assert_eq!(read(&["\"3\""]), Some(vec![3]));
+        assert_eq!(read(&["\"3\", \"4\"", "\"5\""]), Some(vec![3, 4, 5]));
+        assert_eq!(read(&["W/\"3\""]), Some(vec![]));
+        assert_eq!(read(&["\"abc\", \"03\", \"+3\""]), Some(vec![]));
+        for odd in ["3", "\"3", "\"3\" \"4\"", "\"3\",", "", "w/\"3\""] {
+            assert!(if_match(&headers("if-match", &[odd])).is_err(), "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_taken_quoted_or_bare() {
+        let read = |value: &str| idempotency_key(&headers("idempotency-key", &[value]));
+        assert_eq!(read("abc").unwrap(), read("\"abc\"").unwrap());
+        assert_eq!(idempotency_key(&HeaderMap::new()).unwrap(), None);
+        for odd in ["", "\"\"", "a b", &"k".repeat(256)] {
+            assert!(read(odd).is_err(), "{odd:?}");
+        }
+        assert!(idempotency_key(&headers("idempotency-key", &["a", "a"])).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_query_makes_it_panic(query in "\\PC{0,120}") {
+            let _ = ListParams::parse(&query);
+        }
+
+        #[test]
+        fn no_header_makes_it_panic(value in "[ -~]{0,60}") {
+            let _ = if_match(&headers("if-match", &[&value]));
+            let _ = idempotency_key(&headers("idempotency-key", &[&value]));
+        }
+    }
+}

@@ -1,0 +1,399 @@
+//! Every refusal, as RFC 9457 says: one type, and one exhaustive map from the use cases' errors to it.
+
+use std::borrow::Cow;
+use std::error::Error;
+
+use payout_core::payout::StepError;
+use payout_core::ports::RepositoryError;
+use payout_core::service::{EditError, ServiceError};
+use salvo::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use salvo::http::{HeaderValue, StatusCode};
+use salvo::{Depot, Request, Response, Writer, async_trait};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use utoipa::ToSchema;
+
+use super::context::Context;
+
+/// The media type of every problem.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Messages by field, in the order in which they were found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Errors(Vec<(Cow<'static, str>, Vec<Cow<'static, str>>)>);
+
+impl Errors {
+    /// Adds a message to a field.
+    pub(crate) fn add(&mut self, field: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) {
+        let (field, message) = (field.into(), message.into());
+        match self.0.iter_mut().find(|(name, _)| *name == field) {
+            Some((_, messages)) => messages.push(message),
+            None => self.0.push((field, vec![message])),
+        }
+    }
+
+    /// The same with one message.
+    pub(crate) fn of(field: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        let mut errors = Self::default();
+        errors.add(field, message);
+        errors
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The messages of a field.
+    #[cfg(test)]
+    pub(crate) fn get(&self, field: &str) -> Vec<&str> {
+        let found = self.0.iter().find(|(name, _)| name == field);
+        found
+            .map(|(_, messages)| messages.iter().map(|text| &**text).collect())
+            .unwrap_or_default()
+    }
+}
+
+impl Serialize for Errors {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (field, messages) in &self.0 {
+            map.serialize_entry(field, messages)?;
+        }
+        map.end()
+    }
+}
+
+/// What went wrong, for programs: a status and a stable name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The body or the query is refused, field by field.
+    Invalid,
+    /// The body is not a JSON object at all.
+    MalformedBody,
+    /// No such payout, or no such page.
+    NotFound,
+    /// No such path.
+    UnknownPath,
+    /// The path has no such method.
+    MethodNotAllowed,
+    /// The state machine has no such step from here.
+    IllegalStep,
+    /// A worker of the failed attempt may still be running.
+    NotQuiet,
+    /// Somebody else changed the payout at the same time.
+    ChangedMeanwhile,
+    /// The first request under the key is still running.
+    KeyInFlight,
+    /// `If-Match` names another version.
+    PreconditionFailed,
+    /// The body is over the limit.
+    BodyTooLarge,
+    /// The body is not JSON by its own account.
+    UnsupportedMediaType,
+    /// The key was used for another request.
+    KeyReused,
+    /// A fault of this service.
+    Internal,
+    /// The database is away.
+    Unavailable,
+    /// Too many writes wait.
+    Busy,
+    /// A status that no handler here gives, from a layer below.
+    Other(StatusCode),
+}
+
+impl Kind {
+    /// The status, the name in the type's URN, and the title.
+    fn parts(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::Invalid => (
+                StatusCode::BAD_REQUEST,
+                "invalid-request",
+                "The request is not valid.",
+            ),
+            Self::MalformedBody => (
+                StatusCode::BAD_REQUEST,
+                "malformed-body",
+                "The body is not a JSON object.",
+            ),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is no such thing here."),
+            Self::UnknownPath => (StatusCode::NOT_FOUND, "unknown-path", "There is no such path."),
+            Self::MethodNotAllowed => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "The path does not take this method.",
+            ),
+            Self::IllegalStep => (
+                StatusCode::CONFLICT,
+                "illegal-step",
+                "The payout's status does not allow this.",
+            ),
+            Self::NotQuiet => (
+                StatusCode::CONFLICT,
+                "not-quiet",
+                "An earlier attempt may still be running.",
+            ),
+            Self::ChangedMeanwhile => (
+                StatusCode::CONFLICT,
+                "changed-meanwhile",
+                "The payout was changed at the same time.",
+            ),
+            Self::KeyInFlight => (
+                StatusCode::CONFLICT,
+                "key-in-flight",
+                "The first request with this idempotency key is still running.",
+            ),
+            Self::PreconditionFailed => (
+                StatusCode::PRECONDITION_FAILED,
+                "precondition-failed",
+                "The payout is at another version.",
+            ),
+            Self::BodyTooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body-too-large",
+                "The body is too large.",
+            ),
+            Self::UnsupportedMediaType => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported-media-type",
+                "The body's media type is not supported.",
+            ),
+            Self::KeyReused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "key-reused",
+                "The idempotency key was used for another request.",
+            ),
+            Self::Internal => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "Something went wrong inside the service.",
+            ),
+            Self::Unavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "The service cannot do this right now.",
+            ),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "The service is busy."),
+            Self::Other(status) => (
+                status,
+                "http",
+                status.canonical_reason().unwrap_or("The request failed."),
+            ),
+        }
+    }
+
+    /// The status.
+    pub(crate) fn status(self) -> StatusCode {
+        self.parts().0
+    }
+
+    /// The type: a URN that never changes; `about:blank` where the status says it all.
+    fn uri(self) -> String {
+        match self {
+            Self::Other(_) => "about:blank".to_owned(),
+            kind => format!("urn:payout:problem:{}", kind.parts().1),
+        }
+    }
+}
+
+/// A refusal on its way to the client.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    kind: Kind,
+    detail: Cow<'static, str>,
+    errors: Errors,
+    retry_after_seconds: Option<u64>,
+    /// For the log only.
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Problem {
+    pub(crate) fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+            errors: Errors::default(),
+            retry_after_seconds: None,
+            source: None,
+        }
+    }
+
+    /// Fields or parameters that were refused.
+    pub(crate) fn invalid(errors: Errors) -> Self {
+        let problem = Self::new(Kind::Invalid, "Some values were refused; `errors` names each.");
+        Self { errors, ..problem }
+    }
+
+    /// A fault of this service; the client learns nothing of it but its request id.
+    pub(crate) fn internal(source: Box<dyn Error + Send + Sync>) -> Self {
+        let detail = "The request could not be done. Quote the request id when you report this.";
+        Self {
+            source: Some(source),
+            ..Self::new(Kind::Internal, detail)
+        }
+    }
+
+    /// The database is not there yet, or not at the schema of this version.
+    pub(crate) fn not_ready() -> Self {
+        Self::new(Kind::Unavailable, "The database is not ready.").retry_after(1)
+    }
+
+    /// What a layer below answered without a body.
+    pub(crate) fn of_status(status: StatusCode, method: &str) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::new(Kind::UnknownPath, "Nothing is served at this path."),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                let detail = format!("The path does not take {method}; `Allow` names what it takes.");
+                Self::new(Kind::MethodNotAllowed, detail)
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => Self::new(Kind::BodyTooLarge, "The body is too large."),
+            status if status.is_server_error() => {
+                Self::internal(format!("a layer below answered {status}").into())
+            }
+            status => Self::new(Kind::Other(status), "The request was refused."),
+        }
+    }
+
+    pub(crate) fn retry_after(self, seconds: u64) -> Self {
+        Self {
+            retry_after_seconds: Some(seconds),
+            ..self
+        }
+    }
+
+    fn caused_by(self, source: impl Error + Send + Sync + 'static) -> Self {
+        Self {
+            source: Some(Box::new(source)),
+            ..self
+        }
+    }
+
+    /// The status that it is answered with.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.kind.status()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn errors(&self) -> &Errors {
+        &self.errors
+    }
+
+    #[cfg(test)]
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The whole answer.
+    pub(crate) fn render(self, path: &str, request_id: &str, response: &mut Response) {
+        let status = self.status();
+        if status.is_server_error() {
+            self.log(request_id);
+        }
+        let body = ProblemBody {
+            kind: self.kind.uri(),
+            title: self.kind.parts().2,
+            status: status.as_u16(),
+            detail: &self.detail,
+            instance: path,
+            request_id,
+            errors: (!self.errors.is_empty()).then_some(&self.errors),
+        };
+        response.status_code(status);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        response.body(serde_json::to_vec(&body).unwrap_or_default());
+    }
+
+    fn log(&self, request_id: &str) {
+        let error = self.source.as_deref().map(|source| source as &dyn Error);
+        if self.kind == Kind::Internal {
+            tracing::error!(request_id, error, "a request failed");
+        } else {
+            tracing::warn!(
+                request_id,
+                error,
+                detail = &*self.detail,
+                "a request could not be done now"
+            );
+        }
+    }
+}
+
+#[async_trait]
+impl Writer for Problem {
+    async fn write(self, request: &mut Request, depot: &mut Depot, response: &mut Response) {
+        let request_id = Context::of(depot)
+            .map(|context| context.request_id.as_str())
+            .unwrap_or_default();
+        self.render(request.uri().path(), request_id, response);
+    }
+}
+
+impl From<ServiceError> for Problem {
+    fn from(error: ServiceError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ServiceError::NotFound => Self::new(Kind::NotFound, detail),
+            ServiceError::Step(StepError::NotQuiet { wait }) => {
+                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                Self::new(Kind::NotQuiet, detail).retry_after(seconds.max(1))
+            }
+            ServiceError::Step(_) => Self::new(Kind::IllegalStep, detail),
+            ServiceError::PreconditionFailed => Self::new(Kind::PreconditionFailed, detail),
+            ServiceError::ChangedMeanwhile => Self::new(Kind::ChangedMeanwhile, detail),
+            ServiceError::KeyReused => Self::new(Kind::KeyReused, detail),
+            ServiceError::KeyInFlight => Self::new(Kind::KeyInFlight, detail).retry_after(1),
+            ServiceError::Busy => Self::new(Kind::Busy, detail).retry_after(1),
+            ServiceError::Repository(error @ RepositoryError::Unavailable(_)) => {
+                let detail = "The database does not answer. The request may or may not have been done: \
+                              repeat it under its idempotency key.";
+                Self::new(Kind::Unavailable, detail)
+                    .retry_after(1)
+                    .caused_by(error)
+            }
+            ServiceError::Repository(error) => Self::internal(Box::new(error)),
+            error => Self::internal(Box::new(error)),
+        }
+    }
+}
+
+impl From<EditError> for Problem {
+    fn from(error: EditError) -> Self {
+        match error {
+            EditError::Amount(error) => Self::invalid(Errors::of("amount", error.to_string())),
+            EditError::Service(error) => error.into(),
+            error => Self::internal(Box::new(error)),
+        }
+    }
+}
+
+/// A problem (RFC 9457): what every refused or failed request is answered with.
+#[derive(serde::Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody<'a> {
+    /// What went wrong, for programs: a URI that never changes. `about:blank` when the status says it all.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:payout:problem:invalid-request")]
+    kind: String,
+    /// The same, for people.
+    #[schema(example = "The request is not valid.")]
+    title: &'a str,
+    /// The HTTP status.
+    #[schema(example = 400)]
+    status: u16,
+    /// What went wrong this time.
+    #[schema(example = "Some values were refused; `errors` names each.")]
+    detail: &'a str,
+    /// The path that was asked for, without its query.
+    #[schema(example = "/api/payouts/")]
+    instance: &'a str,
+    /// Names this very request in the service's log.
+    #[schema(example = "5f0c3a9d21b7e468-1a")]
+    request_id: &'a str,
+    /// The messages for each refused field, parameter or header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = std::collections::BTreeMap<String, Vec<String>>, required = false, nullable = false)]
+    errors: Option<&'a Errors>,
+}

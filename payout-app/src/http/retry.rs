@@ -1,0 +1,79 @@
+//! `POST /api/payouts/{id}/retry/`
+
+use salvo::http::StatusCode;
+use salvo::{Depot, Request, handler};
+use utoipa::ToSchema;
+
+use super::answer::{Answer, PayoutBody};
+use super::body::{self, Fields};
+use super::context::Context;
+use super::params;
+use super::problem::Problem;
+
+/// Why a step is taken. May be left away altogether.
+#[derive(ToSchema)]
+#[schema(as = Reason)]
+#[expect(dead_code, reason = "it describes the body that `reason` reads")]
+pub(crate) struct ReasonBody {
+    /// Why, for the audit trail.
+    #[schema(
+        nullable = false,
+        max_length = 255,
+        example = "The recipient reopened the account."
+    )]
+    reason: Option<String>,
+}
+
+/// Retry a failed payout
+///
+/// Starts a new attempt at the provider, under a new key of its own. Only from `failed`. When the failed attempt was
+/// taken over from a worker that went silent, that worker might still be sending: until it surely is not, the answer
+/// is 409 with `Retry-After`.
+#[utoipa::path(
+    post,
+    path = "/api/payouts/{id}/retry/",
+    impl_for = retry_payout,
+    operation_id = "retry_payout",
+    tag = "Payouts",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The payout's id."),
+        ("If-Match" = Option<String>, Header, example = "\"3\"", description = "The `ETag` that is meant: refused with 412 when it is no longer the payout's."),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 257, example = "retry-7301",
+            description = "Your name for this request: 1 to 255 visible ASCII characters, quoted or bare. Kept for at least 30 days."),
+    ),
+    request_body = Option<ReasonBody>,
+    responses((status = 202, description = "The payout, pending again.", body = PayoutBody,
+        headers(
+            ("ETag" = String, description = "The payout's version, for `If-Match`."),
+            ("Idempotent-Replayed" = Option<String>, description = "`true` when an earlier request under the key did it."),
+        ))),
+)]
+#[handler]
+pub(crate) async fn retry_payout(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
+    let context = Context::of(depot)?;
+    let id = params::payout_id(request)?;
+    let if_match = params::if_match(request.headers())?;
+    let key = params::idempotency_key(request.headers())?;
+    let reason = reason(request).await?;
+    let caller = context.caller(reason.as_deref());
+    let answered = context
+        .payouts()?
+        .retry(id, if_match.as_deref(), key, caller)
+        .await?;
+    Ok(Answer::payout(&answered.payout)?
+        .status(StatusCode::ACCEPTED)
+        .replayed(answered.replayed))
+}
+
+/// Reads a body that has a reason at the most.
+pub(super) async fn reason(request: &mut Request) -> Result<Option<String>, Problem> {
+    let body = body::read(request).await?;
+    let mut fields = if body.is_empty() {
+        Fields::none()
+    } else {
+        Fields::parse(&body)?
+    };
+    let reason = fields.optional("reason", body::reason);
+    fields.finish()?;
+    Ok(reason)
+}

@@ -1,0 +1,103 @@
+//! `GET /api/schema/`
+
+use std::sync::LazyLock;
+
+use salvo::http::HeaderValue;
+use salvo::http::header::{ACCEPT, CONTENT_TYPE, VARY};
+use salvo::{Depot, Request, Response, handler};
+use url::form_urlencoded;
+use utoipa::IntoParams;
+
+use super::problem::{Errors, Problem};
+
+const YAML_TYPE: &str = "application/vnd.oai.openapi";
+const JSON_TYPE: &str = "application/vnd.oai.openapi+json";
+
+/// The document in both its forms, written once.
+static TEXTS: LazyLock<Result<Texts, String>> = LazyLock::new(|| {
+    let document = super::document();
+    let yaml = document.to_yaml().map_err(|error| error.to_string())?;
+    let json = document.to_pretty_json().map_err(|error| error.to_string())?;
+    Ok(Texts { yaml, json })
+});
+
+struct Texts {
+    yaml: String,
+    json: String,
+}
+
+/// How the document can be asked for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it describes the query that `wants_json` reads")]
+pub(crate) struct SchemaQuery {
+    /// The form: `yaml` or `json`.
+    #[param(required = false, schema_with = format_schema)]
+    format: Option<String>,
+}
+
+/// Get this document
+///
+/// OpenAPI 3.1, as YAML; as JSON with `?format=json`, or when `Accept` asks for JSON.
+#[utoipa::path(
+    get,
+    path = "/api/schema/",
+    impl_for = get_schema,
+    operation_id = "get_schema",
+    tag = "Service",
+    params(SchemaQuery),
+    responses((status = 200, description = "The document.", headers(("Vary" = String, description = "`Accept`.")),
+        content(
+            (String = "application/vnd.oai.openapi"),
+            (Object = "application/vnd.oai.openapi+json"),
+        ))),
+)]
+#[handler]
+pub(crate) async fn get_schema(
+    request: &mut Request,
+    _depot: &mut Depot,
+    response: &mut Response,
+) -> Result<(), Problem> {
+    let texts = TEXTS
+        .as_ref()
+        .map_err(|error| Problem::internal(error.clone().into()))?;
+    let (content_type, text) = if wants_json(request)? {
+        (JSON_TYPE, &texts.json)
+    } else {
+        (YAML_TYPE, &texts.yaml)
+    };
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(VARY, HeaderValue::from_static("accept"));
+    response.body(text.as_bytes());
+    Ok(())
+}
+
+fn wants_json(request: &Request) -> Result<bool, Problem> {
+    let query = request.uri().query().unwrap_or_default();
+    let format = form_urlencoded::parse(query.as_bytes())
+        .filter(|(name, _)| name == "format")
+        .last();
+    match format.as_ref().map(|(_, format)| &**format) {
+        Some("json") => Ok(true),
+        Some("yaml") => Ok(false),
+        None | Some("") => {
+            let accepted = request
+                .headers()
+                .get(ACCEPT)
+                .and_then(|accept| accept.to_str().ok())
+                .unwrap_or_default();
+            let first = accepted.split([',', ';']).next().unwrap_or_default().trim();
+            Ok(first == "application/json" || first == JSON_TYPE)
+        }
+        Some(_) => Err(Problem::invalid(Errors::of("format", "Use yaml or json."))),
+    }
+}
+
+fn format_schema() -> utoipa::openapi::schema::Schema {
+    utoipa::openapi::ObjectBuilder::new()
+        .schema_type(utoipa::openapi::Type::String)
+        .enum_values(Some(["yaml", "json"]))
+        .build()
+        .into()
+}

@@ -1,0 +1,31 @@
+//! Log lines, to standard error.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use crate::config::{LogConfig, LogFormat};
+
+/// What libraries say at these levels is no news to an operator. The setting's own directives come later and win.
+const QUIETER: &str =
+    "salvo_core=warn,salvo_extra=warn,sqlx=warn,hyper=warn,h2=warn,reqwest=warn,rustls=warn";
+
+/// Begins to log. Does nothing when something logs already, as in a test.
+pub(crate) fn install(config: &LogConfig) {
+    let filter = EnvFilter::builder().parse_lossy(format!("{QUIETER},{}", config.filter));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_span_events(FmtSpan::NONE);
+    let _already = match config.format {
+        LogFormat::Pretty => {
+            use std::io::IsTerminal;
+            builder.with_ansi(std::io::stderr().is_terminal()).try_init()
+        }
+        LogFormat::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .try_init(),
+    };
+}

@@ -1,0 +1,168 @@
+//! The one place where ports meet adapters.
+
+use std::sync::Arc;
+
+use payout_adapters::http::{HttpProcessor, HttpSettings, HttpSetupError};
+use payout_adapters::memory::{MemoryQueue, MemoryRepository};
+use payout_adapters::postgres::{PostgresOptions, PostgresRepository};
+use payout_adapters::redis::{RedisQueue, RedisSettings};
+use payout_adapters::simulated::SimulatedProcessor;
+use payout_core::ports::{JobQueue, PayoutRepository, Processor, RepositoryError, System};
+use secrecy::ExposeSecret;
+use tokio::runtime::Handle;
+
+use crate::config::{Config, ConfigError, Database, ProcessorConfig};
+
+/// Hints that wait in the in-process queue at the most; more are dropped, and the sweep finds their payouts.
+const MEMORY_QUEUE: usize = 100_000;
+
+/// The adapters that the settings ask for. None of them has connected to anything yet.
+pub(crate) struct Ports {
+    pub(crate) store: Store,
+    pub(crate) repository: Arc<dyn PayoutRepository>,
+    pub(crate) queue: Arc<dyn JobQueue>,
+    /// The kind of the queue, for health checks and logs.
+    pub(crate) queue_kind: &'static str,
+    pub(crate) processor: Arc<dyn Processor>,
+    pub(crate) system: Arc<System>,
+}
+
+/// The repository as what has a schema.
+#[derive(Clone)]
+pub(crate) enum Store {
+    Memory,
+    Postgres(PostgresRepository),
+}
+
+impl Store {
+    /// Brings the schema up to date.
+    pub(crate) async fn migrate(&self) -> Result<(), RepositoryError> {
+        match self {
+            Self::Memory => Ok(()),
+            Self::Postgres(repository) => {
+                let repository = repository.clone();
+                on_one_thread(move || async move { repository.migrate().await }).await
+            }
+        }
+    }
+
+    /// Whether the schema is the one of this version.
+    pub(crate) async fn schema_is_current(&self) -> Result<bool, RepositoryError> {
+        match self {
+            Self::Memory => Ok(true),
+            Self::Postgres(repository) => repository.schema_is_current().await,
+        }
+    }
+
+    /// Closes the connections, once what runs on them has ended.
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Memory => (),
+            Self::Postgres(repository) => repository.close().await,
+        }
+    }
+}
+
+/// Runs a future that the compiler cannot prove to be `Send` (sqlx's migrator, over a borrowed connection).
+async fn on_one_thread<F>(make: impl FnOnce() -> F + Send + 'static) -> Result<(), RepositoryError>
+where
+    F: Future<Output = Result<(), RepositoryError>>,
+{
+    let runtime = Handle::current();
+    tokio::task::spawn_blocking(move || runtime.block_on(make()))
+        .await
+        .unwrap_or_else(|panicked| Err(RepositoryError::Refused(Box::new(panicked))))
+}
+
+impl Ports {
+    /// # Errors
+    /// [`ConfigError`] when an adapter refuses its setting.
+    pub(crate) fn new(config: &Config) -> Result<Self, ConfigError> {
+        let system = Arc::new(System::default());
+        let (store, repository) = repository(&config.database, &system)?;
+        let (queue_kind, queue) = queue(config)?;
+        Ok(Self {
+            store,
+            repository,
+            queue,
+            queue_kind,
+            processor: processor(&config.processor)?,
+            system,
+        })
+    }
+}
+
+/// A repository alone, for a migration.
+///
+/// # Errors
+/// [`ConfigError`] when the adapter refuses its setting.
+pub(crate) fn store(config: &Config) -> Result<Store, ConfigError> {
+    repository(&config.database, &Arc::new(System::default())).map(|(store, _)| store)
+}
+
+fn repository(
+    database: &Database,
+    system: &Arc<System>,
+) -> Result<(Store, Arc<dyn PayoutRepository>), ConfigError> {
+    match database {
+        Database::Memory => Ok((Store::Memory, Arc::new(MemoryRepository::new(system.clone())))),
+        Database::Sqlite { .. } => Err(ConfigError {
+            variable: "DATABASE_URL",
+            message: "SQLite is not wired yet".to_owned(),
+        }),
+        Database::Postgres { url } => {
+            let options = PostgresOptions::default();
+            let repository =
+                PostgresRepository::connect_lazy(url.expose_secret(), &options).map_err(|_| ConfigError {
+                    variable: "DATABASE_URL",
+                    message: "use postgres://user:password@host:port/database".to_owned(),
+                })?;
+            Ok((Store::Postgres(repository.clone()), Arc::new(repository)))
+        }
+    }
+}
+
+fn queue(config: &Config) -> Result<(&'static str, Arc<dyn JobQueue>), ConfigError> {
+    let Some(redis) = &config.redis else {
+        return Ok(("memory", Arc::new(MemoryQueue::new(MEMORY_QUEUE))));
+    };
+    let settings = RedisSettings::new(
+        redis.url.expose_secret(),
+        &redis.prefix,
+        config.worker.name.as_str(),
+    );
+    let queue = RedisQueue::new(&settings).map_err(|error| ConfigError {
+        variable: "REDIS_URL",
+        message: error.to_string(),
+    })?;
+    Ok(("redis", Arc::new(queue)))
+}
+
+fn processor(config: &ProcessorConfig) -> Result<Arc<dyn Processor>, ConfigError> {
+    match config {
+        ProcessorConfig::Simulated { delay, failure_rate } => {
+            let processor = SimulatedProcessor::new(*delay, *failure_rate).map_err(|error| ConfigError {
+                variable: "PAYOUT_SIMULATED_FAILURE_RATE",
+                message: error.to_string(),
+            })?;
+            Ok(Arc::new(processor))
+        }
+        ProcessorConfig::Http { url, token } => {
+            let settings = HttpSettings {
+                token: token.clone(),
+                ..HttpSettings::new(url.as_str())
+            };
+            let processor = HttpProcessor::new(&settings).map_err(|error| {
+                let variable = match error {
+                    HttpSetupError::InvalidToken => "PAYOUT_PROCESSOR_TOKEN",
+                    _ => "PAYOUT_PROCESSOR_URL",
+                };
+                ConfigError {
+                    variable,
+                    message: error.to_string(),
+                }
+            })?;
+            Ok(Arc::new(processor))
+        }
+    }
+}
