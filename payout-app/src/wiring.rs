@@ -7,6 +7,7 @@ use payout_adapters::memory::{MemoryQueue, MemoryRepository};
 use payout_adapters::postgres::{PostgresOptions, PostgresRepository};
 use payout_adapters::redis::{RedisQueue, RedisSettings};
 use payout_adapters::simulated::SimulatedProcessor;
+use payout_adapters::sqlite::SqliteRepository;
 use payout_core::ports::{JobQueue, PayoutRepository, Processor, RepositoryError, System};
 use secrecy::ExposeSecret;
 use tokio::runtime::Handle;
@@ -31,6 +32,7 @@ pub(crate) struct Ports {
 #[derive(Clone)]
 pub(crate) enum Store {
     Memory,
+    Sqlite(SqliteRepository),
     Postgres(PostgresRepository),
 }
 
@@ -39,6 +41,10 @@ impl Store {
     pub(crate) async fn migrate(&self) -> Result<(), RepositoryError> {
         match self {
             Self::Memory => Ok(()),
+            Self::Sqlite(repository) => {
+                let repository = repository.clone();
+                on_one_thread(move || async move { repository.migrate().await }).await
+            }
             Self::Postgres(repository) => {
                 let repository = repository.clone();
                 on_one_thread(move || async move { repository.migrate().await }).await
@@ -50,6 +56,7 @@ impl Store {
     pub(crate) async fn schema_is_current(&self) -> Result<bool, RepositoryError> {
         match self {
             Self::Memory => Ok(true),
+            Self::Sqlite(repository) => repository.schema_is_current().await,
             Self::Postgres(repository) => repository.schema_is_current().await,
         }
     }
@@ -58,6 +65,7 @@ impl Store {
     pub(crate) async fn close(&self) {
         match self {
             Self::Memory => (),
+            Self::Sqlite(repository) => repository.close().await,
             Self::Postgres(repository) => repository.close().await,
         }
     }
@@ -106,10 +114,20 @@ fn repository(
 ) -> Result<(Store, Arc<dyn PayoutRepository>), ConfigError> {
     match database {
         Database::Memory => Ok((Store::Memory, Arc::new(MemoryRepository::new(system.clone())))),
-        Database::Sqlite { .. } => Err(ConfigError {
-            variable: "DATABASE_URL",
-            message: "SQLite is not wired yet".to_owned(),
-        }),
+        Database::Sqlite { path } => {
+            let refuse = |message: String| ConfigError {
+                variable: "DATABASE_URL",
+                message,
+            };
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+                return Err(refuse(format!("there is no folder {}", folder.display())));
+            }
+            let url = format!("sqlite://{}", path.display());
+            let repository = SqliteRepository::open_lazy(&url, system.clone())
+                .map_err(|_| refuse("use sqlite://path/to/a/file".to_owned()))?;
+            Ok((Store::Sqlite(repository.clone()), Arc::new(repository)))
+        }
         Database::Postgres { url } => {
             let options = PostgresOptions::default();
             let repository =

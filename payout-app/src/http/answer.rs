@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::document::StatusName;
 use super::problem::Problem;
 
 static IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -40,7 +41,7 @@ pub(crate) struct PayoutBody<'a> {
     #[schema(max_length = 255, example = "Invoice 2026-117")]
     description: &'a str,
     /// Where it stands.
-    #[schema(schema_with = super::document::status_schema)]
+    #[schema(value_type = StatusName)]
     status: &'static str,
     /// Whether nobody but a person can say what happened: the provider gave no definite answer in time. Only while
     /// `processing`; a person resolves it by `PATCH {"status": "completed" | "failed", "reason": …}`.

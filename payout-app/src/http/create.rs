@@ -9,18 +9,18 @@ use utoipa::ToSchema;
 use super::answer::{Answer, PayoutBody};
 use super::body::{self, Fields};
 use super::context::Context;
+use super::document::{Amount, Pending};
 use super::params;
 use super::problem::Problem;
 
 /// What a new payout is made from.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = NewPayout)]
 #[expect(dead_code, reason = "it describes the body that `draft` reads field by field")]
 pub(crate) struct NewPayoutBody {
-    /// How much: a string or a number above zero, with at most 18 digits and no more decimals than the currency has
-    /// (2 for USD, 0 for JPY, 3 for BHD). A string is safest: some JSON writers round numbers.
-    #[schema(schema_with = super::document::amount_schema)]
-    amount: String,
+    /// How much.
+    amount: Amount,
     /// An ISO 4217 code, in any case.
     #[schema(min_length = 3, max_length = 3, example = "EUR")]
     currency: String,
@@ -39,8 +39,8 @@ pub(crate) struct NewPayoutBody {
     )]
     description: String,
     /// May be left away; a new payout is always `pending`.
-    #[schema(schema_with = super::document::pending_schema)]
-    status: Option<String>,
+    #[schema(inline, nullable = false)]
+    status: Option<Pending>,
 }
 
 /// Create a payout

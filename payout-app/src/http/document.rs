@@ -1,15 +1,17 @@
 //! The OpenAPI document: what every endpoint file says of itself, and what they share.
 
+use std::borrow::Cow;
+
 use payout_core::payout::{EventKind, Status};
 use serde_json::json;
-use utoipa::ToSchema;
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::info::{InfoBuilder, LicenseBuilder};
 use utoipa::openapi::path::{HttpMethod, Operation, PathItem};
-use utoipa::openapi::schema::{ArrayBuilder, Components, OneOfBuilder, Schema};
+use utoipa::openapi::schema::{Components, OneOfBuilder, Schema};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response, ResponseBuilder, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::context::REQUEST_ID;
 use super::problem::{PROBLEM_JSON, ProblemBody};
@@ -268,74 +270,64 @@ const PROBLEMS: [ProblemDoc; 10] = [
     },
 ];
 
+/// A type that stands for what several bodies and queries have in common.
+macro_rules! documented {
+    ($($(#[$doc:meta])* $name:ident as $shown:literal = $schema:expr;)*) => {$(
+        $(#[$doc])*
+        pub(super) struct $name;
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                RefOr::T(Schema::from($schema))
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                $shown.into()
+            }
+        }
+    )*};
+}
+
+documented! {
+    /// A status of a payout.
+    StatusName as "Status" = text_of(Status::ALL.map(Status::as_str))
+        .description(Some("Where a payout stands: `pending` waits for a worker; `processing` is with one, and money may be \
+            on its way; `completed` is paid, for good; `failed` was declined, and may be retried; `cancelled` was never \
+            sent, for good."))
+        .examples([json!("pending")])
+        .build();
+    /// The one status that a new payout may say it has.
+    Pending as "Pending" = text_of(["pending"]).build();
+    /// What may happen to a payout.
+    EventName as "EventKind" = text_of(EventKind::ALL.map(EventKind::as_str))
+        .description(Some("What may happen to a payout."))
+        .examples([json!("created")])
+        .build();
+    /// An amount as it is sent in.
+    Amount as "Amount" = OneOfBuilder::new()
+        .description(Some("Above zero, at most 18 digits, and no more decimals than the currency has (2 for USD, 0 for JPY, \
+            3 for BHD). A string is safest: some JSON writers round numbers."))
+        .item(ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(r"^\d+(\.\d+)?([eE][+-]?\d+)?$"))
+            .examples([json!("125.50")]))
+        .item(ObjectBuilder::new()
+            .schema_type(Type::Number)
+            .exclusive_minimum(Some(0.0))
+            .examples([json!(125.5)]))
+        .build();
+    /// The orders of a list.
+    Ordering as "Ordering" = text_of(["created_at", "-created_at"]).default(Some(json!("-created_at"))).build();
+    /// How a list may be made to count.
+    Counting as "Counting" = text_of(["exact"]).build();
+    /// The forms of the document.
+    Form as "Form" = text_of(["yaml", "json"]).build();
+}
+
 fn text_of(names: impl IntoIterator<Item = &'static str>) -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .enum_values(Some(names))
-}
-
-/// A string or a number.
-pub(super) fn amount_schema() -> Schema {
-    let text = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .pattern(Some(r"^\d{1,18}(\.\d{1,4})?$"))
-        .examples([json!("125.50")]);
-    let number = ObjectBuilder::new()
-        .schema_type(Type::Number)
-        .exclusive_minimum(Some(0.0))
-        .examples([json!(125.5)]);
-    OneOfBuilder::new()
-        .description(Some(
-            "Above zero, at most 18 digits, and no more decimals than the currency has (2 for USD, 0 for JPY, 3 for \
-             BHD). A string is safest: some JSON writers round numbers.",
-        ))
-        .item(text)
-        .item(number)
-        .build()
-        .into()
-}
-
-/// Only `pending`.
-pub(super) fn pending_schema() -> Schema {
-    text_of(["pending"])
-        .description(Some("May be left away: a new payout is always pending."))
-        .build()
-        .into()
-}
-
-/// Any status.
-pub(super) fn status_schema() -> Schema {
-    text_of(Status::ALL.map(Status::as_str))
-        .examples([json!("pending")])
-        .build()
-        .into()
-}
-
-/// Several of them.
-pub(super) fn statuses_schema() -> Schema {
-    ArrayBuilder::new()
-        .items(RefOr::T(status_schema()))
-        .build()
-        .into()
-}
-
-/// The two orders of a list.
-pub(super) fn ordering_schema() -> Schema {
-    text_of(["created_at", "-created_at"])
-        .default(Some(json!("-created_at")))
-        .build()
-        .into()
-}
-
-/// How a list counts.
-pub(super) fn count_schema() -> Schema {
-    text_of(["exact"]).build().into()
-}
-
-/// What may happen to a payout.
-pub(super) fn event_kind_schema() -> Schema {
-    text_of(EventKind::ALL.map(EventKind::as_str))
-        .examples([json!("created")])
-        .build()
-        .into()
 }

@@ -15,11 +15,13 @@ use super::answer::{Answer, PayoutBody};
 use super::body::{self, Fields};
 use super::context::Context;
 use super::create::empty_description;
+use super::document::{self, StatusName};
 use super::params;
 use super::problem::{Errors, Kind, Problem};
 
 /// New values for some fields, or a step.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = PayoutChanges)]
 #[expect(
     dead_code,
@@ -27,8 +29,8 @@ use super::problem::{Errors, Kind, Problem};
 )]
 pub(crate) struct ChangesBody {
     /// How much, as in a new payout.
-    #[schema(schema_with = super::document::amount_schema)]
-    amount: Option<String>,
+    #[schema(nullable = false)]
+    amount: Option<document::Amount>,
     /// An ISO 4217 code, in any case.
     #[schema(nullable = false, min_length = 3, max_length = 3, example = "EUR")]
     currency: Option<String>,
@@ -48,8 +50,8 @@ pub(crate) struct ChangesBody {
     description: Option<String>,
     /// Asks for a step: `cancelled` from pending, `pending` from failed (a retry), `completed` or `failed` from
     /// processing under review. The status that it has already changes nothing.
-    #[schema(schema_with = super::document::status_schema)]
-    status: Option<String>,
+    #[schema(nullable = false)]
+    status: Option<StatusName>,
     /// Why, for the audit trail.
     #[schema(
         nullable = false,
@@ -61,6 +63,7 @@ pub(crate) struct ChangesBody {
 
 /// Every field anew, or a step.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = PayoutReplacement)]
 #[expect(
     dead_code,
@@ -68,8 +71,7 @@ pub(crate) struct ChangesBody {
 )]
 pub(crate) struct ReplacementBody {
     /// How much, as in a new payout.
-    #[schema(schema_with = super::document::amount_schema)]
-    amount: String,
+    amount: document::Amount,
     /// An ISO 4217 code, in any case.
     #[schema(min_length = 3, max_length = 3, example = "EUR")]
     currency: String,
@@ -88,8 +90,8 @@ pub(crate) struct ReplacementBody {
     )]
     description: String,
     /// Asks for a step, as in `PATCH`; the other fields must then read as they do.
-    #[schema(schema_with = super::document::status_schema)]
-    status: Option<String>,
+    #[schema(nullable = false)]
+    status: Option<StatusName>,
     /// Why, for the audit trail.
     #[schema(
         nullable = false,

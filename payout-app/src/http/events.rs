@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::answer::{Answer, time};
 use super::context::Context;
+use super::document::{EventName, StatusName};
 use super::params;
 use super::problem::Problem;
 
@@ -27,10 +28,10 @@ pub(crate) struct EventsBody<'a> {
 #[schema(as = Event)]
 pub(crate) struct EventBody<'a> {
     /// What happened.
-    #[schema(schema_with = super::document::event_kind_schema)]
+    #[schema(value_type = EventName)]
     event: &'static str,
     /// The status right after it.
-    #[schema(schema_with = super::document::status_schema)]
+    #[schema(value_type = StatusName)]
     status: &'static str,
     /// How often the payout had been retried by then: 0 before the first retry.
     #[schema(example = 0)]

@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::answer::{Answer, PayoutBody};
 use super::context::Context;
 use super::cursor::{self, Direction};
+use super::document::{Counting, Ordering, StatusName};
 use super::params::ListParams;
 use super::problem::{Kind, Problem};
 
@@ -43,8 +44,8 @@ pub(crate) struct PageBody<'a> {
 #[expect(dead_code, reason = "it describes the query that `ListParams` reads")]
 pub(crate) struct ListQuery {
     /// Only these statuses. May be repeated.
-    #[param(required = false, schema_with = super::document::statuses_schema)]
-    status: Vec<String>,
+    #[param(required = false)]
+    status: Vec<StatusName>,
     /// Only this ISO 4217 currency, in any case.
     #[param(min_length = 3, max_length = 3, example = "EUR")]
     currency: Option<String>,
@@ -60,8 +61,8 @@ pub(crate) struct ListQuery {
     #[param(max_length = 128, example = "Ada")]
     search: Option<String>,
     /// By time of creation, oldest or (as by default) newest first.
-    #[param(required = false, schema_with = super::document::ordering_schema)]
-    ordering: Option<String>,
+    #[param(inline)]
+    ordering: Option<Ordering>,
     /// How many payouts a page has.
     #[param(minimum = 1, maximum = 200, default = 20)]
     page_size: Option<u32>,
@@ -71,8 +72,8 @@ pub(crate) struct ListQuery {
     #[param(minimum = 1)]
     page: Option<u64>,
     /// `exact` counts beyond 10000, whatever it costs.
-    #[param(required = false, schema_with = super::document::count_schema)]
-    count: Option<String>,
+    #[param(inline)]
+    count: Option<Counting>,
 }
 
 /// List payouts

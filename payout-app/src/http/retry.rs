@@ -12,6 +12,7 @@ use super::problem::Problem;
 
 /// Why a step is taken. May be left away altogether.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = Reason)]
 #[expect(dead_code, reason = "it describes the body that `reason` reads")]
 pub(crate) struct ReasonBody {

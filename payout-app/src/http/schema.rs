@@ -8,6 +8,7 @@ use salvo::{Depot, Request, Response, handler};
 use url::form_urlencoded;
 use utoipa::IntoParams;
 
+use super::document::Form;
 use super::problem::{Errors, Problem};
 
 const YAML_TYPE: &str = "application/vnd.oai.openapi";
@@ -32,8 +33,8 @@ struct Texts {
 #[expect(dead_code, reason = "it describes the query that `wants_json` reads")]
 pub(crate) struct SchemaQuery {
     /// The form: `yaml` or `json`.
-    #[param(required = false, schema_with = format_schema)]
-    format: Option<String>,
+    #[param(inline)]
+    format: Option<Form>,
 }
 
 /// Get this document
@@ -92,12 +93,4 @@ fn wants_json(request: &Request) -> Result<bool, Problem> {
         }
         Some(_) => Err(Problem::invalid(Errors::of("format", "Use yaml or json."))),
     }
-}
-
-fn format_schema() -> utoipa::openapi::schema::Schema {
-    utoipa::openapi::ObjectBuilder::new()
-        .schema_type(utoipa::openapi::Type::String)
-        .enum_values(Some(["yaml", "json"]))
-        .build()
-        .into()
 }
