@@ -1,9 +1,18 @@
 //! The repository on PostgreSQL: the contract, and what is PostgreSQL's own.
 
 #![cfg(feature = "postgres")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "tests fail by panicking")]
 
+#[path = "postgres/costs.rs"]
+mod costs;
 #[path = "postgres/database.rs"]
 mod database;
+#[path = "postgres/outages.rs"]
+mod outages;
+#[path = "postgres/races.rs"]
+mod races;
+#[path = "postgres/schema.rs"]
+mod schema;
 
 use std::sync::Arc;
 

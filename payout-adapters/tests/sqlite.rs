@@ -1,9 +1,14 @@
 //! The repository on SQLite: the contract, and what is SQLite's own.
 
 #![cfg(feature = "sqlite")]
+#![expect(clippy::expect_used, reason = "tests fail by panicking")]
 
 #[path = "sqlite/file.rs"]
 mod file;
+#[path = "sqlite/schema.rs"]
+mod schema;
+#[path = "sqlite/writers.rs"]
+mod writers;
 
 use std::sync::Arc;
 

@@ -6,7 +6,6 @@
 //! A read whose connection broke is repeated once. A write is not: it may have been made.
 
 use std::fmt;
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -138,15 +137,18 @@ impl Link {
     where
         Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        let mut connection = InUse {
-            connection: self.pool.acquire().await?,
+        let mut in_use = InUse {
+            connection: Some(self.pool.acquire().await?),
             answered: false,
         };
-        let answer = tokio::time::timeout(self.deadline, statement.fetch_all(&mut **connection)).await;
+        let Some(connection) = in_use.connection.as_deref_mut() else {
+            return Err(sqlx::Error::PoolClosed);
+        };
+        let answer = tokio::time::timeout(self.deadline, statement.fetch_all(connection)).await;
         let result = answer.unwrap_or_else(|_| Err(deadline_passed(self.deadline)));
         match &result {
             Err(error) if breaks_connection(error) => self.trouble.note(),
-            Ok(_) | Err(_) => connection.answered = true,
+            Ok(_) | Err(_) => in_use.answered = true,
         }
         result
     }
@@ -159,28 +161,16 @@ impl Link {
 /// A connection that goes back to the pool only if its answer was read to the end: of one that was given up half way,
 /// because its caller went away or its time was over, nobody knows what it will say next.
 struct InUse {
-    connection: PoolConnection<Postgres>,
+    connection: Option<PoolConnection<Postgres>>,
     answered: bool,
-}
-
-impl Deref for InUse {
-    type Target = PoolConnection<Postgres>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.connection
-    }
-}
-
-impl DerefMut for InUse {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.connection
-    }
 }
 
 impl Drop for InUse {
     fn drop(&mut self) {
-        if !self.answered {
-            self.connection.close_on_drop();
+        if let Some(connection) = self.connection.take().filter(|_| !self.answered) {
+            // Dropped, not closed: closing waits for a server that may be busy with the statement, or gone, and the
+            // pool would wait for its place meanwhile.
+            drop(connection.detach());
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a driver's error means to a caller: try again, or do not.
 
-use std::io;
-use std::time::Duration;
+#[cfg(feature = "postgres")]
+use std::{io, time::Duration};
 
 use payout_core::ports::RepositoryError;
 use sqlx::error::DatabaseError;
@@ -17,6 +17,7 @@ pub(crate) enum SqlError {
     #[error("{message} (code {code})")]
     Database { code: String, message: String },
     /// No answer in time; the statement may still be running.
+    #[cfg(feature = "postgres")]
     #[error("no answer within {0:?}")]
     Deadline(Duration),
     /// The migrations and what the database says of them do not fit together.

@@ -12,10 +12,10 @@ use crate::sql::row::{PayoutRow, payout_columns, usable_claim};
 use crate::sql::stored::as_micros;
 
 /// The longest due.
-const SWEEP: &str = "SELECT id FROM payouts WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2";
+pub(super) const SWEEP: &str = "SELECT id FROM payouts WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2";
 
 /// These, where due, in the order that they were asked for. The `+` keeps SQLite from walking everything that is due.
-const BY_ID: &str = "
+pub(super) const BY_ID: &str = "
     SELECT payouts.id
     FROM json_each(?3) AS hint CROSS JOIN payouts ON payouts.id = unhex(hint.value)
     WHERE +due_at <= ?1

@@ -95,9 +95,9 @@ macro_rules! page_of_search {
     };
 }
 
-const PAGE_OF_ANY: [&str; 2] = both_directions!(page_of_any);
-const PAGE_OF_STATUS: [&str; 2] = both_directions!(page_of_status);
-const PAGE_OF_SEARCH: [&str; 2] = both_directions!(page_of_search);
+pub(super) const PAGE_OF_ANY: [&str; 2] = both_directions!(page_of_any);
+pub(super) const PAGE_OF_STATUS: [&str; 2] = both_directions!(page_of_status);
+pub(super) const PAGE_OF_SEARCH: [&str; 2] = both_directions!(page_of_search);
 
 /// Counting stops at the limit; without one (-1) it goes to the end.
 const COUNT_ANY: &str = concat!(
@@ -106,13 +106,13 @@ const COUNT_ANY: &str = concat!(
     " LIMIT ?8)"
 );
 
-const COUNT_STATUS: &str = concat!(
+pub(super) const COUNT_STATUS: &str = concat!(
     "SELECT count(*) FROM (SELECT 1 FROM payouts WHERE ",
     window_and_filter!(),
     " AND status = ?9 LIMIT ?8)"
 );
 
-const COUNT_SEARCH: &str = concat!(
+pub(super) const COUNT_SEARCH: &str = concat!(
     "SELECT count(*) FROM (
         SELECT 1 FROM payouts WHERE ",
     window_and_filter!(),

@@ -14,6 +14,8 @@ mod claim;
 mod find;
 mod insert;
 mod list;
+#[cfg(test)]
+mod plans;
 mod schema;
 mod settle;
 mod store;

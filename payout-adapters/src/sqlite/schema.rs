@@ -7,7 +7,7 @@ use super::store::{Store, to_its_end};
 use crate::sql::error::{SqlError, migration_error, repository_error};
 use crate::sql::schema::{all_applied, tolerant};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("src/sqlite/migrations");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/sqlite/migrations");
 
 const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
 

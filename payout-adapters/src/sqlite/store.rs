@@ -43,8 +43,7 @@ impl Store {
         let parsed: SqliteConnectOptions = url
             .parse()
             .map_err(|_| refused("this is not the URL of a SQLite file: sqlite://payouts.db"))?;
-        let is_in_memory = parsed.get_filename().to_string_lossy().contains(":memory:");
-        if is_in_memory {
+        if url.contains(":memory:") || url.contains("mode=memory") {
             // Each connection would have an empty database of its own.
             return Err(refused(
                 "a SQLite database in memory cannot be shared: use a file",

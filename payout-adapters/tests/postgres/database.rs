@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use payout_adapters::postgres::{PostgresOptions, PostgresRepository};
+use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use url::Url;
 
@@ -57,16 +58,23 @@ impl Database {
     }
 
     pub(crate) fn repository(&self) -> PostgresRepository {
-        let options = PostgresOptions {
+        self.repository_with(&PostgresOptions {
             max_connections: 8,
             ..PostgresOptions::default()
-        };
-        PostgresRepository::connect_lazy(&self.url, &options).expect("a repository")
+        })
+    }
+
+    pub(crate) fn repository_with(&self, options: &PostgresOptions) -> PostgresRepository {
+        PostgresRepository::connect_lazy(&self.url, options).expect("a repository")
     }
 
     /// Another way in, past the repository.
     pub(crate) async fn pool(&self) -> PgPool {
-        PgPool::connect(&self.url).await.expect("a pool")
+        PgPoolOptions::new()
+            .max_connections(2)
+            .connect(&self.url)
+            .await
+            .expect("a pool")
     }
 }
 

@@ -1,0 +1,56 @@
+//! Which index serves which statement: SQLite decides before it knows the parameters, so its plans can be read.
+
+use sqlx::{Connection, SqliteConnection};
+
+use super::{claim, list, schema};
+
+/// The plan of a statement, one step a line.
+async fn plan(connection: &mut SqliteConnection, statement: &'static str) -> String {
+    let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+    let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain).fetch_all(connection).await.unwrap();
+    steps.into_iter().map(|(_, _, _, step)| step + "\n").collect()
+}
+
+#[tokio::test]
+async fn every_statement_walks_the_index_made_for_it() {
+    let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+    schema::MIGRATIONS.run(&mut connection).await.unwrap();
+    for (statement, step) in [
+        (claim::SWEEP, "USING INDEX payouts_due"),
+        (
+            claim::BY_ID,
+            "payouts USING INDEX sqlite_autoindex_payouts_1 (id=?)",
+        ),
+        (list::PAGE_OF_ANY[0], "USING INDEX payouts_by_age"),
+        (list::PAGE_OF_ANY[1], "USING INDEX payouts_by_age"),
+        (
+            list::PAGE_OF_STATUS[0],
+            "USING INDEX payouts_by_status (status=? AND",
+        ),
+        (
+            list::PAGE_OF_STATUS[1],
+            "USING INDEX payouts_by_status (status=? AND",
+        ),
+        (
+            list::PAGE_OF_SEARCH[0],
+            "USING INDEX payouts_by_account (recipient_account=? AND",
+        ),
+        (
+            list::PAGE_OF_SEARCH[0],
+            "USING INDEX payouts_by_name (recipient_name_folded>? AND",
+        ),
+        (list::COUNT_STATUS, "payouts_by_status (status=?"),
+        (list::COUNT_SEARCH, "payouts_by_account (recipient_account=?"),
+    ] {
+        let plan = plan(&mut connection, statement).await;
+        assert!(plan.contains(step), "{statement}\n{plan}");
+        assert!(!plan.contains("SCAN payouts\n"), "{statement}\n{plan}");
+    }
+    for page in [list::PAGE_OF_ANY, list::PAGE_OF_STATUS].concat() {
+        let plan = plan(&mut connection, page).await;
+        assert!(
+            !plan.contains("TEMP B-TREE"),
+            "a page is not sorted: {page}\n{plan}"
+        );
+    }
+}

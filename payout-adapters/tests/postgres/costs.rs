@@ -1,0 +1,297 @@
+//! What each call costs on a table of many rows: rows read, counted by the server. No timing.
+//!
+//! Every call is made often enough on one connection for the server to plan it once for all values, and the backlog comes
+//! after the table's statistics were taken: both are when a plan turns bad.
+
+use std::collections::HashMap;
+
+use payout_adapters::postgres::{PostgresOptions, PostgresRepository};
+use payout_core::contract::build::{self, LONG_LEASE};
+use payout_core::payout::{PayoutId, Settlement, Status};
+use payout_core::ports::{
+    ClaimRequest, Cursor, Filter, ListQuery, Order, PayoutRepository, Position, Search,
+};
+use sqlx::PgPool;
+
+use crate::database::Database;
+
+const CALLS: i64 = 12;
+
+const FINISHED: &str = "
+    INSERT INTO payouts (
+        id, generation, claims, fence, version, created_at, updated_at, claimed_at, quiet_at, first_submitted_at,
+        needs_review, amount, currency, status, recipient_account, recipient_name, recipient_name_folded, description,
+        failure_code, failure_message
+    )
+    SELECT
+        gen_random_uuid(), 0, 1, 1, 3, at, at, at, at, at,
+        false, 10, CASE WHEN n % 1000 = 0 THEN 'KWD' ELSE 'USD' END, CASE WHEN n % 500 = 0 THEN 'failed' ELSE 'completed' END,
+        'ACC-' || n % 10000, 'Name ' || n, 'name ' || n, '',
+        CASE WHEN n % 500 = 0 THEN 'declined' END, CASE WHEN n % 500 = 0 THEN 'no' END
+    FROM generate_series(1, 50000) AS n, LATERAL (SELECT now() - n * interval '1 second' AS at) AS times";
+
+const ROWS_READ: &str = "
+    SELECT
+        (SELECT sum(seq_scan)::bigint FROM pg_stat_user_tables WHERE relname <> '_sqlx_migrations'),
+        (SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes)";
+
+struct Table {
+    database: Database,
+    pool: PgPool,
+}
+
+impl Table {
+    async fn with_many_rows() -> Self {
+        let (_, database) = Database::migrated().await;
+        let pool = database.pool().await;
+        sqlx::raw_sql(FINISHED).execute(&pool).await.unwrap();
+        sqlx::raw_sql("VACUUM ANALYZE payouts")
+            .execute(&pool)
+            .await
+            .unwrap();
+        let backlog: Vec<_> = (0..4000).map(|_| build::new_payout()).collect();
+        database.repository().insert(&backlog).await.unwrap();
+        Self { database, pool }
+    }
+
+    /// One connection, so that it plans each statement for all values in the end.
+    fn repository(&self) -> PostgresRepository {
+        let options = PostgresOptions {
+            max_connections: 1,
+            ..PostgresOptions::default()
+        };
+        self.database.repository_with(&options)
+    }
+
+    /// How many rows a call reads, at the most. The server counts when the connection has closed.
+    async fn costs(&self, what: &str, at_most: i64, calls: impl AsyncFn(&PostgresRepository, i64)) {
+        let (scans_before, rows_before) = self.rows_read().await;
+        let repository = self.repository();
+        for call in 0..CALLS {
+            calls(&repository, call).await;
+        }
+        repository.close().await;
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        let (scans, rows) = self.rows_read().await;
+        assert_eq!(scans, scans_before, "{what} reads a whole table");
+        let per_call = (rows - rows_before) / CALLS;
+        assert!(
+            per_call <= at_most,
+            "{what} reads {per_call} rows, more than {at_most}"
+        );
+    }
+
+    async fn rows_read(&self) -> (i64, i64) {
+        // What the test itself has read is counted only when its connection next idles.
+        sqlx::raw_sql("SELECT pg_stat_force_next_flush()")
+            .execute(&self.pool)
+            .await
+            .unwrap();
+        sqlx::query_as(ROWS_READ).fetch_one(&self.pool).await.unwrap()
+    }
+}
+
+fn page(filter: Filter, order: Order, position: Position) -> ListQuery {
+    ListQuery {
+        filter,
+        order,
+        position,
+        limit: 20,
+    }
+}
+
+#[tokio::test]
+async fn reads_cost_the_rows_that_they_show() {
+    let table = Table::with_many_rows().await;
+    let deep_query = page(Filter::default(), Order::NewestFirst, Position::Offset(30_000));
+    let deep = table.repository().list(&deep_query).await.unwrap().remove(0);
+    let cursor = Cursor {
+        created_at: deep.parts().created_at,
+        id: deep.id(),
+    };
+
+    let found = async |repository: &PostgresRepository, _| {
+        assert!(repository.find(cursor.id).await.unwrap().is_some());
+    };
+    table.costs("find", 1, found).await;
+
+    let account = Search::new(deep.parts().recipient_account.as_str());
+    let name = Search::new(deep.parts().recipient_name.as_str());
+    let rare = Filter {
+        statuses: vec![Status::Failed],
+        ..Filter::default()
+    };
+    let two = Filter {
+        statuses: vec![Status::Failed, Status::Cancelled],
+        ..Filter::default()
+    };
+    let in_review = Filter {
+        needs_review: Some(true),
+        ..Filter::default()
+    };
+    let old = Filter {
+        created_before: Some(cursor.created_at),
+        ..Filter::default()
+    };
+    let currency = Filter {
+        currency: Some("KWD".parse().unwrap()),
+        ..Filter::default()
+    };
+    let of = |search: Option<Search>| Filter {
+        search,
+        ..Filter::default()
+    };
+    let first = Position::Offset(0);
+    for (what, at_most, query) in [
+        (
+            "the first page",
+            25,
+            page(Filter::default(), Order::NewestFirst, first),
+        ),
+        (
+            "the first page, oldest first",
+            25,
+            page(Filter::default(), Order::OldestFirst, first),
+        ),
+        (
+            "a deep page",
+            25,
+            page(Filter::default(), Order::NewestFirst, Position::After(cursor)),
+        ),
+        (
+            "a deep page backwards",
+            25,
+            page(Filter::default(), Order::NewestFirst, Position::Before(cursor)),
+        ),
+        (
+            "a page of a rare status",
+            25,
+            page(rare.clone(), Order::NewestFirst, first),
+        ),
+        (
+            "a deep page of a rare status",
+            25,
+            page(rare.clone(), Order::NewestFirst, Position::After(cursor)),
+        ),
+        (
+            "a page of two rare statuses",
+            250,
+            page(two, Order::NewestFirst, first),
+        ),
+        (
+            "a page of those in review",
+            5,
+            page(in_review.clone(), Order::NewestFirst, first),
+        ),
+        (
+            "a page of a time long past",
+            25,
+            page(old, Order::NewestFirst, first),
+        ),
+        (
+            "a page of an account",
+            25,
+            page(of(account.clone()), Order::NewestFirst, first),
+        ),
+        (
+            "a page of a name",
+            40,
+            page(of(name.clone()), Order::NewestFirst, first),
+        ),
+        (
+            "a page of a rare currency",
+            25,
+            page(currency, Order::NewestFirst, first),
+        ),
+    ] {
+        let listed = async |repository: &PostgresRepository, _| {
+            assert!(repository.list(&query).await.unwrap().len() <= 20);
+        };
+        table.costs(what, at_most, listed).await;
+    }
+    for (what, at_most, filter) in [
+        ("a count of a rare status", 150, rare),
+        ("a count of an account", 30, of(account)),
+        ("a count of a name", 60, of(name)),
+        ("a count of those in review", 5, in_review),
+    ] {
+        let counted = async |repository: &PostgresRepository, _| {
+            assert!(repository.count(&filter, Some(1000)).await.unwrap().exact);
+        };
+        table.costs(what, at_most, counted).await;
+    }
+}
+
+#[tokio::test]
+async fn writes_cost_the_rows_that_they_write() {
+    let table = Table::with_many_rows().await;
+
+    let inserted = async |repository: &PostgresRepository, _| {
+        let batch: Vec<_> = (0..50).map(|_| build::keyed(&build::fresh_key())).collect();
+        repository.insert(&batch).await.unwrap();
+    };
+    table.costs("an insert of 50", 50, inserted).await;
+
+    let swept = async |repository: &PostgresRepository, _| {
+        assert_eq!(
+            repository
+                .claim(&build::sweep(50, LONG_LEASE))
+                .await
+                .unwrap()
+                .len(),
+            50
+        );
+    };
+    // Twice each: chosen, and looked up to be written. The rest are entries of rows that were claimed just before.
+    table.costs("a sweep of 50", 50 * 3 + 50 * CALLS, swept).await;
+
+    let due = "SELECT id FROM payouts WHERE status = 'pending' ORDER BY id DESC LIMIT $1";
+    let due: Vec<(uuid::Uuid,)> = sqlx::query_as(due)
+        .bind(50 * CALLS)
+        .fetch_all(&table.pool)
+        .await
+        .unwrap();
+    let due: Vec<PayoutId> = due.into_iter().map(|(id,)| id.into()).collect();
+    let request = |call: i64| -> ClaimRequest {
+        let from = usize::try_from(call).unwrap() * 50;
+        build::only(&due[from..from + 50], LONG_LEASE)
+    };
+    let hinted = async |repository: &PostgresRepository, call| {
+        assert_eq!(repository.claim(&request(call)).await.unwrap().len(), 50);
+    };
+    table.costs("a claim of 50 hints", 50 * 3, hinted).await;
+
+    let claims = "SELECT id, fence, generation FROM payouts WHERE status = 'processing' AND id = ANY ($1)";
+    let claims: Vec<(uuid::Uuid, i64, i64)> = sqlx::query_as(claims)
+        .bind(due.iter().map(|id| id.as_uuid()).collect::<Vec<_>>())
+        .fetch_all(&table.pool)
+        .await
+        .unwrap();
+    let claims: HashMap<PayoutId, (u64, u32)> = claims
+        .into_iter()
+        .map(|(id, fence, generation)| {
+            (
+                id.into(),
+                (fence.unsigned_abs(), u32::try_from(generation).unwrap()),
+            )
+        })
+        .collect();
+    let settled = async |repository: &PostgresRepository, call: i64| {
+        let batch: Vec<_> = request(call)
+            .only
+            .unwrap()
+            .into_iter()
+            .map(|id| {
+                let (fence, generation) = claims[&id];
+                Settlement {
+                    id,
+                    fence,
+                    generation,
+                    verdict: build::completed("ref"),
+                }
+            })
+            .collect();
+        repository.settle(&batch).await.unwrap();
+    };
+    table.costs("a settlement of 50", 50 * 8, settled).await;
+}

@@ -1,0 +1,91 @@
+//! Many at once, each with connections of its own, as so many processes would.
+
+use std::collections::HashSet;
+
+use payout_core::contract::build::{self, LONG_LEASE};
+use payout_core::idempotency::IdempotencyKey;
+use payout_core::payout::{NewPayout, PayoutId, Settlement};
+use payout_core::ports::{Insertion, PayoutRepository};
+
+use crate::database::Database;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eight_claimers_never_get_the_same_row() {
+    let (repository, database) = Database::migrated().await;
+    let batch: Vec<NewPayout> = (0..600).map(|_| build::new_payout()).collect();
+    repository.insert(&batch).await.unwrap();
+    let ids: Vec<PayoutId> = batch.iter().map(|new| new.id).collect();
+    let claimers: Vec<_> = (0..8)
+        .map(|n| {
+            let (repository, ids) = (database.repository(), ids.clone());
+            tokio::spawn(async move {
+                let mut won = Vec::new();
+                // Half of them sweep, half of them follow the same hints.
+                for hints in ids.chunks(40) {
+                    let request = if n % 2 == 0 {
+                        build::sweep(40, LONG_LEASE)
+                    } else {
+                        build::only(hints, LONG_LEASE)
+                    };
+                    let claims = repository.claim(&request).await.unwrap();
+                    won.extend(claims.iter().map(|claim| claim.payout().id()));
+                }
+                won
+            })
+        })
+        .collect();
+    let mut won = Vec::new();
+    for claimer in claimers {
+        won.extend(claimer.await.unwrap());
+    }
+    won.extend(
+        repository
+            .claim(&build::sweep(600, LONG_LEASE))
+            .await
+            .unwrap()
+            .iter()
+            .map(|c| c.payout().id()),
+    );
+    assert_eq!(won.len(), 600);
+    assert_eq!(HashSet::<PayoutId>::from_iter(won).len(), 600);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn overlapping_inserts_and_settlements_never_deadlock() {
+    let (repository, database) = Database::migrated().await;
+    let keys: Vec<IdempotencyKey> = (0..100).map(|_| build::fresh_key()).collect();
+    let batch: Vec<NewPayout> = (0..100).map(|_| build::new_payout()).collect();
+    repository.insert(&batch).await.unwrap();
+    let claims = repository.claim(&build::sweep(100, LONG_LEASE)).await.unwrap();
+    let settlements: Vec<Settlement> = claims
+        .into_iter()
+        .map(|claim| claim.settle(build::completed("ref")))
+        .collect();
+    let racers: Vec<_> = (0..8)
+        .map(|n| {
+            let repository = database.repository();
+            let (mut keys, mut settlements) = (keys.clone(), settlements.clone());
+            if n % 2 == 1 {
+                keys.reverse();
+                settlements.reverse();
+            }
+            tokio::spawn(async move {
+                let batch: Vec<NewPayout> = keys.iter().map(build::keyed).collect();
+                let (inserted, settled) =
+                    tokio::join!(repository.insert(&batch), repository.settle(&settlements));
+                settled.unwrap();
+                let stored = |insertion: &Insertion| matches!(insertion, Insertion::Stored(_));
+                inserted
+                    .unwrap()
+                    .iter()
+                    .filter(|insertion| stored(insertion))
+                    .count()
+            })
+        })
+        .collect();
+    let mut stored = 0;
+    for racer in racers {
+        stored += racer.await.unwrap();
+    }
+    assert_eq!(stored, 100, "each key was won once");
+}

@@ -1,0 +1,144 @@
+//! What the schema itself refuses, and how it comes to be.
+
+use std::error::Error;
+
+use payout_core::contract::build::{self, LONG_LEASE};
+use payout_core::contract::drive;
+use payout_core::ports::{PayoutRepository, RepositoryError};
+use sqlx::{AssertSqlSafe, PgPool};
+
+use crate::database::Database;
+
+/// The SQLSTATE that a statement is refused with.
+async fn refusal(pool: &PgPool, statement: &str) -> Option<String> {
+    let error = sqlx::raw_sql(AssertSqlSafe(statement))
+        .execute(pool)
+        .await
+        .err()?;
+    Some(error.as_database_error()?.code()?.into_owned())
+}
+
+#[tokio::test]
+async fn the_schema_refuses_rows_that_no_step_leads_to() {
+    let (repository, database) = Database::migrated().await;
+    drive::store(&repository, build::new_payout()).await;
+    let pool = database.pool().await;
+    for columns in [
+        "amount = 0",
+        "amount = -1",
+        "currency = 'EURO'",
+        "recipient_account = ''",
+        "recipient_name = repeat('x', 129)",
+        "description = repeat('x', 256)",
+        "status = 'paid'",
+        "version = 0",
+        "generation = -1",
+        "claims = 1",
+        "needs_review = true",
+        "status = 'processing'",
+        "status = 'processing', claims = 1, fence = 1",
+        "status = 'failed', due_at = NULL",
+        "failure_code = 'declined', failure_message = 'no'",
+        "status = 'failed', due_at = NULL, failure_code = 'declined'",
+        "due_at = NULL",
+        "status = 'completed'",
+        "deleted_at = now()",
+        "status = 'processing', claims = 1, fence = 1, claimed_at = now(), quiet_at = now(), \
+         first_submitted_at = now(), needs_review = true, due_at = NULL, deleted_at = now()",
+    ] {
+        let refused = refusal(&pool, &format!("UPDATE payouts SET {columns}")).await;
+        assert_eq!(refused.as_deref(), Some("23514"), "{columns}");
+    }
+    let too_long = refusal(&pool, "UPDATE payouts SET amount = 1e18").await;
+    assert_eq!(
+        too_long.as_deref(),
+        Some("22003"),
+        "eighteen digits before the point are the most"
+    );
+}
+
+#[tokio::test]
+async fn events_are_neither_changed_nor_removed() {
+    let (repository, database) = Database::migrated().await;
+    drive::store(&repository, build::new_payout()).await;
+    let pool = database.pool().await;
+    for statement in [
+        "UPDATE payout_events SET actor = 'nobody'",
+        "DELETE FROM payout_events",
+        "TRUNCATE payout_events",
+    ] {
+        assert_eq!(
+            refusal(&pool, statement).await.as_deref(),
+            Some("23001"),
+            "{statement}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn many_may_migrate_at_once_and_again() {
+    let database = Database::empty().await;
+    let repository = database.repository();
+    assert!(!repository.schema_is_current().await.unwrap());
+    let others = [database.repository(), database.repository()];
+    let (one, two, three) = tokio::join!(repository.migrate(), others[0].migrate(), others[1].migrate());
+    one.and(two).and(three).unwrap();
+    repository.migrate().await.unwrap();
+    assert!(repository.schema_is_current().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_database_of_a_later_version_serves_this_one() {
+    let (repository, database) = Database::migrated().await;
+    let pool = database.pool().await;
+    let later = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+        VALUES (999999, 'of a later version', true, '', 0)";
+    sqlx::raw_sql(later).execute(&pool).await.unwrap();
+    repository.migrate().await.unwrap();
+    assert!(repository.schema_is_current().await.unwrap());
+    sqlx::raw_sql("DELETE FROM _sqlx_migrations WHERE version = 1")
+        .execute(&pool)
+        .await
+        .unwrap();
+    assert!(!repository.schema_is_current().await.unwrap());
+}
+
+#[tokio::test]
+async fn without_a_schema_the_error_says_so() {
+    let database = Database::empty().await;
+    let error = database.repository().find(build::fresh_id()).await.unwrap_err();
+    assert!(matches!(error, RepositoryError::Unavailable(_)), "{error:?}");
+    let source = error.source().map(ToString::to_string).unwrap_or_default();
+    assert!(source.contains("the schema is not migrated"), "{source}");
+}
+
+#[tokio::test]
+async fn a_broken_row_is_refused_and_holds_up_no_claim() {
+    let (repository, database) = Database::migrated().await;
+    let broken = drive::store(&repository, build::new_payout()).await.id();
+    let sound = drive::store(&repository, build::new_payout()).await.id();
+    let pool = database.pool().await;
+    let sabotage = sqlx::query("UPDATE payouts SET currency = 'ZZZ' WHERE id = $1").bind(broken.as_uuid());
+    sabotage.execute(&pool).await.unwrap();
+
+    let error = repository.find(broken).await.unwrap_err();
+    assert!(matches!(error, RepositoryError::Refused(_)), "{error:?}");
+    assert_eq!(
+        drive::claim_ids(&repository, &build::sweep(10, LONG_LEASE)).await,
+        [sound]
+    );
+}
+
+#[tokio::test]
+async fn an_error_quotes_no_personal_data() {
+    let (repository, database) = Database::migrated().await;
+    let pool = database.pool().await;
+    let constraint = "ALTER TABLE payouts ADD CHECK (recipient_name <> 'Secret Person')";
+    sqlx::raw_sql(constraint).execute(&pool).await.unwrap();
+    let error = repository
+        .insert(&[build::paid_to("Secret Person")])
+        .await
+        .unwrap_err();
+    assert!(matches!(error, RepositoryError::Refused(_)), "{error:?}");
+    assert!(!format!("{error:?}").contains("Secret Person"), "{error:?}");
+}

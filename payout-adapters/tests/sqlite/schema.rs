@@ -1,0 +1,144 @@
+//! What the schema itself refuses, and how it comes to be.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use payout_adapters::sqlite::SqliteRepository;
+use payout_core::contract::build::{self, LONG_LEASE};
+use payout_core::contract::drive;
+use payout_core::ports::{PayoutRepository, RepositoryError, System};
+use sqlx::{AssertSqlSafe, SqlitePool};
+
+use crate::file::File;
+
+/// What a statement is refused with.
+async fn refusal(pool: &SqlitePool, statement: &str) -> Option<String> {
+    let error = sqlx::raw_sql(AssertSqlSafe(statement))
+        .execute(pool)
+        .await
+        .err()?;
+    Some(error.as_database_error()?.message().to_owned())
+}
+
+#[tokio::test]
+async fn the_schema_refuses_rows_that_no_step_leads_to() {
+    let (repository, file) = File::migrated().await;
+    drive::store(&repository, build::new_payout()).await;
+    let pool = file.pool().await;
+    for columns in [
+        "id = x'00'",
+        "amount = '0.00'",
+        "amount = '-1'",
+        "amount = '1e3'",
+        "currency = 'EURO'",
+        "recipient_account = ''",
+        "recipient_name = printf('%.*c', 129, 'x')",
+        "description = printf('%.*c', 256, 'x')",
+        "status = 'paid'",
+        "version = 0",
+        "generation = -1",
+        "claims = 1",
+        "needs_review = 1",
+        "needs_review = 2",
+        "status = 'processing'",
+        "status = 'processing', claims = 1, fence = 1",
+        "status = 'failed', due_at = NULL",
+        "failure_code = 'declined', failure_message = 'no'",
+        "status = 'failed', due_at = NULL, failure_code = 'declined'",
+        "due_at = NULL",
+        "status = 'completed'",
+        "deleted_at = 1",
+        "status = 'processing', claims = 1, fence = 1, claimed_at = 1, quiet_at = 1, first_submitted_at = 1, \
+         needs_review = 1, due_at = NULL, deleted_at = 1",
+    ] {
+        let refused = refusal(&pool, &format!("UPDATE payouts SET {columns}"))
+            .await
+            .unwrap_or_default();
+        assert!(
+            refused.starts_with("CHECK constraint failed: payouts_"),
+            "{columns}: {refused:?}"
+        );
+    }
+    let refused = refusal(&pool, "UPDATE payouts SET due_at = 'soon'")
+        .await
+        .unwrap_or_default();
+    assert!(
+        refused.contains("cannot store TEXT value in INTEGER column"),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn events_are_neither_changed_nor_removed() {
+    let (repository, file) = File::migrated().await;
+    drive::store(&repository, build::new_payout()).await;
+    let pool = file.pool().await;
+    for statement in [
+        "UPDATE payout_events SET actor = 'nobody'",
+        "DELETE FROM payout_events",
+    ] {
+        let refused = refusal(&pool, statement).await;
+        assert_eq!(
+            refused.as_deref(),
+            Some("payout_events is append-only"),
+            "{statement}"
+        );
+    }
+    let refused = refusal(&pool, "DELETE FROM payouts").await;
+    assert_eq!(
+        refused.as_deref(),
+        Some("FOREIGN KEY constraint failed"),
+        "a trail without its payout"
+    );
+}
+
+#[tokio::test]
+async fn the_file_is_made_and_many_may_migrate_it_at_once_and_again() {
+    let file = File::missing();
+    let repository = file.repository();
+    assert!(!repository.schema_is_current().await.unwrap());
+    let others = [file.repository(), file.repository()];
+    let (one, two, three) = tokio::join!(repository.migrate(), others[0].migrate(), others[1].migrate());
+    one.and(two).and(three).unwrap();
+    repository.migrate().await.unwrap();
+    assert!(repository.schema_is_current().await.unwrap());
+}
+
+#[tokio::test]
+async fn without_a_schema_the_error_says_so() {
+    let file = File::missing();
+    let repository = file.repository();
+    assert!(!repository.schema_is_current().await.unwrap());
+    for error in [
+        repository.find(build::fresh_id()).await.unwrap_err(),
+        repository.insert(&[build::new_payout()]).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, RepositoryError::Unavailable(_)), "{error:?}");
+        let source = error.source().map(ToString::to_string).unwrap_or_default();
+        assert!(source.contains("the schema is not migrated"), "{source}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_in_memory_is_refused() {
+    for url in ["sqlite::memory:", "sqlite://:memory:", "postgres://localhost/x"] {
+        let repository = SqliteRepository::open_lazy(url, Arc::new(System::default()));
+        assert!(matches!(repository, Err(RepositoryError::Refused(_))), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_broken_row_is_refused_and_holds_up_no_claim() {
+    let (repository, file) = File::migrated().await;
+    let broken = drive::store(&repository, build::new_payout()).await.id();
+    let sound = drive::store(&repository, build::new_payout()).await.id();
+    let sabotage = sqlx::query("UPDATE payouts SET currency = 'ZZZ' WHERE id = ?").bind(broken.as_uuid());
+    sabotage.execute(&file.pool().await).await.unwrap();
+
+    let error = repository.find(broken).await.unwrap_err();
+    assert!(matches!(error, RepositoryError::Refused(_)), "{error:?}");
+    assert_eq!(
+        drive::claim_ids(&repository, &build::sweep(10, LONG_LEASE)).await,
+        [sound]
+    );
+}

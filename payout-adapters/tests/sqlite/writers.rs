@@ -1,0 +1,72 @@
+//! One writer at a time: those who wait, those who give up, and those of another process.
+
+use std::time::Duration;
+
+use payout_core::contract::build;
+use payout_core::contract::drive;
+use payout_core::ports::{PayoutRepository, RepositoryError};
+
+use crate::file::File;
+
+#[tokio::test]
+async fn commits_are_synced_to_a_log_that_readers_do_not_wait_for() {
+    let (repository, file) = File::migrated().await;
+    let pool = file.pool().await;
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(mode, "wal");
+    let mut writer = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    sqlx::query("DELETE FROM idempotency_keys")
+        .execute(&mut *writer)
+        .await
+        .unwrap();
+    let read = tokio::time::timeout(Duration::from_secs(2), repository.find(build::fresh_id()));
+    assert_eq!(read.await.expect("no wait for the writer").unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_write_waits_for_another_process_and_then_may_be_repeated() {
+    let (repository, file) = File::migrated().await;
+    let pool = file.pool().await;
+    let writer = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let waiting = tokio::spawn({
+        let repository = repository.clone();
+        async move { drive::store(&repository, build::new_payout()).await }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    writer.rollback().await.unwrap();
+    waiting.await.unwrap();
+
+    let writer = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let error = repository.insert(&[build::new_payout()]).await.unwrap_err();
+    assert!(matches!(error, RepositoryError::Unavailable(_)), "{error:?}");
+    writer.rollback().await.unwrap();
+    drive::store(&repository, build::new_payout()).await;
+}
+
+#[tokio::test]
+async fn a_write_whose_caller_goes_away_is_made_whole() {
+    let (repository, file) = File::migrated().await;
+    let pool = file.pool().await;
+    let new = build::new_payout();
+    let writer = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let batch = [new.clone()];
+    let given_up = tokio::time::timeout(Duration::from_millis(50), repository.insert(&batch));
+    assert!(given_up.await.is_err());
+    writer.rollback().await.unwrap();
+    drive::eventually("the payout is there", async || {
+        repository.find(new.id).await.unwrap()
+    })
+    .await;
+    assert_eq!(
+        repository
+            .events(new.id)
+            .await
+            .unwrap()
+            .map(|events| events.len()),
+        Some(1)
+    );
+    drive::store(&repository, build::new_payout()).await;
+}
