@@ -40,9 +40,12 @@ pub(super) struct Write {
 
 impl Store {
     pub(super) fn new(url: &str, clock: Arc<dyn Clock>) -> Result<Self, RepositoryError> {
-        let parsed: SqliteConnectOptions = url
-            .parse()
-            .map_err(|_| refused("this is not the URL of a SQLite file: sqlite://payouts.db"))?;
+        let not_ours = || refused("this is not the URL of a SQLite file: sqlite://payouts.db");
+        // The parser would take any text for a file's name.
+        if !url.starts_with("sqlite:") {
+            return Err(not_ours());
+        }
+        let parsed: SqliteConnectOptions = url.parse().map_err(|_| not_ours())?;
         if url.contains(":memory:") || url.contains("mode=memory") {
             // Each connection would have an empty database of its own.
             return Err(refused(
