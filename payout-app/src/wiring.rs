@@ -33,7 +33,7 @@ pub(crate) struct Ports {
 pub(crate) enum Store {
     Memory,
     Sqlite(SqliteRepository),
-    Postgres(PostgresRepository),
+    Postgres(Arc<PostgresRepository>),
 }
 
 impl Store {
@@ -135,7 +135,8 @@ fn repository(
                     variable: "DATABASE_URL",
                     message: "use postgres://user:password@host:port/database".to_owned(),
                 })?;
-            Ok((Store::Postgres(repository.clone()), Arc::new(repository)))
+            let repository = Arc::new(repository);
+            Ok((Store::Postgres(repository.clone()), repository))
         }
     }
 }
@@ -173,7 +174,7 @@ fn processor(config: &ProcessorConfig) -> Result<Arc<dyn Processor>, ConfigError
             let processor = HttpProcessor::new(&settings).map_err(|error| {
                 let variable = match error {
                     HttpSetupError::InvalidToken => "PAYOUT_PROCESSOR_TOKEN",
-                    _ => "PAYOUT_PROCESSOR_URL",
+                    HttpSetupError::InvalidUrl | HttpSetupError::Client(_) | _ => "PAYOUT_PROCESSOR_URL",
                 };
                 ConfigError {
                     variable,

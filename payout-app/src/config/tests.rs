@@ -1,1 +1,312 @@
+use clap::CommandFactory;
+use payout_core::ports::System;
+use secrecy::ExposeSecret;
+
 use super::*;
+
+fn read(options: &[&str]) -> Result<Config, StartError> {
+    let mut all = vec!["payout"];
+    all.extend_from_slice(options);
+    Config::from_args(all, &System::default())
+}
+
+#[track_caller]
+fn config(options: &[&str]) -> Config {
+    read(options).unwrap()
+}
+
+/// The one line that is shown.
+#[track_caller]
+fn refused(options: &[&str]) -> String {
+    match read(options) {
+        Err(StartError::Setting(error)) => {
+            let line = error.to_string();
+            assert!(!line.contains('\n') && line.starts_with(error.variable), "{line}");
+            line
+        }
+        other => panic!("{options:?} gave {other:?}"),
+    }
+}
+
+#[test]
+fn the_command_line_is_consistent() {
+    <Arguments as CommandFactory>::command().debug_assert();
+}
+
+#[test]
+fn the_checked_variables_are_those_that_are_read() {
+    let command = <Arguments as CommandFactory>::command();
+    let read: Vec<_> = command
+        .get_arguments()
+        .filter_map(|argument| argument.get_env()?.to_str())
+        .collect();
+    assert_eq!(read, arguments::VARIABLES);
+}
+
+#[test]
+fn the_defaults_are_those_of_the_table_and_of_the_core() {
+    let Config {
+        command,
+        database,
+        redis,
+        bind,
+        metrics_bind,
+        processor,
+        worker,
+        log,
+    } = config(&[]);
+    assert_eq!(command, Command::Run);
+    assert_eq!(database.to_string(), "sqlite://payouts.db");
+    assert!(redis.is_none() && metrics_bind.is_none());
+    assert_eq!(bind.to_string(), "127.0.0.1:8000");
+    let ProcessorConfig::Simulated { delay, failure_rate } = processor else {
+        panic!("{processor:?}")
+    };
+    assert_eq!((delay, failure_rate), (Duration::from_secs(2), 0.0));
+    let core = WorkerSettings::default();
+    assert_eq!(
+        (
+            worker.concurrency,
+            worker.lease,
+            worker.call_timeout,
+            worker.sweep_every,
+            worker.policy
+        ),
+        (
+            core.concurrency,
+            core.lease,
+            core.call_timeout,
+            core.sweep_every,
+            core.policy
+        )
+    );
+    assert_eq!((log.filter.as_str(), log.format), ("info", LogFormat::Pretty));
+}
+
+#[test]
+fn an_empty_setting_counts_as_unset() {
+    let config = config(&[
+        "--bind=",
+        "--redis-url= ",
+        "--lease-ms=",
+        "--processor=",
+        "--log=",
+        "--processor-url=",
+    ]);
+    assert_eq!(config.bind.to_string(), DEFAULT_BIND);
+    assert!(config.redis.is_none());
+    assert_eq!(config.worker.lease, Duration::from_secs(15));
+}
+
+#[test]
+fn databases_are_told_apart_by_their_scheme() {
+    for (url, kind) in [
+        ("sqlite://payouts.db", "sqlite"),
+        ("sqlite:///var/lib/payouts.db", "sqlite"),
+        ("sqlite:payouts.db", "sqlite"),
+        ("postgres://user:pass@host/db", "postgres"),
+        ("postgresql://host:5433/db?sslmode=require", "postgres"),
+        ("memory:", "memory"),
+    ] {
+        assert_eq!(config(&["--database-url", url]).database.kind(), kind, "{url}");
+    }
+    for (url, part) in [
+        ("mysql://host/db", "the scheme \"mysql\" is unknown"),
+        ("payouts.db", "has no scheme"),
+        ("sqlite://", "needs a path"),
+        ("sqlite::memory:", "use memory:"),
+        ("sqlite://x?mode=ro", "no parameters"),
+        ("memory:x", "takes nothing"),
+        ("postgres://", "use postgres://"),
+        ("postgres://[", "use postgres://"),
+    ] {
+        let line = refused(&["--database-url", url]);
+        assert!(
+            line.starts_with("DATABASE_URL: ") && line.contains(part),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn each_wrong_setting_is_one_line_that_names_the_variable() {
+    for (options, line) in [
+        (
+            &["--bind=nowhere"][..],
+            "PAYOUT_BIND: \"nowhere\" is not an address with a port, such as 127.0.0.1:8000 or [::1]:8000",
+        ),
+        (
+            &["--bind=127.0.0.1"],
+            "PAYOUT_BIND: \"127.0.0.1\" is not an address with a port, such as 127.0.0.1:8000 or [::1]:8000",
+        ),
+        (
+            &["--metrics-bind=:9"],
+            "PAYOUT_METRICS_BIND: \":9\" is not an address with a port, such as 127.0.0.1:8000 or [::1]:8000",
+        ),
+        (
+            &["--redis-url=http://x"],
+            "REDIS_URL: use redis://[user:password@]host[:port][/database], or rediss:// for TLS",
+        ),
+        (
+            &["--redis-url=redis://x", "--redis-prefix=a b"],
+            "PAYOUT_REDIS_PREFIX: use up to 64 visible ASCII characters",
+        ),
+        (
+            &["--processor=bank"],
+            "PAYOUT_PROCESSOR: \"bank\" is not simulated or http",
+        ),
+        (
+            &["--processor=http"],
+            "PAYOUT_PROCESSOR_URL: is needed with PAYOUT_PROCESSOR=http",
+        ),
+        (
+            &["--processor=http", "--processor-url=ftp://x"],
+            "PAYOUT_PROCESSOR_URL: use http:// or https://, without user, query and fragment",
+        ),
+        (
+            &["--processor=http", "--processor-url=http://u:p@x"],
+            "PAYOUT_PROCESSOR_URL: use http:// or https://, without user, query and fragment",
+        ),
+        (
+            &[
+                "--processor=http",
+                "--processor-url=http://x",
+                "--processor-token=a\nb",
+            ],
+            "PAYOUT_PROCESSOR_TOKEN: use visible ASCII characters",
+        ),
+        (
+            &["--simulated-delay-ms=-1"],
+            "PAYOUT_SIMULATED_DELAY_MS: \"-1\" is not a whole number from 0 to 86400000",
+        ),
+        (
+            &["--simulated-failure-rate=NaN"],
+            "PAYOUT_SIMULATED_FAILURE_RATE: \"NaN\" is not a number from 0 to 1",
+        ),
+        (
+            &["--simulated-failure-rate=1.01"],
+            "PAYOUT_SIMULATED_FAILURE_RATE: \"1.01\" is not a number from 0 to 1",
+        ),
+        (
+            &["--simulated-failure-rate=-0.1"],
+            "PAYOUT_SIMULATED_FAILURE_RATE: \"-0.1\" is not a number from 0 to 1",
+        ),
+        (
+            &["--worker-concurrency=0"],
+            "PAYOUT_WORKER_CONCURRENCY: \"0\" is not a whole number from 1 to 100000",
+        ),
+        (
+            &["--lease-ms=0"],
+            "PAYOUT_LEASE_MS: \"0\" is not a whole number from 1 to 86400000",
+        ),
+        (
+            &["--lease-ms=1.5"],
+            "PAYOUT_LEASE_MS: \"1.5\" is not a whole number from 1 to 86400000",
+        ),
+        (
+            &["--call-timeout-ms=5001"],
+            "PAYOUT_CALL_TIMEOUT_MS: 5001 is more than a third of PAYOUT_LEASE_MS (15000): a call could outlive its lease",
+        ),
+        (
+            &["--lease-ms=14999"],
+            "PAYOUT_CALL_TIMEOUT_MS: 5000 is more than a third of PAYOUT_LEASE_MS (14999): a call could outlive its lease",
+        ),
+        (
+            &["--sweep-ms=0"],
+            "PAYOUT_SWEEP_MS: \"0\" is not a whole number from 1 to 86400000",
+        ),
+        (
+            &["--backoff-base-ms=60001"],
+            "PAYOUT_BACKOFF_BASE_MS: 60001 is more than PAYOUT_BACKOFF_CAP_MS (60000)",
+        ),
+        (
+            &["--max-attempts=0"],
+            "PAYOUT_MAX_ATTEMPTS: \"0\" is not a whole number from 1 to 1000000",
+        ),
+        (
+            &["--key-window-hours=0"],
+            "PAYOUT_KEY_WINDOW_HOURS: \"0\" is not a whole number from 1 to 87600",
+        ),
+        (
+            &["--log=payout=loud"],
+            "PAYOUT_LOG: \"payout=loud\" is not a log filter: use error, warn, info, debug or trace, or by module such as info,payout_core=debug",
+        ),
+        (
+            &["--log-format=xml"],
+            "PAYOUT_LOG_FORMAT: \"xml\" is not pretty or json",
+        ),
+        (
+            &["serve", "--database-url=memory:"],
+            "DATABASE_URL: memory: is seen by one process only, so `payout serve` alone has nothing to share it with; use `payout run`",
+        ),
+        (
+            &["worker", "--database-url=memory:"],
+            "DATABASE_URL: memory: is seen by one process only, so `payout worker` alone has nothing to share it with; use `payout run`",
+        ),
+    ] {
+        assert_eq!(refused(options), line);
+    }
+}
+
+#[test]
+fn what_bounds_allow_is_taken() {
+    let config = config(&[
+        "--simulated-failure-rate=1",
+        "--simulated-delay-ms=0",
+        "--lease-ms=3",
+        "--call-timeout-ms=1",
+        "--backoff-base-ms=5",
+        "--backoff-cap-ms=5",
+        "--bind=localhost:0",
+    ]);
+    assert_eq!(config.bind.to_string(), "127.0.0.1:0");
+    assert_eq!(config.worker.call_timeout * 3, config.worker.lease);
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let config = config(&[
+        "--database-url=postgres://user:hunter2@host/db?password=hunter2",
+        "--redis-url=redis://:hunter2@host/",
+        "--processor=http",
+        "--processor-url=https://bank.example/v1",
+        "--processor-token=hunter2",
+    ]);
+    assert_eq!(config.database.to_string(), "postgres://user:***@host/db");
+    let shown = format!("{config:?} {}", config.database);
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert_eq!(
+        config.redis.unwrap().url.expose_secret(),
+        "redis://:hunter2@host/"
+    );
+    for line in [
+        refused(&["--database-url=hunter2"]),
+        refused(&["--database-url=postgres://user:hunter2@[/db"]),
+        refused(&["--redis-url=hunter2"]),
+        refused(&["--processor=http", "--processor-url=hunter2"]),
+    ] {
+        assert!(!line.contains("hunter2"), "{line}");
+    }
+}
+
+#[test]
+fn two_processes_never_share_a_name() {
+    assert_ne!(config(&[]).worker.name, config(&[]).worker.name);
+}
+
+#[test]
+fn a_command_takes_options_on_either_side() {
+    assert_eq!(
+        config(&["worker", "--sweep-ms=7"]).worker.sweep_every,
+        Duration::from_millis(7)
+    );
+    assert_eq!(
+        config(&["--sweep-ms=7", "worker"]).worker.sweep_every,
+        Duration::from_millis(7)
+    );
+    let json = Command::Openapi {
+        format: DocumentFormat::Json,
+    };
+    assert_eq!(config(&["openapi", "--format=json"]).command, json);
+    assert!(matches!(read(&["fly"]), Err(StartError::CommandLine(_))));
+}

@@ -110,7 +110,7 @@ mod tests {
     fn place() -> Cursor {
         Cursor {
             created_at: DateTime::from_timestamp_micros(1_764_000_000_123_456).unwrap(),
-            id: Uuid::from_u128(0x0193_5d2c_7f3a_7bcd_8123_456789abcdef).into(),
+            id: Uuid::from_u128(0x0193_5d2c_7f3a_7bcd_8123_4567_89ab_cdef).into(),
         }
     }
 

@@ -174,7 +174,7 @@ impl ProblemDoc {
     }
 }
 
-const PROBLEMS: [ProblemDoc; 10] = [
+const PROBLEMS: [ProblemDoc; 9] = [
     ProblemDoc {
         status: 400,
         name: "BadRequest",
@@ -191,15 +191,6 @@ const PROBLEMS: [ProblemDoc; 10] = [
         kind: "not-found",
         title: "There is no such thing here.",
         detail: "There is no such payout.",
-        retry_after: false,
-    },
-    ProblemDoc {
-        status: 406,
-        name: "NotAcceptable",
-        description: "The answer cannot be sent in a form that the request accepts.",
-        kind: "http",
-        title: "Not Acceptable",
-        detail: "The request was refused.",
         retry_after: false,
     },
     ProblemDoc {

@@ -175,7 +175,7 @@ impl Kind {
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "The service is busy."),
             Self::Other(status) => (
                 status,
-                "http",
+                "",
                 status.canonical_reason().unwrap_or("The request failed."),
             ),
         }
@@ -188,9 +188,9 @@ impl Kind {
 
     /// The type: a URN that never changes; `about:blank` where the status says it all.
     fn uri(self) -> String {
-        match self {
-            Self::Other(_) => "about:blank".to_owned(),
-            kind => format!("urn:payout:problem:{}", kind.parts().1),
+        match self.parts().1 {
+            "" => "about:blank".to_owned(),
+            name => format!("urn:payout:problem:{name}"),
         }
     }
 }

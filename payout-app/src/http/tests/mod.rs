@@ -1,0 +1,200 @@
+//! The whole HTTP side over the in-memory repository, or over mocks where a store must fail.
+//!
+//! Every answer that any of these tests sees is looked up in the OpenAPI document: its status must be documented.
+
+mod document;
+mod errors;
+mod pages;
+mod payouts;
+mod steps;
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use payout_adapters::memory::{MemoryQueue, MemoryRepository};
+use payout_core::payout::{Actor, Claim, PayoutId, Verdict};
+use payout_core::ports::{ClaimRequest, PayoutRepository, System};
+use payout_core::service::Payouts;
+use salvo::http::{HeaderMap, Method};
+use salvo::test::{RequestBuilder, ResponseExt};
+use salvo::{Router, Service, handler};
+use serde_json::{Value, json};
+
+use super::{Site, docs, edge};
+use crate::health::Health;
+use crate::metrics::Metrics;
+
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(super::document()).unwrap());
+
+/// The service under test.
+struct Bench {
+    service: Service,
+    repository: Arc<dyn PayoutRepository>,
+    site: Arc<Site>,
+}
+
+/// What it answered.
+#[derive(Debug)]
+struct Reply {
+    status: u16,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Bench {
+    /// Over memory.
+    fn new() -> Self {
+        Self::over(Arc::new(MemoryRepository::new(Arc::new(System::default()))))
+    }
+
+    /// Over any repository.
+    fn over(repository: Arc<dyn PayoutRepository>) -> Self {
+        let bench = Self::closed(repository);
+        bench.site.health.open();
+        bench
+    }
+
+    /// Before the database is ready.
+    fn closed(repository: Arc<dyn PayoutRepository>) -> Self {
+        let system = Arc::new(System::default());
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let health = Arc::new(Health::new("memory", "memory", metrics.clone()));
+        let payouts = Payouts::start(repository.clone(), Arc::new(MemoryQueue::new(10)), system.clone());
+        let site = Arc::new(Site {
+            payouts,
+            health,
+            metrics,
+            system,
+        });
+        let (router, _) = super::routes().finish();
+        let router = docs::add(router).push(Router::with_path("panic").get(panicking));
+        let service = Service::new(router).hoop(edge::Edge::new(site.clone()));
+        Self {
+            service,
+            repository,
+            site,
+        }
+    }
+
+    async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        let mut request = RequestBuilder::new(format!("http://payouts.test{path}"), method.clone());
+        for (name, value) in headers {
+            request = request.add_header(
+                name.parse::<salvo::http::HeaderName>().unwrap(),
+                (*value).to_owned(),
+                false,
+            );
+        }
+        if !body.is_empty() {
+            request = request.body(body.to_owned());
+        }
+        let mut response = request.send(&self.service).await;
+        let reply = Reply {
+            status: response.status_code.unwrap().as_u16(),
+            headers: response.headers().clone(),
+            text: response.take_string().await.unwrap_or_default(),
+        };
+        document::is_documented(&method, path, &reply);
+        assert!(reply.headers.contains_key("x-request-id"));
+        reply
+    }
+
+    async fn get(&self, path: &str) -> Reply {
+        self.send(Method::GET, path, &[], "").await
+    }
+
+    /// With a JSON body.
+    async fn write(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &Value) -> Reply {
+        let mut all = vec![("content-type", "application/json")];
+        all.extend_from_slice(headers);
+        self.send(method, path, &all, &body.to_string()).await
+    }
+
+    /// A payout, and its path.
+    async fn create(&self) -> (Reply, String) {
+        let reply = self
+            .write(Method::POST, "/api/payouts/", &[], &new_payout())
+            .await;
+        assert_eq!(reply.status, 201, "{reply:?}");
+        let path = reply.header("location").to_owned();
+        (reply, path)
+    }
+
+    /// Claims what is due, as a worker would.
+    async fn claim(&self) -> Vec<Claim> {
+        let request = ClaimRequest {
+            only: None,
+            limit: 100,
+            lease: Duration::from_secs(15),
+            quiet_after: Duration::from_secs(20),
+            worker: Actor::new("test"),
+        };
+        self.repository.claim(&request).await.unwrap()
+    }
+
+    /// Ends every claim of what is due in this way.
+    async fn settle(&self, verdict: Verdict) {
+        let claims = self.claim().await;
+        let settlements: Vec<_> = claims
+            .into_iter()
+            .map(|claim| claim.settle(verdict.clone()))
+            .collect();
+        self.repository.settle(&settlements).await.unwrap();
+    }
+}
+
+impl Reply {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .unwrap_or_else(|| panic!("no {name} in {self:?}"))
+            .to_str()
+            .unwrap()
+    }
+
+    /// Checks that it is a whole problem of this status and kind, and returns it.
+    #[track_caller]
+    fn problem(&self, status: u16, kind: &str) -> Value {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let body = self.json();
+        assert_eq!(body["type"], format!("urn:payout:problem:{kind}"), "{body}");
+        assert_eq!(body["status"], status);
+        assert_eq!(body["request_id"], self.header("x-request-id"));
+        for name in ["title", "detail", "instance"] {
+            assert!(
+                body[name].as_str().is_some_and(|text| !text.is_empty()),
+                "{name} in {body}"
+            );
+        }
+        body
+    }
+}
+
+fn new_payout() -> Value {
+    json!({
+        "amount": "125.50",
+        "currency": "eur",
+        "recipient_account": "DE89370400440532013000",
+        "recipient_name": "Ada Lovelace",
+        "description": "Invoice 2026-117",
+    })
+}
+
+fn id_of(path: &str) -> PayoutId {
+    path.trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+#[handler]
+async fn panicking() {
+    panic!("on purpose");
+}
