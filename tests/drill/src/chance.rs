@@ -1,0 +1,81 @@
+//! Chance that is the same for the same seed, today and after any update of a dependency.
+
+/// SplitMix64 (Steele, Lea, Flood, 2014).
+#[derive(Debug, Clone)]
+pub(crate) struct Chance(u64);
+
+impl Chance {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// One for this purpose: what one part draws moves no other part's numbers.
+    pub(crate) fn of(seed: u64, purpose: &str) -> Self {
+        // FNV-1a.
+        let hash = purpose.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        Self(Self(seed ^ hash).next())
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// From `low` to `high`, both included.
+    pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
+        low + self.next() % (high.max(low) - low + 1)
+    }
+
+    /// True this often in a thousand.
+    pub(crate) fn permille(&mut self, often: u64) -> bool {
+        self.next() % 1000 < often
+    }
+
+    /// One of these, by weight.
+    pub(crate) fn weighed<T: Copy>(&mut self, choices: &[(u64, T)]) -> T {
+        let total: u64 = choices.iter().map(|(weight, _)| weight).sum();
+        let mut drawn = self.next() % total.max(1);
+        for (weight, choice) in choices {
+            if drawn < *weight {
+                return *choice;
+            }
+            drawn -= weight;
+        }
+        choices[0].1
+    }
+
+    /// One index below `count`.
+    pub(crate) fn index(&mut self, count: usize) -> usize {
+        usize::try_from(self.next() % u64::try_from(count.max(1)).unwrap_or(1)).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_and_a_purpose_are_one_sequence() {
+        let draw = |seed, purpose| {
+            let mut chance = Chance::of(seed, purpose);
+            [chance.next(), chance.next()]
+        };
+        assert_eq!(draw(1, "a"), draw(1, "a"));
+        assert_ne!(draw(1, "a"), draw(1, "b"));
+        assert_ne!(draw(1, "a"), draw(2, "a"));
+    }
+
+    #[test]
+    fn weights_are_kept() {
+        let mut chance = Chance::new(7);
+        let heads = (0..10_000)
+            .filter(|_| chance.weighed(&[(1, false), (3, true)]))
+            .count();
+        assert!((7_300..7_700).contains(&heads), "{heads}");
+    }
+}

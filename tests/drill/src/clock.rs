@@ -1,0 +1,18 @@
+//! The time of day, which this machine's processes and its database share.
+
+use std::time::Duration;
+
+pub(crate) type Time = chrono::DateTime<chrono::Utc>;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the drill compares what really happened when"
+)]
+pub(crate) fn now() -> Time {
+    chrono::Utc::now()
+}
+
+/// From `earlier` to `later`; nothing when they are the other way round.
+pub(crate) fn between(earlier: Time, later: Time) -> Duration {
+    (later - earlier).to_std().unwrap_or_default()
+}

@@ -1,0 +1,315 @@
+//! The plan of faults: all of it, up front, from the seed alone.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::chance::Chance;
+use crate::settings::Settings;
+
+/// Which processes of the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Role {
+    Serve,
+    Worker,
+}
+
+/// Between the service and what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Line {
+    Postgres,
+    Redis,
+}
+
+/// What a proxy does to a line. Rates are per message, in a thousand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Weather {
+    /// Answers come so many milliseconds late.
+    Delay(u64),
+    /// Nothing passes, and then goes on.
+    Stall,
+    /// Every connection is cut, once.
+    Cut,
+    /// A message is delivered and carried out, and its answer is lost with the connection.
+    LoseAnswers(u64),
+    /// Half of an answer arrives, and then the connection ends.
+    HalveAnswers(u64),
+    /// A message is lost with its connection.
+    LoseRequests(u64),
+}
+
+/// One thing that goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// SIGKILL; started again at once.
+    Kill(Role, usize),
+    /// SIGSTOP, and SIGCONT after this.
+    Freeze(Role, usize, Duration),
+    RedisFlush,
+    /// SIGKILL, and a new, empty one after this.
+    RedisRestart(Duration),
+    /// The same, in a window that is calm but for this.
+    RedisGone(Duration),
+    /// SIGKILL of the postmaster, and a new one after this.
+    PostgresCrash(Duration),
+    /// `pg_terminate_backend` of so many.
+    PostgresTerminate(usize),
+    Weather(Line, Weather, Duration),
+    /// The provider refuses connections.
+    ProviderAway(Duration),
+}
+
+impl Fault {
+    /// What the report counts it as.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Kill(Role::Serve, _) => "SIGKILL of a server",
+            Self::Kill(Role::Worker, _) => "SIGKILL of a worker",
+            Self::Freeze(Role::Serve, ..) => "SIGSTOP of a server",
+            Self::Freeze(Role::Worker, ..) => "SIGSTOP of a worker beyond its lease",
+            Self::RedisFlush => "Redis: FLUSHALL",
+            Self::RedisRestart(_) => "Redis: killed and restarted empty",
+            Self::RedisGone(_) => "Redis: gone for a while",
+            Self::PostgresCrash(_) => "PostgreSQL: postmaster killed and restarted",
+            Self::PostgresTerminate(_) => "PostgreSQL: backends terminated",
+            Self::Weather(Line::Postgres, weather, _) => match weather {
+                Weather::Delay(_) => "line to PostgreSQL: delayed",
+                Weather::Stall => "line to PostgreSQL: stalled",
+                Weather::Cut => "line to PostgreSQL: cut",
+                Weather::LoseAnswers(_) => "line to PostgreSQL: commits whose answer is lost",
+                Weather::HalveAnswers(_) => "line to PostgreSQL: half answers",
+                Weather::LoseRequests(_) => "line to PostgreSQL: lost requests",
+            },
+            Self::Weather(Line::Redis, ..) => "line to Redis: delayed, stalled, cut, halved",
+            Self::ProviderAway(_) => "provider: connections refused",
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.kind())?;
+        match self {
+            Self::Kill(_, place) => write!(f, " #{place}"),
+            Self::Freeze(_, place, length) => write!(f, " #{place}, {} ms", length.as_millis()),
+            Self::RedisRestart(length)
+            | Self::RedisGone(length)
+            | Self::PostgresCrash(length)
+            | Self::ProviderAway(length) => write!(f, ", {} ms", length.as_millis()),
+            Self::Weather(_, weather, length) => write!(f, ", {weather:?}, {} ms", length.as_millis()),
+            Self::PostgresTerminate(count) => write!(f, ", {count}"),
+            Self::RedisFlush => Ok(()),
+        }
+    }
+}
+
+/// A fault and when it strikes, from the start of the faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Planned {
+    pub(crate) at: Duration,
+    pub(crate) fault: Fault,
+}
+
+/// Calm around a window without Redis, so that its pickup times mean something.
+const CALM: Duration = Duration::from_secs(2);
+
+/// Every fault, in order.
+pub(crate) fn plan(settings: &Settings) -> Vec<Planned> {
+    let mut chance = Chance::of(settings.seed, "plan");
+    let windows = without_redis(settings);
+    let mut planned: Vec<Planned> = windows
+        .iter()
+        .map(|at| Planned { at: *at, fault: Fault::RedisGone(settings.without_redis_for) })
+        .collect();
+    let rates = &settings.rates;
+    let kinds: [(u64, fn(&Settings, &mut Chance) -> Fault); 8] = [
+        (rates.freezes, freeze),
+        (rates.kills, kill),
+        (rates.redis_flushes, |_, _| Fault::RedisFlush),
+        (rates.redis_restarts, |_, chance| Fault::RedisRestart(ms(chance, 100, 2500))),
+        (rates.postgres_crashes, |_, chance| Fault::PostgresCrash(ms(chance, 0, 1500))),
+        (rates.postgres_terminations, |_, chance| {
+            Fault::PostgresTerminate(1 + chance.index(8))
+        }),
+        (rates.proxy_faults, weather),
+        (rates.provider_absences, |_, chance| Fault::ProviderAway(ms(chance, 500, 2000))),
+    ];
+    for (count, draw) in kinds {
+        for nth in 0..count {
+            // A few draws find a place; the last is taken as it is, so that the counts are what was asked for.
+            let mut found = None;
+            for _ in 0..200 {
+                let fault = draw(settings, &mut chance);
+                let at = spread(settings, nth, count, &mut chance);
+                found = Some(Planned { at, fault });
+                if fits(&planned, at, &fault, settings) {
+                    break;
+                }
+            }
+            planned.extend(found);
+        }
+    }
+    planned.sort_by_key(|planned| planned.at);
+    planned
+}
+
+/// Within the nth of `count` equal slices, give or take one: spread out, yet not even.
+fn spread(settings: &Settings, nth: u64, count: u64, chance: &mut Chance) -> Duration {
+    let total = u64::try_from(settings.faults_for.as_millis()).unwrap_or(u64::MAX);
+    let slice = total / count.max(1);
+    let from = (nth * slice).saturating_sub(slice);
+    Duration::from_millis(chance.between(from, ((nth + 2) * slice).min(total)))
+}
+
+/// When the windows without Redis begin: evenly over the time, not at its ends.
+fn without_redis(settings: &Settings) -> Vec<Duration> {
+    let count = u32::try_from(settings.rates.without_redis).unwrap_or(1);
+    (1..=count).map(|nth| settings.faults_for * nth / (count + 1)).collect()
+}
+
+/// Whether a fault can strike then: outside calm windows, and not at a process that is frozen, or a server that is down.
+fn fits(planned: &[Planned], at: Duration, fault: &Fault, settings: &Settings) -> bool {
+    let end = at + length(fault);
+    if end > settings.faults_for {
+        return false;
+    }
+    planned.iter().all(|other| {
+        let over = other.at + length(&other.fault);
+        let meets = at <= over && other.at <= end;
+        match (fault, &other.fault) {
+            (_, Fault::RedisGone(_)) => at > over || end + CALM < other.at,
+            (Fault::Kill(role, place) | Fault::Freeze(role, place, _), Fault::Freeze(other_role, other_place, _)) => {
+                !meets || role != other_role || place != other_place
+            }
+            (
+                Fault::RedisFlush | Fault::RedisRestart(_),
+                Fault::RedisFlush | Fault::RedisRestart(_),
+            )
+            | (Fault::PostgresCrash(_), Fault::PostgresCrash(_))
+            | (Fault::ProviderAway(_), Fault::ProviderAway(_)) => !meets,
+            (Fault::PostgresTerminate(_), Fault::PostgresCrash(_)) => !meets,
+            (Fault::Weather(line, ..), Fault::Weather(other_line, ..)) => !meets || line != other_line,
+            _ => true,
+        }
+    })
+}
+
+/// How long it lasts.
+fn length(fault: &Fault) -> Duration {
+    match fault {
+        // A restart by the drill itself takes a moment more.
+        Fault::PostgresCrash(length) => *length + Duration::from_secs(2),
+        Fault::RedisRestart(length) => *length + Duration::from_millis(500),
+        Fault::Freeze(_, _, length)
+        | Fault::RedisGone(length)
+        | Fault::Weather(_, _, length)
+        | Fault::ProviderAway(length) => *length,
+        Fault::Kill(..) | Fault::RedisFlush | Fault::PostgresTerminate(_) => Duration::ZERO,
+    }
+}
+
+fn ms(chance: &mut Chance, low: u64, high: u64) -> Duration {
+    Duration::from_millis(chance.between(low, high))
+}
+
+fn kill(settings: &Settings, chance: &mut Chance) -> Fault {
+    // Most of the protocol is in the worker.
+    if chance.permille(200) {
+        Fault::Kill(Role::Serve, chance.index(settings.servers))
+    } else {
+        Fault::Kill(Role::Worker, chance.index(settings.workers))
+    }
+}
+
+fn freeze(settings: &Settings, chance: &mut Chance) -> Fault {
+    if chance.permille(100) {
+        return Fault::Freeze(Role::Serve, chance.index(settings.servers), ms(chance, 500, 6000));
+    }
+    let lease = u64::try_from(settings.timing.lease.as_millis()).unwrap_or(u64::MAX);
+    let length = ms(chance, lease * 11 / 10, lease * 17 / 10);
+    Fault::Freeze(Role::Worker, chance.index(settings.workers), length)
+}
+
+fn weather(_: &Settings, chance: &mut Chance) -> Fault {
+    let line = if chance.permille(250) { Line::Redis } else { Line::Postgres };
+    let (lose, halve, drop) = (chance.between(50, 300), chance.between(20, 150), chance.between(20, 150));
+    let weather = chance.weighed(&[
+        (15, Weather::Delay(chance.clone().between(20, 400))),
+        (10, Weather::Stall),
+        (15, Weather::Cut),
+        (30, Weather::LoseAnswers(lose)),
+        (15, Weather::HalveAnswers(halve)),
+        (15, Weather::LoseRequests(drop)),
+    ]);
+    let length = match weather {
+        Weather::Cut => Duration::ZERO,
+        Weather::Stall => ms(chance, 300, 2500),
+        Weather::Delay(_) | Weather::LoseAnswers(_) | Weather::HalveAnswers(_) | Weather::LoseRequests(_) => {
+            ms(chance, 800, 4000)
+        }
+    };
+    Fault::Weather(line, weather, length)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::settings::Arguments;
+
+    fn settings(arguments: &[&str], seed: u64) -> Settings {
+        let arguments = Arguments::parse_from([&["payout-drill"], arguments].concat());
+        Settings::new(&arguments, seed)
+    }
+
+    fn count(plan: &[Planned], is: impl Fn(&Fault) -> bool) -> usize {
+        plan.iter().filter(|planned| is(&planned.fault)).count()
+    }
+
+    #[test]
+    fn a_seed_replays_the_same_plan() {
+        assert_eq!(plan(&settings(&[], 1)), plan(&settings(&[], 1)));
+        assert_ne!(plan(&settings(&[], 1)), plan(&settings(&[], 2)));
+    }
+
+    #[test]
+    fn the_long_run_has_what_is_asked_of_it() {
+        for seed in 0..5 {
+            let settings = settings(&["--long"], seed);
+            let plan = plan(&settings);
+            assert!(settings.payouts >= 10_000, "{}", settings.payouts);
+            assert!(count(&plan, |fault| matches!(fault, Fault::Kill(..))) >= 300);
+            assert!(count(&plan, |fault| matches!(fault, Fault::Freeze(Role::Worker, ..))) >= 50);
+            assert!(count(&plan, |fault| matches!(fault, Fault::Freeze(..))) >= 60);
+            let redis = |fault: &Fault| {
+                matches!(fault, Fault::RedisFlush | Fault::RedisRestart(_) | Fault::RedisGone(_))
+            };
+            assert!(count(&plan, redis) >= 20);
+            assert!(count(&plan, |fault| matches!(fault, Fault::PostgresCrash(_))) >= 10);
+        }
+    }
+
+    #[test]
+    fn a_frozen_process_is_left_alone_and_frozen_beyond_its_lease() {
+        let settings = settings(&[], 3);
+        let plan = plan(&settings);
+        let mut misfits = 0;
+        for planned in &plan {
+            let others: Vec<Planned> = plan.iter().filter(|other| *other != planned).copied().collect();
+            if matches!(planned.fault, Fault::Kill(..)) && !fits(&others, planned.at, &planned.fault, &settings) {
+                misfits += 1;
+            }
+            if let Fault::Freeze(Role::Worker, _, length) = planned.fault {
+                assert!(length > settings.timing.lease);
+            }
+        }
+        assert_eq!(misfits, 0);
+    }
+
+    #[test]
+    fn the_default_is_about_two_minutes_with_fifteen_hundred_payouts() {
+        let settings = settings(&[], 1);
+        assert!(settings.payouts >= 1_500, "{}", settings.payouts);
+        assert!(settings.faults_for + settings.timing.settling() < Duration::from_secs(115));
+    }
+}

@@ -1,0 +1,226 @@
+//! The service: the binary on a database.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::client::{Api, PAYOUTS};
+use crate::ports::free_port;
+use crate::process::Process;
+use crate::store::Store;
+use crate::wait::{SOON, eventually};
+
+/// How to start the binary.
+#[derive(Clone)]
+pub struct Launch {
+    binary: &'static str,
+    store: Arc<Store>,
+    env: Vec<(String, String)>,
+}
+
+impl Launch {
+    /// On a database, with everything quick and all of the log.
+    pub fn new(binary: &'static str, store: Arc<Store>) -> Self {
+        let env = store.env();
+        let launch = Self { binary, store, env };
+        launch
+            .set("PAYOUT_LOG", "debug")
+            .set("PAYOUT_SIMULATED_DELAY_MS", 0)
+            .set("PAYOUT_SWEEP_MS", 200)
+    }
+
+    /// With nothing said: only what the binary does by itself.
+    pub fn bare(binary: &'static str, store: Arc<Store>) -> Self {
+        Self {
+            binary,
+            store,
+            env: Vec::new(),
+        }
+    }
+
+    /// With a variable.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: impl ToString) -> Self {
+        self.env.retain(|(given, _)| given != name);
+        self.env.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Without a variable.
+    #[must_use]
+    pub fn unset(mut self, name: &str) -> Self {
+        self.env.retain(|(given, _)| given != name);
+        self
+    }
+
+    /// With a call timeout, and the shortest lease that goes with it.
+    #[must_use]
+    pub fn call_timeout_ms(self, timeout_ms: u64) -> Self {
+        self.set("PAYOUT_CALL_TIMEOUT_MS", timeout_ms)
+            .set("PAYOUT_LEASE_MS", timeout_ms * 3)
+    }
+
+    /// The database.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// Starts a command, and waits for nothing.
+    pub fn spawn(&self, args: &[&str]) -> Process {
+        Process::start(self.binary, args, &self.env, self.store.folder())
+    }
+
+    /// Runs a command to its end.
+    pub async fn finish(&self, args: &[&str]) -> Process {
+        let mut process = self.spawn(args);
+        let what = format!("payout {} ends, with {:?}", args.join(" "), self.env);
+        eventually(&what, SOON, async || process.ended()).await;
+        process.end_within(SOON).await;
+        process
+    }
+
+    /// Starts a worker.
+    pub fn worker(&self) -> Process {
+        self.spawn(&["worker"])
+    }
+
+    /// Brings the database's schema up to date.
+    pub async fn migrate(&self) {
+        let mut process = self.spawn(&["migrate"]);
+        let status = process.end_within(SOON).await;
+        assert!(status.success(), "migrate ended with {status}: {}", process.log());
+    }
+
+    /// Starts `serve` on a database that has its schema; nothing takes payouts up.
+    pub async fn serve(&self) -> App {
+        self.migrate().await;
+        self.start(&["serve"]).ready().await
+    }
+
+    /// Starts `run`: server and worker in one.
+    pub async fn run(&self) -> App {
+        self.start(&["run"]).ready().await
+    }
+
+    /// Starts a command that serves, and waits for nothing.
+    pub fn start(&self, args: &[&str]) -> App {
+        let port = free_port();
+        let launch = self.clone().set("PAYOUT_BIND", format!("127.0.0.1:{port}"));
+        App {
+            api: Api::on_port(port),
+            process: launch.spawn(args),
+            port,
+            launch,
+        }
+    }
+}
+
+/// A running service.
+pub struct App {
+    // Dropped before the process: its checks need nothing of it, and their failure shows the log.
+    api: Api,
+    process: Process,
+    port: u16,
+    launch: Launch,
+}
+
+impl Deref for App {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.api
+    }
+}
+
+impl App {
+    /// Waits until it says that it is ready.
+    pub async fn ready(mut self) -> Self {
+        let (api, process) = (&self.api, &mut self.process);
+        let begun = crate::wait::now();
+        while !api.is_ready().await {
+            assert!(
+                process.ended().is_none(),
+                "it ended instead of serving: {}",
+                process.log()
+            );
+            assert!(crate::wait::now() - begun < SOON, "not ready within {SOON:?}");
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        self.api.learn().await;
+        self
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its database.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.launch.store
+    }
+
+    /// How it was started.
+    pub fn launch(&self) -> &Launch {
+        &self.launch
+    }
+
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The process itself.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Creates a payout that must be accepted.
+    pub async fn create(&self, body: impl std::borrow::Borrow<Value>) -> Value {
+        self.post(PAYOUTS).json(body).await.expect(201).json()
+    }
+
+    /// A payout as it is now.
+    pub async fn payout(&self, path: &str) -> Value {
+        self.get(path).await.expect(200).json()
+    }
+
+    /// Waits until a payout has this status.
+    pub async fn until(&self, path: &str, status: &str) -> Value {
+        self.until_it(path, status, |payout| payout["status"] == status)
+            .await
+    }
+
+    /// Waits until a payout waits for a person.
+    pub async fn until_review(&self, path: &str) -> Value {
+        self.until_it(path, "under review", |payout| payout["needs_review"] == true)
+            .await
+    }
+
+    async fn until_it(&self, path: &str, what: &str, fits: impl Fn(&Value) -> bool + Copy) -> Value {
+        let what = format!("{path} is {what}");
+        eventually(&what, SOON, async || Some(self.payout(path).await).filter(fits)).await
+    }
+
+    /// The kinds of a payout's events, oldest first.
+    pub async fn events(&self, path: &str) -> Vec<String> {
+        let events = self.get(&format!("{path}events/")).await.expect(200).json();
+        let kinds = events["results"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| event["event"].as_str().unwrap());
+        kinds.map(str::to_owned).collect()
+    }
+}
+
+/// Where a payout is found.
+pub fn path_of(payout: &Value) -> String {
+    format!("{PAYOUTS}{}/", payout["id"].as_str().expect("an id"))
+}

@@ -1,0 +1,21 @@
+//! Ports for servers that tests start.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const FIRST: u32 = 20_000;
+/// From 32768 on the kernel hands ports to clients, who may take one between the look and the start.
+const COUNT: u32 = 12_000;
+
+/// A port that nothing listens on, and that no other test of this process is given.
+pub fn free_port() -> u16 {
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id().wrapping_mul(7919) % COUNT;
+    loop {
+        let given = GIVEN.fetch_add(1, Ordering::Relaxed);
+        let port = u16::try_from(FIRST + (start + given) % COUNT).unwrap();
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}

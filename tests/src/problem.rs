@@ -1,0 +1,122 @@
+//! What a refusal looks like: `application/problem+json`, by RFC 9457 and the service's own contract.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// The members that a problem may have; all but the last are always there.
+const MEMBERS: [&str; 7] = [
+    "type",
+    "title",
+    "status",
+    "detail",
+    "instance",
+    "request_id",
+    "errors",
+];
+
+/// Marks of what must stay inside.
+const INNARDS: [&str; 9] = [
+    "panicked",
+    "backtrace",
+    "sqlx",
+    "SELECT ",
+    "INSERT ",
+    "UPDATE ",
+    ".rs:",
+    "payout_core::",
+    "payouts_",
+];
+
+/// A problem document that was found to be well formed.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// The `type`.
+    pub kind: String,
+    /// The `detail`.
+    pub detail: String,
+    /// The `request_id`.
+    pub request_id: String,
+    /// The messages by field; empty when there is no `errors`.
+    pub errors: BTreeMap<String, Vec<String>>,
+}
+
+impl Problem {
+    /// Reads a problem, and fails the test unless it is all that a problem must be.
+    #[track_caller]
+    pub fn read(status: u16, content_type: Option<&str>, path: &str, body: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(body);
+        assert_eq!(
+            content_type,
+            Some("application/problem+json"),
+            "of {status} for {path}: {text}"
+        );
+        let value: Value =
+            serde_json::from_slice(body).unwrap_or_else(|error| panic!("{path}: {error}: {text}"));
+        let object = value
+            .as_object()
+            .unwrap_or_else(|| panic!("{path}: no object: {text}"));
+        for member in object.keys() {
+            assert!(
+                MEMBERS.contains(&member.as_str()),
+                "{path}: unknown member {member}: {text}"
+            );
+        }
+        let word = |name: &str| {
+            let word = object.get(name).and_then(Value::as_str);
+            word.filter(|word| !word.is_empty())
+                .unwrap_or_else(|| panic!("{path}: no {name}: {text}"))
+                .to_owned()
+        };
+        let kind = word("type");
+        assert!(
+            kind == "about:blank" || kind.contains(':'),
+            "{path}: the type is no URI: {text}"
+        );
+        word("title");
+        assert_eq!(
+            object.get("status").and_then(Value::as_u64),
+            Some(u64::from(status)),
+            "{path}: {text}"
+        );
+        assert_eq!(word("instance"), path.split('?').next().unwrap(), "{text}");
+        for innard in INNARDS {
+            assert!(!text.contains(innard), "{path} tells of its innards: {text}");
+        }
+        let errors = object.get("errors").map(errors).unwrap_or_default();
+        Self {
+            kind,
+            detail: word("detail"),
+            request_id: word("request_id"),
+            errors,
+        }
+    }
+
+    /// The messages about a field.
+    #[track_caller]
+    pub fn of(&self, field: &str) -> &[String] {
+        self.errors
+            .get(field)
+            .unwrap_or_else(|| panic!("nothing about {field}: {self:?}"))
+    }
+
+    /// The fields that were refused, in the order of the alphabet.
+    pub fn fields(&self) -> Vec<&str> {
+        self.errors.keys().map(String::as_str).collect()
+    }
+}
+
+/// `{field: [message, …]}`, none of it empty.
+#[track_caller]
+fn errors(value: &Value) -> BTreeMap<String, Vec<String>> {
+    let errors: BTreeMap<String, Vec<String>> =
+        serde_json::from_value(value.clone()).unwrap_or_else(|_| panic!("odd errors: {value}"));
+    assert!(!errors.is_empty(), "errors without a field");
+    for (field, messages) in &errors {
+        assert!(
+            !messages.is_empty() && messages.iter().all(|text| !text.is_empty()),
+            "{field}: {value}"
+        );
+    }
+    errors
+}

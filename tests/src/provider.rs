@@ -1,0 +1,263 @@
+//! A payment provider with a ledger, by the provider's contract: its first definite answer for a key is its answer for
+//! good, and it pays a key at most once. What it answers with is up to the test.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::ports::free_port;
+
+/// What the provider does with a submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    /// Pays, and says so.
+    Pay,
+    /// Pays, and closes the connection without a word.
+    PayAndVanish,
+    /// Accepts, and settles when it is asked the second time.
+    Accept,
+    /// Declines for good.
+    Decline,
+    /// Answers with this status and does nothing.
+    Refuse(u16),
+    /// Answers 429 with this `Retry-After`, in seconds.
+    Throttle(u64),
+    /// Reads the request, and never answers.
+    Hang,
+    /// Pays, and never answers.
+    PayAndHang,
+    /// Answers 200 with what is no JSON, and does nothing.
+    Garble,
+}
+
+/// What it knows of one key.
+#[derive(Debug, Clone, Default)]
+pub struct Entry {
+    /// How often it paid: never more than once, or the provider itself is broken.
+    pub payments: u32,
+    /// How often it was told to pay.
+    pub submissions: u32,
+    /// How often it was asked.
+    pub lookups: u32,
+    /// Every body that it was sent under the key.
+    pub bodies: Vec<Value>,
+    /// Its answer for good.
+    answer: Option<Value>,
+    accepted: bool,
+}
+
+/// By key and by the number of the submission under it.
+type Decide = Box<dyn Fn(&str, u32) -> Deed + Send + Sync>;
+
+struct Shared {
+    ledger: Mutex<HashMap<String, Entry>>,
+    tokens: Mutex<Vec<Option<String>>>,
+    decide: Decide,
+}
+
+/// A running provider; gone when dropped.
+pub struct Provider {
+    port: u16,
+    shared: Arc<Shared>,
+    serving: AbortHandle,
+}
+
+impl Provider {
+    /// One that does the same with every submission.
+    pub async fn that(deed: Deed) -> Self {
+        Self::deciding(move |_, _| deed).await
+    }
+
+    /// One that decides by key and by the number of the submission under it, from 1.
+    pub async fn deciding(decide: impl Fn(&str, u32) -> Deed + Send + Sync + 'static) -> Self {
+        let port = free_port();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+        let shared = Arc::new(Shared {
+            ledger: Mutex::default(),
+            tokens: Mutex::default(),
+            decide: Box::new(decide),
+        });
+        let serving = tokio::spawn(accept(listener, shared.clone())).abort_handle();
+        Self {
+            port,
+            shared,
+            serving,
+        }
+    }
+
+    /// What `PAYOUT_PROCESSOR_URL` must say.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The ledger as it is now.
+    pub fn ledger(&self) -> HashMap<String, Entry> {
+        self.shared.ledger.lock().unwrap().clone()
+    }
+
+    /// What is known of a key.
+    pub fn entry(&self, key: &str) -> Entry {
+        self.ledger().remove(key).unwrap_or_default()
+    }
+
+    /// The bearer token of each call.
+    pub fn tokens(&self) -> Vec<Option<String>> {
+        self.shared.tokens.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    // Dropped with the task, and with it all connections.
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        let shared = shared.clone();
+        connections.spawn(async move { shared.serve(BufStream::new(stream)).await });
+    }
+}
+
+struct Request {
+    method: String,
+    path: String,
+    headers: HashMap<String, String>,
+    body: Vec<u8>,
+}
+
+impl Shared {
+    async fn serve(&self, mut stream: BufStream<TcpStream>) -> Option<()> {
+        loop {
+            let request = read(&mut stream).await?;
+            let token = request
+                .headers
+                .get("authorization")
+                .and_then(|value| value.strip_prefix("Bearer "));
+            self.tokens.lock().unwrap().push(token.map(str::to_owned));
+            let answer = match request.method.as_str() {
+                "POST" => self.submit(&request).await?,
+                _ => self.look_up(&request),
+            };
+            stream.write_all(answer.as_bytes()).await.ok()?;
+            stream.flush().await.ok()?;
+        }
+    }
+
+    /// Absent: the connection ends without an answer.
+    async fn submit(&self, request: &Request) -> Option<String> {
+        let key = request.headers.get("idempotency-key")?.clone();
+        let body = serde_json::from_slice(&request.body).ok()?;
+        let (deed, settled) = {
+            let mut ledger = self.ledger.lock().unwrap();
+            let entry = ledger.entry(key.clone()).or_default();
+            entry.submissions += 1;
+            entry.bodies.push(body);
+            let deed = (self.decide)(&key, entry.submissions);
+            let pays = matches!(deed, Deed::Pay | Deed::PayAndVanish | Deed::PayAndHang);
+            if entry.answer.is_none() && pays {
+                entry.pay(&key);
+            } else if entry.answer.is_none() && deed == Deed::Decline {
+                entry.answer =
+                    Some(json!({"status": "failed", "code": "account_closed", "message": "Closed."}));
+            } else if deed == Deed::Accept {
+                entry.accepted = true;
+            }
+            (deed, entry.answer.clone())
+        };
+        match (deed, settled) {
+            (Deed::PayAndVanish, _) => None,
+            (Deed::Hang | Deed::PayAndHang, _) => std::future::pending().await,
+            (Deed::Refuse(status), _) => Some(encode(status, "", "{}")),
+            (Deed::Throttle(seconds), _) => Some(encode(429, &format!("retry-after: {seconds}\r\n"), "{}")),
+            (Deed::Garble, _) => Some(encode(200, "", "<html>")),
+            (Deed::Pay | Deed::Decline | Deed::Accept, Some(answer)) => {
+                Some(encode(200, "", &answer.to_string()))
+            }
+            (Deed::Pay | Deed::Decline | Deed::Accept, None) => Some(encode(
+                202,
+                "",
+                &json!({"status": "pending", "reference": key}).to_string(),
+            )),
+        }
+    }
+
+    fn look_up(&self, request: &Request) -> String {
+        let key = request
+            .path
+            .trim_start_matches("/payouts/")
+            .replace("%3A", ":")
+            .replace("%3a", ":");
+        let mut ledger = self.ledger.lock().unwrap();
+        let Some(entry) = ledger.get_mut(&key) else {
+            return encode(404, "", "{}");
+        };
+        entry.lookups += 1;
+        if entry.accepted && entry.answer.is_none() && entry.lookups > 1 {
+            entry.pay(&key);
+        }
+        match (&entry.answer, entry.accepted) {
+            (Some(answer), _) => encode(200, "", &answer.to_string()),
+            (None, true) => encode(
+                200,
+                "",
+                &json!({"status": "pending", "reference": key}).to_string(),
+            ),
+            (None, false) => encode(404, "", "{}"),
+        }
+    }
+}
+
+impl Entry {
+    fn pay(&mut self, key: &str) {
+        self.payments += 1;
+        self.answer = Some(json!({"status": "completed", "reference": format!("ref-{key}")}));
+    }
+}
+
+fn encode(status: u16, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+    )
+}
+
+/// Reads one request; none when the connection ends.
+async fn read(stream: &mut BufStream<TcpStream>) -> Option<Request> {
+    let first = line(stream).await?;
+    let mut words = first.split(' ');
+    let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let mut headers = HashMap::new();
+    loop {
+        let line = line(stream).await?;
+        if line.is_empty() {
+            break;
+        }
+        let (name, value) = line.split_once(':')?;
+        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+    }
+    let length = headers
+        .get("content-length")
+        .map_or(Some(0), |length| length.parse().ok())?;
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.ok()?;
+    Some(Request {
+        method,
+        path,
+        headers,
+        body,
+    })
+}
+
+async fn line(stream: &mut BufStream<TcpStream>) -> Option<String> {
+    let mut line = String::new();
+    let read = stream.read_line(&mut line).await.ok()?;
+    (read > 0).then(|| line.trim_end().to_owned())
+}

@@ -1,0 +1,224 @@
+//! Servers of the test's own, to be killed and started again. The shared ones are never touched.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::ports::free_port;
+use crate::store::{Folder, is_root};
+use crate::wait::{SOON, eventually};
+
+/// A server process; killed when dropped.
+struct Server(Option<Child>);
+
+impl Server {
+    fn start(command: &mut Command) -> Self {
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Self(Some(child.unwrap_or_else(|error| panic!("{command:?}: {error}"))))
+    }
+
+    /// Ends it by a signal, and waits until it is gone.
+    fn stop(&mut self, signal: &str) {
+        if let Some(mut child) = self.0.take() {
+            let _ = Command::new("kill")
+                .args([&format!("-{signal}"), &child.id().to_string()])
+                .status();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // PostgreSQL's "immediate shutdown"; SIGKILL would leave its children behind for a moment.
+        self.stop("QUIT");
+    }
+}
+
+/// A Redis that keeps nothing.
+pub struct Redis {
+    port: u16,
+    server: Server,
+}
+
+impl Redis {
+    /// Chooses a port, and starts nothing yet.
+    pub fn reserved() -> Self {
+        Self {
+            port: free_port(),
+            server: Server(None),
+        }
+    }
+
+    /// Where it is, or will be.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Starts it, empty.
+    pub async fn start(&mut self) {
+        let port = self.port.to_string();
+        let options = [
+            "--port",
+            &port,
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ];
+        self.server = Server::start(Command::new("redis-server").args(options));
+        let port = self.port;
+        eventually("a throw-away Redis answers", SOON, async || {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+            stream.write_all(b"PING\r\n").await.ok()?;
+            let mut answer = [0; 5];
+            stream.read_exact(&mut answer).await.ok()?;
+            (answer == *b"+PONG").then_some(())
+        })
+        .await;
+    }
+
+    /// Kills it, with all that it had.
+    pub fn stop(&mut self) {
+        self.server.stop("KILL");
+    }
+}
+
+/// A PostgreSQL.
+pub struct Postgres {
+    port: u16,
+    server: Server,
+    folder: Folder,
+}
+
+impl Postgres {
+    /// Chooses a port and lays the data directory; starts nothing yet.
+    pub fn reserved() -> Self {
+        let folder = Folder::new();
+        let data = folder.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        if is_root() {
+            let owned = Command::new("chown")
+                .arg(unprivileged())
+                .arg(&data)
+                .status()
+                .unwrap();
+            assert!(owned.success(), "cannot give the data directory away");
+        }
+        let mut initdb = command("initdb", folder.path());
+        initdb.args([
+            "--username=postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--no-locale",
+            "--no-sync",
+            "-D",
+        ]);
+        let output = initdb.arg(&data).output().unwrap();
+        assert!(
+            output.status.success(),
+            "initdb: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Self {
+            port: free_port(),
+            server: Server(None),
+            folder,
+        }
+    }
+
+    /// Its one database.
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Starts it, with what it had.
+    pub async fn start(&mut self) {
+        let mut postgres = command("postgres", self.folder.path());
+        postgres
+            .arg("-D")
+            .arg(self.folder.path().join("data"))
+            .args(["-p", &self.port.to_string()]);
+        for option in [
+            "listen_addresses=127.0.0.1",
+            "unix_socket_directories=",
+            "fsync=off",
+        ] {
+            postgres.args(["-c", option]);
+        }
+        self.server = Server::start(&mut postgres);
+        let url = self.url();
+        eventually("a throw-away PostgreSQL answers", SOON, async || {
+            <sqlx::PgConnection as sqlx::Connection>::connect(&url).await.ok()
+        })
+        .await;
+    }
+
+    /// Stops it at once, as a crash would.
+    pub fn stop(&mut self) {
+        self.server.stop("QUIT");
+    }
+}
+
+/// One of PostgreSQL's programs, which refuse to run as root.
+fn command(program: &str, folder: &Path) -> Command {
+    let program = postgres_bin().join(program);
+    let mut command = if is_root() {
+        let user = unprivileged();
+        let mut command = Command::new("setpriv");
+        command
+            .args([
+                &format!("--reuid={user}"),
+                &format!("--regid={user}"),
+                "--clear-groups",
+            ])
+            .arg(program);
+        command
+    } else {
+        Command::new(program)
+    };
+    command.current_dir(folder);
+    command
+}
+
+/// The newest installed version's programs.
+fn postgres_bin() -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut found: Vec<(u32, PathBuf)> = versions
+        .filter_map(|version| {
+            let number = version.file_name().to_str()?.parse().ok()?;
+            Some((number, version.path().join("bin")))
+        })
+        .filter(|(_, bin)| bin.join("initdb").exists())
+        .collect();
+    found.sort();
+    if let Some((_, bin)) = found.pop() {
+        return bin;
+    }
+    let output = Command::new("pg_config")
+        .arg("--bindir")
+        .output()
+        .expect("PostgreSQL is installed");
+    PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+}
+
+fn unprivileged() -> &'static str {
+    let there = Command::new("id")
+        .args(["-u", "postgres"])
+        .output()
+        .unwrap()
+        .status
+        .success();
+    if there { "postgres" } else { "nobody" }
+}

@@ -1,0 +1,80 @@
+//! `GET /api/payouts/{id}/events/`
+
+use payout_tests::app::path_of;
+use payout_tests::body::payout;
+use payout_tests::client::PAYOUTS;
+use payout_tests::store::Backend;
+use serde_json::{Value, json};
+
+use crate::support::{on_each_backend, serving};
+
+on_each_backend!(
+    the_trail_tells_what_happened_and_who_did_it,
+    the_trail_tells_which_request_it_was
+);
+
+async fn the_trail_tells_what_happened_and_who_did_it(backend: Backend) {
+    let app = serving(backend).await;
+    let path = path_of(&app.create(payout()).await);
+    let _ = app
+        .patch(&path)
+        .json(json!({"description": "x", "reason": "a slip"}))
+        .await
+        .expect(200);
+    let _worker = app.launch().worker();
+    let paid = app.until(&path, "completed").await;
+    let trail = app.get(&format!("{path}events/")).await.expect(200).json();
+    let events = trail["results"].as_array().unwrap();
+    assert_eq!(trail["count"], events.len());
+    let column = |name: &str| -> Vec<Value> { events.iter().map(|event| event[name].clone()).collect() };
+    assert_eq!(column("event"), ["created", "edited", "claimed", "completed"]);
+    assert_eq!(
+        column("status"),
+        ["pending", "pending", "processing", "completed"]
+    );
+    assert_eq!(column("generation"), [0, 0, 0, 0]);
+    assert_eq!(column("claim"), [0, 0, 1, 1]);
+    assert_eq!(events[1]["detail"], "a slip");
+    assert_eq!(events[3]["detail"], paid["provider_reference"]);
+    let actors = column("actor");
+    assert_eq!(actors[..2], [json!("api"), json!("api")]);
+    assert!(
+        actors[2]
+            .as_str()
+            .is_some_and(|name| !name.is_empty() && name != "api"),
+        "a worker: {}",
+        actors[2]
+    );
+    assert_eq!(actors[2], actors[3]);
+    let times: Vec<String> = column("at")
+        .iter()
+        .map(|at| at.as_str().unwrap().to_owned())
+        .collect();
+    assert!(times.is_sorted(), "{times:?}");
+    assert_eq!(
+        (&times[0], &times[3]),
+        (&text(&paid, "created_at"), &text(&paid, "updated_at"))
+    );
+}
+
+fn text(payout: &Value, name: &str) -> String {
+    payout[name].as_str().unwrap().to_owned()
+}
+
+async fn the_trail_tells_which_request_it_was(backend: Backend) {
+    let app = serving(backend).await;
+    let created = app
+        .post(PAYOUTS)
+        .json(payout())
+        .header("x-request-id", "from-the-gateway-7")
+        .await
+        .expect(201);
+    let path = path_of(&created.json());
+    let cancelled = app.post(&format!("{path}cancel/")).await.expect(200);
+    let trail = app.payout(&format!("{path}events/")).await;
+    assert_eq!(trail["results"][0]["request_id"], "from-the-gateway-7");
+    assert_eq!(
+        trail["results"][1]["request_id"],
+        cancelled.header("x-request-id").unwrap()
+    );
+}

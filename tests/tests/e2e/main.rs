@@ -1,0 +1,29 @@
+//! The whole service over HTTP, by `http.md` and `protocol.md`: the real binary, over SQLite and over PostgreSQL with
+//! Redis.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
+
+mod support;
+
+mod amounts;
+mod create;
+mod docs_pages;
+mod edit;
+mod events;
+mod health;
+mod idempotency;
+mod if_match;
+mod list;
+mod outages;
+mod pages;
+mod problems;
+mod processes;
+mod provider;
+mod refusals;
+mod schema;
+mod settings;
+mod steps;
+mod takeover;

@@ -1,0 +1,214 @@
+//! Redis or PostgreSQL away, at the start or later, and back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use payout_tests::app::{App, Launch, path_of};
+use payout_tests::body::payout;
+use payout_tests::client::PAYOUTS;
+use payout_tests::store::{Backend, Store};
+use payout_tests::throwaway::{Postgres, Redis};
+use payout_tests::wait::{SOON, eventually};
+
+use crate::support::BINARY;
+
+async fn on_redis(redis: &Redis) -> Launch {
+    let store = Store::new(Backend::Postgres).await.with_redis(redis.url());
+    Launch::new(BINARY, Arc::new(store)).set("PAYOUT_LOG", "info")
+}
+
+fn on_postgres(postgres: &Postgres) -> Launch {
+    Launch::new(BINARY, Arc::new(Store::on(postgres.url(), None))).set("PAYOUT_LOG", "info")
+}
+
+/// Waits until readiness says this of a dependency.
+async fn until_says(app: &App, dependency: &str, state: &str) -> u16 {
+    let what = format!("ready says that the {dependency} is {state}");
+    eventually(&what, SOON, async || {
+        let reply = app.get("/health/ready").await;
+        (reply.json()["checks"][dependency]["status"] == state).then_some(reply.status)
+    })
+    .await
+}
+
+/// What the log says of an outage, and how often. Each part of the service may say once what it waits for; no request
+/// adds a line, or an outage under load would fill the disk.
+fn said(app: &App, what: &str) -> usize {
+    let log = app.log();
+    let warnings: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("WARN") || line.contains("ERROR"))
+        .collect();
+    let of_requests = warnings.iter().filter(|line| line.contains("request_id")).count();
+    assert_eq!(of_requests, 0, "a line for each refused request: {log}");
+    warnings.iter().filter(|line| line.contains(what)).count()
+}
+
+#[tokio::test]
+async fn with_redis_away_from_the_start_payouts_are_created_and_paid() {
+    let mut redis = Redis::reserved();
+    let launch = on_redis(&redis).await;
+    let app = launch.serve().await;
+    let _worker = launch.worker();
+    assert_eq!(
+        until_says(&app, "queue", "unavailable").await,
+        200,
+        "degraded, not unavailable"
+    );
+    for _ in 0..5 {
+        let path = path_of(&app.create(payout()).await);
+        app.until(&path, "completed").await;
+    }
+    assert_eq!(said(&app, "the queue does not answer"), 1, "{}", app.log());
+    redis.start().await;
+    until_says(&app, "queue", "ok").await;
+    let path = path_of(&app.create(payout()).await);
+    app.until(&path, "completed").await;
+}
+
+#[tokio::test]
+async fn redis_may_go_and_come_back_empty() {
+    let mut redis = Redis::reserved();
+    redis.start().await;
+    let launch = on_redis(&redis).await;
+    let app = launch.serve().await;
+    let _worker = launch.worker();
+    for _ in 0..2 {
+        until_says(&app, "queue", "ok").await;
+        let path = path_of(&app.create(payout()).await);
+        app.until(&path, "completed").await;
+        redis.stop();
+        let created = futures::future::join_all((0..10).map(|_| app.create(payout()))).await;
+        for payout in &created {
+            app.until(&path_of(payout), "completed").await;
+        }
+        until_says(&app, "queue", "unavailable").await;
+        redis.start().await;
+    }
+    until_says(&app, "queue", "ok").await;
+    assert_eq!(
+        said(&app, "the queue does not answer"),
+        2,
+        "once for each time: {}",
+        app.log()
+    );
+    // The hints come through again: faster than any sweep.
+    let slow = launch.clone().set("PAYOUT_SWEEP_MS", 60_000);
+    drop(_worker);
+    let worker = slow.worker();
+    eventually("it works", SOON, async || {
+        worker.log().contains("working").then_some(())
+    })
+    .await;
+    let path = path_of(&app.create(payout()).await);
+    app.until(&path, "completed").await;
+}
+
+#[tokio::test]
+async fn with_postgres_away_from_the_start_the_service_waits() {
+    let mut postgres = Postgres::reserved();
+    let launch = on_postgres(&postgres);
+    let app = launch.start(&["run"]);
+    eventually("it listens", SOON, async || {
+        app.get("/health/live").send().await.ok()
+    })
+    .await;
+    assert_eq!(until_says(&app, "database", "unavailable").await, 503);
+    away(&app).await;
+    // More than one look: it is said once.
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    assert_eq!(said(&app, "the database does not answer"), 1, "{}", app.log());
+    postgres.start().await;
+    let app = app.ready().await;
+    let path = path_of(&app.create(payout()).await);
+    app.until(&path, "completed").await;
+}
+
+/// Every request that needs the database is answered by a problem that says when to come back.
+async fn away(app: &App) {
+    let path = format!("{PAYOUTS}0192f0c1-2345-7890-abcd-ef0123456789/");
+    // All at once, since each may wait a while for the database.
+    let calls = [
+        app.post(PAYOUTS).json(payout()),
+        app.post(PAYOUTS).json(payout()).header("idempotency-key", "k"),
+        app.get(PAYOUTS),
+        app.get(&path),
+        app.patch(&path).json(serde_json::json!({"description": "x"})),
+        app.delete(&path),
+        app.post(&format!("{path}cancel/")),
+        app.post(&format!("{path}retry/")),
+        app.get(&format!("{path}events/")),
+    ];
+    for reply in futures::future::join_all(calls.map(|call| call.into_future())).await {
+        reply.problem(503);
+        assert!(
+            reply
+                .header("retry-after")
+                .is_some_and(|wait| wait.parse::<u64>().is_ok()),
+            "{reply}"
+        );
+    }
+    // What is wrong by itself is refused as ever.
+    app.post(PAYOUTS).json(serde_json::json!({})).await.problem(400);
+    app.get("/nothing").await.problem(404);
+    let _ = app.get("/api/schema/").await.expect(200);
+}
+
+#[tokio::test]
+async fn postgres_may_go_and_come_back() {
+    let mut postgres = Postgres::reserved();
+    postgres.start().await;
+    let launch = on_postgres(&postgres)
+        .set("PAYOUT_SIMULATED_DELAY_MS", 20)
+        .call_timeout_ms(500);
+    let app = launch.run().await;
+    let mut answered = 0;
+    for round in 1..=2 {
+        let path = path_of(&app.create(payout()).await);
+        app.until(&path, "completed").await;
+        answered += 1;
+        // In the middle of a stream of creates.
+        let creates = (0..60).map(async |number: u64| {
+            tokio::time::sleep(Duration::from_millis(number * 5)).await;
+            let reply = app.post(PAYOUTS).json(payout()).await;
+            if reply.status != 201 {
+                reply.problem(503);
+                assert!(reply.header("retry-after").is_some(), "{reply}");
+            }
+            usize::from(reply.status == 201)
+        });
+        let stopped = async {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            postgres.stop();
+        };
+        let (made, ()) = tokio::join!(futures::future::join_all(creates), stopped);
+        answered += made.iter().sum::<usize>();
+        assert_eq!(until_says(&app, "database", "unavailable").await, 503);
+        away(&app).await;
+        assert_eq!(
+            said(&app, "the database does not answer"),
+            round,
+            "once for each time: {}",
+            app.log()
+        );
+        postgres.start().await;
+        until_says(&app, "database", "ok").await;
+    }
+    let answered = i64::try_from(answered).unwrap();
+    let store = app.store();
+    eventually("all that is there is paid", SOON, async || {
+        (store
+            .number("SELECT count(*) FROM payouts WHERE status <> 'completed'")
+            .await
+            == 0)
+            .then_some(())
+    })
+    .await;
+    // A create whose acknowledgement was lost may be there too; none that was answered is missing, none is half there.
+    assert!(store.number("SELECT count(*) FROM payouts").await >= answered);
+    let half = "SELECT count(*) FROM payouts p WHERE NOT EXISTS \
+        (SELECT 1 FROM payout_events e WHERE e.payout_id = p.id AND e.kind = 'created')";
+    assert_eq!(store.number(half).await, 0);
+    let orphans = "SELECT count(*) FROM payout_events e WHERE NOT EXISTS (SELECT 1 FROM payouts p WHERE p.id = e.payout_id)";
+    assert_eq!(store.number(orphans).await, 0);
+}

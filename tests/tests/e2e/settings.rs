@@ -1,0 +1,237 @@
+//! Settings: what each wrong one is answered with, and what the right ones do.
+
+use payout_tests::app::{Launch, path_of};
+use payout_tests::body::payout;
+use payout_tests::store::Backend;
+
+use crate::support::launch;
+
+/// Ends at once with an error, and with exactly one line that names the variable.
+async fn refused(launch: &Launch, args: &[&str], variable: &str) -> String {
+    let mut process = launch.finish(args).await;
+    let status = process.ended().unwrap();
+    assert!(
+        !status.success() && status.code().is_some(),
+        "{variable}: {status}"
+    );
+    let log = process.log();
+    assert_eq!(log.lines().count(), 1, "{variable}: {log}");
+    assert!(log.contains(variable), "{variable}: {log}");
+    assert_eq!(process.printed(), "", "{variable}");
+    log
+}
+
+#[tokio::test]
+async fn each_wrong_setting_is_refused_by_name() {
+    let launch = launch(Backend::Sqlite).await;
+    for (variable, values) in [
+        (
+            "DATABASE_URL",
+            &[
+                "mysql://x/y",
+                "payouts.db",
+                "postgres:",
+                "sqlite://",
+                "sqlite::memory:",
+                "memory:x",
+            ][..],
+        ),
+        (
+            "REDIS_URL",
+            &["localhost:6379", "http://127.0.0.1:6379", "redis:", "x"],
+        ),
+        (
+            "PAYOUT_BIND",
+            &[
+                "8000",
+                "127.0.0.1",
+                "127.0.0.1:99999",
+                "nowhere:8000",
+                "256.0.0.1:80",
+            ],
+        ),
+        ("PAYOUT_PROCESSOR", &["paypal", "Simulated", "0"]),
+        (
+            "PAYOUT_SIMULATED_DELAY_MS",
+            &["-1", "1.5", "x", "1s", "99999999999999999999"],
+        ),
+        (
+            "PAYOUT_SIMULATED_FAILURE_RATE",
+            &["-0.1", "1.1", "NaN", "x", "50%", "inf"],
+        ),
+        (
+            "PAYOUT_WORKER_CONCURRENCY",
+            &["0", "-1", "x", "1e3", "99999999999999999999"],
+        ),
+        ("PAYOUT_LEASE_MS", &["0", "-1", "x"]),
+        ("PAYOUT_CALL_TIMEOUT_MS", &["0", "-1", "x"]),
+        ("PAYOUT_SWEEP_MS", &["0", "-1", "x"]),
+        ("PAYOUT_BACKOFF_BASE_MS", &["0", "-1", "x"]),
+        ("PAYOUT_BACKOFF_CAP_MS", &["0", "-1", "x"]),
+        ("PAYOUT_MAX_ATTEMPTS", &["0", "-1", "x"]),
+        ("PAYOUT_KEY_WINDOW_HOURS", &["0", "-1", "x"]),
+        ("PAYOUT_LOG", &["loud", "info,=", "payout=noise"]),
+        ("PAYOUT_LOG_FORMAT", &["xml", "JSON5"]),
+    ] {
+        for value in values {
+            refused(&launch.clone().set(variable, value), &["run"], variable).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn contradictions_are_refused_by_name() {
+    let launch = launch(Backend::Sqlite).await;
+    let slow = launch
+        .clone()
+        .set("PAYOUT_LEASE_MS", 3_000)
+        .set("PAYOUT_CALL_TIMEOUT_MS", 1_001);
+    refused(&slow, &["run"], "PAYOUT_CALL_TIMEOUT_MS").await;
+    let short = launch.clone().set("PAYOUT_LEASE_MS", 3_000);
+    refused(&short, &["worker"], "PAYOUT_CALL_TIMEOUT_MS").await;
+    let crossed = launch
+        .clone()
+        .set("PAYOUT_BACKOFF_BASE_MS", 5_000)
+        .set("PAYOUT_BACKOFF_CAP_MS", 4_000);
+    refused(&crossed, &["run"], "PAYOUT_BACKOFF").await;
+    let nowhere = launch.clone().set("PAYOUT_PROCESSOR", "http");
+    refused(&nowhere, &["run"], "PAYOUT_PROCESSOR_URL").await;
+    for url in [
+        "127.0.0.1:80",
+        "ftp://x/",
+        "http://",
+        "http://user:secret@x/",
+        "http://x/?a=b",
+    ] {
+        refused(
+            &nowhere.clone().set("PAYOUT_PROCESSOR_URL", url),
+            &["run"],
+            "PAYOUT_PROCESSOR_URL",
+        )
+        .await;
+    }
+    // What one process keeps in its memory no other can work on.
+    for alone in ["serve", "worker"] {
+        refused(
+            &launch.clone().set("DATABASE_URL", "memory:"),
+            &[alone],
+            "DATABASE_URL",
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn no_refusal_shows_a_secret() {
+    let launch = launch(Backend::Sqlite).await;
+    for (variable, value) in [
+        ("DATABASE_URL", "postgres//me:hunter2@db/x"),
+        ("DATABASE_URL", "mysql://me:hunter2@db/x"),
+        ("REDIS_URL", "http://:hunter2@cache"),
+        ("PAYOUT_PROCESSOR_URL", "http://me:hunter2@bank/"),
+        ("PAYOUT_PROCESSOR_TOKEN", "hunter2 \u{e9}"),
+    ] {
+        let launch = launch
+            .clone()
+            .set("PAYOUT_PROCESSOR_URL", "http://127.0.0.1:9/")
+            .set("PAYOUT_PROCESSOR", "http");
+        let line = refused(&launch.set(variable, value), &["run"], variable).await;
+        assert!(!line.contains("hunter2"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_refused_by_name() {
+    let taken = std::net::TcpListener::bind(("127.0.0.1", payout_tests::ports::free_port())).unwrap();
+    let launch = launch(Backend::Sqlite)
+        .await
+        .set("PAYOUT_BIND", taken.local_addr().unwrap());
+    refused(&launch, &["run"], "PAYOUT_BIND").await;
+}
+
+#[tokio::test]
+async fn an_unknown_command_is_refused() {
+    let launch = launch(Backend::Sqlite).await;
+    for args in [
+        &["walk"][..],
+        &["run", "--fast"],
+        &["--database"],
+        &["serve", "worker"],
+    ] {
+        let mut process = launch.finish(args).await;
+        assert!(!process.ended().unwrap().success(), "{args:?}");
+    }
+}
+
+#[tokio::test]
+async fn help_names_every_command_and_variable() {
+    let launch = launch(Backend::Sqlite).await;
+    let process = launch.finish(&["--help"]).await;
+    let help = process.printed();
+    for name in [
+        "run",
+        "serve",
+        "worker",
+        "migrate",
+        "openapi",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "PAYOUT_BIND",
+        "PAYOUT_PROCESSOR",
+        "PAYOUT_SIMULATED_DELAY_MS",
+        "PAYOUT_SIMULATED_FAILURE_RATE",
+        "PAYOUT_WORKER_CONCURRENCY",
+        "PAYOUT_LEASE_MS",
+        "PAYOUT_CALL_TIMEOUT_MS",
+        "PAYOUT_SWEEP_MS",
+        "PAYOUT_BACKOFF_BASE_MS",
+        "PAYOUT_BACKOFF_CAP_MS",
+        "PAYOUT_MAX_ATTEMPTS",
+        "PAYOUT_KEY_WINDOW_HOURS",
+        "PAYOUT_LOG",
+        "PAYOUT_LOG_FORMAT",
+    ] {
+        assert!(help.contains(name), "{name} is not in the help:\n{help}");
+    }
+    let secret = launch
+        .set("PAYOUT_PROCESSOR_TOKEN", "hunter2")
+        .finish(&["--help"])
+        .await;
+    assert!(!secret.printed().contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_file_in_the_working_folder_sets_what_the_environment_does_not() {
+    let launch = launch(Backend::Sqlite).await;
+    let file = "PAYOUT_SIMULATED_FAILURE_RATE=1\nPAYOUT_SIMULATED_DELAY_MS=nonsense\n";
+    std::fs::write(launch.store().folder().join(".env"), file).unwrap();
+    let app = launch.run().await;
+    let path = path_of(&app.create(payout()).await);
+    app.until(&path, "failed").await;
+}
+
+#[tokio::test]
+async fn memory_needs_nothing_and_keeps_nothing() {
+    let launch = launch(Backend::Sqlite).await.set("DATABASE_URL", "memory:");
+    let app = launch.run().await;
+    let path = path_of(&app.create(payout()).await);
+    app.until(&path, "completed").await;
+    assert_eq!(std::fs::read_dir(launch.store().folder()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn log_lines_can_be_json() {
+    let mut app = launch(Backend::Sqlite)
+        .await
+        .set("PAYOUT_LOG_FORMAT", "json")
+        .run()
+        .await;
+    app.create(payout()).await;
+    assert!(app.process().terminate().await.success());
+    let log = app.log();
+    assert!(!log.is_empty());
+    for line in log.lines() {
+        let parsed: Result<serde_json::Value, _> = serde_json::from_str(line);
+        assert!(parsed.is_ok_and(|line| line.is_object()), "{line}");
+    }
+}
