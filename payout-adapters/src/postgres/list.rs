@@ -141,7 +141,18 @@ const COUNT_SEARCH: &str = concat!(
     LIMIT $8) AS counted"
 );
 
+/// No text has a NUL, and PostgreSQL takes none as a parameter: a search for one finds nothing.
+fn finds_nothing(filter: &Filter) -> bool {
+    filter
+        .search
+        .as_ref()
+        .is_some_and(|search| search.account().contains('\0'))
+}
+
 pub(super) async fn list(link: &Link, query: &ListQuery) -> Result<Vec<Payout>, RepositoryError> {
+    if finds_nothing(&query.filter) {
+        return Ok(Vec::new());
+    }
     let mut page = Page::of(query);
     // The inner limits are limit + offset, which must not overflow.
     page.offset = page.offset.min(i64::MAX - page.limit);
@@ -182,6 +193,9 @@ pub(super) async fn count(
     filter: &Filter,
     at_most: Option<u64>,
 ) -> Result<Count, RepositoryError> {
+    if finds_nothing(filter) {
+        return Ok(counted(0, at_most));
+    }
     // One more than asked for tells whether there are more.
     let limit = at_most.map(|at_most| i64::try_from(at_most).unwrap_or(i64::MAX).saturating_add(1));
     let is_unfiltered = *filter == Filter::default();

@@ -108,7 +108,8 @@ impl Page {
             (Order::OldestFirst, false) | (Order::NewestFirst, true) => Direction::OldestFirst,
         };
         if let Some(cursor) = cursor {
-            let place = (cursor.created_at, cursor.id.as_uuid());
+            // A cursor comes from outside: PostgreSQL knows no time as early as some that it could name.
+            let place = (cursor.created_at, cursor.id.as_uuid()).clamp(FIRST, LAST);
             match direction {
                 Direction::NewestFirst => window.below = window.below.min(place),
                 Direction::OldestFirst => window.above = window.above.max(place),

@@ -70,8 +70,12 @@ impl Database {
 
     /// Another way in, past the repository.
     pub(crate) async fn pool(&self) -> PgPool {
+        self.pool_of(2).await
+    }
+
+    pub(crate) async fn pool_of(&self, connections: u32) -> PgPool {
         PgPoolOptions::new()
-            .max_connections(2)
+            .max_connections(connections)
             .connect(&self.url)
             .await
             .expect("a pool")

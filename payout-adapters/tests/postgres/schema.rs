@@ -2,9 +2,12 @@
 
 use std::error::Error;
 
+use payout_core::Timestamp;
 use payout_core::contract::build::{self, LONG_LEASE};
 use payout_core::contract::drive;
-use payout_core::ports::{PayoutRepository, RepositoryError};
+use payout_core::ports::{
+    Count, Cursor, Filter, ListQuery, Order, PayoutRepository, Position, RepositoryError, Search,
+};
 use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::database::Database;
@@ -141,4 +144,47 @@ async fn an_error_quotes_no_personal_data() {
         .unwrap_err();
     assert!(matches!(error, RepositoryError::Refused(_)), "{error:?}");
     assert!(!format!("{error:?}").contains("Secret Person"), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_postgresql_cannot_hold_is_not_found_and_no_error() {
+    let (repository, _database) = Database::migrated().await;
+    drive::store(&repository, build::new_payout()).await;
+    let filter = Filter {
+        search: Search::new("Ada\0"),
+        ..Filter::default()
+    };
+    assert_eq!(
+        repository.count(&filter, Some(10)).await.unwrap(),
+        Count {
+            count: 0,
+            exact: true
+        }
+    );
+    let position = Position::Offset(0);
+    let query = ListQuery {
+        filter,
+        order: Order::NewestFirst,
+        position,
+        limit: 10,
+    };
+    assert!(repository.list(&query).await.unwrap().is_empty());
+
+    let cursor = Cursor {
+        created_at: Timestamp::MIN_UTC,
+        id: build::fresh_id(),
+    };
+    let query = ListQuery {
+        filter: Filter::default(),
+        order: Order::NewestFirst,
+        position: Position::After(cursor),
+        limit: 10,
+    };
+    assert!(repository.list(&query).await.unwrap().is_empty());
+    let filter = Filter {
+        created_after: Some(Timestamp::MIN_UTC),
+        created_before: Some(Timestamp::MAX_UTC),
+        ..Filter::default()
+    };
+    assert_eq!(repository.count(&filter, None).await.unwrap().count, 1);
 }
