@@ -70,6 +70,9 @@ pub struct PostgresRepository {
 impl PostgresRepository {
     /// Over the database of this URL. Connects when first used, so that a server which is away is no error here.
     ///
+    /// Connections to another host are encrypted where the server can, those to this host only when the URL says so
+    /// (`sslmode=require`).
+    ///
     /// # Errors
     /// [`RepositoryError::Refused`] when the URL is none of PostgreSQL's.
     pub fn connect_lazy(url: &str, options: &PostgresOptions) -> Result<Self, RepositoryError> {
