@@ -128,6 +128,17 @@ fn a_second_claim_keeps_the_time_of_the_first_submission() {
 }
 
 #[test]
+fn two_claims_at_one_moment_are_told_apart() {
+    let first = claimed();
+    let payout = first.payout().clone();
+    let Guarded::Written(due) = payout.settle(&first.settle(build::postponed(Duration::ZERO)), at(1)) else {
+        panic!("a fresh claim settles")
+    };
+    let second = due.claim(at(1), LEASE, QUIET).unwrap();
+    assert!(second.payout().parts().claimed_at > second.payout().parts().first_submitted_at);
+}
+
+#[test]
 fn every_conjunct_of_the_settlement_guard_is_needed() {
     let claim = claimed();
     let right = claim.clone().settle(build::completed("ref"));

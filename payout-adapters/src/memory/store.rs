@@ -5,10 +5,10 @@ use std::ops::RangeBounds;
 
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotencyKey, IdempotentRequest, StoredAnswer};
-use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::payout::{Change, Claim, Event, Guarded, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{ClaimRequest, Cursor, Insertion, RepositoryError, Settled};
 
-use super::row::{Outcome, Row};
+use super::row::Row;
 
 /// Everything stored. Each method is one transaction: it refuses before it writes.
 #[derive(Default)]
@@ -129,14 +129,14 @@ impl Store {
             let Some(row) = self.rows.get_mut(&id) else {
                 continue;
             };
-            let Some(payout) = row.claimed(request, now).map_err(refused)? else {
+            let before = row.payout.clone();
+            let Ok(claim) = before.clone().claim(now, request.lease, request.quiet_after) else {
                 continue;
             };
-            let before = row.payout.clone();
-            row.claim(&payout, &request.worker, now);
+            row.claim(&claim, &request.worker, now);
             self.unindex(&before);
-            self.index(&payout, false);
-            claims.extend(Claim::new(payout));
+            self.index(claim.payout(), false);
+            claims.push(claim);
         }
         Ok(claims)
     }
@@ -162,14 +162,14 @@ impl Store {
         let Some(row) = self.rows.get_mut(&settlement.id) else {
             return Err(refused(format!("payout {} was never stored", settlement.id)));
         };
-        match row.settled(settlement, now).map_err(refused)? {
-            Outcome::Repeated => Ok(Settled::Applied),
-            Outcome::Late(late) => {
+        let before = row.payout.clone();
+        match before.clone().settle(settlement, now) {
+            Guarded::Repeated => Ok(Settled::Applied),
+            Guarded::Late => {
                 row.record_late(settlement, now);
-                Ok(late)
+                Ok(row.stands())
             }
-            Outcome::Written(after) => {
-                let before = row.payout.clone();
+            Guarded::Written(after) => {
                 row.settle(after.clone(), settlement, now);
                 self.unindex(&before);
                 self.index(&after, false);

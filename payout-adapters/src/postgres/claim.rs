@@ -26,10 +26,13 @@ macro_rules! claim_due {
                     claims = claims + 1,
                     version = version + 1,
                     updated_at = now(),
-                    claimed_at = now(),
+                    -- Strictly later than the claim before, whatever the clock does: whether the next two are equal
+                    -- tells whether an earlier claim may have sent something.
+                    claimed_at = GREATEST(now(), claimed_at + interval '1 microsecond'),
                     due_at = now() + $2,
                     quiet_at = GREATEST(quiet_at, now() + $3),
-                    first_submitted_at = COALESCE(first_submitted_at, now())
+                    first_submitted_at = COALESCE(
+                        first_submitted_at, GREATEST(now(), claimed_at + interval '1 microsecond'))
                 WHERE id = ANY (ARRAY(SELECT id FROM due))
                 RETURNING ",
             payout_columns!(),

@@ -31,10 +31,12 @@ const CLAIM: &str = concat!(
         claims = claims + 1,
         version = version + 1,
         updated_at = ?1,
-        claimed_at = ?1,
+        -- Strictly later than the claim before, whatever the clock does: whether the next two are equal tells whether
+        -- an earlier claim may have sent something.
+        claimed_at = max(coalesce(claimed_at + 1, 0), ?1),
         due_at = ?1 + ?3,
         quiet_at = max(coalesce(quiet_at, 0), ?1 + ?4),
-        first_submitted_at = coalesce(first_submitted_at, ?1)
+        first_submitted_at = coalesce(first_submitted_at, max(coalesce(claimed_at + 1, 0), ?1))
     WHERE id IN (SELECT unhex(value) FROM json_each(?2))
     RETURNING ",
     payout_columns!()

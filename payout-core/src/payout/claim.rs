@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use crate::Timestamp;
+use crate::payout::fields::printable;
 use crate::payout::{BrokenRow, EventKind, Failure, Payout, PayoutId, ProviderReference, Status};
 use crate::policy::Policy;
 use crate::ports::{Answer, ProcessorError, ProcessorKey, Randomness};
 
+/// How much of an adapter's words the audit trail keeps.
+const WHY_MAX_CHARS: usize = 255;
+
 /// A payout that this worker won, as it is right after the claim.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Claim(Payout);
 
 impl Claim {
@@ -106,18 +110,21 @@ impl Claim {
                 after: delay,
             },
             Err(error) if self.is_spent(policy) => Verdict::Review {
-                why: format!("The attempts are used up; the last said: {error}"),
+                why: printable(
+                    &format!("The attempts are used up; the last said: {error}"),
+                    WHY_MAX_CHARS,
+                ),
             },
             Err(error @ ProcessorError::NeverSent { .. }) if !self.may_have_been_sent_before() => {
                 Verdict::Released {
-                    why: error.to_string(),
+                    why: printable(&error.to_string(), WHY_MAX_CHARS),
                     after: delay,
                 }
             }
             Err(error) => {
                 let after = delay.max(error.retry_after().unwrap_or_default());
                 Verdict::Postponed {
-                    why: error.to_string(),
+                    why: printable(&error.to_string(), WHY_MAX_CHARS),
                     after,
                 }
             }
@@ -179,10 +186,16 @@ impl Payout {
         parts.fence += 1;
         parts.claims += 1;
         parts.version += 1;
-        parts.due_at = Some(now + lease);
-        parts.claimed_at = Some(now);
-        parts.quiet_at = Some(now + quiet_after);
-        parts.first_submitted_at = parts.first_submitted_at.or(Some(now));
+        parts.due_at = Some(later(now, lease));
+        // Strictly later than the claim before, even within one tick of the clock or after it was set back: whether
+        // the two times below are equal tells whether an earlier claim may have sent something.
+        let claimed_at = parts
+            .claimed_at
+            .map_or(now, |last| now.max(later(last, Duration::from_micros(1))));
+        parts.claimed_at = Some(claimed_at);
+        parts.first_submitted_at = parts.first_submitted_at.or(Some(claimed_at));
+        // An earlier claim with a longer lease may still be sending when this one surely is not.
+        parts.quiet_at = parts.quiet_at.max(Some(later(now, quiet_after)));
         parts.updated_at = now;
         Ok(Claim(Self::from_parts(parts)))
     }
@@ -193,8 +206,7 @@ impl Payout {
         let row = settlement.verdict.row();
         let same_claim = self.fence() == settlement.fence && self.generation() == settlement.generation;
         if !(same_claim && self.status() == Status::Processing) {
-            let repeated = same_claim && self.status() == row.status;
-            return if repeated {
+            return if same_claim && self.reads(&row) {
                 Guarded::Repeated
             } else {
                 Guarded::Late
@@ -205,7 +217,7 @@ impl Payout {
         parts.needs_review = row.needs_review;
         parts.failure = row.failure.cloned();
         parts.provider_reference = row.reference.cloned().or(parts.provider_reference);
-        parts.due_at = row.due_in.map(|due_in| now + due_in);
+        parts.due_at = row.due_in.map(|due_in| later(now, due_in));
         if row.never_sent {
             parts.first_submitted_at = None;
         }
@@ -213,10 +225,28 @@ impl Payout {
         parts.updated_at = now;
         Guarded::Written(Self::from_parts(parts))
     }
+
+    /// Whether the payout stands as this settlement leaves it.
+    fn reads(&self, row: &SettledRow<'_>) -> bool {
+        let parts = self.parts();
+        parts.status == row.status
+            && parts.failure.as_ref() == row.failure
+            && row
+                .reference
+                .is_none_or(|reference| parts.provider_reference.as_ref() == Some(reference))
+    }
+}
+
+/// A time so much later, or the end of time.
+fn later(now: Timestamp, by: Duration) -> Timestamp {
+    let later = chrono::TimeDelta::from_std(by)
+        .ok()
+        .and_then(|by| now.checked_add_signed(by));
+    later.unwrap_or(Timestamp::MAX_UTC)
 }
 
 /// How a claim ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// The provider paid.
     Completed {

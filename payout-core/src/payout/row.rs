@@ -20,11 +20,11 @@ use crate::payout::{
 /// | processing | pending | the same, only when provably nothing was sent in this generation |
 /// | processing under review | completed, failed | [`resolve`](Payout::resolve) |
 /// | failed | pending | [`retry`](Payout::retry), a new generation |
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Payout(PayoutParts);
 
 /// The columns of a payout, as a repository reads and writes them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PayoutParts {
     /// Identity.
     pub id: PayoutId,

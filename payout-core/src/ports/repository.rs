@@ -199,7 +199,8 @@ pub trait PayoutRepository: Send + Sync {
     /// Guard: not deleted, and at the change's expected version.
     ///
     /// # Errors
-    /// [`RepositoryError::KeyTaken`] or [`RepositoryError::VersionConflict`], and nothing is written.
+    /// [`RepositoryError::KeyTaken`], also when the version is stale too, so that of two racing requests with one key
+    /// the loser finds the winner's answer; or [`RepositoryError::VersionConflict`]. Nothing is written.
     async fn apply<'a>(
         &self,
         change: &Change,
@@ -240,7 +241,8 @@ pub trait PayoutRepository: Send + Sync {
     /// is after the claim.
     ///
     /// Guard: `due_at <= now`. Sets processing, `fence` and `claims` one higher, `due_at` at the lease's end,
-    /// `claimed_at`, `quiet_at`, and `first_submitted_at` unless it is set.
+    /// `claimed_at` (strictly later than the claim before), `quiet_at` (never earlier than before), and
+    /// `first_submitted_at` to `claimed_at` unless it is set: the step of [`Payout::claim`].
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`]; what was claimed unbeknown is taken over when its lease ends.
@@ -248,8 +250,9 @@ pub trait PayoutRepository: Send + Sync {
 
     /// Settles claims, one answer each, in their order.
     ///
-    /// Guard, for each: id, fence, generation, and processing. A guard that misses writes a `late_outcome` event,
-    /// unless the row says that this very settlement was applied before. A settlement of an unknown id is
+    /// Guard, for each: id, fence, generation, and processing: the step of [`Payout::settle`]. A guard that misses
+    /// writes a `late_outcome` event with the row's status, the settlement's fence and generation, and what it
+    /// reported, unless the row says that this very settlement was applied before. A settlement of an unknown id is
     /// [`RepositoryError::Refused`].
     ///
     /// # Errors

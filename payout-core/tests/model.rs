@@ -1,0 +1,501 @@
+//! An exhaustive model: two workers, a person, a provider and a clock, in every order that there is.
+//!
+//! The steps are those of the domain itself (`Payout::claim`, `Claim::conclude`, `Payout::settle`, …); the model adds
+//! what is between them: workers that stop for any time at any point, requests that arrive late, answers that are
+//! lost, workers that crash. The checker visits every state that can be reached.
+//!
+//! Each guard is shown to be needed by a model without it, in which the checker must find a double payment or a lie.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of a test")]
+
+use std::time::Duration;
+
+use payout_core::Timestamp;
+use payout_core::contract::build;
+use payout_core::payout::{Claim, Failure, Guarded, Payout, Resolution, Status, Verdict};
+use payout_core::policy::Policy;
+use payout_core::ports::{Answer, MockRandomness, ProcessorError};
+use stateright::{Checker, Expectation, HasDiscoveries, Model, Property};
+
+/// One tick is a call's timeout.
+const TICK: Duration = Duration::from_secs(1);
+const LEASE_TICKS: u8 = 3;
+const WORKERS: usize = 2;
+const GENERATIONS: usize = 2;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Without {
+    Nothing,
+    /// A worker settles whatever claim the row is at.
+    Fence,
+    /// Every claim has a key of its own.
+    OneKey,
+    /// Silence is taken for a decline.
+    Doubt,
+    /// A refused connection releases a payout even when an earlier claim may have sent it.
+    EarlierClaims,
+    /// A retry need not wait for workers that may be asleep.
+    Wait,
+    /// A worker may call however old its lease is.
+    Deadline,
+}
+
+struct Protocol {
+    without: Without,
+    /// No worker stays asleep between its last look at the clock and its call for longer than a call may take, and no
+    /// request is under way for longer.
+    prompt: bool,
+    last_tick: u8,
+    crashes: u8,
+    retries: u8,
+}
+
+/// What the provider did for a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Entry {
+    Paid,
+    Declined,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Stage {
+    /// About to look at the clock, and then to look the key up.
+    BeforeLookUp,
+    LookingUp,
+    /// About to look at the clock, and then to send.
+    BeforeSend,
+    Sending,
+    /// Sent; waiting for an answer.
+    Waiting,
+    Settling(Verdict),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Holding {
+    claim: Claim,
+    asked_at: u8,
+    stage: Stage,
+    looked_at_clock: u8,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct World {
+    tick: u8,
+    payout: Payout,
+    workers: [Option<Holding>; WORKERS],
+    /// Requests under way, by key; each may arrive at any time.
+    under_way: Vec<usize>,
+    /// The provider's book, by key.
+    book: [Option<Entry>; 6],
+    crashes: u8,
+    retries: u8,
+    /// A request of an old generation reached the provider after a new one was begun.
+    stale_request: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Tick,
+    Claim(usize),
+    Go(usize),
+    Crash(usize),
+    SendFails(usize),
+    Silence(usize),
+    Answered(usize),
+    Arrives { request: usize, paid: bool },
+    Cancel,
+    Retry,
+    Resolve,
+}
+
+fn at(tick: u8) -> Timestamp {
+    Timestamp::UNIX_EPOCH + TICK * u32::from(tick)
+}
+
+fn policy() -> Policy {
+    // No pause between attempts, and a person is asked after the third.
+    Policy {
+        backoff_base: Duration::ZERO,
+        backoff_cap: Duration::ZERO,
+        max_attempts: 3,
+        ..Policy::default()
+    }
+}
+
+fn conclude(claim: &Claim, said: Result<Answer, ProcessorError>) -> Verdict {
+    let mut randomness = MockRandomness::new();
+    randomness.expect_next_u64().return_const(0_u64);
+    claim.conclude(said, &policy(), &randomness)
+}
+
+fn answer(entry: Entry) -> Answer {
+    match entry {
+        Entry::Paid => Answer::Paid {
+            reference: build::reference("ref"),
+        },
+        Entry::Declined => Answer::Declined(Failure::new("declined", "No.")),
+    }
+}
+
+fn payments(world: &World) -> usize {
+    world
+        .book
+        .iter()
+        .filter(|entry| **entry == Some(Entry::Paid))
+        .count()
+}
+
+fn silence() -> ProcessorError {
+    ProcessorError::Unknown {
+        why: String::new(),
+        retry_after: None,
+    }
+}
+
+/// The row without what only grows, so that worlds which differ in nothing else are one.
+fn without_history(payout: &Payout) -> Payout {
+    let mut parts = payout.parts().clone();
+    parts.version = 1;
+    parts.updated_at = at(0);
+    Payout::restore(parts).unwrap()
+}
+
+impl Protocol {
+    fn key(&self, claim: &Claim) -> usize {
+        let payout = claim.payout();
+        if self.without == Without::OneKey {
+            payout.fence() as usize % 6
+        } else {
+            payout.generation() as usize
+        }
+    }
+
+    fn may_look_at_clock(&self, world: &World, holding: &Holding) -> bool {
+        self.without == Without::Deadline || world.tick < holding.asked_at + LEASE_TICKS
+    }
+
+    fn conclude(&self, claim: &Claim, said: Result<Answer, ProcessorError>) -> Verdict {
+        match (self.without, &said) {
+            (Without::Doubt, Err(_)) => build::failed(),
+            (Without::EarlierClaims, Err(ProcessorError::NeverSent { .. })) => {
+                build::released(Duration::ZERO)
+            }
+            _ => conclude(claim, said),
+        }
+    }
+
+    fn settle(&self, world: &mut World, claim: Claim, verdict: Verdict) {
+        let mut settlement = claim.settle(verdict);
+        if self.without == Without::Fence {
+            settlement.fence = world.payout.fence();
+        }
+        if let Guarded::Written(after) = world.payout.clone().settle(&settlement, at(world.tick)) {
+            world.payout = after;
+        }
+    }
+
+    /// A worker's next step, once it goes on.
+    fn go(&self, world: &mut World, worker: usize) -> Option<()> {
+        let mut holding = world.workers[worker].clone()?;
+        match holding.stage.clone() {
+            Stage::BeforeLookUp | Stage::BeforeSend if !self.may_look_at_clock(world, &holding) => {
+                world.workers[worker] = None;
+                return Some(());
+            }
+            Stage::BeforeLookUp => {
+                holding.stage = Stage::LookingUp;
+                holding.looked_at_clock = world.tick;
+            }
+            Stage::LookingUp => {
+                holding.stage = match world.book[self.key(&holding.claim)] {
+                    Some(entry) => Stage::Settling(self.conclude(&holding.claim, Ok(answer(entry)))),
+                    None => match holding.claim.may_send(&policy()) {
+                        Ok(()) => Stage::BeforeSend,
+                        Err(review) => Stage::Settling(review),
+                    },
+                };
+            }
+            Stage::BeforeSend => {
+                holding.stage = Stage::Sending;
+                holding.looked_at_clock = world.tick;
+            }
+            Stage::Sending => {
+                // A second request under one key does nothing new.
+                let key = self.key(&holding.claim);
+                if !world.under_way.contains(&key) {
+                    world.under_way.push(key);
+                    world.under_way.sort_unstable();
+                }
+                holding.stage = Stage::Waiting;
+            }
+            Stage::Waiting => return None,
+            Stage::Settling(verdict) => {
+                self.settle(world, holding.claim, verdict);
+                world.workers[worker] = None;
+                return Some(());
+            }
+        }
+        world.workers[worker] = Some(holding);
+        Some(())
+    }
+
+    fn hear(&self, world: &mut World, worker: usize, said: Result<Answer, ProcessorError>) -> Option<()> {
+        let holding = world.workers[worker].as_mut()?;
+        let verdict = self.conclude(&holding.claim, said);
+        holding.stage = Stage::Settling(verdict);
+        Some(())
+    }
+
+    fn retry(&self, world: &mut World) -> Option<()> {
+        let now = if self.without == Without::Wait {
+            at(u8::MAX)
+        } else {
+            at(world.tick)
+        };
+        let change = world.payout.clone().retry(now, build::client()).ok()?;
+        world.payout = change.made_at(at(world.tick));
+        world.retries -= 1;
+        Some(())
+    }
+
+    /// A person asks the provider, closes the key there, and says what is true.
+    fn resolve(&self, world: &mut World) -> Option<()> {
+        let key = world.payout.generation() as usize;
+        let resolution = match *world.book[key].get_or_insert(Entry::Declined) {
+            Entry::Paid => Resolution::Completed,
+            Entry::Declined => Resolution::Failed,
+        };
+        world.payout = world
+            .payout
+            .clone()
+            .resolve(resolution, build::client())
+            .ok()?
+            .made_at(at(world.tick));
+        Some(())
+    }
+
+    fn act(&self, world: &mut World, act: Act) -> Option<()> {
+        match act {
+            Act::Tick => world.tick += 1,
+            Act::Claim(worker) => {
+                let lease = TICK * u32::from(LEASE_TICKS);
+                let claim = world
+                    .payout
+                    .clone()
+                    .claim(at(world.tick), lease, lease + TICK)
+                    .ok()?;
+                world.payout = claim.payout().clone();
+                let looks_up = claim.looks_up_first();
+                let stage = if looks_up {
+                    Stage::BeforeLookUp
+                } else {
+                    Stage::BeforeSend
+                };
+                world.workers[worker] = Some(Holding {
+                    claim,
+                    asked_at: world.tick,
+                    stage,
+                    looked_at_clock: world.tick,
+                });
+            }
+            Act::Go(worker) => self.go(world, worker)?,
+            Act::Crash(worker) => {
+                world.workers[worker] = None;
+                world.crashes -= 1;
+            }
+            Act::SendFails(worker) => {
+                self.hear(
+                    world,
+                    worker,
+                    Err(ProcessorError::NeverSent { why: String::new() }),
+                )?;
+            }
+            Act::Silence(worker) => self.hear(world, worker, Err(silence()))?,
+            Act::Answered(worker) => {
+                let entry = world.book[self.key(&world.workers[worker].as_ref()?.claim)]?;
+                self.hear(world, worker, Ok(answer(entry)))?;
+            }
+            Act::Arrives { request, paid } => {
+                let key = world.under_way.remove(request);
+                world.stale_request |= key < world.payout.generation() as usize;
+                let new = if paid { Entry::Paid } else { Entry::Declined };
+                if *world.book[key].get_or_insert(new) != new {
+                    // Decided before: the two outcomes are one.
+                    return None;
+                }
+            }
+            Act::Cancel => {
+                world.payout = world
+                    .payout
+                    .clone()
+                    .cancel(build::client())
+                    .ok()?
+                    .made_at(at(world.tick));
+            }
+            Act::Retry => self.retry(world)?,
+            Act::Resolve => self.resolve(world)?,
+        }
+        Some(())
+    }
+}
+
+impl Model for Protocol {
+    type State = World;
+    type Action = Act;
+
+    fn init_states(&self) -> Vec<World> {
+        vec![World {
+            tick: 0,
+            payout: build::new_payout().stored_at(at(0)),
+            workers: [const { None }; WORKERS],
+            under_way: Vec::new(),
+            book: [None; 6],
+            crashes: self.crashes,
+            retries: self.retries,
+            stale_request: false,
+        }]
+    }
+
+    fn actions(&self, world: &World, actions: &mut Vec<Act>) {
+        let asleep_too_long = |holding: &Holding| {
+            matches!(holding.stage, Stage::LookingUp | Stage::Sending) && world.tick > holding.looked_at_clock
+        };
+        let late = !world.under_way.is_empty() || world.workers.iter().flatten().any(asleep_too_long);
+        if world.tick < self.last_tick && !(self.prompt && late) {
+            actions.push(Act::Tick);
+        }
+        for (index, worker) in world.workers.iter().enumerate() {
+            match worker {
+                None => actions.push(Act::Claim(index)),
+                Some(holding) => {
+                    actions.push(Act::Go(index));
+                    if world.crashes > 0 {
+                        actions.push(Act::Crash(index));
+                    }
+                    match holding.stage {
+                        Stage::Sending => actions.push(Act::SendFails(index)),
+                        Stage::LookingUp => actions.push(Act::Silence(index)),
+                        Stage::Waiting => actions.extend([Act::Silence(index), Act::Answered(index)]),
+                        Stage::BeforeLookUp | Stage::BeforeSend | Stage::Settling(_) => (),
+                    }
+                }
+            }
+        }
+        for request in 0..world.under_way.len() {
+            actions.extend([
+                Act::Arrives { request, paid: true },
+                Act::Arrives { request, paid: false },
+            ]);
+        }
+        actions.extend([Act::Cancel, Act::Resolve]);
+        if world.retries > 0 {
+            actions.push(Act::Retry);
+        }
+    }
+
+    fn next_state(&self, before: &World, act: Act) -> Option<World> {
+        let mut world = before.clone();
+        self.act(&mut world, act)?;
+        world.payout = without_history(&world.payout);
+        Some(world)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("a payout is paid at most once", |_, world: &World| {
+                payments(world) <= 1
+            }),
+            Property::always("what is completed was paid", |_, world: &World| {
+                world.payout.status() != Status::Completed || payments(world) == 1
+            }),
+            Property::always("what is failed or cancelled was not paid", |_, world: &World| {
+                !matches!(world.payout.status(), Status::Failed | Status::Cancelled) || payments(world) == 0
+            }),
+            Property::always("a row is always one that can be", |_, world: &World| {
+                Payout::restore(world.payout.parts().clone()).is_ok()
+            }),
+            Property::always(
+                "nothing old is sent once a retry has begun",
+                |protocol: &Self, world: &World| !(protocol.prompt && world.stale_request),
+            ),
+            Property::sometimes("paid in spite of crashes", |protocol: &Self, world: &World| {
+                world.payout.status() == Status::Completed && world.crashes < protocol.crashes
+            }),
+            Property::sometimes("paid in the second generation", |_, world: &World| {
+                world.payout.status() == Status::Completed
+                    && world.payout.generation() as usize + 1 == GENERATIONS
+            }),
+            Property::sometimes("under review", |_, world: &World| world.payout.needs_review()),
+        ]
+    }
+}
+
+fn whole() -> Protocol {
+    Protocol {
+        without: Without::Nothing,
+        prompt: false,
+        last_tick: 4,
+        crashes: 2,
+        retries: 1,
+    }
+}
+
+fn is_refuted(protocol: Protocol) -> bool {
+    let checker = protocol
+        .checker()
+        .threads(2)
+        .finish_when(HasDiscoveries::AnyFailures)
+        .spawn_bfs()
+        .join();
+    checker.model().properties().iter().any(|property| {
+        property.expectation == Expectation::Always && checker.discovery(property.name).is_some()
+    })
+}
+
+#[test]
+fn the_protocol_holds_in_every_order_of_two_workers_a_person_and_two_crashes() {
+    let checker = whole().checker().threads(2).spawn_bfs().join();
+    eprintln!(
+        "{} states, {} of them unique",
+        checker.state_count(),
+        checker.unique_state_count()
+    );
+    checker.assert_properties();
+}
+
+#[test]
+fn with_workers_that_wake_in_time_nothing_of_an_old_generation_is_sent_after_a_retry() {
+    assert!(!is_refuted(prompt(Without::Nothing)));
+}
+
+#[test]
+fn without_any_one_guard_the_checker_finds_how_money_is_lost() {
+    for without in [
+        Without::Fence,
+        Without::OneKey,
+        Without::Doubt,
+        Without::EarlierClaims,
+    ] {
+        assert!(
+            is_refuted(Protocol { without, ..whole() }),
+            "{without:?} is not needed"
+        );
+    }
+}
+
+#[test]
+fn without_the_wait_or_the_deadline_a_sleeper_sends_the_old_generation_after_a_retry() {
+    for without in [Without::Wait, Without::Deadline] {
+        assert!(is_refuted(prompt(without)), "{without:?} is not needed");
+    }
+}
+
+fn prompt(without: Without) -> Protocol {
+    Protocol {
+        without,
+        prompt: true,
+        crashes: 0,
+        last_tick: 6,
+        ..whole()
+    }
+}
