@@ -3,6 +3,7 @@
 //! It asks about once a second by itself. A readiness probe reads what was found last, so that no client can make this
 //! process ask more often, nor wait for an answer.
 
+use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -97,6 +98,11 @@ impl Health {
         self.open.load(Ordering::Acquire)
     }
 
+    /// Whether the database is known to be away.
+    pub(crate) fn in_outage(&self) -> bool {
+        !self.readiness().database.is_up()
+    }
+
     /// The database is at the current schema: requests may use it from now on.
     pub(crate) fn open(&self) {
         self.open.store(true, Ordering::Release);
@@ -147,11 +153,8 @@ impl Health {
                     tracing::info!("the database answers again");
                 }
             }
-            Ok(Err(_)) | Err(_) => {
-                if self.database(State::Away) {
-                    tracing::warn!("the database does not answer; waiting for it");
-                }
-            }
+            Ok(Err(error)) => self.database_is_away(&error),
+            Err(elapsed) => self.database_is_away(&elapsed),
         }
     }
 
@@ -164,11 +167,20 @@ impl Health {
                     tracing::info!("the queue answers again");
                 }
             }
-            Ok(Err(_)) | Err(_) => {
-                if self.queue(State::Away) {
-                    tracing::warn!("the queue does not answer; payouts go on by the sweep");
-                }
-            }
+            Ok(Err(error)) => self.queue_is_away(&error),
+            Err(elapsed) => self.queue_is_away(&elapsed),
+        }
+    }
+
+    fn database_is_away(&self, error: &(dyn Error + 'static)) {
+        if self.database(State::Away) {
+            tracing::warn!(error, "the database does not answer; waiting for it");
+        }
+    }
+
+    fn queue_is_away(&self, error: &(dyn Error + 'static)) {
+        if self.queue(State::Away) {
+            tracing::warn!(error, "the queue does not answer; payouts go on by the sweep");
         }
     }
 }

@@ -6,12 +6,21 @@ use tracing_subscriber::fmt::format::FmtSpan;
 use crate::config::{LogConfig, LogFormat};
 
 /// What libraries say at these levels is no news to an operator. The setting's own directives come later and win.
-const QUIETER: &str =
-    "salvo_core=warn,salvo_extra=warn,sqlx=warn,hyper=warn,h2=warn,reqwest=warn,rustls=warn";
+const LIBRARIES: &str =
+    "salvo_core=warn,salvo_extra=warn,sqlx=error,hyper=warn,h2=warn,reqwest=warn,rustls=warn";
+/// An outage is said once, by who watches the dependencies, and not again by each who meets it. Whoever sets a filter
+/// for the core hears all of them.
+const OUTAGES: &str =
+    "payout_core::service::hints=error,payout_core::worker::hints=error,payout_core::worker::sweep=error";
 
 /// Begins to log. Does nothing when something logs already, as in a test.
 pub(crate) fn install(config: &LogConfig) {
-    let filter = EnvFilter::builder().parse_lossy(format!("{QUIETER},{}", config.filter));
+    let outages = if config.filter.contains("payout_core") {
+        ""
+    } else {
+        OUTAGES
+    };
+    let filter = EnvFilter::builder().parse_lossy(format!("{LIBRARIES},{outages},{}", config.filter));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -290,7 +290,9 @@ documented! {
         .examples([json!("pending")])
         .build();
     /// The one status that a new payout may say it has.
-    Pending as "Pending" = text_of(["pending"]).build();
+    Pending as "Pending" = text_of(["pending"])
+        .description(Some("May be left away: a new payout is always `pending`."))
+        .build();
     /// What may happen to a payout.
     EventName as "EventKind" = text_of(EventKind::ALL.map(EventKind::as_str))
         .description(Some("What may happen to a payout."))

@@ -54,6 +54,7 @@ impl Handler for Edge {
             Problem::internal("a handler panicked".into()).render(
                 request.uri().path(),
                 request_id.as_str(),
+                false,
                 response,
             );
         }
@@ -88,7 +89,7 @@ fn answer_bare_errors(request: &Request, response: &mut Response, request_id: &R
     let bare = matches!(response.body, ResBody::None | ResBody::Error(_));
     if bare && (status.is_client_error() || status.is_server_error()) {
         let problem = Problem::of_status(status, request.method().as_str());
-        problem.render(request.uri().path(), request_id.as_str(), response);
+        problem.render(request.uri().path(), request_id.as_str(), false, response);
     }
 }
 

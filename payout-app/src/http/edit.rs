@@ -29,8 +29,8 @@ use super::problem::{Errors, Kind, Problem};
 )]
 pub(crate) struct ChangesBody {
     /// How much, as in a new payout.
-    #[schema(nullable = false)]
-    amount: Option<document::Amount>,
+    #[schema(required = false)]
+    amount: document::Amount,
     /// An ISO 4217 code, in any case.
     #[schema(nullable = false, min_length = 3, max_length = 3, example = "EUR")]
     currency: Option<String>,
@@ -50,8 +50,8 @@ pub(crate) struct ChangesBody {
     description: Option<String>,
     /// Asks for a step: `cancelled` from pending, `pending` from failed (a retry), `completed` or `failed` from
     /// processing under review. The status that it has already changes nothing.
-    #[schema(nullable = false)]
-    status: Option<StatusName>,
+    #[schema(required = false)]
+    status: StatusName,
     /// Why, for the audit trail.
     #[schema(
         nullable = false,
@@ -90,8 +90,8 @@ pub(crate) struct ReplacementBody {
     )]
     description: String,
     /// Asks for a step, as in `PATCH`; the other fields must then read as they do.
-    #[schema(nullable = false)]
-    status: Option<StatusName>,
+    #[schema(required = false)]
+    status: StatusName,
     /// Why, for the audit trail.
     #[schema(
         nullable = false,

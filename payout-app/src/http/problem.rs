@@ -282,11 +282,11 @@ impl Problem {
         &self.detail
     }
 
-    /// The whole answer.
-    pub(crate) fn render(self, path: &str, request_id: &str, response: &mut Response) {
+    /// The whole answer. `in_outage`: the database is known to be away, which was logged once.
+    pub(crate) fn render(self, path: &str, request_id: &str, in_outage: bool, response: &mut Response) {
         let status = self.status();
         if status.is_server_error() {
-            self.log(request_id);
+            self.log(request_id, in_outage);
         }
         let body = ProblemBody {
             kind: self.kind.uri(),
@@ -306,10 +306,12 @@ impl Problem {
         response.body(serde_json::to_vec(&body).unwrap_or_default());
     }
 
-    fn log(&self, request_id: &str) {
+    fn log(&self, request_id: &str, in_outage: bool) {
         let error = self.source.as_deref().map(|source| source as &dyn Error);
         if self.kind == Kind::Internal {
             tracing::error!(request_id, error, "a request failed");
+        } else if self.kind == Kind::Unavailable && in_outage {
+            tracing::debug!(request_id, error, "a request met the outage");
         } else {
             tracing::warn!(
                 request_id,
@@ -324,10 +326,11 @@ impl Problem {
 #[async_trait]
 impl Writer for Problem {
     async fn write(self, request: &mut Request, depot: &mut Depot, response: &mut Response) {
-        let request_id = Context::of(depot)
-            .map(|context| context.request_id.as_str())
-            .unwrap_or_default();
-        self.render(request.uri().path(), request_id, response);
+        let (request_id, in_outage) = match Context::of(depot) {
+            Ok(context) => (context.request_id.as_str(), context.site.health.in_outage()),
+            Err(_) => ("", false),
+        };
+        self.render(request.uri().path(), request_id, in_outage, response);
     }
 }
 

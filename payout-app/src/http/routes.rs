@@ -6,7 +6,7 @@ use salvo::http::Method;
 use salvo::routing::filters::MethodFilter;
 use salvo::{Handler, Router};
 use utoipa::openapi::OpenApi;
-use utoipa::openapi::path::HttpMethod;
+use utoipa::openapi::path::{HttpMethod, OperationBuilder};
 
 use super::document;
 
@@ -27,21 +27,17 @@ impl Routes {
     /// Adds a handler at the path and methods of its own documentation, with the problems that it may answer with.
     pub(super) fn add<H>(mut self, handler: H, problems: &[u16]) -> Self
     where
-        H: Handler + utoipa::Path + utoipa::__dev::SchemaReferences,
+        H: Handler + utoipa::Path + utoipa::__dev::SchemaReferences + for<'t> utoipa::__dev::Tags<'t>,
     {
         let path = H::path();
         let handler: Arc<dyn Handler> = Arc::new(handler);
         for method in H::methods() {
             let mut schemas = Vec::new();
             H::schemas(&mut schemas);
-            document::add(
-                &mut self.document,
-                &path,
-                &method,
-                H::operation(),
-                schemas,
-                problems,
-            );
+            let operation = OperationBuilder::from(H::operation())
+                .tags(Some(H::tags()))
+                .build();
+            document::add(&mut self.document, &path, &method, operation, schemas, problems);
             self.router = self.router.route(&path, http_method(&method), &handler);
         }
         self
