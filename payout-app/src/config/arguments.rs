@@ -30,12 +30,7 @@ pub(super) mod defaults {
 /// Without a command it migrates the database, serves and works in one process. Every setting is a variable, also from a
 /// file .env in the working folder; an option wins over its variable, and an empty variable counts as unset.
 #[derive(Debug, Parser)]
-#[command(
-    name = "payout",
-    version,
-    subcommand_precedence_over_arg = true,
-    max_term_width = 110
-)]
+#[command(name = "payout", version, args_override_self = true)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
