@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::ConfigError;
 use super::arguments::VARIABLES;
@@ -81,11 +82,18 @@ impl Reader<'_> {
     }
 }
 
-/// A filter that tracing-subscriber understands.
+/// A filter that tracing-subscriber understands. It would also take a bare word for the name of a module, so that a
+/// level with a typing error were no error and a log without a line.
 pub(super) fn log_filter(text: &str) -> Result<String, ConfigError> {
+    let mut directives = text
+        .split(',')
+        .map(str::trim)
+        .filter(|directive| !directive.is_empty());
+    let bare_words_are_levels =
+        directives.all(|directive| directive.contains('=') || directive.parse::<LevelFilter>().is_ok());
     match EnvFilter::builder().parse(text) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(_) => Reader { variable: "PAYOUT_LOG", text }
+        Ok(_) if bare_words_are_levels => Ok(text.to_owned()),
+        Ok(_) | Err(_) => Reader { variable: "PAYOUT_LOG", text }
             .refuse("a log filter: use error, warn, info, debug or trace, or by module such as info,payout_core=debug"),
     }
 }
