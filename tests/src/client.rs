@@ -219,6 +219,15 @@ impl Reply {
             assert!(self.body.is_empty(), "a body for HEAD: {self}");
         } else if self.status >= 400 && !self.path.starts_with("/health/ready") {
             let _ = self.as_problem();
+            let seconds = self.header("retry-after").map(str::parse::<u64>);
+            assert!(
+                self.status != 503 || matches!(seconds, Some(Ok(1..))),
+                "no Retry-After: {self}"
+            );
+            assert!(
+                self.status != 405 || self.headers.contains_key("allow"),
+                "no Allow: {self}"
+            );
         }
     }
 

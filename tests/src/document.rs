@@ -1,6 +1,6 @@
 //! The OpenAPI document, as the service serves it, and what it says of an answer.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// What was asked and answered: the method, the path without its query, and the status.
 pub type Observed = (String, String, u16);
@@ -26,6 +26,112 @@ impl Document {
                 .map(|method| (path.clone(), method.clone()))
         });
         operations.collect()
+    }
+
+    /// The documented response of an operation; absent when there is no such operation or no such status.
+    fn response(&self, (method, path, status): &Observed) -> Option<&Value> {
+        let method = if method == "HEAD" {
+            "get".to_owned()
+        } else {
+            method.to_lowercase()
+        };
+        let response = self
+            .template(path)?
+            .get(method)?
+            .get("responses")?
+            .get(status.to_string())?;
+        Some(self.resolved(response))
+    }
+
+    /// Fails the test when the document says something else of the answer's body.
+    pub fn check_body(&self, observed: &Observed, content_type: &str, body: &[u8]) {
+        let Some(content) = self
+            .response(observed)
+            .and_then(|response| response.get("content"))
+        else {
+            return;
+        };
+        let essence = content_type.split(';').next().unwrap_or_default();
+        let documented = content.get(essence);
+        let documented =
+            documented.unwrap_or_else(|| panic!("{observed:?} is of type {essence}, and not in {content}"));
+        if essence.ends_with("json") && documented.get("schema").is_some() {
+            let value = serde_json::from_slice(body).expect("JSON");
+            let mismatch = self.mismatch(&documented["schema"], &value, "the body");
+            assert!(
+                mismatch.is_none(),
+                "{observed:?}: {}: {value}",
+                mismatch.unwrap_or_default()
+            );
+        }
+    }
+
+    fn resolved<'a>(&'a self, value: &'a Value) -> &'a Value {
+        let reference = value
+            .get("$ref")
+            .and_then(Value::as_str)
+            .and_then(|name| name.strip_prefix('#'));
+        reference.map_or(value, |pointer| {
+            self.0.pointer(pointer).expect("a reference that leads somewhere")
+        })
+    }
+
+    /// Why a value does not fit its schema: of what OpenAPI has, that which this document uses. Members that are not
+    /// documented do not fit either.
+    fn mismatch(&self, schema: &Value, value: &Value, at: &str) -> Option<String> {
+        let schema = self.resolved(schema);
+        for choice in ["oneOf", "anyOf"] {
+            if let Some(choices) = schema.get(choice).and_then(Value::as_array) {
+                let mut misses = choices.iter().map(|choice| self.mismatch(choice, value, at));
+                return misses
+                    .all(|miss| miss.is_some())
+                    .then(|| format!("{at} fits none of {choice}"));
+            }
+        }
+        let types: Vec<&str> = match schema["type"].as_array() {
+            Some(types) => types.iter().filter_map(Value::as_str).collect(),
+            None => schema["type"].as_str().into_iter().collect(),
+        };
+        if !types.is_empty() && !types.iter().any(|name| is(name, value)) {
+            return Some(format!("{at} is no {types:?}"));
+        }
+        if schema["enum"]
+            .as_array()
+            .is_some_and(|known| !known.contains(value))
+        {
+            return Some(format!("{at} is none of {}", schema["enum"]));
+        }
+        match value {
+            Value::Object(members) => self.object_mismatch(schema, members, at),
+            Value::Array(items) => {
+                let mut items = items.iter().enumerate();
+                items.find_map(|(number, item)| {
+                    self.mismatch(&schema["items"], item, &format!("{at}[{number}]"))
+                })
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+        }
+    }
+
+    fn object_mismatch(&self, schema: &Value, members: &Map<String, Value>, at: &str) -> Option<String> {
+        let mut required = schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str);
+        if let Some(missing) = required.find(|name| !members.contains_key(*name)) {
+            return Some(format!("{at} lacks {missing}"));
+        }
+        members.iter().find_map(|(name, value)| {
+            let place = format!("{at}.{name}");
+            match (schema["properties"].get(name), schema.get("additionalProperties")) {
+                (Some(schema), _) | (None, Some(schema)) => self.mismatch(schema, value, &place),
+                (None, None) if schema["properties"].is_object() => {
+                    Some(format!("{place} is not documented"))
+                }
+                (None, None) => None,
+            }
+        })
     }
 
     /// Fails the test when the document does not have this status for this path and method. Paths and methods that
@@ -82,4 +188,18 @@ impl Document {
 
 fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.trim_matches('/').split('/')
+}
+
+/// Whether a value is of a JSON Schema type.
+fn is(name: &str, value: &Value) -> bool {
+    match name {
+        "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "string" => value.is_string(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        _ => false,
+    }
 }

@@ -80,6 +80,15 @@ async fn a_server_and_two_workers_pay_everything(backend: Backend) {
     assert_eq!(actors.len(), 2, "both work, each under a name of its own");
 }
 
+#[tokio::test]
+async fn without_redis_the_sweep_finds_what_another_process_created() {
+    let launch = launch(Backend::Postgres).await.unset("REDIS_URL");
+    let app = launch.serve().await;
+    let _workers = [launch.worker(), launch.worker()];
+    create(&app, 20).await;
+    all_completed(&app, 20).await;
+}
+
 async fn migrating_twice_does_nothing_the_second_time(backend: Backend) {
     let launch = launch(backend).await;
     launch.migrate().await;
