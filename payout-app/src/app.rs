@@ -6,11 +6,7 @@ use std::time::Duration;
 
 use payout_core::service::Payouts;
 use payout_core::worker::Worker;
-use salvo::conn::tcp::TcpAcceptor;
-use salvo::fuse::FuseConfig;
 use salvo::server::ServerHandle;
-use salvo::{Server, Service};
-use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -21,16 +17,11 @@ use crate::health::Health;
 use crate::http::{self, Site};
 use crate::metrics::Metrics;
 use crate::schema_ready::{self, SchemaError};
+use crate::server::{Failing, listen, serve};
 use crate::wiring::{Ports, Store};
 
 /// How long requests may go on after the shutdown began.
 const REQUESTS: Duration = Duration::from_secs(10);
-/// How long a client may take to send a request's head, and between two pieces of its body.
-const HEAD: Duration = Duration::from_secs(10);
-const BODY: Duration = Duration::from_secs(20);
-/// Connections that may wait to be accepted.
-const BACKLOG: u32 = 1024;
-
 /// Why a process does not start, or does not go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -245,65 +236,6 @@ impl Running {
         // What still holds a connection gets no more than a moment.
         let _ = timeout(Duration::from_secs(2), self.store.close()).await;
     }
-}
-
-/// Tells the first failure of any task.
-#[derive(Clone)]
-struct Failing(Arc<std::sync::Mutex<Option<oneshot::Sender<AppError>>>>);
-
-impl Failing {
-    fn new(sender: oneshot::Sender<AppError>) -> Self {
-        Self(Arc::new(std::sync::Mutex::new(Some(sender))))
-    }
-
-    fn with(&self, error: AppError) {
-        let sender = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .take();
-        if let Some(sender) = sender {
-            let _ = sender.send(error);
-        }
-    }
-}
-
-fn listen(variable: &'static str, address: SocketAddr) -> Result<TcpListener, ConfigError> {
-    let listen = || {
-        let socket = if address.is_ipv4() {
-            TcpSocket::new_v4()
-        } else {
-            TcpSocket::new_v6()
-        }?;
-        socket.set_reuseaddr(true)?;
-        // Accepted connections inherit it: an answer of several packets must not wait for an acknowledgement.
-        socket.set_nodelay(true)?;
-        socket.bind(address)?;
-        socket.listen(BACKLOG)
-    };
-    listen().map_err(|error| ConfigError {
-        variable,
-        message: format!("cannot listen on {address}: {error}"),
-    })
-}
-
-fn serve(
-    listener: TcpListener,
-    service: Service,
-    fail: Failing,
-) -> Result<(ServerHandle, JoinHandle<()>), AppError> {
-    let acceptor = TcpAcceptor::try_from(listener).map_err(AppError::Server)?;
-    let fuse = FuseConfig::default()
-        .with_http1_header_timeout(HEAD)
-        .with_request_body_timeout(BODY);
-    let server = Server::new(acceptor).fuse_config(fuse);
-    let handle = server.handle();
-    let task = tokio::spawn(async move {
-        if let Err(error) = server.try_serve(service).await {
-            fail.with(AppError::Server(error));
-        }
-    });
-    Ok((handle, task))
 }
 
 fn say_what_starts(config: &Config, role: Role, ports: &Ports, local_addr: Option<SocketAddr>) {

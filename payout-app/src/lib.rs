@@ -15,6 +15,7 @@ mod http;
 mod logging;
 mod metrics;
 mod schema_ready;
+mod server;
 mod wiring;
 
 pub use app::{App, Running};

@@ -13,6 +13,14 @@ const LIBRARIES: &str =
 const OUTAGES: &str =
     "payout_core::service::hints=error,payout_core::worker::hints=error,payout_core::worker::sweep=error";
 
+/// A panic is a log line like any other, with its place.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, what = panic.payload_as_str(), "a task panicked");
+    }));
+}
+
 /// Begins to log. Does nothing when something logs already, as in a test.
 pub(crate) fn install(config: &LogConfig) {
     let outages = if config.filter.contains("payout_core") {
@@ -25,7 +33,7 @@ pub(crate) fn install(config: &LogConfig) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_span_events(FmtSpan::NONE);
-    let _already = match config.format {
+    let installed = match config.format {
         LogFormat::Pretty => {
             use std::io::IsTerminal;
             builder.with_ansi(std::io::stderr().is_terminal()).try_init()
@@ -37,4 +45,7 @@ pub(crate) fn install(config: &LogConfig) {
             .with_span_list(false)
             .try_init(),
     };
+    if installed.is_ok() {
+        log_panics();
+    }
 }

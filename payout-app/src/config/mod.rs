@@ -1,10 +1,11 @@
 //! The settings. This is the only place that reads the environment.
 //!
-//! [`arguments`] says what can be set and how it is called; here it becomes a [`Config`], which is valid once it
+//! [`arguments`] says what can be set and how it is called; here and in [`parts`] it becomes a [`Config`], which is valid once it
 //! exists. Whatever is wrong is one line that names the variable.
 
 mod arguments;
 mod database;
+mod parts;
 mod read;
 
 #[cfg(test)]
@@ -17,8 +18,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Parser;
-use payout_core::payout::Actor;
-use payout_core::policy::Policy;
 use payout_core::ports::Randomness;
 use payout_core::worker::WorkerSettings;
 use secrecy::SecretString;
@@ -191,9 +190,9 @@ impl Config {
                     .address()
                 })
                 .transpose()?,
-            redis: redis(&arguments)?,
-            processor: processor(&arguments)?,
-            worker: worker(&arguments, randomness)?,
+            redis: parts::redis(&arguments)?,
+            processor: parts::processor(&arguments)?,
+            worker: parts::worker(&arguments, randomness)?,
             command,
             database,
             log,
@@ -206,155 +205,6 @@ fn alone(command: &str) -> ConfigError {
         "memory: is seen by one process only, so `payout {command}` alone has nothing to share it with; use `payout run`"
     );
     ConfigError::new("DATABASE_URL", message)
-}
-
-fn redis(arguments: &Arguments) -> Result<Option<Redis>, ConfigError> {
-    let Some(text) = arguments.redis_url() else {
-        return Ok(None);
-    };
-    let url = url::Url::parse(text)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "redis" | "rediss") && url.has_host());
-    if url.is_none() {
-        let message = "use redis://[user:password@]host[:port][/database], or rediss:// for TLS";
-        return Err(ConfigError::new("REDIS_URL", message));
-    }
-    let prefix = arguments.redis_prefix();
-    if !prefix.bytes().all(|byte| byte.is_ascii_graphic()) || prefix.len() > 64 {
-        return Err(ConfigError::new(
-            "PAYOUT_REDIS_PREFIX",
-            "use up to 64 visible ASCII characters",
-        ));
-    }
-    Ok(Some(Redis {
-        url: text.to_owned().into(),
-        prefix: prefix.to_owned(),
-    }))
-}
-
-fn processor(arguments: &Arguments) -> Result<ProcessorConfig, ConfigError> {
-    let delay = Reader {
-        variable: "PAYOUT_SIMULATED_DELAY_MS",
-        text: arguments.simulated_delay_ms(),
-    }
-    .milliseconds_or_none()?;
-    let failure_rate = Reader {
-        variable: "PAYOUT_SIMULATED_FAILURE_RATE",
-        text: arguments.simulated_failure_rate(),
-    }
-    .rate()?;
-    let http = Reader {
-        variable: "PAYOUT_PROCESSOR",
-        text: arguments.processor(),
-    }
-    .choice(&[("simulated", false), ("http", true)])?;
-    if !http {
-        return Ok(ProcessorConfig::Simulated { delay, failure_rate });
-    }
-    let Some(text) = arguments.processor_url() else {
-        return Err(ConfigError::new(
-            "PAYOUT_PROCESSOR_URL",
-            "is needed with PAYOUT_PROCESSOR=http",
-        ));
-    };
-    let url = url::Url::parse(text).ok().filter(|url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.has_host()
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none()
-    });
-    let url = url.ok_or_else(|| {
-        ConfigError::new(
-            "PAYOUT_PROCESSOR_URL",
-            "use http:// or https://, without user, query and fragment",
-        )
-    })?;
-    let token = arguments.processor_token();
-    if token.is_some_and(|token| !token.bytes().all(|byte| byte.is_ascii_graphic())) {
-        return Err(ConfigError::new(
-            "PAYOUT_PROCESSOR_TOKEN",
-            "use visible ASCII characters",
-        ));
-    }
-    Ok(ProcessorConfig::Http {
-        url,
-        token: token.map(|token| token.to_owned().into()),
-    })
-}
-
-fn worker(arguments: &Arguments, randomness: &dyn Randomness) -> Result<WorkerSettings, ConfigError> {
-    let milliseconds = |variable, text| Reader { variable, text }.milliseconds();
-    let lease = milliseconds("PAYOUT_LEASE_MS", arguments.lease_ms())?;
-    let call_timeout = milliseconds("PAYOUT_CALL_TIMEOUT_MS", arguments.call_timeout_ms())?;
-    if call_timeout > lease / 3 {
-        let message = format!(
-            "{} is more than a third of PAYOUT_LEASE_MS ({}): a call could outlive its lease",
-            call_timeout.as_millis(),
-            lease.as_millis()
-        );
-        return Err(ConfigError::new("PAYOUT_CALL_TIMEOUT_MS", message));
-    }
-    let sweep_every = milliseconds("PAYOUT_SWEEP_MS", arguments.sweep_ms())?;
-    let backoff_base = milliseconds("PAYOUT_BACKOFF_BASE_MS", arguments.backoff_base_ms())?;
-    let backoff_cap = milliseconds("PAYOUT_BACKOFF_CAP_MS", arguments.backoff_cap_ms())?;
-    if backoff_base > backoff_cap {
-        let message = format!(
-            "{} is more than PAYOUT_BACKOFF_CAP_MS ({})",
-            backoff_base.as_millis(),
-            backoff_cap.as_millis()
-        );
-        return Err(ConfigError::new("PAYOUT_BACKOFF_BASE_MS", message));
-    }
-    let max_attempts = Reader {
-        variable: "PAYOUT_MAX_ATTEMPTS",
-        text: arguments.max_attempts(),
-    }
-    .number(1..=1_000_000)?;
-    let hours = Reader {
-        variable: "PAYOUT_KEY_WINDOW_HOURS",
-        text: arguments.key_window_hours(),
-    }
-    .number(1..=87_600)?;
-    let concurrency = Reader {
-        variable: "PAYOUT_WORKER_CONCURRENCY",
-        text: arguments.concurrency(),
-    }
-    .number(1..=100_000)?;
-    Ok(WorkerSettings {
-        name: Actor::new(&process_name(randomness)),
-        concurrency: usize::try_from(concurrency).unwrap_or(usize::MAX),
-        lease,
-        call_timeout,
-        sweep_every,
-        // What runs when the shutdown begins ends within one call, and what it learnt is then written.
-        drain_within: call_timeout.max(lease / 3) + Duration::from_secs(5),
-        policy: Policy {
-            backoff_base,
-            backoff_cap,
-            max_attempts: u32::try_from(max_attempts).unwrap_or(u32::MAX),
-            key_window: Duration::from_secs(hours * 60 * 60),
-        },
-        ..WorkerSettings::default()
-    })
-}
-
-/// The name of this process among others, for the audit trail and the queue: two must never share one.
-fn process_name(randomness: &dyn Randomness) -> String {
-    let host = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
-    let host = host.or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok());
-    let host = host.as_deref().map_or("worker", str::trim);
-    let host: String = host
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || "-._".contains(*c))
-        .take(64)
-        .collect();
-    format!(
-        "{host}-{}-{:06x}",
-        std::process::id(),
-        randomness.next_u64() & 0xff_ffff
-    )
 }
 
 /// The default of the address that the process listens on, for messages.

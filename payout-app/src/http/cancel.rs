@@ -5,7 +5,7 @@ use salvo::{Depot, Request, handler};
 
 use super::answer::{Answer, PayoutBody};
 use super::context::Context;
-use super::params;
+use super::headers;
 use super::problem::Problem;
 use super::retry::{ReasonBody, reason};
 
@@ -30,8 +30,8 @@ use super::retry::{ReasonBody, reason};
 #[handler]
 pub(crate) async fn cancel_payout(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
-    let id = params::payout_id(request)?;
-    let if_match = params::if_match(request.headers())?;
+    let id = headers::payout_id(request)?;
+    let if_match = headers::if_match(request.headers())?;
     let reason = reason(request).await?;
     let caller = context.caller(reason.as_deref());
     let payout = context

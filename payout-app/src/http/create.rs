@@ -7,10 +7,11 @@ use salvo::{Depot, Request, handler};
 use utoipa::ToSchema;
 
 use super::answer::{Answer, PayoutBody};
-use super::body::{self, Fields};
+use super::body;
 use super::context::Context;
 use super::document::{Amount, Pending};
-use super::params;
+use super::fields::{self, Fields};
+use super::headers;
 use super::problem::Problem;
 
 /// What a new payout is made from.
@@ -69,7 +70,7 @@ pub(crate) struct NewPayoutBody {
 #[handler]
 pub(crate) async fn create_payout(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
-    let key = params::idempotency_key(request.headers())?;
+    let key = headers::idempotency_key(request.headers())?;
     let body = body::read(request).await?;
     let draft = draft(Fields::parse(&body)?)?;
     let answered = context
@@ -83,12 +84,12 @@ pub(crate) async fn create_payout(request: &mut Request, depot: &mut Depot) -> R
 }
 
 fn draft(mut fields: Fields<'_>) -> Result<Draft, Problem> {
-    let amount = fields.required("amount", body::amount);
-    let currency = fields.required("currency", body::parsed);
-    let recipient_account = fields.required("recipient_account", body::field(RecipientAccount::new));
-    let recipient_name = fields.required("recipient_name", body::field(RecipientName::new));
-    let description = fields.optional("description", body::field(Description::new));
-    fields.optional("status", body::pending);
+    let amount = fields.required("amount", fields::amount);
+    let currency = fields.required("currency", fields::parsed);
+    let recipient_account = fields.required("recipient_account", fields::field(RecipientAccount::new));
+    let recipient_name = fields.required("recipient_name", fields::field(RecipientName::new));
+    let description = fields.optional("description", fields::field(Description::new));
+    fields.optional("status", fields::pending);
     let money = amount.zip(currency).and_then(|(amount, currency)| {
         Money::new(amount, currency)
             .map_err(|error| fields.refuse("amount", error.to_string()))

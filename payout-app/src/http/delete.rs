@@ -4,7 +4,7 @@ use salvo::{Depot, Request, handler};
 
 use super::answer::NoContent;
 use super::context::Context;
-use super::params;
+use super::headers;
 use super::problem::Problem;
 
 /// Delete a payout
@@ -26,8 +26,8 @@ use super::problem::Problem;
 #[handler]
 pub(crate) async fn delete_payout(request: &mut Request, depot: &mut Depot) -> Result<NoContent, Problem> {
     let context = Context::of(depot)?;
-    let id = params::payout_id(request)?;
-    let if_match = params::if_match(request.headers())?;
+    let id = headers::payout_id(request)?;
+    let if_match = headers::if_match(request.headers())?;
     context
         .payouts()?
         .delete(id, if_match.as_deref(), context.caller(None))

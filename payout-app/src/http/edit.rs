@@ -12,11 +12,12 @@ use salvo::{Depot, Request, handler};
 use utoipa::ToSchema;
 
 use super::answer::{Answer, PayoutBody};
-use super::body::{self, Fields};
+use super::body;
 use super::context::Context;
 use super::create::empty_description;
 use super::document::{self, StatusName};
-use super::params;
+use super::fields::{self, Fields};
+use super::headers;
 use super::problem::{Errors, Kind, Problem};
 
 /// New values for some fields, or a step.
@@ -154,8 +155,8 @@ async fn edit(
     read: fn(Fields<'_>) -> Result<Wanted, Problem>,
 ) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
-    let id = params::payout_id(request)?;
-    let if_match = params::if_match(request.headers())?;
+    let id = headers::payout_id(request)?;
+    let if_match = headers::if_match(request.headers())?;
     let body = body::read(request).await?;
     let Wanted { edit, status, reason } = read(Fields::parse(&body)?)?;
     let change = Change {
@@ -184,11 +185,11 @@ impl Wanted {
     /// Any of the fields.
     fn some(mut fields: Fields<'_>) -> Result<Self, Problem> {
         let edit = EditRequest {
-            amount: fields.optional("amount", body::amount),
-            currency: fields.optional("currency", body::parsed),
-            recipient_account: fields.optional("recipient_account", body::field(RecipientAccount::new)),
-            recipient_name: fields.optional("recipient_name", body::field(RecipientName::new)),
-            description: fields.optional("description", body::field(Description::new)),
+            amount: fields.optional("amount", fields::amount),
+            currency: fields.optional("currency", fields::parsed),
+            recipient_account: fields.optional("recipient_account", fields::field(RecipientAccount::new)),
+            recipient_name: fields.optional("recipient_name", fields::field(RecipientName::new)),
+            description: fields.optional("description", fields::field(Description::new)),
         };
         Self::rest(fields, edit)
     }
@@ -196,11 +197,11 @@ impl Wanted {
     /// All of them.
     fn all(mut fields: Fields<'_>) -> Result<Self, Problem> {
         let mut edit = EditRequest {
-            amount: fields.required("amount", body::amount),
-            currency: fields.required("currency", body::parsed),
-            recipient_account: fields.required("recipient_account", body::field(RecipientAccount::new)),
-            recipient_name: fields.required("recipient_name", body::field(RecipientName::new)),
-            description: fields.optional("description", body::field(Description::new)),
+            amount: fields.required("amount", fields::amount),
+            currency: fields.required("currency", fields::parsed),
+            recipient_account: fields.required("recipient_account", fields::field(RecipientAccount::new)),
+            recipient_name: fields.required("recipient_name", fields::field(RecipientName::new)),
+            description: fields.optional("description", fields::field(Description::new)),
         };
         if edit.description.is_none() {
             edit.description = Some(empty_description()?);
@@ -209,8 +210,8 @@ impl Wanted {
     }
 
     fn rest(mut fields: Fields<'_>, edit: EditRequest) -> Result<Self, Problem> {
-        let status = fields.optional("status", body::parsed);
-        let reason = fields.optional("reason", body::reason);
+        let status = fields.optional("status", fields::parsed);
+        let reason = fields.optional("reason", fields::reason);
         if let (Some(amount), Some(currency)) = (edit.amount, edit.currency) {
             check_decimals(&mut fields, amount, currency);
         }

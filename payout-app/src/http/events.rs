@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::answer::{Answer, time};
 use super::context::Context;
 use super::document::{EventName, StatusName};
-use super::params;
+use super::headers;
 use super::problem::Problem;
 
 /// The audit trail of a payout.
@@ -83,7 +83,7 @@ impl<'a> From<&'a Event> for EventBody<'a> {
 )]
 #[handler]
 pub(crate) async fn list_events(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
-    let id = params::payout_id(request)?;
+    let id = headers::payout_id(request)?;
     let events = Context::of(depot)?.payouts()?.events(id).await?;
     Answer::json(&EventsBody {
         count: events.len(),

@@ -4,7 +4,7 @@ use salvo::{Depot, Request, handler};
 
 use super::answer::{Answer, PayoutBody};
 use super::context::Context;
-use super::params;
+use super::headers;
 use super::problem::Problem;
 
 /// Get a payout
@@ -22,7 +22,7 @@ use super::problem::Problem;
 )]
 #[handler]
 pub(crate) async fn get_payout(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
-    let id = params::payout_id(request)?;
+    let id = headers::payout_id(request)?;
     let payout = Context::of(depot)?.payouts()?.get(id).await?;
     Answer::payout(&payout)
 }

@@ -13,8 +13,8 @@ use super::answer::{Answer, PayoutBody};
 use super::context::Context;
 use super::cursor::{self, Direction};
 use super::document::{Counting, Ordering, StatusName};
-use super::params::ListParams;
 use super::problem::{Kind, Problem};
+use super::query::ListParams;
 
 /// One page of payouts.
 #[derive(Serialize, ToSchema)]

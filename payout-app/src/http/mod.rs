@@ -1,7 +1,7 @@
 //! The HTTP side: one file for each endpoint, and what they share.
 //!
 //! A request passes the outermost hoop ([`edge`]), the router ([`routes`]) and one handler. A handler reads what it needs
-//! ([`params`], [`body`]), makes one call to the use cases, and answers ([`answer`]) or refuses ([`problem`]). What an
+//! ([`headers`], [`query`], [`body`], [`fields`]), makes one call to the use cases, and answers ([`answer`]) or refuses ([`problem`]). What an
 //! endpoint says of itself beside its handler becomes the OpenAPI document ([`document`]).
 
 mod answer;
@@ -16,12 +16,14 @@ mod document;
 mod edge;
 mod edit;
 mod events;
+mod fields;
 mod get;
+mod headers;
 mod health;
 mod list;
 mod metrics;
-mod params;
 mod problem;
+mod query;
 mod retry;
 mod routes;
 mod schema;

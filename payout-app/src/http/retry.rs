@@ -5,9 +5,10 @@ use salvo::{Depot, Request, handler};
 use utoipa::ToSchema;
 
 use super::answer::{Answer, PayoutBody};
-use super::body::{self, Fields};
+use super::body;
 use super::context::Context;
-use super::params;
+use super::fields::{self, Fields};
+use super::headers;
 use super::problem::Problem;
 
 /// Why a step is taken. May be left away altogether.
@@ -52,9 +53,9 @@ pub(crate) struct ReasonBody {
 #[handler]
 pub(crate) async fn retry_payout(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
-    let id = params::payout_id(request)?;
-    let if_match = params::if_match(request.headers())?;
-    let key = params::idempotency_key(request.headers())?;
+    let id = headers::payout_id(request)?;
+    let if_match = headers::if_match(request.headers())?;
+    let key = headers::idempotency_key(request.headers())?;
     let reason = reason(request).await?;
     let caller = context.caller(reason.as_deref());
     let answered = context
@@ -74,7 +75,7 @@ pub(super) async fn reason(request: &mut Request) -> Result<Option<String>, Prob
     } else {
         Fields::parse(&body)?
     };
-    let reason = fields.optional("reason", body::reason);
+    let reason = fields.optional("reason", fields::reason);
     fields.finish()?;
     Ok(reason)
 }

@@ -1,5 +1,8 @@
 //! Every refusal, as RFC 9457 says: one type, and one exhaustive map from the use cases' errors to it.
 
+mod errors;
+mod kind;
+
 use std::borrow::Cow;
 use std::error::Error;
 
@@ -9,191 +12,15 @@ use payout_core::service::{EditError, ServiceError};
 use salvo::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use salvo::http::{HeaderValue, StatusCode};
 use salvo::{Depot, Request, Response, Writer, async_trait};
-use serde::ser::{Serialize, SerializeMap, Serializer};
 use utoipa::ToSchema;
 
 use super::context::Context;
 
+pub(crate) use self::errors::Errors;
+pub(crate) use self::kind::Kind;
+
 /// The media type of every problem.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
-
-/// Messages by field, in the order in which they were found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Errors(Vec<(Cow<'static, str>, Vec<Cow<'static, str>>)>);
-
-impl Errors {
-    /// Adds a message to a field.
-    pub(crate) fn add(&mut self, field: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) {
-        let (field, message) = (field.into(), message.into());
-        match self.0.iter_mut().find(|(name, _)| *name == field) {
-            Some((_, messages)) => messages.push(message),
-            None => self.0.push((field, vec![message])),
-        }
-    }
-
-    /// The same with one message.
-    pub(crate) fn of(field: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        let mut errors = Self::default();
-        errors.add(field, message);
-        errors
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The messages of a field.
-    #[cfg(test)]
-    pub(crate) fn get(&self, field: &str) -> Vec<&str> {
-        let found = self.0.iter().find(|(name, _)| name == field);
-        found
-            .map(|(_, messages)| messages.iter().map(|text| &**text).collect())
-            .unwrap_or_default()
-    }
-}
-
-impl Serialize for Errors {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (field, messages) in &self.0 {
-            map.serialize_entry(field, messages)?;
-        }
-        map.end()
-    }
-}
-
-/// What went wrong, for programs: a status and a stable name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// The body or the query is refused, field by field.
-    Invalid,
-    /// The body is not a JSON object at all.
-    MalformedBody,
-    /// No such payout, or no such page.
-    NotFound,
-    /// No such path.
-    UnknownPath,
-    /// The path has no such method.
-    MethodNotAllowed,
-    /// The state machine has no such step from here.
-    IllegalStep,
-    /// A worker of the failed attempt may still be running.
-    NotQuiet,
-    /// Somebody else changed the payout at the same time.
-    ChangedMeanwhile,
-    /// The first request under the key is still running.
-    KeyInFlight,
-    /// `If-Match` names another version.
-    PreconditionFailed,
-    /// The body is over the limit.
-    BodyTooLarge,
-    /// The body is not JSON by its own account.
-    UnsupportedMediaType,
-    /// The key was used for another request.
-    KeyReused,
-    /// A fault of this service.
-    Internal,
-    /// The database is away.
-    Unavailable,
-    /// Too many writes wait.
-    Busy,
-    /// A status that no handler here gives, from a layer below.
-    Other(StatusCode),
-}
-
-impl Kind {
-    /// The status, the name in the type's URN, and the title.
-    fn parts(self) -> (StatusCode, &'static str, &'static str) {
-        match self {
-            Self::Invalid => (
-                StatusCode::BAD_REQUEST,
-                "invalid-request",
-                "The request is not valid.",
-            ),
-            Self::MalformedBody => (
-                StatusCode::BAD_REQUEST,
-                "malformed-body",
-                "The body is not a JSON object.",
-            ),
-            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is no such thing here."),
-            Self::UnknownPath => (StatusCode::NOT_FOUND, "unknown-path", "There is no such path."),
-            Self::MethodNotAllowed => (
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method-not-allowed",
-                "The path does not take this method.",
-            ),
-            Self::IllegalStep => (
-                StatusCode::CONFLICT,
-                "illegal-step",
-                "The payout's status does not allow this.",
-            ),
-            Self::NotQuiet => (
-                StatusCode::CONFLICT,
-                "not-quiet",
-                "An earlier attempt may still be running.",
-            ),
-            Self::ChangedMeanwhile => (
-                StatusCode::CONFLICT,
-                "changed-meanwhile",
-                "The payout was changed at the same time.",
-            ),
-            Self::KeyInFlight => (
-                StatusCode::CONFLICT,
-                "key-in-flight",
-                "The first request with this idempotency key is still running.",
-            ),
-            Self::PreconditionFailed => (
-                StatusCode::PRECONDITION_FAILED,
-                "precondition-failed",
-                "The payout is at another version.",
-            ),
-            Self::BodyTooLarge => (
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "body-too-large",
-                "The body is too large.",
-            ),
-            Self::UnsupportedMediaType => (
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported-media-type",
-                "The body's media type is not supported.",
-            ),
-            Self::KeyReused => (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "key-reused",
-                "The idempotency key was used for another request.",
-            ),
-            Self::Internal => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal",
-                "Something went wrong inside the service.",
-            ),
-            Self::Unavailable => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "unavailable",
-                "The service cannot do this right now.",
-            ),
-            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "The service is busy."),
-            Self::Other(status) => (
-                status,
-                "",
-                status.canonical_reason().unwrap_or("The request failed."),
-            ),
-        }
-    }
-
-    /// The status.
-    pub(crate) fn status(self) -> StatusCode {
-        self.parts().0
-    }
-
-    /// The type: a URN that never changes; `about:blank` where the status says it all.
-    fn uri(self) -> String {
-        match self.parts().1 {
-            "" => "about:blank".to_owned(),
-            name => format!("urn:payout:problem:{name}"),
-        }
-    }
-}
 
 /// A refusal on its way to the client.
 #[derive(Debug)]

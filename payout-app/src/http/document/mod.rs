@@ -1,0 +1,126 @@
+//! The OpenAPI document: what every endpoint file says of itself, and what they share.
+
+mod problems;
+mod types;
+
+use utoipa::ToSchema;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::info::{InfoBuilder, LicenseBuilder};
+use utoipa::openapi::path::{HttpMethod, Operation, PathItem};
+use utoipa::openapi::schema::{Components, Schema};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response, Type};
+
+use self::problems::PROBLEMS;
+pub(super) use self::types::{Amount, Counting, EventName, Form, Ordering, Pending, StatusName};
+use super::problem::ProblemBody;
+
+/// The header that carries a request's id, as the document writes it.
+const REQUEST_ID_SHOWN: &str = "X-Request-Id";
+
+const DESCRIPTION: &str = "\
+Sends money, once. Create a payout, and a worker hands it to the payment provider within moments; poll it until its \
+status is final.
+
+- **Statuses**: `pending` → `processing` → `completed` or `failed`; a pending payout can be `cancelled`, a failed one \
+retried. A payout whose outcome nobody but a person can tell stays `processing` with `needs_review`.
+- **Repeating a request** is safe under an `Idempotency-Key`.
+- **Concurrent changes**: every payout has an `ETag`; a write with an `If-Match` that no longer matches is refused \
+with 412.
+- **Errors** are `application/problem+json` (RFC 9457); a refused body or query names every refused field at once in \
+`errors`.
+- **Slashes**: every path works with and without its last slash.
+- Every answer has an `X-Request-Id`; send your own (1 to 128 visible ASCII characters) to find it in the service's \
+log and in the audit trail.";
+
+/// A document without any path yet.
+pub(super) fn empty() -> OpenApi {
+    let mut components = Components::new();
+    add_schema::<ProblemBody<'_>>(&mut components);
+    let mut responses: Vec<(&str, Response)> = PROBLEMS
+        .iter()
+        .map(|problem| (problem.name, problem.response()))
+        .collect();
+    responses.sort_by_key(|(name, _)| *name);
+    for (name, response) in responses {
+        components.responses.insert(name.to_owned(), response.into());
+    }
+    let license = LicenseBuilder::new()
+        .name("Apache-2.0")
+        .identifier(Some("Apache-2.0"))
+        .build();
+    OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("Payouts")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some(DESCRIPTION))
+                .license(Some(license))
+                .build(),
+        )
+        .tags(Some([
+            TagBuilder::new()
+                .name("Payouts")
+                .description(Some("Money to be sent."))
+                .build(),
+            TagBuilder::new()
+                .name("Service")
+                .description(Some("What operators and tools look at."))
+                .build(),
+        ]))
+        .components(Some(components))
+        .build()
+}
+
+fn add_schema<S: ToSchema>(components: &mut Components) {
+    components.schemas.insert(S::name().into_owned(), S::schema());
+    let mut referenced = Vec::new();
+    S::schemas(&mut referenced);
+    components.schemas.extend(referenced);
+}
+
+/// Adds an operation, its schemas, and the problems that it may answer with.
+pub(super) fn add(
+    document: &mut OpenApi,
+    path: &str,
+    method: &HttpMethod,
+    mut operation: Operation,
+    schemas: Vec<(String, RefOr<Schema>)>,
+    problems: &[u16],
+) {
+    for status in problems {
+        if let Some(problem) = PROBLEMS.iter().find(|problem| problem.status == *status) {
+            let reference = Ref::from_response_name(problem.name);
+            operation
+                .responses
+                .responses
+                .insert(status.to_string(), reference.into());
+        }
+    }
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response {
+            response
+                .headers
+                .insert(REQUEST_ID_SHOWN.to_owned(), request_id_header().into());
+        }
+    }
+    let item = PathItem::new(method.clone(), operation);
+    document
+        .paths
+        .paths
+        .entry(path.to_owned())
+        .or_default()
+        .merge_operations(item);
+    document
+        .components
+        .get_or_insert_default()
+        .schemas
+        .extend(schemas);
+}
+
+fn request_id_header() -> utoipa::openapi::Header {
+    HeaderBuilder::new()
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .description(Some("Names this very request in the service's log."))
+        .build()
+}

@@ -1,0 +1,50 @@
+//! What was wrong with which field, parameter or header.
+
+use std::borrow::Cow;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+/// Messages by field, in the order in which they were found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Errors(Vec<(Cow<'static, str>, Vec<Cow<'static, str>>)>);
+
+impl Errors {
+    /// Adds a message to a field.
+    pub(crate) fn add(&mut self, field: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) {
+        let (field, message) = (field.into(), message.into());
+        match self.0.iter_mut().find(|(name, _)| *name == field) {
+            Some((_, messages)) => messages.push(message),
+            None => self.0.push((field, vec![message])),
+        }
+    }
+
+    /// The same with one message.
+    pub(crate) fn of(field: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        let mut errors = Self::default();
+        errors.add(field, message);
+        errors
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The messages of a field.
+    #[cfg(test)]
+    pub(crate) fn get(&self, field: &str) -> Vec<&str> {
+        let found = self.0.iter().find(|(name, _)| name == field);
+        found
+            .map(|(_, messages)| messages.iter().map(|text| &**text).collect())
+            .unwrap_or_default()
+    }
+}
+
+impl Serialize for Errors {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (field, messages) in &self.0 {
+            map.serialize_entry(field, messages)?;
+        }
+        map.end()
+    }
+}

@@ -1,0 +1,79 @@
+//! The HTTP server around the service: its socket, its bounds, and how its failure is heard of.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use salvo::conn::tcp::TcpAcceptor;
+use salvo::fuse::FuseConfig;
+use salvo::server::ServerHandle;
+use salvo::{Server, Service};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::app::AppError;
+use crate::config::ConfigError;
+
+/// How long a client may take to send a request's head, and between two pieces of its body.
+const HEAD: Duration = Duration::from_secs(10);
+const BODY: Duration = Duration::from_secs(20);
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// Listens, or says by its variable why not.
+pub(crate) fn listen(variable: &'static str, address: SocketAddr) -> Result<TcpListener, ConfigError> {
+    let listen = || {
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()
+        } else {
+            TcpSocket::new_v6()
+        }?;
+        socket.set_reuseaddr(true)?;
+        // Accepted connections inherit it: an answer of several packets must not wait for an acknowledgement.
+        socket.set_nodelay(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|error| ConfigError {
+        variable,
+        message: format!("cannot listen on {address}: {error}"),
+    })
+}
+
+/// Serves until the handle stops it.
+pub(crate) fn serve(
+    listener: TcpListener,
+    service: Service,
+    fail: Failing,
+) -> Result<(ServerHandle, JoinHandle<()>), AppError> {
+    let acceptor = TcpAcceptor::try_from(listener).map_err(AppError::Server)?;
+    let fuse = FuseConfig::default()
+        .with_http1_header_timeout(HEAD)
+        .with_request_body_timeout(BODY);
+    let server = Server::new(acceptor).fuse_config(fuse);
+    let handle = server.handle();
+    let task = tokio::spawn(async move {
+        if let Err(error) = server.try_serve(service).await {
+            fail.with(AppError::Server(error));
+        }
+    });
+    Ok((handle, task))
+}
+
+/// Tells the first failure of any task.
+#[derive(Clone)]
+pub(crate) struct Failing(Arc<Mutex<Option<oneshot::Sender<AppError>>>>);
+
+impl Failing {
+    pub(crate) fn new(sender: oneshot::Sender<AppError>) -> Self {
+        Self(Arc::new(Mutex::new(Some(sender))))
+    }
+
+    pub(crate) fn with(&self, error: AppError) {
+        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sender) = sender {
+            let _ = sender.send(error);
+        }
+    }
+}
