@@ -19,10 +19,7 @@ use super::retry::{ReasonBody, reason};
     impl_for = cancel_payout,
     operation_id = "cancel_payout",
     tag = "Payouts",
-    params(
-        ("id" = uuid::Uuid, Path, description = "The payout's id."),
-        ("If-Match" = Option<String>, Header, example = "\"3\"", description = "The `ETag` that is meant: refused with 412 when it is no longer the payout's."),
-    ),
+    params(headers::PayoutPath, headers::IfMatch),
     request_body = Option<ReasonBody>,
     responses((status = 200, description = "The payout, cancelled.", body = PayoutBody,
         headers(("ETag" = String, description = "The payout's version, for `If-Match`.")))),

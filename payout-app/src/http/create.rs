@@ -56,15 +56,22 @@ pub(crate) struct NewPayoutBody {
     impl_for = create_payout,
     operation_id = "create_payout",
     tag = "Payouts",
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 257, example = "order-7301",
-        description = "Your name for this request: 1 to 255 visible ASCII characters, quoted or bare. \
-            Kept for at least 30 days.")),
+    params(headers::KeyHeader),
     request_body = NewPayoutBody,
     responses((status = 201, description = "The payout, as it was stored.", body = PayoutBody,
         headers(
             ("Location" = String, description = "Where the payout is found."),
             ("ETag" = String, description = "The payout's version, for `If-Match`."),
-            ("Idempotent-Replayed" = Option<String>, description = "`true` when an earlier request under the key made it."),
+            ("Idempotent-Replayed" = String, description = "`true` when an earlier request under the key made it."),
+        ),
+        links(
+            ("get" = (operation_id = "get_payout", parameters(("id" = "$response.body#/id")))),
+            ("change" = (operation_id = "change_payout", parameters(("id" = "$response.body#/id")))),
+            ("replace" = (operation_id = "replace_payout", parameters(("id" = "$response.body#/id")))),
+            ("delete" = (operation_id = "delete_payout", parameters(("id" = "$response.body#/id")))),
+            ("cancel" = (operation_id = "cancel_payout", parameters(("id" = "$response.body#/id")))),
+            ("retry" = (operation_id = "retry_payout", parameters(("id" = "$response.body#/id")))),
+            ("events" = (operation_id = "list_events", parameters(("id" = "$response.body#/id")))),
         ))),
 )]
 #[handler]

@@ -17,10 +17,7 @@ use super::problem::Problem;
     impl_for = delete_payout,
     operation_id = "delete_payout",
     tag = "Payouts",
-    params(
-        ("id" = uuid::Uuid, Path, description = "The payout's id."),
-        ("If-Match" = Option<String>, Header, example = "\"3\"", description = "The `ETag` that is meant: refused with 412 when it is no longer the payout's."),
-    ),
+    params(headers::PayoutPath, headers::IfMatch),
     responses((status = 204, description = "It is gone.")),
 )]
 #[handler]

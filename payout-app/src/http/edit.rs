@@ -114,10 +114,7 @@ pub(crate) struct ReplacementBody {
     impl_for = change_payout,
     operation_id = "change_payout",
     tag = "Payouts",
-    params(
-        ("id" = uuid::Uuid, Path, description = "The payout's id."),
-        ("If-Match" = Option<String>, Header, example = "\"3\"", description = "The `ETag` that the change is made from: refused with 412 when it is no longer the payout's."),
-    ),
+    params(headers::PayoutPath, headers::IfMatch),
     request_body = ChangesBody,
     responses((status = 200, description = "The payout, as it is now.", body = PayoutBody,
         headers(("ETag" = String, description = "The payout's version, for `If-Match`.")))),
@@ -136,10 +133,7 @@ pub(crate) async fn change_payout(request: &mut Request, depot: &mut Depot) -> R
     impl_for = replace_payout,
     operation_id = "replace_payout",
     tag = "Payouts",
-    params(
-        ("id" = uuid::Uuid, Path, description = "The payout's id."),
-        ("If-Match" = Option<String>, Header, example = "\"3\"", description = "The `ETag` that the change is made from: refused with 412 when it is no longer the payout's."),
-    ),
+    params(headers::PayoutPath, headers::IfMatch),
     request_body = ReplacementBody,
     responses((status = 200, description = "The payout, as it is now.", body = PayoutBody,
         headers(("ETag" = String, description = "The payout's version, for `If-Match`.")))),

@@ -78,7 +78,7 @@ impl<'a> From<&'a Event> for EventBody<'a> {
     impl_for = list_events,
     operation_id = "list_events",
     tag = "Payouts",
-    params(("id" = uuid::Uuid, Path, description = "The payout's id.")),
+    params(headers::PayoutPath),
     responses((status = 200, description = "Every event.", body = EventsBody)),
 )]
 #[handler]

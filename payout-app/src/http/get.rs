@@ -16,7 +16,7 @@ use super::problem::Problem;
     impl_for = get_payout,
     operation_id = "get_payout",
     tag = "Payouts",
-    params(("id" = uuid::Uuid, Path, description = "The payout's id.")),
+    params(headers::PayoutPath),
     responses((status = 200, description = "The payout.", body = PayoutBody,
         headers(("ETag" = String, description = "The payout's version, for `If-Match`.")))),
 )]

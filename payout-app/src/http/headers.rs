@@ -5,8 +5,50 @@ use payout_core::payout::PayoutId;
 use salvo::Request;
 use salvo::http::HeaderMap;
 use salvo::http::header::IF_MATCH;
+use utoipa::IntoParams;
+use uuid::Uuid;
 
 use super::problem::{Errors, Kind, Problem};
+
+/// Which payout.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it describes what `payout_id` reads")]
+pub(super) struct PayoutPath {
+    /// The payout's id.
+    id: Uuid,
+}
+
+/// At which version.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it describes what `if_match` reads")]
+pub(super) struct IfMatch {
+    /// The `ETag` that the request means: it is refused with 412 when that is no longer the payout's.
+    #[param(
+        rename = "If-Match",
+        nullable = false,
+        pattern = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#,
+        example = "\"3\""
+    )]
+    if_match: Option<String>,
+}
+
+/// Under which name.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it describes what `idempotency_key` reads")]
+pub(super) struct KeyHeader {
+    /// Your name for this request, so that it can be repeated: 1 to 255 visible ASCII characters, also within double
+    /// quotes. Kept for at least 30 days.
+    #[param(
+        rename = "Idempotency-Key",
+        nullable = false,
+        pattern = "^[!-~]{1,255}$",
+        example = "order-7301"
+    )]
+    idempotency_key: Option<String>,
+}
 
 /// The `{id}` of the path.
 ///

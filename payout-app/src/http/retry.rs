@@ -37,17 +37,12 @@ pub(crate) struct ReasonBody {
     impl_for = retry_payout,
     operation_id = "retry_payout",
     tag = "Payouts",
-    params(
-        ("id" = uuid::Uuid, Path, description = "The payout's id."),
-        ("If-Match" = Option<String>, Header, example = "\"3\"", description = "The `ETag` that is meant: refused with 412 when it is no longer the payout's."),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 257, example = "retry-7301",
-            description = "Your name for this request: 1 to 255 visible ASCII characters, quoted or bare. Kept for at least 30 days."),
-    ),
+    params(headers::PayoutPath, headers::IfMatch, headers::KeyHeader),
     request_body = Option<ReasonBody>,
     responses((status = 202, description = "The payout, pending again.", body = PayoutBody,
         headers(
             ("ETag" = String, description = "The payout's version, for `If-Match`."),
-            ("Idempotent-Replayed" = Option<String>, description = "`true` when an earlier request under the key did it."),
+            ("Idempotent-Replayed" = String, description = "`true` when an earlier request under the key did it."),
         ))),
 )]
 #[handler]
