@@ -203,3 +203,88 @@ fn is(name: &str, value: &Value) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn document() -> Document {
+        let schema = json!({
+            "type": "object",
+            "required": ["id", "tags"],
+            "properties": {
+                "id": {"type": "string"},
+                "kind": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Kind"}]},
+                "tags": {"type": "array", "items": {"type": ["string", "null"]}},
+            },
+        });
+        let content = json!({"application/json": {"schema": schema}});
+        let get = json!({"responses": {"200": {"content": content}, "404": {}}});
+        Document::new(json!({
+            "paths": {"/things/{id}/": {"get": get}},
+            "components": {"schemas": {"Kind": {"type": "string", "enum": ["big", "small"]}}},
+        }))
+    }
+
+    fn observed(method: &str, path: &str, status: u16) -> Observed {
+        (method.to_owned(), path.to_owned(), status)
+    }
+
+    fn panics(check: impl FnOnce()) -> bool {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(check)).is_err()
+    }
+
+    #[test]
+    fn a_status_that_is_not_documented_is_noticed() {
+        let document = document();
+        for (method, path, status) in [
+            ("GET", "/things/1", 200),
+            ("HEAD", "/things/1/", 404),
+            ("PUT", "/things/1", 405),
+        ] {
+            document.check(&observed(method, path, status));
+        }
+        for (method, path, status) in [
+            ("GET", "/things/1", 500),
+            ("PUT", "/things/1", 200),
+            ("GET", "/other", 200),
+        ] {
+            assert!(
+                panics(|| document.check(&observed(method, path, status))),
+                "{method} {path} {status}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_body_that_does_not_fit_its_schema_is_noticed() {
+        let document = document();
+        let check = |value: Value| {
+            let body = value.to_string();
+            document.check_body(
+                &observed("GET", "/things/1", 200),
+                "application/json",
+                body.as_bytes(),
+            );
+        };
+        check(json!({"id": "1", "tags": ["a", null], "kind": "big"}));
+        check(json!({"id": "1", "tags": [], "kind": null}));
+        for wrong in [
+            json!([]),
+            json!({"id": "1"}),
+            json!({"id": 1, "tags": []}),
+            json!({"id": "1", "tags": [1]}),
+            json!({"id": "1", "tags": [], "kind": "huge"}),
+            json!({"id": "1", "tags": [], "more": 1}),
+        ] {
+            assert!(panics(|| check(wrong.clone())), "{wrong}");
+        }
+        assert!(panics(|| document.check_body(
+            &observed("GET", "/things/1", 200),
+            "text/html",
+            b"x"
+        )));
+    }
+}

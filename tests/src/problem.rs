@@ -120,3 +120,50 @@ fn errors(value: &Value) -> BTreeMap<String, Vec<String>> {
     }
     errors
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn is_well_formed(change: impl FnOnce(&mut Value)) -> bool {
+        let mut value = json!({
+            "type": "urn:x:y", "title": "T", "status": 400, "detail": "D", "instance": "/a", "request_id": "r",
+            "errors": {"field": ["message"]},
+        });
+        change(&mut value);
+        let body = value.to_string();
+        let read = || Problem::read(400, Some("application/problem+json"), "/a?b=c", body.as_bytes());
+        std::panic::catch_unwind(read).is_ok()
+    }
+
+    #[test]
+    fn whatever_a_problem_lacks_or_has_too_much_is_noticed() {
+        assert!(is_well_formed(|_| ()));
+        for member in &MEMBERS[..6] {
+            assert!(!is_well_formed(|value| value[*member] = json!("")), "{member}");
+            assert!(
+                !is_well_formed(|value| drop(value.as_object_mut().unwrap().remove(*member))),
+                "{member}"
+            );
+        }
+        for errors in [
+            json!({}),
+            json!([]),
+            json!({"field": []}),
+            json!({"field": "message"}),
+            json!({"field": [""]}),
+        ] {
+            assert!(
+                !is_well_formed(|value| value["errors"] = errors.clone()),
+                "{errors}"
+            );
+        }
+        assert!(!is_well_formed(|value| value["more"] = json!(1)));
+        assert!(!is_well_formed(|value| value["status"] = json!(404)));
+        assert!(!is_well_formed(
+            |value| value["detail"] = json!("called `x` at src/lib.rs:7")
+        ));
+    }
+}

@@ -20,6 +20,7 @@ on_each_backend!(
     of_many_racing_requests_one_makes_the_payout,
     of_requests_racing_through_two_servers_one_makes_the_payout,
     a_retry_under_a_key_is_made_once,
+    of_many_racing_retries_one_is_made,
     a_refused_retry_stores_nothing,
     a_key_of_a_create_is_none_for_a_retry,
 );
@@ -238,6 +239,41 @@ async fn a_retry_under_a_key_is_made_once(backend: Backend) {
         .header("idempotency-key", "again")
         .json(json!({"reason": "another"}));
     call.await.problem(422);
+}
+
+async fn of_many_racing_retries_one_is_made(backend: Backend) {
+    let mut app = declining(backend).await;
+    let (path, other) = (State::Failed.payout(&app).await, State::Failed.payout(&app).await);
+    // Nobody takes them up again.
+    assert!(app.process().terminate().await.success());
+    let app = app.launch().serve().await;
+    let (retry, keyless) = (format!("{path}retry/"), format!("{other}retry/"));
+    let racing = (0..32).map(|_| app.post(&retry).header("idempotency-key", "k").into_future());
+    let without_key = (0..32).map(|_| app.post(&keyless).into_future());
+    let (replies, others) = tokio::join!(
+        futures::future::join_all(racing),
+        futures::future::join_all(without_key)
+    );
+    let made: Vec<_> = replies.iter().filter(|reply| reply.status == 202).collect();
+    assert!(made.iter().all(|reply| reply.body == made[0].body));
+    let fresh = made
+        .iter()
+        .filter(|reply| reply.header("idempotent-replayed").is_none());
+    assert_eq!(fresh.count(), 1);
+    assert_eq!(
+        others.iter().filter(|reply| reply.status == 202).count(),
+        1,
+        "without a key nobody is answered twice"
+    );
+    for reply in replies.iter().chain(&others).filter(|reply| reply.status != 202) {
+        reply.problem(409);
+    }
+    for path in [path, other] {
+        assert_eq!(
+            app.events(&path).await,
+            ["created", "claimed", "failed", "retried"]
+        );
+    }
 }
 
 async fn a_refused_retry_stores_nothing(backend: Backend) {
