@@ -232,6 +232,10 @@ fn each_wrong_setting_is_one_line_that_names_the_variable() {
             "PAYOUT_LOG: \"payout=loud\" is not a log filter: use error, warn, info, debug or trace, or by module such as info,payout_core=debug",
         ),
         (
+            &["--log=inof"],
+            "PAYOUT_LOG: \"inof\" is not a log filter: use error, warn, info, debug or trace, or by module such as info,payout_core=debug",
+        ),
+        (
             &["--log-format=xml"],
             "PAYOUT_LOG_FORMAT: \"xml\" is not pretty or json",
         ),

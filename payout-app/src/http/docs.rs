@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use utoipa_swagger_ui::Config;
 
 use super::problem::Problem;
-use super::routes::Route;
+use super::routes::leaves;
 
 /// Relative, so that the pages also work behind a proxy that adds to the path.
 const SCHEMA: &str = "../schema/?format=json";
@@ -68,11 +68,12 @@ static SWAGGER: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
 
 /// Adds the pages. They are no part of the API, and so not of its document.
 pub(super) fn add(router: Router) -> Router {
-    let swagger_page: Arc<dyn Handler> = Arc::new(swagger_ui);
-    let redoc_page: Arc<dyn Handler> = Arc::new(redoc);
+    let page = |path: &str, handler: Arc<dyn Handler>| {
+        Router::with_path(path).append(&mut leaves(&Method::GET, &handler))
+    };
     router
-        .route("/api/docs/{**file}", Method::GET, &swagger_page)
-        .route("/api/redoc/{**file}", Method::GET, &redoc_page)
+        .push(page("api/docs/{**file}", Arc::new(swagger_ui)))
+        .push(page("api/redoc/{**file}", Arc::new(redoc)))
 }
 
 /// One file of a page.

@@ -12,14 +12,15 @@ use super::document;
 
 /// The routes so far, and what is said of them.
 pub(super) struct Routes {
-    router: Router,
+    /// By path, in the order in which they are tried.
+    paths: Vec<(String, Router)>,
     document: OpenApi,
 }
 
 impl Routes {
     pub(super) fn new() -> Self {
         Self {
-            router: Router::new(),
+            paths: Vec::new(),
             document: document::empty(),
         }
     }
@@ -38,15 +39,42 @@ impl Routes {
                 .tags(Some(H::tags()))
                 .build();
             document::add(&mut self.document, &path, &method, operation, schemas, problems);
-            self.router = self.router.route(&path, http_method(&method), &handler);
+            self.route(&path, &method, &handler);
         }
         self
     }
 
+    /// One router for each path: its text is compared once for all its methods.
+    fn route(&mut self, path: &str, method: &HttpMethod, handler: &Arc<dyn Handler>) {
+        let path = path.trim_matches('/');
+        let mut leaves = leaves(&http_method(method), handler);
+        match self.paths.iter_mut().find(|(known, _)| known == path) {
+            Some((_, router)) => router.routers.append(&mut leaves),
+            None => self
+                .paths
+                .push((path.to_owned(), Router::with_path(path).append(&mut leaves))),
+        }
+    }
+
     /// The router, and the document as it is served.
     pub(super) fn finish(self) -> (Router, OpenApi) {
-        (self.router, self.document)
+        let mut routers: Vec<Router> = self.paths.into_iter().map(|(_, router)| router).collect();
+        (Router::new().append(&mut routers), self.document)
     }
+}
+
+/// A handler for one method. With a GET comes its HEAD, which salvo does not route by itself.
+pub(super) fn leaves(method: &Method, handler: &Arc<dyn Handler>) -> Vec<Router> {
+    let mut methods = vec![method.clone()];
+    if method == Method::GET {
+        methods.push(Method::HEAD);
+    }
+    let leaf = |method| {
+        let mut leaf = Router::new().filter(MethodFilter::new(method));
+        leaf.goal = Some(handler.clone());
+        leaf
+    };
+    methods.into_iter().map(leaf).collect()
 }
 
 fn http_method(method: &HttpMethod) -> Method {
@@ -60,40 +88,4 @@ fn http_method(method: &HttpMethod) -> Method {
         HttpMethod::Patch => Method::PATCH,
         HttpMethod::Trace => Method::TRACE,
     }
-}
-
-/// Puts a handler at a path.
-pub(super) trait Route: Sized {
-    /// With a GET comes its HEAD: salvo leaves the body away, but does not route it by itself.
-    fn route(self, path: &str, method: Method, handler: &Arc<dyn Handler>) -> Self;
-}
-
-impl Route for Router {
-    fn route(mut self, path: &str, method: Method, handler: &Arc<dyn Handler>) -> Self {
-        let mut leaves = vec![leaf(method.clone(), handler)];
-        if method == Method::GET {
-            leaves.push(leaf(Method::HEAD, handler));
-        }
-        // One child for each path: its text is compared once for all its methods.
-        let node = path.trim_matches('/');
-        let info = Router::with_path(node)
-            .filters
-            .first()
-            .map(|filter| format!("{filter:?}"));
-        let found = self
-            .routers
-            .iter_mut()
-            .find(|child| child.filters.first().map(|filter| format!("{filter:?}")) == info);
-        match found {
-            Some(child) => child.routers.extend(leaves),
-            None => self.routers.push(Router::with_path(node).append(&mut leaves)),
-        }
-        self
-    }
-}
-
-fn leaf(method: Method, handler: &Arc<dyn Handler>) -> Router {
-    let mut leaf = Router::new().filter(MethodFilter::new(method));
-    leaf.goal = Some(handler.clone());
-    leaf
 }
