@@ -21,6 +21,8 @@ on_each_backend!(
     line_breaks_of_a_description_are_kept,
     any_script_is_kept,
     json_may_come_under_each_of_its_names,
+    a_body_may_come_in_pieces,
+    an_id_may_be_given_in_any_case,
 );
 
 async fn a_new_payout_is_answered_whole(backend: Backend) {
@@ -193,4 +195,38 @@ async fn json_may_come_under_each_of_its_names(backend: Backend) {
             .bytes(payout().to_string());
         let _ = call.await.expect(201);
     }
+}
+
+async fn a_body_may_come_in_pieces(backend: Backend) {
+    let app = serving(backend).await;
+    let body = payout().to_string();
+    let (one, other) = body.split_at(body.len() / 2);
+    let head =
+        "POST /api/payouts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n";
+    let chunks = format!(
+        "{:x}\r\n{one}\r\n{:x}\r\n{other}\r\n0\r\n\r\n",
+        one.len(),
+        other.len()
+    );
+    let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n{chunks}");
+    assert_eq!(
+        payout_tests::raw::send(app.port(), chunked.as_bytes())
+            .await
+            .status,
+        201
+    );
+    let waiting = format!(
+        "{head}Expect: 100-continue\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let reply = payout_tests::raw::send(app.port(), waiting.as_bytes()).await;
+    assert!(matches!(reply.status, 100 | 201), "{reply:?}");
+    assert_eq!(app.payout(PAYOUTS).await["count"], 2);
+}
+
+async fn an_id_may_be_given_in_any_case(backend: Backend) {
+    let app = serving(backend).await;
+    let created = app.create(payout()).await;
+    let id = created["id"].as_str().unwrap().to_uppercase();
+    assert_eq!(app.payout(&format!("{PAYOUTS}{id}/")).await, created);
 }

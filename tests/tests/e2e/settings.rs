@@ -81,6 +81,47 @@ async fn each_wrong_setting_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn settings_of_what_is_chosen_are_refused_by_name() {
+    let launch = launch(Backend::Sqlite).await;
+    for command in ["run", "serve", "worker"] {
+        refused(
+            &launch.clone().set("PAYOUT_METRICS_BIND", "here"),
+            &[command],
+            "PAYOUT_METRICS_BIND",
+        )
+        .await;
+        refused(
+            &launch.clone().set("PAYOUT_SWEEP_MS", "often"),
+            &[command],
+            "PAYOUT_SWEEP_MS",
+        )
+        .await;
+    }
+    let redis = launch
+        .clone()
+        .set("REDIS_URL", "redis://127.0.0.1:9")
+        .set("PAYOUT_REDIS_PREFIX", "a b");
+    refused(&redis, &["run"], "PAYOUT_REDIS_PREFIX").await;
+    refused(
+        &launch.clone().set("DATABASE_URL", "nowhere"),
+        &["migrate"],
+        "DATABASE_URL",
+    )
+    .await;
+    // A database that can never be there is a wrong setting as well, and nothing to wait for.
+    let unreachable = launch.set("DATABASE_URL", "sqlite:///nothing/is/here/payouts.db");
+    for command in ["run", "serve", "worker", "migrate"] {
+        let mut process = unreachable.finish(&[command]).await;
+        assert!(!process.ended().unwrap().success(), "{command}");
+        assert!(
+            process.log().contains("DATABASE_URL") || process.log().contains("/nothing/is/here"),
+            "{}",
+            process.log()
+        );
+    }
+}
+
+#[tokio::test]
 async fn contradictions_are_refused_by_name() {
     let launch = launch(Backend::Sqlite).await;
     let slow = launch
