@@ -10,8 +10,10 @@ use payout_core::Timestamp;
 use payout_core::contract::build;
 use payout_core::idempotency::StoredAnswer;
 use payout_core::payout::{Payout, StepError};
-use payout_core::ports::{Insertion, MockJobQueue, MockPayoutRepository, RepositoryError, System};
-use payout_core::service::{EditRequest, Payouts, ServiceError, Step};
+use payout_core::ports::{
+    Count, Filter, Insertion, MockJobQueue, MockPayoutRepository, Order, Position, RepositoryError, System,
+};
+use payout_core::service::{CountMode, EditRequest, PageRequest, Payouts, ServiceError, Step};
 
 fn service(repository: MockPayoutRepository) -> Payouts {
     let mut queue = MockJobQueue::new();
@@ -333,4 +335,34 @@ async fn a_retry_of_what_has_not_failed_is_an_illegal_step() {
         .retry(build::fresh_id(), None, None, build::client())
         .await;
     assert!(matches!(refused, Err(ServiceError::Step(StepError::Illegal(_)))));
+}
+
+fn first_page() -> PageRequest {
+    PageRequest {
+        filter: Filter::default(),
+        order: Order::default(),
+        position: Position::Offset(0),
+        size: 20,
+        count: CountMode::Bounded,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_too_long_to_count_is_counted_once_in_a_while_and_a_short_one_every_time() {
+    for (exact, counts) in [(false, 2), (true, 3)] {
+        let mut repository = MockPayoutRepository::new();
+        repository.expect_list().returning(|_| Ok(vec![]));
+        repository
+            .expect_count()
+            .times(counts)
+            .returning(move |_, _| Ok(Count { count: 10_000, exact }));
+        let service = service(repository);
+        for pause_secs in [0, 1, 3] {
+            tokio::time::sleep(Duration::from_secs(pause_secs)).await;
+            assert_eq!(
+                service.list(&first_page()).await.unwrap().count,
+                Count { count: 10_000, exact }
+            );
+        }
+    }
 }

@@ -73,7 +73,7 @@ pub enum Settled {
 }
 
 /// Which payouts a list or a count is about. Deleted ones never are.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Filter {
     /// Any of these; all when empty.
     pub statuses: Vec<Status>,
@@ -90,7 +90,7 @@ pub struct Filter {
 }
 
 /// Matches a payout whose account is exactly this text, or whose recipient's name begins with it in any case.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Search(String);
 
 impl Search {

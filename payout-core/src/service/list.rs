@@ -1,7 +1,7 @@
 //! Pages of payouts.
 
 use crate::payout::Payout;
-use crate::ports::{Count, Cursor, Filter, ListQuery, Order, Position};
+use crate::ports::{Count, Cursor, Filter, ListQuery, Order, Position, RepositoryError};
 use crate::service::{Payouts, ServiceError};
 
 /// How far a list counts what it has.
@@ -57,14 +57,15 @@ impl Payouts {
             position: request.position,
             limit: request.size.saturating_add(1),
         };
-        let at_most = match request.count {
-            CountMode::Bounded => Some(Self::COUNTED_EXACTLY),
-            CountMode::Exact => None,
+        let (mut payouts, count) = match request.count {
+            CountMode::Bounded => {
+                tokio::try_join!(self.repository.list(&query), self.bounded_count(&request.filter))?
+            }
+            CountMode::Exact => tokio::try_join!(
+                self.repository.list(&query),
+                self.repository.count(&request.filter, None)
+            )?,
         };
-        let (mut payouts, count) = tokio::try_join!(
-            self.repository.list(&query),
-            self.repository.count(&request.filter, at_most)
-        )?;
 
         // One more than asked tells whether there is more in the direction of travel.
         let more = payouts.len() > request.size as usize;
@@ -87,6 +88,16 @@ impl Payouts {
             next,
             previous,
         })
+    }
+
+    async fn bounded_count(&self, filter: &Filter) -> Result<Count, RepositoryError> {
+        let now = self.ambient.monotonic();
+        if let Some(count) = self.counted.recall(filter, now) {
+            return Ok(count);
+        }
+        let count = self.repository.count(filter, Some(Self::COUNTED_EXACTLY)).await?;
+        self.counted.remember(filter, count, now);
+        Ok(count)
     }
 }
 

@@ -2,13 +2,14 @@
 //!
 //! - `create` gathers concurrent creates into batches (`intake`), each caller still getting its own answer.
 //! - `change` makes a person's steps.
-//! - `list` reads pages.
+//! - `list` reads pages, and `counted` remembers which lists are too long to be counted.
 //! - `hints` tells the queue, best effort, after the write.
 //! - `in_flight` refuses a second request under an idempotency key whose first is still running.
 //!
 //! Every write runs in a task of its own: a client that disconnects cannot cancel it half way.
 
 mod change;
+mod counted;
 mod create;
 mod hints;
 mod in_flight;
@@ -83,6 +84,7 @@ pub struct Payouts {
     intake: intake::Intake,
     hints: hints::Hints,
     in_flight: in_flight::InFlight,
+    counted: counted::Counted,
 }
 
 impl Payouts {
@@ -110,6 +112,7 @@ impl Payouts {
             ambient,
             hints,
             in_flight: in_flight::InFlight::default(),
+            counted: counted::Counted::default(),
         }
     }
 
