@@ -9,6 +9,8 @@
 mod support;
 
 mod amounts;
+mod bodies;
+mod counts;
 mod create;
 mod docs_pages;
 mod edit;
@@ -25,5 +27,6 @@ mod provider;
 mod refusals;
 mod schema;
 mod settings;
+mod settings_in_force;
 mod steps;
 mod takeover;

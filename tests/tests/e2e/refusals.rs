@@ -15,11 +15,8 @@ on_each_backend!(
     a_currency_that_is_none_is_refused,
     unknown_and_read_only_fields_are_refused_by_name,
     a_new_payout_may_not_have_another_status,
-    a_body_that_is_no_json_object_is_refused,
     a_name_given_twice_is_refused,
     text_that_cannot_be_stored_is_refused,
-    a_large_body_is_refused,
-    a_body_of_another_type_is_refused,
     an_edit_refuses_what_a_create_refuses,
 );
 
@@ -32,7 +29,7 @@ async fn refused(app: &App, body: &Value, fields: &[&str]) {
     nothing_stored(app).await;
 }
 
-async fn nothing_stored(app: &App) {
+pub(crate) async fn nothing_stored(app: &App) {
     assert_eq!(app.payout(PAYOUTS).await["count"], 0);
 }
 
@@ -159,41 +156,6 @@ async fn a_new_payout_may_not_have_another_status(backend: Backend) {
     }
 }
 
-async fn a_body_that_is_no_json_object_is_refused(backend: Backend) {
-    let app = serving(backend).await;
-    for body in [
-        "",
-        " ",
-        "{",
-        "{\"amount\": 1",
-        "{\"amount\": }",
-        "{'amount': 1}",
-        "{\"amount\": 1,}",
-        "{}x",
-        "[]",
-        "[{}]",
-        "null",
-        "true",
-        "1",
-        "\"text\"",
-        "amount=1&currency=USD",
-        "\u{feff}{}",
-    ] {
-        let problem = app.post(PAYOUTS).text(body).await.problem(400);
-        assert!(problem.errors.is_empty(), "{body}: {problem:?}");
-    }
-    let deep = format!("{{\"amount\": {}1{}}}", "[".repeat(20_000), "]".repeat(20_000));
-    app.post(PAYOUTS).text(deep).await.problem(400);
-    let latin1 = payout().to_string().replace("Invoice", "X").into_bytes();
-    let latin1 = latin1
-        .into_iter()
-        .map(|byte| if byte == b'X' { 0xe9 } else { byte })
-        .collect::<Vec<u8>>();
-    app.post(PAYOUTS).text(latin1).await.problem(400);
-    app.post(PAYOUTS).await.problem(400);
-    nothing_stored(&app).await;
-}
-
 async fn a_name_given_twice_is_refused(backend: Backend) {
     let app = serving(backend).await;
     let body = payout().to_string().replacen('{', "{\"amount\": \"1.00\", ", 1);
@@ -213,54 +175,6 @@ async fn text_that_cannot_be_stored_is_refused(backend: Backend) {
             .replace("LONE", "a\\ud800b");
         assert_eq!(app.post(PAYOUTS).text(lone).await.problem(400).fields(), [field]);
     }
-    nothing_stored(&app).await;
-}
-
-async fn a_large_body_is_refused(backend: Backend) {
-    let app = serving(backend).await;
-    let large = payout_with("description", "x".repeat(1024 * 1024));
-    let path = path_of(&app.create(payout()).await);
-    for call in [
-        app.post(PAYOUTS),
-        app.put(&path),
-        app.patch(&path),
-        app.post(&format!("{path}retry/")),
-    ] {
-        call.json(&large).await.problem(413);
-    }
-    // A chunked body does not say how long it is.
-    let head = format!(
-        "POST {PAYOUTS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n\
-         Transfer-Encoding: chunked\r\n\r\n"
-    );
-    let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
-    let reply =
-        payout_tests::raw::send(app.port(), (head + &chunk.repeat(16) + "0\r\n\r\n").as_bytes()).await;
-    assert_eq!(reply.status, 413);
-    reply.problem(PAYOUTS);
-    assert_eq!(app.payout(PAYOUTS).await["count"], 1);
-}
-
-async fn a_body_of_another_type_is_refused(backend: Backend) {
-    let app = serving(backend).await;
-    for name in [
-        "text/plain",
-        "application/x-www-form-urlencoded",
-        "multipart/form-data; boundary=x",
-        "application/xml",
-        "text/json",
-        "application/json; charset=latin1",
-        "application/jsonp",
-        "json",
-        "*/*",
-    ] {
-        app.post(PAYOUTS)
-            .header("content-type", name)
-            .bytes(payout().to_string())
-            .await
-            .problem(415);
-    }
-    app.post(PAYOUTS).bytes(payout().to_string()).await.problem(415);
     nothing_stored(&app).await;
 }
 
