@@ -5,6 +5,7 @@
 pub(crate) struct Chance(u64);
 
 impl Chance {
+    #[cfg(test)]
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }

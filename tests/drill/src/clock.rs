@@ -16,3 +16,8 @@ pub(crate) fn now() -> Time {
 pub(crate) fn between(earlier: Time, later: Time) -> Duration {
     (later - earlier).to_std().unwrap_or_default()
 }
+
+#[expect(clippy::disallowed_methods, reason = "the drill's deadlines are real")]
+pub(crate) fn instant() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}

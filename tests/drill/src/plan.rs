@@ -109,6 +109,9 @@ pub(crate) struct Planned {
     pub(crate) fault: Fault,
 }
 
+/// Draws the nth fault of a kind.
+type Draw = fn(&Settings, &mut Chance, u64) -> Fault;
+
 /// Calm around a window without Redis, so that its pickup times mean something.
 const CALM: Duration = Duration::from_secs(2);
 
@@ -118,27 +121,38 @@ pub(crate) fn plan(settings: &Settings) -> Vec<Planned> {
     let windows = without_redis(settings);
     let mut planned: Vec<Planned> = windows
         .iter()
-        .map(|at| Planned { at: *at, fault: Fault::RedisGone(settings.without_redis_for) })
+        .map(|at| Planned {
+            at: *at,
+            fault: Fault::RedisGone(settings.without_redis_for),
+        })
         .collect();
     let rates = &settings.rates;
-    let kinds: [(u64, fn(&Settings, &mut Chance) -> Fault); 8] = [
+    let kinds: [(u64, Draw); 8] = [
         (rates.freezes, freeze),
         (rates.kills, kill),
-        (rates.redis_flushes, |_, _| Fault::RedisFlush),
-        (rates.redis_restarts, |_, chance| Fault::RedisRestart(ms(chance, 100, 2500))),
-        (rates.postgres_crashes, |_, chance| Fault::PostgresCrash(ms(chance, 0, 1500))),
-        (rates.postgres_terminations, |_, chance| {
+        (rates.redis_flushes, |_, _, _| Fault::RedisFlush),
+        (rates.redis_restarts, |_, chance, _| {
+            Fault::RedisRestart(ms(chance, 100, 2500))
+        }),
+        (rates.postgres_crashes, |_, chance, _| {
+            Fault::PostgresCrash(ms(chance, 0, 1500))
+        }),
+        (rates.postgres_terminations, |_, chance, _| {
             Fault::PostgresTerminate(1 + chance.index(8))
         }),
         (rates.proxy_faults, weather),
-        (rates.provider_absences, |_, chance| Fault::ProviderAway(ms(chance, 500, 2000))),
+        (rates.provider_absences, |_, chance, _| {
+            Fault::ProviderAway(ms(chance, 500, 2000))
+        }),
     ];
     for (count, draw) in kinds {
         for nth in 0..count {
-            // A few draws find a place; the last is taken as it is, so that the counts are what was asked for.
+            // Some draws find a place, nearby or anywhere; the last is taken as it is, so that the counts are what was
+            // asked for.
             let mut found = None;
-            for _ in 0..200 {
-                let fault = draw(settings, &mut chance);
+            for draws in 0..400 {
+                let fault = draw(settings, &mut chance, nth);
+                let (nth, count) = if draws < 100 { (nth, count) } else { (0, 1) };
                 let at = spread(settings, nth, count, &mut chance);
                 found = Some(Planned { at, fault });
                 if fits(&planned, at, &fault, settings) {
@@ -163,7 +177,9 @@ fn spread(settings: &Settings, nth: u64, count: u64, chance: &mut Chance) -> Dur
 /// When the windows without Redis begin: evenly over the time, not at its ends.
 fn without_redis(settings: &Settings) -> Vec<Duration> {
     let count = u32::try_from(settings.rates.without_redis).unwrap_or(1);
-    (1..=count).map(|nth| settings.faults_for * nth / (count + 1)).collect()
+    (1..=count)
+        .map(|nth| settings.faults_for * nth / (count + 1))
+        .collect()
 }
 
 /// Whether a fault can strike then: outside calm windows, and not at a process that is frozen, or a server that is down.
@@ -177,13 +193,16 @@ fn fits(planned: &[Planned], at: Duration, fault: &Fault, settings: &Settings) -
         let meets = at <= over && other.at <= end;
         match (fault, &other.fault) {
             (_, Fault::RedisGone(_)) => at > over || end + CALM < other.at,
-            (Fault::Kill(role, place) | Fault::Freeze(role, place, _), Fault::Freeze(other_role, other_place, _)) => {
-                !meets || role != other_role || place != other_place
-            }
             (
-                Fault::RedisFlush | Fault::RedisRestart(_),
-                Fault::RedisFlush | Fault::RedisRestart(_),
-            )
+                Fault::Kill(role, place) | Fault::Freeze(role, place, _),
+                Fault::Freeze(other_role, other_place, _),
+            ) => !meets || role != other_role || place != other_place,
+            // After a flush, the time until work goes on is measured: the database must be there.
+            (Fault::RedisFlush, Fault::PostgresCrash(_) | Fault::Weather(Line::Postgres, ..))
+            | (Fault::PostgresCrash(_) | Fault::Weather(Line::Postgres, ..), Fault::RedisFlush) => {
+                at > over + CALM || end + CALM < other.at
+            }
+            (Fault::RedisFlush | Fault::RedisRestart(_), Fault::RedisFlush | Fault::RedisRestart(_))
             | (Fault::PostgresCrash(_), Fault::PostgresCrash(_))
             | (Fault::ProviderAway(_), Fault::ProviderAway(_)) => !meets,
             (Fault::PostgresTerminate(_), Fault::PostgresCrash(_)) => !meets,
@@ -211,7 +230,7 @@ fn ms(chance: &mut Chance, low: u64, high: u64) -> Duration {
     Duration::from_millis(chance.between(low, high))
 }
 
-fn kill(settings: &Settings, chance: &mut Chance) -> Fault {
+fn kill(settings: &Settings, chance: &mut Chance, _: u64) -> Fault {
     // Most of the protocol is in the worker.
     if chance.permille(200) {
         Fault::Kill(Role::Serve, chance.index(settings.servers))
@@ -220,7 +239,7 @@ fn kill(settings: &Settings, chance: &mut Chance) -> Fault {
     }
 }
 
-fn freeze(settings: &Settings, chance: &mut Chance) -> Fault {
+fn freeze(settings: &Settings, chance: &mut Chance, _: u64) -> Fault {
     if chance.permille(100) {
         return Fault::Freeze(Role::Serve, chance.index(settings.servers), ms(chance, 500, 6000));
     }
@@ -229,17 +248,17 @@ fn freeze(settings: &Settings, chance: &mut Chance) -> Fault {
     Fault::Freeze(Role::Worker, chance.index(settings.workers), length)
 }
 
-fn weather(_: &Settings, chance: &mut Chance) -> Fault {
-    let line = if chance.permille(250) { Line::Redis } else { Line::Postgres };
-    let (lose, halve, drop) = (chance.between(50, 300), chance.between(20, 150), chance.between(20, 150));
-    let weather = chance.weighed(&[
-        (15, Weather::Delay(chance.clone().between(20, 400))),
-        (10, Weather::Stall),
-        (15, Weather::Cut),
-        (30, Weather::LoseAnswers(lose)),
-        (15, Weather::HalveAnswers(halve)),
-        (15, Weather::LoseRequests(drop)),
-    ]);
+/// In turn, so that a short run has some of each.
+fn weather(_: &Settings, chance: &mut Chance, nth: u64) -> Fault {
+    let line = if nth % 4 == 3 { Line::Redis } else { Line::Postgres };
+    let weather = match (nth + nth / 4) % 7 {
+        0 | 4 => Weather::LoseAnswers(chance.between(50, 300)),
+        1 => Weather::Cut,
+        2 => Weather::HalveAnswers(chance.between(20, 150)),
+        3 => Weather::Stall,
+        5 => Weather::LoseRequests(chance.between(20, 150)),
+        _ => Weather::Delay(chance.between(20, 400)),
+    };
     let length = match weather {
         Weather::Cut => Duration::ZERO,
         Weather::Stall => ms(chance, 300, 2500),
@@ -282,7 +301,10 @@ mod tests {
             assert!(count(&plan, |fault| matches!(fault, Fault::Freeze(Role::Worker, ..))) >= 50);
             assert!(count(&plan, |fault| matches!(fault, Fault::Freeze(..))) >= 60);
             let redis = |fault: &Fault| {
-                matches!(fault, Fault::RedisFlush | Fault::RedisRestart(_) | Fault::RedisGone(_))
+                matches!(
+                    fault,
+                    Fault::RedisFlush | Fault::RedisRestart(_) | Fault::RedisGone(_)
+                )
             };
             assert!(count(&plan, redis) >= 20);
             assert!(count(&plan, |fault| matches!(fault, Fault::PostgresCrash(_))) >= 10);
@@ -296,7 +318,9 @@ mod tests {
         let mut misfits = 0;
         for planned in &plan {
             let others: Vec<Planned> = plan.iter().filter(|other| *other != planned).copied().collect();
-            if matches!(planned.fault, Fault::Kill(..)) && !fits(&others, planned.at, &planned.fault, &settings) {
+            if matches!(planned.fault, Fault::Kill(..))
+                && !fits(&others, planned.at, &planned.fault, &settings)
+            {
                 misfits += 1;
             }
             if let Fault::Freeze(Role::Worker, _, length) = planned.fault {

@@ -107,13 +107,15 @@ impl Settings {
             }
         };
         let total = arguments.seconds.unwrap_or(if long { 1800 } else { 120 });
-        let faults = total.saturating_sub(timing.settling().as_secs() + OVERHEAD).max(20);
+        let faults = total
+            .saturating_sub(timing.settling().as_secs() + OVERHEAD)
+            .max(20);
         // So many in a thousand seconds, but at least one each.
         let often = |rate: u64| (faults * rate / 1000).max(1);
         let rates = if long {
             Rates {
-                kills: often(210),
-                freezes: often(42),
+                kills: often(220),
+                freezes: often(48),
                 redis_flushes: often(10),
                 redis_restarts: often(8),
                 postgres_crashes: often(8),
@@ -154,6 +156,10 @@ impl Timing {
     /// Within this after the last fault, every payout must be final or in review: the last claim's lease, the longest wait
     /// that it can end in, and a margin.
     pub(crate) fn settling(&self) -> Duration {
-        self.lease + self.backoff_cap.max(LONGEST_RETRY_AFTER) + self.sweep * 2 + self.call_timeout * 2 + Duration::from_secs(5)
+        self.lease
+            + self.backoff_cap.max(LONGEST_RETRY_AFTER)
+            + self.sweep * 2
+            + self.call_timeout * 2
+            + Duration::from_secs(5)
     }
 }
