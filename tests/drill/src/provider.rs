@@ -1,0 +1,292 @@
+//! A payment provider by the provider contract, whose temper is the seed's. Speaks just enough HTTP/1.1 to misbehave in it.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::Outcome;
+use crate::ledger::{Act, CLOSED, Instruction, Ledger, Standing};
+use crate::settings::Timing;
+use crate::temper::{self, Manner, Mood};
+
+pub(crate) struct Provider {
+    pub(crate) ledger: Ledger,
+    port: u16,
+    shared: Arc<Shared>,
+    open: watch::Sender<bool>,
+}
+
+struct Shared {
+    ledger: Ledger,
+    seed: u64,
+    timing: Timing,
+    calm: AtomicBool,
+    /// How often each key was submitted and looked up, and what the payout under it is called.
+    seen: Mutex<HashMap<String, Seen>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    name: String,
+    submissions: u32,
+    look_ups: u32,
+}
+
+impl Provider {
+    pub(crate) async fn start(port: u16, seed: u64, timing: Timing, ledger: Ledger) -> Outcome<Self> {
+        let shared = Arc::new(Shared {
+            ledger: ledger.clone(),
+            seed,
+            timing,
+            calm: AtomicBool::new(false),
+            seen: Mutex::default(),
+        });
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let (open, opened) = watch::channel(true);
+        tokio::spawn(listen(listener, shared.clone(), opened));
+        Ok(Self {
+            ledger,
+            port,
+            shared,
+            open,
+        })
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// From now on it answers by the contract, at once.
+    pub(crate) fn calm_down(&self) {
+        self.shared.calm.store(true, Ordering::Relaxed);
+    }
+
+    /// Refuses connections for a while, and ends those that are there.
+    pub(crate) async fn away_for(&self, length: Duration) {
+        self.open.send_replace(false);
+        tokio::time::sleep(length).await;
+        self.open.send_replace(true);
+    }
+}
+
+async fn listen(mut listener: TcpListener, shared: Arc<Shared>, mut open: watch::Receiver<bool>) {
+    let Ok(address) = listener.local_addr() else {
+        return;
+    };
+    loop {
+        // Dropped with this turn, and with it all its connections.
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => {
+                    if let Ok((stream, _)) = accepted {
+                        connections.spawn(serve(BufStream::new(stream), shared.clone()));
+                    }
+                }
+                Some(_) = connections.join_next() => (),
+                closed = open.wait_for(|open| !*open) => match closed {
+                    Ok(_) => break,
+                    Err(_) => return,
+                },
+            }
+        }
+        drop(listener);
+        drop(connections);
+        if open.wait_for(|open| *open).await.is_err() {
+            return;
+        }
+        listener = loop {
+            match TcpListener::bind(address).await {
+                Ok(listener) => break listener,
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        };
+    }
+}
+
+struct Request {
+    method: String,
+    path: String,
+    key: Option<String>,
+    body: Vec<u8>,
+}
+
+const LONGEST_LINE: u64 = 16 * 1024;
+const LONGEST_BODY: usize = 64 * 1024;
+
+async fn read(stream: &mut BufStream<TcpStream>) -> Option<Request> {
+    let mut line = String::new();
+    let mut read_line = async |line: &mut String| {
+        line.clear();
+        let read = (&mut *stream).take(LONGEST_LINE).read_line(line).await;
+        read.is_ok_and(|read| read > 0)
+    };
+    if !read_line(&mut line).await {
+        return None;
+    }
+    let mut words = line.split(' ').map(str::to_owned);
+    let (method, path) = (words.next()?, words.next()?);
+    let (mut key, mut length) = (None, 0);
+    loop {
+        if !read_line(&mut line).await {
+            return None;
+        }
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            break;
+        };
+        match name.to_ascii_lowercase().as_str() {
+            "idempotency-key" => key = Some(value.trim().to_owned()),
+            "content-length" => length = value.trim().parse().ok()?,
+            _ => (),
+        }
+    }
+    let mut body = vec![0; Some(length).filter(|length| *length <= LONGEST_BODY)?];
+    stream.read_exact(&mut body).await.ok()?;
+    Some(Request {
+        method,
+        path,
+        key,
+        body,
+    })
+}
+
+async fn serve(mut stream: BufStream<TcpStream>, shared: Arc<Shared>) {
+    while let Some(request) = read(&mut stream).await {
+        // What was received is carried out to its end, though the caller may hang up meanwhile.
+        let shared = shared.clone();
+        let handled = tokio::spawn(async move { shared.handle(request).await });
+        let Ok((manner, status, body)) = handled.await else {
+            return;
+        };
+        let text = body.to_string();
+        let answer = match manner {
+            Manner::Vanish => return,
+            Manner::Hang => return std::future::pending().await,
+            Manner::Tell | Manner::TellAfter(_) => answer(status, &text, ""),
+            Manner::Halve => {
+                let answer = answer(status, &text, "");
+                let half = answer.len() - text.len() / 2 - 1;
+                let _ = stream.write_all(&answer.as_bytes()[..half]).await;
+                let _ = stream.flush().await;
+                return;
+            }
+            Manner::Status(status) => self::answer(status, r#"{"error":"the drill"}"#, ""),
+            Manner::Throttle(status, wait) => self::answer(status, "{}", &format!("Retry-After: {wait}\r\n")),
+            Manner::Garble => self::answer(200, r#"<html>{"status":"comp"#, ""),
+        };
+        if stream.write_all(answer.as_bytes()).await.is_err() || stream.flush().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn answer(status: u16, body: &str, headers: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status} Drill\r\nContent-Type: application/json\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+impl Shared {
+    async fn handle(&self, request: Request) -> (Manner, u16, Value) {
+        let nothing = |status| (Manner::Tell, status, json!({"error": "not of the contract"}));
+        match (request.method.as_str(), request.path.strip_prefix("/payouts")) {
+            ("POST", Some("")) => {
+                let instruction = serde_json::from_slice(&request.body);
+                let (Some(key), Ok(instruction)) = (request.key, instruction) else {
+                    return nothing(400);
+                };
+                self.submit(&key, instruction).await
+            }
+            ("GET", Some(path)) => {
+                let key = percent_encoding::percent_decode_str(path.trim_start_matches('/'));
+                self.look_up(&key.decode_utf8_lossy()).await
+            }
+            _ => nothing(404),
+        }
+    }
+
+    fn is_calm(&self) -> bool {
+        self.calm.load(Ordering::Relaxed)
+    }
+
+    async fn submit(&self, key: &str, instruction: Instruction) -> (Manner, u16, Value) {
+        // The generation is part of the name, the id is not: it differs from run to run.
+        let generation = key.rsplit(':').next().unwrap_or_default();
+        let name = format!("{}/{generation}", instruction.description);
+        let nth = {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let seen = seen.entry(key.to_owned()).or_default();
+            seen.name.clone_from(&name);
+            seen.submissions += 1;
+            seen.submissions
+        };
+        let mood = if self.is_calm() {
+            Mood::CALM
+        } else {
+            temper::of_submission(self.seed, &name, nth, &self.timing)
+        };
+        tokio::time::sleep(mood.wait).await;
+        let standing = self.ledger.submit(key, instruction, mood.act).await;
+        if let Manner::TellAfter(wait) = mood.manner {
+            tokio::time::sleep(wait).await;
+        }
+        let (status, body) = standing.map_or((500, Value::Null), |standing| describe(&standing, nth));
+        // Where nothing was decided there is nothing to tell.
+        let told = mood.act != Act::Nothing || !matches!(mood.manner, Manner::Tell | Manner::TellAfter(_));
+        (if told { mood.manner } else { Manner::Status(500) }, status, body)
+    }
+
+    async fn look_up(&self, key: &str) -> (Manner, u16, Value) {
+        let (name, nth) = {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let seen = seen.entry(key.to_owned()).or_default();
+            seen.look_ups += 1;
+            (seen.name.clone(), seen.look_ups)
+        };
+        let calm = self.is_calm();
+        let manner = if calm {
+            Manner::Tell
+        } else {
+            temper::of_look_up(self.seed, &name, nth)
+        };
+        match self.ledger.look_up(key, calm).await {
+            // A status of a decline is none of a look-up's.
+            Some(standing) => {
+                let (status, body) = describe(&standing, 0);
+                (manner, if status == 202 { 202 } else { 200 }, body)
+            }
+            None => (manner, 404, json!({"error": "never received"})),
+        }
+    }
+}
+
+/// By the contract, in one of its forms.
+fn describe(standing: &Standing, nth: u32) -> (u16, Value) {
+    match standing {
+        Standing::Paid { reference } => (
+            if nth.is_multiple_of(2) { 200 } else { 201 },
+            json!({"status": "completed", "reference": reference}),
+        ),
+        Standing::Accepted { reference } => (202, json!({"status": "pending", "reference": reference})),
+        Standing::Declined { code } => {
+            let message = if code == CLOSED {
+                "A person closed it."
+            } else {
+                "The drill declines."
+            };
+            match [200, 402, 422][usize::try_from(nth % 3).unwrap_or(0)] {
+                200 => (200, json!({"status": "failed", "code": code, "message": message})),
+                status => (status, json!({"code": code, "message": message})),
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What the provider is up to, drawn from the seed for each submission and each look-up.
+
+use std::time::Duration;
+
+use crate::chance::Chance;
+use crate::ledger::Act;
+use crate::settings::{LONGEST_RETRY_AFTER, Timing};
+
+/// How an answer is given, once it is in the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// As the contract has it.
+    Tell,
+    /// The same, a little later.
+    TellAfter(Duration),
+    /// The connection ends without a word.
+    Vanish,
+    /// The connection ends in the middle of the answer.
+    Halve,
+    /// No answer at all, and the connection stays.
+    Hang,
+    /// This status, with no body that says anything.
+    Status(u16),
+    /// This status, with `Retry-After` in seconds.
+    Throttle(u16, u64),
+    /// 200, and what is not of the contract.
+    Garble,
+}
+
+/// What becomes of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mood {
+    /// The provider is slow to begin: beyond the caller's patience, now and then.
+    pub(crate) wait: Duration,
+    pub(crate) act: Act,
+    pub(crate) manner: Manner,
+}
+
+impl Mood {
+    pub(crate) const CALM: Self = Self {
+        wait: Duration::ZERO,
+        act: Act::Pay,
+        manner: Manner::Tell,
+    };
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Pay,
+    PayAfter,
+    PayLate,
+    PayAndVanish,
+    PayAndHalve,
+    PayAndHang,
+    PayAndFail,
+    PayAndGarble,
+    Decline,
+    Accept,
+    Throttle,
+    Refuse,
+    Fail,
+    Vanish,
+    Garble,
+    Hang,
+}
+
+/// For the nth submission under a key. `name` is what the payout is called in every run of one seed.
+pub(crate) fn of_submission(seed: u64, name: &str, nth: u32, timing: &Timing) -> Mood {
+    let mut chance = Chance::of(seed, &format!("submission/{name}/{nth}"));
+    let calm = Mood::CALM;
+    if is_stubborn(seed, name) {
+        // It never says anything of use: sooner or later a person must look.
+        let act = if Chance::of(seed, name).permille(500) {
+            Act::Pay
+        } else {
+            Act::Nothing
+        };
+        return Mood {
+            act,
+            manner: Manner::Status(500),
+            ..calm
+        };
+    }
+    let kind = chance.weighed(&[
+        (560, Kind::Pay),
+        (80, Kind::PayAfter),
+        (30, Kind::PayLate),
+        (40, Kind::PayAndVanish),
+        (20, Kind::PayAndHalve),
+        (20, Kind::PayAndHang),
+        (40, Kind::PayAndFail),
+        (15, Kind::PayAndGarble),
+        (50, Kind::Decline),
+        (45, Kind::Accept),
+        (30, Kind::Throttle),
+        (10, Kind::Refuse),
+        (20, Kind::Fail),
+        (15, Kind::Vanish),
+        (10, Kind::Garble),
+        (15, Kind::Hang),
+    ]);
+    let nothing = Mood {
+        act: Act::Nothing,
+        ..calm
+    };
+    match kind {
+        Kind::Pay => calm,
+        Kind::PayAfter => Mood {
+            manner: Manner::TellAfter(ms(&mut chance, 5, 400)),
+            ..calm
+        },
+        Kind::PayLate => {
+            // Past the caller's patience, up to past its lease.
+            let lease = u64::try_from(timing.lease.as_millis()).unwrap_or(u64::MAX);
+            let patience = u64::try_from(timing.call_timeout.as_millis()).unwrap_or(u64::MAX);
+            Mood {
+                wait: ms(&mut chance, patience, lease * 3 / 2),
+                ..calm
+            }
+        }
+        Kind::PayAndVanish => Mood {
+            manner: Manner::Vanish,
+            ..calm
+        },
+        Kind::PayAndHalve => Mood {
+            manner: Manner::Halve,
+            ..calm
+        },
+        Kind::PayAndHang => Mood {
+            manner: Manner::Hang,
+            ..calm
+        },
+        Kind::PayAndFail => Mood {
+            manner: Manner::Status(chance.weighed(&[(3, 500), (1, 502), (1, 504)])),
+            ..calm
+        },
+        Kind::PayAndGarble => Mood {
+            manner: Manner::Garble,
+            ..calm
+        },
+        Kind::Decline => Mood {
+            act: Act::Decline,
+            ..calm
+        },
+        Kind::Accept => {
+            let act = Act::Accept {
+                after: ms(&mut chance, 100, 5000),
+                pays: chance.permille(750),
+            };
+            Mood { act, ..calm }
+        }
+        Kind::Throttle => Mood {
+            manner: throttle(&mut chance),
+            ..nothing
+        },
+        Kind::Refuse => Mood {
+            manner: Manner::Status(refusal(&mut chance)),
+            ..nothing
+        },
+        Kind::Fail => Mood {
+            manner: Manner::Status(chance.weighed(&[(3, 500), (1, 404), (1, 302)])),
+            ..nothing
+        },
+        Kind::Vanish => Mood {
+            manner: Manner::Vanish,
+            ..nothing
+        },
+        Kind::Garble => Mood {
+            manner: Manner::Garble,
+            ..nothing
+        },
+        Kind::Hang => Mood {
+            manner: Manner::Hang,
+            ..nothing
+        },
+    }
+}
+
+/// For the nth look-up of a key.
+pub(crate) fn of_look_up(seed: u64, name: &str, nth: u32) -> Manner {
+    if is_stubborn(seed, name) {
+        return Manner::Status(500);
+    }
+    let mut chance = Chance::of(seed, &format!("look-up/{name}/{nth}"));
+    let throttle = throttle(&mut chance);
+    let refusal = refusal(&mut chance);
+    chance.weighed(&[
+        (860, Manner::Tell),
+        (40, Manner::Status(500)),
+        (20, Manner::Vanish),
+        (10, Manner::Halve),
+        (20, Manner::Garble),
+        (20, Manner::Hang),
+        (20, throttle),
+        (10, Manner::Status(refusal)),
+    ])
+}
+
+fn is_stubborn(seed: u64, name: &str) -> bool {
+    Chance::of(seed, &format!("stubborn/{name}")).permille(15)
+}
+
+fn throttle(chance: &mut Chance) -> Manner {
+    let longest = LONGEST_RETRY_AFTER.as_secs();
+    Manner::Throttle(chance.weighed(&[(1, 429), (1, 503)]), chance.between(1, longest))
+}
+
+fn refusal(chance: &mut Chance) -> u16 {
+    chance.weighed(&[(1, 401), (1, 403), (1, 408), (1, 409), (1, 425)])
+}
+
+fn ms(chance: &mut Chance, low: u64, high: u64) -> Duration {
+    Duration::from_millis(chance.between(low, high))
+}
