@@ -1,0 +1,119 @@
+//! Injects the plan: each fault at its time, whatever else is still going wrong.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::PgPool;
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, sleep_until};
+
+use crate::backing::{Postgres, Redis};
+use crate::clock::{self, Time};
+use crate::database;
+use crate::plan::{Fault, Line, Planned};
+use crate::processes::Fleet;
+use crate::provider::Provider;
+use crate::proxy::Proxy;
+
+/// A fault as it happened.
+#[derive(Debug, Clone)]
+pub(crate) struct Injected {
+    pub(crate) fault: Fault,
+    pub(crate) from: Time,
+    pub(crate) to: Time,
+    /// Why it could not be injected.
+    pub(crate) failed: Option<String>,
+}
+
+/// Everything that can be broken.
+pub(crate) struct World {
+    pub(crate) fleet: Fleet,
+    pub(crate) postgres: Mutex<Postgres>,
+    pub(crate) redis: Mutex<Redis>,
+    pub(crate) pool: PgPool,
+    pub(crate) to_postgres: Proxy,
+    pub(crate) to_redis: Proxy,
+    pub(crate) provider: Provider,
+}
+
+/// How often a fault is tried whose process is just being started again.
+const TRIES: u32 = 50;
+
+/// Returns when the last fault is over.
+pub(crate) async fn inject(world: Arc<World>, plan: Vec<Planned>) -> Vec<Injected> {
+    let start = clock::instant();
+    let mut running = JoinSet::new();
+    let mut injected = Vec::new();
+    for planned in plan {
+        sleep_until(start + planned.at).await;
+        let world = world.clone();
+        running.spawn(async move {
+            let from = clock::now();
+            let failed = world.strike(planned.fault).await.err();
+            Injected {
+                fault: planned.fault,
+                from,
+                to: clock::now(),
+                failed,
+            }
+        });
+        while let Some(Ok(done)) = running.try_join_next() {
+            injected.push(done);
+        }
+    }
+    while let Some(done) = running.join_next().await {
+        injected.extend(done);
+    }
+    injected.sort_by_key(|injected| injected.from);
+    injected
+}
+
+impl World {
+    async fn strike(&self, fault: Fault) -> Result<(), String> {
+        match fault {
+            Fault::Kill(role, place) => {
+                for _ in 0..TRIES {
+                    if self.fleet.kill(role, place) {
+                        return Ok(());
+                    }
+                    sleep(Duration::from_millis(20)).await;
+                }
+                Err("it does not run".to_owned())
+            }
+            Fault::Freeze(role, place, length) => {
+                for _ in 0..TRIES {
+                    if self.fleet.freeze(role, place, length).await {
+                        return Ok(());
+                    }
+                    sleep(Duration::from_millis(20)).await;
+                }
+                Err("it does not run".to_owned())
+            }
+            Fault::RedisFlush => text(self.redis.lock().await.flush().await),
+            Fault::RedisRestart(length) | Fault::RedisGone(length) => {
+                text(self.redis.lock().await.restart(length).await)
+            }
+            Fault::PostgresCrash(length) => text(self.postgres.lock().await.crash(length).await),
+            Fault::PostgresTerminate(count) => {
+                text(database::terminate(&self.pool, count).await.map(|_ended| ()))
+            }
+            Fault::Weather(line, weather, length) => {
+                let proxy = match line {
+                    Line::Postgres => &self.to_postgres,
+                    Line::Redis => &self.to_redis,
+                };
+                proxy.weather(weather, length).await;
+                Ok(())
+            }
+            Fault::ProviderAway(length) => {
+                self.provider.away_for(length).await;
+                Ok(())
+            }
+        }
+    }
+}
+
+fn text(result: crate::Outcome<()>) -> Result<(), String> {
+    result.map_err(|error| error.to_string())
+}

@@ -1,0 +1,241 @@
+//! The service's own processes: started, killed, frozen, started again, and remembered.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::Outcome;
+use crate::clock::{self, Time};
+use crate::plan::Role;
+
+/// Sends a signal to a child, unless it has ended.
+pub(crate) fn signal(id: Option<u32>, signal: Signal) {
+    if let Some(id) = id.and_then(|id| i32::try_from(id).ok()) {
+        let _ = kill(Pid::from_raw(id), signal);
+    }
+}
+
+/// One process from its start to its end.
+#[derive(Debug, Clone)]
+pub(crate) struct Life {
+    pub(crate) role: Role,
+    pub(crate) id: u32,
+    pub(crate) born: Time,
+    /// When it was frozen, and for how long it was then not heard of.
+    pub(crate) frozen: Vec<(Time, Option<Time>)>,
+    pub(crate) killed: Option<Time>,
+    /// It ended though nobody killed it: with this.
+    pub(crate) ended_by_itself: Option<String>,
+}
+
+struct Slot {
+    role: Role,
+    name: String,
+    /// The process that runs now.
+    id: Mutex<Option<u32>>,
+}
+
+struct Shared {
+    binary: PathBuf,
+    folder: PathBuf,
+    variables: Vec<(String, String)>,
+    lives: Mutex<Vec<Life>>,
+    stopping: watch::Sender<bool>,
+}
+
+/// Every process of the service. Each is started again when it ends.
+pub(crate) struct Fleet {
+    shared: Arc<Shared>,
+    slots: HashMap<(Role, usize), Arc<Slot>>,
+    keepers: JoinSet<()>,
+    pub(crate) servers: Vec<String>,
+}
+
+impl Fleet {
+    pub(crate) async fn start(
+        binary: &Path,
+        folder: &Path,
+        variables: Vec<(String, String)>,
+        ports: &[u16],
+        workers: usize,
+    ) -> Outcome<Self> {
+        let shared = Arc::new(Shared {
+            binary: binary.to_owned(),
+            folder: folder.to_owned(),
+            variables,
+            lives: Mutex::default(),
+            stopping: watch::Sender::new(false),
+        });
+        let migrated = shared.command("migrate", "migrate")?.status();
+        if !timeout(Duration::from_secs(60), migrated).await??.success() {
+            return Err("`payout migrate` failed".into());
+        }
+        let mut fleet = Self {
+            shared,
+            slots: HashMap::new(),
+            keepers: JoinSet::new(),
+            servers: Vec::new(),
+        };
+        for (place, port) in ports.iter().enumerate() {
+            fleet.servers.push(format!("http://127.0.0.1:{port}"));
+            fleet.keep(
+                Role::Serve,
+                place,
+                vec![("PAYOUT_BIND".to_owned(), format!("127.0.0.1:{port}"))],
+            );
+        }
+        for place in 0..workers {
+            fleet.keep(Role::Worker, place, Vec::new());
+        }
+        Ok(fleet)
+    }
+
+    fn keep(&mut self, role: Role, place: usize, variables: Vec<(String, String)>) {
+        let name = match role {
+            Role::Serve => format!("serve-{place}"),
+            Role::Worker => format!("worker-{place}"),
+        };
+        let slot = Arc::new(Slot {
+            role,
+            name,
+            id: Mutex::default(),
+        });
+        self.slots.insert((role, place), slot.clone());
+        self.keepers.spawn(self.shared.clone().keep(slot, variables));
+    }
+
+    /// SIGKILL, in the middle of whatever it does.
+    pub(crate) fn kill(&self, role: Role, place: usize) -> bool {
+        self.signal(role, place, Signal::SIGKILL, |life| {
+            life.killed = Some(clock::now())
+        })
+    }
+
+    /// SIGSTOP, and SIGCONT after a while.
+    pub(crate) async fn freeze(&self, role: Role, place: usize, length: Duration) -> bool {
+        if !self.signal(role, place, Signal::SIGSTOP, |life| {
+            life.frozen.push((clock::now(), None))
+        }) {
+            return false;
+        }
+        sleep(length).await;
+        self.signal(role, place, Signal::SIGCONT, |life| {
+            if let Some((_, until)) = life.frozen.last_mut() {
+                *until = Some(clock::now());
+            }
+        })
+    }
+
+    /// Writes down before it signals: what happens in between happened to a process that was about to die.
+    fn signal(&self, role: Role, place: usize, sent: Signal, note: impl FnOnce(&mut Life)) -> bool {
+        let Some(slot) = self.slots.get(&(role, place)) else {
+            return false;
+        };
+        let id = slot.id.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(id) = *id else { return false };
+        if let Some(life) = self.shared.lives().iter_mut().rev().find(|life| life.id == id) {
+            note(life);
+        }
+        signal(Some(id), sent);
+        true
+    }
+
+    pub(crate) fn lives(&self) -> Vec<Life> {
+        self.shared.lives().clone()
+    }
+
+    /// SIGTERM, and SIGKILL for what does not end. Returns every life, and what did not end by itself.
+    pub(crate) async fn stop(mut self) -> (Vec<Life>, Vec<String>) {
+        self.shared.stopping.send_replace(true);
+        for slot in self.slots.values() {
+            let id = *slot.id.lock().unwrap_or_else(PoisonError::into_inner);
+            signal(id, Signal::SIGCONT);
+            signal(id, Signal::SIGTERM);
+        }
+        let mut late = Vec::new();
+        if timeout(Duration::from_secs(30), async {
+            while self.keepers.join_next().await.is_some() {}
+        })
+        .await
+        .is_err()
+        {
+            for slot in self.slots.values() {
+                if slot.id.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+                    late.push(slot.name.clone());
+                }
+            }
+            self.keepers.shutdown().await;
+        }
+        (self.lives(), late)
+    }
+}
+
+impl Shared {
+    fn lives(&self) -> MutexGuard<'_, Vec<Life>> {
+        self.lives.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn command(&self, argument: &str, name: &str) -> Outcome<Command> {
+        let log = self.folder.join(format!("{name}.log"));
+        let log = std::fs::File::options().create(true).append(true).open(log)?;
+        let mut command = Command::new(&self.binary);
+        // Nothing of the caller's environment, and no .env of the working folder's.
+        command.arg(argument).current_dir(&self.folder).env_clear();
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        command.process_group(0).kill_on_drop(true);
+        Ok(command)
+    }
+
+    async fn keep(self: Arc<Self>, slot: Arc<Slot>, variables: Vec<(String, String)>) {
+        while !*self.stopping.borrow() {
+            let Ok(mut child) = self.start(&slot, &variables) else {
+                sleep(Duration::from_millis(200)).await;
+                continue;
+            };
+            let id = child.id();
+            let status = child.wait().await;
+            *slot.id.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            let stopping = *self.stopping.borrow();
+            if let Some(life) = self.lives().iter_mut().rev().find(|life| Some(life.id) == id)
+                && life.killed.is_none()
+                && !(stopping && status.as_ref().is_ok_and(std::process::ExitStatus::success))
+            {
+                let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+                life.ended_by_itself = Some(format!("{}: {how}", slot.name));
+            }
+        }
+    }
+
+    fn start(&self, slot: &Slot, variables: &[(String, String)]) -> Outcome<Child> {
+        let argument = match slot.role {
+            Role::Serve => "serve",
+            Role::Worker => "worker",
+        };
+        let mut command = self.command(argument, &slot.name)?;
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        let mut lives = self.lives();
+        let child = command.spawn()?;
+        let id = child.id().ok_or("no id")?;
+        lives.push(Life {
+            role: slot.role,
+            id,
+            born: clock::now(),
+            frozen: Vec::new(),
+            killed: None,
+            ended_by_itself: None,
+        });
+        drop(lives);
+        *slot.id.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+        Ok(child)
+    }
+}
