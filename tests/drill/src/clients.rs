@@ -1,0 +1,177 @@
+//! Clients: each creates a payout under a key of its own, asks again when in doubt, and may then change its mind.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::api::{Answer, Api, Call};
+use crate::chance::Chance;
+use crate::judge::Told;
+
+pub(crate) const PAYOUTS: &str = "/api/payouts/";
+
+/// Everything that the clients were told.
+#[derive(Clone, Default)]
+pub(crate) struct Notes(Arc<Mutex<Vec<Told>>>);
+
+impl Notes {
+    pub(crate) fn all(&self) -> Vec<Told> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn created(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    fn add(&self, told: Told) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+    }
+}
+
+/// What a client does after its create.
+#[derive(Clone, Copy)]
+enum Whim {
+    Nothing,
+    /// Sends the very same create again.
+    Repeat,
+    Cancel,
+    Edit,
+    Delete,
+    /// Asks for a step that is illegal, whatever the state, or harmless.
+    Retry,
+}
+
+/// Creates `count` payouts, evenly over `during`; returns when all have been answered, or could not until `until`.
+pub(crate) async fn run(
+    api: Arc<Api>,
+    notes: Notes,
+    seed: u64,
+    count: u64,
+    during: Duration,
+    until: Instant,
+) {
+    let start = crate::clock::instant();
+    let mut clients = JoinSet::new();
+    for number in 0..count {
+        let part = f64::from(u32::try_from(number).unwrap_or(u32::MAX))
+            / f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+        sleep_until(start + during.mul_f64(part)).await;
+        let (api, notes) = (api.clone(), notes.clone());
+        clients.spawn(async move { notes.add(client(&api, seed, number, until).await) });
+        while clients.try_join_next().is_some() {}
+    }
+    while clients.join_next().await.is_some() {}
+}
+
+async fn client(api: &Api, seed: u64, number: u64, until: Instant) -> Told {
+    let mut chance = Chance::of(seed, &format!("client/{number}"));
+    let (currency, amount) = match chance.index(4) {
+        0 => ("JPY", chance.between(1, 90_000).to_string()),
+        1 => (
+            "BHD",
+            format!("{}.{:03}", chance.between(1, 900), chance.between(0, 999)),
+        ),
+        2 => (
+            "usd",
+            format!("{}.{:02}", chance.between(1, 900), chance.between(0, 99)),
+        ),
+        _ => (
+            "EUR",
+            format!("{}.{:02}", chance.between(1, 900), chance.between(0, 99)),
+        ),
+    };
+    let description = format!("drill {number}");
+    let body = json!({
+        "amount": amount,
+        "currency": currency,
+        "recipient_account": format!("DRILL{number:08}"),
+        "recipient_name": format!("Recipient {number}"),
+        "description": description,
+    });
+    let create = Call::new(Method::POST, PAYOUTS)
+        .header("Idempotency-Key", format!("create-{seed}-{number}"))
+        .body(body);
+    let mut told = Told {
+        description,
+        ..Told::default()
+    };
+    let Some((id, answer)) = ask_for_one(api, &create, &mut told, until).await else {
+        return told;
+    };
+    let whim = chance.weighed(&[
+        (680, Whim::Nothing),
+        (60, Whim::Repeat),
+        (90, Whim::Cancel),
+        (90, Whim::Edit),
+        (60, Whim::Delete),
+        (20, Whim::Retry),
+    ]);
+    // Half of them at once, to meet the worker's first claim.
+    if chance.permille(500) {
+        sleep(Duration::from_millis(chance.between(0, 4000))).await;
+    }
+    let path = format!("{PAYOUTS}{id}/");
+    match whim {
+        Whim::Nothing => (),
+        Whim::Repeat => {
+            ask_for_one(api, &create, &mut told, until).await;
+        }
+        Whim::Cancel => {
+            let cancel = Call::new(Method::POST, format!("{path}cancel/"));
+            told.cancelled = api
+                .ask(&cancel, until)
+                .await
+                .is_ok_and(|answer| answer.status == 200);
+        }
+        Whim::Edit => {
+            let name = format!("Somebody Else {number}");
+            let mut edit = Call::new(Method::PATCH, path).body(json!({"recipient_name": name}));
+            if let Some(etag) = answer.etag.filter(|_| chance.permille(500)) {
+                edit = edit.header("If-Match", etag);
+            }
+            if api
+                .ask(&edit, until)
+                .await
+                .is_ok_and(|answer| answer.status == 200)
+            {
+                told.renamed = Some(name);
+            }
+        }
+        Whim::Delete => {
+            let delete = Call::new(Method::DELETE, path);
+            // Asked again, it is not found: then the first one did it.
+            told.deleted = api
+                .ask(&delete, until)
+                .await
+                .is_ok_and(|answer| answer.status == 204 || (answer.repeated && answer.status == 404));
+        }
+        Whim::Retry => {
+            let retry = Call::new(Method::PATCH, path).body(json!({"status": "pending"}));
+            let _ = api.ask(&retry, until).await;
+        }
+    }
+    told
+}
+
+/// A create, until it is acknowledged.
+async fn ask_for_one(api: &Api, create: &Call, told: &mut Told, until: Instant) -> Option<(String, Answer)> {
+    match api.ask(create, until).await {
+        Ok(answer) if answer.status == 201 => {
+            let id = answer.body["id"].as_str().unwrap_or_default().to_owned();
+            told.ids.insert(id.clone());
+            Some((id, answer))
+        }
+        Ok(answer) => {
+            told.unanswered = Some(format!("refused with {}: {}", answer.status, answer.body));
+            None
+        }
+        Err(why) => {
+            told.unanswered = Some(why);
+            None
+        }
+    }
+}

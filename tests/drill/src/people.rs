@@ -1,0 +1,124 @@
+//! People: one retries what failed, one resolves what is in review, after asking the provider.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use crate::api::{Api, Call};
+use crate::chance::Chance;
+use crate::clients::PAYOUTS;
+use crate::clock;
+use crate::ledger::{Ledger, Standing};
+
+/// How long a person goes on asking.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Retries half of what failed, until told to stop.
+pub(crate) async fn retry_failed(api: Arc<Api>, seed: u64, mut over: watch::Receiver<bool>) {
+    let mut seen = HashSet::new();
+    let mut retries = JoinSet::new();
+    while !*over.borrow_and_update() {
+        for payout in list(&api, "status=failed").await {
+            let (id, updated_at) = (text(&payout, "id"), text(&payout, "updated_at"));
+            if !seen.insert(format!("{id}/{updated_at}")) {
+                continue;
+            }
+            // By what it is called in every run of this seed.
+            let name = format!(
+                "retry/{}/{}",
+                text(&payout, "description"),
+                text(&payout, "attempts")
+            );
+            let mut chance = Chance::of(seed, &name);
+            if chance.permille(500) {
+                continue;
+            }
+            let path = format!("{PAYOUTS}{id}/");
+            let call = if chance.permille(700) {
+                Call::new(Method::POST, format!("{path}retry/"))
+                    .header("Idempotency-Key", format!("retry-{id}-{updated_at}"))
+                    .body(json!({"reason": "the drill retries"}))
+            } else {
+                Call::new(Method::PATCH, path).body(json!({"status": "pending"}))
+            };
+            let api = api.clone();
+            retries.spawn(async move { api.ask(&call, deadline()).await.is_ok() });
+        }
+        pause(&mut over).await;
+    }
+    while retries.join_next().await.is_some() {}
+}
+
+/// Resolves what is in review by what the ledger says, until told to stop. What the provider never paid is closed there
+/// first, so that what the person says stays true.
+pub(crate) async fn resolve_reviews(api: Arc<Api>, ledger: Ledger, mut over: watch::Receiver<bool>) -> u64 {
+    let mut resolved = 0;
+    while !*over.borrow_and_update() {
+        let mut reviews = JoinSet::new();
+        for payout in list(&api, "needs_review=true").await {
+            let (api, ledger) = (api.clone(), ledger.clone());
+            reviews.spawn(async move { resolve(&api, &ledger, &text(&payout, "id")).await });
+        }
+        while let Some(done) = reviews.join_next().await {
+            resolved += u64::from(done.unwrap_or_default());
+        }
+        pause(&mut over).await;
+    }
+    resolved
+}
+
+async fn resolve(api: &Api, ledger: &Ledger, id: &str) -> bool {
+    let events = Call::new(Method::GET, format!("{PAYOUTS}{id}/events/"));
+    let Ok(events) = api.ask(&events, deadline()).await else {
+        return false;
+    };
+    let last = events.body["results"]
+        .as_array()
+        .and_then(|events| events.last())
+        .cloned();
+    let Some(generation) = last.as_ref().and_then(|event| event["generation"].as_u64()) else {
+        return false;
+    };
+    let status = match ledger.close(&format!("{id}:{generation}")).await {
+        Standing::Paid { .. } => "completed",
+        Standing::Declined { .. } => "failed",
+        Standing::Accepted { .. } => return false,
+    };
+    let body = json!({"status": status, "reason": "the provider's ledger says so"});
+    let resolve = Call::new(Method::PATCH, format!("{PAYOUTS}{id}/")).body(body);
+    api.ask(&resolve, deadline())
+        .await
+        .is_ok_and(|answer| answer.status == 200)
+}
+
+async fn list(api: &Api, filter: &str) -> Vec<Value> {
+    let list = Call::new(Method::GET, format!("{PAYOUTS}?page_size=200&{filter}"));
+    let answer = api.ask(&list, clock::instant() + Duration::from_secs(10)).await;
+    let results = answer
+        .ok()
+        .and_then(|answer| answer.body["results"].as_array().cloned());
+    results.unwrap_or_default()
+}
+
+fn text(payout: &Value, field: &str) -> String {
+    payout[field]
+        .as_str()
+        .map_or_else(|| payout[field].to_string(), str::to_owned)
+}
+
+fn deadline() -> Instant {
+    clock::instant() + PATIENCE
+}
+
+async fn pause(over: &mut watch::Receiver<bool>) {
+    tokio::select! {
+        () = sleep(Duration::from_secs(1)) => (),
+        _ = over.wait_for(|over| *over) => (),
+    }
+}
