@@ -1,0 +1,82 @@
+//! What the database holds, read directly when all is over.
+
+use std::collections::HashMap;
+
+use sqlx::postgres::PgPool;
+
+use crate::Outcome;
+use crate::clock::Time;
+
+/// A payout's row.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub(crate) struct Row {
+    pub(crate) id: String,
+    pub(crate) generation: i64,
+    pub(crate) status: String,
+    pub(crate) needs_review: bool,
+    pub(crate) deleted: bool,
+    pub(crate) amount: String,
+    pub(crate) currency: String,
+    pub(crate) recipient_account: String,
+    pub(crate) recipient_name: String,
+    pub(crate) description: String,
+    pub(crate) provider_reference: Option<String>,
+}
+
+/// One entry of a payout's audit trail.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub(crate) struct Event {
+    pub(crate) payout_id: String,
+    pub(crate) generation: i64,
+    pub(crate) fence: i64,
+    pub(crate) at: Time,
+    pub(crate) kind: String,
+    pub(crate) status: String,
+    pub(crate) actor: String,
+    pub(crate) detail: Option<String>,
+}
+
+/// All of it.
+#[derive(Debug, Default)]
+pub(crate) struct Books {
+    pub(crate) rows: Vec<Row>,
+    /// By payout, oldest first.
+    pub(crate) trails: HashMap<String, Vec<Event>>,
+}
+
+const ROWS: &str = "
+    SELECT id::text, generation, status::text, needs_review, deleted_at IS NOT NULL AS deleted,
+        trim_scale(amount)::text AS amount, currency::text, recipient_account::text, recipient_name, description,
+        provider_reference
+    FROM payouts ORDER BY id";
+const EVENTS: &str = "
+    SELECT payout_id::text, generation, fence, at, kind::text, status::text, actor, detail
+    FROM payout_events ORDER BY payout_id, sequence";
+const UNFINISHED: &str = "SELECT count(*) FROM payouts
+    WHERE deleted_at IS NULL AND NOT (status IN ('completed', 'failed', 'cancelled') OR needs_review)";
+const TERMINATE: &str = "SELECT count(pg_terminate_backend(pid)) FROM (
+        SELECT pid FROM pg_stat_activity WHERE application_name = 'payout' ORDER BY random() LIMIT $1
+    ) AS victims";
+
+pub(crate) async fn read(pool: &PgPool) -> Outcome<Books> {
+    let rows = sqlx::query_as(ROWS).fetch_all(pool).await?;
+    let events: Vec<Event> = sqlx::query_as(EVENTS).fetch_all(pool).await?;
+    let mut trails: HashMap<String, Vec<Event>> = HashMap::new();
+    for event in events {
+        trails.entry(event.payout_id.clone()).or_default().push(event);
+    }
+    Ok(Books { rows, trails })
+}
+
+/// How many payouts are neither final nor in review.
+pub(crate) async fn unfinished(pool: &PgPool) -> Outcome<i64> {
+    Ok(sqlx::query_scalar(UNFINISHED).fetch_one(pool).await?)
+}
+
+/// Ends some of the service's connections from the other side.
+pub(crate) async fn terminate(pool: &PgPool, count: usize) -> Outcome<i64> {
+    Ok(sqlx::query_scalar(TERMINATE)
+        .bind(i64::try_from(count)?)
+        .fetch_one(pool)
+        .await?)
+}

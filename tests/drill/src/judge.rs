@@ -1,0 +1,414 @@
+//! The judge: compares the provider's ledger, the database and what clients were told. Knows nothing of how the service
+//! works, only what it promises.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+
+use crate::database::{Books, Event, Row};
+use crate::ledger::{Cause, Deed, Entry, Instruction};
+
+/// What was promised and is not so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Rule {
+    PaidTwice,
+    TwoGenerationsPaid,
+    PaidButNotCompleted,
+    CompletedButNotPaid,
+    CreateLost,
+    Stuck,
+    PaidForNobody,
+    PaidSomethingElse,
+    KeyWithTwoInstructions,
+    TwoPayoutsOfOneKey,
+    StepLost,
+    FinalStateChanged,
+    StaleFence,
+    LeaseBroken,
+    ApiDisagrees,
+    CreateUnanswered,
+    ServerError,
+    ProcessEnded,
+}
+
+impl Rule {
+    pub(crate) const ALL: [Self; 18] = [
+        Self::PaidTwice,
+        Self::TwoGenerationsPaid,
+        Self::PaidButNotCompleted,
+        Self::CompletedButNotPaid,
+        Self::CreateLost,
+        Self::Stuck,
+        Self::PaidForNobody,
+        Self::PaidSomethingElse,
+        Self::KeyWithTwoInstructions,
+        Self::TwoPayoutsOfOneKey,
+        Self::StepLost,
+        Self::FinalStateChanged,
+        Self::StaleFence,
+        Self::LeaseBroken,
+        Self::ApiDisagrees,
+        Self::CreateUnanswered,
+        Self::ServerError,
+        Self::ProcessEnded,
+    ];
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PaidTwice => "payments by (payout, generation) > 1",
+            Self::TwoGenerationsPaid => "two generations of one payout both paid",
+            Self::PaidButNotCompleted => "paid, but failed, cancelled or deleted unpaid here",
+            Self::CompletedButNotPaid => "completed here, but not paid",
+            Self::CreateLost => "a create answered 2xx that is not there",
+            Self::Stuck => "neither final nor in review in time",
+            Self::PaidForNobody => "a payment for a payout that is not there",
+            Self::PaidSomethingElse => "paid something else than the payout says",
+            Self::KeyWithTwoInstructions => "one key sent with two instructions",
+            Self::TwoPayoutsOfOneKey => "one Idempotency-Key, two payouts",
+            Self::StepLost => "an acknowledged cancel, delete or edit that is not there",
+            Self::FinalStateChanged => "a final state that changed without a retry",
+            Self::StaleFence => "a stale fence that changed something",
+            Self::LeaseBroken => "a claim while another's lease ran",
+            Self::ApiDisagrees => "the API and the database disagree",
+            Self::CreateUnanswered => "a create that was never answered, or refused",
+            Self::ServerError => "an answer 500",
+            Self::ProcessEnded => "a process that ended by itself",
+        })
+    }
+}
+
+/// One thing the judge found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) rule: Rule,
+    /// The payout, where it is about one.
+    pub(crate) payout: Option<String>,
+    pub(crate) words: String,
+}
+
+/// What the clients were told about one payout.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Told {
+    /// Every id that a create under its key was answered with.
+    pub(crate) ids: BTreeSet<String>,
+    pub(crate) description: String,
+    pub(crate) cancelled: bool,
+    pub(crate) deleted: bool,
+    /// The recipient's name that an edit was acknowledged with.
+    pub(crate) renamed: Option<String>,
+    /// Why its create was never acknowledged, where it was not.
+    pub(crate) unanswered: Option<String>,
+}
+
+/// Everything the judge looks at.
+pub(crate) struct Evidence<'a> {
+    pub(crate) ledger: &'a [Entry],
+    pub(crate) books: &'a Books,
+    pub(crate) told: &'a [Told],
+    /// What the API says of each payout: its status, or nothing for a 404.
+    pub(crate) api: &'a HashMap<String, Option<(String, bool)>>,
+    pub(crate) lease: chrono::TimeDelta,
+}
+
+/// A payment's reference, and what was paid.
+type Payment<'a> = (&'a str, Option<&'a Instruction>);
+
+/// By payout and generation.
+#[derive(Default)]
+struct Payments<'a> {
+    by_key: BTreeMap<(&'a str, &'a str), Vec<Payment<'a>>>,
+    generations: BTreeMap<&'a str, BTreeSet<&'a str>>,
+}
+
+fn payments(ledger: &[Entry]) -> Payments<'_> {
+    let mut payments = Payments::default();
+    for entry in ledger {
+        if let Deed::Paid { reference } = &entry.deed {
+            let (payout, generation) = entry.key.rsplit_once(':').unwrap_or((&entry.key, ""));
+            payments
+                .by_key
+                .entry((payout, generation))
+                .or_default()
+                .push((reference, entry.instruction.as_ref()));
+            payments.generations.entry(payout).or_default().insert(generation);
+        }
+    }
+    payments
+}
+
+/// Everything that is not as promised.
+pub(crate) fn judge(evidence: &Evidence<'_>) -> Vec<Finding> {
+    let mut findings = Findings::default();
+    let payments = payments(evidence.ledger);
+    let rows: HashMap<&str, &Row> = evidence
+        .books
+        .rows
+        .iter()
+        .map(|row| (row.id.as_str(), row))
+        .collect();
+    findings.ledger(evidence.ledger, &payments, &rows);
+    for row in &evidence.books.rows {
+        findings.row(row, &payments);
+        findings.api(row, evidence.api);
+    }
+    for trail in evidence.books.trails.values() {
+        findings.trail(trail, evidence.lease);
+    }
+    findings.promises(evidence.told, &rows);
+    findings
+        .0
+        .sort_by_key(|finding| (finding.rule, finding.payout.clone()));
+    findings.0
+}
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, rule: Rule, payout: &str, words: impl Into<String>) {
+        let payout = (!payout.is_empty()).then(|| payout.to_owned());
+        self.0.push(Finding {
+            rule,
+            payout,
+            words: words.into(),
+        });
+    }
+
+    fn ledger(&mut self, ledger: &[Entry], payments: &Payments<'_>, rows: &HashMap<&str, &Row>) {
+        for ((payout, generation), paid) in &payments.by_key {
+            if paid.len() > 1 {
+                self.add(
+                    Rule::PaidTwice,
+                    payout,
+                    format!("generation {generation} was paid {} times", paid.len()),
+                );
+            }
+        }
+        for (payout, generations) in &payments.generations {
+            if generations.len() > 1 {
+                self.add(
+                    Rule::TwoGenerationsPaid,
+                    payout,
+                    format!("generations {generations:?}"),
+                );
+            }
+            if !rows.contains_key(payout) {
+                self.add(Rule::PaidForNobody, payout, "there is no such row");
+            }
+        }
+        for entry in ledger.iter().filter(|entry| entry.deed == Deed::Altered) {
+            let payout = entry.key.rsplit_once(':').map_or("", |(payout, _)| payout);
+            self.add(Rule::KeyWithTwoInstructions, payout, entry.key.clone());
+        }
+        // The key is the payout's own: a body under another's key would be paid for the wrong one.
+        for entry in ledger {
+            let foreign = entry.instruction.as_ref().is_some_and(|instruction| {
+                entry.cause != Cause::Person && !entry.key.starts_with(&format!("{}:", instruction.payout_id))
+            });
+            if foreign {
+                self.add(
+                    Rule::PaidSomethingElse,
+                    "",
+                    format!("{} came with another payout's body", entry.key),
+                );
+            }
+        }
+    }
+
+    fn row(&mut self, row: &Row, payments: &Payments<'_>) {
+        let paid = payments.generations.get(row.id.as_str());
+        let generation = row.generation.to_string();
+        let now = payments.by_key.get(&(row.id.as_str(), generation.as_str()));
+        let status = row.status.as_str();
+        let unpaid_here = matches!(status, "failed" | "cancelled") || (row.deleted && status != "completed");
+        if paid.is_some() && unpaid_here {
+            self.add(
+                Rule::PaidButNotCompleted,
+                &row.id,
+                format!(
+                    "{status}{} here, paid in {paid:?}",
+                    if row.deleted { ", deleted" } else { "" }
+                ),
+            );
+        }
+        if status == "completed" {
+            match now {
+                None => self.add(
+                    Rule::CompletedButNotPaid,
+                    &row.id,
+                    format!("generation {generation}"),
+                ),
+                Some(payments) => {
+                    for (reference, instruction) in payments {
+                        self.payment(row, reference, *instruction);
+                    }
+                }
+            }
+        }
+        let over = matches!(status, "completed" | "failed" | "cancelled") || row.needs_review;
+        if !over && !row.deleted {
+            self.add(Rule::Stuck, &row.id, format!("{status}, generation {generation}"));
+        }
+    }
+
+    /// Whether what was paid is what the row says.
+    fn payment(&mut self, row: &Row, reference: &str, instruction: Option<&Instruction>) {
+        // Absent when a person said that it was paid.
+        if row
+            .provider_reference
+            .as_deref()
+            .is_some_and(|known| known != reference)
+        {
+            self.add(
+                Rule::PaidSomethingElse,
+                &row.id,
+                format!("paid as {reference}, not {:?}", row.provider_reference),
+            );
+        }
+        let same = instruction.is_some_and(|paid| {
+            paid.payout_id == row.id
+                && amount(&paid.amount) == amount(&row.amount)
+                && paid.currency == row.currency
+                && paid.recipient_account == row.recipient_account
+                && paid.recipient_name == row.recipient_name
+                && paid.description == row.description
+        });
+        if !same {
+            self.add(Rule::PaidSomethingElse, &row.id, format!("paid {instruction:?}"));
+        }
+    }
+
+    fn api(&mut self, row: &Row, api: &HashMap<String, Option<(String, bool)>>) {
+        let here = (!row.deleted).then(|| (row.status.clone(), row.needs_review));
+        match api.get(&row.id) {
+            Some(there) if *there == here => (),
+            there => self.add(
+                Rule::ApiDisagrees,
+                &row.id,
+                format!("database {here:?}, API {there:?}"),
+            ),
+        }
+    }
+
+    fn promises(&mut self, told: &[Told], rows: &HashMap<&str, &Row>) {
+        let mut by_description: HashMap<&str, Vec<&str>> = HashMap::new();
+        for row in rows.values() {
+            by_description.entry(&row.description).or_default().push(&row.id);
+        }
+        for told in told {
+            if let Some(why) = &told.unanswered {
+                self.add(Rule::CreateUnanswered, "", format!("{}: {why}", told.description));
+            }
+            let stored = by_description.get(told.description.as_str()).map_or(0, Vec::len);
+            if told.ids.len() > 1 || stored > 1 {
+                let words = format!(
+                    "{}: answered with {:?}, {stored} rows",
+                    told.description, told.ids
+                );
+                self.add(
+                    Rule::TwoPayoutsOfOneKey,
+                    told.ids.first().map_or("", String::as_str),
+                    words,
+                );
+            }
+            for id in &told.ids {
+                let Some(row) = rows.get(id.as_str()) else {
+                    self.add(Rule::CreateLost, id, told.description.clone());
+                    continue;
+                };
+                if told.cancelled && row.status != "cancelled" {
+                    self.add(Rule::StepLost, id, format!("cancelled, and now {}", row.status));
+                }
+                if told.deleted && !row.deleted {
+                    self.add(Rule::StepLost, id, "deleted, and still there");
+                }
+                if told
+                    .renamed
+                    .as_ref()
+                    .is_some_and(|name| *name != row.recipient_name)
+                {
+                    self.add(
+                        Rule::StepLost,
+                        id,
+                        format!("renamed {:?}, and now {}", told.renamed, row.recipient_name),
+                    );
+                }
+            }
+        }
+    }
+
+    fn trail(&mut self, trail: &[Event], lease: chrono::TimeDelta) {
+        let mut before: Option<&Event> = None;
+        // The last claim, and whether its lease still runs.
+        let (mut last, mut claim): (Option<&Event>, Option<&Event>) = (None, None);
+        for event in trail {
+            let kind = event.kind.as_str();
+            let id = event.payout_id.as_str();
+            if let Some(before) = before {
+                let legal = match before.status.as_str() {
+                    "completed" | "cancelled" => matches!(kind, "deleted" | "late_outcome"),
+                    "failed" => matches!(kind, "deleted" | "late_outcome" | "retried"),
+                    _ => kind != "retried",
+                } && (before.kind != "deleted" || kind == "late_outcome")
+                    && (kind != "late_outcome" || event.status == before.status);
+                if !legal {
+                    self.add(
+                        Rule::FinalStateChanged,
+                        id,
+                        format!("{} after {}", kind, before.status),
+                    );
+                }
+            }
+            match kind {
+                "claimed" => {
+                    if let Some(claim) = claim.filter(|claim| event.at < claim.at + lease) {
+                        let words = format!(
+                            "fence {} at {}, fence {} at {}",
+                            claim.fence, claim.at, event.fence, event.at
+                        );
+                        self.add(Rule::LeaseBroken, id, words);
+                    }
+                    if before.is_some_and(|before| event.fence <= before.fence) {
+                        self.add(
+                            Rule::StaleFence,
+                            id,
+                            format!("claimed under fence {} again", event.fence),
+                        );
+                    }
+                    (last, claim) = (Some(event), Some(event));
+                }
+                // Changes nothing, and carries the fence of long ago.
+                "late_outcome" => continue,
+                "created" | "edited" | "cancelled" | "deleted" | "retried" | "resolved" => claim = None,
+                // Written again, for want of an answer, an outcome is still its own claim's.
+                _ => {
+                    if last.is_none_or(|claim| {
+                        claim.fence != event.fence || claim.generation != event.generation
+                    }) {
+                        self.add(
+                            Rule::StaleFence,
+                            id,
+                            format!("{kind} under fence {}", event.fence),
+                        );
+                    }
+                    claim = None;
+                }
+            }
+            before = Some(event);
+        }
+    }
+}
+
+/// An amount without what does not count: `1.50` and `1.5` are one.
+fn amount(text: &str) -> &str {
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        text
+    }
+}
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;
