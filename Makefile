@@ -41,6 +41,13 @@ openapi: ## print the OpenAPI document
 test: ## run every test, with PostgreSQL, Redis and Chromium found or started for it
 	tests/with-services cargo test $(WORKSPACE) $(ARGS)
 
+# SEED replays a plan of faults; SECONDS is the length; LONG=1 takes thirty minutes, with the default lease.
+.PHONY: drill
+drill: ## break a whole service of real processes; SEED=7, SECONDS=60, or LONG=1 for thirty minutes
+	cargo build $(FLAGS) --release --package payout-app --package payout-drill
+	"$${CARGO_TARGET_DIR:-target}/release/payout-drill" $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(LONG),--long) $(ARGS)
+
 .PHONY: lint
 lint: ## check formatting, clippy, the direction of dependencies and the documentation
 	cargo fmt --all -- --check

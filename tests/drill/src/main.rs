@@ -1,0 +1,107 @@
+//! The drill: a payout service on real processes, broken by plan, judged by its provider's ledger.
+//!
+//! - [`plan`] draws every fault from the seed; [`faults`] injects them into [`processes`], [`backing`] and [`proxy`].
+//! - [`provider`] pays by the temper of the seed and keeps the [`ledger`]; [`clients`] and [`people`] use the service.
+//! - [`judge`] compares the ledger, the [`database`] and what clients were told; [`measure`] and [`report`] tell.
+#![expect(clippy::print_stdout, reason = "it talks to a terminal")]
+
+mod api;
+mod backing;
+mod chance;
+mod clients;
+mod clock;
+mod database;
+mod drill;
+mod faults;
+mod judge;
+mod ledger;
+mod measure;
+mod people;
+mod plan;
+mod processes;
+mod provider;
+mod proxy;
+mod report;
+mod settings;
+mod temper;
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::settings::{Arguments, Settings};
+
+/// A drill that cannot go on says why, and that is all.
+pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let drawn = || clock::now().timestamp_micros().unsigned_abs() % 1_000_000;
+    let settings = Settings::new(&arguments, arguments.seed.unwrap_or_else(drawn));
+    if arguments.plan {
+        for planned in plan::plan(&settings) {
+            println!("{:8.2} s  {}", planned.at.as_secs_f64(), planned.fault);
+        }
+        return ExitCode::SUCCESS;
+    }
+    match run(&arguments, &settings) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("drill: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether the judge found nothing.
+fn run(arguments: &Arguments, settings: &Settings) -> Outcome<bool> {
+    let binary = match &arguments.binary {
+        Some(binary) => binary.clone(),
+        None => beside_this_program()?,
+    };
+    let folder = tempfile::Builder::new().prefix("payout-drill.").tempdir()?;
+    // The database's user must get through.
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        tokio::select! {
+            outcome = drill::drill(settings, &binary, folder.path(), arguments.out.as_deref()) => outcome,
+            _ = interrupt.recv() => Err("interrupted".into()),
+            _ = terminate.recv() => Err("terminated".into()),
+        }
+    });
+    // Whatever still runs is killed with what holds it, before its folder goes.
+    drop(runtime);
+    std::thread::sleep(Duration::from_millis(300));
+    if let Some(keep) = &arguments.keep {
+        copy_files(folder.path(), keep)?;
+    }
+    outcome
+}
+
+fn beside_this_program() -> Outcome<PathBuf> {
+    let binary = std::env::current_exe()?.with_file_name("payout");
+    if !binary.exists() {
+        return Err(format!("no {}: build it, or name it by --binary", binary.display()).into());
+    }
+    Ok(binary)
+}
+
+/// The ledger and the logs, not the database.
+fn copy_files(from: &Path, to: &Path) -> Outcome<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            std::fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
+}

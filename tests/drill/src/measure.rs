@@ -1,0 +1,226 @@
+//! Times that the audit trails and the log of faults tell.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::clock::{Time, between};
+use crate::database::{Books, Event};
+use crate::faults::Injected;
+use crate::plan::{Fault, Line, Role};
+use crate::processes::Life;
+
+/// Sorted durations.
+#[derive(Debug, Default)]
+pub(crate) struct Times(Vec<Duration>);
+
+impl Times {
+    fn of(mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        Self(times)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The smallest that at least so many in a hundred are not above.
+    pub(crate) fn percentile(&self, percent: usize) -> Option<Duration> {
+        let place = (self.0.len() * percent).div_ceil(100).max(1) - 1;
+        self.0.get(place).copied()
+    }
+
+    pub(crate) fn longest(&self) -> Option<Duration> {
+        self.0.last().copied()
+    }
+}
+
+/// How long what a killed or frozen worker had in hand waited for the next claim, from the moment that it was no longer
+/// heard of.
+pub(crate) fn takeovers(books: &Books, lives: &[Life]) -> Times {
+    let mut by_id: HashMap<u32, Vec<&Life>> = HashMap::new();
+    for life in lives.iter().filter(|life| life.role == Role::Worker) {
+        by_id.entry(life.id).or_default().push(life);
+    }
+    let mut times = Vec::new();
+    for trail in books.trails.values() {
+        let steps: Vec<&Event> = trail
+            .iter()
+            .filter(|event| event.kind != "late_outcome")
+            .collect();
+        for pair in steps.windows(2) {
+            let [claim, next] = pair else { continue };
+            if claim.kind != "claimed" || next.kind != "claimed" {
+                continue;
+            }
+            let life = worker(&claim.actor)
+                .and_then(|id| by_id.get(&id))
+                .and_then(|lives| lives.iter().rev().find(|life| life.born <= claim.at));
+            if let Some(silent) = life.and_then(|life| silent_from(life, claim.at, next.at)) {
+                times.push(between(silent, next.at));
+            }
+        }
+    }
+    Times::of(times)
+}
+
+/// When the worker stopped, between its claim and the next; at its claim, when it was already dying.
+fn silent_from(life: &Life, claimed: Time, next: Time) -> Option<Time> {
+    let frozen = life
+        .frozen
+        .iter()
+        .filter(|(from, until)| *from < next && until.is_none_or(|until| until > claimed))
+        .map(|(from, _)| *from);
+    let silent = frozen.chain(life.killed.filter(|killed| *killed < next)).min()?;
+    Some(silent.max(claimed))
+}
+
+/// The process in a worker's name: `host-process-random`.
+fn worker(actor: &str) -> Option<u32> {
+    actor.rsplit('-').nth(1)?.parse().ok()
+}
+
+/// How long new payouts waited for their first claim, of those that were created while Redis was gone.
+pub(crate) fn pickups_without_redis(books: &Books, injected: &[Injected]) -> Times {
+    let windows: Vec<&Injected> = injected
+        .iter()
+        .filter(|one| matches!(one.fault, Fault::RedisGone(_)))
+        .collect();
+    pickups(books, |created| {
+        windows
+            .iter()
+            .any(|window| window.from <= created && created <= window.to)
+    })
+}
+
+/// The same of all payouts, faults or not.
+pub(crate) fn all_pickups(books: &Books) -> Times {
+    pickups(books, |_| true)
+}
+
+fn pickups(books: &Books, counts: impl Fn(Time) -> bool) -> Times {
+    let times = books.trails.values().filter_map(|trail| {
+        let created = trail
+            .first()
+            .filter(|event| event.kind == "created" && counts(event.at))?;
+        let claimed = trail.iter().find(|event| event.kind == "claimed")?;
+        Some(between(created.at, claimed.at))
+    });
+    Times::of(times.collect())
+}
+
+/// How long after each flush and each restart of Redis the first payout that was created since is claimed. Where the
+/// database was away at that time, it says nothing of Redis, and is left out.
+pub(crate) fn after_flush(books: &Books, injected: &[Injected]) -> Times {
+    let mut created: Vec<(Time, Time)> = books
+        .trails
+        .values()
+        .filter_map(|trail| {
+            Some((
+                trail.first()?.at,
+                trail.iter().find(|event| event.kind == "claimed")?.at,
+            ))
+        })
+        .collect();
+    created.sort_unstable();
+    let margin = chrono::TimeDelta::seconds(2);
+    let times = injected.iter().filter_map(|flush| {
+        let at = match flush.fault {
+            Fault::RedisFlush => flush.from,
+            Fault::RedisRestart(_) | Fault::RedisGone(_) => flush.to,
+            Fault::Kill(..)
+            | Fault::Freeze(..)
+            | Fault::PostgresCrash(_)
+            | Fault::PostgresTerminate(_)
+            | Fault::Weather(..)
+            | Fault::ProviderAway(_) => return None,
+        };
+        let disturbed = injected.iter().any(|other| {
+            let away = matches!(
+                other.fault,
+                Fault::PostgresCrash(_) | Fault::Weather(Line::Postgres, ..)
+            );
+            away && other.from < at + margin && other.to + margin > at
+        });
+        if disturbed {
+            return None;
+        }
+        let since = created.partition_point(|(created, _)| *created < at);
+        let first = created[since..]
+            .iter()
+            .take(50)
+            .map(|(_, claimed)| *claimed)
+            .min()?;
+        Some(between(at, first))
+    });
+    Times::of(times.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::clock::now;
+
+    fn event(start: Time, kind: &str, fence: i64, seconds: i64, actor: &str) -> Event {
+        Event {
+            payout_id: "p".to_owned(),
+            generation: 0,
+            fence,
+            at: start + TimeDelta::seconds(seconds),
+            kind: kind.to_owned(),
+            status: "processing".to_owned(),
+            actor: actor.to_owned(),
+            detail: None,
+        }
+    }
+
+    #[test]
+    fn a_takeover_counts_from_the_death_of_who_held_the_claim() {
+        let start = now();
+        let at = |seconds| start + TimeDelta::seconds(seconds);
+        let life = Life {
+            role: Role::Worker,
+            id: 7,
+            born: at(-5),
+            frozen: Vec::new(),
+            killed: Some(at(4)),
+            ended_by_itself: None,
+        };
+        let trail = vec![
+            event(start, "claimed", 1, 0, "a-host-7-ab"),
+            event(start, "claimed", 2, 16, "h-8-cd"),
+        ];
+        let books = Books {
+            rows: Vec::new(),
+            trails: HashMap::from([("p".to_owned(), trail)]),
+        };
+        assert_eq!(
+            takeovers(&books, std::slice::from_ref(&life)).longest(),
+            Some(Duration::from_secs(12))
+        );
+        let frozen = Life {
+            killed: None,
+            frozen: vec![(at(6), Some(at(30)))],
+            ..life.clone()
+        };
+        assert_eq!(
+            takeovers(&books, &[frozen]).longest(),
+            Some(Duration::from_secs(10))
+        );
+        let sound = Life {
+            killed: Some(at(20)),
+            ..life
+        };
+        assert_eq!(takeovers(&books, &[sound]).count(), 0);
+    }
+
+    #[test]
+    fn a_percentile_is_one_of_the_times() {
+        let times = Times::of((1..=200).rev().map(Duration::from_secs).collect());
+        assert_eq!(times.percentile(50), Some(Duration::from_secs(100)));
+        assert_eq!(times.percentile(99), Some(Duration::from_secs(198)));
+        assert_eq!(times.longest(), Some(Duration::from_secs(200)));
+        assert_eq!(Times::default().percentile(99), None);
+    }
+}

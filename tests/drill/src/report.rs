@@ -1,0 +1,304 @@
+//! The report: a table as Markdown, and the evidence of whatever the judge found.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::database::{Books, Event};
+use crate::faults::Injected;
+use crate::judge::{Finding, Rule};
+use crate::ledger::{Cause, Deed, Entry};
+use crate::measure::{self, Times};
+use crate::processes::Life;
+use crate::proxy::Counts;
+use crate::settings::Settings;
+
+/// All that is reported on.
+pub(crate) struct Run<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) took: Duration,
+    /// From the last fault until everything was final or in review; absent when it never was.
+    pub(crate) settled_in: Option<Duration>,
+    pub(crate) injected: &'a [Injected],
+    pub(crate) lives: &'a [Life],
+    pub(crate) ledger: &'a [Entry],
+    pub(crate) books: &'a Books,
+    pub(crate) answers: &'a BTreeMap<u16, u64>,
+    pub(crate) lines: [(&'static str, &'a Counts); 2],
+    pub(crate) resolved: u64,
+    pub(crate) findings: &'a [Finding],
+}
+
+struct Table(String);
+
+impl Table {
+    fn head(&mut self, left: &str, right: &str) {
+        let _ = writeln!(self.0, "\n| {left} | {right} |\n|---|---:|");
+    }
+
+    fn row(&mut self, name: &str, value: impl std::fmt::Display) {
+        let _ = writeln!(self.0, "| {name} | {value} |");
+    }
+
+    fn times(&mut self, name: &str, times: &Times) {
+        let shown = [times.percentile(50), times.percentile(99), times.longest()].map(seconds);
+        self.row(
+            name,
+            format!("{} / {} / {} ({})", shown[0], shown[1], shown[2], times.count()),
+        );
+    }
+}
+
+fn seconds(time: Option<Duration>) -> String {
+    time.map_or_else(|| "–".to_owned(), |time| format!("{:.2} s", time.as_secs_f64()))
+}
+
+impl Run<'_> {
+    pub(crate) fn markdown(&self) -> String {
+        let mut table = Table(String::new());
+        self.size(&mut table);
+        self.faults(&mut table);
+        self.work(&mut table);
+        self.times(&mut table);
+        table.head("what the judge looked for", "found");
+        for rule in Rule::ALL {
+            let found = self
+                .findings
+                .iter()
+                .filter(|finding| finding.rule == rule)
+                .count();
+            table.row(
+                &rule.to_string(),
+                if found == 0 {
+                    "0".to_owned()
+                } else {
+                    format!("**{found}**")
+                },
+            );
+        }
+        table.0
+    }
+
+    fn size(&self, table: &mut Table) {
+        let settings = self.settings;
+        let timing = settings.timing;
+        let long = if settings.long { " LONG=1" } else { "" };
+        let _ = writeln!(table.0, "`make drill{long} SEED={}`", settings.seed);
+        table.head("run", "");
+        table.row(
+            "time",
+            format!(
+                "{} s, {} s of them with faults",
+                self.took.as_secs(),
+                settings.faults_for.as_secs()
+            ),
+        );
+        table.row(
+            "processes",
+            format!(
+                "{} serve, {} worker, PostgreSQL, Redis",
+                settings.servers, settings.workers
+            ),
+        );
+        table.row(
+            "lease / call timeout / backoff cap",
+            format!(
+                "{} s / {} s / {} s",
+                timing.lease.as_secs_f64(),
+                timing.call_timeout.as_secs_f64(),
+                timing.backoff_cap.as_secs_f64()
+            ),
+        );
+    }
+
+    fn faults(&self, table: &mut Table) {
+        table.head("faults injected", "count");
+        let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+        for injected in self.injected.iter().filter(|injected| injected.failed.is_none()) {
+            *kinds.entry(injected.fault.kind()).or_default() += 1;
+        }
+        for (kind, count) in &kinds {
+            table.row(kind, count);
+        }
+        for (line, counts) in self.lines {
+            let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+            table.row(
+                &format!("connections to {line} cut"),
+                count(&counts.connections_cut),
+            );
+            table.row(
+                &format!("messages to {line} carried out, answer lost"),
+                count(&counts.answers_lost),
+            );
+            table.row(
+                &format!("answers of {line} halved"),
+                count(&counts.answers_halved),
+            );
+            table.row(&format!("messages to {line} lost"), count(&counts.requests_lost));
+        }
+    }
+
+    fn work(&self, table: &mut Table) {
+        let status = |status: &str| {
+            self.books
+                .rows
+                .iter()
+                .filter(|row| row.status == status && !row.needs_review)
+                .count()
+        };
+        let events = |kind: &str| {
+            self.books
+                .trails
+                .values()
+                .flatten()
+                .filter(|event| event.kind == kind)
+                .count()
+        };
+        let deeds = |is: fn(&Entry) -> bool| self.ledger.iter().filter(|entry| is(entry)).count();
+        table.head("work", "count");
+        table.row("payouts", self.books.rows.len());
+        let [completed, failed, cancelled] = ["completed", "failed", "cancelled"].map(status);
+        table.row(
+            "completed / failed / cancelled",
+            format!("{completed} / {failed} / {cancelled}"),
+        );
+        table.row(
+            "deleted",
+            self.books.rows.iter().filter(|row| row.deleted).count(),
+        );
+        table.row(
+            "in review at the end",
+            self.books.rows.iter().filter(|row| row.needs_review).count(),
+        );
+        table.row(
+            "reviews asked for / resolved by a person",
+            format!("{} / {}", events("review_requested"), self.resolved),
+        );
+        table.row("retries by a person", events("retried"));
+        table.row("claims", events("claimed"));
+        let calls = |cause| {
+            self.ledger
+                .iter()
+                .filter(|entry| entry.cause == cause && !settles(entry) && entry.deed != Deed::Altered)
+                .count()
+        };
+        table.row("calls to the provider: submissions", calls(Cause::Submission));
+        table.row("calls to the provider: look-ups", calls(Cause::LookUp));
+        table.row("payments", deeds(|entry| matches!(entry.deed, Deed::Paid { .. })));
+        table.row(
+            "duplicates prevented by the key",
+            deeds(|entry| entry.deed == Deed::Repeated { paid: true }),
+        );
+        table.row("late outcomes rejected by the fence", events("late_outcome"));
+        table.row(
+            "settlements written again, their answer being lost",
+            self.repeated_settlements(),
+        );
+        let answers: Vec<String> = self
+            .answers
+            .iter()
+            .map(|(status, count)| match status {
+                0 => format!("none: {count}"),
+                status => format!("{status}: {count}"),
+            })
+            .collect();
+        table.row("answers to clients, by status", answers.join(", "));
+    }
+
+    /// Outcomes that leave a payout in work are written once more when nobody heard that they were written.
+    fn repeated_settlements(&self) -> usize {
+        let repeats = |trail: &Vec<Event>| {
+            let steps: Vec<&Event> = trail
+                .iter()
+                .filter(|event| event.kind != "late_outcome")
+                .collect();
+            let same = |pair: &&[&Event]| {
+                pair[0].kind != "claimed" && pair[0].kind == pair[1].kind && pair[0].fence == pair[1].fence
+            };
+            steps.windows(2).filter(same).count()
+        };
+        self.books.trails.values().map(repeats).sum()
+    }
+
+    fn times(&self, table: &mut Table) {
+        table.head("times: p50 / p99 / max", "(of how many)");
+        table.times(
+            "takeover, from the death of who held the claim",
+            &measure::takeovers(self.books, self.lives),
+        );
+        table.times(
+            "work goes on after a flush or restart of Redis",
+            &measure::after_flush(self.books, self.injected),
+        );
+        table.times(
+            "pickup with Redis gone",
+            &measure::pickups_without_redis(self.books, self.injected),
+        );
+        table.times("pickup, all payouts", &measure::all_pickups(self.books));
+        table.row(
+            "all final or in review after the last fault",
+            seconds(self.settled_in),
+        );
+    }
+
+    /// What is known of the first payouts that were found wanting.
+    pub(crate) fn evidence(&self) -> String {
+        let mut text = String::new();
+        let mut shown: BTreeMap<Rule, u32> = BTreeMap::new();
+        for finding in self.findings {
+            let count = shown.entry(finding.rule).or_default();
+            *count += 1;
+            if *count > MOST_SHOWN {
+                continue;
+            }
+            let payout = finding.payout.as_deref().unwrap_or("–");
+            let _ = writeln!(text, "\n{}: {payout}: {}", finding.rule, finding.words);
+            let Some(id) = &finding.payout else { continue };
+            for row in self.books.rows.iter().filter(|row| row.id == *id) {
+                let _ = writeln!(text, "  row    {row:?}");
+            }
+            for event in self.books.trails.get(id).into_iter().flatten() {
+                let _ = writeln!(
+                    text,
+                    "  event  {} {} -> {} generation {} fence {} by {} {}",
+                    event.at,
+                    event.kind,
+                    event.status,
+                    event.generation,
+                    event.fence,
+                    event.actor,
+                    event.detail.as_deref().unwrap_or_default()
+                );
+            }
+            for entry in self
+                .ledger
+                .iter()
+                .filter(|entry| entry.key.starts_with(id.as_str()))
+            {
+                let _ = writeln!(
+                    text,
+                    "  ledger {} {} {:?} {:?}",
+                    entry.at, entry.key, entry.cause, entry.deed
+                );
+            }
+        }
+        let failed: Vec<&Injected> = self
+            .injected
+            .iter()
+            .filter(|injected| injected.failed.is_some())
+            .collect();
+        for injected in failed {
+            let _ = writeln!(text, "\nnot injected: {}: {:?}", injected.fault, injected.failed);
+        }
+        text
+    }
+}
+
+/// Of each rule.
+const MOST_SHOWN: u32 = 5;
+
+/// Whether a line is of what was accepted before, settled now: no call of its own.
+fn settles(entry: &Entry) -> bool {
+    entry.cause == Cause::LookUp && entry.deed != Deed::Asked
+}
