@@ -32,6 +32,10 @@ pub fn main() -> ExitCode {
         }
         Err(error) => return refuse(WRONG_SETTING, &error),
     };
+    #[cfg(feature = "crash-points")]
+    if let Err(error) = Config::arm_crash_point() {
+        return refuse(WRONG_SETTING, &error);
+    }
     match config.command {
         Command::Openapi { format } => print_document(format),
         Command::Healthcheck => check_health(&config),

@@ -19,6 +19,8 @@ pub enum Deed {
     Pay,
     /// Pays, and closes the connection without a word.
     PayAndVanish,
+    /// Pays, and answers with this status all the same.
+    PayAndRefuse(u16),
     /// Accepts, and settles when it is asked the second time.
     Accept,
     /// Declines for good.
@@ -161,7 +163,10 @@ impl Shared {
             entry.submissions += 1;
             entry.bodies.push(body);
             let deed = (self.decide)(&key, entry.submissions);
-            let pays = matches!(deed, Deed::Pay | Deed::PayAndVanish | Deed::PayAndHang);
+            let pays = matches!(
+                deed,
+                Deed::Pay | Deed::PayAndVanish | Deed::PayAndHang | Deed::PayAndRefuse(_)
+            );
             if entry.answer.is_none() && pays {
                 entry.pay(&key);
             } else if entry.answer.is_none() && deed == Deed::Decline {
@@ -175,7 +180,7 @@ impl Shared {
         match (deed, settled) {
             (Deed::PayAndVanish, _) => None,
             (Deed::Hang | Deed::PayAndHang, _) => std::future::pending().await,
-            (Deed::Refuse(status), _) => Some(encode(status, "", "{}")),
+            (Deed::Refuse(status) | Deed::PayAndRefuse(status), _) => Some(encode(status, "", "{}")),
             (Deed::Throttle(seconds), _) => Some(encode(429, &format!("retry-after: {seconds}\r\n"), "{}")),
             (Deed::Garble, _) => Some(encode(200, "", "<html>")),
             (Deed::Pay | Deed::Decline | Deed::Accept, Some(answer)) => {

@@ -4,6 +4,8 @@
 //! exists. Whatever is wrong is one line that names the variable.
 
 mod arguments;
+#[cfg(feature = "crash-points")]
+mod crash;
 mod database;
 mod parts;
 mod read;
