@@ -23,3 +23,8 @@ pub mod simulated;
 mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+
+/// The snippets of the README, compiled and run.
+#[cfg(all(doctest, feature = "memory", feature = "simulated"))]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
