@@ -15,18 +15,16 @@ use crate::api::{Api, Call};
 use crate::backing::{Postgres, Redis, free_port};
 use crate::clients::{self, Notes, PAYOUTS};
 use crate::faults::{self, World};
-use crate::judge::{self, Evidence, Finding, Rule};
+use crate::judge::{self, Evidence, Finding};
 use crate::ledger::{self, Ledger};
 use crate::plan::{self, Line};
 use crate::processes::{Fleet, Life};
 use crate::provider::Provider;
 use crate::proxy::Proxy;
 use crate::report::Run;
+use crate::rules::Rule;
 use crate::settings::Settings;
 use crate::{Outcome, clock, database, people};
-
-/// How often a line tells how it goes.
-const PROGRESS: Duration = Duration::from_secs(10);
 
 pub(crate) async fn drill(
     settings: &Settings,
@@ -65,7 +63,7 @@ pub(crate) async fn drill(
     let resolving = tokio::spawn(people::resolve_reviews(api.clone(), ledger, all_over.subscribe()));
 
     let injecting = tokio::spawn(faults::inject(world.clone(), plan::plan(settings)));
-    let injected = follow(injecting, &world, &notes, begun).await?;
+    let injected = follow(injecting, &world, &notes, begun, settings.progress_every()).await?;
     let faults_ended = clock::instant();
     println!(
         "drill: {} faults are over; everything must come to its end now",
@@ -203,9 +201,10 @@ async fn follow<T>(
     world: &World,
     notes: &Notes,
     begun: Instant,
+    every: Duration,
 ) -> Outcome<T> {
     loop {
-        if let Ok(done) = timeout(PROGRESS, &mut injecting).await {
+        if let Ok(done) = timeout(every, &mut injecting).await {
             return Ok(done?);
         }
         let unfinished = timeout(Duration::from_secs(1), database::unfinished(&world.pool)).await;

@@ -2,11 +2,12 @@
 //!
 //! - [`plan`] draws every fault from the seed; [`faults`] injects them into [`processes`], [`backing`] and [`proxy`].
 //! - [`provider`] pays by the temper of the seed and keeps the [`ledger`]; [`clients`] and [`people`] use the service.
-//! - [`judge`] compares the ledger, the [`database`] and what clients were told; [`measure`] and [`report`] tell.
+//! - [`judge`] holds the ledger, the [`database`] and what clients were told against the [`rules`]; [`measure`] and [`report`] tell.
 #![expect(clippy::print_stdout, reason = "it talks to a terminal")]
 
 mod api;
 mod backing;
+mod book;
 mod chance;
 mod clients;
 mod clock;
@@ -22,6 +23,7 @@ mod processes;
 mod provider;
 mod proxy;
 mod report;
+mod rules;
 mod settings;
 mod temper;
 

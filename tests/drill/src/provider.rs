@@ -13,7 +13,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::Outcome;
-use crate::ledger::{Act, CLOSED, Instruction, Ledger, Standing};
+use crate::book::{Act, CLOSED, Standing};
+use crate::ledger::{Instruction, Ledger};
 use crate::settings::Timing;
 use crate::temper::{self, Manner, Mood};
 

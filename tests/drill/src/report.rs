@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use crate::database::{Books, Event};
 use crate::faults::Injected;
-use crate::judge::{Finding, Rule};
+use crate::judge::Finding;
 use crate::ledger::{Cause, Deed, Entry};
 use crate::measure::{self, Times};
 use crate::processes::Life;
 use crate::proxy::Counts;
+use crate::rules::Rule;
 use crate::settings::Settings;
 
 /// All that is reported on.
@@ -180,7 +181,7 @@ impl Run<'_> {
         let calls = |cause| {
             self.ledger
                 .iter()
-                .filter(|entry| entry.cause == cause && !settles(entry) && entry.deed != Deed::Altered)
+                .filter(|entry| entry.cause == cause && entry.deed != Deed::Altered)
                 .count()
         };
         table.row("calls to the provider: submissions", calls(Cause::Submission));
@@ -297,8 +298,3 @@ impl Run<'_> {
 
 /// Of each rule.
 const MOST_SHOWN: u32 = 5;
-
-/// Whether a line is of what was accepted before, settled now: no call of its own.
-fn settles(entry: &Entry) -> bool {
-    entry.cause == Cause::LookUp && entry.deed != Deed::Asked
-}

@@ -152,6 +152,13 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// How often a line tells how it goes.
+    pub(crate) fn progress_every(&self) -> Duration {
+        Duration::from_secs(if self.long { 60 } else { 10 })
+    }
+}
+
 impl Timing {
     /// Within this after the last fault, every payout must be final or in review: the last claim's lease, the longest wait
     /// that it can end in, and a margin.

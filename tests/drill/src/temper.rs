@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::book::Act;
 use crate::chance::Chance;
-use crate::ledger::Act;
+
 use crate::settings::{LONGEST_RETRY_AFTER, Timing};
 
 /// How an answer is given, once it is in the ledger.

@@ -1,0 +1,212 @@
+//! Where each key stands, and the provider's one promise: its first definite answer for a key is its answer for good, and
+//! a key is paid at most once.
+
+use std::collections::HashMap;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::clock::{self, Time};
+use crate::ledger::{Cause, Deed, Entry, Instruction, Written};
+
+/// What the provider makes of a submission of a key that it has not answered yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Act {
+    Pay,
+    Decline,
+    /// Answer later, after this: paid or declined.
+    Accept {
+        after: Duration,
+        pays: bool,
+    },
+    Nothing,
+}
+
+/// Where a key stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Paid { reference: String },
+    Declined { code: String },
+    Accepted { reference: String },
+}
+
+struct Key {
+    /// Absent when a person closed the key before anything came under it.
+    instruction: Option<Instruction>,
+    standing: Standing,
+    /// When an accepted payment is settled, and how.
+    settles: Option<(Time, bool)>,
+}
+
+/// Every key.
+pub(crate) struct Book {
+    keys: HashMap<String, Key>,
+    references: u64,
+    writer: mpsc::Sender<Written>,
+}
+
+pub(crate) const DECLINED: &str = "declined_by_drill";
+pub(crate) const CLOSED: &str = "closed_by_person";
+
+impl Book {
+    pub(crate) fn new(writer: mpsc::Sender<Written>) -> Self {
+        Self {
+            keys: HashMap::new(),
+            references: 0,
+            writer,
+        }
+    }
+
+    pub(crate) fn standing(&self, key: &str) -> Option<Standing> {
+        self.keys.get(key).map(|key| key.standing.clone())
+    }
+
+    pub(crate) fn note(
+        &mut self,
+        key: &str,
+        cause: Cause,
+        deed: Deed,
+        instruction: Option<Instruction>,
+        written: &mut Vec<oneshot::Receiver<()>>,
+    ) {
+        let entry = Entry {
+            at: clock::now(),
+            key: key.to_owned(),
+            cause,
+            deed,
+            instruction,
+        };
+        let mut line = serde_json::to_vec(&entry).unwrap_or_default();
+        line.push(b'\n');
+        let (done, wait) = oneshot::channel();
+        // Within the lock, so that the lines are in the order of what happened.
+        let _ = self.writer.send(Written { line, done });
+        written.push(wait);
+    }
+
+    fn reference(&mut self) -> String {
+        self.references += 1;
+        format!("drill-{}", self.references)
+    }
+
+    pub(crate) fn submit(
+        &mut self,
+        key: &str,
+        instruction: Instruction,
+        act: Act,
+        written: &mut Vec<oneshot::Receiver<()>>,
+    ) -> Option<Standing> {
+        let cause = Cause::Submission;
+        if let Some(known) = self.keys.get(key) {
+            let standing = known.standing.clone();
+            if known
+                .instruction
+                .as_ref()
+                .is_some_and(|known| *known != instruction)
+            {
+                self.note(key, cause, Deed::Altered, Some(instruction), written);
+            }
+            let paid = matches!(standing, Standing::Paid { .. });
+            let deed = if act == Act::Nothing {
+                Deed::Ignored
+            } else {
+                Deed::Repeated { paid }
+            };
+            self.note(key, cause, deed, None, written);
+            return Some(standing);
+        }
+        let (standing, deed, settles) = match act {
+            Act::Nothing => {
+                self.note(key, cause, Deed::Ignored, None, written);
+                return None;
+            }
+            Act::Pay => {
+                let reference = self.reference();
+                (
+                    Standing::Paid {
+                        reference: reference.clone(),
+                    },
+                    Deed::Paid { reference },
+                    None,
+                )
+            }
+            Act::Decline => {
+                let code = DECLINED.to_owned();
+                (
+                    Standing::Declined { code: code.clone() },
+                    Deed::Declined { code },
+                    None,
+                )
+            }
+            Act::Accept { after, pays } => {
+                let reference = self.reference();
+                let settles = Some((clock::now() + after, pays));
+                (
+                    Standing::Accepted {
+                        reference: reference.clone(),
+                    },
+                    Deed::Accepted { reference },
+                    settles,
+                )
+            }
+        };
+        self.note(key, cause, deed, Some(instruction.clone()), written);
+        self.keys.insert(
+            key.to_owned(),
+            Key {
+                instruction: Some(instruction),
+                standing: standing.clone(),
+                settles,
+            },
+        );
+        Some(standing)
+    }
+
+    /// Settles what was accepted, once it is time.
+    pub(crate) fn settle(&mut self, key: &str, now: bool, written: &mut Vec<oneshot::Receiver<()>>) {
+        let Some(known) = self.keys.get_mut(key) else {
+            return;
+        };
+        let (Some((at, pays)), Standing::Accepted { reference }) = (known.settles, known.standing.clone())
+        else {
+            return;
+        };
+        if !now && clock::now() < at {
+            return;
+        }
+        known.settles = None;
+        let deed = if pays {
+            known.standing = Standing::Paid {
+                reference: reference.clone(),
+            };
+            Deed::Paid { reference }
+        } else {
+            let code = DECLINED.to_owned();
+            known.standing = Standing::Declined { code: code.clone() };
+            Deed::Declined { code }
+        };
+        let instruction = known.instruction.clone();
+        self.note(key, Cause::Settlement, deed, instruction, written);
+    }
+
+    pub(crate) fn close(&mut self, key: &str, written: &mut Vec<oneshot::Receiver<()>>) -> Standing {
+        if let Some(known) = self.keys.get(key) {
+            let standing = known.standing.clone();
+            self.note(key, Cause::Person, Deed::Asked, None, written);
+            return standing;
+        }
+        let code = CLOSED.to_owned();
+        let standing = Standing::Declined { code: code.clone() };
+        self.note(key, Cause::Person, Deed::Declined { code }, None, written);
+        self.keys.insert(
+            key.to_owned(),
+            Key {
+                instruction: None,
+                standing: standing.clone(),
+                settles: None,
+            },
+        );
+        standing
+    }
+}
