@@ -69,23 +69,35 @@ fn run(arguments: &Arguments, settings: &Settings) -> Outcome<bool> {
     let folder = tempfile::Builder::new().prefix("payout-drill.").tempdir()?;
     // The database's user must get through.
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711))?;
+    let lingering = Linger;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
-        let (mut interrupt, mut terminate) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
         tokio::select! {
             outcome = drill::drill(settings, &binary, folder.path(), arguments.out.as_deref()) => outcome,
             _ = interrupt.recv() => Err("interrupted".into()),
             _ = terminate.recv() => Err("terminated".into()),
+            _ = hang_up.recv() => Err("hung up".into()),
         }
     });
-    // Whatever still runs is killed with what holds it, before its folder goes.
+    // Whatever still runs is killed with what holds it, before its folder goes; after a panic too.
     drop(runtime);
-    std::thread::sleep(Duration::from_millis(300));
+    drop(lingering);
     if let Some(keep) = &arguments.keep {
         copy_files(folder.path(), keep)?;
     }
     outcome
+}
+
+/// Dropped between the processes and their folder: what was killed takes a moment to let go of its files.
+struct Linger;
+
+impl Drop for Linger {
+    fn drop(&mut self) {
+        std::thread::sleep(Duration::from_millis(300));
+    }
 }
 
 fn beside_this_program() -> Outcome<PathBuf> {

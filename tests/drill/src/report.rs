@@ -84,8 +84,7 @@ impl Run<'_> {
     fn size(&self, table: &mut Table) {
         let settings = self.settings;
         let timing = settings.timing;
-        let long = if settings.long { " LONG=1" } else { "" };
-        let _ = writeln!(table.0, "`make drill{long} SEED={}`", settings.seed);
+        let _ = writeln!(table.0, "`{}`", settings.command());
         table.head("run", "");
         table.row(
             "time",

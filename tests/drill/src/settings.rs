@@ -66,6 +66,8 @@ pub(crate) struct Rates {
 pub(crate) struct Settings {
     pub(crate) seed: u64,
     pub(crate) long: bool,
+    /// What was asked for in place of the usual length and number.
+    pub(crate) asked: (Option<u64>, Option<u64>),
     pub(crate) servers: usize,
     pub(crate) workers: usize,
     pub(crate) timing: Timing,
@@ -141,6 +143,7 @@ impl Settings {
         Self {
             seed,
             long,
+            asked: (arguments.seconds, arguments.payouts),
             servers: 2,
             workers: if long { 4 } else { 3 },
             timing,
@@ -153,6 +156,15 @@ impl Settings {
 }
 
 impl Settings {
+    /// The command that replays this run.
+    pub(crate) fn command(&self) -> String {
+        let (seconds, payouts) = self.asked;
+        let long = if self.long { " LONG=1" } else { "" };
+        let seconds = seconds.map_or_else(String::new, |seconds| format!(" SECONDS={seconds}"));
+        let payouts = payouts.map_or_else(String::new, |payouts| format!(" ARGS='--payouts {payouts}'"));
+        format!("make drill{long} SEED={}{seconds}{payouts}", self.seed)
+    }
+
     /// How often a line tells how it goes.
     pub(crate) fn progress_every(&self) -> Duration {
         Duration::from_secs(if self.long { 60 } else { 10 })
