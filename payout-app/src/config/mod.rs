@@ -1,6 +1,6 @@
 //! The settings. This is the only place that reads the environment.
 //!
-//! [`arguments`] says what can be set and how it is called; here and in [`parts`] it becomes a [`Config`], which is valid once it
+//! `arguments` says what can be set and how it is called; here and in `parts` it becomes a [`Config`], which is valid once it
 //! exists. Whatever is wrong is one line that names the variable.
 
 mod arguments;
