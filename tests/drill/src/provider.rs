@@ -251,7 +251,9 @@ impl Shared {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             let seen = seen.entry(key.to_owned()).or_default();
             seen.look_ups += 1;
-            (seen.name.clone(), seen.look_ups)
+            // One that never arrived has no name, and must not share one with all others.
+            let name = if seen.name.is_empty() { key } else { &seen.name };
+            (name.to_owned(), seen.look_ups)
         };
         let calm = self.is_calm();
         let manner = if calm {
