@@ -122,6 +122,9 @@ pub(crate) async fn drill(
         findings: &findings,
     };
     let (report, evidence) = (run.markdown(), run.evidence());
+    for (name, text) in run.logs() {
+        std::fs::write(folder.join(name), text)?;
+    }
     println!("\n{report}");
     if !evidence.is_empty() {
         println!("{evidence}");

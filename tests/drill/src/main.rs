@@ -2,7 +2,7 @@
 //!
 //! - [`plan`] draws every fault from the seed; [`faults`] injects them into [`processes`], [`backing`] and [`proxy`].
 //! - [`provider`] pays by the temper of the seed and keeps the [`ledger`]; [`clients`] and [`people`] use the service.
-//! - [`judge`] holds the ledger, the [`database`] and what clients were told against the [`rules`]; [`measure`] and [`report`] tell.
+//! - [`judge`] holds the ledger, the [`database`] and what clients were told against the [`rules`]; [`measure`], [`report`] and [`evidence`] tell.
 #![expect(clippy::print_stdout, reason = "it talks to a terminal")]
 
 mod api;
@@ -13,6 +13,7 @@ mod clients;
 mod clock;
 mod database;
 mod drill;
+mod evidence;
 mod faults;
 mod judge;
 mod ledger;

@@ -1,4 +1,4 @@
-//! The report: a table as Markdown, and the evidence of whatever the judge found.
+//! The report: a table as Markdown.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -241,59 +241,4 @@ impl Run<'_> {
             seconds(self.settled_in),
         );
     }
-
-    /// What is known of the first payouts that were found wanting.
-    pub(crate) fn evidence(&self) -> String {
-        let mut text = String::new();
-        let mut shown: BTreeMap<Rule, u32> = BTreeMap::new();
-        for finding in self.findings {
-            let count = shown.entry(finding.rule).or_default();
-            *count += 1;
-            if *count > MOST_SHOWN {
-                continue;
-            }
-            let payout = finding.payout.as_deref().unwrap_or("–");
-            let _ = writeln!(text, "\n{}: {payout}: {}", finding.rule, finding.words);
-            let Some(id) = &finding.payout else { continue };
-            for row in self.books.rows.iter().filter(|row| row.id == *id) {
-                let _ = writeln!(text, "  row    {row:?}");
-            }
-            for event in self.books.trails.get(id).into_iter().flatten() {
-                let _ = writeln!(
-                    text,
-                    "  event  {} {} -> {} generation {} fence {} by {} {}",
-                    event.at,
-                    event.kind,
-                    event.status,
-                    event.generation,
-                    event.fence,
-                    event.actor,
-                    event.detail.as_deref().unwrap_or_default()
-                );
-            }
-            for entry in self
-                .ledger
-                .iter()
-                .filter(|entry| entry.key.starts_with(id.as_str()))
-            {
-                let _ = writeln!(
-                    text,
-                    "  ledger {} {} {:?} {:?}",
-                    entry.at, entry.key, entry.cause, entry.deed
-                );
-            }
-        }
-        let failed: Vec<&Injected> = self
-            .injected
-            .iter()
-            .filter(|injected| injected.failed.is_some())
-            .collect();
-        for injected in failed {
-            let _ = writeln!(text, "\nnot injected: {}: {:?}", injected.fault, injected.failed);
-        }
-        text
-    }
 }
-
-/// Of each rule.
-const MOST_SHOWN: u32 = 5;

@@ -1,0 +1,81 @@
+//! What is known of whatever the judge found, and the logs to look further into.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::database::Event;
+use crate::faults::Injected;
+use crate::report::Run;
+use crate::rules::Rule;
+
+/// Of each rule.
+const MOST_SHOWN: u32 = 5;
+
+impl Run<'_> {
+    /// The faults as they struck, and every audit trail.
+    pub(crate) fn logs(&self) -> [(&'static str, String); 2] {
+        let (mut faults, mut events) = (String::new(), String::new());
+        for one in self.injected {
+            let _ = writeln!(faults, "{} {} {}", one.from, one.to, one.fault);
+        }
+        for event in self.books.trails.values().flatten() {
+            let _ = writeln!(events, "{} {}", event.payout_id, told(event));
+        }
+        [("faults.log", faults), ("events.log", events)]
+    }
+
+    /// What is known of the first payouts that were found wanting.
+    pub(crate) fn evidence(&self) -> String {
+        let mut text = String::new();
+        let mut shown: BTreeMap<Rule, u32> = BTreeMap::new();
+        for finding in self.findings {
+            let count = shown.entry(finding.rule).or_default();
+            *count += 1;
+            if *count > MOST_SHOWN {
+                continue;
+            }
+            let payout = finding.payout.as_deref().unwrap_or("–");
+            let _ = writeln!(text, "\n{}: {payout}: {}", finding.rule, finding.words);
+            let Some(id) = &finding.payout else { continue };
+            for row in self.books.rows.iter().filter(|row| row.id == *id) {
+                let _ = writeln!(text, "  row    {row:?}");
+            }
+            for event in self.books.trails.get(id).into_iter().flatten() {
+                let _ = writeln!(text, "  event  {}", told(event));
+            }
+            for entry in self
+                .ledger
+                .iter()
+                .filter(|entry| entry.key.starts_with(id.as_str()))
+            {
+                let _ = writeln!(
+                    text,
+                    "  ledger {} {} {:?} {:?}",
+                    entry.at, entry.key, entry.cause, entry.deed
+                );
+            }
+        }
+        let failed: Vec<&Injected> = self
+            .injected
+            .iter()
+            .filter(|injected| injected.failed.is_some())
+            .collect();
+        for injected in failed {
+            let _ = writeln!(text, "\nnot injected: {}: {:?}", injected.fault, injected.failed);
+        }
+        text
+    }
+}
+
+fn told(event: &Event) -> String {
+    format!(
+        "{} {} -> {} generation {} fence {} by {} {}",
+        event.at,
+        event.kind,
+        event.status,
+        event.generation,
+        event.fence,
+        event.actor,
+        event.detail.as_deref().unwrap_or_default()
+    )
+}
