@@ -2,9 +2,9 @@
 //!
 //! | port | adapters |
 //! |---|---|
-//! | `PayoutRepository` | [`postgres`], [`sqlite`], [`memory`] |
-//! | `JobQueue` | [`redis`], [`memory`] |
-//! | `Processor` | [`http`], [`simulated`] |
+//! | `PayoutRepository` | `postgres`, `sqlite`, `memory` |
+//! | `JobQueue` | `redis`, `memory` |
+//! | `Processor` | `http`, `simulated` |
 //!
 //! The two SQL repositories share the row, the mapping and the error mapping (`sql`), and nothing else: their
 //! statements are constants beside the methods that run them.

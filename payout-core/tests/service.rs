@@ -44,7 +44,7 @@ async fn one_payout_that_the_store_refuses_fails_no_other_caller_of_its_batch() 
     let service = service(repository);
     let mut poison = build::draft();
     poison.description = payout_core::payout::Description::new("poison").unwrap();
-    let drafts = [build::draft(), poison, build::draft()];
+    let drafts = [build::draft(), poison.clone(), build::draft()];
     let answers = futures::future::join_all(
         drafts
             .into_iter()
@@ -53,6 +53,16 @@ async fn one_payout_that_the_store_refuses_fails_no_other_caller_of_its_batch() 
     .await;
     let stored: Vec<bool> = answers.iter().map(Result::is_ok).collect();
     assert_eq!(stored, [true, false, true]);
+    let alone = service.create(poison, None, None, build::client()).await;
+    for refused in [&answers[1], &alone] {
+        assert!(
+            matches!(
+                refused,
+                Err(ServiceError::Repository(RepositoryError::Refused(_)))
+            ),
+            "trying again will not help, and the caller must hear it: {refused:?}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,10 +1,10 @@
 //! The repository on PostgreSQL.
 //!
-//! - [`link`] owns the pool: it finds dead connections, bounds every wait, and repeats a read whose connection broke.
-//! - [`insert`], [`apply`], [`claim`] and [`settle`] are the writes. Each is **one statement**, so there is no
+//! - `link` owns the pool: it finds dead connections, bounds every wait, and repeats a read whose connection broke.
+//! - `insert`, `apply`, `claim` and `settle` are the writes. Each is **one statement**, so there is no
 //!   transaction that a dropped future could leave open, and a batch costs one round trip and one commit.
-//! - [`find`] and [`list`] are the reads.
-//! - [`schema`] migrates.
+//! - `find` and `list` are the reads.
+//! - `schema` migrates.
 //!
 //! The clock is the server's `now()`, the start of the statement. Statements rely on READ COMMITTED: a row that another
 //! transaction changes while they wait for its lock is looked at again as it is then.

@@ -1,10 +1,10 @@
 //! What the two SQL repositories share: the shape of a row, its mapping, and what their errors mean.
 //!
-//! - [`row`] has the rows as both dialects select them; each becomes a domain value only through the domain's own
+//! - `row` has the rows as both dialects select them; each becomes a domain value only through the domain's own
 //!   checks, so that a row which somebody broke by hand is refused, not used.
-//! - [`stored`] has the two column types that the dialects store differently: times and amounts.
-//! - [`window`] turns a list query into bounds, a direction and one of four shapes, each with statements of its own.
-//! - [`schema`] says what is done with embedded migrations; [`error`] sorts every driver error into the repository's few.
+//! - `stored` has the two column types that the dialects store differently: times and amounts.
+//! - `window` turns a list query into bounds, a direction and one of four shapes, each with statements of its own.
+//! - `schema` says what is done with embedded migrations; `error` sorts every driver error into the repository's few.
 //!
 //! Statements are not shared: they are constants beside the methods that run them.
 

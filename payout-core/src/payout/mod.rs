@@ -1,7 +1,7 @@
 //! A payout and everything that can happen to it.
 //!
 //! [`Payout`] is the row: private fields, restored only through [`Payout::restore`], which refuses a row that
-//! breaks an invariant. What a person asks of it is in [`step`], what a worker does with it in [`claim`]; both
+//! breaks an invariant. What a person does with it is in `change`, what a worker does in `claim`; both
 //! consume what they start from and yield a description of the write, which a repository applies under its guard.
 
 mod change;

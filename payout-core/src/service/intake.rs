@@ -129,6 +129,7 @@ async fn write(
             }
             results
         }
+        Err(error @ RepositoryError::Refused(_)) => vec![Err(error)],
         // The batch may have been written all the same, so nothing of it may be tried again here.
         Err(error) => {
             let error = Arc::new(error);
