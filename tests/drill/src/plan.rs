@@ -188,6 +188,15 @@ fn fits(planned: &[Planned], at: Duration, fault: &Fault, settings: &Settings) -
     if end > settings.faults_for {
         return false;
     }
+    // Somebody is left to take over.
+    let frozen = planned.iter().filter(|other| {
+        matches!(other.fault, Fault::Freeze(Role::Worker, ..))
+            && at <= other.at + length(&other.fault)
+            && other.at <= end
+    });
+    if matches!(fault, Fault::Freeze(Role::Worker, ..)) && frozen.count() + 1 >= settings.workers {
+        return false;
+    }
     planned.iter().all(|other| {
         let over = other.at + length(&other.fault);
         let meets = at <= over && other.at <= end;

@@ -63,3 +63,20 @@ fn the_default_is_about_two_minutes_with_fifteen_hundred_payouts() {
     assert!(settings.payouts >= 1_500, "{}", settings.payouts);
     assert!(settings.faults_for + settings.timing.settling() < Duration::from_secs(115));
 }
+
+#[test]
+fn somebody_is_always_left_to_take_over() {
+    for (arguments, seed) in [(&[][..], 3), (&["--long"][..], 11)] {
+        let settings = settings(arguments, seed);
+        let freezes: Vec<Planned> = plan(&settings)
+            .into_iter()
+            .filter(|planned| matches!(planned.fault, Fault::Freeze(Role::Worker, ..)))
+            .collect();
+        for planned in &freezes {
+            let others = freezes
+                .iter()
+                .filter(|other| other.at <= planned.at && planned.at <= other.at + length(&other.fault));
+            assert!(others.count() < settings.workers, "{:?}", planned.at);
+        }
+    }
+}
