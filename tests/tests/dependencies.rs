@@ -39,7 +39,13 @@ const OUTSIDE_CORE: &[&str] = &[
 const OUTSIDE_ADAPTERS: &[&str] = &["payout-app", "payout-tests", "salvo", "utoipa"];
 
 /// Every crate of ours, so that a new one must take its place in the rules.
-const OURS: &[&str] = &["payout-adapters", "payout-app", "payout-core", "payout-drill", "payout-tests"];
+const OURS: &[&str] = &[
+    "payout-adapters",
+    "payout-app",
+    "payout-core",
+    "payout-drill",
+    "payout-tests",
+];
 
 // ---------------------------------------------------------------- the graph
 
