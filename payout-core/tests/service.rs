@@ -164,6 +164,10 @@ mod gated {
         async fn find(&self, id: PayoutId) -> Result<Option<Payout>, RepositoryError> {
             self.inner.find(id).await
         }
+
+        async fn find_many(&self, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError> {
+            self.inner.find_many(ids).await
+        }
         async fn find_answer(&self, key: &IdempotencyKey) -> Result<Option<StoredAnswer>, RepositoryError> {
             self.inner.find_answer(key).await
         }
@@ -375,4 +379,51 @@ async fn a_list_too_long_to_count_is_counted_once_in_a_while_and_a_short_one_eve
             );
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_that_wait_are_made_together_and_each_gets_its_own() {
+    let mut repository = MockPayoutRepository::new();
+    let stored: Vec<Payout> = (0..40).map(|_| stored()).collect();
+    let there = stored.clone();
+    repository.expect_find().never();
+    repository.expect_find_many().times(1..=4).returning(move |ids| {
+        Ok(there
+            .iter()
+            .rev()
+            .filter(|payout| ids.contains(&payout.id()))
+            .cloned()
+            .collect())
+    });
+    let service = service(repository);
+    let absent = build::fresh_id();
+    let ids = stored.iter().map(Payout::id).chain([absent]);
+    let answers = futures::future::join_all(ids.map(|id| service.get(id))).await;
+    for (payout, answer) in stored.iter().zip(&answers) {
+        assert_eq!(answer.as_ref().unwrap(), payout);
+    }
+    assert!(matches!(answers[40], Err(ServiceError::NotFound)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_row_that_cannot_be_read_hides_no_other() {
+    let mut repository = MockPayoutRepository::new();
+    let sound = stored();
+    let (broken_id, sound_id) = (build::fresh_id(), sound.id());
+    repository
+        .expect_find_many()
+        .returning(|_| Err(RepositoryError::Refused("broken".into())));
+    repository.expect_find().returning(move |id| {
+        if id == broken_id {
+            Err(RepositoryError::Refused("broken".into()))
+        } else {
+            Ok(Some(sound.clone()))
+        }
+    });
+    let service = service(repository);
+    let answers = futures::future::join_all([broken_id, sound_id].map(|id| service.get(id))).await;
+    assert_eq!(
+        answers.iter().map(Result::is_ok).collect::<Vec<_>>(),
+        [false, true]
+    );
 }

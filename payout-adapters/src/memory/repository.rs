@@ -68,6 +68,10 @@ impl PayoutRepository for MemoryRepository {
         Ok(self.transact(|store, _| store.find(id)))
     }
 
+    async fn find_many(&self, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError> {
+        Ok(self.transact(|store, _| ids.iter().filter_map(|id| store.find(*id)).collect()))
+    }
+
     async fn find_answer(&self, key: &IdempotencyKey) -> Result<Option<StoredAnswer>, RepositoryError> {
         Ok(self.transact(|store, _| store.find_answer(key)))
     }

@@ -4,6 +4,7 @@ use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotencyKey, StoredAnswer};
 use payout_core::payout::{Event, Payout, PayoutId};
 use payout_core::ports::RepositoryError;
+use uuid::Uuid;
 
 use super::link::{Link, only};
 use crate::sql::row::{AnswerRow, EventRow, PayoutRow, payout_columns};
@@ -13,6 +14,12 @@ const FIND: &str = concat!(
     "SELECT ",
     payout_columns!(),
     " FROM payouts WHERE id = $1 AND deleted_at IS NULL"
+);
+
+const FIND_MANY: &str = concat!(
+    "SELECT ",
+    payout_columns!(),
+    " FROM payouts WHERE id = ANY ($1) AND deleted_at IS NULL"
 );
 
 const FIND_ANSWER: &str = "SELECT fingerprint, snapshot, created_at FROM idempotency_keys WHERE key = $1";
@@ -31,6 +38,14 @@ pub(super) async fn payout(link: &Link, id: PayoutId) -> Result<Option<Payout>, 
         .read(|| sqlx::query_as::<_, PayoutRow>(FIND).bind(id.as_uuid()))
         .await?;
     rows.into_iter().next().map(PayoutRow::restore).transpose()
+}
+
+pub(super) async fn payouts(link: &Link, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let rows = link
+        .read(|| sqlx::query_as::<_, PayoutRow>(FIND_MANY).bind(&ids))
+        .await?;
+    rows.into_iter().map(PayoutRow::restore).collect()
 }
 
 pub(super) async fn answer(

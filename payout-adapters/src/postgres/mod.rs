@@ -119,6 +119,10 @@ impl PayoutRepository for PostgresRepository {
         find::payout(&self.link, id).await
     }
 
+    async fn find_many(&self, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError> {
+        find::payouts(&self.link, ids).await
+    }
+
     async fn find_answer(&self, key: &IdempotencyKey) -> Result<Option<StoredAnswer>, RepositoryError> {
         find::answer(&self.link, key).await
     }

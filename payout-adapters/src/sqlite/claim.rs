@@ -94,6 +94,6 @@ pub(super) async fn claim(store: &Store, request: &ClaimRequest) -> Result<Vec<C
     .await
 }
 
-fn hexes(ids: impl Iterator<Item = Uuid>) -> Result<String, RepositoryError> {
+pub(super) fn hexes(ids: impl Iterator<Item = Uuid>) -> Result<String, RepositoryError> {
     json(&ids.map(|id| hex(id.as_bytes())).collect::<Vec<_>>())
 }

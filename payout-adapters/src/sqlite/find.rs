@@ -5,6 +5,7 @@ use payout_core::idempotency::{IdempotencyKey, StoredAnswer};
 use payout_core::payout::{Event, Payout, PayoutId};
 use payout_core::ports::RepositoryError;
 
+use super::claim::hexes;
 use super::store::Store;
 use crate::sql::row::{AnswerRow, EventRow, PayoutRow, payout_columns};
 
@@ -12,6 +13,12 @@ const FIND: &str = concat!(
     "SELECT ",
     payout_columns!(),
     " FROM payouts WHERE id = ?1 AND deleted_at IS NULL"
+);
+
+const FIND_MANY: &str = concat!(
+    "SELECT ",
+    payout_columns!(),
+    " FROM payouts WHERE id IN (SELECT unhex(value) FROM json_each(?1)) AND deleted_at IS NULL"
 );
 
 const FIND_ANSWER: &str = "SELECT fingerprint, snapshot, created_at FROM idempotency_keys WHERE key = ?1";
@@ -31,6 +38,14 @@ pub(super) async fn payout(store: &Store, id: PayoutId) -> Result<Option<Payout>
         .read(sqlx::query_as::<_, PayoutRow>(FIND).bind(id.as_uuid()))
         .await?;
     rows.into_iter().next().map(PayoutRow::restore).transpose()
+}
+
+pub(super) async fn payouts(store: &Store, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError> {
+    let ids = hexes(ids.iter().map(|id| id.as_uuid()))?;
+    let rows = store
+        .read(sqlx::query_as::<_, PayoutRow>(FIND_MANY).bind(ids))
+        .await?;
+    rows.into_iter().map(PayoutRow::restore).collect()
 }
 
 pub(super) async fn answer(

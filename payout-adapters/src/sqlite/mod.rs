@@ -91,6 +91,10 @@ impl PayoutRepository for SqliteRepository {
         find::payout(&self.store, id).await
     }
 
+    async fn find_many(&self, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError> {
+        find::payouts(&self.store, ids).await
+    }
+
     async fn find_answer(&self, key: &IdempotencyKey) -> Result<Option<StoredAnswer>, RepositoryError> {
         find::answer(&self.store, key).await
     }

@@ -105,6 +105,10 @@ impl PayoutRepository for FlawedRepository {
         self.sound.find(id).await
     }
 
+    async fn find_many(&self, ids: &[PayoutId]) -> Answer<Vec<Payout>> {
+        self.sound.find_many(ids).await
+    }
+
     async fn find_answer(&self, key: &IdempotencyKey) -> Answer<Option<StoredAnswer>> {
         let mut answer = self.sound.find_answer(key).await?;
         if self.has(Flaw::LiveAnswers)

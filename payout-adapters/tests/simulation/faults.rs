@@ -106,6 +106,10 @@ impl PayoutRepository for FaultyRepository {
         self.call(self.store.find(id)).await
     }
 
+    async fn find_many(&self, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError> {
+        self.call(self.store.find_many(ids)).await
+    }
+
     async fn find_answer(&self, key: &IdempotencyKey) -> Result<Option<StoredAnswer>, RepositoryError> {
         self.call(self.store.find_answer(key)).await
     }

@@ -41,6 +41,7 @@ macro_rules! __repository_cases {
             $($how)* (dyn $crate::ports::PayoutRepository) in repository;
             insert: [
                 an_inserted_payout_is_found_with_every_field,
+                many_are_found_at_once_and_what_is_not_there_is_left_out,
                 a_scheduled_payout_is_due_at_its_time_and_not_claimable_before,
                 a_batch_of_five_hundred_is_answered_in_its_order,
                 a_repeated_insert_makes_no_second_payout,

@@ -213,6 +213,12 @@ pub trait PayoutRepository: Send + Sync {
     /// [`RepositoryError::Unavailable`].
     async fn find(&self, id: PayoutId) -> Result<Option<Payout>, RepositoryError>;
 
+    /// Those of these payouts that there are, in any order.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    async fn find_many(&self, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError>;
+
     /// The answer that was given to an idempotency key.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ impl Payouts {
                 caller,
                 request: None,
             };
-            return match self.intake.insert(new).await? {
+            return match self.intake.ask(new).await? {
                 Insertion::Stored(payout) => Ok(Answered {
                     payout,
                     replayed: false,
@@ -51,7 +51,7 @@ impl Payouts {
                 caller,
                 request: Some(request.clone()),
             };
-            match this.intake.insert(new).await? {
+            match this.intake.ask(new).await? {
                 Insertion::Stored(payout) => Ok(Answered {
                     payout,
                     replayed: false,

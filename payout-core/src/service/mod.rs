@@ -1,6 +1,7 @@
 //! The use cases: what a request calls. Each reads, asks the domain for a step, and writes under the step's guard.
 //!
-//! - `create` gathers concurrent creates into batches (`intake`), each caller still getting its own answer.
+//! - `gather` makes one batch of what is asked at the same time, each caller still getting its own answer: creates
+//!   (`intake`, behind `create`) and reads of single payouts (`reads`).
 //! - `change` makes a person's steps.
 //! - `list` reads pages, and `counted` remembers which lists are too long to be counted.
 //! - `hints` tells the queue, best effort, after the write.
@@ -11,10 +12,12 @@
 mod change;
 mod counted;
 mod create;
+mod gather;
 mod hints;
 mod in_flight;
 mod intake;
 mod list;
+mod reads;
 
 use std::sync::Arc;
 
@@ -82,6 +85,7 @@ pub struct Payouts {
     repository: Arc<dyn PayoutRepository>,
     ambient: Arc<dyn Ambient>,
     intake: intake::Intake,
+    reads: reads::Reads,
     hints: hints::Hints,
     in_flight: in_flight::InFlight,
     counted: counted::Counted,
@@ -107,7 +111,8 @@ impl Payouts {
     ) -> Self {
         let hints = hints::Hints::start(queue);
         Self {
-            intake: intake::Intake::start(repository.clone(), hints.clone(), intake),
+            intake: intake::start(repository.clone(), hints.clone(), intake),
+            reads: reads::start(repository.clone()),
             repository,
             ambient,
             hints,
@@ -121,7 +126,7 @@ impl Payouts {
     /// # Errors
     /// [`ServiceError::NotFound`], [`ServiceError::Repository`].
     pub async fn get(&self, id: PayoutId) -> Result<Payout, ServiceError> {
-        self.repository.find(id).await?.ok_or(ServiceError::NotFound)
+        self.reads.ask(id).await?.ok_or(ServiceError::NotFound)
     }
 
     /// The audit trail of a payout, oldest first.

@@ -136,3 +136,22 @@ pub async fn a_repeated_insert_makes_no_second_payout(Pair { port, .. }: Reposit
     );
     witness.assert_untouched(&*port).await;
 }
+
+/// A read of many finds those that are there and visible, each as a read of one does.
+pub async fn many_are_found_at_once_and_what_is_not_there_is_left_out(Pair { port, .. }: Repository) {
+    let mut stored = Vec::new();
+    for _ in 0..70 {
+        stored.push(drive::stored(&*port).await);
+    }
+    let hidden = stored.pop().unwrap();
+    port.apply(&hidden.clone().delete(build::client()).unwrap(), None)
+        .await
+        .unwrap();
+    let mut ids: Vec<PayoutId> = stored.iter().map(|payout| payout.id()).collect();
+    ids.extend([hidden.id(), build::fresh_id()]);
+    let mut found = port.find_many(&ids).await.unwrap();
+    found.sort_by_key(|payout| payout.id());
+    stored.sort_by_key(|payout| payout.id());
+    assert_eq!(found, stored);
+    assert_eq!(port.find_many(&[]).await.unwrap(), []);
+}

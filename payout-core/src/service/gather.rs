@@ -1,0 +1,111 @@
+//! Gathers the requests that arrive during one round trip to the store into the next one.
+//!
+//! A few takers take turns at one channel. Each takes whatever waits, and never waits for more: alone, a request goes at
+//! once; under load the batches grow by themselves.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::ports::RepositoryError;
+use crate::service::ServiceError;
+
+type Done<A> = Pin<Box<dyn Future<Output = Vec<Result<A, RepositoryError>>> + Send>>;
+
+/// What is done with a batch: one answer each, in their order.
+pub(super) type Work<Q, A> = Arc<dyn Fn(Vec<Q>) -> Done<A> + Send + Sync>;
+
+struct Request<Q, A> {
+    question: Q,
+    reply: oneshot::Sender<Result<A, RepositoryError>>,
+}
+
+/// Whom to ask. All clones share their takers, which end with the last of them.
+pub(super) struct Gather<Q, A>(mpsc::Sender<Request<Q, A>>);
+
+impl<Q, A> Clone for Gather<Q, A> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
+    /// Starts so many takers, over batches of at most so many; more than `capacity` waiting are refused.
+    pub(super) fn start(takers: usize, batch_max: usize, capacity: usize, work: Work<Q, A>) -> Self {
+        let (sender, receiver) = mpsc::channel(capacity);
+        let receiver = Arc::new(Mutex::new(receiver));
+        for _ in 0..takers {
+            tokio::spawn(take(receiver.clone(), batch_max, work.clone()));
+        }
+        Self(sender)
+    }
+
+    /// Asks together with whoever else is asking. Once it was handed over, the work goes on even when nobody waits for
+    /// its answer.
+    pub(super) async fn ask(&self, question: Q) -> Result<A, ServiceError> {
+        let (reply, answer) = oneshot::channel();
+        self.0
+            .try_send(Request { question, reply })
+            .map_err(|_| ServiceError::Busy)?;
+        // Work that died of a panic has dropped its callers, and a write may have been made.
+        let answer = answer
+            .await
+            .unwrap_or_else(|gone| Err(RepositoryError::Unavailable(Box::new(gone))));
+        answer.map_err(ServiceError::from)
+    }
+}
+
+async fn take<Q: Send + 'static, A: Send + 'static>(
+    receiver: Arc<Mutex<mpsc::Receiver<Request<Q, A>>>>,
+    batch_max: usize,
+    work: Work<Q, A>,
+) {
+    let mut requests = Vec::with_capacity(batch_max);
+    while receiver.lock().await.recv_many(&mut requests, batch_max).await > 0 {
+        let (batch, replies): (Vec<_>, Vec<_>) = requests
+            .drain(..)
+            .map(|request| (request.question, request.reply))
+            .unzip();
+        let work = work.clone();
+        // A panic in a repository must not end the taker: this task alone dies, and its callers hear of it.
+        let done = tokio::spawn(async move {
+            for (reply, answer) in replies.into_iter().zip(work(batch).await) {
+                let _ = reply.send(answer);
+            }
+        });
+        if let Err(error) = done.await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a batch of requests was given up"
+            );
+        }
+    }
+}
+
+/// One error for each of several callers. Unavailable, since nobody knows which of their requests were done.
+pub(super) fn for_each<A>(callers: usize, error: RepositoryError) -> Vec<Result<A, RepositoryError>> {
+    if callers == 1 {
+        return vec![Err(error)];
+    }
+    let error = Arc::new(error);
+    (0..callers)
+        .map(|_| Err(RepositoryError::Unavailable(Box::new(Shared(error.clone())))))
+        .collect()
+}
+
+/// One error that several callers get.
+#[derive(Debug)]
+struct Shared(Arc<RepositoryError>);
+
+impl std::fmt::Display for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Shared {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
