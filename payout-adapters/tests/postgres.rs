@@ -3,6 +3,8 @@
 #![cfg(feature = "postgres")]
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "tests fail by panicking")]
 
+#[path = "postgres/clocks.rs"]
+mod clocks;
 #[path = "postgres/costs.rs"]
 mod costs;
 #[path = "postgres/database.rs"]

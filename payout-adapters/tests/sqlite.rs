@@ -3,6 +3,8 @@
 #![cfg(feature = "sqlite")]
 #![expect(clippy::expect_used, reason = "tests fail by panicking")]
 
+#[path = "sqlite/clocks.rs"]
+mod clocks;
 #[path = "sqlite/file.rs"]
 mod file;
 #[path = "sqlite/schema.rs"]

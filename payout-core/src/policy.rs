@@ -80,4 +80,9 @@ mod tests {
         assert_eq!(policy.backoff(3, &Always(4_000_000)), Duration::from_secs(4));
         assert_eq!(policy.backoff(3, &Always(4_000_001)), Duration::ZERO);
     }
+
+    #[test]
+    fn the_longest_ceiling_of_all_is_one() {
+        assert_eq!(jittered(Duration::MAX, &Always(u64::MAX)), Duration::ZERO);
+    }
 }

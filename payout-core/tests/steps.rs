@@ -7,8 +7,8 @@ use std::time::Duration;
 use payout_core::Timestamp;
 use payout_core::contract::build;
 use payout_core::payout::{
-    Caller, Change, Claim, Due, EventKind, Guarded, IllegalStep, Payout, Resolution, Settlement, Status,
-    StepError, Verdict,
+    Caller, Change, Claim, Description, Due, Edit, EventKind, Guarded, IllegalStep, Payout, RecipientAccount,
+    RecipientName, Resolution, Settlement, Status, StepError, Verdict,
 };
 use proptest::prelude::*;
 
@@ -100,6 +100,26 @@ fn an_illegal_step_names_the_state_and_the_step() {
 }
 
 #[test]
+fn an_edit_of_any_one_field_is_an_edit() {
+    let payout = pending();
+    let same = payout.as_edit();
+    assert!(payout.already_reads(&same));
+    let edits: [fn(&mut Edit); 4] = [
+        |edit| edit.money = build::money("1", "JPY"),
+        |edit| edit.recipient_account = RecipientAccount::new("another").unwrap(),
+        |edit| edit.recipient_name = RecipientName::new("Another").unwrap(),
+        |edit| edit.description = Description::new("another").unwrap(),
+    ];
+    for change in edits {
+        let mut edit = same.clone();
+        change(&mut edit);
+        assert!(!payout.already_reads(&edit));
+        let edited = payout.clone().edit(edit.clone(), someone()).unwrap();
+        assert!(edited.after.already_reads(&edit));
+    }
+}
+
+#[test]
 fn only_what_is_due_can_be_claimed() {
     let claimable: Vec<_> = in_every_state()
         .into_iter()
@@ -123,8 +143,8 @@ fn a_second_claim_keeps_the_time_of_the_first_submission() {
     assert_eq!((parts.fence, parts.claims), (2, 2));
     assert_eq!(parts.first_submitted_at, Some(at(1)));
     assert_eq!(parts.claimed_at, Some(at(60)));
-    assert!(again.looks_up_first());
-    assert!(!claimed().looks_up_first());
+    assert!(again.looks_up_first() && again.is_takeover());
+    assert!(!claimed().looks_up_first() && !claimed().is_takeover());
 }
 
 #[test]

@@ -98,10 +98,16 @@ impl Bench {
     /// Works for ten seconds of paused time, then shuts down; returns what was settled.
     async fn run(self) -> Vec<Verdict> {
         let shutdown = CancellationToken::new();
-        let worker = Worker::new(
+        // Held to the end: a mock that is dropped by one of the worker's tasks cannot fail the test.
+        let (repository, queue, processor) = (
             Arc::new(self.repository),
             Arc::new(self.queue),
             Arc::new(self.processor),
+        );
+        let worker = Worker::new(
+            repository.clone(),
+            queue.clone(),
+            processor.clone(),
             self.clock,
             self.settings,
         )
@@ -110,6 +116,7 @@ impl Bench {
         tokio::time::sleep(Duration::from_secs(10)).await;
         shutdown.cancel();
         running.await.unwrap();
+        drop((repository, queue, processor));
         let settled = self.settled.lock().unwrap();
         settled
             .iter()
@@ -229,6 +236,22 @@ async fn a_processor_that_panics_has_said_nothing() {
         .expect_submit()
         .returning(|_| panic!("a bug in an adapter"));
     assert!(matches!(bench.run().await[..], [Verdict::Postponed { .. }]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_says_when_its_last_call_is_surely_over() {
+    let mut bench = Bench::new();
+    // A call that begins at the very end of the lease, by a clock that was read just before, is over by then.
+    let over = bench.settings.lease + bench.settings.call_timeout;
+    let quiet = Arc::new(Mutex::new(Vec::new()));
+    let heard = quiet.clone();
+    bench.repository.expect_claim().returning(move |request| {
+        heard.lock().unwrap().push(request.quiet_after);
+        Ok(vec![])
+    });
+    assert_eq!(bench.run().await, []);
+    let quiet = quiet.lock().unwrap();
+    assert!(!quiet.is_empty() && quiet.iter().all(|after| *after >= over));
 }
 
 struct Silent;

@@ -1,0 +1,37 @@
+//! Times that the database gives, when its clock does not keep still.
+
+use std::time::Duration;
+
+use payout_core::contract::build::{self, SHORT_LEASE};
+use payout_core::contract::drive;
+
+use crate::file::File;
+
+/// Whether the two times are equal tells whether an earlier claim may have sent something.
+#[tokio::test]
+async fn a_claim_is_later_than_the_one_before_whatever_the_clock_says() {
+    let (repository, file) = File::migrated().await;
+    let id = drive::stored(&repository).await.id();
+    drive::claim_when_due(&repository, id, SHORT_LEASE).await;
+    // As if the clock had been an hour ahead, and was set back since.
+    sqlx::query(
+        "UPDATE payouts
+        SET claimed_at = claimed_at + 3600000000, first_submitted_at = first_submitted_at + 3600000000",
+    )
+    .execute(&file.pool().await)
+    .await
+    .unwrap();
+
+    let second = drive::claim_when_due(&repository, id, SHORT_LEASE).await;
+    let claimed_at = second.payout().parts().claimed_at;
+    assert!(claimed_at > second.payout().parts().first_submitted_at);
+
+    drive::settled(&repository, second, build::released(Duration::ZERO)).await;
+    let third = drive::claim_when_due(&repository, id, SHORT_LEASE).await;
+    let parts = third.payout().parts();
+    assert!(parts.claimed_at > claimed_at);
+    assert_eq!(
+        parts.first_submitted_at, parts.claimed_at,
+        "nothing was sent before this claim"
+    );
+}
