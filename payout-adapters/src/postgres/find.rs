@@ -16,10 +16,12 @@ const FIND: &str = concat!(
     " FROM payouts WHERE id = $1 AND deleted_at IS NULL"
 );
 
+/// COALESCE hides the condition from the partial indexes: the planner would read one of them whole beside the primary
+/// key, and take a hundred times as long.
 const FIND_MANY: &str = concat!(
     "SELECT ",
     payout_columns!(),
-    " FROM payouts WHERE id = ANY ($1) AND deleted_at IS NULL"
+    " FROM payouts WHERE id = ANY ($1) AND COALESCE(deleted_at, 'infinity') = 'infinity'"
 );
 
 const FIND_ANSWER: &str = "SELECT fingerprint, snapshot, created_at FROM idempotency_keys WHERE key = $1";

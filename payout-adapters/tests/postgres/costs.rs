@@ -127,6 +127,21 @@ async fn reads_cost_the_rows_that_they_show() {
     };
     table.costs("find", 1, found).await;
 
+    let repository = table.repository();
+    let page_there = repository
+        .list(&page(
+            Filter::default(),
+            Order::NewestFirst,
+            Position::After(cursor),
+        ))
+        .await;
+    let ids: Vec<_> = page_there.unwrap().iter().map(|payout| payout.id()).collect();
+    repository.close().await;
+    let found_many = async |repository: &PostgresRepository, _| {
+        assert_eq!(repository.find_many(&ids).await.unwrap().len(), 20);
+    };
+    table.costs("find_many", 20, found_many).await;
+
     let account = Search::new(deep.parts().recipient_account.as_str());
     let name = Search::new(deep.parts().recipient_name.as_str());
     let rare = Filter {
