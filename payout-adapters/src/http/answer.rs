@@ -123,11 +123,11 @@ fn object<T: DeserializeOwned>(received: &Received) -> Result<T, ProcessorError>
         Body::Whole(body) => body.trim_ascii_start(),
         Body::Unreadable(why) => return Err(unknown(received, why)),
     };
-    let parsed = if body.starts_with(b"{") {
-        serde_json::from_slice(body).ok()
-    } else {
-        None
-    };
+    // As text: of bytes, the parser would take what it passes over for valid without a look.
+    let parsed = std::str::from_utf8(body)
+        .ok()
+        .filter(|body| body.starts_with('{'))
+        .and_then(|body| serde_json::from_str(body).ok());
     parsed.ok_or_else(|| unknown(received, "not of the contract's form"))
 }
 

@@ -262,6 +262,29 @@ fn what_is_not_one_whole_object_of_the_contract_is_unknown() {
 }
 
 #[test]
+fn a_body_that_is_no_text_is_unknown_wherever_it_breaks() {
+    for (status, body) in [
+        (
+            200,
+            &b"{\"status\": \"completed\", \"reference\": \"r\", \"extra\": \"\xff\"}"[..],
+        ),
+        (
+            422,
+            &b"{\"code\": \"c\", \"message\": \"m\", \"extra\": \"\xff\"}"[..],
+        ),
+    ] {
+        let received = Received {
+            body: Body::Whole(body.to_vec()),
+            ..received(status, "")
+        };
+        assert!(matches!(
+            of_submission(&received),
+            Err(ProcessorError::Unknown { .. })
+        ));
+    }
+}
+
+#[test]
 fn a_body_that_was_broken_off_is_unknown_where_it_matters() {
     for status in [200, 201, 202, 400, 402, 422, 500] {
         let received = Received {
