@@ -15,7 +15,7 @@ WORKSPACE = $(FLAGS) --workspace --all-features
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## serve and work in one process, on SQLite: nothing else to install
@@ -47,6 +47,23 @@ drill: ## break a whole service of real processes; SEED=7, SECONDS=60, or LONG=1
 	cargo build $(FLAGS) --release --package payout-app --package payout-drill
 	"$${CARGO_TARGET_DIR:-target}/release/payout-drill" $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(LONG),--long) $(ARGS)
+
+.PHONY: simulation
+simulation: ## simulate the whole protocol by seed; SEEDS=20000
+	SIMULATION_SEEDS=$(or $(SEEDS),20000) cargo test $(FLAGS) --package payout-adapters --all-features --test simulation -- \
+		--nocapture $(ARGS)
+
+.PHONY: api-fuzz
+api-fuzz: ## hold the running service against its OpenAPI document
+	PROFILE=$(PROFILE) FLAGS="$(FLAGS)" tests/api-fuzz $(ARGS)
+
+.PHONY: fuzz
+fuzz: ## feed money, bodies, cursors and the provider's answers with what a fuzzer finds; SECONDS=60 in total
+	tests/fuzz/run $(or $(SECONDS),60) $(ARGS)
+
+.PHONY: mutants
+mutants: ## mutate the state machine and the policies, and see the tests fail
+	tests/mutants $(ARGS)
 
 .PHONY: lint
 lint: ## check formatting, clippy, the direction of dependencies and the documentation

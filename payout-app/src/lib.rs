@@ -20,3 +20,6 @@ mod wiring;
 
 pub use app::{App, Running};
 pub use config::Config;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use http::fuzzing;

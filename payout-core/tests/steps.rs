@@ -7,8 +7,8 @@ use std::time::Duration;
 use payout_core::Timestamp;
 use payout_core::contract::build;
 use payout_core::payout::{
-    Caller, Change, Claim, Description, Due, Edit, EventKind, Guarded, IllegalStep, Payout, RecipientAccount,
-    RecipientName, Resolution, Settlement, Status, StepError, Verdict,
+    Caller, Change, Claim, Description, Due, Edit, EventKind, Failure, Guarded, IllegalStep, Payout,
+    RecipientAccount, RecipientName, Resolution, Settlement, Status, StepError, Verdict,
 };
 use proptest::prelude::*;
 
@@ -192,6 +192,40 @@ fn a_settlement_whose_acknowledgement_was_lost_is_recognised() {
         panic!("a fresh claim settles")
     };
     assert_eq!(after.settle(&settlement, at(3)), Guarded::Repeated);
+}
+
+#[test]
+fn another_outcome_of_the_same_claim_is_no_repetition() {
+    let claim = claimed();
+    let other_failure = Verdict::Failed(Failure::new("another", "Another."));
+    for (first, second) in [
+        (build::completed("ref"), build::completed("another")),
+        (build::failed(), other_failure),
+        (build::completed("ref"), build::failed()),
+    ] {
+        let payout = settled(first);
+        let mut settlement = claim.clone().settle(second);
+        settlement.id = payout.id();
+        assert_eq!(payout.settle(&settlement, at(3)), Guarded::Late);
+    }
+}
+
+#[test]
+fn each_verdict_has_its_event_and_keeps_what_the_provider_said() {
+    let after = Duration::from_secs(1);
+    for (verdict, event, reference) in [
+        (build::completed("r"), EventKind::Completed, Some("r")),
+        (build::accepted("r", after), EventKind::Accepted, Some("r")),
+        (build::failed(), EventKind::Failed, None),
+        (build::postponed(after), EventKind::Postponed, None),
+        (build::released(after), EventKind::Released, None),
+        (build::review(), EventKind::ReviewRequested, None),
+    ] {
+        let row = verdict.row();
+        assert_eq!(row.event, event);
+        assert_eq!(row.reference.map(|kept| kept.as_str()), reference);
+        assert!(row.detail.is_some_and(|detail| !detail.is_empty()), "{event:?}");
+    }
 }
 
 #[test]

@@ -199,6 +199,19 @@ fn polls_of_an_accepted_payment_are_no_attempts_and_the_key_window_bounds_them()
 }
 
 #[test]
+fn at_the_very_end_of_the_key_window_an_accepted_payment_is_still_polled() {
+    let claim = claimed_at(&[1, 1_001], &build::accepted("r", Duration::ZERO));
+    let accepted = Answer::Accepted {
+        reference: build::reference("r"),
+    };
+    assert!(matches!(conclude(&claim, Ok(accepted)), Verdict::Accepted { .. }));
+    assert!(matches!(
+        conclude(&claim, unknown(None)),
+        Verdict::Postponed { .. }
+    ));
+}
+
+#[test]
 fn an_unknown_key_is_sent_again_only_within_half_of_the_key_window() {
     assert!(claimed_at(&[1, 501], &unanswered()).may_send(&policy()).is_ok());
     assert!(matches!(

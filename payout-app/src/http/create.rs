@@ -90,7 +90,7 @@ pub(crate) async fn create_payout(request: &mut Request, depot: &mut Depot) -> R
         .replayed(answered.replayed))
 }
 
-fn draft(mut fields: Fields<'_>) -> Result<Draft, Problem> {
+pub(super) fn draft(mut fields: Fields<'_>) -> Result<Draft, Problem> {
     let amount = fields.required("amount", fields::amount);
     let currency = fields.required("currency", fields::parsed);
     let recipient_account = fields.required("recipient_account", fields::field(RecipientAccount::new));

@@ -167,6 +167,14 @@ async fn edit(
     Answer::payout(&payout)
 }
 
+/// Reads a body in both ways.
+#[cfg(feature = "fuzzing")]
+pub(super) fn read_for_fuzzing(body: &[u8]) {
+    for read in [Wanted::some, Wanted::all] {
+        let _ = Fields::parse(body).and_then(read);
+    }
+}
+
 /// What a body asks for.
 #[derive(Debug)]
 struct Wanted {

@@ -17,6 +17,8 @@ mod edge;
 mod edit;
 mod events;
 mod fields;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod get;
 mod headers;
 mod health;

@@ -1,0 +1,61 @@
+//! No answer of a provider moves a payout to a final state but by the rows of the contract that do.
+
+#![no_main]
+
+use std::time::Duration;
+
+use libfuzzer_sys::fuzz_target;
+use payout_adapters::http::answer::{Body, Received, of_look_up, of_submission};
+use payout_core::ports::Answer;
+use serde_json::Value;
+
+fuzz_target!(|data: &[u8]| {
+    // Three digits of a status, and a body.
+    let Some((status, body)) = data.split_at_checked(3) else {
+        return;
+    };
+    let Some(status) = std::str::from_utf8(status)
+        .ok()
+        .and_then(|status| status.parse().ok())
+    else {
+        return;
+    };
+    let received = Received {
+        status,
+        retry_after: Some(Duration::from_secs(7)),
+        body: Body::Whole(body.to_vec()),
+    };
+    let submitted = of_submission(&received);
+    let looked_up = of_look_up(&received);
+    for answer in [
+        submitted.as_ref().ok(),
+        looked_up.as_ref().ok().and_then(Option::as_ref),
+    ] {
+        let Some(answer) = answer else { continue };
+        let body: Value = serde_json::from_slice(body).expect("only JSON is an answer");
+        let says = |name: &str| body[name].as_str().is_some_and(|text| !text.is_empty());
+        match answer {
+            Answer::Paid { reference } => {
+                assert!(matches!(status, 200 | 201));
+                assert_eq!(body["status"], "completed");
+                assert!(says("reference") && !reference.as_str().is_empty());
+            }
+            Answer::Accepted { reference } => {
+                assert!(matches!(status, 200..=202));
+                assert_eq!(body["status"], "pending");
+                assert!(says("reference") && !reference.as_str().is_empty());
+            }
+            Answer::Declined(failure) => {
+                assert!(matches!(status, 200 | 201 | 400 | 402 | 422));
+                assert!(says("code") && !failure.code().is_empty());
+                assert!(body["status"] != "completed" && body["status"] != "pending");
+            }
+        }
+    }
+    // The same body says the same, and only 404 says that there is nothing.
+    match looked_up {
+        Ok(Some(found)) => assert_eq!(submitted.ok(), Some(found)),
+        Ok(None) => assert_eq!(status, 404),
+        Err(error) => assert!(error.to_string().chars().count() < 200, "{error}"),
+    }
+});
