@@ -41,12 +41,16 @@ openapi: ## print the OpenAPI document
 test: ## run every test, with PostgreSQL, Redis and Chromium found or started for it
 	tests/with-services cargo test $(WORKSPACE) $(ARGS)
 
-# SEED replays a plan of faults; SECONDS is the length; LONG=1 takes thirty minutes, with the default lease.
+# SEED replays a plan of faults; SECONDS is the length; LONG=1 takes thirty minutes, with the default lease. Built in
+# release unless PROFILE is given.
+DRILL_PROFILE = $(if $(filter command environment,$(firstword $(origin PROFILE))),$(PROFILE),release)
+DRILL_FOLDER = $(if $(filter dev,$(DRILL_PROFILE)),debug,$(DRILL_PROFILE))
+
 .PHONY: drill
 drill: ## break a whole service of real processes; SEED=7, SECONDS=60, or LONG=1 for thirty minutes
-	cargo build $(FLAGS) --release --package payout-app --package payout-drill
-	"$${CARGO_TARGET_DIR:-target}/release/payout-drill" $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) \
-		$(if $(LONG),--long) $(ARGS)
+	cargo build $(FLAGS) --profile $(DRILL_PROFILE) --package payout-app --package payout-drill
+	tests/with-services --no-browser "$${CARGO_TARGET_DIR:-target}/$(DRILL_FOLDER)/payout-drill" $(if $(SEED),--seed $(SEED)) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(LONG),--long) $(ARGS)
 
 .PHONY: simulation
 simulation: ## simulate the whole protocol by seed; SEEDS=20000
