@@ -9,8 +9,9 @@ impl Shared {
     /// Sweeps at start-up and then about every [`sweep_every`](super::WorkerSettings::sweep_every); at once again
     /// while there is more than one batch.
     pub(super) async fn sweep(self: Arc<Self>) {
-        // New payouts, which come by hints, must not wait behind a storm of retries: a quarter is theirs.
-        let reserve = self.settings.concurrency / 4;
+        // New payouts, which come by hints, must not wait behind a storm of retries: a few slots are mostly theirs. No
+        // more than a few, since without hints they lie idle.
+        let reserve = (self.settings.concurrency / 16).min(16);
         let mut away = false;
         let mut pause = Duration::ZERO;
         while !self.shut_down_within(pause).await {
