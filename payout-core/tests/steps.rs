@@ -213,18 +213,43 @@ fn another_outcome_of_the_same_claim_is_no_repetition() {
 #[test]
 fn each_verdict_has_its_event_and_keeps_what_the_provider_said() {
     let after = Duration::from_secs(1);
-    for (verdict, event, reference) in [
-        (build::completed("r"), EventKind::Completed, Some("r")),
-        (build::accepted("r", after), EventKind::Accepted, Some("r")),
-        (build::failed(), EventKind::Failed, None),
-        (build::postponed(after), EventKind::Postponed, None),
-        (build::released(after), EventKind::Released, None),
-        (build::review(), EventKind::ReviewRequested, None),
+    for (verdict, status, event, reference) in [
+        (
+            build::completed("r"),
+            Status::Completed,
+            EventKind::Completed,
+            Some("r"),
+        ),
+        (
+            build::accepted("r", after),
+            Status::Processing,
+            EventKind::Accepted,
+            Some("r"),
+        ),
+        (build::failed(), Status::Failed, EventKind::Failed, None),
+        (
+            build::postponed(after),
+            Status::Processing,
+            EventKind::Postponed,
+            None,
+        ),
+        (build::released(after), Status::Pending, EventKind::Released, None),
+        (
+            build::review(),
+            Status::Processing,
+            EventKind::ReviewRequested,
+            None,
+        ),
     ] {
         let row = verdict.row();
-        assert_eq!(row.event, event);
+        assert_eq!((row.status, row.event), (status, event));
         assert_eq!(row.reference.map(|kept| kept.as_str()), reference);
         assert!(row.detail.is_some_and(|detail| !detail.is_empty()), "{event:?}");
+        assert_eq!(row.never_sent, event == EventKind::Released);
+        assert_eq!(row.needs_review, event == EventKind::ReviewRequested);
+        assert_eq!(row.failure.is_some(), event == EventKind::Failed);
+        let again = [EventKind::Accepted, EventKind::Postponed, EventKind::Released].contains(&event);
+        assert_eq!(row.due_in, again.then_some(after));
     }
 }
 

@@ -1,0 +1,141 @@
+//! What a payout is made of: names, texts, ids, and the rows that cannot be.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of a test")]
+
+use payout_core::Timestamp;
+use payout_core::contract::build;
+use payout_core::payout::{
+    Actor, Caller, Claim, EventKind, Failure, Payout, PayoutId, PayoutParts, ProviderReference, Status,
+};
+
+#[test]
+fn each_status_and_each_kind_of_event_has_its_name() {
+    let statuses = Status::ALL.map(|status| status.to_string());
+    assert_eq!(
+        statuses,
+        ["pending", "processing", "completed", "failed", "cancelled"]
+    );
+    let kinds = EventKind::ALL.map(EventKind::as_str);
+    assert_eq!(
+        kinds,
+        [
+            "created",
+            "edited",
+            "claimed",
+            "completed",
+            "failed",
+            "accepted",
+            "postponed",
+            "released",
+            "review_requested",
+            "resolved",
+            "retried",
+            "cancelled",
+            "deleted",
+            "late_outcome"
+        ]
+    );
+    for status in Status::ALL {
+        assert_eq!(status.as_str().parse(), Ok(status));
+    }
+    for kind in EventKind::ALL {
+        assert_eq!(kind.as_str().parse(), Ok(kind));
+    }
+    assert!("nothing".parse::<Status>().is_err() && "nothing".parse::<EventKind>().is_err());
+}
+
+#[test]
+fn a_caller_is_kept_as_named_without_what_cannot_be_printed() {
+    let caller = Caller::named("an\u{0} operator")
+        .in_request("req-1")
+        .because("as agreed");
+    assert_eq!(caller.actor, Actor::new("an operator"));
+    assert_eq!(caller.actor.as_str(), "an operator");
+    assert_eq!(caller.actor.to_string(), "an operator");
+    assert_eq!(caller.request_id.as_deref(), Some("req-1"));
+    assert_eq!(caller.reason.as_deref(), Some("as agreed"));
+    assert_eq!(caller.because("").reason, None, "an empty reason is none");
+}
+
+#[test]
+fn what_a_provider_says_is_kept_as_it_was_said() {
+    assert_eq!(ProviderReference::new("ref-1").unwrap().as_str(), "ref-1");
+    assert_eq!(ProviderReference::new(""), None);
+    let failure = Failure::new("no_account", "There is none.");
+    assert_eq!(
+        (failure.code(), failure.message()),
+        ("no_account", "There is none.")
+    );
+}
+
+#[test]
+fn an_id_is_read_back_and_later_ones_sort_later() {
+    struct Always(u64);
+    impl payout_core::ports::Randomness for Always {
+        fn next_u64(&self) -> u64 {
+            self.0
+        }
+    }
+    let id = build::fresh_id();
+    assert_eq!(id.to_string().parse::<PayoutId>().unwrap(), id);
+    assert_eq!(PayoutId::from(id.as_uuid()), id);
+    let at = |ms| PayoutId::generate(Timestamp::from_timestamp_millis(ms).unwrap(), &Always(u64::MAX));
+    assert!(at(1) < at(2) && at(2) < at(1_000_000_000_000));
+    let other = PayoutId::generate(Timestamp::from_timestamp_millis(1).unwrap(), &Always(7));
+    assert_ne!(at(1), other, "chance tells ids of one moment apart");
+}
+
+/// A pending payout's row with something written past the domain.
+fn with(write: impl FnOnce(&mut PayoutParts)) -> Result<Payout, payout_core::payout::BrokenRow> {
+    let mut parts = build::new_payout()
+        .stored_at(Timestamp::UNIX_EPOCH)
+        .parts()
+        .clone();
+    write(&mut parts);
+    Payout::restore(parts)
+}
+
+#[test]
+fn a_row_that_no_step_leads_to_is_refused() {
+    assert!(with(|_| ()).is_ok());
+    assert!(with(|parts| parts.needs_review = true).is_err());
+    assert!(with(|parts| parts.due_at = None).is_err());
+    assert!(
+        with(|parts| parts.status = Status::Completed).is_err(),
+        "still due"
+    );
+    assert!(with(|parts| parts.failure = Some(Failure::new("c", "m"))).is_err());
+    let processing = |fence, claims| {
+        with(|parts| {
+            parts.status = Status::Processing;
+            (parts.fence, parts.claims) = (fence, claims);
+        })
+    };
+    assert!(processing(1, 1).is_ok());
+    assert!(
+        processing(0, 1).is_err() && processing(1, 0).is_err(),
+        "never claimed"
+    );
+    let ended = |status, failure| {
+        with(|parts| {
+            (parts.status, parts.failure, parts.due_at) = (status, failure, None);
+        })
+    };
+    assert!(ended(Status::Completed, None).is_ok() && ended(Status::Cancelled, None).is_ok());
+    assert!(ended(Status::Failed, None).is_err(), "without a failure");
+    assert!(ended(Status::Failed, Some(Failure::new("c", "m"))).is_ok());
+}
+
+#[test]
+fn only_what_is_processing_and_not_under_review_is_a_claim() {
+    let processing = |needs_review, due_at| {
+        with(|parts| {
+            (parts.status, parts.fence, parts.claims) = (Status::Processing, 1, 1);
+            (parts.needs_review, parts.due_at) = (needs_review, due_at);
+        })
+        .unwrap()
+    };
+    assert!(Claim::new(processing(false, Some(Timestamp::UNIX_EPOCH))).is_ok());
+    assert!(Claim::new(processing(true, None)).is_err());
+    assert!(Claim::new(with(|_| ()).unwrap()).is_err());
+}
