@@ -1,7 +1,5 @@
 //! What a payout is made of: names, texts, ids, and the rows that cannot be.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of a test")]
-
 use payout_core::Timestamp;
 use payout_core::contract::build;
 use payout_core::payout::{
