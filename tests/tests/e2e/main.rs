@@ -24,6 +24,7 @@ mod pages;
 mod problems;
 mod processes;
 mod provider;
+mod races;
 mod refusals;
 mod schema;
 mod settings;
