@@ -12,33 +12,17 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Command, Config, ConfigError, ProcessorConfig};
+use crate::config::{Command, Config, ProcessorConfig};
+use crate::failure::AppError;
 use crate::health::Health;
 use crate::http::{self, Site};
 use crate::metrics::Metrics;
-use crate::schema_ready::{self, SchemaError};
+use crate::schema_ready;
 use crate::server::{Failing, listen, serve};
 use crate::wiring::{Ports, Store};
 
 /// How long requests may go on after the shutdown began.
 const REQUESTS: Duration = Duration::from_secs(10);
-/// Why a process does not start, or does not go on.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AppError {
-    /// A setting is wrong.
-    #[error(transparent)]
-    Setting(#[from] ConfigError),
-    /// The metrics cannot be set up.
-    #[error("the metrics cannot be set up: {0}")]
-    Metrics(#[from] metrics_exporter_prometheus::BuildError),
-    /// The database's schema is of no use to this version.
-    #[error(transparent)]
-    Schema(#[from] SchemaError),
-    /// The server ended by itself.
-    #[error("the HTTP server failed: {0}")]
-    Server(#[source] std::io::Error),
-}
 
 /// Starts processes.
 #[derive(Debug)]

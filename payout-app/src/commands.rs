@@ -10,8 +10,9 @@ use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
-use crate::app::{App, AppError};
+use crate::app::App;
 use crate::config::{Command, Config, DocumentFormat, StartError};
+use crate::failure::AppError;
 use crate::{healthcheck, http, logging, schema_ready, wiring};
 
 const WRONG_SETTING: u8 = 2;

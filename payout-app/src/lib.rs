@@ -9,6 +9,7 @@
 pub mod app;
 pub mod commands;
 pub mod config;
+mod failure;
 mod health;
 mod healthcheck;
 mod http;
@@ -20,6 +21,7 @@ mod wiring;
 
 pub use app::{App, Running};
 pub use config::Config;
+pub use failure::AppError;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use http::fuzzing;

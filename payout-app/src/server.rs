@@ -12,8 +12,8 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::app::AppError;
 use crate::config::ConfigError;
+use crate::failure::AppError;
 
 /// How long a client may take to send a request's head, and between two pieces of its body.
 const HEAD: Duration = Duration::from_secs(10);

@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use payout_app::app::AppError;
+use payout_app::AppError;
 use payout_app::{App, Config, Running};
 use payout_core::ports::System;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
