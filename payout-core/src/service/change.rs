@@ -69,6 +69,15 @@ impl EditRequest {
 }
 
 impl Payouts {
+    /// A payout, at one of the versions that the caller accepts; absent accepts any.
+    async fn read_at(&self, id: PayoutId, if_match: Option<&[u64]>) -> Result<Payout, ServiceError> {
+        let payout = self.get(id).await?;
+        if if_match.is_some_and(|versions| !versions.contains(&payout.version())) {
+            return Err(ServiceError::PreconditionFailed);
+        }
+        Ok(payout)
+    }
+
     /// Changes a payout by whatever `decide` makes of it as it stands; `None` changes nothing.
     ///
     /// `decide` sees the very version that the write is guarded by. `if_match` are the versions that the caller
@@ -79,10 +88,7 @@ impl Payouts {
         if_match: Option<&[u64]>,
         decide: impl FnOnce(Payout) -> Result<Option<Change>, E>,
     ) -> Result<Payout, E> {
-        let payout = self.get(id).await?;
-        if if_match.is_some_and(|versions| !versions.contains(&payout.version())) {
-            return Err(ServiceError::PreconditionFailed.into());
-        }
+        let payout = self.read_at(id, if_match).await?;
         let unchanged = payout.clone();
         let Some(change) = decide(payout)? else {
             return Ok(unchanged);
@@ -196,13 +202,7 @@ impl Payouts {
             if let Some(answered) = this.replay(&request).await? {
                 return Ok(answered);
             }
-            let payout = this.get(id).await?;
-            if if_match
-                .as_ref()
-                .is_some_and(|versions| !versions.contains(&payout.version()))
-            {
-                return Err(ServiceError::PreconditionFailed);
-            }
+            let payout = this.read_at(id, if_match.as_deref()).await?;
             let now = this.now_for(Step::Retry).await?;
             let change = this.take(payout, Step::Retry, now, caller)?;
             let payout = this.write(change, Some(request), if_match.is_some()).await?;
