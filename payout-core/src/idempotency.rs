@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::Timestamp;
+use crate::keys::ApiKeyId;
 use crate::payout::{BrokenRow, Draft, Payout, PayoutId, PayoutParts};
 
 /// A client's name for one request: 1–255 visible ASCII characters.
@@ -33,6 +34,30 @@ impl IdempotencyKey {
     }
 
     /// The key.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An idempotency key together with whose it is: two API keys that use the same one never meet, and neither meets
+/// whoever shows none.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ScopedKey(String);
+
+impl ScopedKey {
+    /// The longest text, in bytes: a UUID, a space, and the longest key.
+    pub const LONGEST: usize = 36 + 1 + 255;
+
+    /// The key of this API key, or of whoever shows none.
+    pub fn new(owner: Option<ApiKeyId>, key: &IdempotencyKey) -> Self {
+        match owner {
+            None => Self(key.0.clone()),
+            // No key has a space, so that no key alone reads like another's.
+            Some(owner) => Self(format!("{owner} {}", key.0)),
+        }
+    }
+
+    /// As it is stored.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -91,8 +116,8 @@ impl fmt::Debug for Fingerprint {
 /// The record to write in the payout's own transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotentRequest {
-    /// The client's key.
-    pub key: IdempotencyKey,
+    /// The client's key, and whose it is.
+    pub key: ScopedKey,
     /// What it asked for.
     pub fingerprint: Fingerprint,
 }
@@ -145,6 +170,23 @@ mod tests {
         for key in ["", " ", "a b", "ключ", "a\n", &"k".repeat(256)] {
             assert_eq!(IdempotencyKey::new(key), Err(InvalidKey), "{key:?}");
         }
+    }
+
+    #[test]
+    fn a_key_is_its_owners_own() {
+        let id = |number| ApiKeyId::from(uuid::Uuid::from_u128(number));
+        let key = IdempotencyKey::new(&"k".repeat(255)).unwrap();
+        let scoped = [None, Some(id(1)), Some(id(2))].map(|owner| ScopedKey::new(owner, &key));
+        assert_ne!(scoped[0], scoped[1]);
+        assert_ne!(scoped[1], scoped[2]);
+        assert_eq!(scoped[0].as_str(), key.as_str());
+        assert_eq!(scoped[2].as_str().len(), ScopedKey::LONGEST);
+        let forged = scoped[1].as_str();
+        assert_eq!(
+            IdempotencyKey::new(forged),
+            Err(InvalidKey),
+            "{forged} is nobody's key"
+        );
     }
 
     #[test]

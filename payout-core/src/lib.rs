@@ -1,6 +1,6 @@
 //! The payout protocol without I/O.
 //!
-//! - [`money`], [`payout`] and [`policy`] are the domain: values that are valid once they exist, a state
+//! - [`money`], [`payout`], [`policy`] and [`keys`] are the domain: values that are valid once they exist, a state
 //!   machine whose steps consume the state they leave, and pure functions that decide what a worker does next.
 //! - [`ports`] are the promises that adapters keep: storage, hints, the payment processor, time and chance.
 //! - [`service`] is what a request calls; [`worker`] is what sends money.
@@ -32,6 +32,7 @@
 
 pub mod crash;
 pub mod idempotency;
+pub mod keys;
 pub mod money;
 pub mod payout;
 pub mod policy;

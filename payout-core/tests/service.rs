@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use payout_core::Timestamp;
 use payout_core::contract::build;
-use payout_core::idempotency::StoredAnswer;
+use payout_core::idempotency::{ScopedKey, StoredAnswer};
 use payout_core::payout::{Payout, StepError};
 use payout_core::ports::{
     Count, Filter, Insertion, MockJobQueue, MockPayoutRepository, Order, Position, RepositoryError, System,
@@ -107,8 +107,8 @@ async fn a_batch_whose_fate_is_unknown_is_not_written_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_repeated_request_gets_the_first_answer_and_another_request_none() {
-    let key = build::fresh_key();
-    let first = build::keyed(&key);
+    let key = build::fresh_client_key();
+    let first = build::keyed(&ScopedKey::new(None, &key));
     let answer = first.stored_at(Timestamp::UNIX_EPOCH);
     let fingerprint = first.request.clone().unwrap().fingerprint;
     let mut repository = MockPayoutRepository::new();
@@ -145,7 +145,7 @@ mod gated {
     use super::{Gated, Insertion, Ordering, RepositoryError};
     use async_trait::async_trait;
     use payout_core::Timestamp;
-    use payout_core::idempotency::{IdempotencyKey, IdempotentRequest, StoredAnswer};
+    use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
     use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
     use payout_core::ports::{ClaimRequest, Count, Filter, ListQuery, PayoutRepository, Settled};
     use std::time::Duration;
@@ -172,7 +172,7 @@ mod gated {
         async fn find_many(&self, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError> {
             self.inner.find_many(ids).await
         }
-        async fn find_answer(&self, key: &IdempotencyKey) -> Result<Option<StoredAnswer>, RepositoryError> {
+        async fn find_answer(&self, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {
             self.inner.find_answer(key).await
         }
         async fn events(&self, id: PayoutId) -> Result<Option<Vec<Event>>, RepositoryError> {
@@ -224,7 +224,7 @@ async fn a_second_request_under_a_running_key_is_told_to_wait() {
         .once()
         .returning(|batch| Ok(storing_all(batch)));
     let (repository, service) = gated(inner);
-    let key = build::fresh_key();
+    let key = build::fresh_client_key();
     let draft = build::draft();
     let first = {
         let (service, draft, key) = (service.clone(), draft.clone(), key.clone());
@@ -254,7 +254,7 @@ async fn a_client_that_leaves_cannot_cancel_its_write() {
     });
     let (repository, service) = gated(inner);
     let leave = Duration::from_millis(5);
-    for key in [None, Some(build::fresh_key())] {
+    for key in [None, Some(build::fresh_client_key())] {
         let create = service.create(build::draft(), None, key, build::client());
         assert!(
             tokio::time::timeout(leave, create).await.is_err(),

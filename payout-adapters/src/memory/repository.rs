@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use payout_core::Timestamp;
-use payout_core::idempotency::{IdempotencyKey, IdempotentRequest, StoredAnswer};
+use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
     ClaimRequest, Clock, Count, Filter, Insertion, ListQuery, PayoutRepository, RepositoryError, Settled,
@@ -72,7 +72,7 @@ impl PayoutRepository for MemoryRepository {
         Ok(self.transact(|store, _| ids.iter().filter_map(|id| store.find(*id)).collect()))
     }
 
-    async fn find_answer(&self, key: &IdempotencyKey) -> Result<Option<StoredAnswer>, RepositoryError> {
+    async fn find_answer(&self, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {
         Ok(self.transact(|store, _| store.find_answer(key)))
     }
 

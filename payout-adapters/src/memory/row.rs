@@ -88,6 +88,7 @@ impl Row {
     fn record_step(&mut self, kind: EventKind, caller: &Caller, now: Timestamp) {
         let Caller {
             actor,
+            api_key: _,
             request_id,
             reason,
         } = caller.clone();

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::RangeBounds;
 
 use payout_core::Timestamp;
-use payout_core::idempotency::{IdempotencyKey, IdempotentRequest, StoredAnswer};
+use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use payout_core::payout::{Change, Claim, Event, Guarded, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{ClaimRequest, Cursor, Insertion, RepositoryError, Settled};
 
@@ -19,9 +19,9 @@ pub(super) struct Store {
     due: BTreeSet<(Timestamp, PayoutId)>,
     /// Who is not deleted, oldest first.
     visible: BTreeSet<Cursor>,
-    answers: HashMap<IdempotencyKey, (Timestamp, StoredAnswer)>,
+    answers: HashMap<ScopedKey, (Timestamp, StoredAnswer)>,
     /// The keys of `answers`, oldest first.
-    answered: BTreeSet<(Timestamp, IdempotencyKey)>,
+    answered: BTreeSet<(Timestamp, ScopedKey)>,
 }
 
 fn refused(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> RepositoryError {
@@ -94,7 +94,7 @@ impl Store {
         self.row(id).map(|row| row.events.clone())
     }
 
-    pub(super) fn find_answer(&self, key: &IdempotencyKey) -> Option<StoredAnswer> {
+    pub(super) fn find_answer(&self, key: &ScopedKey) -> Option<StoredAnswer> {
         self.answers.get(key).map(|(_, answer)| answer.clone())
     }
 

@@ -1,7 +1,7 @@
 //! Reading one payout, its audit trail, an answer, and the clock.
 
 use payout_core::Timestamp;
-use payout_core::idempotency::{IdempotencyKey, StoredAnswer};
+use payout_core::idempotency::{ScopedKey, StoredAnswer};
 use payout_core::payout::{Event, Payout, PayoutId};
 use payout_core::ports::RepositoryError;
 use uuid::Uuid;
@@ -50,10 +50,7 @@ pub(super) async fn payouts(link: &Link, ids: &[PayoutId]) -> Result<Vec<Payout>
     rows.into_iter().map(PayoutRow::restore).collect()
 }
 
-pub(super) async fn answer(
-    link: &Link,
-    key: &IdempotencyKey,
-) -> Result<Option<StoredAnswer>, RepositoryError> {
+pub(super) async fn answer(link: &Link, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {
     let rows = link
         .read(|| sqlx::query_as::<_, AnswerRow>(FIND_ANSWER).bind(key.as_str()))
         .await?;

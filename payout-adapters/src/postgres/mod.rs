@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use payout_core::Timestamp;
-use payout_core::idempotency::{IdempotencyKey, IdempotentRequest, StoredAnswer};
+use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
     ClaimRequest, Count, Filter, Insertion, ListQuery, PayoutRepository, RepositoryError, Settled,
@@ -123,7 +123,7 @@ impl PayoutRepository for PostgresRepository {
         find::payouts(&self.link, ids).await
     }
 
-    async fn find_answer(&self, key: &IdempotencyKey) -> Result<Option<StoredAnswer>, RepositoryError> {
+    async fn find_answer(&self, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {
         find::answer(&self.link, key).await
     }
 

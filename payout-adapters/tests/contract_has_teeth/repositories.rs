@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use payout_adapters::memory::MemoryRepository;
 use payout_core::Timestamp;
-use payout_core::idempotency::{IdempotencyKey, IdempotentRequest, StoredAnswer};
+use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement, Status};
 use payout_core::ports::{
     ClaimRequest, Count, Filter, Insertion, ListQuery, PayoutRepository, Position, RepositoryError, Search,
@@ -109,7 +109,7 @@ impl PayoutRepository for FlawedRepository {
         self.sound.find_many(ids).await
     }
 
-    async fn find_answer(&self, key: &IdempotencyKey) -> Answer<Option<StoredAnswer>> {
+    async fn find_answer(&self, key: &ScopedKey) -> Answer<Option<StoredAnswer>> {
         let mut answer = self.sound.find_answer(key).await?;
         if self.has(Flaw::LiveAnswers)
             && let Some(answer) = &mut answer

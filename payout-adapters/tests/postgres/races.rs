@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use payout_core::contract::build::{self, LONG_LEASE};
-use payout_core::idempotency::IdempotencyKey;
+use payout_core::idempotency::ScopedKey;
 use payout_core::payout::{NewPayout, PayoutId, Settlement};
 use payout_core::ports::{Insertion, PayoutRepository};
 
@@ -53,7 +53,7 @@ async fn eight_claimers_never_get_the_same_row() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn overlapping_inserts_and_settlements_never_deadlock() {
     let (repository, database) = Database::migrated().await;
-    let keys: Vec<IdempotencyKey> = (0..100).map(|_| build::fresh_key()).collect();
+    let keys: Vec<ScopedKey> = (0..100).map(|_| build::fresh_key()).collect();
     let batch: Vec<NewPayout> = (0..100).map(|_| build::new_payout()).collect();
     repository.insert(&batch).await.unwrap();
     let claims = repository.claim(&build::sweep(100, LONG_LEASE)).await.unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use payout_adapters::memory::{MemoryQueue, MemoryRepository};
 use payout_core::Timestamp;
-use payout_core::idempotency::{IdempotencyKey, IdempotentRequest, StoredAnswer};
+use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
     Answer, ClaimRequest, Count, Delivery, Filter, Hint, Insertion, Instruction, JobQueue, ListQuery,
@@ -110,7 +110,7 @@ impl PayoutRepository for FaultyRepository {
         self.call(self.store.find_many(ids)).await
     }
 
-    async fn find_answer(&self, key: &IdempotencyKey) -> Result<Option<StoredAnswer>, RepositoryError> {
+    async fn find_answer(&self, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {
         self.call(self.store.find_answer(key)).await
     }
 

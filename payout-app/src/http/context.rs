@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use payout_core::keys::Principal;
 use payout_core::payout::Caller;
 use payout_core::ports::Randomness;
 use payout_core::service::Payouts;
@@ -15,9 +16,6 @@ use super::problem::Problem;
 
 /// The header that carries a request's id, in and out.
 pub(crate) const REQUEST_ID: &str = "x-request-id";
-
-/// Who the audit trail says asked, as long as there are no API keys.
-const ACTOR: &str = "api";
 
 /// Names one request in logs, problems and the audit trail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,10 +63,11 @@ impl RequestIds {
     }
 }
 
-/// What a handler needs: the site, and which request this is.
+/// What a handler needs: the site, which request this is, and whom it comes from.
 pub(crate) struct Context {
     pub(crate) site: Arc<Site>,
     pub(crate) request_id: RequestId,
+    pub(crate) principal: Arc<Principal>,
 }
 
 impl Context {
@@ -90,7 +89,7 @@ impl Context {
 
     /// Who asks, for the audit trail.
     pub(crate) fn caller(&self, reason: Option<&str>) -> Caller {
-        let caller = Caller::named(ACTOR).in_request(self.request_id.as_str());
+        let caller = self.principal.caller().in_request(self.request_id.as_str());
         match reason {
             Some(reason) => caller.because(reason),
             None => caller,

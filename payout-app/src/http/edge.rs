@@ -7,6 +7,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
+use payout_core::keys::Principal;
 use payout_core::ports::Clock;
 use salvo::http::header::CONTENT_LENGTH;
 use salvo::http::{HeaderValue, Method, ResBody};
@@ -19,12 +20,14 @@ use super::problem::Problem;
 pub(super) struct Edge {
     site: Arc<Site>,
     ids: RequestIds,
+    open: Arc<Principal>,
 }
 
 impl Edge {
     pub(super) fn new(site: Arc<Site>) -> Self {
         Self {
             ids: RequestIds::new(&*site.system),
+            open: Arc::new(Principal::open()),
             site,
         }
     }
@@ -44,6 +47,7 @@ impl Handler for Edge {
         depot.insert_typed(Context {
             site: self.site.clone(),
             request_id: request_id.clone(),
+            principal: self.open.clone(),
         });
         // A handler that panicked has lost its answer, and nothing that outlives it: writes run in tasks of their own.
         let handled = AssertUnwindSafe(flow.call_next(request, depot, response))

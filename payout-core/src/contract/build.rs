@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest};
+use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest, ScopedKey};
 use crate::money::Money;
 use crate::payout::{
     Actor, Caller, Description, Draft, Failure, NewPayout, PayoutId, ProviderReference, RecipientAccount,
@@ -87,7 +87,7 @@ pub fn amounting_to(amount: &str, currency: &str) -> NewPayout {
 }
 
 /// A payout under this idempotency key.
-pub fn keyed(key: &IdempotencyKey) -> NewPayout {
+pub fn keyed(key: &ScopedKey) -> NewPayout {
     let mut new = new_payout();
     new.request = Some(IdempotentRequest {
         key: key.clone(),
@@ -96,12 +96,17 @@ pub fn keyed(key: &IdempotencyKey) -> NewPayout {
     new
 }
 
-/// An idempotency key that no other test has.
+/// A client's idempotency key that no other test has.
 ///
 /// # Panics
 /// Never.
-pub fn fresh_key() -> IdempotencyKey {
+pub fn fresh_client_key() -> IdempotencyKey {
     IdempotencyKey::new(&unique("key")).unwrap()
+}
+
+/// The same as the store knows it, of a caller without an API key.
+pub fn fresh_key() -> ScopedKey {
+    ScopedKey::new(None, &fresh_client_key())
 }
 
 /// A client in a request, without a reason.

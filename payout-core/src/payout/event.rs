@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::Timestamp;
+use crate::keys::ApiKeyId;
 use crate::payout::Status;
 use crate::payout::fields::printable;
 
@@ -123,6 +124,9 @@ impl fmt::Display for Actor {
 pub struct Caller {
     /// Who.
     pub actor: Actor,
+    /// The API key that was shown; absent in a service without keys, and for whoever needs none. Idempotency keys are
+    /// its own.
+    pub api_key: Option<ApiKeyId>,
     /// The id of the request, so that a log line and an event can be matched.
     pub request_id: Option<String>,
     /// The person's own words, cut at 255 characters.
@@ -130,10 +134,11 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// A caller with no request id and no reason.
+    /// A caller with no API key, no request id and no reason.
     pub fn named(name: &str) -> Self {
         Self {
             actor: Actor::new(name),
+            api_key: None,
             request_id: None,
             reason: None,
         }
@@ -144,6 +149,13 @@ impl Caller {
     pub fn because(mut self, reason: &str) -> Self {
         let reason = printable(reason, 255);
         self.reason = (!reason.is_empty()).then_some(reason);
+        self
+    }
+
+    /// The same caller, with the API key that it showed.
+    #[must_use]
+    pub fn with_api_key(mut self, api_key: ApiKeyId) -> Self {
+        self.api_key = Some(api_key);
         self
     }
 

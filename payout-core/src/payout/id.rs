@@ -18,12 +18,7 @@ pub struct PayoutId(Uuid);
 impl PayoutId {
     /// A fresh id for a payout made at `now`.
     pub fn generate(now: Timestamp, randomness: &dyn Randomness) -> Self {
-        let mut random = [0_u8; 10];
-        let (head, tail) = random.split_at_mut(8);
-        head.copy_from_slice(&randomness.next_u64().to_be_bytes());
-        tail.copy_from_slice(&randomness.next_u64().to_be_bytes()[..2]);
-        let unix_ms = u64::try_from(now.timestamp_millis()).unwrap_or(0);
-        Self(Builder::from_unix_timestamp_millis(unix_ms, &random).into_uuid())
+        Self(uuid_v7(now, randomness))
     }
 
     /// The UUID itself.
@@ -50,4 +45,14 @@ impl fmt::Display for PayoutId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_hyphenated().fmt(f)
     }
+}
+
+/// A UUID of version 7, made at `now`.
+pub(crate) fn uuid_v7(now: Timestamp, randomness: &dyn Randomness) -> Uuid {
+    let mut random = [0_u8; 10];
+    let (head, tail) = random.split_at_mut(8);
+    head.copy_from_slice(&randomness.next_u64().to_be_bytes());
+    tail.copy_from_slice(&randomness.next_u64().to_be_bytes()[..2]);
+    let unix_ms = u64::try_from(now.timestamp_millis()).unwrap_or(0);
+    Builder::from_unix_timestamp_millis(unix_ms, &random).into_uuid()
 }

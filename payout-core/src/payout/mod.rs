@@ -19,5 +19,6 @@ pub use draft::{Draft, NewPayout};
 pub use event::{Actor, Caller, Event, EventKind};
 pub use fields::{Description, Failure, FieldError, ProviderReference, RecipientAccount, RecipientName};
 pub use id::PayoutId;
+pub(crate) use id::uuid_v7;
 pub use row::{BrokenRow, Payout, PayoutParts};
 pub use status::{Status, UnknownStatus};

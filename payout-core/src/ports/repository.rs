@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::Timestamp;
-use crate::idempotency::{IdempotencyKey, IdempotentRequest, StoredAnswer};
+use crate::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use crate::money::Currency;
 use crate::payout::{Actor, Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement, Status};
 
@@ -223,7 +223,7 @@ pub trait PayoutRepository: Send + Sync {
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
-    async fn find_answer(&self, key: &IdempotencyKey) -> Result<Option<StoredAnswer>, RepositoryError>;
+    async fn find_answer(&self, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError>;
 
     /// The audit trail of a payout, oldest first; absent when there is no such payout.
     ///

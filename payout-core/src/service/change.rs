@@ -1,7 +1,7 @@
 //! What a person does with a stored payout.
 
 use crate::crash::{self, Point};
-use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest};
+use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest, ScopedKey};
 use crate::money::{AmountError, Currency, Money};
 use crate::payout::{
     Caller, Change, Description, Edit, Payout, PayoutId, RecipientAccount, RecipientName, Resolution, Status,
@@ -192,6 +192,7 @@ impl Payouts {
                 replayed: false,
             });
         };
+        let key = ScopedKey::new(caller.api_key, &key);
         let running = self.in_flight.begin(&key).ok_or(ServiceError::KeyInFlight)?;
         let fingerprint = Fingerprint::of_retry(id, caller.reason.as_deref());
         let request = IdempotentRequest { key, fingerprint };

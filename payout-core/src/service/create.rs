@@ -1,7 +1,7 @@
 //! Create a payout, once per idempotency key.
 
 use crate::Timestamp;
-use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest};
+use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest, ScopedKey};
 use crate::payout::{Caller, Draft, NewPayout, PayoutId};
 use crate::ports::{Insertion, Randomness};
 use crate::service::{Answered, Payouts, ServiceError, uncancelled};
@@ -38,6 +38,7 @@ impl Payouts {
                 Insertion::KeyTaken => Err(ServiceError::KeyInFlight),
             };
         };
+        let key = ScopedKey::new(caller.api_key, &key);
         let running = self.in_flight.begin(&key).ok_or(ServiceError::KeyInFlight)?;
         let this = self.clone();
         uncancelled(async move {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::contract::build::{self, LONG_LEASE};
 use crate::contract::{Pair, drive};
-use crate::idempotency::IdempotencyKey;
+use crate::idempotency::ScopedKey;
 use crate::payout::{Payout, Status};
 use crate::ports::{Filter, Insertion, PayoutRepository, RepositoryError, Settled};
 
@@ -97,7 +97,7 @@ pub async fn of_two_outcomes_racing_one_is_written(Pair { port, peer }: Reposito
 /// Batches that hold the same keys in different orders, all at once: each key is won once, and no batch comes away
 /// with an error, though the rows of a store that locks could wait for each other in a ring.
 pub async fn batches_with_the_same_keys_in_different_orders_do_not_deadlock(Pair { port, peer }: Repository) {
-    let keys: Vec<IdempotencyKey> = (0..20).map(|_| build::fresh_key()).collect();
+    let keys: Vec<ScopedKey> = (0..20).map(|_| build::fresh_key()).collect();
     let racers = (0..16).map(|n| {
         let repository = Arc::clone(if n % 2 == 0 { &port } else { &peer });
         let batch: Vec<_> = shuffled(&keys, n).iter().map(build::keyed).collect();

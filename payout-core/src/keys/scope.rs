@@ -1,0 +1,148 @@
+//! What a key opens.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// One thing that a key may open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Look at payouts and their audit trails, account numbers masked, and at the metrics.
+    Read,
+    /// Create, edit and delete payouts.
+    Write,
+    /// Retry, cancel and resolve payouts.
+    Operate,
+    /// See account numbers and names in full.
+    Reveal,
+    /// Manage keys, and so give oneself every other scope.
+    Admin,
+}
+
+/// The text names no scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("A scope is one of read, write, operate, reveal and admin.")]
+pub struct UnknownScope;
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 5] = [Self::Read, Self::Write, Self::Operate, Self::Reveal, Self::Admin];
+
+    /// The name on the wire and in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Operate => "operate",
+            Self::Reveal => "reveal",
+            Self::Admin => "admin",
+        }
+    }
+
+    fn bit(self) -> u8 {
+        match self {
+            Self::Read => 1,
+            Self::Write => 2,
+            Self::Operate => 4,
+            Self::Reveal => 8,
+            Self::Admin => 16,
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Scope {
+    type Err = UnknownScope;
+
+    fn from_str(name: &str) -> Result<Self, UnknownScope> {
+        Self::ALL
+            .into_iter()
+            .find(|scope| scope.as_str() == name)
+            .ok_or(UnknownScope)
+    }
+}
+
+/// A set of scopes. As text: their names, by spaces (RFC 6749 §3.3).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Scopes(u8);
+
+impl Scopes {
+    /// Every scope.
+    pub fn all() -> Self {
+        Scope::ALL.into_iter().collect()
+    }
+
+    /// Whether it is among them.
+    pub fn contains(self, scope: Scope) -> bool {
+        self.0 & scope.bit() != 0
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Those there are, in their own order.
+    pub fn iter(self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.into_iter().filter(move |scope| self.contains(*scope))
+    }
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+        Self(scopes.into_iter().fold(0, |bits, scope| bits | scope.bit()))
+    }
+}
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, scope) in self.iter().enumerate() {
+            let gap = if place == 0 { "" } else { " " };
+            write!(f, "{gap}{scope}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Scopes {
+    type Err = UnknownScope;
+
+    fn from_str(names: &str) -> Result<Self, UnknownScope> {
+        names.split_ascii_whitespace().map(Scope::from_str).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_reads_as_it_was_written() {
+        for bits in 0..32 {
+            let scopes = Scopes(bits);
+            assert_eq!(scopes.to_string().parse(), Ok(scopes));
+            assert_eq!(scopes.iter().collect::<Scopes>(), scopes);
+        }
+        assert_eq!(Scopes::all().to_string(), "read write operate reveal admin");
+    }
+
+    #[test]
+    fn an_unknown_scope_makes_the_whole_set_unknown() {
+        assert_eq!("read root".parse::<Scopes>(), Err(UnknownScope));
+        assert_eq!("Read".parse::<Scopes>(), Err(UnknownScope));
+    }
+
+    #[test]
+    fn a_scope_opens_only_itself() {
+        for scope in Scope::ALL {
+            let only = Scopes::from_iter([scope]);
+            for other in Scope::ALL {
+                assert_eq!(only.contains(other), other == scope);
+            }
+        }
+    }
+}
