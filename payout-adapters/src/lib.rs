@@ -17,12 +17,15 @@ pub mod memory;
 pub mod postgres;
 #[cfg(feature = "redis")]
 pub mod redis;
+mod secret;
 #[cfg(feature = "simulated")]
 pub mod simulated;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+
+pub use secret::Secret;
 
 /// The snippets of the README, compiled and run.
 #[cfg(all(doctest, feature = "memory", feature = "simulated"))]

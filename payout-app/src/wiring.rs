@@ -9,7 +9,6 @@ use payout_adapters::redis::{RedisQueue, RedisSettings};
 use payout_adapters::simulated::SimulatedProcessor;
 use payout_adapters::sqlite::SqliteRepository;
 use payout_core::ports::{JobQueue, PayoutRepository, Processor, RepositoryError, System};
-use secrecy::ExposeSecret;
 use tokio::runtime::Handle;
 
 use crate::config::{Config, ConfigError, Database, ProcessorConfig};
@@ -131,7 +130,7 @@ fn repository(
         Database::Postgres { url } => {
             let options = PostgresOptions::default();
             let repository =
-                PostgresRepository::connect_lazy(url.expose_secret(), &options).map_err(|_| ConfigError {
+                PostgresRepository::connect_lazy(url.expose(), &options).map_err(|_| ConfigError {
                     variable: "DATABASE_URL",
                     message: "use postgres://user:password@host:port/database".to_owned(),
                 })?;
@@ -145,11 +144,7 @@ fn queue(config: &Config) -> Result<(&'static str, Arc<dyn JobQueue>), ConfigErr
     let Some(redis) = &config.redis else {
         return Ok(("memory", Arc::new(MemoryQueue::new(MEMORY_QUEUE))));
     };
-    let settings = RedisSettings::new(
-        redis.url.expose_secret(),
-        &redis.prefix,
-        config.worker.name.as_str(),
-    );
+    let settings = RedisSettings::new(redis.url.clone(), &redis.prefix, config.worker.name.as_str());
     let queue = RedisQueue::new(&settings).map_err(|error| ConfigError {
         variable: "REDIS_URL",
         message: error.to_string(),

@@ -22,7 +22,7 @@ use async_trait::async_trait;
 use payout_core::ports::{Answer, Clock, Instruction, Processor, ProcessorError, ProcessorKey, System};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, redirect, retry};
-use secrecy::ExposeSecret;
+use secrecy::zeroize::Zeroizing;
 
 use self::answer::{Body, Received};
 use self::request::{Endpoints, Wire};
@@ -50,8 +50,8 @@ impl HttpProcessor {
         let endpoints = Endpoints::new(&settings.url)?;
         let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
         if let Some(token) = &settings.token {
-            let value = format!("Bearer {}", token.expose_secret());
-            let mut value = HeaderValue::try_from(value).map_err(|_| HttpSetupError::InvalidToken)?;
+            let value = Zeroizing::new(format!("Bearer {}", token.expose()));
+            let mut value = HeaderValue::from_str(&value).map_err(|_| HttpSetupError::InvalidToken)?;
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
+use crate::Secret;
 
 /// The HTTP processor cannot be set up like this. No message shows the URL or the token.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +25,7 @@ pub struct HttpSettings {
     /// Where the provider is: `/payouts` is added to it.
     pub url: String,
     /// Sent as a bearer token.
-    pub token: Option<SecretString>,
+    pub token: Option<Secret>,
     /// Within this a connection is made, TLS included. A call that fails here was never sent.
     pub connect_timeout: Duration,
     /// Within this a call ends, the reading of its answer included. The worker has a bound of its own; this one is

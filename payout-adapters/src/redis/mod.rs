@@ -39,7 +39,7 @@ impl RedisQueue {
     /// # Errors
     /// [`InvalidRedisUrl`] when the URL is none that Redis is reached by.
     pub fn new(settings: &RedisSettings) -> Result<Self, InvalidRedisUrl> {
-        let client = Client::open(settings.url.as_str()).map_err(|_| InvalidRedisUrl)?;
+        let client = Client::open(settings.url.expose()).map_err(|_| InvalidRedisUrl)?;
         let names = Names::new(settings);
         Ok(Self {
             cap: settings.cap,

@@ -1,7 +1,8 @@
 //! What a Redis queue needs to know.
 
-use std::fmt;
 use std::time::Duration;
+
+use crate::Secret;
 
 /// The URL is none that Redis is reached by. It is not shown: it may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -9,10 +10,10 @@ use std::time::Duration;
 pub struct InvalidRedisUrl;
 
 /// What a [`RedisQueue`](super::RedisQueue) needs to know.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct RedisSettings {
     /// `redis://…`, or `rediss://…` for TLS.
-    pub url: String,
+    pub url: Secret,
     /// What the names of all keys start with. Queues of one prefix are one queue.
     pub prefix: String,
     /// The name of this process among the consumers. Must be its own: of two consumers of one name each may be
@@ -28,7 +29,7 @@ pub struct RedisSettings {
 
 impl RedisSettings {
     /// The defaults: 100,000 hints, a takeover after 30 seconds, 16 connections.
-    pub fn new(url: impl Into<String>, prefix: impl Into<String>, consumer: impl Into<String>) -> Self {
+    pub fn new(url: impl Into<Secret>, prefix: impl Into<String>, consumer: impl Into<String>) -> Self {
         Self {
             url: url.into(),
             prefix: prefix.into(),
@@ -37,18 +38,5 @@ impl RedisSettings {
             take_over_after: Duration::from_secs(30),
             connections: 16,
         }
-    }
-}
-
-impl fmt::Debug for RedisSettings {
-    /// Without the URL, which may hold a password.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisSettings")
-            .field("prefix", &self.prefix)
-            .field("consumer", &self.consumer)
-            .field("cap", &self.cap)
-            .field("take_over_after", &self.take_over_after)
-            .field("connections", &self.connections)
-            .finish_non_exhaustive()
     }
 }

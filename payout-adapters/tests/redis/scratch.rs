@@ -28,7 +28,7 @@ impl Scratch {
     }
 
     pub(crate) fn settings(&self, consumer: &str) -> RedisSettings {
-        RedisSettings::new(&self.url, &self.prefix, consumer)
+        RedisSettings::new(self.url.as_str(), &self.prefix, consumer)
     }
 
     pub(crate) fn queue(&self, consumer: &str) -> RedisQueue {

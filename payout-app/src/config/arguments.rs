@@ -1,9 +1,10 @@
 //! What can be set: each setting is a variable, and an option of the same name that wins over it.
 //!
 //! Everything arrives as text, and is read in [`super`]: clap's own messages name the option and not the variable, and
-//! take several lines.
+//! take several lines. Secrets are options here and no more: clap would keep copies of their variables.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use payout_adapters::Secret;
 
 /// The defaults.
 pub(super) mod defaults {
@@ -28,7 +29,8 @@ pub(super) mod defaults {
 /// Sends money, once: an HTTP API for payouts, and the worker that hands them to a payment provider.
 ///
 /// Without a command it migrates the database, serves and works in one process. Every setting is a variable, also from a
-/// file .env in the working folder; an option wins over its variable, and an empty variable counts as unset.
+/// file .env in the working folder; an option wins over its variable, and an empty variable counts as unset. A secret may
+/// also be in a file, which the variable with _FILE after its name then names.
 #[derive(Debug, Parser)]
 #[command(name = "payout", version, args_override_self = true)]
 pub(super) struct Arguments {
@@ -82,17 +84,13 @@ pub enum LogFormat {
 #[command(next_help_heading = "Settings")]
 struct Settings {
     /// sqlite://FILE (created when missing), postgres://USER:PASSWORD@HOST:PORT/DATABASE, or memory:
-    #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true, value_name = "URL", default_value = defaults::DATABASE_URL)]
-    database_url: String,
+    /// [env: DATABASE_URL, or DATABASE_URL_FILE] [default: sqlite://payouts.db]
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<Secret>,
     /// redis://HOST:PORT/; without it hints stay in this process, and the sweep finds the rest
-    #[arg(
-        long,
-        env = "REDIS_URL",
-        global = true,
-        hide_env_values = true,
-        value_name = "URL"
-    )]
-    redis_url: Option<String>,
+    /// [env: REDIS_URL, or REDIS_URL_FILE]
+    #[arg(long, global = true, value_name = "URL")]
+    redis_url: Option<Secret>,
     /// What the names of all keys in Redis start with
     #[arg(long, env = "PAYOUT_REDIS_PREFIX", global = true, hide_env_values = true, value_name = "TEXT", default_value = defaults::REDIS_PREFIX)]
     redis_prefix: String,
@@ -120,15 +118,10 @@ struct Settings {
         value_name = "URL"
     )]
     processor_url: Option<String>,
-    /// The bearer token that the provider wants; better as a variable, since options are seen by others
-    #[arg(
-        long,
-        env = "PAYOUT_PROCESSOR_TOKEN",
-        global = true,
-        hide_env_values = true,
-        value_name = "TOKEN"
-    )]
-    processor_token: Option<String>,
+    /// The bearer token that the provider wants; better from a file, since options are seen by others
+    /// [env: PAYOUT_PROCESSOR_TOKEN, or PAYOUT_PROCESSOR_TOKEN_FILE]
+    #[arg(long, global = true, value_name = "TOKEN")]
+    processor_token: Option<Secret>,
     /// How long a simulated payment takes
     #[arg(long, env = "PAYOUT_SIMULATED_DELAY_MS", global = true, hide_env_values = true, value_name = "MS", default_value = defaults::SIMULATED_DELAY_MS)]
     simulated_delay_ms: String,
@@ -167,16 +160,13 @@ struct Settings {
     log_format: String,
 }
 
-/// Every variable that is read, for the check that each is text.
-pub(super) const VARIABLES: [&str; 20] = [
-    "DATABASE_URL",
-    "REDIS_URL",
+/// Every variable that clap reads, for the check that each is text.
+pub(super) const VARIABLES: [&str; 17] = [
     "PAYOUT_REDIS_PREFIX",
     "PAYOUT_BIND",
     "PAYOUT_METRICS_BIND",
     "PAYOUT_PROCESSOR",
     "PAYOUT_PROCESSOR_URL",
-    "PAYOUT_PROCESSOR_TOKEN",
     "PAYOUT_SIMULATED_DELAY_MS",
     "PAYOUT_SIMULATED_FAILURE_RATE",
     "PAYOUT_WORKER_CONCURRENCY",
@@ -217,13 +207,21 @@ macro_rules! optional {
     )*};
 }
 
+/// The option alone: the variables of secrets are read by [`super::secrets`].
+macro_rules! secret {
+    ($($name:ident),* $(,)?) => {$(
+        pub(super) fn $name(&self) -> Option<&Secret> {
+            self.settings.$name.as_ref()
+        }
+    )*};
+}
+
 impl Arguments {
     pub(super) fn command(&self) -> Command {
         self.command.unwrap_or(Command::Run)
     }
 
     with_defaults! {
-        database_url = database_url or DATABASE_URL,
         redis_prefix = redis_prefix or REDIS_PREFIX,
         bind = bind or BIND,
         processor = processor or PROCESSOR,
@@ -240,5 +238,6 @@ impl Arguments {
         log = log or LOG,
         log_format = log_format or LOG_FORMAT,
     }
-    optional!(redis_url, metrics_bind, processor_url, processor_token);
+    optional!(metrics_bind, processor_url);
+    secret!(database_url, redis_url, processor_token);
 }

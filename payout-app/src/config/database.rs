@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use secrecy::{ExposeSecret, SecretString};
+use payout_adapters::Secret;
 use url::Url;
 
 use super::ConfigError;
@@ -21,7 +21,7 @@ pub enum Database {
     /// A PostgreSQL server.
     Postgres {
         /// Its address, which may hold a password.
-        url: SecretString,
+        url: Secret,
     },
     /// This process's memory.
     Memory,
@@ -41,9 +41,7 @@ impl Database {
             "sqlite" => Self::sqlite(rest),
             "postgres" | "postgresql" => match Url::parse(text) {
                 Ok(url) if url.host_str().is_some_and(|host| !host.is_empty()) || url.query().is_some() => {
-                    Ok(Self::Postgres {
-                        url: text.to_owned().into(),
-                    })
+                    Ok(Self::Postgres { url: text.into() })
                 }
                 Ok(_) | Err(_) => refuse("use postgres://user:password@host:port/database".to_owned()),
             },
@@ -102,7 +100,7 @@ impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite { path } => write!(f, "sqlite://{}", path.display()),
-            Self::Postgres { url } => f.write_str(&masked(url.expose_secret())),
+            Self::Postgres { url } => f.write_str(&masked(url.expose())),
             Self::Memory => f.write_str("memory:"),
         }
     }

@@ -9,6 +9,7 @@ mod crash;
 mod database;
 mod parts;
 mod read;
+mod secrets;
 
 #[cfg(test)]
 mod tests;
@@ -20,9 +21,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Parser;
+use payout_adapters::Secret;
 use payout_core::ports::Randomness;
 use payout_core::worker::WorkerSettings;
-use secrecy::SecretString;
 
 use self::arguments::{Arguments, defaults};
 pub use self::arguments::{Command, DocumentFormat, LogFormat};
@@ -54,7 +55,7 @@ pub struct Config {
 #[derive(Debug, Clone)]
 pub struct Redis {
     /// Its address, which may hold a password.
-    pub url: SecretString,
+    pub url: Secret,
     /// What the names of all keys start with.
     pub prefix: String,
 }
@@ -74,7 +75,7 @@ pub enum ProcessorConfig {
         /// Its base address.
         url: url::Url,
         /// The bearer token that it wants.
-        token: Option<SecretString>,
+        token: Option<Secret>,
     },
 }
 
@@ -156,7 +157,10 @@ impl Config {
 
     fn from_arguments(arguments: Arguments, randomness: &dyn Randomness) -> Result<Self, ConfigError> {
         let command = arguments.command();
-        let database = Database::parse(arguments.database_url())?;
+        let database = match secrets::DATABASE_URL.read(arguments.database_url())? {
+            Some(url) => Database::parse(url.expose())?,
+            None => Database::parse(defaults::DATABASE_URL)?,
+        };
         let in_memory = matches!(database, Database::Memory);
         match command {
             Command::Serve if in_memory => return Err(alone("serve")),

@@ -9,16 +9,16 @@ use payout_core::worker::WorkerSettings;
 
 use super::arguments::Arguments;
 use super::read::Reader;
-use super::{ConfigError, ProcessorConfig, Redis};
+use super::{ConfigError, ProcessorConfig, Redis, secrets};
 
 pub(super) fn redis(arguments: &Arguments) -> Result<Option<Redis>, ConfigError> {
-    let Some(text) = arguments.redis_url() else {
+    let Some(url) = secrets::REDIS_URL.read(arguments.redis_url())? else {
         return Ok(None);
     };
-    let url = url::Url::parse(text)
+    let parsed = url::Url::parse(url.expose())
         .ok()
         .filter(|url| matches!(url.scheme(), "redis" | "rediss") && url.has_host());
-    if url.is_none() {
+    if parsed.is_none() {
         let message = "use redis://[user:password@]host[:port][/database], or rediss:// for TLS";
         return Err(ConfigError::new("REDIS_URL", message));
     }
@@ -30,7 +30,7 @@ pub(super) fn redis(arguments: &Arguments) -> Result<Option<Redis>, ConfigError>
         ));
     }
     Ok(Some(Redis {
-        url: text.to_owned().into(),
+        url,
         prefix: prefix.to_owned(),
     }))
 }
@@ -74,17 +74,17 @@ pub(super) fn processor(arguments: &Arguments) -> Result<ProcessorConfig, Config
             "use http:// or https://, without user, query and fragment",
         )
     })?;
-    let token = arguments.processor_token();
-    if token.is_some_and(|token| !token.bytes().all(|byte| byte.is_ascii_graphic())) {
+    let token = secrets::PROCESSOR_TOKEN.read(arguments.processor_token())?;
+    if token
+        .as_ref()
+        .is_some_and(|token| !token.expose().bytes().all(|byte| byte.is_ascii_graphic()))
+    {
         return Err(ConfigError::new(
             "PAYOUT_PROCESSOR_TOKEN",
             "use visible ASCII characters",
         ));
     }
-    Ok(ProcessorConfig::Http {
-        url,
-        token: token.map(|token| token.to_owned().into()),
-    })
+    Ok(ProcessorConfig::Http { url, token })
 }
 
 pub(super) fn worker(

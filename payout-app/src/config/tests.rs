@@ -1,6 +1,7 @@
+use std::any::TypeId;
+
 use clap::CommandFactory;
 use payout_core::ports::System;
-use secrecy::ExposeSecret;
 
 use super::*;
 
@@ -279,10 +280,11 @@ fn secrets_are_not_shown() {
     assert_eq!(config.database.to_string(), "postgres://user:***@host/db");
     let shown = format!("{config:?} {}", config.database);
     assert!(!shown.contains("hunter2"), "{shown}");
-    assert_eq!(
-        config.redis.unwrap().url.expose_secret(),
-        "redis://:hunter2@host/"
+    assert!(
+        shown.contains("url: ***") && shown.contains("token: Some(***)"),
+        "{shown}"
     );
+    assert_eq!(config.redis.unwrap().url.expose(), "redis://:hunter2@host/");
     for line in [
         refused(&["--database-url=hunter2"]),
         refused(&["--database-url=postgres://user:hunter2@[/db"]),
@@ -290,6 +292,19 @@ fn secrets_are_not_shown() {
         refused(&["--processor=http", "--processor-url=hunter2"]),
     ] {
         assert!(!line.contains("hunter2"), "{line}");
+    }
+}
+
+#[test]
+fn help_names_the_variables_of_every_secret_and_every_other_one_is_no_secret() {
+    let mut command = <Arguments as CommandFactory>::command();
+    let secret = |argument: &&clap::Arg| argument.get_value_parser().type_id() == TypeId::of::<Secret>();
+    let options = command.get_arguments().filter(secret).count();
+    assert_eq!(options, secrets::ALL.len());
+    let help = command.render_long_help().to_string();
+    for variable in secrets::ALL {
+        let names = format!("[env: {}, or {}]", variable.name, variable.file);
+        assert!(help.contains(&names), "{names} is not in {help}");
     }
 }
 

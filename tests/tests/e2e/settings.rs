@@ -1,9 +1,10 @@
 //! Settings: what each wrong one is answered with, and how they are told.
 
-use payout_tests::app::Launch;
+use payout_tests::app::{Launch, path_of};
+use payout_tests::body;
 use payout_tests::store::Backend;
 
-use crate::support::launch;
+use crate::support::{launch, on_each_backend};
 
 /// Ends at once with an error, and with exactly one line that names the variable.
 async fn refused(launch: &Launch, args: &[&str], variable: &str) -> String {
@@ -177,6 +178,50 @@ async fn no_refusal_shows_a_secret() {
             .set("PAYOUT_PROCESSOR", "http");
         let line = refused(&launch.set(variable, value), &["run"], variable).await;
         assert!(!line.contains("hunter2"), "{line}");
+    }
+}
+
+on_each_backend!(secrets_may_come_from_files);
+
+/// With the settings as they are, but for these, which files hold.
+fn from_files(launch: Launch, secrets: &[(&str, &str)]) -> Launch {
+    secrets.iter().fold(launch, |launch, (variable, secret)| {
+        let path = launch.store().folder().join(variable);
+        std::fs::write(&path, format!("{secret}\n")).unwrap();
+        launch
+            .unset(variable)
+            .set(&format!("{variable}_FILE"), path.display())
+    })
+}
+
+async fn secrets_may_come_from_files(backend: Backend) {
+    let launch = launch(backend).await;
+    let env = launch.store().env();
+    let urls: Vec<_> = env
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .filter(|(name, _)| name.ends_with("_URL"))
+        .collect();
+    let app = from_files(launch, &urls).run().await;
+    let path = path_of(&app.create(body::payout()).await);
+    app.until(&path, "completed").await;
+}
+
+#[tokio::test]
+async fn a_secret_both_in_a_variable_and_in_a_file_is_refused_by_name() {
+    let launch = launch(Backend::Sqlite).await;
+    for variable in ["DATABASE_URL", "REDIS_URL", "PAYOUT_PROCESSOR_TOKEN"] {
+        let both = from_files(launch.clone(), &[(variable, "hunter2")]).set(variable, "hunter3");
+        let both = both
+            .set("PAYOUT_PROCESSOR", "http")
+            .set("PAYOUT_PROCESSOR_URL", "http://127.0.0.1:9/");
+        let line = refused(&both, &["run"], &format!("{variable}_FILE")).await;
+        assert!(!line.contains("hunter"), "{line}");
+        let lost = both
+            .unset(variable)
+            .set(&format!("{variable}_FILE"), "/nowhere/hunter2");
+        let line = refused(&lost, &["run"], &format!("{variable}_FILE")).await;
+        assert!(!line.contains("hunter"), "{line}");
     }
 }
 
