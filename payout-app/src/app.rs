@@ -111,7 +111,11 @@ impl App {
         if role.serves {
             let listener = listen("PAYOUT_BIND", config.bind)?;
             local_addr = listener.local_addr().ok();
-            servers.push(serve(listener, http::service(site.clone()), fail.clone())?);
+            servers.push(serve(
+                listener,
+                http::service(site.clone(), config.docs),
+                fail.clone(),
+            )?);
         }
         if let Some(address) = config.metrics_bind {
             let listener = listen("PAYOUT_METRICS_BIND", address)?;

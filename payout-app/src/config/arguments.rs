@@ -10,6 +10,7 @@ use payout_adapters::Secret;
 pub(super) mod defaults {
     pub(crate) const DATABASE_URL: &str = "sqlite://payouts.db";
     pub(crate) const BIND: &str = "127.0.0.1:8000";
+    pub(crate) const DOCS: &str = "on";
     pub(crate) const REDIS_PREFIX: &str = "payout";
     pub(crate) const PROCESSOR: &str = "simulated";
     pub(crate) const SIMULATED_DELAY_MS: &str = "2000";
@@ -106,6 +107,9 @@ struct Settings {
         value_name = "ADDRESS"
     )]
     metrics_bind: Option<String>,
+    /// Whether Swagger UI, Redoc and the OpenAPI document are served: on, or off
+    #[arg(long, env = "PAYOUT_DOCS", global = true, hide_env_values = true, value_name = "on|off", default_value = defaults::DOCS)]
+    docs: String,
     /// Who moves the money: simulated, or http
     #[arg(long, env = "PAYOUT_PROCESSOR", global = true, hide_env_values = true, value_name = "NAME", default_value = defaults::PROCESSOR)]
     processor: String,
@@ -161,10 +165,11 @@ struct Settings {
 }
 
 /// Every variable that clap reads, for the check that each is text.
-pub(super) const VARIABLES: [&str; 17] = [
+pub(super) const VARIABLES: [&str; 18] = [
     "PAYOUT_REDIS_PREFIX",
     "PAYOUT_BIND",
     "PAYOUT_METRICS_BIND",
+    "PAYOUT_DOCS",
     "PAYOUT_PROCESSOR",
     "PAYOUT_PROCESSOR_URL",
     "PAYOUT_SIMULATED_DELAY_MS",
@@ -224,6 +229,7 @@ impl Arguments {
     with_defaults! {
         redis_prefix = redis_prefix or REDIS_PREFIX,
         bind = bind or BIND,
+        docs = docs or DOCS,
         processor = processor or PROCESSOR,
         simulated_delay_ms = simulated_delay_ms or SIMULATED_DELAY_MS,
         simulated_failure_rate = simulated_failure_rate or SIMULATED_FAILURE_RATE,

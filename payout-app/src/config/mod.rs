@@ -43,6 +43,8 @@ pub struct Config {
     pub bind: SocketAddr,
     /// Where to serve health and metrics besides; the only place where a worker alone does.
     pub metrics_bind: Option<SocketAddr>,
+    /// Whether the documentation is served: the pages and the document that they show.
+    pub docs: bool,
     /// Who moves the money.
     pub processor: ProcessorConfig,
     /// How the worker works.
@@ -196,6 +198,11 @@ impl Config {
                     .address()
                 })
                 .transpose()?,
+            docs: Reader {
+                variable: "PAYOUT_DOCS",
+                text: arguments.docs(),
+            }
+            .choice(&[("on", true), ("off", false)])?,
             redis: parts::redis(&arguments)?,
             processor: parts::processor(&arguments)?,
             worker: parts::worker(&arguments, randomness)?,

@@ -52,13 +52,14 @@ fn the_defaults_are_those_of_the_table_and_of_the_core() {
         redis,
         bind,
         metrics_bind,
+        docs,
         processor,
         worker,
         log,
     } = config(&[]);
     assert_eq!(command, Command::Run);
     assert_eq!(database.to_string(), "sqlite://payouts.db");
-    assert!(redis.is_none() && metrics_bind.is_none());
+    assert!(redis.is_none() && metrics_bind.is_none() && docs);
     assert_eq!(bind.to_string(), "127.0.0.1:8000");
     let ProcessorConfig::Simulated { delay, failure_rate } = processor else {
         panic!("{processor:?}")
@@ -152,6 +153,7 @@ fn each_wrong_setting_is_one_line_that_names_the_variable() {
             &["--redis-url=redis://x", "--redis-prefix=a b"],
             "PAYOUT_REDIS_PREFIX: use up to 64 visible ASCII characters",
         ),
+        (&["--docs=true"], "PAYOUT_DOCS: \"true\" is not on or off"),
         (
             &["--processor=bank"],
             "PAYOUT_PROCESSOR: \"bank\" is not simulated or http",

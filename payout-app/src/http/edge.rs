@@ -13,9 +13,9 @@ use salvo::http::header::CONTENT_LENGTH;
 use salvo::http::{HeaderValue, Method, ResBody};
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
 
-use super::Site;
 use super::context::{Context, REQUEST_ID, RequestId, RequestIds};
 use super::problem::Problem;
+use super::{Site, browser};
 
 pub(super) struct Edge {
     site: Arc<Site>,
@@ -66,6 +66,7 @@ impl Handler for Edge {
         if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
             response.headers_mut().insert(REQUEST_ID, id);
         }
+        browser::protect(response.headers_mut());
         if *request.method() == Method::HEAD {
             keep_only_the_length(response);
         }

@@ -6,6 +6,7 @@
 
 mod answer;
 mod body;
+mod browser;
 mod cancel;
 mod context;
 mod create;
@@ -37,7 +38,7 @@ use std::sync::Arc;
 
 use payout_core::ports::System;
 use payout_core::service::Payouts;
-use salvo::Service;
+use salvo::{Router, Service};
 use utoipa::openapi::OpenApi;
 
 use crate::health::Health;
@@ -51,10 +52,14 @@ pub(crate) struct Site {
     pub(crate) system: Arc<System>,
 }
 
-/// The whole service.
-pub(crate) fn service(site: Arc<Site>) -> Service {
-    let (router, _) = routes().finish();
-    Service::new(docs::add(router)).hoop(edge::Edge::new(site))
+/// The whole service, with or without what documents it.
+pub(crate) fn service(site: Arc<Site>, docs: bool) -> Service {
+    Service::new(router(docs)).hoop(edge::Edge::new(site))
+}
+
+fn router(docs: bool) -> Router {
+    let (router, _) = routes(docs).finish();
+    if docs { docs::add(router) } else { router }
 }
 
 /// The service of a process that only works: whether it is alive and ready, and its metrics.
@@ -65,11 +70,11 @@ pub(crate) fn worker_service(site: Arc<Site>) -> Service {
 
 /// The OpenAPI document.
 pub(crate) fn document() -> OpenApi {
-    routes().finish().1
+    routes(true).finish().1
 }
 
 /// The most asked for come first: routes are tried in their order.
-fn routes() -> routes::Routes {
+fn routes(docs: bool) -> routes::Routes {
     let routes = routes::Routes::new()
         .add(create::create_payout, &[400, 409, 413, 415, 422, 500, 503])
         .add(list::list_payouts, &[400, 404, 500, 503])
@@ -82,8 +87,12 @@ fn routes() -> routes::Routes {
             retry::retry_payout,
             &[400, 404, 409, 412, 413, 415, 422, 500, 503],
         )
-        .add(cancel::cancel_payout, &[400, 404, 409, 412, 413, 415, 500, 503])
-        .add(schema::get_schema, &[400, 500]);
+        .add(cancel::cancel_payout, &[400, 404, 409, 412, 413, 415, 500, 503]);
+    let routes = if docs {
+        routes.add(schema::get_schema, &[400, 404, 500])
+    } else {
+        routes
+    };
     service_routes(routes)
 }
 

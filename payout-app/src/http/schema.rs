@@ -39,7 +39,7 @@ pub(crate) struct SchemaQuery {
 
 /// Get this document
 ///
-/// OpenAPI 3.1, as YAML; as JSON with `?format=json`, or when `Accept` asks for JSON.
+/// OpenAPI 3.1, as YAML; as JSON with `?format=json`, or when `Accept` asks for JSON. A service may be set up not to show it.
 #[utoipa::path(
     get,
     path = "/api/schema/",

@@ -104,7 +104,7 @@ fn routed(router: &Router, prefix: &str, found: &mut BTreeSet<(String, String)>)
 
 #[test]
 fn what_is_routed_is_what_is_documented() {
-    let (router, _) = crate::http::routes().finish();
+    let (router, _) = crate::http::routes(true).finish();
     let mut found = BTreeSet::new();
     routed(&router, "", &mut found);
 

@@ -2,6 +2,7 @@
 //!
 //! Every answer that any of these tests sees is looked up in the OpenAPI document: its status must be documented.
 
+mod browser;
 mod document;
 mod errors;
 mod pages;
@@ -20,7 +21,7 @@ use salvo::test::{RequestBuilder, ResponseExt};
 use salvo::{Router, Service, handler};
 use serde_json::{Value, json};
 
-use super::{Site, docs, edge};
+use super::{Site, edge};
 use crate::health::Health;
 use crate::metrics::Metrics;
 
@@ -66,8 +67,7 @@ impl Bench {
             metrics,
             system,
         });
-        let (router, _) = super::routes().finish();
-        let router = docs::add(router).push(Router::with_path("panic").get(panicking));
+        let router = super::router(true).push(Router::with_path("panic").get(panicking));
         let service = Service::new(router).hoop(edge::Edge::new(site.clone()));
         Self {
             service,
