@@ -15,7 +15,7 @@ WORKSPACE = $(FLAGS) --workspace --all-features
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## serve and work in one process, on SQLite: nothing else to install
@@ -75,6 +75,11 @@ lint: ## check formatting, clippy, the direction of dependencies and the documen
 	cargo clippy $(WORKSPACE) --all-targets -- -D warnings
 	cargo test $(WORKSPACE) --test dependencies
 	RUSTDOCFLAGS='-D warnings' cargo doc $(WORKSPACE) --no-deps
+
+# Advisories need the network: tests/supply-chain deny, tests/supply-chain audit.
+.PHONY: supply-chain
+supply-chain: ## check the dependencies' licences and sources, and that none is banned
+	tests/supply-chain $(ARGS)
 
 .PHONY: fmt
 fmt: ## format the code
