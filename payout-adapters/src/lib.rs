@@ -3,6 +3,7 @@
 //! | port | adapters |
 //! |---|---|
 //! | `PayoutRepository` | `postgres`, `sqlite`, `memory` |
+//! | `ApiKeyRepository` | `postgres`, `sqlite`, `memory` |
 //! | `JobQueue` | `redis`, `memory` |
 //! | `Processor` | `http`, `simulated` |
 //!

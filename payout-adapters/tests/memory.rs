@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use payout_adapters::memory::{MemoryQueue, MemoryRepository};
+use payout_adapters::memory::{MemoryApiKeys, MemoryQueue, MemoryRepository};
 use payout_core::Timestamp;
 use payout_core::contract::{build, drive};
 use payout_core::payout::{NewPayout, PayoutId};
-use payout_core::ports::{Clock, JobQueue, PayoutRepository, System};
+use payout_core::ports::{ApiKeyRepository, Clock, JobQueue, PayoutRepository, System};
 
 async fn make_repository() -> Arc<dyn PayoutRepository> {
     Arc::new(MemoryRepository::new(Arc::new(System::default())))
@@ -20,7 +20,12 @@ async fn make_queue() -> Arc<dyn JobQueue> {
     Arc::new(MemoryQueue::default())
 }
 
+async fn make_keys() -> Arc<dyn ApiKeyRepository> {
+    Arc::new(MemoryApiKeys::new(Arc::new(System::default())))
+}
+
 payout_core::repository_contract!(make_repository);
+payout_core::api_keys_contract!(make_keys);
 payout_core::queue_contract!(make_queue);
 
 /// A clock that stands where it is put, in seconds.

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use database::Database;
 use payout_core::contract::Fixture;
-use payout_core::ports::PayoutRepository;
+use payout_core::ports::{ApiKeyRepository, PayoutRepository};
 
 async fn make_repository() -> Fixture<dyn PayoutRepository> {
     let (repository, database) = Database::migrated().await;
@@ -30,3 +30,16 @@ async fn make_repository() -> Fixture<dyn PayoutRepository> {
 }
 
 payout_core::repository_contract!(make_repository);
+
+mod keys {
+    use super::*;
+
+    async fn make_keys() -> Fixture<dyn ApiKeyRepository> {
+        let (repository, database) = Database::migrated().await;
+        let peer: Arc<dyn ApiKeyRepository> = Arc::new(database.repository());
+        let port: Arc<dyn ApiKeyRepository> = Arc::new(repository);
+        Fixture::from((port, database)).with_peer(peer)
+    }
+
+    payout_core::api_keys_contract!(make_keys);
+}

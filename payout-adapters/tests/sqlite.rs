@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use file::File;
 use payout_core::contract::Fixture;
-use payout_core::ports::PayoutRepository;
+use payout_core::ports::{ApiKeyRepository, PayoutRepository};
 
 async fn make_repository() -> Fixture<dyn PayoutRepository> {
     let (repository, file) = File::migrated().await;
@@ -26,3 +26,16 @@ async fn make_repository() -> Fixture<dyn PayoutRepository> {
 }
 
 payout_core::repository_contract!(make_repository);
+
+mod keys {
+    use super::*;
+
+    async fn make_keys() -> Fixture<dyn ApiKeyRepository> {
+        let (repository, file) = File::migrated().await;
+        let peer: Arc<dyn ApiKeyRepository> = Arc::new(file.repository());
+        let port: Arc<dyn ApiKeyRepository> = Arc::new(repository);
+        Fixture::from((port, file)).with_peer(peer)
+    }
+
+    payout_core::api_keys_contract!(make_keys);
+}

@@ -4,7 +4,7 @@
 //! - `insert`, `apply`, `claim` and `settle` are the writes. Each is **one statement**, so there is no
 //!   transaction that a dropped future could leave open, and a batch costs one round trip and one commit.
 //! - `find` and `list` are the reads.
-//! - `schema` migrates.
+//! - `keys` has the API keys. `schema` migrates.
 //!
 //! The clock is the server's `now()`, the start of the statement. Statements rely on READ COMMITTED: a row that another
 //! transaction changes while they wait for its lock is looked at again as it is then.
@@ -16,6 +16,7 @@ mod apply;
 mod claim;
 mod find;
 mod insert;
+mod keys;
 mod link;
 mod list;
 mod schema;

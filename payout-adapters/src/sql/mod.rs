@@ -2,6 +2,7 @@
 //!
 //! - `row` has the rows as both dialects select them; each becomes a domain value only through the domain's own
 //!   checks, so that a row which somebody broke by hand is refused, not used.
+//! - `keys` has the rows of API keys.
 //! - `stored` has the two column types that the dialects store differently: times and amounts.
 //! - `window` turns a list query into bounds, a direction and one of four shapes, each with statements of its own.
 //! - `schema` says what is done with embedded migrations; `error` sorts every driver error into the repository's few.
@@ -9,6 +10,7 @@
 //! Statements are not shared: they are constants beside the methods that run them.
 
 pub(crate) mod error;
+pub(crate) mod keys;
 pub(crate) mod row;
 pub(crate) mod schema;
 pub(crate) mod stored;

@@ -3,7 +3,7 @@
 //! - `store` owns the connections: one that writes, since SQLite has one writer at a time, and a few that read.
 //! - `insert`, `apply`, `claim` and `settle` are the writes: each is one transaction, begun as a writer's
 //!   (`BEGIN IMMEDIATE`) and run to its end in a task of its own, so that a caller who goes away leaves none open.
-//! - `find` and `list` are the reads. `schema` migrates.
+//! - `find` and `list` are the reads; `keys` has the API keys. `schema` migrates.
 //!
 //! Statements differ from PostgreSQL's where SQLite has no array parameters (a batch comes as JSON, through
 //! `json_each`), no statements that write within others (a write, its event and its record are statements of one
@@ -13,6 +13,7 @@ mod apply;
 mod claim;
 mod find;
 mod insert;
+mod keys;
 mod list;
 #[cfg(test)]
 mod plans;

@@ -76,6 +76,11 @@ async fn events_are_neither_changed_nor_removed() {
     for statement in [
         "UPDATE payout_events SET actor = 'nobody'",
         "DELETE FROM payout_events",
+        "REPLACE INTO payout_events SELECT * FROM payout_events",
+        "INSERT OR REPLACE INTO payout_events SELECT * FROM payout_events",
+        "INSERT INTO payout_events SELECT * FROM payout_events WHERE true \
+         ON CONFLICT (sequence) DO UPDATE SET actor = 'nobody'",
+        "UPDATE OR REPLACE payout_events SET sequence = 1",
     ] {
         let refused = refusal(&pool, statement).await;
         assert_eq!(

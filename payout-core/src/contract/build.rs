@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest, ScopedKey};
+use crate::keys::{ApiKeyId, KeyDigest, KeyName, NewApiKey, Scope, Scopes, SecretId, TokenDigest};
 use crate::money::Money;
 use crate::payout::{
     Actor, Caller, Description, Draft, Failure, NewPayout, PayoutId, ProviderReference, RecipientAccount,
@@ -214,4 +215,41 @@ pub fn instruction() -> Instruction {
         recipient_name,
         description,
     }
+}
+
+/// A key of this name that opens everything, with a token that no other test has.
+///
+/// # Panics
+/// When the name is none.
+pub fn new_key(name: &str) -> NewApiKey {
+    NewApiKey {
+        id: ApiKeyId::from(fresh_id().as_uuid()),
+        name: KeyName::new(name).unwrap(),
+        scopes: Scopes::all(),
+        expires_at: None,
+        digest: key_digest(),
+    }
+}
+
+/// The digest of a token that no other test has.
+pub fn key_digest() -> KeyDigest {
+    let mut digest = [7; 32];
+    digest[..16].copy_from_slice(fresh_id().as_uuid().as_bytes());
+    KeyDigest {
+        token: TokenDigest::from(digest),
+        secret: SecretId::from([7; 8]),
+    }
+}
+
+/// Every set of scopes but for the empty one.
+pub fn every_scopes() -> Vec<Scopes> {
+    (1..1_u32 << Scope::ALL.len())
+        .map(|bits| {
+            let chosen = |place: &usize| bits & (1 << place) != 0;
+            (0..Scope::ALL.len())
+                .filter(chosen)
+                .map(|place| Scope::ALL[place])
+                .collect()
+        })
+        .collect()
 }

@@ -11,6 +11,17 @@ macro_rules! repository_contract {
     };
 }
 
+/// Runs every case that an [`ApiKeyRepository`](crate::ports::ApiKeyRepository) must pass, each as a test.
+///
+/// Takes the path of an `async fn()` that makes one over an **empty store of its own** and returns something that turns
+/// into a [`Fixture`](crate::contract::Fixture).
+#[macro_export]
+macro_rules! api_keys_contract {
+    ($make:expr) => {
+        $crate::__api_keys_cases! { tests($make) }
+    };
+}
+
 /// Runs every case that a [`JobQueue`](crate::ports::JobQueue) must pass, each as a test.
 ///
 /// Takes the path of an `async fn()` that makes an **empty** queue and returns something that turns into a
@@ -51,6 +62,7 @@ macro_rules! __repository_cases {
                 a_payout_under_a_taken_key_is_not_written,
                 sixty_four_callers_racing_for_a_key_store_one_payout,
                 an_answer_is_replayed_as_it_was_given,
+                one_key_of_two_api_keys_is_two,
                 a_change_with_a_key_stores_its_own_answer,
                 a_change_under_a_taken_key_changes_nothing,
                 answers_are_forgotten_by_age,
@@ -116,6 +128,38 @@ macro_rules! __repository_cases {
                 of_two_outcomes_racing_one_is_written,
                 batches_with_the_same_keys_in_different_orders_do_not_deadlock,
                 settlements_in_different_orders_do_not_deadlock,
+            ];
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __api_keys_cases {
+    ($($how:tt)*) => {
+        $crate::__expand_cases! {
+            $($how)* (dyn $crate::ports::ApiKeyRepository) in keys;
+            lives: [
+                a_new_key_is_listed_and_held_with_every_field,
+                a_name_is_used_once_for_good,
+                a_revoked_key_is_listed_and_held_no_more,
+                an_expired_key_is_held_no_more,
+                a_rotated_key_is_held_with_both_its_tokens,
+                a_rotation_without_overlap_ends_the_token_before,
+                a_dead_key_is_not_rotated_and_an_unknown_one_not_found,
+                a_use_is_noted,
+                every_set_of_scopes_is_kept,
+                live_keys_beyond_the_limit_are_refused,
+            ];
+            pulses: [
+                the_revision_tells_of_every_change_and_of_no_use,
+                a_store_whose_keys_are_all_revoked_still_has_keys,
+                a_pulse_tells_the_time,
+            ];
+            races: [
+                of_many_who_take_a_name_one_gets_it,
+                of_many_secrets_one_is_kept,
+                a_rotation_never_brings_a_revoked_key_back,
             ];
         }
     };
@@ -218,6 +262,7 @@ mod tests {
     #[test]
     fn every_case_is_in_its_suites_list() {
         assert_listed(&crate::__repository_cases! { names() });
+        assert_listed(&crate::__api_keys_cases! { names() });
         assert_listed(&crate::__queue_cases! { names() });
         assert_listed(&crate::__processor_cases! { names() });
     }

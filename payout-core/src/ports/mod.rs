@@ -3,18 +3,23 @@
 //! - [`PayoutRepository`] keeps payouts, their audit trail and the idempotency records: the only truth.
 //! - [`JobQueue`] carries hints. Losing one costs latency, repeating one costs nothing.
 //! - [`Processor`] moves the money.
+//! - [`ApiKeyRepository`] keeps API keys, of which it has only digests; [`SecretSource`] is where their secrets come from.
 //! - [`Clock`] and [`Randomness`] are time and chance; [`Observer`] hears what happens, for metrics.
 //!
 //! With the feature `mocks` each has a mockall mock; with `contract`, [`crate::contract`] has the cases that every
 //! adapter must pass.
 
 mod ambient;
+mod keys;
 mod observer;
 mod processor;
 mod queue;
 mod repository;
 
 pub use ambient::{Ambient, Clock, Randomness, System};
+pub use keys::{
+    ApiKeyError, ApiKeyRepository, LISTED_KEYS_MAX, LIVE_KEYS_MAX, NoSecret, Pulse, SecretSource,
+};
 pub use observer::{NoObserver, Observer, Signal};
 pub use processor::{Answer, Instruction, Processor, ProcessorError, ProcessorKey};
 pub use queue::{Delivery, Hint, JobQueue, QueueError, Receipt};
@@ -26,6 +31,7 @@ pub use repository::{
 #[cfg(any(test, feature = "mocks"))]
 pub use self::{
     ambient::{MockClock, MockRandomness},
+    keys::{MockApiKeyRepository, MockSecretSource},
     observer::MockObserver,
     processor::MockProcessor,
     queue::MockJobQueue,

@@ -5,6 +5,7 @@
 //! - `change` makes a person's steps.
 //! - `list` reads pages, and `counted` remembers which lists are too long to be counted.
 //! - `hints` tells the queue, best effort, after the write.
+//! - [`keys`] makes and ends API keys, and holds requests against them.
 //! - `in_flight` refuses a second request under an idempotency key whose first is still running.
 //!
 //! Every write runs in a task of its own: a client that disconnects cannot cancel it half way.
@@ -16,6 +17,7 @@ mod gather;
 mod hints;
 mod in_flight;
 mod intake;
+pub mod keys;
 mod list;
 mod reads;
 

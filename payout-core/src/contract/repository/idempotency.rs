@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::contract::build::{self, LONG_LEASE};
 use crate::contract::{Pair, drive};
-use crate::idempotency::{Fingerprint, IdempotentRequest};
+use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest, ScopedKey};
+use crate::keys::ApiKeyId;
 use crate::payout::Resolution;
 use crate::ports::{Filter, Insertion, PayoutRepository, RepositoryError};
 
@@ -176,4 +177,19 @@ pub async fn answers_are_forgotten_by_age(Pair { port, .. }: Repository) {
     );
     assert_eq!(port.count(&Filter::default(), None).await.unwrap().count, 6);
     drive::store(&*port, build::keyed(&keys[0])).await;
+}
+
+/// The same idempotency key, the longest there is, of two API keys and of nobody: three payouts, three answers.
+pub async fn one_key_of_two_api_keys_is_two(Pair { port, .. }: Repository) {
+    let key = IdempotencyKey::new(&"k".repeat(255)).unwrap();
+    let owner = || Some(ApiKeyId::from(build::fresh_id().as_uuid()));
+    for owner in [None, owner(), owner()] {
+        let key = ScopedKey::new(owner, &key);
+        assert_eq!(port.find_answer(&key).await.unwrap(), None);
+        let payout = drive::store(&*port, build::keyed(&key)).await;
+        let answer = port.find_answer(&key).await.unwrap().unwrap();
+        assert_eq!(answer.payout, payout);
+        let again = port.insert(&[build::keyed(&key)]).await.unwrap();
+        assert_eq!(again, [Insertion::KeyTaken]);
+    }
 }

@@ -1,0 +1,174 @@
+//! API keys.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use payout_core::keys::{ApiKey, ApiKeyId, HeldKey, KeyDigest, KeyName, NewApiKey};
+use payout_core::ports::{ApiKeyError, ApiKeyRepository, LISTED_KEYS_MAX, LIVE_KEYS_MAX, Pulse};
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::link::only;
+use super::{PostgresRepository, interval};
+use crate::sql::keys::{HeldRow, KeyRow, PulseRow, bytes, held_columns, key_columns, of_repository, usable};
+use crate::sql::stored::StoredTime;
+
+const PULSE: &str = "
+    SELECT revision, EXISTS (SELECT FROM api_keys) AS any_key, now() AS now FROM api_key_ring";
+
+const HELD: &str = concat!(
+    "SELECT ",
+    held_columns!(),
+    " FROM api_keys WHERE revoked_at IS NULL AND COALESCE(expires_at, 'infinity') > now()"
+);
+
+const LIST: &str = concat!(
+    "SELECT ",
+    key_columns!(),
+    " FROM api_keys ORDER BY revoked_at DESC NULLS FIRST, name LIMIT $1"
+);
+
+const FIND: &str = concat!("SELECT ", key_columns!(), " FROM api_keys WHERE name = $1");
+
+/// No row comes back when the name is taken, or when there are too many.
+const INSERT: &str = concat!(
+    "INSERT INTO api_keys (id, name, scopes, expires_at, digest, secret_id, created_at) \
+     SELECT $1, $2, $3, $4, $5, $6, now() \
+     WHERE (SELECT count(*) FROM api_keys WHERE revoked_at IS NULL) < $7 \
+     ON CONFLICT (name) DO NOTHING \
+     RETURNING ",
+    key_columns!()
+);
+
+const ROTATE: &str = concat!(
+    "UPDATE api_keys \
+     SET previous_digest = digest, previous_until = now() + $4, digest = $2, secret_id = $3, rotated_at = now() \
+     WHERE name = $1 AND revoked_at IS NULL AND COALESCE(expires_at, 'infinity') > now() \
+     RETURNING ",
+    key_columns!()
+);
+
+const REVOKE: &str = concat!(
+    "UPDATE api_keys SET revoked_at = now() WHERE name = $1 AND revoked_at IS NULL RETURNING ",
+    key_columns!()
+);
+
+/// In the order of their ids, so that two processes which write the same keys wait for each other in one direction only.
+const NOTE_USE: &str = "
+    WITH used AS (
+        SELECT id FROM api_keys WHERE id = ANY ($1) ORDER BY id FOR UPDATE
+    )
+    UPDATE api_keys SET last_used_at = GREATEST(last_used_at, now())
+    WHERE id IN (SELECT id FROM used)
+    RETURNING id";
+
+const SECRET: &str = "UPDATE api_key_ring SET secret = COALESCE(secret, $1) RETURNING secret";
+
+#[derive(FromRow)]
+struct TimedPulse {
+    #[sqlx(flatten)]
+    pulse: PulseRow,
+    now: StoredTime,
+}
+
+impl PostgresRepository {
+    async fn find_key(&self, name: &KeyName) -> Result<Option<ApiKey>, ApiKeyError> {
+        let found = self
+            .link
+            .read(|| sqlx::query_as::<_, KeyRow>(FIND).bind(name.as_str()))
+            .await
+            .map_err(of_repository)?;
+        found.into_iter().next().map(KeyRow::restore).transpose()
+    }
+}
+
+#[async_trait]
+impl ApiKeyRepository for PostgresRepository {
+    async fn pulse(&self) -> Result<Pulse, ApiKeyError> {
+        let rows = self
+            .link
+            .read(|| sqlx::query_as::<_, TimedPulse>(PULSE))
+            .await
+            .map_err(of_repository)?;
+        let TimedPulse { pulse, now } = only(rows).map_err(of_repository)?;
+        Ok(Pulse {
+            revision: pulse.revision.unsigned_abs(),
+            any: pulse.any_key,
+            now: now.0,
+        })
+    }
+
+    async fn held(&self) -> Result<Vec<HeldKey>, ApiKeyError> {
+        let rows = self
+            .link
+            .read(|| sqlx::query_as::<_, HeldRow>(HELD))
+            .await
+            .map_err(of_repository)?;
+        Ok(usable(rows))
+    }
+
+    async fn list(&self) -> Result<Vec<ApiKey>, ApiKeyError> {
+        let rows = self
+            .link
+            .read(|| sqlx::query_as::<_, KeyRow>(LIST).bind(i64::from(LISTED_KEYS_MAX)))
+            .await
+            .map_err(of_repository)?;
+        rows.into_iter().map(KeyRow::restore).collect()
+    }
+
+    async fn insert(&self, new: &NewApiKey) -> Result<ApiKey, ApiKeyError> {
+        let statement = sqlx::query_as::<_, KeyRow>(INSERT)
+            .bind(new.id.as_uuid())
+            .bind(new.name.as_str())
+            .bind(new.scopes.to_string())
+            .bind(new.expires_at)
+            .bind(new.digest.token.as_bytes().as_slice())
+            .bind(new.digest.secret.as_bytes().as_slice())
+            .bind(i64::from(LIVE_KEYS_MAX));
+        match self.link.write(statement).await.map_err(of_repository)?.pop() {
+            Some(row) => row.restore(),
+            None if self.find_key(&new.name).await?.is_some() => Err(ApiKeyError::NameTaken),
+            None => Err(ApiKeyError::TooMany),
+        }
+    }
+
+    async fn rotate(
+        &self,
+        name: &KeyName,
+        digest: &KeyDigest,
+        overlap: Duration,
+    ) -> Result<ApiKey, ApiKeyError> {
+        let statement = sqlx::query_as::<_, KeyRow>(ROTATE)
+            .bind(name.as_str())
+            .bind(digest.token.as_bytes().as_slice())
+            .bind(digest.secret.as_bytes().as_slice())
+            .bind(interval(overlap));
+        match self.link.write(statement).await.map_err(of_repository)?.pop() {
+            Some(row) => row.restore(),
+            None if self.find_key(name).await?.is_some() => Err(ApiKeyError::Dead),
+            None => Err(ApiKeyError::NotFound),
+        }
+    }
+
+    async fn revoke(&self, name: &KeyName) -> Result<ApiKey, ApiKeyError> {
+        let statement = sqlx::query_as::<_, KeyRow>(REVOKE).bind(name.as_str());
+        match self.link.write(statement).await.map_err(of_repository)?.pop() {
+            Some(row) => row.restore(),
+            None => self.find_key(name).await?.ok_or(ApiKeyError::NotFound),
+        }
+    }
+
+    async fn note_use(&self, ids: &[ApiKeyId]) -> Result<(), ApiKeyError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+        let statement = sqlx::query_as::<_, (Uuid,)>(NOTE_USE).bind(ids);
+        self.link.write(statement).await.map_err(of_repository)?;
+        Ok(())
+    }
+
+    async fn secret(&self, proposed: &[u8; 32]) -> Result<[u8; 32], ApiKeyError> {
+        let statement = sqlx::query_as::<_, (Vec<u8>,)>(SECRET).bind(proposed.as_slice());
+        let (kept,) =
+            only(self.link.write(statement).await.map_err(of_repository)?).map_err(of_repository)?;
+        bytes("secret", &kept)
+    }
+}

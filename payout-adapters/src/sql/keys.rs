@@ -1,0 +1,146 @@
+//! The rows of `api_keys` as both dialects select them, and their way into the domain.
+
+use payout_core::keys::{ApiKey, ApiKeyId, HeldKey, KeyDigest, KeyName, Scopes, SecretId, TokenDigest};
+use payout_core::ports::{ApiKeyError, RepositoryError};
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::error::{SqlError, refused};
+use super::stored::StoredTime;
+
+/// The columns of a [`KeyRow`], for the constant statements of both dialects.
+macro_rules! key_columns {
+    () => {
+        "id, name, scopes, created_at, expires_at, rotated_at, revoked_at, last_used_at"
+    };
+}
+pub(crate) use key_columns;
+
+/// The columns of a [`HeldRow`].
+macro_rules! held_columns {
+    () => {
+        "id, name, scopes, expires_at, digest, secret_id, previous_digest, previous_until"
+    };
+}
+pub(crate) use held_columns;
+
+/// A key as people see it.
+#[derive(Debug, FromRow)]
+pub(crate) struct KeyRow {
+    id: Uuid,
+    name: String,
+    scopes: String,
+    created_at: StoredTime,
+    expires_at: Option<StoredTime>,
+    rotated_at: Option<StoredTime>,
+    revoked_at: Option<StoredTime>,
+    last_used_at: Option<StoredTime>,
+}
+
+/// A key as requests are held against it.
+#[derive(Debug, FromRow)]
+pub(crate) struct HeldRow {
+    id: Uuid,
+    name: String,
+    scopes: String,
+    expires_at: Option<StoredTime>,
+    digest: Vec<u8>,
+    secret_id: Vec<u8>,
+    previous_digest: Option<Vec<u8>>,
+    previous_until: Option<StoredTime>,
+}
+
+/// What every process asks every second.
+#[derive(Debug, FromRow)]
+pub(crate) struct PulseRow {
+    pub(crate) revision: i64,
+    pub(crate) any_key: bool,
+}
+
+/// An error that is sorted already.
+pub(crate) fn of_repository(error: RepositoryError) -> ApiKeyError {
+    match error {
+        RepositoryError::Unavailable(source) => ApiKeyError::Unavailable(source),
+        RepositoryError::Refused(source) => ApiKeyError::Refused(source),
+        other => ApiKeyError::Refused(Box::new(other)),
+    }
+}
+
+fn broken(column: &'static str, problem: impl std::fmt::Display) -> ApiKeyError {
+    of_repository(refused(SqlError::Broken {
+        column,
+        problem: problem.to_string(),
+    }))
+}
+
+/// Bytes of a column that has so many.
+pub(crate) fn bytes<const N: usize>(column: &'static str, bytes: &[u8]) -> Result<[u8; N], ApiKeyError> {
+    bytes
+        .try_into()
+        .map_err(|_| broken(column, format_args!("{} bytes where {N} belong", bytes.len())))
+}
+
+fn name(name: &str) -> Result<KeyName, ApiKeyError> {
+    KeyName::new(name).map_err(|error| broken("name", error))
+}
+
+fn scopes(scopes: &str) -> Result<Scopes, ApiKeyError> {
+    scopes.parse().map_err(|error| broken("scopes", error))
+}
+
+fn time(time: Option<StoredTime>) -> Option<payout_core::Timestamp> {
+    time.map(|time| time.0)
+}
+
+impl KeyRow {
+    /// The key, if the row is one.
+    pub(crate) fn restore(self) -> Result<ApiKey, ApiKeyError> {
+        Ok(ApiKey {
+            id: ApiKeyId::from(self.id),
+            name: name(&self.name)?,
+            scopes: scopes(&self.scopes)?,
+            created_at: self.created_at.0,
+            expires_at: time(self.expires_at),
+            rotated_at: time(self.rotated_at),
+            revoked_at: time(self.revoked_at),
+            last_used_at: time(self.last_used_at),
+        })
+    }
+}
+
+impl HeldRow {
+    fn restore(self) -> Result<HeldKey, ApiKeyError> {
+        let previous = match (self.previous_digest, self.previous_until) {
+            (Some(digest), Some(until)) => {
+                let digest = bytes("previous_digest", &digest)?;
+                Some((TokenDigest::from(digest), until.0))
+            }
+            (_, _) => None,
+        };
+        Ok(HeldKey {
+            id: ApiKeyId::from(self.id),
+            name: name(&self.name)?,
+            scopes: scopes(&self.scopes)?,
+            expires_at: time(self.expires_at),
+            digest: KeyDigest {
+                token: TokenDigest::from(bytes("digest", &self.digest)?),
+                secret: SecretId::from(bytes("secret_id", &self.secret_id)?),
+            },
+            previous,
+        })
+    }
+}
+
+/// The keys of these rows. One broken row must lock nobody else out: it opens nothing, and is said.
+pub(crate) fn usable(rows: Vec<HeldRow>) -> Vec<HeldKey> {
+    let restore = |row: HeldRow| {
+        let id = row.id;
+        row.restore()
+            .inspect_err(|error| {
+                let reason = std::error::Error::source(error).map(ToString::to_string);
+                tracing::error!(api_key = %id, reason, "an API key cannot be read; it opens nothing");
+            })
+            .ok()
+    };
+    rows.into_iter().filter_map(restore).collect()
+}

@@ -1,0 +1,186 @@
+//! A key from its making to its end.
+
+use std::time::Duration;
+
+use crate::contract::{Pair, build, drive};
+use crate::keys::{ApiKey, HeldKey};
+use crate::ports::{ApiKeyError, ApiKeyRepository, LIVE_KEYS_MAX};
+
+type Keys = Pair<dyn ApiKeyRepository>;
+
+async fn held_one(keys: &dyn ApiKeyRepository) -> HeldKey {
+    let mut held = keys.held().await.unwrap();
+    assert_eq!(held.len(), 1, "{held:?}");
+    held.remove(0)
+}
+
+/// What is stored of a key is what was given, seen from every process.
+pub async fn a_new_key_is_listed_and_held_with_every_field(Pair { port, peer }: Keys) {
+    let mut new = build::new_key("shop");
+    let now = port.pulse().await.unwrap().now;
+    new.expires_at = Some(now + chrono::TimeDelta::hours(1));
+    let made = port.insert(&new).await.unwrap();
+    let expected = ApiKey {
+        id: new.id,
+        name: new.name.clone(),
+        scopes: new.scopes,
+        created_at: made.created_at,
+        expires_at: new.expires_at,
+        rotated_at: None,
+        revoked_at: None,
+        last_used_at: None,
+    };
+    assert_eq!(made, expected);
+    assert!(made.created_at >= now);
+    assert_eq!(peer.list().await.unwrap(), [expected]);
+    let held = HeldKey {
+        id: new.id,
+        name: new.name,
+        scopes: new.scopes,
+        expires_at: new.expires_at,
+        digest: new.digest,
+        previous: None,
+    };
+    assert_eq!(held_one(&*peer).await, held);
+}
+
+/// Two keys never have one name, not even when the first is revoked: the audit trail knows keys by their names.
+pub async fn a_name_is_used_once_for_good(Pair { port, .. }: Keys) {
+    let first = port.insert(&build::new_key("shop")).await.unwrap();
+    let again = port.insert(&build::new_key("shop")).await;
+    assert!(matches!(again, Err(ApiKeyError::NameTaken)), "{again:?}");
+    port.revoke(&first.name).await.unwrap();
+    let again = port.insert(&build::new_key("shop")).await;
+    assert!(matches!(again, Err(ApiKeyError::NameTaken)), "{again:?}");
+    assert_eq!(port.list().await.unwrap().len(), 1);
+}
+
+/// A revoked key opens nothing, for good; revoking it again changes nothing.
+pub async fn a_revoked_key_is_listed_and_held_no_more(Pair { port, peer }: Keys) {
+    let name = port.insert(&build::new_key("shop")).await.unwrap().name;
+    port.insert(&build::new_key("till")).await.unwrap();
+    let revoked = port.revoke(&name).await.unwrap();
+    assert!(revoked.revoked_at.is_some());
+    assert_eq!(held_one(&*peer).await.name.as_str(), "till");
+    assert_eq!(peer.revoke(&name).await.unwrap(), revoked);
+    let names: Vec<_> = peer
+        .list()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|key| key.name.to_string())
+        .collect();
+    assert_eq!(names, ["till", "shop"], "those not revoked come first");
+}
+
+/// An expired key opens nothing.
+pub async fn an_expired_key_is_held_no_more(Pair { port, .. }: Keys) {
+    let mut new = build::new_key("shop");
+    new.expires_at = Some(port.pulse().await.unwrap().now + chrono::TimeDelta::milliseconds(300));
+    let name = port.insert(&new).await.unwrap().name;
+    assert_eq!(held_one(&*port).await.name, name);
+    drive::eventually("the key expires", async || {
+        port.held().await.unwrap().is_empty().then_some(())
+    })
+    .await;
+    let rotated = port.rotate(&name, &build::key_digest(), Duration::ZERO).await;
+    assert!(matches!(rotated, Err(ApiKeyError::Dead)), "{rotated:?}");
+    assert_eq!(port.list().await.unwrap().len(), 1);
+}
+
+/// A rotated key is the same key with another token; the one before opens as long as it was said, the one before that
+/// no more.
+pub async fn a_rotated_key_is_held_with_both_its_tokens(Pair { port, peer }: Keys) {
+    let new = build::new_key("shop");
+    let made = port.insert(&new).await.unwrap();
+    let digests = [build::key_digest(), build::key_digest()];
+    let overlap = Duration::from_secs(3600);
+    let rotated = port.rotate(&made.name, &digests[0], overlap).await.unwrap();
+    let rotated_at = rotated.rotated_at.expect("it says when");
+    assert_eq!(
+        rotated,
+        ApiKey {
+            rotated_at: Some(rotated_at),
+            ..made.clone()
+        }
+    );
+    let held = held_one(&*peer).await;
+    assert_eq!((held.id, held.digest), (new.id, digests[0]));
+    assert_eq!(held.previous, Some((new.digest.token, rotated_at + overlap)));
+
+    let rotated = peer.rotate(&made.name, &digests[1], overlap * 2).await.unwrap();
+    let held = held_one(&*port).await;
+    assert_eq!(held.digest, digests[1]);
+    let until = rotated.rotated_at.expect("it says when") + overlap * 2;
+    assert_eq!(held.previous, Some((digests[0].token, until)));
+}
+
+/// Without an overlap the token before opens nothing from the rotation on.
+pub async fn a_rotation_without_overlap_ends_the_token_before(Pair { port, .. }: Keys) {
+    let made = port.insert(&build::new_key("shop")).await.unwrap();
+    let rotated = port
+        .rotate(&made.name, &build::key_digest(), Duration::ZERO)
+        .await
+        .unwrap();
+    let previous = held_one(&*port).await.previous;
+    assert!(
+        previous.is_none_or(|(_, until)| Some(until) <= rotated.rotated_at),
+        "{previous:?}"
+    );
+}
+
+/// What is dead or was never there is told apart, and is not written to.
+pub async fn a_dead_key_is_not_rotated_and_an_unknown_one_not_found(Pair { port, .. }: Keys) {
+    let name = port.insert(&build::new_key("shop")).await.unwrap().name;
+    let revoked = port.revoke(&name).await.unwrap();
+    let rotated = port.rotate(&name, &build::key_digest(), Duration::ZERO).await;
+    assert!(matches!(rotated, Err(ApiKeyError::Dead)), "{rotated:?}");
+    assert_eq!(port.list().await.unwrap(), [revoked]);
+    let unknown = build::new_key("nobody").name;
+    let rotated = port.rotate(&unknown, &build::key_digest(), Duration::ZERO).await;
+    assert!(matches!(rotated, Err(ApiKeyError::NotFound)), "{rotated:?}");
+    let revoked = port.revoke(&unknown).await;
+    assert!(matches!(revoked, Err(ApiKeyError::NotFound)), "{revoked:?}");
+}
+
+/// A use is noted for the keys that were used, by the store's clock, and never moves back.
+pub async fn a_use_is_noted(Pair { port, peer }: Keys) {
+    let used = port.insert(&build::new_key("used")).await.unwrap();
+    port.insert(&build::new_key("unused")).await.unwrap();
+    let unknown = build::new_key("unknown").id;
+    port.note_use(&[used.id, unknown]).await.unwrap();
+    port.note_use(&[]).await.unwrap();
+    let listed = peer.list().await.unwrap();
+    let at = |name: &str| {
+        let key = listed.iter().find(|key| key.name.as_str() == name);
+        key.expect("it is listed").last_used_at
+    };
+    assert!(at("used").is_some_and(|at| at >= used.created_at));
+    assert_eq!(at("unused"), None);
+}
+
+/// Every scope comes back as it went in.
+pub async fn every_set_of_scopes_is_kept(Pair { port, .. }: Keys) {
+    for (number, scopes) in build::every_scopes().into_iter().enumerate() {
+        let mut new = build::new_key(&format!("key-{number}"));
+        new.scopes = scopes;
+        assert_eq!(port.insert(&new).await.unwrap().scopes, scopes);
+        let held = port.held().await.unwrap();
+        let held = held.iter().find(|held| held.id == new.id).expect("it is held");
+        assert_eq!(held.scopes, scopes);
+    }
+}
+
+/// No more keys are live at once than every process can hold; a revoked one makes room.
+pub async fn live_keys_beyond_the_limit_are_refused(Pair { port, .. }: Keys) {
+    for number in 0..LIVE_KEYS_MAX {
+        port.insert(&build::new_key(&format!("key-{number}")))
+            .await
+            .unwrap();
+    }
+    let refused = port.insert(&build::new_key("one-more")).await;
+    assert!(matches!(refused, Err(ApiKeyError::TooMany)), "{refused:?}");
+    port.revoke(&build::new_key("key-7").name).await.unwrap();
+    port.insert(&build::new_key("one-more")).await.unwrap();
+    assert_eq!(port.held().await.unwrap().len(), LIVE_KEYS_MAX as usize);
+}
