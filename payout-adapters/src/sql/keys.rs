@@ -62,7 +62,9 @@ pub(crate) fn of_repository(error: RepositoryError) -> ApiKeyError {
     match error {
         RepositoryError::Unavailable(source) => ApiKeyError::Unavailable(source),
         RepositoryError::Refused(source) => ApiKeyError::Refused(source),
-        other => ApiKeyError::Refused(Box::new(other)),
+        other @ (RepositoryError::VersionConflict | RepositoryError::KeyTaken | _) => {
+            ApiKeyError::Refused(Box::new(other))
+        }
     }
 }
 
