@@ -61,7 +61,11 @@ impl Role {
                 serves: false,
                 works: true,
             },
-            Command::Run | Command::Migrate | Command::Openapi { .. } | Command::Healthcheck => Self {
+            Command::Run
+            | Command::Migrate
+            | Command::Openapi { .. }
+            | Command::Doctor { .. }
+            | Command::Healthcheck => Self {
                 migrates: true,
                 serves: true,
                 works: true,

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::app::App;
 use crate::config::{Command, Config, DocumentFormat, StartError};
 use crate::failure::AppError;
-use crate::{healthcheck, http, logging, schema_ready, wiring};
+use crate::{doctor, healthcheck, http, logging, schema_ready, wiring};
 
 const WRONG_SETTING: u8 = 2;
 const FAILED: u8 = 1;
@@ -40,6 +40,7 @@ pub fn main() -> ExitCode {
     match config.command {
         Command::Openapi { format } => print_document(format),
         Command::Healthcheck => check_health(&config),
+        Command::Doctor { json } => in_runtime(&config, examine(&config, json)),
         Command::Migrate => in_runtime(&config, migrate(&config)),
         Command::Run | Command::Serve | Command::Worker => in_runtime(&config, run(config.clone())),
     }
@@ -127,6 +128,13 @@ async fn migrate(config: &Config) -> ExitCode {
             );
             refuse(FAILED, &line)
         }
+    }
+}
+
+async fn examine(config: &Config, json: bool) -> ExitCode {
+    match doctor::examine(config, json).await {
+        Ok(code) => code,
+        Err(error) => refuse(WRONG_SETTING, &error),
     }
 }
 

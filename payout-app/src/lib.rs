@@ -4,11 +4,13 @@
 //! - `wiring` chooses the adapters that the settings ask for.
 //! - [`app`] starts a process (server, worker, or both) and stops it.
 //! - `http` answers requests; `health` and `metrics` say how the process does.
+//! - `doctor` looks at everything that a process needs.
 //! - [`commands`] are what the binary can be told to do.
 
 pub mod app;
 pub mod commands;
 pub mod config;
+mod doctor;
 mod failure;
 mod health;
 mod healthcheck;

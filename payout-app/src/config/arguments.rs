@@ -58,6 +58,12 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = DocumentFormat::Yaml)]
         format: DocumentFormat,
     },
+    /// Look at the settings, the database, the queue and the provider, and say what is wrong; exit 0 when nothing is
+    Doctor {
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
+    },
     /// Ask a running process whether it is ready; exit 0 when it is
     #[command(hide = true)]
     Healthcheck,

@@ -172,6 +172,7 @@ impl Config {
             | Command::Worker
             | Command::Migrate
             | Command::Openapi { .. }
+            | Command::Doctor { .. }
             | Command::Healthcheck => (),
         }
         let log = LogConfig {

@@ -13,6 +13,7 @@ mod bodies;
 mod counts;
 mod create;
 mod docs_pages;
+mod doctor;
 mod edit;
 mod events;
 mod health;

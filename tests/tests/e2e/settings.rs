@@ -259,6 +259,7 @@ async fn help_names_every_command_and_variable() {
         "worker",
         "migrate",
         "openapi",
+        "doctor",
         "DATABASE_URL",
         "REDIS_URL",
         "PAYOUT_BIND",

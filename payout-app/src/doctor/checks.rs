@@ -1,0 +1,215 @@
+//! The checks: each asks one thing, waits no longer than [`PATIENCE`], and says what it found.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use payout_core::payout::PayoutId;
+use payout_core::ports::{Clock, Filter, ProcessorError, ProcessorKey};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::report::{Report, in_a_line};
+use crate::config::{Config, Database, ProcessorConfig};
+use crate::wiring::Ports;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// By so much may the clocks of this host and the database differ before somebody should know. Leases and due times
+/// are the database's alone; ids, logs and traces are this host's.
+const SKEW: TimeDelta = TimeDelta::seconds(2);
+
+/// A remedy for whatever only its own words explain.
+const SEE_MESSAGE: &str = "see what it says";
+
+/// They are valid, or nothing would be looked at; here is what is allowed and seldom meant.
+pub(super) fn settings(config: &Config, report: &mut Report) {
+    let local = config.bind.ip().is_loopback();
+    report.ok("settings", format!("valid; listens on {}", config.bind));
+    match &config.processor {
+        ProcessorConfig::Simulated { .. } => report.warn(
+            "settings",
+            "the provider is simulated: nobody is paid",
+            "set PAYOUT_PROCESSOR=http and PAYOUT_PROCESSOR_URL for a real one",
+        ),
+        ProcessorConfig::Http { url, token } => {
+            let own_host = url.host_str().is_some_and(|host| {
+                host == "localhost"
+                    || host
+                        .trim_matches(['[', ']'])
+                        .parse()
+                        .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+            });
+            if url.scheme() == "http" && !own_host {
+                report.warn(
+                    "settings",
+                    "payments are sent to the provider unencrypted",
+                    "use https:// in PAYOUT_PROCESSOR_URL",
+                );
+            }
+            if token.is_none() && !own_host {
+                report.warn(
+                    "settings",
+                    "the provider is told no token",
+                    "set PAYOUT_PROCESSOR_TOKEN_FILE, unless it knows this service otherwise",
+                );
+            }
+        }
+    }
+    match &config.database {
+        Database::Memory => report.warn(
+            "settings",
+            "payouts are kept in memory, and are gone when the process ends",
+            "set DATABASE_URL",
+        ),
+        Database::Postgres { .. } if config.redis.is_none() => report.warn(
+            "settings",
+            "without Redis, other processes find a payout by their sweep alone, about a second later",
+            "set REDIS_URL",
+        ),
+        Database::Sqlite { .. } if !local => report.warn(
+            "settings",
+            "SQLite serves one host; others can reach this one",
+            "use PostgreSQL for more than one process",
+        ),
+        Database::Postgres { .. } | Database::Sqlite { .. } => (),
+    }
+}
+
+pub(super) async fn database(config: &Config, ports: &Ports, report: &mut Report) {
+    let shown = config.database.to_string();
+    // Asked for its schema, SQLite would make the file.
+    if let Database::Sqlite { path } = &config.database
+        && !path.exists()
+    {
+        let line = format!("{shown} is not there");
+        return report.fail("database", line, "run `payout migrate`, which makes it");
+    }
+    let asked_at = ports.system.now();
+    let now = match timeout(PATIENCE, ports.repository.now()).await {
+        Ok(Ok(now)) => now,
+        Ok(Err(error)) => {
+            let line = format!("{shown} does not answer: {}", in_a_line(&error));
+            return report.fail("database", line, "check DATABASE_URL, and that the server runs");
+        }
+        Err(_) => {
+            let line = format!("{shown} does not answer within {} s", PATIENCE.as_secs());
+            return report.fail("database", line, "check DATABASE_URL, and that the server runs");
+        }
+    };
+    let answered_at = ports.system.now();
+    let took = answered_at - asked_at;
+    report.ok(
+        "database",
+        format!("{shown} answers, in {} ms", took.num_milliseconds()),
+    );
+    // What the answer's way takes tells nothing of the clock.
+    let skew = now - (asked_at + took / 2);
+    let uncertain = skew.abs() <= SKEW + took;
+    let line = format!(
+        "the database's clock is {} ms from this host's",
+        skew.num_milliseconds()
+    );
+    if uncertain {
+        report.ok("clock", line);
+    } else {
+        report.warn(
+            "clock",
+            line,
+            "set both by NTP: ids, logs and traces go by this host's",
+        );
+    }
+    migrations(ports, report).await;
+}
+
+async fn migrations(ports: &Ports, report: &mut Report) {
+    match timeout(PATIENCE, ports.store.schema_is_current()).await {
+        Ok(Ok(true)) => report.ok("migrations", "the schema is this version's"),
+        Ok(Ok(false)) => {
+            let says = "migrations are pending: the schema is not this version's";
+            return report.fail("migrations", says, "run `payout migrate`");
+        }
+        Ok(Err(error)) => return report.fail("migrations", in_a_line(&error), SEE_MESSAGE),
+        Err(_) => return report.fail("migrations", "the database does not say in time", "ask again"),
+    }
+    let filter = Filter {
+        needs_review: Some(true),
+        ..Filter::default()
+    };
+    match timeout(PATIENCE, ports.repository.count(&filter, Some(1_000))).await {
+        Ok(Ok(count)) if count.count == 0 => report.ok("reviews", "no payout waits for a person"),
+        Ok(Ok(count)) => report.warn(
+            "reviews",
+            format!(
+                "{}{} payouts wait for a person",
+                if count.exact { "" } else { "more than " },
+                count.count
+            ),
+            "ask the provider, and resolve each (GET /api/payouts/?needs_review=true)",
+        ),
+        Ok(Err(error)) => report.fail("reviews", in_a_line(&error), SEE_MESSAGE),
+        Err(_) => report.warn("reviews", "the database does not count them in time", "ask again"),
+    }
+}
+
+pub(super) async fn queue(ports: &Ports, report: &mut Report) {
+    let kind = ports.queue_kind;
+    match timeout(PATIENCE, ports.queue.depth()).await {
+        Ok(Ok(depth)) => report.ok("queue", format!("{kind} answers; {depth} hints wait")),
+        Ok(Err(error)) => report.warn(
+            "queue",
+            format!(
+                "{kind} does not answer: {}; payouts go on by the sweep, later",
+                in_a_line(&error)
+            ),
+            "check REDIS_URL, and that the server runs",
+        ),
+        Err(_) => report.warn(
+            "queue",
+            format!("{kind} does not answer in time; payouts go on by the sweep, later"),
+            "check REDIS_URL, and that the server runs",
+        ),
+    }
+}
+
+/// A key that no payout has must be unknown to the provider: whoever answers otherwise does not keep the contract, or
+/// is not the provider.
+pub(super) async fn provider(config: &Config, ports: &Ports, report: &mut Report) {
+    let shown = match &config.processor {
+        ProcessorConfig::Simulated { .. } => {
+            return report.ok(
+                "provider",
+                "simulated, within this process: there is nothing to ask",
+            );
+        }
+        ProcessorConfig::Http { url, .. } => url,
+    };
+    let nobody = ProcessorKey::new(PayoutId::from(Uuid::nil()), 0);
+    let patience = config.worker.call_timeout;
+    match timeout(patience, ports.processor.look_up(&nobody)).await {
+        Ok(Ok(None)) => report.ok(
+            "provider",
+            format!("{shown} answers, and does not know a key that no payout has"),
+        ),
+        Ok(Ok(Some(_))) => report.fail(
+            "provider",
+            format!("{shown} claims to know a payment that was never sent"),
+            "check PAYOUT_PROCESSOR_URL: a look-up of an unknown key must be answered with 404",
+        ),
+        Ok(Err(ProcessorError::Refused { why, .. })) => report.fail(
+            "provider",
+            format!("{shown} refuses: {why}"),
+            "check PAYOUT_PROCESSOR_TOKEN",
+        ),
+        Ok(Err(error @ (ProcessorError::NeverSent { .. } | ProcessorError::Unknown { .. }))) => report.fail(
+            "provider",
+            format!("{shown}: {error}"),
+            "check PAYOUT_PROCESSOR_URL, and that the provider can be reached from here",
+        ),
+        Ok(Err(error)) => report.fail("provider", format!("{shown}: {error}"), SEE_MESSAGE),
+        Err(_) => report.fail(
+            "provider",
+            format!("{shown} does not answer within {} ms", patience.as_millis()),
+            "check PAYOUT_PROCESSOR_URL, or allow more by PAYOUT_CALL_TIMEOUT_MS",
+        ),
+    }
+}

@@ -1,0 +1,35 @@
+//! `payout doctor`: looks at everything that a process needs, and says in plain words what is wrong and what to do.
+//!
+//! [`checks`] looks, [`report`] prints. It changes nothing, and shows no secret: addresses are masked, and what the
+//! adapters say of a failure is free of them.
+
+mod checks;
+mod report;
+
+#[cfg(test)]
+mod tests;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::config::{Config, ConfigError};
+use crate::wiring::Ports;
+
+use self::report::Report;
+
+/// Looks, prints, and ends with 0, or with 1 when something has failed.
+///
+/// # Errors
+/// [`ConfigError`] when an adapter refuses its setting: nothing could be looked at.
+pub(crate) async fn examine(config: &Config, json: bool) -> Result<ExitCode, ConfigError> {
+    let ports = Ports::new(config)?;
+    let mut report = Report::default();
+    checks::settings(config, &mut report);
+    checks::database(config, &ports, &mut report).await;
+    checks::queue(&ports, &mut report).await;
+    checks::provider(config, &ports, &mut report).await;
+    let _ = timeout(Duration::from_secs(2), ports.store.close()).await;
+    Ok(report.print(json))
+}

@@ -1,0 +1,129 @@
+//! What was found, a line for each check.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+/// How a check went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Level {
+    /// As it should be.
+    Ok,
+    /// The service works, and somebody should know.
+    Warn,
+    /// The service does not work like this.
+    Fail,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "FAIL",
+        })
+    }
+}
+
+/// One check's outcome.
+#[derive(Debug, Serialize)]
+pub(super) struct Finding {
+    pub(super) check: &'static str,
+    pub(super) level: Level,
+    pub(super) says: String,
+    /// What to do about it.
+    #[serde(rename = "do", skip_serializing_if = "Option::is_none")]
+    pub(super) remedy: Option<&'static str>,
+}
+
+/// All of them, in the order in which they were looked at.
+#[derive(Debug, Default)]
+pub(super) struct Report(Vec<Finding>);
+
+impl Report {
+    pub(super) fn ok(&mut self, check: &'static str, says: impl fmt::Display) {
+        self.add(check, Level::Ok, says, None);
+    }
+
+    pub(super) fn warn(&mut self, check: &'static str, says: impl fmt::Display, remedy: &'static str) {
+        self.add(check, Level::Warn, says, Some(remedy));
+    }
+
+    pub(super) fn fail(&mut self, check: &'static str, says: impl fmt::Display, remedy: &'static str) {
+        self.add(check, Level::Fail, says, Some(remedy));
+    }
+
+    fn add(
+        &mut self,
+        check: &'static str,
+        level: Level,
+        says: impl fmt::Display,
+        remedy: Option<&'static str>,
+    ) {
+        let says = says.to_string().replace(['\n', '\r'], " ");
+        self.0.push(Finding {
+            check,
+            level,
+            says,
+            remedy,
+        });
+    }
+
+    #[cfg(test)]
+    pub(super) fn findings(&self) -> &[Finding] {
+        &self.0
+    }
+
+    fn has_failed(&self) -> bool {
+        self.0.iter().any(|finding| finding.level == Level::Fail)
+    }
+
+    /// On standard output; 1 when something has failed, or when nobody can read it.
+    pub(super) fn print(&self, json: bool) -> ExitCode {
+        let text = if json { self.json() } else { self.lines() };
+        let printed = io::stdout().write_all(text.as_bytes());
+        if self.has_failed() || printed.is_err() {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        }
+    }
+
+    pub(super) fn lines(&self) -> String {
+        let mut text = String::new();
+        for finding in &self.0 {
+            let remedy = finding
+                .remedy
+                .map_or_else(String::new, |remedy| format!("; {remedy}"));
+            text += &format!(
+                "{:<5} {:<11} {}{remedy}\n",
+                finding.level, finding.check, finding.says
+            );
+        }
+        text
+    }
+
+    pub(super) fn json(&self) -> String {
+        let value = serde_json::json!({ "ok": !self.has_failed(), "checks": self.0 });
+        format!("{value:#}\n")
+    }
+}
+
+/// An error with its causes, in one line.
+pub(super) fn in_a_line(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // Some errors say what their cause says.
+        if !line.ends_with(&said) {
+            line += &format!(": {said}");
+        }
+        cause = error.source();
+    }
+    line
+}

@@ -1,0 +1,209 @@
+//! Each check over mocks: what it finds, how bad it is, and what to do.
+
+use std::sync::Arc;
+
+use payout_core::payout::ProviderReference;
+use payout_core::ports::{
+    Answer, Clock, Count, MockJobQueue, MockPayoutRepository, MockProcessor, ProcessorError, QueueError,
+    RepositoryError, System,
+};
+
+use super::report::{Level, Report};
+use super::{checks, report};
+use crate::config::Config;
+use crate::wiring::{Ports, Store};
+
+fn config(options: &[&str]) -> Config {
+    let mut all = vec!["payout"];
+    all.extend_from_slice(options);
+    Config::from_args(all, &System::default()).unwrap()
+}
+
+fn ports(repository: MockPayoutRepository, queue: MockJobQueue, processor: MockProcessor) -> Ports {
+    Ports {
+        store: Store::Memory,
+        repository: Arc::new(repository),
+        queue: Arc::new(queue),
+        queue_kind: "redis",
+        processor: Arc::new(processor),
+        system: Arc::new(System::default()),
+    }
+}
+
+fn levels(report: &Report) -> Vec<(&'static str, Level)> {
+    report
+        .findings()
+        .iter()
+        .map(|finding| (finding.check, finding.level))
+        .collect()
+}
+
+const HTTP: [&str; 2] = ["--processor=http", "--processor-url=http://127.0.0.1:9/"];
+
+async fn database(repository: MockPayoutRepository) -> Report {
+    let mut report = Report::default();
+    let ports = ports(repository, MockJobQueue::new(), MockProcessor::new());
+    checks::database(&config(&[]), &ports, &mut report).await;
+    report
+}
+
+#[tokio::test]
+async fn a_database_that_answers_in_time_and_has_no_reviews_is_well() {
+    let mut repository = MockPayoutRepository::new();
+    repository.expect_now().returning(|| Ok(System::default().now()));
+    repository.expect_count().returning(|_, _| {
+        Ok(Count {
+            count: 0,
+            exact: true,
+        })
+    });
+    let found = levels(&database(repository).await);
+    let names = ["database", "clock", "migrations", "reviews"];
+    assert_eq!(found, names.map(|name| (name, Level::Ok)));
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_fails_and_nothing_more_is_asked_of_it() {
+    let mut repository = MockPayoutRepository::new();
+    repository
+        .expect_now()
+        .returning(|| Err(RepositoryError::Unavailable("no route to host".into())));
+    let report = database(repository).await;
+    assert_eq!(levels(&report), [("database", Level::Fail)]);
+    let line = report.lines();
+    assert!(line.starts_with("FAIL  database    sqlite://payouts.db does not answer: the store is unavailable: no route to host; check"), "{line}");
+}
+
+#[tokio::test]
+async fn another_clock_and_payouts_under_review_are_told() {
+    let mut repository = MockPayoutRepository::new();
+    repository
+        .expect_now()
+        .returning(|| Ok(System::default().now() - chrono::TimeDelta::seconds(90)));
+    repository.expect_count().returning(|_, _| {
+        Ok(Count {
+            count: 3,
+            exact: true,
+        })
+    });
+    let report = database(repository).await;
+    assert_eq!(levels(&report)[1], ("clock", Level::Warn));
+    assert_eq!(levels(&report)[3], ("reviews", Level::Warn));
+    assert!(report.lines().contains("3 payouts wait for a person"));
+}
+
+async fn provider(said: Result<Option<Answer>, ProcessorError>) -> Report {
+    let mut processor = MockProcessor::new();
+    processor.expect_look_up().return_once(|key| {
+        assert_eq!(key.as_str(), "00000000-0000-0000-0000-000000000000:0");
+        said
+    });
+    let mut report = Report::default();
+    let ports = ports(MockPayoutRepository::new(), MockJobQueue::new(), processor);
+    checks::provider(&config(&HTTP), &ports, &mut report).await;
+    report
+}
+
+#[tokio::test]
+async fn only_a_provider_that_does_not_know_a_key_of_nobody_is_well() {
+    let why = "HTTP 401".to_owned();
+    let paid = Answer::Paid {
+        reference: ProviderReference::new("x").unwrap(),
+    };
+    for (said, level, remedy) in [
+        (Ok(None), Level::Ok, ""),
+        (Ok(Some(paid)), Level::Fail, "must be answered with 404"),
+        (
+            Err(ProcessorError::Refused {
+                why: why.clone(),
+                retry_after: None,
+            }),
+            Level::Fail,
+            "check PAYOUT_PROCESSOR_TOKEN",
+        ),
+        (
+            Err(ProcessorError::NeverSent { why: why.clone() }),
+            Level::Fail,
+            "check PAYOUT_PROCESSOR_URL",
+        ),
+        (
+            Err(ProcessorError::Unknown {
+                why,
+                retry_after: None,
+            }),
+            Level::Fail,
+            "check PAYOUT_PROCESSOR_URL",
+        ),
+    ] {
+        let report = provider(said).await;
+        assert_eq!(levels(&report), [("provider", level)]);
+        assert!(report.lines().contains(remedy), "{}", report.lines());
+    }
+}
+
+#[tokio::test]
+async fn a_queue_that_is_away_is_a_warning_since_payouts_go_on() {
+    let mut queue = MockJobQueue::new();
+    queue
+        .expect_depth()
+        .return_once(|| Err(QueueError::Unavailable("refused".into())));
+    let mut report = Report::default();
+    let ports = ports(MockPayoutRepository::new(), queue, MockProcessor::new());
+    checks::queue(&ports, &mut report).await;
+    assert_eq!(levels(&report), [("queue", Level::Warn)]);
+}
+
+#[test]
+fn what_is_allowed_and_seldom_meant_is_told() {
+    for (options, told) in [
+        (&["--database-url=memory:"][..], "gone when the process ends"),
+        (&["--processor=simulated"], "nobody is paid"),
+        (&["--database-url=postgres://u:hunter2@h/d"], "without Redis"),
+        (&["--bind=0.0.0.0:8000"], "SQLite serves one host"),
+        (
+            &["--processor=http", "--processor-url=http://bank.example/"],
+            "unencrypted",
+        ),
+        (
+            &["--processor=http", "--processor-url=https://bank.example/"],
+            "no token",
+        ),
+    ] {
+        let mut report = Report::default();
+        checks::settings(&config(options), &mut report);
+        let lines = report.lines();
+        assert!(lines.contains(told), "{options:?}: {lines}");
+        assert!(lines.contains("warn") && !lines.contains("hunter2"), "{lines}");
+    }
+    let mut report = Report::default();
+    checks::settings(&config(&HTTP), &mut report);
+    assert_eq!(levels(&report), [("settings", Level::Ok)]);
+}
+
+#[test]
+fn a_report_is_lines_for_people_and_json_for_programs() {
+    let mut report = Report::default();
+    report.ok("queue", "answers");
+    report.fail("database", "does not\nanswer", "start it");
+    assert_eq!(
+        report.lines(),
+        "ok    queue       answers\nFAIL  database    does not answer; start it\n"
+    );
+    let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
+    assert_eq!(
+        json,
+        serde_json::json!({"ok": false, "checks": [
+            {"check": "queue", "level": "ok", "says": "answers"},
+            {"check": "database", "level": "fail", "says": "does not answer", "do": "start it"},
+        ]})
+    );
+}
+
+#[test]
+fn a_cause_that_says_the_same_is_not_repeated() {
+    let inner: Box<dyn std::error::Error + Send + Sync> = "refused".into();
+    assert_eq!(
+        report::in_a_line(&RepositoryError::Unavailable(inner)),
+        "the store is unavailable: refused"
+    );
+}
