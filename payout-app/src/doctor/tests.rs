@@ -43,7 +43,12 @@ const HTTP: [&str; 2] = ["--processor=http", "--processor-url=http://127.0.0.1:9
 async fn database(repository: MockPayoutRepository) -> Report {
     let mut report = Report::default();
     let ports = ports(repository, MockJobQueue::new(), MockProcessor::new());
-    checks::database(&config(&[]), &ports, &mut report).await;
+    checks::database(
+        &config(&["--database-url=postgres://payout@h/payout"]),
+        &ports,
+        &mut report,
+    )
+    .await;
     report
 }
 
@@ -71,7 +76,7 @@ async fn a_database_that_is_away_fails_and_nothing_more_is_asked_of_it() {
     let report = database(repository).await;
     assert_eq!(levels(&report), [("database", Level::Fail)]);
     let line = report.lines();
-    assert!(line.starts_with("FAIL  database    sqlite://payouts.db does not answer: the store is unavailable: no route to host; check"), "{line}");
+    assert!(line.starts_with("FAIL  database    postgres://payout@h/payout does not answer: the store is unavailable: no route to host; check"), "{line}");
 }
 
 #[tokio::test]
