@@ -8,7 +8,8 @@
 //! | `Processor` | `http`, `simulated` |
 //!
 //! The two SQL repositories share the row, the mapping and the error mapping (`sql`), and nothing else: their
-//! statements are constants beside the methods that run them.
+//! statements are constants beside the methods that run them. Both seal who is paid with the keys of a
+//! [`Keyring`](seal::Keyring), if they are given one.
 
 #[cfg(feature = "http")]
 pub mod http;
@@ -18,6 +19,8 @@ pub mod memory;
 pub mod postgres;
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub mod seal;
 mod secret;
 #[cfg(feature = "simulated")]
 pub mod simulated;

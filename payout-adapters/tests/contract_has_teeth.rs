@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use payout_core::contract::repository::{
-    changes, claims, events, filters, idempotency, insert, late, lists, settlements,
+    changes, claims, events, filters, idempotency, insert, late, lists, prefix_search, settlements,
 };
 use payout_core::contract::{Pair, processor, queue, run};
 use payout_core::ports::{JobQueue, PayoutRepository, Processor};
@@ -86,7 +86,7 @@ caught! {
     a_repository_whose_pages_skip_ties:
         Flaw::NoTies, repository, lists::cursor_pages_show_every_payout_once_in_both_directions;
     a_repository_that_searches_names_only:
-        Flaw::NoSearch, repository, filters::a_search_finds_exact_accounts_and_beginnings_of_names;
+        Flaw::NoSearch, repository, prefix_search::a_search_finds_exact_accounts_and_beginnings_of_names;
     a_repository_whose_count_is_always_exact:
         Flaw::ExactCount, repository, filters::a_bounded_count_says_whether_it_is_exact;
     a_repository_whose_trail_is_newest_first:

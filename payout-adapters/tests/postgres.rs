@@ -15,6 +15,10 @@ mod outages;
 mod races;
 #[path = "postgres/schema.rs"]
 mod schema;
+#[path = "sealed/mod.rs"]
+mod sealed;
+#[path = "postgres/sealing.rs"]
+mod sealing;
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! The repository on SQLite: the contract, and what is SQLite's own.
 
 #![cfg(feature = "sqlite")]
-#![expect(clippy::expect_used, reason = "tests fail by panicking")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "tests fail by panicking")]
 
 #[path = "sqlite/clocks.rs"]
 mod clocks;
@@ -9,6 +9,10 @@ mod clocks;
 mod file;
 #[path = "sqlite/schema.rs"]
 mod schema;
+#[path = "sealed/mod.rs"]
+mod sealed;
+#[path = "sqlite/sealing.rs"]
+mod sealing;
 #[path = "sqlite/writers.rs"]
 mod writers;
 

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use payout_core::idempotency::IdempotentRequest;
 use payout_core::payout::{Change, Due, Payout};
-use payout_core::ports::{RepositoryError, Search};
+use payout_core::ports::RepositoryError;
 use sqlx::FromRow;
 
 use super::link::{Link, only};
 use super::{find, interval};
-use crate::sql::row::{as_i64, snapshot};
+use crate::sql::recipient::{StoredRecipient, WrittenAnswer};
+use crate::sql::row::as_i64;
 use crate::sql::stored::{StoredTime, without_nul};
 
 /// The guard is in `target`, which also locks the row; the record is written only when it holds, and the change only
@@ -18,8 +19,8 @@ const APPLY: &str = "
     WITH target AS (
         SELECT id FROM payouts WHERE id = $1 AND version = $2 AND deleted_at IS NULL FOR UPDATE
     ), won AS (
-        INSERT INTO idempotency_keys (key, created_at, payout_id, fingerprint, snapshot)
-        SELECT $3, now(), id, $4, $5 FROM target WHERE $3::text IS NOT NULL
+        INSERT INTO idempotency_keys (key, created_at, payout_id, fingerprint, snapshot, sealed)
+        SELECT $3, now(), id, $4, $5, $27 FROM target WHERE $3::text IS NOT NULL
         ON CONFLICT (key) DO NOTHING
         RETURNING payout_id
     ), changed AS (
@@ -37,6 +38,7 @@ const APPLY: &str = "
             recipient_account = $15,
             recipient_name = $16,
             recipient_name_folded = $17,
+            sealed = $28,
             description = $18,
             failure_code = $19,
             failure_message = $20,
@@ -82,12 +84,21 @@ pub(super) async fn apply(
         Due::Now => "now",
         Due::Never => "never",
     };
+    let recipient = StoredRecipient::of(
+        after.id.as_uuid(),
+        &after.recipient_account,
+        &after.recipient_name,
+        &link.keyring,
+    )?;
+    let answer = request
+        .map(|request| WrittenAnswer::of(&change.after, request, &link.keyring))
+        .transpose()?;
     let statement = sqlx::query_as::<_, Applied>(APPLY)
         .bind(after.id.as_uuid())
         .bind(as_i64("version", change.expected_version)?)
         .bind(request.map(|request| request.key.as_str()))
-        .bind(request.map(|request| request.fingerprint.as_bytes().as_slice()))
-        .bind(request.map(|_| snapshot(&change.after)).transpose()?)
+        .bind(answer.as_ref().map(|answer| answer.fingerprint))
+        .bind(answer.as_ref().map(|answer| answer.snapshot.as_str()))
         .bind(as_i64("version", after.version)?)
         .bind(due)
         .bind(change.deleted)
@@ -97,9 +108,9 @@ pub(super) async fn apply(
         .bind(i64::from(after.claims))
         .bind(after.money.amount())
         .bind(after.money.currency().code())
-        .bind(after.recipient_account.as_str())
-        .bind(after.recipient_name.as_str())
-        .bind(Search::fold_name(after.recipient_name.as_str()))
+        .bind(&*recipient.account)
+        .bind(recipient.name)
+        .bind(&recipient.name_folded)
         .bind(after.description.as_str())
         .bind(after.failure.as_ref().map(|failure| failure.code()))
         .bind(after.failure.as_ref().map(|failure| failure.message()))
@@ -113,7 +124,9 @@ pub(super) async fn apply(
         .bind(change.event.as_str())
         .bind(change.caller.actor.as_str())
         .bind(change.caller.request_id.as_deref().map(without_nul))
-        .bind(change.caller.reason.as_deref().map(without_nul));
+        .bind(change.caller.reason.as_deref().map(without_nul))
+        .bind(answer.as_ref().and_then(|answer| answer.sealed.as_deref()))
+        .bind(recipient.sealed.as_deref());
     let Applied { found, changed_at } = only(link.write(statement).await?)?;
     if let Some(StoredTime(at)) = changed_at {
         return Ok(change.made_at(at));

@@ -84,7 +84,10 @@ pub(super) async fn claim(link: &Link, request: &ClaimRequest) -> Result<Vec<Cla
         statement = statement.bind(ids.iter().map(|id| id.as_uuid()).collect::<Vec<Uuid>>());
     }
     let rows = link.write(statement).await?;
-    let mut claims: Vec<Claim> = rows.into_iter().filter_map(usable_claim).collect();
+    let mut claims: Vec<Claim> = rows
+        .into_iter()
+        .filter_map(|row| usable_claim(row, &link.keyring))
+        .collect();
     if let Some(ids) = &request.only {
         let places: HashMap<PayoutId, usize> = ids.iter().copied().zip(0..).collect();
         claims.sort_by_key(|claim| places.get(&claim.payout().id()).copied());

@@ -24,7 +24,8 @@ const FIND_MANY: &str = concat!(
     " FROM payouts WHERE id = ANY ($1) AND COALESCE(deleted_at, 'infinity') = 'infinity'"
 );
 
-const FIND_ANSWER: &str = "SELECT fingerprint, snapshot, created_at FROM idempotency_keys WHERE key = $1";
+const FIND_ANSWER: &str =
+    "SELECT payout_id, fingerprint, snapshot, sealed, created_at FROM idempotency_keys WHERE key = $1";
 
 /// A payout has at least the event of its creation, so none at all means that there is no such payout.
 const EVENTS: &str = "
@@ -39,7 +40,8 @@ pub(super) async fn payout(link: &Link, id: PayoutId) -> Result<Option<Payout>, 
     let rows = link
         .read(|| sqlx::query_as::<_, PayoutRow>(FIND).bind(id.as_uuid()))
         .await?;
-    rows.into_iter().next().map(PayoutRow::restore).transpose()
+    let row = rows.into_iter().next();
+    row.map(|row| row.restore(&link.keyring)).transpose()
 }
 
 pub(super) async fn payouts(link: &Link, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError> {
@@ -47,14 +49,16 @@ pub(super) async fn payouts(link: &Link, ids: &[PayoutId]) -> Result<Vec<Payout>
     let rows = link
         .read(|| sqlx::query_as::<_, PayoutRow>(FIND_MANY).bind(&ids))
         .await?;
-    rows.into_iter().map(PayoutRow::restore).collect()
+    rows.into_iter().map(|row| row.restore(&link.keyring)).collect()
 }
 
 pub(super) async fn answer(link: &Link, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {
     let rows = link
         .read(|| sqlx::query_as::<_, AnswerRow>(FIND_ANSWER).bind(key.as_str()))
         .await?;
-    rows.into_iter().next().map(AnswerRow::restore).transpose()
+    let row = rows.into_iter().next();
+    row.map(|row| row.restore(key.as_str(), &link.keyring))
+        .transpose()
 }
 
 pub(super) async fn events(link: &Link, id: PayoutId) -> Result<Option<Vec<Event>>, RepositoryError> {

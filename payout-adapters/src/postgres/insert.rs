@@ -1,32 +1,38 @@
 //! Inserting payouts: idempotency records, payouts and events of the whole batch in one statement.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use payout_core::Timestamp;
 use payout_core::payout::NewPayout;
-use payout_core::ports::{Insertion, RepositoryError, Search};
+use payout_core::ports::{Insertion, RepositoryError};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::link::Link;
+use crate::seal::Keyring;
 use crate::sql::error::refused;
-use crate::sql::row::{snapshot, stored_at};
+use crate::sql::recipient::{StoredRecipient, WrittenAnswer};
+use crate::sql::row::stored_at;
 use crate::sql::stored::{StoredTime, without_nul};
 
+/// UNNEST pads what is shorter with NULL: without a key to seal with, the last two are empty.
+///
 /// A payout is written if it has no key or won it. Keys are taken in their order, so that two batches which share some
 /// wait for each other in one direction only; of two rows with one key, the first in the batch wins.
 const INSERT: &str = "
     WITH incoming AS (
         SELECT * FROM UNNEST(
             $1::uuid[], $2::numeric[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bytea[], $14::text[]
+            $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bytea[], $14::text[], $15::bytea[],
+            $16::bytea[]
         ) WITH ORDINALITY AS row (
             id, amount, currency, recipient_account, recipient_name, recipient_name_folded, description,
-            scheduled_at, actor, request_id, reason, key, fingerprint, snapshot, place
+            scheduled_at, actor, request_id, reason, key, fingerprint, snapshot, sealed, sealed_answer, place
         )
     ), won AS (
-        INSERT INTO idempotency_keys (key, created_at, payout_id, fingerprint, snapshot)
-        SELECT key, now(), id, fingerprint, snapshot
+        INSERT INTO idempotency_keys (key, created_at, payout_id, fingerprint, snapshot, sealed)
+        SELECT key, now(), id, fingerprint, snapshot, sealed_answer
         FROM incoming
         WHERE key IS NOT NULL
         ORDER BY key COLLATE \"C\", place
@@ -35,11 +41,11 @@ const INSERT: &str = "
     ), stored AS (
         INSERT INTO payouts (
             id, generation, claims, fence, version, created_at, updated_at, due_at, needs_review, amount, currency,
-            status, recipient_account, recipient_name, recipient_name_folded, description
+            status, recipient_account, recipient_name, recipient_name_folded, sealed, description
         )
         SELECT
             id, 0, 0, 0, 1, now(), now(), GREATEST(scheduled_at, now()), false, amount, currency,
-            'pending', recipient_account, recipient_name, recipient_name_folded, description
+            'pending', recipient_account, recipient_name, recipient_name_folded, sealed, description
         FROM incoming
         WHERE key IS NULL OR id IN (SELECT payout_id FROM won)
         RETURNING id, created_at
@@ -54,7 +60,7 @@ pub(super) async fn insert(link: &Link, batch: &[NewPayout]) -> Result<Vec<Inser
     if batch.is_empty() {
         return Ok(Vec::new());
     }
-    let columns = Columns::of(batch)?;
+    let columns = Columns::of(batch, &link.keyring)?;
     let statement = sqlx::query_as::<_, (Uuid, StoredTime)>(INSERT)
         .bind(columns.ids)
         .bind(columns.amounts)
@@ -69,7 +75,9 @@ pub(super) async fn insert(link: &Link, batch: &[NewPayout]) -> Result<Vec<Inser
         .bind(columns.reasons)
         .bind(columns.keys)
         .bind(columns.fingerprints)
-        .bind(columns.snapshots);
+        .bind(columns.snapshots)
+        .bind(columns.sealed)
+        .bind(columns.sealed_answers);
     let mut stored: HashMap<Uuid, Timestamp> = link
         .write(statement)
         .await?
@@ -92,7 +100,7 @@ struct Columns<'a> {
     ids: Vec<Uuid>,
     amounts: Vec<Decimal>,
     currencies: Vec<&'a str>,
-    accounts: Vec<&'a str>,
+    accounts: Vec<Cow<'a, str>>,
     names: Vec<&'a str>,
     folded_names: Vec<String>,
     descriptions: Vec<&'a str>,
@@ -101,23 +109,25 @@ struct Columns<'a> {
     request_ids: Vec<Option<String>>,
     reasons: Vec<Option<String>>,
     keys: Vec<Option<&'a str>>,
-    fingerprints: Vec<Option<&'a [u8]>>,
+    fingerprints: Vec<Option<[u8; 32]>>,
     snapshots: Vec<Option<String>>,
+    sealed: Vec<Option<Vec<u8>>>,
+    sealed_answers: Vec<Option<Vec<u8>>>,
 }
 
 impl<'a> Columns<'a> {
-    fn of(batch: &'a [NewPayout]) -> Result<Self, RepositoryError> {
+    fn of(batch: &'a [NewPayout], keys: &Keyring) -> Result<Self, RepositoryError> {
         let mut columns = Self::default();
         for new in batch {
             let draft = &new.draft;
+            let (account, name) = (&draft.recipient_account, &draft.recipient_name);
+            let recipient = StoredRecipient::of(new.id.as_uuid(), account, name, keys)?;
             columns.ids.push(new.id.as_uuid());
             columns.amounts.push(draft.money.amount());
             columns.currencies.push(draft.money.currency().code());
-            columns.accounts.push(draft.recipient_account.as_str());
-            columns.names.push(draft.recipient_name.as_str());
-            columns
-                .folded_names
-                .push(Search::fold_name(draft.recipient_name.as_str()));
+            columns.accounts.push(recipient.account);
+            columns.names.push(recipient.name);
+            columns.folded_names.push(recipient.name_folded);
             columns.descriptions.push(draft.description.as_str());
             columns.scheduled.push(new.scheduled_at);
             columns.actors.push(new.caller.actor.as_str());
@@ -129,14 +139,21 @@ impl<'a> Columns<'a> {
                 .push(new.caller.reason.as_deref().map(without_nul));
             let request = new.request.as_ref();
             columns.keys.push(request.map(|request| request.key.as_str()));
+            // The times in it are put in when it is read.
+            let answered = |request| WrittenAnswer::of(&stored_at(new, Timestamp::UNIX_EPOCH), request, keys);
+            let answer = request.map(answered).transpose()?;
             columns
                 .fingerprints
-                .push(request.map(|request| request.fingerprint.as_bytes().as_slice()));
-            // The times in it are put in when it is read.
-            let answer = request
-                .map(|_| snapshot(&stored_at(new, Timestamp::UNIX_EPOCH)))
-                .transpose()?;
-            columns.snapshots.push(answer);
+                .push(answer.as_ref().map(|answer| answer.fingerprint));
+            let (snapshot, sealed_answer) = match answer {
+                Some(answer) => (Some(answer.snapshot), answer.sealed),
+                None => (None, None),
+            };
+            columns.snapshots.push(snapshot);
+            if !keys.is_empty() {
+                columns.sealed.push(recipient.sealed);
+                columns.sealed_answers.push(sealed_answer);
+            }
         }
         Ok(columns)
     }

@@ -18,6 +18,7 @@ use sqlx::query::QueryAs;
 use sqlx::{ConnectOptions, Connection, FromRow};
 
 use super::PostgresOptions;
+use crate::seal::Keyring;
 use crate::sql::error::{
     SqlError, breaks_connection, deadline_passed, is_deadline, refused, repository_error,
 };
@@ -37,6 +38,8 @@ pub(super) struct Link {
     trouble: Arc<Trouble>,
     /// For a connection of one's own, without the limits of the pool's.
     pub(super) unlimited: PgConnectOptions,
+    /// What who is paid is sealed with.
+    pub(super) keyring: Keyring,
     deadline: Duration,
 }
 
@@ -111,6 +114,7 @@ impl Link {
             pool,
             trouble,
             unlimited,
+            keyring: Keyring::default(),
             deadline,
         })
     }

@@ -9,6 +9,8 @@ use payout_core::payout::{Payout, Status};
 use payout_core::ports::{Count, Filter, ListQuery, RepositoryError};
 
 use super::link::{Link, Statement, only};
+use crate::seal::Keyring;
+use crate::sql::recipient::Wanted;
 use crate::sql::row::{PayoutRow, payout_columns};
 use crate::sql::window::{NameRange, Page, Shape, Window, counted};
 
@@ -119,10 +121,49 @@ macro_rules! page_of_search {
     };
 }
 
+/// The same where payouts are sealed, by digests: a payout is found under each of the keys, and each walks the index in
+/// order.
+macro_rules! page_of_sealed_search {
+    ($at:literal, $id:literal) => {
+        concat!(
+            "SELECT ",
+            payout_columns!(),
+            " FROM ((
+                SELECT found.* FROM unnest($10::text[]) AS wanted CROSS JOIN LATERAL (
+                    SELECT * FROM payouts WHERE ",
+            window_and_filter!(),
+            " AND recipient_account = wanted
+                    ORDER BY created_at ",
+            $at,
+            ", id ",
+            $id,
+            " LIMIT $8 + $9
+                ) AS found
+            ) UNION ALL (
+                SELECT found.* FROM unnest($11::text[]) AS wanted CROSS JOIN LATERAL (
+                    SELECT * FROM payouts WHERE ",
+            window_and_filter!(),
+            " AND recipient_name_folded = wanted AND recipient_account <> ALL ($10)
+                    ORDER BY created_at ",
+            $at,
+            ", id ",
+            $id,
+            " LIMIT $8 + $9
+                ) AS found
+            )) AS page ORDER BY created_at ",
+            $at,
+            ", id ",
+            $id,
+            " LIMIT $8 OFFSET $9"
+        )
+    };
+}
+
 const PAGE_OF_ALL: [&str; 2] = both_directions!(page_of_all);
 const PAGE_OF_STATUS: [&str; 2] = both_directions!(page_of_status);
 const PAGE_OF_ANY: [&str; 2] = both_directions!(page_of_any);
 const PAGE_OF_SEARCH: [&str; 2] = both_directions!(page_of_search);
+const PAGE_OF_SEALED_SEARCH: [&str; 2] = both_directions!(page_of_sealed_search);
 
 /// Counting stops at the limit; without one (NULL) it goes to the end.
 const COUNT_ALL: &str =
@@ -141,6 +182,13 @@ const COUNT_SEARCH: &str = concat!(
     LIMIT $8) AS counted"
 );
 
+const COUNT_SEALED_SEARCH: &str = concat!(
+    "SELECT count(*) FROM (SELECT FROM payouts WHERE ",
+    window_and_filter!(),
+    " AND (recipient_account = ANY ($9) OR recipient_name_folded = ANY ($10))
+    LIMIT $8) AS counted"
+);
+
 /// No text has a NUL, and PostgreSQL takes none as a parameter: a search for one finds nothing.
 fn finds_nothing(filter: &Filter) -> bool {
     filter
@@ -156,15 +204,17 @@ pub(super) async fn list(link: &Link, query: &ListQuery) -> Result<Vec<Payout>, 
     let mut page = Page::of(query);
     // The inner limits are limit + offset, which must not overflow.
     page.offset = page.offset.min(i64::MAX - page.limit);
-    let rows = link.read(|| page_statement(&page, &query.filter)).await?;
+    let rows = link
+        .read(|| page_statement(&page, &query.filter, &link.keyring))
+        .await?;
     let payouts = rows
         .into_iter()
-        .map(PayoutRow::restore)
+        .map(|row| row.restore(&link.keyring))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(page.in_order(payouts))
 }
 
-fn page_statement<'q>(page: &Page, filter: &'q Filter) -> Statement<'q, PayoutRow> {
+fn page_statement<'q>(page: &Page, filter: &'q Filter, keys: &Keyring) -> Statement<'q, PayoutRow> {
     let direction = page.direction as usize;
     let is_prepared = page.offset == 0 && page.limit <= LONGEST_PREPARED_PAGE;
     match Shape::of(filter) {
@@ -175,6 +225,12 @@ fn page_statement<'q>(page: &Page, filter: &'q Filter) -> Statement<'q, PayoutRo
         Shape::All | Shape::Status(_) | Shape::Other => {
             let statement = filtered(PAGE_OF_ANY[direction], page.window, filter);
             statement.bind(page.limit).bind(page.offset)
+        }
+        Shape::Search(search) if !keys.is_empty() => {
+            let wanted = Wanted::of(search, keys);
+            let statement = filtered(PAGE_OF_SEALED_SEARCH[direction], page.window, filter);
+            let statement = statement.bind(page.limit).bind(page.offset);
+            statement.bind(wanted.accounts).bind(wanted.names)
         }
         Shape::Search(search) => {
             let names = NameRange::of(search);
@@ -208,6 +264,11 @@ pub(super) async fn count(
             match Shape::of(filter) {
                 Shape::All | Shape::Status(_) | Shape::Other => {
                     filtered(COUNT_ANY, window, filter).bind(limit)
+                }
+                Shape::Search(search) if !link.keyring.is_empty() => {
+                    let wanted = Wanted::of(search, &link.keyring);
+                    let statement = filtered(COUNT_SEALED_SEARCH, window, filter).bind(limit);
+                    statement.bind(wanted.accounts).bind(wanted.names)
                 }
                 Shape::Search(search) => {
                     let names = NameRange::of(search);

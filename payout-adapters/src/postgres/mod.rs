@@ -4,7 +4,7 @@
 //! - `insert`, `apply`, `claim` and `settle` are the writes. Each is **one statement**, so there is no
 //!   transaction that a dropped future could leave open, and a batch costs one round trip and one commit.
 //! - `find` and `list` are the reads.
-//! - `keys` has the API keys. `schema` migrates.
+//! - `keys` has the API keys. `schema` migrates; `reseal` rotates what who is paid is sealed with.
 //!
 //! The clock is the server's `now()`, the start of the statement. Statements rely on READ COMMITTED: a row that another
 //! transaction changes while they wait for its lock is looked at again as it is then.
@@ -19,6 +19,7 @@ mod insert;
 mod keys;
 mod link;
 mod list;
+mod reseal;
 mod schema;
 mod settle;
 
@@ -33,6 +34,7 @@ use payout_core::ports::{
 };
 use sqlx::postgres::types::PgInterval;
 
+use crate::seal::{KeyCheck, Keyring, Stretch};
 use crate::sql::stored::as_micros;
 use link::Link;
 
@@ -80,6 +82,13 @@ impl PostgresRepository {
         Link::new(url, options).map(|link| Self { link })
     }
 
+    /// Seals who is paid with the first of these keys, and opens it with any.
+    #[must_use]
+    pub fn sealing_with(mut self, keyring: Keyring) -> Self {
+        self.link.keyring = keyring;
+        self
+    }
+
     /// Brings the schema up to date; harmless when it is, and when several do so at once.
     ///
     /// # Errors
@@ -94,6 +103,47 @@ impl PostgresRepository {
     /// [`RepositoryError::Unavailable`].
     pub async fn schema_is_current(&self) -> Result<bool, RepositoryError> {
         schema::is_current(&self.link).await
+    }
+
+    /// Whether the keys are those that the database is sealed with; makes the current one known to it.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    pub async fn check_keys(&self) -> Result<KeyCheck, RepositoryError> {
+        reseal::check_keys(&self.link).await
+    }
+
+    /// Seals with the current key whoever of the next `limit` payouts, after `after`, is sealed with another one or not
+    /// at all. Repeat it from where a stretch ends, to the last.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    pub async fn reseal_payouts(
+        &self,
+        after: Option<PayoutId>,
+        limit: u32,
+    ) -> Result<Stretch<PayoutId>, RepositoryError> {
+        reseal::payouts(&self.link, after, limit).await
+    }
+
+    /// The same for the answers to idempotency keys.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    pub async fn reseal_answers(
+        &self,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Stretch<String>, RepositoryError> {
+        reseal::answers(&self.link, after, limit).await
+    }
+
+    /// Forgets that anything is sealed with a key other than the current one, once nothing is; returns their ids.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    pub async fn forget_other_keys(&self) -> Result<Vec<String>, RepositoryError> {
+        reseal::forget_other_keys(&self.link).await
     }
 
     /// Closes the connections, once what runs on them has ended.

@@ -3,6 +3,8 @@
 //! - `row` has the rows as both dialects select them; each becomes a domain value only through the domain's own
 //!   checks, so that a row which somebody broke by hand is refused, not used.
 //! - `keys` has the rows of API keys.
+//! - `recipient` has the columns of who is paid, in plain or sealed.
+//! - `reseal` seals anew what an older key sealed.
 //! - `stored` has the two column types that the dialects store differently: times and amounts.
 //! - `window` turns a list query into bounds, a direction and one of four shapes, each with statements of its own.
 //! - `schema` says what is done with embedded migrations; `error` sorts every driver error into the repository's few.
@@ -11,6 +13,8 @@
 
 pub(crate) mod error;
 pub(crate) mod keys;
+pub(crate) mod recipient;
+pub(crate) mod reseal;
 pub(crate) mod row;
 pub(crate) mod schema;
 pub(crate) mod stored;

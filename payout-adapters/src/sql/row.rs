@@ -4,23 +4,25 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use payout_core::Timestamp;
-use payout_core::idempotency::{Fingerprint, Snapshot, StoredAnswer};
+use payout_core::idempotency::{Snapshot, StoredAnswer};
 use payout_core::money::{Currency, Money};
 use payout_core::payout::{
     Actor, Claim, Description, Event, EventKind, Failure, NewPayout, Payout, PayoutId, PayoutParts,
-    ProviderReference, RecipientAccount, RecipientName, Status,
+    ProviderReference, Status,
 };
 use payout_core::ports::RepositoryError;
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::error::{SqlError, refused};
+use super::recipient::{answer, recipient};
 use super::stored::{StoredAmount, StoredTime, whole_micros};
+use crate::seal::Keyring;
 
 /// The columns of a [`PayoutRow`], for the constant statements of both dialects.
 macro_rules! payout_columns {
     () => {
-        "id, amount, currency, recipient_account, recipient_name, description, status, needs_review, \
+        "id, amount, currency, recipient_account, recipient_name, sealed, description, status, needs_review, \
          failure_code, failure_message, provider_reference, generation, claims, fence, version, \
          first_submitted_at, claimed_at, quiet_at, due_at, created_at, updated_at"
     };
@@ -35,6 +37,7 @@ pub(crate) struct PayoutRow {
     currency: String,
     recipient_account: String,
     recipient_name: String,
+    sealed: Option<Vec<u8>>,
     description: String,
     status: String,
     needs_review: bool,
@@ -69,13 +72,15 @@ pub(crate) struct EventRow {
 /// A row of `idempotency_keys`.
 #[derive(Debug, FromRow)]
 pub(crate) struct AnswerRow {
+    payout_id: Uuid,
     fingerprint: Vec<u8>,
     snapshot: String,
+    sealed: Option<Vec<u8>>,
     created_at: StoredTime,
 }
 
 /// Says which column is broken, and how.
-fn broken<E: Display>(column: &'static str) -> impl Fn(E) -> RepositoryError {
+pub(super) fn broken<E: Display>(column: &'static str) -> impl Fn(E) -> RepositoryError {
     move |problem| {
         refused(SqlError::Broken {
             column,
@@ -93,8 +98,16 @@ fn number<T: TryFrom<i64, Error: Display>>(column: &'static str, number: i64) ->
 }
 
 impl PayoutRow {
-    /// The payout, if the row is one that a step of the domain leads to.
-    pub(crate) fn restore(self) -> Result<Payout, RepositoryError> {
+    /// The payout, if the row is one that a step of the domain leads to, and one of the keys opens what is sealed.
+    pub(crate) fn restore(self, keys: &Keyring) -> Result<Payout, RepositoryError> {
+        let id = self.id;
+        self.checked(keys).inspect_err(|error| {
+            let reason = std::error::Error::source(error).map(ToString::to_string);
+            tracing::error!(payout_id = %id, reason, "a payout cannot be read");
+        })
+    }
+
+    fn checked(self, keys: &Keyring) -> Result<Payout, RepositoryError> {
         let time = |time: Option<StoredTime>| time.map(|time| time.0);
         let currency: Currency = parse("currency", &self.currency)?;
         let failure = match (self.failure_code, self.failure_message) {
@@ -102,12 +115,18 @@ impl PayoutRow {
             (None, None) => None,
             (Some(_), None) | (None, Some(_)) => return Err(broken("failure_message")("half a failure")),
         };
+        let (recipient_account, recipient_name) = recipient(
+            self.id,
+            &self.recipient_account,
+            &self.recipient_name,
+            self.sealed.as_deref(),
+            keys,
+        )?;
         let parts = PayoutParts {
             id: PayoutId::from(self.id),
             money: Money::restore(self.amount.0, currency).map_err(broken("amount"))?,
-            recipient_account: RecipientAccount::new(&self.recipient_account)
-                .map_err(broken("recipient_account"))?,
-            recipient_name: RecipientName::new(&self.recipient_name).map_err(broken("recipient_name"))?,
+            recipient_account,
+            recipient_name,
             description: Description::new(&self.description).map_err(broken("description"))?,
             status: parse("status", &self.status)?,
             needs_review: self.needs_review,
@@ -132,17 +151,8 @@ impl PayoutRow {
 }
 
 /// One broken row must not hold up the payouts that were claimed with it: it is left to its lease, and to a person.
-pub(crate) fn usable_claim(row: PayoutRow) -> Option<Claim> {
-    let id = row.id;
-    match row.restore().map(Claim::new) {
-        Ok(Ok(claim)) => Some(claim),
-        Ok(Err(_)) => None,
-        Err(error) => {
-            let reason = std::error::Error::source(&error).map(ToString::to_string);
-            tracing::error!(payout_id = %id, reason, "a claimed payout cannot be read; it is passed over");
-            None
-        }
-    }
+pub(crate) fn usable_claim(row: PayoutRow, keys: &Keyring) -> Option<Claim> {
+    row.restore(keys).ok().and_then(|payout| Claim::new(payout).ok())
 }
 
 impl EventRow {
@@ -162,26 +172,27 @@ impl EventRow {
 }
 
 impl AnswerRow {
-    /// The answer as it was given.
-    pub(crate) fn restore(self) -> Result<StoredAnswer, RepositoryError> {
-        let digest: [u8; 32] = self.fingerprint.try_into().map_err(|digest: Vec<u8>| {
-            broken("fingerprint")(format!("{} bytes where a digest has 32", digest.len()))
-        })?;
+    /// The answer as it was given to this idempotency key.
+    pub(crate) fn restore(
+        self,
+        idempotency_key: &str,
+        keys: &Keyring,
+    ) -> Result<StoredAnswer, RepositoryError> {
+        let (fingerprint, snapshot) = answer(
+            self.payout_id,
+            idempotency_key,
+            &self.fingerprint,
+            self.snapshot,
+            self.sealed.as_deref(),
+            keys,
+        )?;
         // The parser's error quotes no values, only places.
-        let snapshot: Snapshot = serde_json::from_str(&self.snapshot).map_err(|error| {
+        let snapshot: Snapshot = serde_json::from_str(&snapshot).map_err(|error| {
             broken("snapshot")(format!("line {}, column {}", error.line(), error.column()))
         })?;
         let payout = snapshot.restore(self.created_at.0).map_err(refused)?;
-        Ok(StoredAnswer {
-            fingerprint: Fingerprint::from(digest),
-            payout,
-        })
+        Ok(StoredAnswer { fingerprint, payout })
     }
-}
-
-/// A payout as a request is answered, in the text that is stored.
-pub(crate) fn snapshot(payout: &Payout) -> Result<String, RepositoryError> {
-    serde_json::to_string(&Snapshot::of(payout)).map_err(refused)
 }
 
 /// The payout as it is stored at `now`, with the times that the store kept.

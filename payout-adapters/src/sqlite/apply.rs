@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use payout_core::idempotency::IdempotentRequest;
 use payout_core::payout::{Change, Due, Payout};
-use payout_core::ports::{RepositoryError, Search};
+use payout_core::ports::RepositoryError;
 
 use super::store::{Store, Write, to_its_end};
 use crate::sql::error::repository_error;
-use crate::sql::row::{as_i64, snapshot};
+use crate::sql::recipient::{StoredRecipient, WrittenAnswer};
+use crate::sql::row::as_i64;
 use crate::sql::stored::{as_micros, without_nul};
 
 const TAKE_KEY: &str = "
-    INSERT INTO idempotency_keys (key, created_at, payout_id, fingerprint, snapshot)
-    VALUES (?1, ?2, ?3, ?4, ?5)
+    INSERT INTO idempotency_keys (key, created_at, payout_id, fingerprint, snapshot, sealed)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)
     ON CONFLICT (key) DO NOTHING";
 
 /// The guard is the last line.
@@ -32,6 +33,7 @@ const APPLY: &str = "
         recipient_account = ?13,
         recipient_name = ?14,
         recipient_name_folded = ?15,
+        sealed = ?21,
         description = ?16,
         failure_code = ?17,
         failure_message = ?18,
@@ -60,14 +62,22 @@ pub(super) async fn apply(
             Due::Now => "now",
             Due::Never => "never",
         };
+        let recipient = StoredRecipient::of(
+            after.id.as_uuid(),
+            &after.recipient_account,
+            &after.recipient_name,
+            &store.keyring,
+        )?;
         let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
         if let Some(request) = &request {
+            let answer = WrittenAnswer::of(&change.after, request, &store.keyring)?;
             let take = sqlx::query(TAKE_KEY)
                 .bind(request.key.as_str())
                 .bind(now.timestamp_micros())
                 .bind(after.id.as_uuid())
-                .bind(request.fingerprint.as_bytes().as_slice())
-                .bind(snapshot(&change.after)?);
+                .bind(answer.fingerprint.to_vec())
+                .bind(answer.snapshot)
+                .bind(answer.sealed);
             let taken = take.execute(&mut *transaction).await.map_err(repository_error)?;
             if taken.rows_affected() == 0 {
                 transaction.rollback().await.map_err(repository_error)?;
@@ -87,9 +97,9 @@ pub(super) async fn apply(
             .bind(i64::from(after.claims))
             .bind(after.money.amount().to_string())
             .bind(after.money.currency().code())
-            .bind(after.recipient_account.as_str())
-            .bind(after.recipient_name.as_str())
-            .bind(Search::fold_name(after.recipient_name.as_str()))
+            .bind(recipient.account)
+            .bind(recipient.name)
+            .bind(recipient.name_folded)
             .bind(after.description.as_str())
             .bind(after.failure.as_ref().map(|failure| failure.code()))
             .bind(after.failure.as_ref().map(|failure| failure.message()))
@@ -99,7 +109,8 @@ pub(super) async fn apply(
                     .as_ref()
                     .map(|reference| reference.as_str()),
             )
-            .bind(after.first_submitted_at.map(|at| at.timestamp_micros()));
+            .bind(after.first_submitted_at.map(|at| at.timestamp_micros()))
+            .bind(recipient.sealed);
         if apply
             .execute(&mut *transaction)
             .await

@@ -86,7 +86,10 @@ pub(super) async fn claim(store: &Store, request: &ClaimRequest) -> Result<Vec<C
             .bind(request.worker.as_str().to_owned());
         log.execute(&mut *transaction).await.map_err(repository_error)?;
         transaction.commit().await.map_err(repository_error)?;
-        let mut claims: Vec<Claim> = rows.into_iter().filter_map(usable_claim).collect();
+        let mut claims: Vec<Claim> = rows
+            .into_iter()
+            .filter_map(|row| usable_claim(row, &store.keyring))
+            .collect();
         let places: HashMap<Uuid, usize> = chosen.into_iter().map(|(id,)| id).zip(0..).collect();
         claims.sort_by_key(|claim| places.get(&claim.payout().id().as_uuid()).copied());
         Ok(claims)

@@ -21,7 +21,8 @@ const FIND_MANY: &str = concat!(
     " FROM payouts WHERE id IN (SELECT unhex(value) FROM json_each(?1)) AND deleted_at IS NULL"
 );
 
-const FIND_ANSWER: &str = "SELECT fingerprint, snapshot, created_at FROM idempotency_keys WHERE key = ?1";
+const FIND_ANSWER: &str =
+    "SELECT payout_id, fingerprint, snapshot, sealed, created_at FROM idempotency_keys WHERE key = ?1";
 
 /// A payout has at least the event of its creation, so none at all means that there is no such payout.
 const EVENTS: &str = "
@@ -37,7 +38,8 @@ pub(super) async fn payout(store: &Store, id: PayoutId) -> Result<Option<Payout>
     let rows = store
         .read(sqlx::query_as::<_, PayoutRow>(FIND).bind(id.as_uuid()))
         .await?;
-    rows.into_iter().next().map(PayoutRow::restore).transpose()
+    let row = rows.into_iter().next();
+    row.map(|row| row.restore(&store.keyring)).transpose()
 }
 
 pub(super) async fn payouts(store: &Store, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError> {
@@ -45,14 +47,16 @@ pub(super) async fn payouts(store: &Store, ids: &[PayoutId]) -> Result<Vec<Payou
     let rows = store
         .read(sqlx::query_as::<_, PayoutRow>(FIND_MANY).bind(ids))
         .await?;
-    rows.into_iter().map(PayoutRow::restore).collect()
+    rows.into_iter().map(|row| row.restore(&store.keyring)).collect()
 }
 
 pub(super) async fn answer(store: &Store, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {
     let rows = store
         .read(sqlx::query_as::<_, AnswerRow>(FIND_ANSWER).bind(key.as_str()))
         .await?;
-    rows.into_iter().next().map(AnswerRow::restore).transpose()
+    let row = rows.into_iter().next();
+    row.map(|row| row.restore(key.as_str(), &store.keyring))
+        .transpose()
 }
 
 pub(super) async fn events(store: &Store, id: PayoutId) -> Result<Option<Vec<Event>>, RepositoryError> {

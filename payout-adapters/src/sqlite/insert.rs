@@ -1,22 +1,27 @@
 //! Inserting payouts: a transaction of at most three statements, whatever the size of the batch.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use payout_core::Timestamp;
 use payout_core::payout::NewPayout;
-use payout_core::ports::{Insertion, RepositoryError, Search};
+use payout_core::ports::{Insertion, RepositoryError};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::store::{Store, Write, hex, json, to_its_end};
+use crate::seal::Keyring;
 use crate::sql::error::repository_error;
-use crate::sql::row::{snapshot, stored_at};
+use crate::sql::recipient::{StoredRecipient, WrittenAnswer};
+use crate::sql::row::stored_at;
 use crate::sql::stored::without_nul;
 
 /// Of two rows with one key, the first in the batch wins.
 const TAKE_KEYS: &str = "
-    INSERT INTO idempotency_keys (key, created_at, payout_id, fingerprint, snapshot)
-    SELECT value ->> 'key', ?2, unhex(value ->> 'id'), unhex(value ->> 'fingerprint'), value ->> 'snapshot'
+    INSERT INTO idempotency_keys (key, created_at, payout_id, fingerprint, snapshot, sealed)
+    SELECT
+        value ->> 'key', ?2, unhex(value ->> 'id'), unhex(value ->> 'fingerprint'), value ->> 'snapshot',
+        unhex(value ->> 'sealed_answer')
     FROM json_each(?1) AS incoming
     WHERE value ->> 'key' IS NOT NULL
     ORDER BY incoming.key
@@ -26,12 +31,12 @@ const TAKE_KEYS: &str = "
 const INSERT: &str = "
     INSERT INTO payouts (
         id, generation, claims, fence, version, created_at, updated_at, due_at, needs_review, amount, currency,
-        status, recipient_account, recipient_name, recipient_name_folded, description
+        status, recipient_account, recipient_name, recipient_name_folded, sealed, description
     )
     SELECT
         unhex(value ->> 'id'), 0, 0, 0, 1, ?2, ?2, max(coalesce(value ->> 'scheduled_at', ?2), ?2), 0,
         value ->> 'amount', value ->> 'currency', 'pending', value ->> 'recipient_account', value ->> 'recipient_name',
-        value ->> 'recipient_name_folded', value ->> 'description'
+        value ->> 'recipient_name_folded', unhex(value ->> 'sealed'), value ->> 'description'
     FROM json_each(?1)";
 
 const LOG: &str = "
@@ -49,7 +54,10 @@ pub(super) async fn insert(store: &Store, batch: &[NewPayout]) -> Result<Vec<Ins
     // The task needs a batch of its own.
     let (store, batch) = (store.clone(), batch.to_vec());
     to_its_end(async move {
-        let rows = batch.iter().map(Incoming::of).collect::<Result<Vec<_>, _>>()?;
+        let rows = batch
+            .iter()
+            .map(|new| Incoming::of(new, &store.keyring))
+            .collect::<Result<Vec<_>, _>>()?;
         let all = json(&rows)?;
         let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
         let mut won = HashSet::new();
@@ -98,9 +106,10 @@ struct Incoming<'a> {
     id: String,
     amount: String,
     currency: &'a str,
-    recipient_account: &'a str,
+    recipient_account: Cow<'a, str>,
     recipient_name: &'a str,
     recipient_name_folded: String,
+    sealed: Option<String>,
     description: &'a str,
     scheduled_at: Option<i64>,
     actor: &'a str,
@@ -109,29 +118,37 @@ struct Incoming<'a> {
     key: Option<&'a str>,
     fingerprint: Option<String>,
     snapshot: Option<String>,
+    sealed_answer: Option<String>,
 }
 
 impl<'a> Incoming<'a> {
-    fn of(new: &'a NewPayout) -> Result<Self, RepositoryError> {
+    fn of(new: &'a NewPayout, keys: &Keyring) -> Result<Self, RepositoryError> {
         let (draft, request) = (&new.draft, new.request.as_ref());
+        let (account, name) = (&draft.recipient_account, &draft.recipient_name);
+        let recipient = StoredRecipient::of(new.id.as_uuid(), account, name, keys)?;
+        // The times in it are put in when it is read.
+        let answered = |request| WrittenAnswer::of(&stored_at(new, Timestamp::UNIX_EPOCH), request, keys);
+        let answer = request.map(answered).transpose()?;
         Ok(Self {
             id: hex(new.id.as_uuid().as_bytes()),
             amount: draft.money.amount().to_string(),
             currency: draft.money.currency().code(),
-            recipient_account: draft.recipient_account.as_str(),
-            recipient_name: draft.recipient_name.as_str(),
-            recipient_name_folded: Search::fold_name(draft.recipient_name.as_str()),
+            recipient_account: recipient.account,
+            recipient_name: recipient.name,
+            recipient_name_folded: recipient.name_folded,
+            sealed: recipient.sealed.as_deref().map(hex),
             description: draft.description.as_str(),
             scheduled_at: new.scheduled_at.map(|at| at.timestamp_micros()),
             actor: new.caller.actor.as_str(),
             request_id: new.caller.request_id.as_deref().map(without_nul),
             reason: new.caller.reason.as_deref().map(without_nul),
             key: request.map(|request| request.key.as_str()),
-            fingerprint: request.map(|request| hex(request.fingerprint.as_bytes())),
-            // The times in it are put in when it is read.
-            snapshot: request
-                .map(|_| snapshot(&stored_at(new, Timestamp::UNIX_EPOCH)))
-                .transpose()?,
+            fingerprint: answer.as_ref().map(|answer| hex(&answer.fingerprint)),
+            sealed_answer: answer
+                .as_ref()
+                .and_then(|answer| answer.sealed.as_deref())
+                .map(hex),
+            snapshot: answer.map(|answer| answer.snapshot),
         })
     }
 }

@@ -9,6 +9,7 @@ use payout_core::ports::{Count, Filter, ListQuery, RepositoryError};
 
 use super::store::{Statement, Store, json};
 use crate::sql::error::refused;
+use crate::sql::recipient::Wanted;
 use crate::sql::row::{PayoutRow, payout_columns};
 use crate::sql::window::{NameRange, Page, Shape, Window, counted};
 
@@ -95,9 +96,46 @@ macro_rules! page_of_search {
     };
 }
 
+/// The same where payouts are sealed, by digests: a payout is found under each of the keys.
+macro_rules! page_of_sealed_search {
+    ($at:literal, $id:literal) => {
+        concat!(
+            "SELECT ",
+            payout_columns!(),
+            " FROM (
+                SELECT * FROM (
+                    SELECT * FROM payouts WHERE ",
+            window_and_filter!(),
+            " AND recipient_account IN (SELECT value FROM json_each(?10))
+                    ORDER BY created_at ",
+            $at,
+            ", id ",
+            $id,
+            " LIMIT ?8 + ?9
+                ) UNION ALL SELECT * FROM (
+                    SELECT * FROM payouts INDEXED BY payouts_by_name WHERE ",
+            window_and_filter!(),
+            " AND recipient_name_folded IN (SELECT value FROM json_each(?11))
+                        AND recipient_account NOT IN (SELECT value FROM json_each(?10))
+                    ORDER BY created_at ",
+            $at,
+            ", id ",
+            $id,
+            " LIMIT ?8 + ?9
+                )
+            ) ORDER BY created_at ",
+            $at,
+            ", id ",
+            $id,
+            " LIMIT ?8 OFFSET ?9"
+        )
+    };
+}
+
 pub(super) const PAGE_OF_ANY: [&str; 2] = both_directions!(page_of_any);
 pub(super) const PAGE_OF_STATUS: [&str; 2] = both_directions!(page_of_status);
 pub(super) const PAGE_OF_SEARCH: [&str; 2] = both_directions!(page_of_search);
+pub(super) const PAGE_OF_SEALED_SEARCH: [&str; 2] = both_directions!(page_of_sealed_search);
 
 /// Counting stops at the limit; without one (-1) it goes to the end.
 const COUNT_ANY: &str = concat!(
@@ -125,6 +163,20 @@ pub(super) const COUNT_SEARCH: &str = concat!(
     )"
 );
 
+pub(super) const COUNT_SEALED_SEARCH: &str = concat!(
+    "SELECT count(*) FROM (
+        SELECT 1 FROM payouts WHERE ",
+    window_and_filter!(),
+    " AND recipient_account IN (SELECT value FROM json_each(?9))
+        UNION ALL
+        SELECT 1 FROM payouts INDEXED BY payouts_by_name WHERE ",
+    window_and_filter!(),
+    " AND recipient_name_folded IN (SELECT value FROM json_each(?10))
+            AND recipient_account NOT IN (SELECT value FROM json_each(?9))
+        LIMIT ?8
+    )"
+);
+
 pub(super) async fn list(store: &Store, query: &ListQuery) -> Result<Vec<Payout>, RepositoryError> {
     let page = Page::of(query);
     let direction = page.direction as usize;
@@ -140,6 +192,11 @@ pub(super) async fn list(store: &Store, query: &ListQuery) -> Result<Vec<Payout>
     let statement = match Shape::of(&query.filter) {
         Shape::All | Shape::Other => paged(PAGE_OF_ANY[direction])?,
         Shape::Status(status) => paged(PAGE_OF_STATUS[direction])?.bind(status.as_str()),
+        Shape::Search(search) if !store.keyring.is_empty() => {
+            let wanted = Wanted::of(search, &store.keyring);
+            let statement = paged(PAGE_OF_SEALED_SEARCH[direction])?;
+            statement.bind(json(&wanted.accounts)?).bind(json(&wanted.names)?)
+        }
         Shape::Search(search) => {
             let names = NameRange::of(search);
             let statement = paged(PAGE_OF_SEARCH[direction])?;
@@ -152,7 +209,7 @@ pub(super) async fn list(store: &Store, query: &ListQuery) -> Result<Vec<Payout>
     let rows: Vec<PayoutRow> = store.read(statement).await?;
     let payouts = rows
         .into_iter()
-        .map(PayoutRow::restore)
+        .map(|row| row.restore(&store.keyring))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(page.in_order(payouts))
 }
@@ -171,6 +228,11 @@ pub(super) async fn count(
     let statement = match Shape::of(filter) {
         Shape::All | Shape::Other => limited(COUNT_ANY)?,
         Shape::Status(status) => limited(COUNT_STATUS)?.bind(status.as_str()),
+        Shape::Search(search) if !store.keyring.is_empty() => {
+            let wanted = Wanted::of(search, &store.keyring);
+            let statement = limited(COUNT_SEALED_SEARCH)?;
+            statement.bind(json(&wanted.accounts)?).bind(json(&wanted.names)?)
+        }
         Shape::Search(search) => {
             let names = NameRange::of(search);
             limited(COUNT_SEARCH)?

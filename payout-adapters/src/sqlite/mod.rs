@@ -3,7 +3,8 @@
 //! - `store` owns the connections: one that writes, since SQLite has one writer at a time, and a few that read.
 //! - `insert`, `apply`, `claim` and `settle` are the writes: each is one transaction, begun as a writer's
 //!   (`BEGIN IMMEDIATE`) and run to its end in a task of its own, so that a caller who goes away leaves none open.
-//! - `find` and `list` are the reads; `keys` has the API keys. `schema` migrates.
+//! - `find` and `list` are the reads; `keys` has the API keys. `schema` migrates; `reseal` rotates what who is paid is
+//!   sealed with.
 //!
 //! Statements differ from PostgreSQL's where SQLite has no array parameters (a batch comes as JSON, through
 //! `json_each`), no statements that write within others (a write, its event and its record are statements of one
@@ -17,6 +18,7 @@ mod keys;
 mod list;
 #[cfg(test)]
 mod plans;
+mod reseal;
 mod schema;
 mod settle;
 mod store;
@@ -32,6 +34,7 @@ use payout_core::ports::{
     ClaimRequest, Clock, Count, Filter, Insertion, ListQuery, PayoutRepository, RepositoryError, Settled,
 };
 
+use crate::seal::{KeyCheck, Keyring, Stretch};
 use store::Store;
 
 /// [`PayoutRepository`] in a SQLite file.
@@ -52,6 +55,13 @@ impl SqliteRepository {
         Store::new(url, clock).map(|store| Self { store })
     }
 
+    /// Seals who is paid with the first of these keys, and opens it with any.
+    #[must_use]
+    pub fn sealing_with(mut self, keyring: Keyring) -> Self {
+        self.store.keyring = keyring;
+        self
+    }
+
     /// Brings the schema up to date; harmless when it is, and when several do so at once.
     ///
     /// # Errors
@@ -66,6 +76,56 @@ impl SqliteRepository {
     /// [`RepositoryError::Unavailable`].
     pub async fn schema_is_current(&self) -> Result<bool, RepositoryError> {
         schema::is_current(&self.store).await
+    }
+
+    /// Whether the keys are those that the database is sealed with; makes the current one known to it.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    pub async fn check_keys(&self) -> Result<KeyCheck, RepositoryError> {
+        reseal::check_keys(&self.store).await
+    }
+
+    /// Seals with the current key whoever of the next `limit` payouts, after `after`, is sealed with another one or not
+    /// at all. Repeat it from where a stretch ends, to the last.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    pub async fn reseal_payouts(
+        &self,
+        after: Option<PayoutId>,
+        limit: u32,
+    ) -> Result<Stretch<PayoutId>, RepositoryError> {
+        reseal::payouts(&self.store, after, limit).await
+    }
+
+    /// The same for the answers to idempotency keys.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    pub async fn reseal_answers(
+        &self,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Stretch<String>, RepositoryError> {
+        reseal::answers(&self.store, after, limit).await
+    }
+
+    /// Forgets that anything is sealed with a key other than the current one, once nothing is; returns their ids.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    pub async fn forget_other_keys(&self) -> Result<Vec<String>, RepositoryError> {
+        reseal::forget_other_keys(&self.store).await
+    }
+
+    /// Writes the file anew, so that nothing which was overwritten or deleted stays in its free pages or its log. Others'
+    /// writes wait meanwhile.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`] while another process is in the way.
+    pub async fn compact(&self) -> Result<(), RepositoryError> {
+        reseal::compact(&self.store).await
     }
 
     /// Closes the connections, once what runs on them has ended.

@@ -39,6 +39,18 @@ async fn every_statement_walks_the_index_made_for_it() {
             list::PAGE_OF_SEARCH[0],
             "USING INDEX payouts_by_name (recipient_name_folded>? AND",
         ),
+        (
+            list::PAGE_OF_SEALED_SEARCH[0],
+            "USING INDEX payouts_by_account (recipient_account=?",
+        ),
+        (
+            list::PAGE_OF_SEALED_SEARCH[0],
+            "USING INDEX payouts_by_name (recipient_name_folded=?",
+        ),
+        (
+            list::COUNT_SEALED_SEARCH,
+            "payouts_by_account (recipient_account=?",
+        ),
         (list::COUNT_STATUS, "payouts_by_status (status=?"),
         (list::COUNT_SEARCH, "payouts_by_account (recipient_account=?"),
     ] {

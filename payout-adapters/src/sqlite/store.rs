@@ -13,6 +13,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, FromRow, Transaction};
 
+use crate::seal::Keyring;
 use crate::sql::error::{refused, repository_error, unavailable};
 use crate::sql::stored::whole_micros;
 
@@ -30,6 +31,8 @@ pub(super) struct Store {
     writer: SqlitePool,
     readers: SqlitePool,
     clock: Arc<dyn Clock>,
+    /// What who is paid is sealed with.
+    pub(super) keyring: Keyring,
 }
 
 /// A transaction that nobody else can write during, and its time.
@@ -76,6 +79,7 @@ impl Store {
             writer: pool(1).connect_lazy_with(options),
             readers: pool(READERS).connect_lazy_with(reading),
             clock,
+            keyring: Keyring::default(),
         })
     }
 

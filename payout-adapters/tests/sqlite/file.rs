@@ -43,6 +43,15 @@ impl File {
         SqliteRepository::open_lazy(&self.url(), Arc::new(System::default())).expect("a repository")
     }
 
+    /// Whether the file or its log has this text, also where nothing reads it any more.
+    pub(crate) fn contains(&self, text: &str) -> bool {
+        let entries = std::fs::read_dir(&self.folder).expect("the folder");
+        let files = entries.map(|entry| std::fs::read(entry.expect("an entry").path()).expect("a file"));
+        files
+            .into_iter()
+            .any(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
+    }
+
     /// Another way in, past the repository.
     pub(crate) async fn pool(&self) -> SqlitePool {
         SqlitePool::connect(&self.url()).await.expect("a pool")

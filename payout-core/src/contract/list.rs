@@ -4,10 +4,17 @@
 ///
 /// Takes the path of an `async fn()` that makes a repository over an **empty store of its own** and returns
 /// something that turns into a [`Fixture`](crate::contract::Fixture): `Arc<dyn PayoutRepository>`, or that and a guard.
+///
+/// With `whole names` after it, of a repository that keeps names sealed and finds each by all of it.
 #[macro_export]
 macro_rules! repository_contract {
     ($make:expr) => {
         $crate::__repository_cases! { tests($make) }
+        $crate::__prefix_search_cases! { tests($make) }
+    };
+    ($make:expr, whole names) => {
+        $crate::__repository_cases! { tests($make) }
+        $crate::__whole_name_search_cases! { tests($make) }
     };
 }
 
@@ -114,7 +121,6 @@ macro_rules! __repository_cases {
             filters: [
                 each_filter_alone_and_all_together,
                 a_bounded_count_says_whether_it_is_exact,
-                a_search_finds_exact_accounts_and_beginnings_of_names,
                 a_search_follows_an_edit,
             ];
             events: [
@@ -161,6 +167,28 @@ macro_rules! __api_keys_cases {
                 of_many_secrets_one_is_kept,
                 a_rotation_never_brings_a_revoked_key_back,
             ];
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __prefix_search_cases {
+    ($($how:tt)*) => {
+        $crate::__expand_cases! {
+            $($how)* (dyn $crate::ports::PayoutRepository) in repository;
+            prefix_search: [a_search_finds_exact_accounts_and_beginnings_of_names];
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __whole_name_search_cases {
+    ($($how:tt)*) => {
+        $crate::__expand_cases! {
+            $($how)* (dyn $crate::ports::PayoutRepository) in repository;
+            whole_name_search: [a_search_finds_exact_accounts_and_whole_names];
         }
     };
 }
@@ -263,6 +291,8 @@ mod tests {
     fn every_case_is_in_its_suites_list() {
         assert_listed(&crate::__repository_cases! { names() });
         assert_listed(&crate::__api_keys_cases! { names() });
+        assert_listed(&crate::__prefix_search_cases! { names() });
+        assert_listed(&crate::__whole_name_search_cases! { names() });
         assert_listed(&crate::__queue_cases! { names() });
         assert_listed(&crate::__processor_cases! { names() });
     }

@@ -89,7 +89,8 @@ pub struct Filter {
     pub search: Option<Search>,
 }
 
-/// Matches a payout whose account is exactly this text, or whose recipient's name begins with it in any case.
+/// Matches a payout whose account is exactly this text, or whose recipient's name begins with it in any case. A repository
+/// that keeps names sealed finds a name only by all of it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Search(String);
 

@@ -26,7 +26,7 @@ async fn listed(repository: &dyn PayoutRepository, filter: &Filter) -> Vec<Payou
 }
 
 /// Whom a search finds, without their order, for payouts that may share their time of creation.
-async fn found_by(repository: &dyn PayoutRepository, text: &str) -> HashSet<PayoutId> {
+pub(super) async fn found_by(repository: &dyn PayoutRepository, text: &str) -> HashSet<PayoutId> {
     let filter = Filter {
         search: Search::new(text),
         ..Filter::default()
@@ -34,7 +34,7 @@ async fn found_by(repository: &dyn PayoutRepository, text: &str) -> HashSet<Payo
     listed(repository, &filter).await.into_iter().collect()
 }
 
-/// What a filter means, said once more.
+/// What a filter means, said once more. Of the names in use here none is the beginning of another.
 fn matches(filter: &Filter, payout: &Payout) -> bool {
     let parts = payout.parts();
     let is_one_of = filter.statuses.is_empty() || filter.statuses.contains(&parts.status);
@@ -58,7 +58,7 @@ fn matches(filter: &Filter, payout: &Payout) -> bool {
 /// Payouts that differ in everything a filter asks for, oldest first, each at a time of its own.
 async fn store_a_mixture(repository: &dyn PayoutRepository) -> Vec<Payout> {
     let mut ids = Vec::new();
-    for name in ["Ada", "ADAM", "Bob"] {
+    for name in ["Ada", "ADA", "Bob"] {
         for currency in ["USD", "JPY"] {
             for state in 0..5 {
                 let draft = Draft {
@@ -169,61 +169,6 @@ pub async fn a_bounded_count_says_whether_it_is_exact(Pair { port, .. }: Reposit
             exact: true
         }
     );
-}
-
-/// A search finds an account by all of its characters, and a name by its beginning, in any case of any script; `%`,
-/// `_` and `\` are characters like others.
-pub async fn a_search_finds_exact_accounts_and_beginnings_of_names(Pair { port, .. }: Repository) {
-    let store = async |account: &str, name: &str| -> PayoutId {
-        let draft = Draft {
-            recipient_account: RecipientAccount::new(account).unwrap(),
-            recipient_name: RecipientName::new(name).unwrap(),
-            ..build::draft()
-        };
-        drive::store(&*port, build::of_draft(draft)).await.id()
-    };
-    let ada = store("DE89370400440532013000", "Ada Lovelace").await;
-    let umlaut = store("de893704", "Ärzte ohne Grenzen").await;
-    let cyrillic = store("RU1", "Иванов Иван").await;
-    let percent = store("P%", "100% Fair").await;
-    let no_percent = store("P1", "1000 Fair").await;
-    let underscore = store("U_", "a_b").await;
-    let no_underscore = store("U1", "axb").await;
-    let backslash = store("B\\", "back\\slash").await;
-    let quote = store("Q'", "O'Brien -- \"x\"").await;
-    for (text, expected) in [
-        ("DE89370400440532013000", vec![ada]),
-        ("de89370400440532013000", vec![]),
-        ("DE8937040044053201300", vec![]),
-        ("de893704", vec![umlaut]),
-        ("ada", vec![ada]),
-        ("ADA LOVE", vec![ada]),
-        ("  Ada  ", vec![ada]),
-        ("Lovelace", vec![]),
-        ("Ada Lovelace II", vec![]),
-        ("ärzte", vec![umlaut]),
-        ("ÄRZTE OHNE", vec![umlaut]),
-        ("иВАНОВ", vec![cyrillic]),
-        ("100%", vec![percent]),
-        ("100", vec![percent, no_percent]),
-        ("%", vec![]),
-        ("P%", vec![percent]),
-        ("a_", vec![underscore]),
-        ("A", vec![ada, underscore, no_underscore]),
-        ("_", vec![]),
-        ("U_", vec![underscore]),
-        ("BACK\\", vec![backslash]),
-        ("back\\\\", vec![]),
-        ("\\", vec![]),
-        ("o'brien --", vec![quote]),
-        ("'", vec![]),
-    ] {
-        assert_eq!(
-            found_by(&*port, text).await,
-            HashSet::from_iter(expected),
-            "{text:?}"
-        );
-    }
 }
 
 /// After an edit a payout is found by its new texts and no longer by the old ones.

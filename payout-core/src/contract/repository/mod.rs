@@ -11,5 +11,7 @@ pub mod idempotency;
 pub mod insert;
 pub mod late;
 pub mod lists;
+pub mod prefix_search;
 pub mod races;
 pub mod settlements;
+pub mod whole_name_search;

@@ -1,0 +1,155 @@
+//! Sealing anew, and the keys that the database is sealed with.
+
+use payout_core::payout::PayoutId;
+use payout_core::ports::RepositoryError;
+use uuid::Uuid;
+
+use super::link::{Link, only};
+use crate::seal::{KeyCheck, Stretch};
+use crate::sql::error::refused;
+use crate::sql::reseal::{RecipientRow, StoredAnswerRow, checked, new_answer, new_recipient};
+
+/// Deleted payouts too: their rows stay.
+const PAYOUTS: &str = "
+    SELECT id, recipient_account, recipient_name, sealed FROM payouts WHERE id > $1 ORDER BY id LIMIT $2";
+
+const ANSWERS: &str = "
+    SELECT key, payout_id, fingerprint, snapshot, sealed FROM idempotency_keys WHERE key > $1 ORDER BY key LIMIT $2";
+
+/// Rows are locked in the order of their ids, as everywhere; each is written only while it reads as it was read.
+const RESEAL_PAYOUTS: &str = "
+    WITH incoming AS (
+        SELECT * FROM UNNEST(
+            $1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::text[], $8::bytea[]
+        ) AS row (id, was_account, was_name, was_sealed, account, name, name_folded, sealed)
+    ), locked AS (
+        SELECT id, recipient_account, recipient_name, sealed FROM payouts WHERE id = ANY ($1) ORDER BY id FOR UPDATE
+    ), resealed AS (
+        UPDATE payouts
+        SET recipient_account = incoming.account,
+            recipient_name = incoming.name,
+            recipient_name_folded = incoming.name_folded,
+            sealed = incoming.sealed
+        FROM incoming JOIN locked USING (id)
+        WHERE payouts.id = incoming.id
+            AND locked.recipient_account = was_account
+            AND locked.recipient_name = was_name
+            AND locked.sealed IS NOT DISTINCT FROM was_sealed
+        RETURNING payouts.id
+    )
+    SELECT count(*) FROM resealed";
+
+const RESEAL_ANSWERS: &str = "
+    WITH incoming AS (
+        SELECT * FROM UNNEST($1::text[], $2::text[], $3::bytea[], $4::bytea[], $5::text[], $6::bytea[])
+            AS row (key, was_snapshot, was_sealed, fingerprint, snapshot, sealed)
+    ), locked AS (
+        SELECT key, snapshot, sealed FROM idempotency_keys WHERE key = ANY ($1) ORDER BY key FOR UPDATE
+    ), resealed AS (
+        UPDATE idempotency_keys
+        SET fingerprint = incoming.fingerprint, snapshot = incoming.snapshot, sealed = incoming.sealed
+        FROM incoming JOIN locked USING (key)
+        WHERE idempotency_keys.key = incoming.key
+            AND locked.snapshot = was_snapshot
+            AND locked.sealed IS NOT DISTINCT FROM was_sealed
+        RETURNING idempotency_keys.key
+    )
+    SELECT count(*) FROM resealed";
+
+const KNOWN_KEYS: &str = "SELECT id, proof FROM sealing_keys ORDER BY id";
+
+const KNOW_KEY: &str = "
+    INSERT INTO sealing_keys (id, proof, first_used_at) VALUES ($1, $2, now())
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id";
+
+const FORGET_KEYS: &str = "DELETE FROM sealing_keys WHERE id <> $1 RETURNING id";
+
+pub(super) async fn payouts(
+    link: &Link,
+    after: Option<PayoutId>,
+    limit: u32,
+) -> Result<Stretch<PayoutId>, RepositoryError> {
+    let (after, rows) = (after.map_or(Uuid::nil(), PayoutId::as_uuid), checked(limit)?);
+    let rows = link
+        .read(|| sqlx::query_as::<_, RecipientRow>(PAYOUTS).bind(after).bind(rows))
+        .await?;
+    let last = rows.last().map(|row| PayoutId::from(row.id));
+    let mut stretch = Stretch::of(rows.len(), limit, last);
+    let stale = stretch.reseal(rows, |row| new_recipient(row, &link.keyring), |row| row.id);
+    if !stale.is_empty() {
+        let statement = sqlx::query_as::<_, (i64,)>(RESEAL_PAYOUTS)
+            .bind(stale.iter().map(|one| one.row.id).collect::<Vec<_>>())
+            .bind(column(&stale, |one| &one.row.recipient_account))
+            .bind(column(&stale, |one| &one.row.recipient_name))
+            .bind(column(&stale, |one| &one.row.sealed))
+            .bind(column(&stale, |one| &one.new.account))
+            .bind(column(&stale, |one| &one.new.name))
+            .bind(column(&stale, |one| &one.new.name_folded))
+            .bind(column(&stale, |one| &one.new.sealed));
+        let (sealed,) = only(link.write(statement).await?)?;
+        stretch.sealed = sealed.unsigned_abs();
+    }
+    Ok(stretch)
+}
+
+pub(super) async fn answers(
+    link: &Link,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Stretch<String>, RepositoryError> {
+    let (after, rows) = (after.unwrap_or_default(), checked(limit)?);
+    let rows = link
+        .read(|| {
+            sqlx::query_as::<_, StoredAnswerRow>(ANSWERS)
+                .bind(after)
+                .bind(rows)
+        })
+        .await?;
+    let last = rows.last().map(|row| row.key.clone());
+    let mut stretch = Stretch::of(rows.len(), limit, last);
+    let stale = stretch.reseal(rows, |row| new_answer(row, &link.keyring), |row| row.payout_id);
+    if !stale.is_empty() {
+        let statement = sqlx::query_as::<_, (i64,)>(RESEAL_ANSWERS)
+            .bind(column(&stale, |one| &one.row.key))
+            .bind(column(&stale, |one| &one.row.snapshot))
+            .bind(column(&stale, |one| &one.row.sealed))
+            .bind(stale.iter().map(|one| one.new.fingerprint).collect::<Vec<_>>())
+            .bind(column(&stale, |one| &one.new.snapshot))
+            .bind(column(&stale, |one| &one.new.sealed));
+        let (sealed,) = only(link.write(statement).await?)?;
+        stretch.sealed = sealed.unsigned_abs();
+    }
+    Ok(stretch)
+}
+
+fn column<'a, One, Value: Clone + 'a>(rows: &'a [One], of: impl Fn(&'a One) -> &'a Value) -> Vec<Value> {
+    rows.iter().map(of).cloned().collect()
+}
+
+pub(super) async fn check_keys(link: &Link) -> Result<KeyCheck, RepositoryError> {
+    let known = known_keys(link).await?;
+    let proof = link.keyring.proof().map_err(refused)?;
+    match (link.keyring.check(&known), proof) {
+        // Made known before anything is sealed with it; of two that do so at once, one is checked against the other.
+        (KeyCheck::Fits, Some((id, proof))) if known.iter().all(|(known, _)| known != id) => {
+            let statement = sqlx::query_as::<_, (String,)>(KNOW_KEY).bind(id).bind(proof);
+            link.write(statement).await?;
+            Ok(link.keyring.check(&known_keys(link).await?))
+        }
+        (check, _) => Ok(check),
+    }
+}
+
+async fn known_keys(link: &Link) -> Result<Vec<(String, Vec<u8>)>, RepositoryError> {
+    link.read(|| sqlx::query_as(KNOWN_KEYS)).await
+}
+
+pub(super) async fn forget_other_keys(link: &Link) -> Result<Vec<String>, RepositoryError> {
+    let Some(current) = link.keyring.current() else {
+        return Err(refused("without a key there is none to keep"));
+    };
+    let statement = sqlx::query_as::<_, (String,)>(FORGET_KEYS).bind(current.id());
+    let forgotten = link.write(statement).await?;
+    Ok(forgotten.into_iter().map(|(id,)| id).collect())
+}

@@ -1,0 +1,159 @@
+//! Sealing anew what an older key sealed, or what was stored before there was a key.
+//!
+//! Each call looks at one stretch of rows, in the order of their primary key, and writes those that the current key has
+//! not sealed: every row only while it still reads as it was read, so that whoever changes it meanwhile wins. What was done
+//! is in the rows themselves, so it can be stopped and begun again at any time. No version grows: a payout stays the same.
+
+use payout_core::ports::RepositoryError;
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::error::refused;
+use super::recipient::{StoredRecipient, WrittenAnswer, answer, recipient};
+use crate::seal::Keyring;
+
+/// What became of one stretch of rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stretch<Place> {
+    /// So many rows were looked at.
+    pub looked_at: u64,
+    /// So many of them were sealed anew.
+    pub sealed: u64,
+    /// So many cannot be opened with any key; each is logged, and stays as it is.
+    pub unreadable: u64,
+    /// So many were not the current key's: those that were sealed, that are unreadable, and that somebody else changed
+    /// just then.
+    pub stale: u64,
+    /// Where the next stretch begins; absent after the last row.
+    pub next: Option<Place>,
+}
+
+/// Who is paid, as a row has it.
+#[derive(Debug, FromRow)]
+pub(crate) struct RecipientRow {
+    pub(crate) id: Uuid,
+    pub(crate) recipient_account: String,
+    pub(crate) recipient_name: String,
+    pub(crate) sealed: Option<Vec<u8>>,
+}
+
+/// An answer, as a row has it.
+#[derive(Debug, FromRow)]
+pub(crate) struct StoredAnswerRow {
+    pub(crate) key: String,
+    pub(crate) payout_id: Uuid,
+    pub(crate) fingerprint: Vec<u8>,
+    pub(crate) snapshot: String,
+    pub(crate) sealed: Option<Vec<u8>>,
+}
+
+/// A row, and what it is to have instead.
+pub(crate) struct Resealed<Row, New> {
+    pub(crate) row: Row,
+    pub(crate) new: New,
+}
+
+/// The columns of who is paid, owned.
+pub(crate) struct NewRecipient {
+    pub(crate) account: String,
+    pub(crate) name: String,
+    pub(crate) name_folded: String,
+    pub(crate) sealed: Option<Vec<u8>>,
+}
+
+/// Whether the current key sealed it.
+fn is_current(sealed: Option<&[u8]>, keys: &Keyring) -> bool {
+    match (sealed, keys.current()) {
+        (Some(sealed), Some(key)) => sealed.starts_with(key.header()),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
+impl<Place> Stretch<Place> {
+    /// Of `rows`, of which `limit` were asked for: fewer are the last.
+    pub(crate) fn of(looked_at: usize, limit: u32, last: Option<Place>) -> Self {
+        Self {
+            looked_at: looked_at as u64,
+            sealed: 0,
+            unreadable: 0,
+            stale: 0,
+            next: last.filter(|_| looked_at >= limit as usize),
+        }
+    }
+
+    /// Seals those rows anew that need it.
+    pub(crate) fn reseal<Row, New>(
+        &mut self,
+        rows: Vec<Row>,
+        seal: impl Fn(&Row) -> Result<Option<New>, RepositoryError>,
+        name: impl Fn(&Row) -> Uuid,
+    ) -> Vec<Resealed<Row, New>> {
+        let mut resealed = Vec::new();
+        for row in rows {
+            match seal(&row) {
+                Ok(None) => continue,
+                Ok(Some(new)) => resealed.push(Resealed { row, new }),
+                Err(error) => {
+                    self.unreadable += 1;
+                    let reason = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::error!(payout_id = %name(&row), reason, "this cannot be opened, and stays as it is");
+                }
+            }
+            self.stale += 1;
+        }
+        resealed
+    }
+}
+
+/// What a payout is to have instead; absent when the current key sealed it.
+pub(crate) fn new_recipient(
+    row: &RecipientRow,
+    keys: &Keyring,
+) -> Result<Option<NewRecipient>, RepositoryError> {
+    if is_current(row.sealed.as_deref(), keys) {
+        return Ok(None);
+    }
+    let (account, name) = recipient(
+        row.id,
+        &row.recipient_account,
+        &row.recipient_name,
+        row.sealed.as_deref(),
+        keys,
+    )?;
+    let new = StoredRecipient::of(row.id, &account, &name, keys)?;
+    Ok(Some(NewRecipient {
+        account: new.account.into_owned(),
+        name: new.name.to_owned(),
+        name_folded: new.name_folded,
+        sealed: new.sealed,
+    }))
+}
+
+/// What an answer is to have instead; absent when the current key sealed it.
+pub(crate) fn new_answer(
+    row: &StoredAnswerRow,
+    keys: &Keyring,
+) -> Result<Option<WrittenAnswer>, RepositoryError> {
+    if is_current(row.sealed.as_deref(), keys) {
+        return Ok(None);
+    }
+    let (fingerprint, snapshot) = answer(
+        row.payout_id,
+        &row.key,
+        &row.fingerprint,
+        row.snapshot.clone(),
+        row.sealed.as_deref(),
+        keys,
+    )?;
+    let fingerprint = *fingerprint.as_bytes();
+    WrittenAnswer::sealed(row.payout_id, &row.key, fingerprint, snapshot, keys).map(Some)
+}
+
+/// How many rows a statement may look at.
+pub(crate) fn checked(limit: u32) -> Result<i64, RepositoryError> {
+    if limit == 0 {
+        return Err(refused("a stretch has at least one row"));
+    }
+    Ok(i64::from(limit))
+}

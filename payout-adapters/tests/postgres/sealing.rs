@@ -1,0 +1,88 @@
+//! Sealed payouts on PostgreSQL.
+
+use std::sync::Arc;
+
+use payout_adapters::postgres::PostgresRepository;
+use payout_adapters::seal::{KeyCheck, Keyring, Stretch};
+use payout_core::contract::Fixture;
+use payout_core::payout::PayoutId;
+use payout_core::ports::{PayoutRepository, RepositoryError};
+use sqlx::AssertSqlSafe;
+
+use crate::database::Database;
+use crate::sealed::{ONE, Sealable, keys, sealing_cases};
+
+async fn make_repository() -> Fixture<dyn PayoutRepository> {
+    let (repository, database) = Database::migrated().await;
+    let peer: Arc<dyn PayoutRepository> = Arc::new(database.with(keys(ONE)));
+    let port: Arc<dyn PayoutRepository> = Arc::new(repository.sealing_with(keys(ONE)));
+    Fixture::from((port, database)).with_peer(peer)
+}
+
+mod contract {
+    payout_core::repository_contract!(super::make_repository, whole names);
+}
+
+/// As SQLite writes bytes.
+const HEX: &str = "
+    CREATE FUNCTION hex(bytea) RETURNS text LANGUAGE sql AS $$ SELECT encode($1, 'hex') $$;
+    CREATE FUNCTION hex(uuid) RETURNS text LANGUAGE sql AS $$ SELECT replace($1::text, '-', '') $$;";
+
+async fn migrated() -> Database {
+    let (_, database) = Database::migrated().await;
+    sqlx::raw_sql(HEX).execute(&database.pool().await).await.unwrap();
+    database
+}
+
+sealing_cases!(migrated());
+
+impl Sealable for Database {
+    type Repository = PostgresRepository;
+
+    fn with(&self, keys: Keyring) -> PostgresRepository {
+        self.repository().sealing_with(keys)
+    }
+
+    async fn execute(&self, sql: &str) {
+        let statement = sqlx::raw_sql(AssertSqlSafe(sql));
+        let changed = statement
+            .execute(&self.pool().await)
+            .await
+            .unwrap()
+            .rows_affected();
+        assert_eq!(changed, 1, "{sql}");
+    }
+
+    async fn texts(&self, sql: &str) -> Vec<String> {
+        let pool = self.pool().await;
+        let rows = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&pool).await;
+        rows.unwrap_or_else(|error| {
+            assert!(error.as_database_error().is_some(), "{error}");
+            vec!["refused".to_owned()]
+        })
+    }
+
+    async fn check(repository: &PostgresRepository) -> KeyCheck {
+        repository.check_keys().await.unwrap()
+    }
+
+    async fn payouts(
+        repository: &PostgresRepository,
+        after: Option<PayoutId>,
+        limit: u32,
+    ) -> Result<Stretch<PayoutId>, RepositoryError> {
+        repository.reseal_payouts(after, limit).await
+    }
+
+    async fn answers(
+        repository: &PostgresRepository,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Stretch<String>, RepositoryError> {
+        repository.reseal_answers(after, limit).await
+    }
+
+    async fn forget(repository: &PostgresRepository) -> Vec<String> {
+        repository.forget_other_keys().await.unwrap()
+    }
+}

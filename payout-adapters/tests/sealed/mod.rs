@@ -1,0 +1,382 @@
+//! What sealing promises on either dialect: the cases, over whatever stands in front of a database.
+
+use std::error::Error;
+
+use payout_adapters::seal::{KeyCheck, Keyring, Stretch};
+use payout_core::contract::build::{self, LONG_LEASE};
+use payout_core::contract::drive;
+use payout_core::payout::{Draft, NewPayout, PayoutId, RecipientAccount, RecipientName};
+use payout_core::ports::{
+    Filter, Insertion, ListQuery, Order, PayoutRepository, Position, RepositoryError, Search,
+};
+
+pub(crate) const ONE: &str = "one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+const TWO: &str = "two:8PHy8/T19vf4+fr7/P3+/wABAgMEBQYHCAkKCwwNDg8=";
+/// Another key under the same id.
+const FALSE_ONE: &str = "one:8PHy8/T19vf4+fr7/P3+/wABAgMEBQYHCAkKCwwNDg8=";
+
+const ACCOUNT: &str = "CANARY-ACCOUNT-3000";
+const NAME: &str = "Canary Lovelace";
+
+pub(crate) fn keys(text: &str) -> Keyring {
+    if text.is_empty() {
+        return Keyring::default();
+    }
+    Keyring::parse(text).expect("keys")
+}
+
+/// A database, and how it is reached with some keys.
+pub(crate) trait Sealable {
+    type Repository: PayoutRepository;
+
+    fn with(&self, keys: Keyring) -> Self::Repository;
+    async fn execute(&self, sql: &str);
+    /// Every value of a query's one column, as text.
+    async fn texts(&self, sql: &str) -> Vec<String>;
+
+    async fn check(repository: &Self::Repository) -> KeyCheck;
+    async fn payouts(
+        repository: &Self::Repository,
+        after: Option<PayoutId>,
+        limit: u32,
+    ) -> Result<Stretch<PayoutId>, RepositoryError>;
+    async fn answers(
+        repository: &Self::Repository,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Stretch<String>, RepositoryError>;
+    async fn forget(repository: &Self::Repository) -> Vec<String>;
+}
+
+fn canary() -> NewPayout {
+    build::of_draft(Draft {
+        recipient_account: RecipientAccount::new(ACCOUNT).unwrap(),
+        recipient_name: RecipientName::new(NAME).unwrap(),
+        ..build::draft()
+    })
+}
+
+fn keyed_canary() -> NewPayout {
+    let mut new = canary();
+    new.request = build::keyed(&build::fresh_key()).request;
+    new
+}
+
+async fn found_by(repository: &dyn PayoutRepository, text: &str) -> usize {
+    let filter = Filter {
+        search: Search::new(text),
+        ..Filter::default()
+    };
+    let counted = repository.count(&filter, None).await.unwrap().count;
+    let query = ListQuery {
+        filter,
+        order: Order::NewestFirst,
+        position: Position::Offset(0),
+        limit: 100,
+    };
+    let listed = repository.list(&query).await.unwrap().len();
+    assert_eq!(listed as u64, counted, "{text}");
+    listed
+}
+
+/// What the refusal of one row says.
+async fn refusal(repository: &dyn PayoutRepository, id: PayoutId) -> String {
+    let error = repository.find(id).await.unwrap_err();
+    assert!(matches!(error, RepositoryError::Refused(_)), "{error:?}");
+    error.source().map(ToString::to_string).unwrap_or_default()
+}
+
+async fn everything<S: Sealable>(store: &S) -> String {
+    let payouts = store
+        .texts(
+            "SELECT recipient_account || ' ' || recipient_name || ' ' || recipient_name_folded FROM payouts",
+        )
+        .await;
+    let answers = store.texts("SELECT snapshot FROM idempotency_keys").await;
+    [payouts, answers].concat().join("\n")
+}
+
+/// Reseals everything, a few rows at a time; how many were sealed, and how many could not be opened.
+async fn rotate<S: Sealable>(repository: &S::Repository) -> (u64, u64) {
+    let (mut sealed, mut unreadable, mut after) = (0, 0, None);
+    loop {
+        let stretch = S::payouts(repository, after, 2).await.unwrap();
+        (sealed, unreadable) = (sealed + stretch.sealed, unreadable + stretch.unreadable);
+        after = stretch.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let mut after = None;
+    loop {
+        let stretch = S::answers(repository, after.as_deref(), 2).await.unwrap();
+        (sealed, unreadable) = (sealed + stretch.sealed, unreadable + stretch.unreadable);
+        after = stretch.next;
+        if after.is_none() {
+            return (sealed, unreadable);
+        }
+    }
+}
+
+pub(crate) async fn nothing_is_stored_in_plain<S: Sealable>(store: S) {
+    let repository = store.with(keys(ONE));
+    let new = keyed_canary();
+    let key = new.request.clone().unwrap();
+    let payout = drive::store(&repository, new).await;
+    assert_eq!(payout.parts().recipient_account.as_str(), ACCOUNT);
+    let cancelled = drive::apply(&repository, &payout.clone().cancel(build::client()).unwrap()).await;
+    assert_eq!(drive::found(&repository, payout.id()).await, cancelled);
+
+    let stored = everything(&store).await;
+    for plain in [ACCOUNT, NAME, &NAME.to_lowercase(), "USD"] {
+        assert!(!stored.contains(plain), "{plain} is in {stored}");
+    }
+    let fingerprints = store.texts("SELECT hex(fingerprint) FROM idempotency_keys").await;
+    assert_eq!(
+        fingerprints,
+        ["0".repeat(64)],
+        "a digest without a key can be guessed"
+    );
+    let answer = repository.find_answer(&key.key).await.unwrap().unwrap();
+    assert_eq!((answer.fingerprint, answer.payout), (key.fingerprint, payout));
+}
+
+pub(crate) async fn without_a_key_everything_is_as_it_was<S: Sealable>(store: S) {
+    let repository = store.with(Keyring::default());
+    drive::store(&repository, keyed_canary()).await;
+    assert!(everything(&store).await.contains(ACCOUNT));
+    assert_eq!(
+        store
+            .texts("SELECT id FROM payouts WHERE sealed IS NOT NULL")
+            .await
+            .len(),
+        0
+    );
+    assert_eq!(found_by(&repository, "canary l").await, 1);
+}
+
+pub(crate) async fn what_was_moved_from_another_row_is_refused_for_that_row_alone<S: Sealable>(store: S) {
+    let repository = store.with(keys(ONE));
+    let moved = drive::store(&repository, canary()).await.id();
+    let cut = drive::store(&repository, canary()).await.id();
+    let sound = drive::store(&repository, canary()).await.id();
+    let hex = |id: PayoutId| id.as_uuid().simple().to_string();
+    store
+        .execute(&format!(
+            "UPDATE payouts SET sealed = (SELECT sealed FROM payouts AS other WHERE lower(hex(other.id)) = '{}')
+            WHERE lower(hex(id)) = '{}'",
+            hex(sound),
+            hex(moved)
+        ))
+        .await;
+    store
+        .execute(&format!(
+            "UPDATE payouts SET sealed = substr(sealed, 1, 40) WHERE lower(hex(id)) = '{}'",
+            hex(cut)
+        ))
+        .await;
+    let altered = "column sealed holds what cannot be: altered, moved from another place, or sealed with another key of \
+                   the same id";
+    assert_eq!(refusal(&repository, moved).await, altered);
+    let malformed = "column sealed holds what cannot be: cut short, or of an unknown form";
+    assert_eq!(refusal(&repository, cut).await, malformed);
+    assert!(repository.find(sound).await.unwrap().is_some());
+    assert_eq!(
+        drive::claim_ids(&repository, &build::sweep(10, LONG_LEASE)).await,
+        [sound],
+        "the others are worked on"
+    );
+}
+
+pub(crate) async fn an_answer_that_was_moved_from_another_key_is_refused<S: Sealable>(store: S) {
+    let repository = store.with(keys(ONE));
+    let (one, two) = (keyed_canary(), keyed_canary());
+    let (first, second) = (one.request.clone().unwrap().key, two.request.clone().unwrap().key);
+    repository.insert(&[one, two]).await.unwrap();
+    store
+        .execute(&format!(
+            "UPDATE idempotency_keys SET payout_id = other.payout_id, sealed = other.sealed
+            FROM (SELECT payout_id, sealed FROM idempotency_keys WHERE key = '{}') AS other WHERE key = '{}'",
+            second.as_str(),
+            first.as_str()
+        ))
+        .await;
+    let error = repository.find_answer(&first).await.unwrap_err();
+    assert!(matches!(error, RepositoryError::Refused(_)), "{error:?}");
+    assert!(repository.find_answer(&second).await.unwrap().is_some());
+}
+
+pub(crate) async fn an_unknown_key_is_named<S: Sealable>(store: S) {
+    let id = drive::store(&store.with(keys(ONE)), canary()).await.id();
+    let unknown = "column sealed holds what cannot be: sealed with the key \"one\", which is not among the configured ones";
+    assert_eq!(refusal(&store.with(keys(TWO)), id).await, unknown);
+    assert_eq!(refusal(&store.with(Keyring::default()), id).await, unknown);
+}
+
+pub(crate) async fn a_payout_is_found_under_every_key_and_in_plain<S: Sealable>(store: S) {
+    for old in ["", ONE, TWO] {
+        drive::store(&store.with(keys(old)), canary()).await;
+    }
+    let repository = store.with(keys(&format!("{TWO},{ONE}")));
+    for (text, found) in [
+        (ACCOUNT, 3),
+        (&*NAME.to_uppercase(), 3),
+        ("canary", 0),
+        ("CANARY-ACCOUNT", 0),
+    ] {
+        assert_eq!(found_by(&repository, text).await, found, "{text}");
+    }
+}
+
+pub(crate) async fn rotation_reseals_every_row_and_changes_nothing_else<S: Sealable>(store: S) {
+    let (plain, old) = (store.with(Keyring::default()), store.with(keys(ONE)));
+    let mut before = Vec::new();
+    let mut requests = Vec::new();
+    for repository in [&plain, &old, &plain, &old, &old] {
+        let new = keyed_canary();
+        requests.push((
+            new.request.clone().unwrap(),
+            repository.insert(&[new]).await.unwrap().remove(0),
+        ));
+        before.push(drive::store(repository, canary()).await);
+    }
+    let deleted = before.pop().unwrap();
+    drive::apply(&old, &deleted.delete(build::client()).unwrap()).await;
+
+    let rotating = store.with(keys(&format!("{TWO},{ONE}")));
+    assert_eq!(
+        rotate::<S>(&rotating).await,
+        (15, 0),
+        "ten payouts, deleted ones too, and five answers"
+    );
+    assert_eq!(rotate::<S>(&rotating).await, (0, 0), "nothing is left to do");
+
+    let new = store.with(keys(TWO));
+    for payout in &before {
+        assert_eq!(drive::found(&new, payout.id()).await, *payout);
+    }
+    for (request, stored) in requests {
+        let Insertion::Stored(payout) = stored else {
+            panic!("{stored:?}")
+        };
+        let answer = new.find_answer(&request.key).await.unwrap().unwrap();
+        assert_eq!((answer.fingerprint, answer.payout), (request.fingerprint, payout));
+    }
+    let stored = everything(&store).await;
+    assert!(
+        !stored.contains("CANARY") && !stored.to_lowercase().contains("canary"),
+        "{stored}"
+    );
+    assert_eq!(found_by(&new, ACCOUNT).await, 9);
+}
+
+pub(crate) async fn rotation_passes_over_what_it_cannot_open_and_says_so<S: Sealable>(store: S) {
+    drive::store(&store.with(keys(ONE)), keyed_canary()).await;
+    drive::store(&store.with(Keyring::default()), canary()).await;
+    let new = store.with(keys(TWO));
+    assert_eq!(rotate::<S>(&new).await, (1, 2));
+    assert_eq!(rotate::<S>(&new).await, (0, 2));
+}
+
+pub(crate) async fn a_rotation_that_was_stopped_goes_on_where_it_was<S: Sealable>(store: S) {
+    for _ in 0..5 {
+        drive::store(&store.with(keys(ONE)), canary()).await;
+    }
+    let both = keys(&format!("{TWO},{ONE}"));
+    let stretch = S::payouts(&store.with(both.clone()), None, 3).await.unwrap();
+    assert_eq!(
+        (stretch.looked_at, stretch.sealed, stretch.next.is_some()),
+        (3, 3, true)
+    );
+    assert_eq!(rotate::<S>(&store.with(both)).await, (2, 0));
+}
+
+pub(crate) async fn whoever_changes_a_payout_during_a_rotation_wins<S: Sealable>(store: S) {
+    let old = store.with(keys(ONE));
+    let mut payout = drive::store(&old, canary()).await;
+    let rotating = store.with(keys(&format!("{TWO},{ONE}")));
+    let editing = async {
+        for round in 0..30 {
+            let mut edit = payout.as_edit();
+            edit.recipient_account = RecipientAccount::new(&format!("ROUND-{round}")).unwrap();
+            payout = drive::apply(&old, &payout.clone().edit(edit, build::client()).unwrap()).await;
+        }
+        payout
+    };
+    let rotation = async {
+        for _ in 0..30 {
+            S::payouts(&rotating, None, 10).await.unwrap();
+        }
+    };
+    let (payout, ()) = tokio::join!(editing, rotation);
+    assert_eq!(payout.version(), 31, "a rotation grows no version");
+    rotate::<S>(&rotating).await;
+    let found = drive::found(&store.with(keys(TWO)), payout.id()).await;
+    assert_eq!(found.parts().recipient_account.as_str(), "ROUND-29");
+}
+
+pub(crate) async fn a_database_knows_its_keys<S: Sealable>(store: S) {
+    let missing = |key_id: &str| KeyCheck::Missing {
+        key_id: key_id.to_owned(),
+    };
+    let checked = async |text: &str| S::check(&store.with(keys(text))).await;
+    assert_eq!(checked("").await, KeyCheck::Fits, "nothing is sealed yet");
+    assert_eq!(checked(ONE).await, KeyCheck::Fits);
+    assert_eq!(checked(ONE).await, KeyCheck::Fits);
+    assert_eq!(checked("").await, missing("one"));
+    assert_eq!(checked(TWO).await, missing("one"));
+    assert_eq!(
+        checked(FALSE_ONE).await,
+        KeyCheck::Wrong {
+            key_id: "one".to_owned()
+        }
+    );
+    let both = format!("{TWO},{ONE}");
+    assert_eq!(checked(&both).await, KeyCheck::Fits);
+    assert_eq!(checked(ONE).await, missing("two"));
+    assert_eq!(S::forget(&store.with(keys(&both))).await, ["one"]);
+    assert_eq!(checked(TWO).await, KeyCheck::Fits);
+    assert_eq!(checked(ONE).await, missing("two"));
+}
+
+pub(crate) async fn the_schema_refuses_plain_text_beside_what_is_sealed<S: Sealable>(store: S) {
+    drive::store(&store.with(keys(ONE)), keyed_canary()).await;
+    for (table, columns) in [
+        ("payouts", "recipient_name = 'Ada'"),
+        ("payouts", "recipient_account = 'DE89'"),
+        ("payouts", "recipient_name_folded = 'ada'"),
+        ("idempotency_keys", "snapshot = '{}'"),
+    ] {
+        let broken = store
+            .texts(&format!("UPDATE {table} SET {columns} RETURNING 'written'"))
+            .await;
+        assert_eq!(broken, ["refused"], "{table}: {columns}");
+    }
+}
+
+/// Every case as a test of its own, over what `make` makes.
+macro_rules! sealing_cases {
+    ($make:expr; $($case:ident),+ $(,)?) => {
+        $(#[tokio::test]
+        async fn $case() {
+            crate::sealed::$case($make.await).await;
+        })+
+    };
+    ($make:expr) => {
+        $crate::sealed::sealing_cases! { $make;
+            nothing_is_stored_in_plain,
+            without_a_key_everything_is_as_it_was,
+            what_was_moved_from_another_row_is_refused_for_that_row_alone,
+            an_answer_that_was_moved_from_another_key_is_refused,
+            an_unknown_key_is_named,
+            a_payout_is_found_under_every_key_and_in_plain,
+            rotation_reseals_every_row_and_changes_nothing_else,
+            rotation_passes_over_what_it_cannot_open_and_says_so,
+            a_rotation_that_was_stopped_goes_on_where_it_was,
+            whoever_changes_a_payout_during_a_rotation_wins,
+            a_database_knows_its_keys,
+            the_schema_refuses_plain_text_beside_what_is_sealed,
+        }
+    };
+}
+pub(crate) use sealing_cases;

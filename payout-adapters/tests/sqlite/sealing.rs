@@ -1,0 +1,102 @@
+//! Sealed payouts on SQLite.
+
+use std::sync::Arc;
+
+use payout_adapters::seal::{KeyCheck, Keyring, Stretch};
+use payout_adapters::sqlite::SqliteRepository;
+use payout_core::contract::{Fixture, drive};
+use payout_core::payout::PayoutId;
+use payout_core::ports::{PayoutRepository, RepositoryError};
+use sqlx::AssertSqlSafe;
+
+use crate::file::File;
+use crate::sealed::{ONE, Sealable, keys, sealing_cases};
+
+async fn make_repository() -> Fixture<dyn PayoutRepository> {
+    let (repository, file) = File::migrated().await;
+    let peer: Arc<dyn PayoutRepository> = Arc::new(file.with(keys(ONE)));
+    let port: Arc<dyn PayoutRepository> = Arc::new(repository.sealing_with(keys(ONE)));
+    Fixture::from((port, file)).with_peer(peer)
+}
+
+mod contract {
+    payout_core::repository_contract!(super::make_repository, whole names);
+}
+
+async fn migrated() -> File {
+    File::migrated().await.1
+}
+
+sealing_cases!(migrated());
+
+impl Sealable for File {
+    type Repository = SqliteRepository;
+
+    fn with(&self, keys: Keyring) -> SqliteRepository {
+        self.repository().sealing_with(keys)
+    }
+
+    async fn execute(&self, sql: &str) {
+        let statement = sqlx::raw_sql(AssertSqlSafe(sql));
+        let changed = statement
+            .execute(&self.pool().await)
+            .await
+            .unwrap()
+            .rows_affected();
+        assert_eq!(changed, 1, "{sql}");
+    }
+
+    async fn texts(&self, sql: &str) -> Vec<String> {
+        let pool = self.pool().await;
+        let rows = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&pool).await;
+        rows.unwrap_or_else(|error| {
+            assert!(error.as_database_error().is_some(), "{error}");
+            vec!["refused".to_owned()]
+        })
+    }
+
+    async fn check(repository: &SqliteRepository) -> KeyCheck {
+        repository.check_keys().await.unwrap()
+    }
+
+    async fn payouts(
+        repository: &SqliteRepository,
+        after: Option<PayoutId>,
+        limit: u32,
+    ) -> Result<Stretch<PayoutId>, RepositoryError> {
+        repository.reseal_payouts(after, limit).await
+    }
+
+    async fn answers(
+        repository: &SqliteRepository,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Stretch<String>, RepositoryError> {
+        repository.reseal_answers(after, limit).await
+    }
+
+    async fn forget(repository: &SqliteRepository) -> Vec<String> {
+        repository.forget_other_keys().await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn after_it_was_compacted_the_file_has_nothing_of_what_was_there_in_plain() {
+    let (plain, file) = File::migrated().await;
+    for _ in 0..200 {
+        drive::store(&plain, payout_core::contract::build::paid_to("Canary Lovelace")).await;
+    }
+    assert!(file.contains("Canary"), "the search finds what is there");
+    let sealing = file.with(keys(ONE));
+    let mut after = None;
+    loop {
+        after = sealing.reseal_payouts(after, 50).await.unwrap().next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert!(file.contains("Canary"), "it is in free pages, or in the log");
+    plain.close().await;
+    sealing.compact().await.unwrap();
+    assert!(!file.contains("Canary") && !file.contains("canary"));
+}

@@ -1,0 +1,65 @@
+//! What a search finds where names are stored as they are.
+
+use std::collections::HashSet;
+
+use super::filters::found_by;
+use crate::contract::{Pair, build, drive};
+use crate::payout::{Draft, PayoutId, RecipientAccount, RecipientName};
+use crate::ports::PayoutRepository;
+
+type Repository = Pair<dyn PayoutRepository>;
+
+/// A search finds an account by all of its characters, and a name by its beginning, in any case of any script; `%`,
+/// `_` and `\` are characters like others.
+pub async fn a_search_finds_exact_accounts_and_beginnings_of_names(Pair { port, .. }: Repository) {
+    let store = async |account: &str, name: &str| -> PayoutId {
+        let draft = Draft {
+            recipient_account: RecipientAccount::new(account).unwrap(),
+            recipient_name: RecipientName::new(name).unwrap(),
+            ..build::draft()
+        };
+        drive::store(&*port, build::of_draft(draft)).await.id()
+    };
+    let ada = store("DE89370400440532013000", "Ada Lovelace").await;
+    let umlaut = store("de893704", "Ärzte ohne Grenzen").await;
+    let cyrillic = store("RU1", "Иванов Иван").await;
+    let percent = store("P%", "100% Fair").await;
+    let no_percent = store("P1", "1000 Fair").await;
+    let underscore = store("U_", "a_b").await;
+    let no_underscore = store("U1", "axb").await;
+    let backslash = store("B\\", "back\\slash").await;
+    let quote = store("Q'", "O'Brien -- \"x\"").await;
+    for (text, expected) in [
+        ("DE89370400440532013000", vec![ada]),
+        ("de89370400440532013000", vec![]),
+        ("DE8937040044053201300", vec![]),
+        ("de893704", vec![umlaut]),
+        ("ada", vec![ada]),
+        ("ADA LOVE", vec![ada]),
+        ("  Ada  ", vec![ada]),
+        ("Lovelace", vec![]),
+        ("Ada Lovelace II", vec![]),
+        ("ärzte", vec![umlaut]),
+        ("ÄRZTE OHNE", vec![umlaut]),
+        ("иВАНОВ", vec![cyrillic]),
+        ("100%", vec![percent]),
+        ("100", vec![percent, no_percent]),
+        ("%", vec![]),
+        ("P%", vec![percent]),
+        ("a_", vec![underscore]),
+        ("A", vec![ada, underscore, no_underscore]),
+        ("_", vec![]),
+        ("U_", vec![underscore]),
+        ("BACK\\", vec![backslash]),
+        ("back\\\\", vec![]),
+        ("\\", vec![]),
+        ("o'brien --", vec![quote]),
+        ("'", vec![]),
+    ] {
+        assert_eq!(
+            found_by(&*port, text).await,
+            HashSet::from_iter(expected),
+            "{text:?}"
+        );
+    }
+}

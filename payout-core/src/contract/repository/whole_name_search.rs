@@ -1,0 +1,46 @@
+//! What a search finds where names are sealed.
+
+use std::collections::HashSet;
+
+use super::filters::found_by;
+use crate::contract::{Pair, build, drive};
+use crate::payout::{Draft, PayoutId, RecipientAccount, RecipientName};
+use crate::ports::PayoutRepository;
+
+type Repository = Pair<dyn PayoutRepository>;
+
+/// A search finds an account by all of its characters, and a name by all of them, in any case of any script.
+pub async fn a_search_finds_exact_accounts_and_whole_names(Pair { port, .. }: Repository) {
+    let store = async |account: &str, name: &str| -> PayoutId {
+        let draft = Draft {
+            recipient_account: RecipientAccount::new(account).unwrap(),
+            recipient_name: RecipientName::new(name).unwrap(),
+            ..build::draft()
+        };
+        drive::store(&*port, build::of_draft(draft)).await.id()
+    };
+    let ada = store("DE89370400440532013000", "Ada Lovelace").await;
+    let another = store("DE1", "ADA LOVELACE").await;
+    let umlaut = store("de893704", "Ärzte ohne Grenzen").await;
+    let namesake = store("Ada Lovelace", "DE1").await;
+    for (text, expected) in [
+        ("DE89370400440532013000", vec![ada]),
+        ("de89370400440532013000", vec![]),
+        ("DE8937040044053201300", vec![]),
+        ("de893704", vec![umlaut]),
+        ("ada", vec![]),
+        ("ada lovelac", vec![]),
+        ("  ada LOVELACE ", vec![ada, another]),
+        ("Ada Lovelace", vec![ada, another, namesake]),
+        ("DE1", vec![another, namesake]),
+        ("äRZTE OHNE GRENZEN", vec![umlaut]),
+        ("%", vec![]),
+        ("***", vec![]),
+    ] {
+        assert_eq!(
+            found_by(&*port, text).await,
+            HashSet::from_iter(expected),
+            "{text:?}"
+        );
+    }
+}
