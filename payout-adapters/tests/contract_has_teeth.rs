@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use payout_core::contract::repository::{
     changes, claims, events, filters, idempotency, insert, late, lists, prefix_search, settlements,
+    census, changes, claims, events, filters, idempotency, insert, late, lists, settlements,
 };
 use payout_core::contract::{Pair, processor, queue, run};
 use payout_core::ports::{JobQueue, PayoutRepository, Processor};
@@ -91,6 +92,12 @@ caught! {
         Flaw::ExactCount, repository, filters::a_bounded_count_says_whether_it_is_exact;
     a_repository_whose_trail_is_newest_first:
         Flaw::NewestEventFirst, repository, events::the_trail_tells_a_whole_life_oldest_first;
+    a_repository_that_finds_nobody_overdue:
+        Flaw::NoneOverdue, repository, census::a_census_tells_for_how_long_the_longest_due_has_waited;
+    a_repository_that_finds_nobody_in_review:
+        Flaw::NoneInReview, repository, census::a_census_tells_every_status_and_currency_once;
+    a_repository_that_counts_one_currency:
+        Flaw::OneCurrency, repository, census::a_census_tells_every_status_and_currency_once;
 
     a_queue_that_delivers_again:
         QueueFlaw::Redelivers, job_queue, queue::delivery::an_acknowledged_hint_is_not_delivered_again;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use payout_core::service::Payouts;
+use payout_core::service::{IntakeSettings, Payouts};
 use payout_core::worker::Worker;
 use salvo::server::ServerHandle;
 use tokio::sync::oneshot;
@@ -15,8 +15,9 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Command, Config, ProcessorConfig};
 use crate::failure::AppError;
 use crate::health::Health;
-use crate::http::{self, Site};
+use crate::http::{self, Besides, Site};
 use crate::metrics::Metrics;
+use crate::sampler::Sampler;
 use crate::schema_ready;
 use crate::server::{Failing, listen, serve};
 use crate::wiring::{Ports, Store};
@@ -96,10 +97,12 @@ impl App {
             ports.queue_kind,
             metrics.clone(),
         ));
-        let payouts = Payouts::start(
+        let payouts = Payouts::start_with(
             ports.repository.clone(),
             ports.queue.clone(),
             ports.system.clone(),
+            IntakeSettings::default(),
+            metrics.clone(),
         );
         let site = Arc::new(Site {
             payouts,
@@ -113,26 +116,42 @@ impl App {
         let (fail, failed) = oneshot::channel();
         let fail = Failing::new(fail);
         if role.serves {
+            let besides = Besides {
+                docs: config.docs,
+                metrics: config.metrics_bind.is_none(),
+            };
             let listener = listen("PAYOUT_BIND", config.bind)?;
             local_addr = listener.local_addr().ok();
             servers.push(serve(
                 listener,
-                http::service(site.clone(), config.docs),
+                http::service(site.clone(), besides),
                 fail.clone(),
             )?);
         }
         if let Some(address) = config.metrics_bind {
             let listener = listen("PAYOUT_METRICS_BIND", address)?;
             metrics_addr = listener.local_addr().ok();
-            servers.push(serve(listener, http::worker_service(site), fail.clone())?);
+            servers.push(serve(listener, http::operators_service(site), fail.clone())?);
         }
         say_what_starts(&config, role, &ports, local_addr);
 
         let shutdown = CancellationToken::new();
         let watch = {
             let (health, repository, queue) = (health.clone(), ports.repository.clone(), ports.queue.clone());
+            let sampler = Sampler {
+                store: ports.store.clone(),
+                repository: ports.repository.clone(),
+                clock: ports.system.clone(),
+                health: health.clone(),
+                metrics: metrics.clone(),
+            };
             let shutdown = shutdown.clone();
-            tokio::spawn(async move { health.watch(repository, queue, shutdown).await })
+            tokio::spawn(async move {
+                tokio::join!(
+                    health.watch(repository, queue, shutdown.clone()),
+                    sampler.run(shutdown)
+                );
+            })
         };
         let store = ports.store.clone();
         let work = tokio::spawn(work(config, role, ports, health, metrics, shutdown.clone(), fail));

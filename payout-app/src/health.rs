@@ -132,7 +132,6 @@ impl Health {
         let looks = async {
             loop {
                 tokio::join!(self.look_at_database(&*repository), self.look_at_queue(&*queue));
-                self.metrics.upkeep();
                 sleep(EVERY).await;
             }
         };

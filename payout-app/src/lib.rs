@@ -3,7 +3,7 @@
 //! - [`config`] reads the settings, and alone reads the environment.
 //! - `wiring` chooses the adapters that the settings ask for.
 //! - [`app`] starts a process (server, worker, or both) and stops it.
-//! - `http` answers requests; `health` and `metrics` say how the process does.
+//! - `http` answers requests; `health` and `metrics` say how the process does, and `sampler` looks for them.
 //! - `doctor` looks at everything that a process needs.
 //! - [`commands`] are what the binary can be told to do.
 
@@ -17,6 +17,7 @@ mod healthcheck;
 mod http;
 mod logging;
 mod metrics;
+mod sampler;
 mod schema_ready;
 mod server;
 mod wiring;

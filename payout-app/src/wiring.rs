@@ -35,6 +35,14 @@ pub(crate) enum Store {
     Postgres(Arc<PostgresRepository>),
 }
 
+/// How many connections a pool has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PoolUse {
+    pub(crate) in_use: u32,
+    pub(crate) idle: u32,
+    pub(crate) max: u32,
+}
+
 impl Store {
     /// Brings the schema up to date.
     pub(crate) async fn migrate(&self) -> Result<(), RepositoryError> {
@@ -58,6 +66,20 @@ impl Store {
             Self::Sqlite(repository) => repository.schema_is_current().await,
             Self::Postgres(repository) => repository.schema_is_current().await,
         }
+    }
+
+    /// How the connections are used; absent where there are none.
+    pub(crate) fn pool_use(&self) -> Option<PoolUse> {
+        let (open, idle, max) = match self {
+            Self::Memory => return None,
+            Self::Sqlite(repository) => repository.connections(),
+            Self::Postgres(repository) => repository.connections(),
+        };
+        Some(PoolUse {
+            in_use: open.saturating_sub(idle),
+            idle,
+            max,
+        })
     }
 
     /// Closes the connections, once what runs on them has ended.

@@ -34,6 +34,7 @@ pub mod crash;
 pub mod idempotency;
 pub mod keys;
 pub mod money;
+mod outage;
 pub mod payout;
 pub mod policy;
 pub mod ports;

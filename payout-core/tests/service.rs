@@ -147,7 +147,7 @@ mod gated {
     use payout_core::Timestamp;
     use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
     use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
-    use payout_core::ports::{ClaimRequest, Count, Filter, ListQuery, PayoutRepository, Settled};
+    use payout_core::ports::{Census, ClaimRequest, Count, Filter, ListQuery, PayoutRepository, Settled};
     use std::time::Duration;
 
     #[async_trait]
@@ -192,6 +192,9 @@ mod gated {
         }
         async fn forget_answers(&self, age: Duration, limit: u32) -> Result<u64, RepositoryError> {
             self.inner.forget_answers(age, limit).await
+        }
+        async fn census(&self) -> Result<Census, RepositoryError> {
+            self.inner.census().await
         }
         async fn now(&self) -> Result<Timestamp, RepositoryError> {
             self.inner.now().await

@@ -1,7 +1,8 @@
-//! Which payouts a list shows, and in what order.
+//! Which payouts a list shows, in what order, and how many there are.
 
+use payout_core::Timestamp;
 use payout_core::payout::Payout;
-use payout_core::ports::{Count, Cursor, Filter, ListQuery, Order, Position};
+use payout_core::ports::{Census, Count, Cursor, Filter, ListQuery, Order, Position, Tally};
 
 use super::row::Row;
 use super::store::Store;
@@ -54,6 +55,30 @@ impl Store {
             count,
             exact: matching.next().is_none(),
         }
+    }
+
+    /// Everybody who is not deleted, one by one.
+    pub(super) fn census(&self, now: Timestamp) -> Census {
+        let mut census = Census::default();
+        for row in self.visible(..) {
+            let parts = row.payout.parts();
+            let (status, currency) = (parts.status, parts.money.currency());
+            census.in_review += u64::from(parts.needs_review);
+            let mut tallies = census.tallies.iter_mut();
+            match tallies.find(|tally| (tally.status, tally.currency) == (status, currency)) {
+                Some(tally) => tally.count += 1,
+                None => census.tallies.push(Tally {
+                    status,
+                    currency,
+                    count: 1,
+                }),
+            }
+        }
+        let longest_due = self.longest_due();
+        census.overdue = longest_due
+            .and_then(|due_at| (now - due_at).to_std().ok())
+            .unwrap_or_default();
+        census
     }
 }
 

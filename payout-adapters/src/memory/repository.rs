@@ -9,7 +9,8 @@ use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
-    ClaimRequest, Clock, Count, Filter, Insertion, ListQuery, PayoutRepository, RepositoryError, Settled,
+    Census, ClaimRequest, Clock, Count, Filter, Insertion, ListQuery, PayoutRepository, RepositoryError,
+    Settled,
 };
 
 use super::store::Store;
@@ -102,6 +103,10 @@ impl PayoutRepository for MemoryRepository {
             now.checked_sub_signed(age)
                 .map_or(0, |before| store.forget_answers(before, limit))
         }))
+    }
+
+    async fn census(&self) -> Result<Census, RepositoryError> {
+        Ok(self.transact(|store, now| store.census(now)))
     }
 
     async fn now(&self) -> Result<Timestamp, RepositoryError> {

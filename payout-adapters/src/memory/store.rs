@@ -105,6 +105,11 @@ impl Store {
             .filter_map(|cursor| self.rows.get(&cursor.id))
     }
 
+    /// Since when, or from when on, somebody is due.
+    pub(super) fn longest_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(due_at, _)| *due_at)
+    }
+
     pub(super) fn claim(
         &mut self,
         request: &ClaimRequest,

@@ -163,6 +163,11 @@ impl Link {
         result
     }
 
+    pub(super) fn connections(&self) -> (u32, u32, u32) {
+        let idle = u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX);
+        (self.pool.size(), idle, self.pool.options().get_max_connections())
+    }
+
     pub(super) async fn close(&self) {
         self.pool.close().await;
     }

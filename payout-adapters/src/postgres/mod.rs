@@ -3,7 +3,7 @@
 //! - `link` owns the pool: it finds dead connections, bounds every wait, and repeats a read whose connection broke.
 //! - `insert`, `apply`, `claim` and `settle` are the writes. Each is **one statement**, so there is no
 //!   transaction that a dropped future could leave open, and a batch costs one round trip and one commit.
-//! - `find` and `list` are the reads.
+//! - `find`, `list` and `census` are the reads.
 //! - `keys` has the API keys. `schema` migrates; `reseal` rotates what who is paid is sealed with.
 //!
 //! The clock is the server's `now()`, the start of the statement. Statements rely on READ COMMITTED: a row that another
@@ -13,6 +13,7 @@
 //! who holds keys waits for. So no two of these statements can deadlock.
 
 mod apply;
+mod census;
 mod claim;
 mod find;
 mod insert;
@@ -30,7 +31,7 @@ use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
-    ClaimRequest, Count, Filter, Insertion, ListQuery, PayoutRepository, RepositoryError, Settled,
+    Census, ClaimRequest, Count, Filter, Insertion, ListQuery, PayoutRepository, RepositoryError, Settled,
 };
 use sqlx::postgres::types::PgInterval;
 
@@ -103,6 +104,11 @@ impl PostgresRepository {
     /// [`RepositoryError::Unavailable`].
     pub async fn schema_is_current(&self) -> Result<bool, RepositoryError> {
         schema::is_current(&self.link).await
+    }
+
+    /// How many connections are open, how many of these are idle, and how many there may be.
+    pub fn connections(&self) -> (u32, u32, u32) {
+        self.link.connections()
     }
 
     /// Whether the keys are those that the database is sealed with; makes the current one known to it.
@@ -200,6 +206,10 @@ impl PayoutRepository for PostgresRepository {
 
     async fn forget_answers(&self, age: Duration, limit: u32) -> Result<u64, RepositoryError> {
         apply::forget_answers(&self.link, age, limit).await
+    }
+
+    async fn census(&self) -> Result<Census, RepositoryError> {
+        census::census(&self.link).await
     }
 
     async fn now(&self) -> Result<Timestamp, RepositoryError> {

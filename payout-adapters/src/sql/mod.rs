@@ -7,10 +7,12 @@
 //! - `reseal` seals anew what an older key sealed.
 //! - `stored` has the two column types that the dialects store differently: times and amounts.
 //! - `window` turns a list query into bounds, a direction and one of four shapes, each with statements of its own.
+//! - `census` makes tallies of counted rows.
 //! - `schema` says what is done with embedded migrations; `error` sorts every driver error into the repository's few.
 //!
 //! Statements are not shared: they are constants beside the methods that run them.
 
+pub(crate) mod census;
 pub(crate) mod error;
 pub(crate) mod keys;
 pub(crate) mod recipient;

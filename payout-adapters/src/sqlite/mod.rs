@@ -3,7 +3,7 @@
 //! - `store` owns the connections: one that writes, since SQLite has one writer at a time, and a few that read.
 //! - `insert`, `apply`, `claim` and `settle` are the writes: each is one transaction, begun as a writer's
 //!   (`BEGIN IMMEDIATE`) and run to its end in a task of its own, so that a caller who goes away leaves none open.
-//! - `find` and `list` are the reads; `keys` has the API keys. `schema` migrates; `reseal` rotates what who is paid is
+//! - `find`, `list` and `census` are the reads; `keys` has the API keys. `schema` migrates; `reseal` rotates what who is paid is
 //!   sealed with.
 //!
 //! Statements differ from PostgreSQL's where SQLite has no array parameters (a batch comes as JSON, through
@@ -11,6 +11,7 @@
 //! transaction), and no clock that its users share: time is the host's, read once the transaction has begun.
 
 mod apply;
+mod census;
 mod claim;
 mod find;
 mod insert;
@@ -31,7 +32,8 @@ use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
-    ClaimRequest, Clock, Count, Filter, Insertion, ListQuery, PayoutRepository, RepositoryError, Settled,
+    Census, ClaimRequest, Clock, Count, Filter, Insertion, ListQuery, PayoutRepository, RepositoryError,
+    Settled,
 };
 
 use crate::seal::{KeyCheck, Keyring, Stretch};
@@ -76,6 +78,11 @@ impl SqliteRepository {
     /// [`RepositoryError::Unavailable`].
     pub async fn schema_is_current(&self) -> Result<bool, RepositoryError> {
         schema::is_current(&self.store).await
+    }
+
+    /// How many connections are open, how many of these are idle, and how many there may be.
+    pub fn connections(&self) -> (u32, u32, u32) {
+        self.store.connections()
     }
 
     /// Whether the keys are those that the database is sealed with; makes the current one known to it.
@@ -182,6 +189,10 @@ impl PayoutRepository for SqliteRepository {
 
     async fn forget_answers(&self, age: Duration, limit: u32) -> Result<u64, RepositoryError> {
         apply::forget_answers(&self.store, age, limit).await
+    }
+
+    async fn census(&self) -> Result<Census, RepositoryError> {
+        census::census(&self.store).await
     }
 
     async fn now(&self) -> Result<Timestamp, RepositoryError> {

@@ -2,7 +2,7 @@
 
 use sqlx::{Connection, SqliteConnection};
 
-use super::{claim, list, schema};
+use super::{census, claim, list, schema};
 
 /// The plan of a statement, one step a line.
 async fn plan(connection: &mut SqliteConnection, statement: &'static str) -> String {
@@ -50,6 +50,11 @@ async fn every_statement_walks_the_index_made_for_it() {
         (
             list::COUNT_SEALED_SEARCH,
             "payouts_by_account (recipient_account=?",
+        ),
+        (census::OPEN, "USING INDEX payouts_by_status (status=?)"),
+        (
+            census::SAMPLED,
+            "SEARCH payouts USING INTEGER PRIMARY KEY (rowid=?)",
         ),
         (list::COUNT_STATUS, "payouts_by_status (status=?"),
         (list::COUNT_SEARCH, "payouts_by_account (recipient_account=?"),

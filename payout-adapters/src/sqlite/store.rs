@@ -109,6 +109,16 @@ impl Store {
         &self.writer
     }
 
+    pub(super) fn connections(&self) -> (u32, u32, u32) {
+        let pools = [&self.writer, &self.readers];
+        let idle: usize = pools.map(SqlitePool::num_idle).iter().sum();
+        (
+            pools.map(SqlitePool::size).iter().sum(),
+            u32::try_from(idle).unwrap_or(u32::MAX),
+            1 + READERS,
+        )
+    }
+
     pub(super) async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;

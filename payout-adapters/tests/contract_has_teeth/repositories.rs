@@ -9,8 +9,8 @@ use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement, Status};
 use payout_core::ports::{
-    ClaimRequest, Count, Filter, Insertion, ListQuery, PayoutRepository, Position, RepositoryError, Search,
-    Settled, System,
+    Census, ClaimRequest, Count, Filter, Insertion, ListQuery, PayoutRepository, Position, RepositoryError,
+    Search, Settled, System,
 };
 
 type Answer<T> = Result<T, RepositoryError>;
@@ -34,6 +34,9 @@ pub(crate) enum Flaw {
     NoSearch,
     ExactCount,
     NewestEventFirst,
+    NoneOverdue,
+    NoneInReview,
+    OneCurrency,
 }
 
 pub(crate) struct FlawedRepository {
@@ -178,6 +181,20 @@ impl PayoutRepository for FlawedRepository {
 
     async fn forget_answers(&self, age: Duration, limit: u32) -> Answer<u64> {
         self.sound.forget_answers(age, limit).await
+    }
+
+    async fn census(&self) -> Answer<Census> {
+        let mut census = self.sound.census().await?;
+        if self.has(Flaw::NoneOverdue) {
+            census.overdue = Duration::ZERO;
+        }
+        if self.has(Flaw::NoneInReview) {
+            census.in_review = 0;
+        }
+        if self.has(Flaw::OneCurrency) {
+            census.tallies.truncate(1);
+        }
+        Ok(census)
     }
 
     async fn now(&self) -> Answer<Timestamp> {

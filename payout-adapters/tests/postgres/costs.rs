@@ -249,6 +249,36 @@ async fn reads_cost_the_rows_that_they_show() {
     }
 }
 
+/// Tuples that no index led to: those of the sampled pages.
+const SAMPLED: &str = "SELECT sum(seq_tup_read)::bigint FROM pg_stat_user_tables WHERE relname = 'payouts'";
+
+#[tokio::test]
+async fn a_census_reads_what_is_open_and_a_sample_of_the_rest() {
+    let table = Table::with_many_rows().await;
+    table.rows_read().await;
+    let (before,): (i64,) = sqlx::query_as(SAMPLED).fetch_one(&table.pool).await.unwrap();
+    let taken = async |repository: &PostgresRepository, _| {
+        let census = repository.census().await.unwrap();
+        let count = |status| -> u64 {
+            let of_status = census.tallies.iter().filter(|tally| tally.status == status);
+            of_status.map(|tally| tally.count).sum()
+        };
+        assert_eq!(count(Status::Pending), 4000, "what is open is counted");
+        let completed = count(Status::Completed);
+        assert!(
+            (44_000..56_000).contains(&completed),
+            "49,900 were estimated as {completed}"
+        );
+    };
+    table.costs("a census", 4000 + 5, taken).await;
+    let (after,): (i64,) = sqlx::query_as(SAMPLED).fetch_one(&table.pool).await.unwrap();
+    let sampled = (after - before) / CALLS;
+    assert!(
+        (5_000..25_000).contains(&sampled),
+        "{sampled} rows in the sample of 54,000"
+    );
+}
+
 #[tokio::test]
 async fn writes_cost_the_rows_that_they_write() {
     let table = Table::with_many_rows().await;

@@ -10,7 +10,7 @@ use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
-    Answer, ClaimRequest, Count, Delivery, Filter, Hint, Insertion, Instruction, JobQueue, ListQuery,
+    Answer, Census, ClaimRequest, Count, Delivery, Filter, Hint, Insertion, Instruction, JobQueue, ListQuery,
     PayoutRepository, Processor, ProcessorError, ProcessorKey, QueueError, Receipt, RepositoryError, Settled,
 };
 
@@ -142,6 +142,10 @@ impl PayoutRepository for FaultyRepository {
 
     async fn forget_answers(&self, age: Duration, limit: u32) -> Result<u64, RepositoryError> {
         self.call(self.store.forget_answers(age, limit)).await
+    }
+
+    async fn census(&self) -> Result<Census, RepositoryError> {
+        self.call(self.store.census()).await
     }
 
     async fn now(&self) -> Result<Timestamp, RepositoryError> {

@@ -104,7 +104,7 @@ struct Settings {
     /// The address to listen on
     #[arg(long, env = "PAYOUT_BIND", global = true, hide_env_values = true, value_name = "ADDRESS", default_value = defaults::BIND)]
     bind: String,
-    /// A further address for health and metrics; a worker alone serves them only here
+    /// An address of its own for metrics, and for health; a worker alone serves nothing else
     #[arg(
         long,
         env = "PAYOUT_METRICS_BIND",

@@ -41,7 +41,7 @@ pub struct Config {
     pub redis: Option<Redis>,
     /// Where to listen.
     pub bind: SocketAddr,
-    /// Where to serve health and metrics besides; the only place where a worker alone does.
+    /// Where to serve metrics, instead of with the API, and health; the only place where a worker alone does.
     pub metrics_bind: Option<SocketAddr>,
     /// Whether the documentation is served: the pages and the document that they show.
     pub docs: bool,

@@ -9,7 +9,7 @@ use super::problem::Problem;
 
 /// Get the metrics
 ///
-/// In the text format of Prometheus.
+/// In the text format of Prometheus. Not here when `PAYOUT_METRICS_BIND` is set: then they are served at that address.
 #[utoipa::path(
     get,
     path = "/metrics",

@@ -52,29 +52,46 @@ pub(crate) struct Site {
     pub(crate) system: Arc<System>,
 }
 
-/// The whole service, with or without what documents it.
-pub(crate) fn service(site: Arc<Site>, docs: bool) -> Service {
-    Service::new(router(docs)).hoop(edge::Edge::new(site))
+/// What is served besides the API.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Besides {
+    /// What documents it.
+    pub(crate) docs: bool,
+    /// The metrics, unless they have an address of their own.
+    pub(crate) metrics: bool,
 }
 
-fn router(docs: bool) -> Router {
-    let (router, _) = routes(docs).finish();
-    if docs { docs::add(router) } else { router }
+impl Besides {
+    /// All of it.
+    pub(crate) const ALL: Self = Self {
+        docs: true,
+        metrics: true,
+    };
 }
 
-/// The service of a process that only works: whether it is alive and ready, and its metrics.
-pub(crate) fn worker_service(site: Arc<Site>) -> Service {
-    let (router, _) = service_routes(routes::Routes::new()).finish();
+/// The whole service.
+pub(crate) fn service(site: Arc<Site>, besides: Besides) -> Service {
+    Service::new(router(besides)).hoop(edge::Edge::new(site))
+}
+
+fn router(besides: Besides) -> Router {
+    let (router, _) = routes(besides).finish();
+    if besides.docs { docs::add(router) } else { router }
+}
+
+/// What operators ask: whether the process is alive and ready, and its metrics.
+pub(crate) fn operators_service(site: Arc<Site>) -> Service {
+    let (router, _) = operators_routes().finish();
     Service::new(router).hoop(edge::Edge::new(site))
 }
 
 /// The OpenAPI document.
 pub(crate) fn document() -> OpenApi {
-    routes(true).finish().1
+    routes(Besides::ALL).finish().1
 }
 
 /// The most asked for come first: routes are tried in their order.
-fn routes(docs: bool) -> routes::Routes {
+fn routes(besides: Besides) -> routes::Routes {
     let routes = routes::Routes::new()
         .add(create::create_payout, &[400, 409, 413, 415, 422, 500, 503])
         .add(list::list_payouts, &[400, 404, 500, 503])
@@ -88,17 +105,29 @@ fn routes(docs: bool) -> routes::Routes {
             &[400, 404, 409, 412, 413, 415, 422, 500, 503],
         )
         .add(cancel::cancel_payout, &[400, 404, 409, 412, 413, 415, 500, 503]);
-    let routes = if docs {
+    let routes = if besides.docs {
         routes.add(schema::get_schema, &[400, 404, 500])
     } else {
         routes
     };
-    service_routes(routes)
+    let routes = add_health(routes);
+    if besides.metrics {
+        add_metrics(routes)
+    } else {
+        routes
+    }
 }
 
-fn service_routes(routes: routes::Routes) -> routes::Routes {
+fn operators_routes() -> routes::Routes {
+    add_metrics(add_health(routes::Routes::new()))
+}
+
+fn add_health(routes: routes::Routes) -> routes::Routes {
     routes
         .add(health::get_live, &[500])
         .add(health::get_ready, &[500])
-        .add(metrics::get_metrics, &[500])
+}
+
+fn add_metrics(routes: routes::Routes) -> routes::Routes {
+    routes.add(metrics::get_metrics, &[404, 500])
 }

@@ -129,6 +129,11 @@ macro_rules! __repository_cases {
                 a_trail_is_one_payouts_own,
                 time_does_not_run_backwards,
             ];
+            census: [
+                a_census_of_nothing_is_empty,
+                a_census_tells_every_status_and_currency_once,
+                a_census_tells_for_how_long_the_longest_due_has_waited,
+            ];
             races: [
                 of_a_person_and_a_worker_racing_one_wins,
                 of_two_outcomes_racing_one_is_written,

@@ -10,6 +10,7 @@
 //! adapter must pass.
 
 mod ambient;
+mod census;
 mod keys;
 mod observer;
 mod processor;
@@ -17,10 +18,11 @@ mod queue;
 mod repository;
 
 pub use ambient::{Ambient, Clock, Randomness, System};
+pub use census::{Census, Tally};
 pub use keys::{
     ApiKeyError, ApiKeyRepository, LISTED_KEYS_MAX, LIVE_KEYS_MAX, NoSecret, Pulse, SecretSource,
 };
-pub use observer::{NoObserver, Observer, Signal};
+pub use observer::{Batch, NoObserver, Observer, Signal};
 pub use processor::{Answer, Instruction, Processor, ProcessorError, ProcessorKey};
 pub use queue::{Delivery, Hint, JobQueue, QueueError, Receipt};
 pub use repository::{

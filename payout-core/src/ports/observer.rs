@@ -1,10 +1,21 @@
-//! Somebody who hears what the worker does, to count it.
+//! Somebody who hears what the use cases and the worker do, to count it.
 
 use std::time::Duration;
 
 use crate::payout::Verdict;
 
-/// Something that happened in the worker.
+/// What is written or read together, in one round trip to the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Batch {
+    /// New payouts.
+    Create,
+    /// Reads of single payouts.
+    Read,
+    /// Outcomes.
+    Settle,
+}
+
+/// Something that happened in the use cases or in the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal<'a> {
     /// Payouts were claimed.
@@ -34,6 +45,18 @@ pub enum Signal<'a> {
     },
     /// A claim was let go without a call: its lease was too far gone.
     Abandoned,
+    /// The sweep has looked for what is due.
+    Swept {
+        /// How long it took.
+        took: Duration,
+    },
+    /// Several requests went to the store as one.
+    Gathered {
+        /// What they ask for.
+        batch: Batch,
+        /// How many they are.
+        size: usize,
+    },
 }
 
 /// Hears signals. Must return at once.

@@ -8,6 +8,7 @@ use crate::Timestamp;
 use crate::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use crate::money::Currency;
 use crate::payout::{Actor, Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement, Status};
+use crate::ports::Census;
 
 /// The repository could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -271,6 +272,12 @@ pub trait PayoutRepository: Send + Sync {
     /// # Errors
     /// [`RepositoryError::Unavailable`].
     async fn forget_answers(&self, age: Duration, limit: u32) -> Result<u64, RepositoryError>;
+
+    /// How many payouts there are, for an operator's eye: cheap, however many there are, and then estimated in part.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    async fn census(&self) -> Result<Census, RepositoryError>;
 
     /// The repository's clock; also the readiness probe.
     ///

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::crash::{self, Point};
+use crate::outage::Outage;
 use crate::ports::{Hint, JobQueue, QueueError};
 
 /// Hints that may wait to be sent; more are dropped, and the sweep finds their payouts.
@@ -31,7 +32,7 @@ impl Hints {
 
 async fn forward(queue: Arc<dyn JobQueue>, mut receiver: mpsc::Receiver<Hint>) {
     let mut hints = Vec::with_capacity(BATCH);
-    let mut away = false;
+    let mut outage = Outage::default();
     while receiver.recv_many(&mut hints, BATCH).await > 0 {
         crash::pass(Point::BeforeEnqueue);
         let sent = tokio::time::timeout(TIMEOUT, queue.enqueue(&hints))
@@ -39,17 +40,11 @@ async fn forward(queue: Arc<dyn JobQueue>, mut receiver: mpsc::Receiver<Hint>) {
             .unwrap_or_else(|elapsed| Err(QueueError::Unavailable(Box::new(elapsed))));
         crash::pass(Point::AfterEnqueue);
         match sent {
-            Ok(()) if away => {
-                away = false;
-                tracing::info!("the queue is back");
-            }
-            Err(error) if !away => {
-                away = true;
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the queue is away; payouts go on by the sweep"
-                );
-            }
+            Ok(()) if outage.ends() => tracing::info!("the queue is back"),
+            Err(error) if outage.begins() => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the queue is away; payouts go on by the sweep"
+            ),
             Ok(()) | Err(_) => (),
         }
         hints.clear();

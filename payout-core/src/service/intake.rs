@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::crash::{self, Point};
 use crate::payout::NewPayout;
-use crate::ports::{Hint, Insertion, PayoutRepository, RepositoryError};
+use crate::ports::{Batch, Hint, Insertion, Observer, PayoutRepository, RepositoryError, Signal};
 use crate::service::gather::{Gather, for_each};
 use crate::service::hints::Hints;
 
@@ -32,13 +32,22 @@ impl Default for IntakeSettings {
 /// Inserts a payout together with whoever else is inserting, and tells the queue.
 pub(super) type Intake = Gather<NewPayout, Insertion>;
 
-pub(super) fn start(repository: Arc<dyn PayoutRepository>, hints: Hints, settings: IntakeSettings) -> Intake {
+pub(super) fn start(
+    repository: Arc<dyn PayoutRepository>,
+    hints: Hints,
+    settings: IntakeSettings,
+    observer: Arc<dyn Observer>,
+) -> Intake {
     let IntakeSettings {
         writers,
         batch,
         capacity,
     } = settings;
-    let work = move |batch| {
+    let work = move |batch: Vec<NewPayout>| {
+        observer.observe(&Signal::Gathered {
+            batch: Batch::Create,
+            size: batch.len(),
+        });
         let (repository, hints) = (repository.clone(), hints.clone());
         Box::pin(async move {
             crash::pass(Point::BeforeInsert);

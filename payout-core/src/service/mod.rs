@@ -24,7 +24,7 @@ mod reads;
 use std::sync::Arc;
 
 use crate::payout::{Event, Payout, PayoutId, StepError};
-use crate::ports::{Ambient, JobQueue, PayoutRepository, RepositoryError};
+use crate::ports::{Ambient, JobQueue, NoObserver, Observer, PayoutRepository, RepositoryError};
 
 pub use change::{EditError, EditRequest, Step};
 pub use intake::IntakeSettings;
@@ -101,20 +101,27 @@ impl Payouts {
         queue: Arc<dyn JobQueue>,
         ambient: Arc<dyn Ambient>,
     ) -> Self {
-        Self::start_with(repository, queue, ambient, IntakeSettings::default())
+        Self::start_with(
+            repository,
+            queue,
+            ambient,
+            IntakeSettings::default(),
+            Arc::new(NoObserver),
+        )
     }
 
-    /// Starts the use cases. See [`start`](Self::start).
+    /// Starts the use cases, heard by an observer. See [`start`](Self::start).
     pub fn start_with(
         repository: Arc<dyn PayoutRepository>,
         queue: Arc<dyn JobQueue>,
         ambient: Arc<dyn Ambient>,
         intake: IntakeSettings,
+        observer: Arc<dyn Observer>,
     ) -> Self {
         let hints = hints::Hints::start(queue);
         Self {
-            intake: intake::start(repository.clone(), hints.clone(), intake),
-            reads: reads::start(repository.clone()),
+            intake: intake::start(repository.clone(), hints.clone(), intake, observer.clone()),
+            reads: reads::start(repository.clone(), observer),
             repository,
             ambient,
             hints,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::payout::{Payout, PayoutId};
-use crate::ports::{PayoutRepository, RepositoryError};
+use crate::ports::{Batch, Observer, PayoutRepository, RepositoryError, Signal};
 use crate::service::gather::{Gather, for_each};
 
 /// Fewer readers, larger batches: with four, 64 clients were answered in batches of four.
@@ -15,8 +15,12 @@ const CAPACITY: usize = 8_192;
 /// Finds a payout together with whoever else is looking for one.
 pub(super) type Reads = Gather<PayoutId, Option<Payout>>;
 
-pub(super) fn start(repository: Arc<dyn PayoutRepository>) -> Reads {
+pub(super) fn start(repository: Arc<dyn PayoutRepository>, observer: Arc<dyn Observer>) -> Reads {
     let work = move |ids: Vec<PayoutId>| {
+        observer.observe(&Signal::Gathered {
+            batch: Batch::Read,
+            size: ids.len(),
+        });
         let repository = repository.clone();
         Box::pin(async move {
             if let [id] = ids[..] {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::crash::{self, Point};
+use crate::outage::Outage;
 use crate::payout::PayoutId;
 use crate::ports::{Delivery, Receipt};
 use crate::worker::Shared;
@@ -16,7 +17,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 impl Shared {
     /// Receives hints while there are free slots, claims what they point at, and then acknowledges them.
     pub(super) async fn follow_hints(self: Arc<Self>) {
-        let mut away = false;
+        let mut outage = Outage::default();
         loop {
             // Hints are left to other workers while this one has no slot for them.
             let Some(permits) = self.free_slots(1, 0).await else {
@@ -31,7 +32,7 @@ impl Shared {
             };
             match received {
                 Ok(deliveries) => {
-                    if std::mem::take(&mut away) {
+                    if outage.ends() {
                         tracing::info!("hints come again");
                     }
                     if !deliveries.is_empty()
@@ -42,7 +43,7 @@ impl Shared {
                     }
                 }
                 Err(error) => {
-                    if !std::mem::replace(&mut away, true) {
+                    if outage.begins() {
                         tracing::warn!(
                             error = &error as &dyn std::error::Error,
                             "no hints; the sweep finds what is due"

@@ -8,8 +8,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::crash::{self, Point};
+use crate::outage::Outage;
 use crate::payout::{Settlement, Status, Verdict};
-use crate::ports::{Observer, PayoutRepository, RepositoryError, Settled, Signal};
+use crate::ports::{Batch, Observer, PayoutRepository, RepositoryError, Settled, Signal};
 
 /// So many batches are written at the same time.
 const WRITERS: usize = 2;
@@ -80,6 +81,10 @@ impl Writer {
 
     /// Settles a batch; one by one when the store refuses it, so that one impossible row holds up no other.
     async fn write(&self, batch: Vec<Settlement>) {
+        self.observer.observe(&Signal::Gathered {
+            batch: Batch::Settle,
+            size: batch.len(),
+        });
         match self.persist(&batch).await {
             Ok(answers) => self.report(&batch, &answers),
             Err(_) if batch.len() > 1 => {
@@ -97,14 +102,14 @@ impl Writer {
 
     /// Repeats until the store answers: a repeated settlement is recognised and harmless, a lost one costs a lookup.
     async fn persist(&self, batch: &[Settlement]) -> Result<Vec<Settled>, RepositoryError> {
-        let mut away = false;
+        let mut outage = Outage::default();
         loop {
             crash::pass(Point::BeforeSettle);
             let settled = self.repository.settle(batch).await;
             crash::pass(Point::AfterSettle);
             let error = match settled {
                 Ok(answers) => {
-                    if away {
+                    if outage.ends() {
                         tracing::info!("the store is back; outcomes are written");
                     }
                     return Ok(answers);
@@ -116,7 +121,7 @@ impl Writer {
                     | RepositoryError::KeyTaken),
                 ) => error,
             };
-            if !std::mem::replace(&mut away, true) {
+            if outage.begins() {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "outcomes cannot be written; trying again until they are"

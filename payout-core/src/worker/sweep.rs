@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::outage::Outage;
+use crate::ports::Signal;
 use crate::worker::Shared;
 
 impl Shared {
@@ -12,16 +14,20 @@ impl Shared {
         // New payouts, which come by hints, must not wait behind a storm of retries: a few slots are mostly theirs. No
         // more than a few, since without hints they lie idle.
         let reserve = (self.settings.concurrency / 16).min(16);
-        let mut away = false;
+        let mut outage = Outage::default();
         let mut pause = Duration::ZERO;
         while !self.shut_down_within(pause).await {
             let Some(permits) = self.free_slots(self.settings.batch, reserve).await else {
                 return;
             };
             let asked = permits.num_permits();
-            pause = match self.claim(None, permits).await {
+            let begun = self.ambient.monotonic();
+            let claimed = self.claim(None, permits).await;
+            let took = self.ambient.monotonic().saturating_sub(begun);
+            self.observer.observe(&Signal::Swept { took });
+            pause = match claimed {
                 Ok(won) => {
-                    if std::mem::take(&mut away) {
+                    if outage.ends() {
                         tracing::info!("the store is back; claims go on");
                     }
                     if won == asked {
@@ -31,7 +37,7 @@ impl Shared {
                     }
                 }
                 Err(error) => {
-                    if !std::mem::replace(&mut away, true) {
+                    if outage.begins() {
                         tracing::warn!(
                             error = &error as &dyn std::error::Error,
                             "cannot claim payouts; waiting for the store"

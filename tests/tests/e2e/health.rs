@@ -8,11 +8,13 @@ use payout_tests::store::Backend;
 use payout_tests::wait::{SOON, eventually};
 use serde_json::json;
 
-use crate::support::{on_each_backend, paying, serving};
+use crate::support::{launch, on_each_backend, paying, serving};
 
 on_each_backend!(
     a_service_says_that_it_is_alive_and_ready,
     metrics_count_requests_and_payouts,
+    metrics_tell_how_many_payouts_there_are_and_where_they_stand,
+    metrics_with_an_address_of_their_own_are_served_only_there,
     a_worker_tells_its_health_where_it_is_told_to,
 );
 
@@ -65,6 +67,42 @@ async fn metrics_count_requests_and_payouts(backend: Backend) {
         !text.contains(id) && !text.contains("/nothing"),
         "labels that clients can multiply: {text}"
     );
+}
+
+async fn metrics_tell_how_many_payouts_there_are_and_where_they_stand(backend: Backend) {
+    let app = serving(backend).await;
+    let mut scheduled = payout();
+    scheduled["currency"] = json!("KWD");
+    app.create(scheduled).await;
+    let line = r#"payout_payouts{status="pending",currency="KWD"} 1"#;
+    eventually("it was counted", SOON, async || {
+        let text = app.get("/metrics").await.expect(200).text();
+        (text.contains(line) && !text.contains("payout_oldest_due_age_seconds 0\n")).then_some(())
+    })
+    .await;
+    let text = app.get("/metrics").await.expect(200).text();
+    for name in [
+        "payout_in_review 0",
+        "payout_database_pool_connections{state=\"in_use\"}",
+        "payout_database_pool_connections_max",
+        "payout_batch_size_count{batch=\"create\"} 1",
+    ] {
+        assert!(text.contains(name), "no {name} in {text}");
+    }
+}
+
+async fn metrics_with_an_address_of_their_own_are_served_only_there(backend: Backend) {
+    let port = free_port();
+    let launch = launch(backend).await;
+    let app = launch
+        .set("PAYOUT_METRICS_BIND", format!("127.0.0.1:{port}"))
+        .serve()
+        .await;
+    app.get("/metrics").await.problem(404);
+    let _ = app.get("/health/live").await.expect(200);
+    let operators = Api::on_port(port);
+    let _ = operators.get("/metrics").await.expect(200);
+    let _ = operators.get("/health/live").await.expect(200);
 }
 
 async fn a_worker_tells_its_health_where_it_is_told_to(backend: Backend) {

@@ -3,6 +3,7 @@
 use salvo::http::Method;
 
 use super::{Bench, Reply, new_payout};
+use crate::http::Besides;
 
 #[track_caller]
 fn is_protected(what: &str, reply: &Reply) {
@@ -94,7 +95,13 @@ async fn a_preflight_of_another_site_is_granted_nothing() {
 #[tokio::test]
 async fn the_documentation_can_be_switched_off() {
     let mut bench = Bench::new();
-    bench.service = crate::http::service(bench.site.clone(), false);
+    bench.service = crate::http::service(
+        bench.site.clone(),
+        Besides {
+            docs: false,
+            ..Besides::ALL
+        },
+    );
     for path in [
         "/api/docs",
         "/api/docs/",

@@ -8,7 +8,7 @@ use salvo::routing::FilterInfo;
 use serde_json::Value;
 
 use super::{Bench, DOCUMENT, Reply};
-use crate::http::{routes, tests};
+use crate::http::{Besides, routes, tests};
 
 /// Fails when the answer's status is not documented for its operation. A page and an unknown path have none, and the
 /// router's own 404 and 405 belong to no operation.
@@ -104,7 +104,7 @@ fn routed(router: &Router, prefix: &str, found: &mut BTreeSet<(String, String)>)
 
 #[test]
 fn what_is_routed_is_what_is_documented() {
-    let (router, _) = crate::http::routes(true).finish();
+    let (router, _) = crate::http::routes(Besides::ALL).finish();
     let mut found = BTreeSet::new();
     routed(&router, "", &mut found);
 
@@ -128,14 +128,29 @@ fn what_is_routed_is_what_is_documented() {
 
 #[test]
 fn a_worker_serves_only_what_operators_look_at() {
-    let (router, _) = crate::http::service_routes(routes::Routes::new()).finish();
+    let paths = paths(crate::http::operators_routes());
+    assert_eq!(paths, ["/health/live", "/health/ready", "/metrics"]);
+}
+
+#[test]
+fn metrics_that_have_an_address_of_their_own_are_served_nowhere_else() {
+    let all = paths(crate::http::routes(Besides::ALL));
+    let mut without = paths(crate::http::routes(Besides {
+        metrics: false,
+        ..Besides::ALL
+    }));
+    assert!(!without.contains(&"/metrics".to_owned()));
+    without.push("/metrics".to_owned());
+    without.sort();
+    assert_eq!(without, all);
+}
+
+fn paths(routes: routes::Routes) -> Vec<String> {
+    let (router, _) = routes.finish();
     let mut found = BTreeSet::new();
     routed(&router, "", &mut found);
     let paths: BTreeSet<_> = found.into_iter().map(|(path, _)| path).collect();
-    assert_eq!(
-        paths.into_iter().collect::<Vec<_>>(),
-        ["/health/live", "/health/ready", "/metrics"]
-    );
+    paths.into_iter().collect()
 }
 
 #[test]

@@ -67,7 +67,7 @@ impl Bench {
             metrics,
             system,
         });
-        let router = super::router(true).push(Router::with_path("panic").get(panicking));
+        let router = super::router(super::Besides::ALL).push(Router::with_path("panic").get(panicking));
         let service = Service::new(router).hoop(edge::Edge::new(site.clone()));
         Self {
             service,

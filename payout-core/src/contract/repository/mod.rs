@@ -3,6 +3,7 @@
 //! Each file is about one of its promises. Cases begin with an empty store and go through the port alone, so what they
 //! expect is written in the port's documentation.
 
+pub mod census;
 pub mod changes;
 pub mod claims;
 pub mod events;

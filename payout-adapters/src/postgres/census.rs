@@ -1,0 +1,66 @@
+//! How many payouts there are, at a cost that does not grow with them.
+//!
+//! What is open stands in two partial indexes and is counted, up to a bound. The rest is estimated from a sample of whole
+//! pages, always the same ones, so that the estimate moves only when they do. A table of no more pages than that is read
+//! whole, and then every number is exact.
+
+use std::time::Duration;
+
+use payout_core::ports::{Census, RepositoryError};
+
+use super::link::{Link, only};
+use crate::sql::census::{TallyRow, in_review, tallies, total};
+
+/// Pages in the sample: about twenty payouts each.
+const PAGES: f64 = 500.0;
+
+const OVERDUE_AND_SIZE: &str = "
+    SELECT
+        COALESCE(
+            (SELECT EXTRACT(EPOCH FROM now() - due_at) FROM payouts WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1),
+            0)::float8,
+        (pg_relation_size('payouts') / current_setting('block_size')::bigint)::float8";
+
+/// Whoever is due is pending, or processing and not under review; whoever is under review is not due.
+const OPEN: &str = "
+    SELECT status, currency, count(*), count(*) FILTER (WHERE needs_review)
+    FROM (
+        (SELECT status, currency, needs_review FROM payouts WHERE needs_review LIMIT $1)
+        UNION ALL
+        (SELECT status, currency, needs_review FROM payouts WHERE due_at IS NOT NULL ORDER BY due_at LIMIT $1)
+    ) AS open
+    GROUP BY status, currency";
+
+const SAMPLED: &str = "
+    SELECT status, currency, count(*), count(*) FILTER (WHERE needs_review)
+    FROM payouts TABLESAMPLE SYSTEM ($1) REPEATABLE (0)
+    WHERE deleted_at IS NULL
+    GROUP BY status, currency";
+
+pub(super) async fn census(link: &Link) -> Result<Census, RepositoryError> {
+    let facts = link
+        .read(|| sqlx::query_as::<_, (f64, f64)>(OVERDUE_AND_SIZE))
+        .await?;
+    let (overdue, pages) = only(facts)?;
+    let bound = i64::from(Census::COUNTED);
+    let open = link
+        .read(|| sqlx::query_as::<_, TallyRow>(OPEN).bind(bound))
+        .await?;
+    let share = (PAGES / pages.max(1.0)).min(1.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the server takes a percentage of this type"
+    )]
+    let percent = (share * 100.0) as f32;
+    let sampled = link
+        .read(|| sqlx::query_as::<_, TallyRow>(SAMPLED).bind(percent))
+        .await?;
+    let in_review = in_review(&open);
+    // Each of the two parts has its own bound.
+    let to_the_end = total(&open) - in_review.cast_signed() < bound && in_review < bound.unsigned_abs();
+    Ok(Census {
+        tallies: Census::merge(tallies(&sampled, 1.0 / share)?, &tallies(&open, 1.0)?, to_the_end),
+        in_review,
+        overdue: Duration::try_from_secs_f64(overdue).unwrap_or_default(),
+    })
+}

@@ -1,0 +1,43 @@
+//! What both dialects tell an operator of how many payouts there are.
+
+use payout_core::ports::{RepositoryError, Tally};
+
+use super::error::refused;
+
+/// Status, currency, how many, and how many of these wait for a person.
+pub(crate) type TallyRow = (String, String, i64, i64);
+
+/// Each tally, times what each row of the sample stands for.
+pub(crate) fn tallies(rows: &[TallyRow], each_stands_for: f64) -> Result<Vec<Tally>, RepositoryError> {
+    rows.iter()
+        .map(|(status, currency, count, _)| {
+            Ok(Tally {
+                status: status.parse().map_err(refused)?,
+                currency: currency.parse().map_err(refused)?,
+                count: scaled(*count, each_stands_for),
+            })
+        })
+        .collect()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "an estimate of what can be counted"
+)]
+fn scaled(count: i64, factor: f64) -> u64 {
+    (count as f64 * factor).round() as u64
+}
+
+/// How many rows these are.
+pub(crate) fn total(rows: &[TallyRow]) -> i64 {
+    rows.iter().map(|(_, _, count, _)| count).sum()
+}
+
+/// How many of them wait for a person.
+pub(crate) fn in_review(rows: &[TallyRow]) -> u64 {
+    rows.iter()
+        .map(|(_, _, _, in_review)| in_review.unsigned_abs())
+        .sum()
+}

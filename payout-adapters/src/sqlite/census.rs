@@ -1,0 +1,64 @@
+//! How many payouts there are, at a cost that does not grow with them.
+//!
+//! What is open is counted along its index, up to a bound. The rest is estimated from every so many-th row: rows are
+//! numbered as they are inserted, and none is ever removed. Of a table with fewer rows than the sample every one is read, and
+//! then every number is exact.
+
+use std::time::Duration;
+
+use payout_core::ports::{Census, RepositoryError};
+
+use super::store::Store;
+use crate::sql::census::{TallyRow, in_review, tallies, total};
+use crate::sql::error::refused;
+
+/// So many payouts are looked at, at the most, to estimate the rest.
+const SAMPLE: i64 = 10_000;
+
+/// The longest due, and the number of the last row.
+const OVERDUE_AND_SIZE: &str = "
+    SELECT
+        (SELECT due_at FROM payouts WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1),
+        (SELECT max(rowid) FROM payouts)";
+
+pub(super) const OPEN: &str = "
+    SELECT status, currency, count(*), sum(needs_review)
+    FROM (
+        SELECT status, currency, needs_review FROM payouts
+        WHERE deleted_at IS NULL AND status IN ('pending', 'processing') LIMIT ?1
+    )
+    GROUP BY status, currency";
+
+pub(super) const SAMPLED: &str = "
+    WITH RECURSIVE places (place) AS (SELECT ?1 UNION ALL SELECT place + ?1 FROM places WHERE place + ?1 <= ?2)
+    SELECT status, currency, count(*), sum(needs_review)
+    FROM places CROSS JOIN payouts ON payouts.rowid = places.place
+    WHERE deleted_at IS NULL
+    GROUP BY status, currency";
+
+pub(super) async fn census(store: &Store) -> Result<Census, RepositoryError> {
+    let facts: Vec<(Option<i64>, Option<i64>)> = store.read(sqlx::query_as(OVERDUE_AND_SIZE)).await?;
+    let (due_at, last) = facts
+        .into_iter()
+        .next()
+        .ok_or_else(|| refused("a census without an answer"))?;
+    let bound = i64::from(Census::COUNTED);
+    let open: Vec<TallyRow> = store.read(sqlx::query_as(OPEN).bind(bound)).await?;
+    let last = last.unwrap_or_default();
+    let step = last / SAMPLE + 1;
+    let sampled: Vec<TallyRow> = store.read(sqlx::query_as(SAMPLED).bind(step).bind(last)).await?;
+    let overdue = due_at.map_or(0, |due_at| store.now().timestamp_micros() - due_at);
+    #[expect(clippy::cast_precision_loss, reason = "no table has so many rows")]
+    let each_stands_for = step as f64;
+    Ok(Census {
+        tallies: Census::merge(
+            tallies(&sampled, each_stands_for)?,
+            &tallies(&open, 1.0)?,
+            total(&open) < bound,
+        ),
+        in_review: in_review(&open),
+        overdue: u64::try_from(overdue)
+            .map(Duration::from_micros)
+            .unwrap_or_default(),
+    })
+}

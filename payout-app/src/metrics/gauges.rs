@@ -1,0 +1,162 @@
+//! What somebody found out in the background.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use metrics::{Gauge, Unit, describe_gauge, gauge, with_local_recorder};
+use metrics_exporter_prometheus::PrometheusRecorder;
+use payout_core::Timestamp;
+use payout_core::payout::Status;
+use payout_core::ports::Census;
+
+use super::Metrics;
+use crate::wiring::PoolUse;
+
+pub(super) struct Gauges {
+    queue_depth: Gauge,
+    database_up: Gauge,
+    queue_up: Gauge,
+    oldest_due_age: Gauge,
+    in_review: Gauge,
+    census_at: Gauge,
+    pool_in_use: Gauge,
+    pool_idle: Gauge,
+    pool_max: Gauge,
+    /// By status and currency. A pair that is not there any more is zero, not what it was.
+    payouts: Mutex<HashMap<(Status, &'static str), Gauge>>,
+}
+
+impl Gauges {
+    pub(super) fn new(recorder: &PrometheusRecorder) -> Self {
+        with_local_recorder(recorder, || {
+            gauge!("payout_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+            Self {
+                queue_depth: gauge!("payout_queue_depth"),
+                database_up: gauge!("payout_dependency_up", "dependency" => "database"),
+                queue_up: gauge!("payout_dependency_up", "dependency" => "queue"),
+                oldest_due_age: gauge!("payout_oldest_due_age_seconds"),
+                in_review: gauge!("payout_in_review"),
+                census_at: gauge!("payout_census_timestamp_seconds"),
+                pool_in_use: gauge!("payout_database_pool_connections", "state" => "in_use"),
+                pool_idle: gauge!("payout_database_pool_connections", "state" => "idle"),
+                pool_max: gauge!("payout_database_pool_connections_max"),
+                payouts: Mutex::default(),
+            }
+        })
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "gauges are floats, and nothing here is counted that far"
+)]
+impl Metrics {
+    /// How many hints wait.
+    pub(crate) fn queue_depth(&self, depth: u64) {
+        self.gauges.queue_depth.set(depth as f64);
+    }
+
+    /// Whether the database answers and is at the current schema.
+    pub(crate) fn database_up(&self, up: bool) {
+        self.gauges.database_up.set(f64::from(u8::from(up)));
+    }
+
+    /// Whether the queue answers.
+    pub(crate) fn queue_up(&self, up: bool) {
+        self.gauges.queue_up.set(f64::from(u8::from(up)));
+    }
+
+    /// How the database's connections are used.
+    pub(crate) fn pool(&self, pool: PoolUse) {
+        self.gauges.pool_in_use.set(f64::from(pool.in_use));
+        self.gauges.pool_idle.set(f64::from(pool.idle));
+        self.gauges.pool_max.set(f64::from(pool.max));
+    }
+
+    /// How many payouts there were at this time.
+    pub(crate) fn census(&self, census: &Census, at: Timestamp) {
+        self.gauges.oldest_due_age.set(census.overdue.as_secs_f64());
+        self.gauges.in_review.set(census.in_review as f64);
+        self.gauges.census_at.set(at.timestamp_millis() as f64 / 1000.0);
+        let mut payouts = self.gauges.payouts.lock().unwrap_or_else(PoisonError::into_inner);
+        for gauge in payouts.values() {
+            gauge.set(0.0);
+        }
+        for tally in &census.tallies {
+            let (status, currency) = (tally.status, tally.currency.code());
+            let gauge = payouts.entry((status, currency)).or_insert_with(|| {
+                with_local_recorder(
+                    &self.recorder,
+                    || gauge!("payout_payouts", "status" => status.as_str(), "currency" => currency),
+                )
+            });
+            gauge.set(tally.count as f64);
+        }
+    }
+}
+
+pub(super) fn describe() {
+    describe_gauge!(
+        "payout_payouts",
+        "Payouts by status and currency; what is final is estimated from a sample once there are more than about ten thousand."
+    );
+    describe_gauge!(
+        "payout_oldest_due_age_seconds",
+        Unit::Seconds,
+        "For how long the longest due payout has been due; 0 when none is."
+    );
+    describe_gauge!("payout_in_review", "Payouts that wait for a person.");
+    describe_gauge!(
+        "payout_census_timestamp_seconds",
+        Unit::Seconds,
+        "When payouts were counted last."
+    );
+    describe_gauge!("payout_queue_depth", "Hints that wait in the queue, about.");
+    describe_gauge!("payout_dependency_up", "Whether a dependency answers: 1 or 0.");
+    describe_gauge!(
+        "payout_database_pool_connections",
+        "Connections of this process to the database, by state."
+    );
+    describe_gauge!(
+        "payout_database_pool_connections_max",
+        "The most connections that this process opens to the database."
+    );
+    describe_gauge!("payout_build_info", "1, labelled with the version that runs.");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use payout_core::ports::Tally;
+
+    use super::*;
+
+    fn census(status: Status, count: u64) -> Census {
+        Census {
+            tallies: vec![Tally {
+                status,
+                currency: "EUR".parse().unwrap(),
+                count,
+            }],
+            in_review: 3,
+            overdue: Duration::from_millis(1500),
+        }
+    }
+
+    #[test]
+    fn a_census_replaces_the_one_before() {
+        let metrics = Metrics::new().unwrap();
+        metrics.census(&census(Status::Pending, 7), Timestamp::UNIX_EPOCH);
+        metrics.census(&census(Status::Completed, 9), Timestamp::UNIX_EPOCH);
+        let text = metrics.render();
+        for line in [
+            r#"payout_payouts{status="pending",currency="EUR"} 0"#,
+            r#"payout_payouts{status="completed",currency="EUR"} 9"#,
+            "payout_oldest_due_age_seconds 1.5",
+            "payout_in_review 3",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+    }
+}

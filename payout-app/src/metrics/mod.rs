@@ -1,0 +1,94 @@
+//! What Prometheus scrapes. The recorder belongs to one running app and not to the process, so that several apps can
+//! run side by side in a test.
+//!
+//! - `requests` counts what was answered; `work` counts what the use cases and the worker say they did.
+//! - `gauges` are set by whoever looks, in the background: a scrape only reads.
+//!
+//! Labels come from fixed sets (a route's template, a status, an ISO 4217 code), never from what a client sends.
+
+mod gauges;
+mod requests;
+mod work;
+
+use metrics_exporter_prometheus::{
+    BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
+use payout_core::ports::{Observer, Signal};
+
+use self::gauges::Gauges;
+use self::requests::Requests;
+use self::work::{Batches, Work};
+
+const SECONDS: [f64; 13] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+const SIZES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
+/// Counts and measures.
+pub(crate) struct Metrics {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    requests: Requests,
+    gauges: Gauges,
+    batches: Batches,
+    work: std::sync::OnceLock<Work>,
+}
+
+impl Metrics {
+    /// Nothing counted yet.
+    ///
+    /// # Errors
+    /// [`BuildError`] when the buckets are none.
+    pub(crate) fn new() -> Result<Self, BuildError> {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+            .set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &SIZES)?
+            .build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            requests::describe();
+            gauges::describe();
+            work::describe();
+        });
+        Ok(Self {
+            handle: recorder.handle(),
+            requests: Requests::default(),
+            gauges: Gauges::new(&recorder),
+            batches: Batches::new(&recorder),
+            work: std::sync::OnceLock::new(),
+            recorder,
+        })
+    }
+
+    /// The text that Prometheus reads.
+    pub(crate) fn render(&self) -> String {
+        self.handle.render()
+    }
+
+    /// Folds what was measured into the histograms; must be done now and then, or measurements pile up.
+    pub(crate) fn upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+
+    /// Begins the worker's series at zero, so that the first event is seen as an increase.
+    pub(crate) fn begin_worker(&self) {
+        self.work();
+    }
+
+    fn work(&self) -> &Work {
+        self.work.get_or_init(|| Work::new(&self.recorder))
+    }
+}
+
+impl Observer for Metrics {
+    fn observe(&self, signal: &Signal<'_>) {
+        match *signal {
+            Signal::Gathered { batch, size } => self.batches.gathered(batch, size),
+            Signal::Claimed { .. }
+            | Signal::Called { .. }
+            | Signal::Settled(_)
+            | Signal::LateOutcome { .. }
+            | Signal::Abandoned
+            | Signal::Swept { .. } => self.work().observe(signal),
+        }
+    }
+}

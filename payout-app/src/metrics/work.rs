@@ -1,0 +1,270 @@
+//! What the use cases and the worker say they did. Each series is kept ready: signals come once for each payout.
+
+use metrics::{
+    Counter, Histogram, Unit, counter, describe_counter, describe_histogram, histogram, with_local_recorder,
+};
+use metrics_exporter_prometheus::PrometheusRecorder;
+use payout_core::payout::Verdict;
+use payout_core::ports::{Batch, Signal};
+
+/// How the calls of the processor can end, by call.
+const CALLS: [(&str, &[&str]); 2] = [
+    (
+        "submit",
+        &["paid", "accepted", "declined", "never_sent", "unknown", "refused"],
+    ),
+    (
+        "look_up",
+        &[
+            "paid",
+            "accepted",
+            "declined",
+            "not_found",
+            "never_sent",
+            "unknown",
+            "refused",
+        ],
+    ),
+];
+
+/// The calls of one kind: what they are called, how long they took, and how they ended.
+type Calls = (&'static str, Histogram, Vec<(&'static str, Counter)>);
+
+/// The worker's series.
+pub(super) struct Work {
+    claims_by_hint: Counter,
+    claims_by_sweep: Counter,
+    takeovers: Counter,
+    sweep_duration: Histogram,
+    calls: Vec<Calls>,
+    completed: Counter,
+    failed: Counter,
+    accepted: Counter,
+    postponed: Counter,
+    released: Counter,
+    review: Counter,
+    reviews: Counter,
+    late: Counter,
+    late_and_paid: Counter,
+    abandoned: Counter,
+}
+
+impl Work {
+    pub(super) fn new(recorder: &PrometheusRecorder) -> Self {
+        let at_zero = |counter: Counter| {
+            counter.increment(0);
+            counter
+        };
+        let claims = |source| at_zero(counter!("payout_claims_total", "source" => source));
+        let settled = |verdict| at_zero(counter!("payout_settlements_total", "verdict" => verdict));
+        let late = |against| at_zero(counter!("payout_late_outcomes_total", "paid_against_state" => against));
+        let calls = |(call, outcomes): (&'static str, &[&'static str])| {
+            let outcomes = outcomes.iter().map(|outcome| {
+                let total = counter!("payout_processor_calls_total", "call" => call, "outcome" => *outcome);
+                (*outcome, at_zero(total))
+            });
+            let duration = histogram!("payout_processor_call_duration_seconds", "call" => call);
+            (call, duration, outcomes.collect())
+        };
+        with_local_recorder(recorder, || Self {
+            claims_by_hint: claims("hint"),
+            claims_by_sweep: claims("sweep"),
+            takeovers: at_zero(counter!("payout_takeovers_total")),
+            sweep_duration: histogram!("payout_sweep_duration_seconds"),
+            calls: CALLS.into_iter().map(calls).collect(),
+            completed: settled("completed"),
+            failed: settled("failed"),
+            accepted: settled("accepted"),
+            postponed: settled("postponed"),
+            released: settled("released"),
+            review: settled("review"),
+            reviews: at_zero(counter!("payout_reviews_total")),
+            late: late("false"),
+            late_and_paid: late("true"),
+            abandoned: at_zero(counter!("payout_abandoned_claims_total")),
+        })
+    }
+
+    pub(super) fn observe(&self, signal: &Signal<'_>) {
+        match *signal {
+            Signal::Claimed {
+                count,
+                takeovers,
+                swept,
+            } => {
+                let claims = if swept {
+                    &self.claims_by_sweep
+                } else {
+                    &self.claims_by_hint
+                };
+                claims.increment(count as u64);
+                self.takeovers.increment(takeovers as u64);
+            }
+            Signal::Called { call, outcome, took } => {
+                let Some((_, duration, outcomes)) = self.calls.iter().find(|(known, ..)| *known == call)
+                else {
+                    return;
+                };
+                duration.record(took);
+                if let Some((_, total)) = outcomes.iter().find(|(known, _)| *known == outcome) {
+                    total.increment(1);
+                }
+            }
+            Signal::Settled(verdict) => {
+                let settled = match verdict {
+                    Verdict::Completed { .. } => &self.completed,
+                    Verdict::Failed(_) => &self.failed,
+                    Verdict::Accepted { .. } => &self.accepted,
+                    Verdict::Postponed { .. } => &self.postponed,
+                    Verdict::Released { .. } => &self.released,
+                    Verdict::Review { .. } => {
+                        self.reviews.increment(1);
+                        &self.review
+                    }
+                };
+                settled.increment(1);
+            }
+            Signal::LateOutcome { paid_against_state } => {
+                let late = if paid_against_state {
+                    &self.late_and_paid
+                } else {
+                    &self.late
+                };
+                late.increment(1);
+            }
+            Signal::Abandoned => self.abandoned.increment(1),
+            Signal::Swept { took } => self.sweep_duration.record(took),
+            Signal::Gathered { .. } => (),
+        }
+    }
+}
+
+/// How much goes to the store at once.
+pub(super) struct Batches {
+    create: Histogram,
+    read: Histogram,
+    settle: Histogram,
+}
+
+impl Batches {
+    pub(super) fn new(recorder: &PrometheusRecorder) -> Self {
+        let batch = |batch| histogram!("payout_batch_size", "batch" => batch);
+        with_local_recorder(recorder, || Self {
+            create: batch("create"),
+            read: batch("read"),
+            settle: batch("settle"),
+        })
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "no batch is so large")]
+    pub(super) fn gathered(&self, batch: Batch, size: usize) {
+        let histogram = match batch {
+            Batch::Create => &self.create,
+            Batch::Read => &self.read,
+            Batch::Settle => &self.settle,
+        };
+        histogram.record(size as f64);
+    }
+}
+
+pub(super) fn describe() {
+    describe_counter!(
+        "payout_claims_total",
+        "Payouts that workers of this process claimed, by what led to them."
+    );
+    describe_counter!(
+        "payout_takeovers_total",
+        "Claims of payouts that were claimed before in their generation."
+    );
+    describe_histogram!(
+        "payout_sweep_duration_seconds",
+        Unit::Seconds,
+        "How long the sweep took to claim what was due."
+    );
+    describe_counter!(
+        "payout_processor_calls_total",
+        "Calls to the payment provider, by call and outcome."
+    );
+    describe_histogram!(
+        "payout_processor_call_duration_seconds",
+        Unit::Seconds,
+        "How long those calls took."
+    );
+    describe_counter!(
+        "payout_settlements_total",
+        "Claims that were settled, by verdict."
+    );
+    describe_counter!(
+        "payout_late_outcomes_total",
+        "Settlements that a guard refused since the lease was lost; paid_against_state: the provider paid what the payout's state denies."
+    );
+    describe_counter!("payout_reviews_total", "Payouts that were handed to a person.");
+    describe_counter!(
+        "payout_abandoned_claims_total",
+        "Claims that were let go without a call, too late in their lease."
+    );
+    describe_histogram!(
+        "payout_batch_size",
+        "How many creates, reads or settlements went to the database as one."
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use payout_core::ports::Observer;
+
+    use super::super::Metrics;
+    use super::*;
+
+    #[test]
+    fn the_workers_signals_are_counted() {
+        let metrics = Metrics::new().unwrap();
+        metrics.begin_worker();
+        let text = metrics.render();
+        for line in [
+            "payout_reviews_total 0",
+            r#"payout_processor_calls_total{call="look_up",outcome="unknown"} 0"#,
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+        metrics.observe(&Signal::Claimed {
+            count: 3,
+            takeovers: 1,
+            swept: true,
+        });
+        metrics.observe(&Signal::Called {
+            call: "submit",
+            outcome: "paid",
+            took: Duration::from_secs(1),
+        });
+        metrics.observe(&Signal::Settled(&Verdict::Review { why: String::new() }));
+        metrics.observe(&Signal::LateOutcome {
+            paid_against_state: true,
+        });
+        metrics.observe(&Signal::Abandoned);
+        metrics.observe(&Signal::Swept {
+            took: Duration::from_millis(2),
+        });
+        metrics.observe(&Signal::Gathered {
+            batch: Batch::Create,
+            size: 3,
+        });
+        let text = metrics.render();
+        for line in [
+            r#"payout_claims_total{source="sweep"} 3"#,
+            "payout_takeovers_total 1",
+            r#"payout_processor_calls_total{call="submit",outcome="paid"} 1"#,
+            r#"payout_settlements_total{verdict="review"} 1"#,
+            "payout_reviews_total 1",
+            r#"payout_late_outcomes_total{paid_against_state="true"} 1"#,
+            "payout_abandoned_claims_total 1",
+            r#"payout_sweep_duration_seconds_bucket{le="0.0025"} 1"#,
+            r#"payout_batch_size_bucket{batch="create",le="2"} 0"#,
+            r#"payout_batch_size_bucket{batch="create",le="4"} 1"#,
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! How many payouts stand where, while they are few: then every number is exact.
+
+use std::time::Duration;
+
+use crate::contract::{Pair, build, drive};
+use crate::payout::Status;
+use crate::ports::{Census, PayoutRepository};
+
+type Repository = Pair<dyn PayoutRepository>;
+
+/// The tallies in the order of their names.
+fn told(census: &Census) -> Vec<(&'static str, &'static str, u64)> {
+    let mut told: Vec<_> = census
+        .tallies
+        .iter()
+        .map(|tally| (tally.status.as_str(), tally.currency.code(), tally.count))
+        .collect();
+    told.sort_unstable();
+    told
+}
+
+/// An empty store has nobody to tell of.
+pub async fn a_census_of_nothing_is_empty(Pair { port, .. }: Repository) {
+    assert_eq!(port.census().await.unwrap(), Census::default());
+}
+
+/// Each payout is told once, where it stands now and in its currency; a deleted one is not.
+pub async fn a_census_tells_every_status_and_currency_once(Pair { port, peer }: Repository) {
+    drive::declined(&*port).await;
+    drive::under_review(&*port).await;
+    let claim = drive::claimed(&*port).await;
+    drive::settled(&*port, claim, build::completed("ref")).await;
+    drive::claimed(&*port).await;
+    for currency in ["EUR", "EUR", "KWD"] {
+        drive::store(&*port, build::amounting_to("1", currency)).await;
+    }
+    let deleted = drive::stored(&*port).await;
+    drive::apply(&*port, &deleted.delete(build::client()).unwrap()).await;
+
+    let census = peer.census().await.unwrap();
+    let expected = [
+        ("completed", "USD", 1),
+        ("failed", "USD", 1),
+        ("pending", "EUR", 2),
+        ("pending", "KWD", 1),
+        ("processing", "USD", 2),
+    ];
+    assert_eq!(told(&census), expected);
+    assert_eq!(census.in_review, 1);
+}
+
+/// The age of the longest due: of nobody who waits for his time, or for his lease to end.
+pub async fn a_census_tells_for_how_long_the_longest_due_has_waited(Pair { port, .. }: Repository) {
+    let claim = drive::claimed(&*port).await;
+    let mut later = build::new_payout();
+    later.scheduled_at = Some(port.now().await.unwrap() + Duration::from_secs(600));
+    drive::store(&*port, later).await;
+    assert_eq!(port.census().await.unwrap().overdue, Duration::ZERO);
+
+    drive::settled(&*port, claim, build::postponed(Duration::ZERO)).await;
+    drive::eventually("it has been due for a while", async || {
+        let census = port.census().await.unwrap();
+        (census.overdue >= Duration::from_millis(50)).then_some(())
+    })
+    .await;
+    let census = port.census().await.unwrap();
+    assert!(census.overdue < Duration::from_secs(60), "{census:?}");
+    let due = census
+        .tallies
+        .iter()
+        .filter(|tally| tally.status == Status::Pending);
+    assert_eq!(due.count(), 1, "the one that waits for its time: {census:?}");
+}
