@@ -7,8 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use payout_core::contract::repository::{
-    changes, claims, events, filters, idempotency, insert, late, lists, prefix_search, settlements,
-    census, changes, claims, events, filters, idempotency, insert, late, lists, settlements,
+    census, changes, claims, events, filters, idempotency, insert, late, lists, prefix_search, settlements,
 };
 use payout_core::contract::{Pair, processor, queue, run};
 use payout_core::ports::{JobQueue, PayoutRepository, Processor};
