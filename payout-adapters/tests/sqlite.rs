@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use file::File;
 use payout_core::contract::Fixture;
+use payout_core::contract::books::Bookkept;
 use payout_core::ports::{ApiKeyRepository, PayoutRepository};
 
 async fn make_repository() -> Fixture<dyn PayoutRepository> {
@@ -30,6 +31,18 @@ async fn make_repository() -> Fixture<dyn PayoutRepository> {
 }
 
 payout_core::repository_contract!(make_repository);
+
+mod books {
+    use super::*;
+
+    async fn make_books() -> Fixture<dyn Bookkept> {
+        let (repository, file) = File::migrated().await;
+        let port: Arc<dyn Bookkept> = Arc::new(repository);
+        Fixture::from((port, file))
+    }
+
+    payout_core::books_contract!(make_books);
+}
 
 mod keys {
     use super::*;

@@ -3,7 +3,7 @@
 //! - [`money`], [`payout`], [`policy`] and [`keys`] are the domain: values that are valid once they exist, a state
 //!   machine whose steps consume the state they leave, and pure functions that decide what a worker does next.
 //! - [`ports`] are the promises that adapters keep: storage, hints, the payment processor, time and chance.
-//! - [`service`] is what a request calls; [`worker`] is what sends money.
+//! - [`service`] is what a request calls; [`worker`] is what sends money; [`reconcile`] holds the store against the provider.
 //!
 //! # Embedding
 //!
@@ -38,6 +38,7 @@ mod outage;
 pub mod payout;
 pub mod policy;
 pub mod ports;
+pub mod reconcile;
 pub mod service;
 pub mod worker;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use payout_core::Timestamp;
 use payout_core::contract::build;
 use payout_core::payout::{
-    Caller, Change, Claim, Description, Due, Edit, EventKind, Failure, Guarded, IllegalStep, Payout,
+    Caller, Change, Claim, Description, Due, Edit, EventKind, Failure, Guarded, IllegalStep, NotDue, Payout,
     RecipientAccount, RecipientName, Resolution, Settlement, Status, StepError, Verdict,
 };
 use proptest::prelude::*;
@@ -145,6 +145,38 @@ fn a_second_claim_keeps_the_time_of_the_first_submission() {
     assert_eq!(parts.claimed_at, Some(at(60)));
     assert!(again.looks_up_first() && again.is_takeover());
     assert!(!claimed().looks_up_first() && !claimed().is_takeover());
+}
+
+#[test]
+fn the_first_claim_of_a_retry_looks_its_key_up_for_the_store_may_have_forgotten_another() {
+    let failed = settled(build::failed());
+    let retried = failed
+        .retry(at(60), Caller::named("operator"))
+        .unwrap()
+        .made_at(at(60));
+    let first = retried.claim(at(61), LEASE, QUIET).unwrap();
+    assert!(first.looks_up_first() && !first.is_takeover());
+}
+
+#[test]
+fn a_presumed_claim_may_have_been_sent_since_the_payout_was_last_written() {
+    let presumed = pending().presume_claimed(at(100)).unwrap();
+    let parts = presumed.parts();
+    assert_eq!(
+        (parts.status, parts.fence, parts.claims),
+        (Status::Processing, 1, 1)
+    );
+    assert_eq!(parts.first_submitted_at, Some(pending().parts().updated_at));
+    assert_eq!(
+        (parts.claimed_at, parts.due_at),
+        (parts.first_submitted_at, Some(at(100)))
+    );
+    assert!(Payout::restore(parts.clone()).is_ok());
+    let next = presumed.clone().claim(at(100), LEASE, QUIET).unwrap();
+    assert!(next.looks_up_first() && next.is_takeover());
+    assert_eq!(presumed.presume_claimed(at(101)), Err(NotDue));
+    assert_eq!(claimed().payout().clone().presume_claimed(at(100)), Err(NotDue));
+    assert_eq!(settled(build::failed()).presume_claimed(at(100)), Err(NotDue));
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! All are deterministic: time comes from the clock they are given (the queue's waits from tokio's, which tests may
 //! pause), nothing runs in the background, and no answer depends on the order of a hash map.
 
+mod books;
 mod keys;
 mod list;
 mod queue;

@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::payout::{Actor, Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
-    Census, ClaimRequest, Clock, Count, Filter, Insertion, ListQuery, PayoutRepository, RepositoryError,
-    Settled,
+    Books, BooksQuery, Census, ClaimRequest, Clock, Count, Filter, Insertion, ListQuery, PayoutRepository,
+    Record, RepositoryError, Settled,
 };
 
 use super::store::Store;
@@ -48,6 +48,17 @@ impl MemoryRepository {
         let Inner { store, latest } = &mut *inner;
         *latest = self.clock.now().max(*latest);
         work(store, *latest)
+    }
+}
+
+#[async_trait]
+impl Books for MemoryRepository {
+    async fn records(&self, query: &BooksQuery) -> Result<Vec<Record>, RepositoryError> {
+        Ok(self.transact(|store, _| store.records(query)))
+    }
+
+    async fn presume_claimed(&self, limit: u32, by: &Actor) -> Result<u64, RepositoryError> {
+        Ok(self.transact(|store, now| store.presume_claimed(limit, by, now)))
     }
 }
 

@@ -47,6 +47,14 @@ impl Row {
         self.record(EventKind::Claimed, worker.clone(), None, None, now);
     }
 
+    /// Records the claim that is presumed and made the payout this.
+    pub(super) fn presume_claimed(&mut self, payout: Payout, by: &Actor, now: Timestamp) {
+        self.payout = payout;
+        self.claimants.insert(self.payout.fence(), by.clone());
+        let detail = "The store was restored from a backup: it may have been sent since.".to_owned();
+        self.record(EventKind::Claimed, by.clone(), None, Some(detail), now);
+    }
+
     /// Where the payout stands, for a settlement that came late.
     pub(super) fn stands(&self) -> Settled {
         Settled::Late {

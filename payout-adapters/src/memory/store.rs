@@ -195,6 +195,28 @@ impl Store {
         forgotten
     }
 
+    /// Every row, in no order.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.values()
+    }
+
+    /// Who is due, longest due first.
+    pub(super) fn due_at(&self, now: Timestamp) -> impl Iterator<Item = &Row> {
+        let due = self.due.iter().take_while(move |(due_at, _)| *due_at <= now);
+        due.filter_map(|(_, id)| self.rows.get(id))
+    }
+
+    /// Changes a row that is not deleted, and keeps the indexes in step.
+    pub(super) fn rewrite(&mut self, id: PayoutId, change: impl FnOnce(&mut Row)) {
+        if let Some(row) = self.rows.get_mut(&id) {
+            let before = row.payout.clone();
+            change(row);
+            let after = row.payout.clone();
+            self.unindex(&before);
+            self.index(&after, false);
+        }
+    }
+
     fn row(&self, id: PayoutId) -> Option<&Row> {
         self.rows.get(&id).filter(|row| !row.deleted)
     }

@@ -13,6 +13,7 @@
 //! who holds keys waits for. So no two of these statements can deadlock.
 
 mod apply;
+mod books;
 mod census;
 mod claim;
 mod find;
@@ -29,9 +30,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::payout::{Actor, Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
-    Census, ClaimRequest, Count, Filter, Insertion, ListQuery, PayoutRepository, RepositoryError, Settled,
+    Books, BooksQuery, Census, ClaimRequest, Count, Filter, Insertion, ListQuery, PayoutRepository, Record,
+    RepositoryError, Settled,
 };
 use sqlx::postgres::types::PgInterval;
 
@@ -155,6 +157,17 @@ impl PostgresRepository {
     /// Closes the connections, once what runs on them has ended.
     pub async fn close(&self) {
         self.link.close().await;
+    }
+}
+
+#[async_trait]
+impl Books for PostgresRepository {
+    async fn records(&self, query: &BooksQuery) -> Result<Vec<Record>, RepositoryError> {
+        books::records(&self.link, query).await
+    }
+
+    async fn presume_claimed(&self, limit: u32, by: &Actor) -> Result<u64, RepositoryError> {
+        books::presume_claimed(&self.link, limit, by).await
     }
 }
 

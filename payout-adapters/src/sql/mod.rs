@@ -2,6 +2,7 @@
 //!
 //! - `row` has the rows as both dialects select them; each becomes a domain value only through the domain's own
 //!   checks, so that a row which somebody broke by hand is refused, not used.
+//! - `record` has the rows of the books: what the provider knows too.
 //! - `keys` has the rows of API keys.
 //! - `recipient` has the columns of who is paid, in plain or sealed.
 //! - `reseal` seals anew what an older key sealed.
@@ -16,6 +17,7 @@ pub(crate) mod census;
 pub(crate) mod error;
 pub(crate) mod keys;
 pub(crate) mod recipient;
+pub(crate) mod record;
 pub(crate) mod reseal;
 pub(crate) mod row;
 pub(crate) mod schema;

@@ -11,6 +11,7 @@
 //! transaction), and no clock that its users share: time is the host's, read once the transaction has begun.
 
 mod apply;
+mod books;
 mod census;
 mod claim;
 mod find;
@@ -30,10 +31,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::payout::{Actor, Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
-    Census, ClaimRequest, Clock, Count, Filter, Insertion, ListQuery, PayoutRepository, RepositoryError,
-    Settled,
+    Books, BooksQuery, Census, ClaimRequest, Clock, Count, Filter, Insertion, ListQuery, PayoutRepository,
+    Record, RepositoryError, Settled,
 };
 
 use crate::seal::{KeyCheck, Keyring, Stretch};
@@ -138,6 +139,17 @@ impl SqliteRepository {
     /// Closes the connections, once what runs on them has ended.
     pub async fn close(&self) {
         self.store.close().await;
+    }
+}
+
+#[async_trait]
+impl Books for SqliteRepository {
+    async fn records(&self, query: &BooksQuery) -> Result<Vec<Record>, RepositoryError> {
+        books::records(&self.store, query).await
+    }
+
+    async fn presume_claimed(&self, limit: u32, by: &Actor) -> Result<u64, RepositoryError> {
+        books::presume_claimed(&self.store, limit, by).await
     }
 }
 

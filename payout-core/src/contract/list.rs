@@ -18,6 +18,17 @@ macro_rules! repository_contract {
     };
 }
 
+/// Runs every case that the [`Books`](crate::ports::Books) of a repository must pass, each as a test.
+///
+/// Takes the path of an `async fn()` that makes a repository over an **empty store of its own** and returns something that
+/// turns into a [`Fixture`](crate::contract::Fixture) of a [`Bookkept`](crate::contract::books::Bookkept).
+#[macro_export]
+macro_rules! books_contract {
+    ($make:expr) => {
+        $crate::__books_cases! { tests($make) }
+    };
+}
+
 /// Runs every case that an [`ApiKeyRepository`](crate::ports::ApiKeyRepository) must pass, each as a test.
 ///
 /// Takes the path of an `async fn()` that makes one over an **empty store of its own** and returns something that turns
@@ -139,6 +150,29 @@ macro_rules! __repository_cases {
                 of_two_outcomes_racing_one_is_written,
                 batches_with_the_same_keys_in_different_orders_do_not_deadlock,
                 settlements_in_different_orders_do_not_deadlock,
+            ];
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __books_cases {
+    ($($how:tt)*) => {
+        $crate::__expand_cases! {
+            $($how)* (dyn $crate::contract::books::Bookkept) in books;
+            records: [
+                a_record_has_every_field,
+                the_books_hold_deleted_payouts,
+                pages_hold_every_payout_once_oldest_first,
+                a_period_has_its_first_moment_and_not_its_last,
+            ];
+            presumptions: [
+                a_presumed_claim_is_the_domains_step,
+                the_next_claim_looks_the_key_up,
+                a_released_payout_is_presumed_claimed_again,
+                only_what_is_pending_and_due_is_presumed_claimed,
+                repeated_it_reaches_every_payout_once,
             ];
         }
     };
@@ -295,6 +329,7 @@ mod tests {
     #[test]
     fn every_case_is_in_its_suites_list() {
         assert_listed(&crate::__repository_cases! { names() });
+        assert_listed(&crate::__books_cases! { names() });
         assert_listed(&crate::__api_keys_cases! { names() });
         assert_listed(&crate::__prefix_search_cases! { names() });
         assert_listed(&crate::__whole_name_search_cases! { names() });

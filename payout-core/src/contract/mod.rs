@@ -18,7 +18,7 @@
 //! dropped after the case, for example to drop the case's own database. Cases run on a multi-threaded tokio runtime
 //! that [`run`] builds, in real time, since a repository's clock may be a database's; they poll rather than sleep.
 //!
-//! - [`repository`], [`keys`], [`queue`] and [`processor`] are the cases, one function each, grouped by what they are about.
+//! - [`repository`], [`books`], [`keys`], [`queue`] and [`processor`] are the cases, one function each, grouped by what they are about.
 //! - The macros hold the list of the cases; a test compares it with the functions.
 //! - [`build`] makes payouts and requests; [`drive`] takes the steps that most cases begin with. Both are for other
 //!   tests as well.
@@ -29,6 +29,7 @@
     reason = "a case fails by panicking, as tests do"
 )]
 
+pub mod books;
 pub mod build;
 pub mod drive;
 pub mod keys;

@@ -39,9 +39,10 @@ impl Claim {
         ProcessorKey::new(self.0.id(), self.0.generation())
     }
 
-    /// Whether the key must be looked up before anything is sent: always but for a generation's first claim.
+    /// Whether the key must be looked up before anything is sent: always but for the first claim of a payout that was never
+    /// retried. A store that was restored from a backup may have forgotten a retry, and what became of it.
     pub fn looks_up_first(&self) -> bool {
-        self.0.parts().claims > 1 || self.is_accepted()
+        self.0.parts().claims > 1 || self.is_accepted() || self.0.generation() > 0
     }
 
     /// Whether this claim took over from a worker that never settled, or follows one that learnt nothing.
@@ -198,6 +199,36 @@ impl Payout {
         parts.quiet_at = parts.quiet_at.max(Some(later(now, quiet_after)));
         parts.updated_at = now;
         Ok(Claim(Self::from_parts(parts)))
+    }
+
+    /// The claim that a worker may have made, and never settled, in a life of the store that this one, restored from a
+    /// backup, knows nothing of; at `now` by the repository's clock. Whoever claims the payout next takes it over, and so
+    /// looks its key up before sending anything. It may have been sent at any time since it was last written here.
+    ///
+    /// Repositories make the same step in one statement.
+    ///
+    /// # Errors
+    /// [`NotDue`], and nothing changes: unless pending and due, nobody can have claimed it, or the store knows that
+    /// somebody has.
+    pub fn presume_claimed(self, now: Timestamp) -> Result<Self, NotDue> {
+        let is_due = self.parts().due_at.is_some_and(|due_at| due_at <= now);
+        if self.status() != Status::Pending || !is_due {
+            return Err(NotDue);
+        }
+        let mut parts = self.into_parts();
+        let claimed_at = parts.claimed_at.map_or(parts.updated_at, |last| {
+            parts.updated_at.max(later(last, Duration::from_micros(1)))
+        });
+        parts.status = Status::Processing;
+        parts.fence += 1;
+        parts.claims += 1;
+        parts.version += 1;
+        parts.claimed_at = Some(claimed_at);
+        parts.first_submitted_at = Some(claimed_at);
+        parts.quiet_at = parts.quiet_at.max(Some(now));
+        parts.due_at = Some(now);
+        parts.updated_at = now;
+        Ok(Self::from_parts(parts))
     }
 
     /// A worker's settlement, at `now` by the repository's clock: only under the fence and the generation that it

@@ -1,6 +1,7 @@
 //! The ports: what this crate asks of the world. Each is small, object-safe and written as a promise.
 //!
 //! - [`PayoutRepository`] keeps payouts, their audit trail and the idempotency records: the only truth.
+//! - [`Books`] opens that truth to be held against the provider's, deleted payouts included.
 //! - [`JobQueue`] carries hints. Losing one costs latency, repeating one costs nothing.
 //! - [`Processor`] moves the money.
 //! - [`ApiKeyRepository`] keeps API keys, of which it has only digests; [`SecretSource`] is where their secrets come from.
@@ -10,6 +11,7 @@
 //! adapter must pass.
 
 mod ambient;
+mod books;
 mod census;
 mod keys;
 mod observer;
@@ -18,6 +20,7 @@ mod queue;
 mod repository;
 
 pub use ambient::{Ambient, Clock, Randomness, System};
+pub use books::{Books, BooksQuery, Record};
 pub use census::{Census, Tally};
 pub use keys::{
     ApiKeyError, ApiKeyRepository, LISTED_KEYS_MAX, LIVE_KEYS_MAX, NoSecret, Pulse, SecretSource,
@@ -33,6 +36,7 @@ pub use repository::{
 #[cfg(any(test, feature = "mocks"))]
 pub use self::{
     ambient::{MockClock, MockRandomness},
+    books::MockBooks,
     keys::{MockApiKeyRepository, MockSecretSource},
     observer::MockObserver,
     processor::MockProcessor,

@@ -1,0 +1,59 @@
+//! The books of what is in memory.
+
+use payout_core::Timestamp;
+use payout_core::payout::{Actor, PayoutId};
+use payout_core::ports::{BooksQuery, Cursor, Record};
+
+use super::row::Row;
+use super::store::Store;
+
+impl Store {
+    /// One page, the deleted ones too.
+    pub(super) fn records(&self, query: &BooksQuery) -> Vec<Record> {
+        let mut records: Vec<Record> = self.rows().map(record).collect();
+        let place = |record: &Record| Cursor {
+            created_at: record.created_at,
+            id: record.id,
+        };
+        records.retain(|record| {
+            query.since <= record.created_at
+                && record.created_at < query.until
+                && query.after.is_none_or(|after| place(record) > after)
+        });
+        records.sort_by_key(place);
+        records.truncate(query.limit as usize);
+        records
+    }
+
+    /// Presumes a claim of up to `limit` payouts; returns how many.
+    pub(super) fn presume_claimed(&mut self, limit: u32, by: &Actor, now: Timestamp) -> u64 {
+        let due = self
+            .due_at(now)
+            .filter(|row| row.payout.clone().presume_claimed(now).is_ok());
+        let ids: Vec<PayoutId> = due.take(limit as usize).map(|row| row.payout.id()).collect();
+        for id in &ids {
+            self.rewrite(*id, |row| {
+                if let Ok(claimed) = row.payout.clone().presume_claimed(now) {
+                    row.presume_claimed(claimed, by, now);
+                }
+            });
+        }
+        ids.len() as u64
+    }
+}
+
+fn record(row: &Row) -> Record {
+    let parts = row.payout.parts();
+    Record {
+        id: parts.id,
+        money: parts.money,
+        status: parts.status,
+        needs_review: parts.needs_review,
+        deleted: row.deleted,
+        generation: parts.generation,
+        version: parts.version,
+        provider_reference: parts.provider_reference.clone(),
+        first_submitted_at: parts.first_submitted_at,
+        created_at: parts.created_at,
+    }
+}

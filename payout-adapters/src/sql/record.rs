@@ -1,0 +1,76 @@
+//! The rows of the books: payouts without whom they pay, the deleted ones too.
+
+use std::str::FromStr;
+
+use payout_core::money::{Currency, Money};
+use payout_core::payout::{PayoutId, ProviderReference, Status};
+use payout_core::ports::{BooksQuery, Filter, ListQuery, Order, Position, Record, RepositoryError};
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::error::refused;
+use super::stored::{StoredAmount, StoredTime};
+use super::window::{Page, Window};
+
+/// The columns of a [`RecordRow`], for the constant statements of both dialects.
+macro_rules! record_columns {
+    () => {
+        "id, amount, currency, status, needs_review, deleted_at IS NOT NULL AS deleted, generation, version, \
+         provider_reference, first_submitted_at, created_at"
+    };
+}
+pub(crate) use record_columns;
+
+#[derive(FromRow)]
+pub(crate) struct RecordRow {
+    id: Uuid,
+    amount: StoredAmount,
+    currency: String,
+    status: String,
+    needs_review: bool,
+    deleted: bool,
+    generation: i64,
+    version: i64,
+    provider_reference: Option<String>,
+    first_submitted_at: Option<StoredTime>,
+    created_at: StoredTime,
+}
+
+impl RecordRow {
+    pub(crate) fn restore(self) -> Result<Record, RepositoryError> {
+        let currency = Currency::from_str(&self.currency).map_err(refused)?;
+        Ok(Record {
+            id: PayoutId::from(self.id),
+            money: Money::restore(self.amount.0, currency).map_err(refused)?,
+            status: Status::from_str(&self.status).map_err(refused)?,
+            needs_review: self.needs_review,
+            deleted: self.deleted,
+            generation: u32::try_from(self.generation).map_err(refused)?,
+            version: u64::try_from(self.version).map_err(refused)?,
+            provider_reference: self
+                .provider_reference
+                .as_deref()
+                .and_then(ProviderReference::new),
+            first_submitted_at: self.first_submitted_at.map(|time| time.0),
+            created_at: self.created_at.0,
+        })
+    }
+}
+
+/// The bounds of a page, as those of a list from the oldest on.
+pub(crate) fn window(query: &BooksQuery) -> Window {
+    let list = ListQuery {
+        filter: Filter {
+            created_after: Some(query.since),
+            created_before: Some(query.until),
+            ..Filter::default()
+        },
+        order: Order::OldestFirst,
+        position: query.after.map_or(Position::Offset(0), Position::After),
+        limit: query.limit,
+    };
+    Page::of(&list).window
+}
+
+/// What the audit trail says of a presumed claim.
+pub(crate) const PRESUMED: &str = "The store was restored from a backup: it may have been sent since.";

@@ -1,0 +1,374 @@
+//! The store against the provider: the table of what agrees, and the walk through the books.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use payout_core::Timestamp;
+use payout_core::contract::build;
+use payout_core::payout::{Failure, ProviderReference, Status};
+use payout_core::ports::{
+    Answer, Books, Instruction, MockBooks, MockPayoutRepository, Processor, ProcessorError, ProcessorKey,
+    Record,
+};
+use payout_core::reconcile::{
+    Disagreement, Finding, Kind, Period, Reconciliation, Said, Step, Tally, There, compare, generations,
+};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+fn at(minutes: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + TimeDelta::minutes(minutes)
+}
+
+fn reference(name: &str) -> ProviderReference {
+    ProviderReference::new(name).unwrap()
+}
+
+fn record(status: Status) -> Record {
+    Record {
+        id: build::fresh_id(),
+        money: build::money("10.50", "USD"),
+        status,
+        needs_review: false,
+        deleted: false,
+        generation: 0,
+        version: 1,
+        provider_reference: (status == Status::Completed).then(|| reference("ref")),
+        first_submitted_at: Some(at(0)),
+        created_at: at(0),
+    }
+}
+
+fn answer(there: There) -> Option<Answer> {
+    match there {
+        There::Paid => Some(Answer::Paid {
+            reference: reference("ref"),
+        }),
+        There::Accepted => Some(Answer::Accepted {
+            reference: reference("ref"),
+        }),
+        There::Declined => Some(Answer::Declined(Failure::new("closed", "Closed."))),
+        There::Unknown => None,
+    }
+}
+
+fn said(generation: u32, there: There) -> Said {
+    Said {
+        generation,
+        answer: answer(there),
+    }
+}
+
+fn kinds(record: &Record, said: &[Said], now: Timestamp) -> Vec<Kind> {
+    let found = compare(record, said, now, HOUR);
+    found.into_iter().map(|found| found.kind).collect()
+}
+
+#[test]
+fn the_table_of_what_agrees() {
+    use Kind::{AcceptedThere, DeclinedThere, PaidThere, UnknownThere};
+    // Paid, accepted, declined, unknown.
+    let rows: [(Status, [Option<Kind>; 4]); 5] = [
+        (
+            Status::Pending,
+            [Some(PaidThere), Some(AcceptedThere), Some(DeclinedThere), None],
+        ),
+        (Status::Processing, [None, None, None, None]),
+        (
+            Status::Completed,
+            [None, Some(AcceptedThere), Some(DeclinedThere), Some(UnknownThere)],
+        ),
+        (Status::Failed, [Some(PaidThere), Some(AcceptedThere), None, None]),
+        (
+            Status::Cancelled,
+            [Some(PaidThere), Some(AcceptedThere), Some(DeclinedThere), None],
+        ),
+    ];
+    for (status, expected) in rows {
+        let there = [There::Paid, There::Accepted, There::Declined, There::Unknown];
+        for (there, expected) in there.into_iter().zip(expected) {
+            for deleted in [false, true] {
+                let record = Record {
+                    deleted,
+                    ..record(status)
+                };
+                let found = kinds(&record, &[said(0, there)], at(1));
+                assert_eq!(
+                    found,
+                    expected.into_iter().collect::<Vec<_>>(),
+                    "{status} and {}",
+                    there.as_str()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_waits_for_a_person_is_not_settled_by_a_worker() {
+    let reviewed = Record {
+        needs_review: true,
+        ..record(Status::Processing)
+    };
+    assert_eq!(
+        kinds(&reviewed, &[said(0, There::Paid)], at(1)),
+        [Kind::PaidThere]
+    );
+    assert_eq!(
+        kinds(&reviewed, &[said(0, There::Declined)], at(1)),
+        [Kind::DeclinedThere]
+    );
+    assert_eq!(kinds(&reviewed, &[said(0, There::Unknown)], at(1)), []);
+    assert_eq!(
+        kinds(&reviewed, &[said(0, There::Unknown)], at(61)),
+        [Kind::ProcessingTooLong]
+    );
+}
+
+#[test]
+fn processing_is_told_once_it_takes_too_long() {
+    let processing = record(Status::Processing);
+    for there in [There::Paid, There::Accepted, There::Declined, There::Unknown] {
+        assert_eq!(kinds(&processing, &[said(0, there)], at(60)), []);
+        assert_eq!(
+            kinds(&processing, &[said(0, there)], at(61)),
+            [Kind::ProcessingTooLong]
+        );
+    }
+}
+
+#[test]
+fn another_reference_is_told_but_not_where_a_person_resolved_it() {
+    let completed = record(Status::Completed);
+    let other = Said {
+        generation: 0,
+        answer: Some(Answer::Paid {
+            reference: reference("other"),
+        }),
+    };
+    let found = compare(&completed, std::slice::from_ref(&other), at(1), HOUR);
+    assert_eq!(
+        found,
+        [Disagreement {
+            kind: Kind::OtherReference,
+            generation: 0,
+            there: There::Paid,
+            reference: Some(reference("other")),
+        }]
+    );
+    let resolved = Record {
+        provider_reference: None,
+        ..completed
+    };
+    assert_eq!(kinds(&resolved, &[other], at(1)), []);
+}
+
+#[test]
+fn an_earlier_attempt_that_was_paid_is_told_and_two_payments_above_all() {
+    let retried = Record {
+        generation: 1,
+        ..record(Status::Completed)
+    };
+    assert_eq!(
+        kinds(&retried, &[said(0, There::Declined), said(1, There::Paid)], at(1)),
+        []
+    );
+    assert_eq!(
+        kinds(&retried, &[said(0, There::Unknown), said(1, There::Paid)], at(1)),
+        []
+    );
+    assert_eq!(
+        kinds(&retried, &[said(0, There::Accepted), said(1, There::Paid)], at(1)),
+        [Kind::AcceptedThere]
+    );
+    assert_eq!(
+        kinds(&retried, &[said(0, There::Paid), said(1, There::Paid)], at(1)),
+        [Kind::PaidThere, Kind::PaidTwice]
+    );
+}
+
+#[test]
+fn a_retry_that_the_store_has_forgotten_is_looked_for_and_told() {
+    let failed = record(Status::Failed);
+    assert_eq!(generations(&failed).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(generations(&record(Status::Completed)).collect::<Vec<_>>(), [0]);
+    for there in [There::Paid, There::Accepted, There::Declined] {
+        let found = kinds(&failed, &[said(0, There::Declined), said(1, there)], at(1));
+        assert_eq!(found, [Kind::LaterAttemptThere]);
+    }
+    assert_eq!(
+        kinds(
+            &failed,
+            &[said(0, There::Declined), said(1, There::Unknown)],
+            at(1)
+        ),
+        []
+    );
+}
+
+/// A ledger by key; what is not in it was never received. Notes how many calls run at once.
+#[derive(Default)]
+struct Ledger {
+    answers: HashMap<String, There>,
+    silent: Vec<String>,
+    running: AtomicUsize,
+    most: AtomicUsize,
+}
+
+#[async_trait]
+impl Processor for Ledger {
+    async fn submit(&self, _: &Instruction) -> Result<Answer, ProcessorError> {
+        panic!("a reconciliation sends nothing")
+    }
+
+    async fn look_up(&self, key: &ProcessorKey) -> Result<Option<Answer>, ProcessorError> {
+        let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(running, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        self.running.fetch_sub(1, Ordering::SeqCst);
+        if self.silent.iter().any(|silent| silent == key.as_str()) {
+            return Err(ProcessorError::Unknown {
+                why: "reset".into(),
+                retry_after: None,
+            });
+        }
+        Ok(self.answers.get(key.as_str()).copied().and_then(answer))
+    }
+}
+
+impl Ledger {
+    fn knows(mut self, record: &Record, generation: u32, there: There) -> Self {
+        let key = ProcessorKey::new(record.id, generation);
+        self.answers.insert(key.as_str().to_owned(), there);
+        self
+    }
+}
+
+/// Books of these records, by pages.
+fn books(records: Vec<Record>) -> Arc<dyn Books> {
+    let mut books = MockBooks::new();
+    books.expect_records().returning(move |query| {
+        let rest = records.iter().filter(|record| {
+            query
+                .after
+                .is_none_or(|after| (record.created_at, record.id) > (after.created_at, after.id))
+        });
+        Ok(rest.take(query.limit as usize).cloned().collect())
+    });
+    Arc::new(books)
+}
+
+fn period() -> Period {
+    Period {
+        since: at(0),
+        until: at(1_000_000),
+        concurrency: 8,
+        call_timeout: Duration::from_secs(5),
+        too_long: HOUR,
+    }
+}
+
+async fn reconcile(
+    records: Vec<Record>,
+    repository: MockPayoutRepository,
+    ledger: Arc<Ledger>,
+) -> (Tally, Vec<Finding>) {
+    let reconciliation = Reconciliation {
+        repository: Arc::new(repository),
+        books: books(records),
+        processor: ledger,
+    };
+    let mut found = Vec::new();
+    let tally = reconciliation
+        .run(&period(), |step| match step {
+            Step::LookedUp => (),
+            Step::Found(finding) => found.push(finding),
+        })
+        .await;
+    (tally.unwrap(), found)
+}
+
+fn unmoved() -> MockPayoutRepository {
+    let mut repository = MockPayoutRepository::new();
+    repository.expect_now().returning(|| Ok(at(120)));
+    repository
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_page_is_walked_in_order_with_no_more_calls_at_a_time_than_allowed() {
+    let mut records: Vec<Record> = (0..1_203).map(|_| record(Status::Completed)).collect();
+    records.sort_by_key(|record| (record.created_at, record.id));
+    // All but three are paid; nothing else is found, and in the order of the books.
+    let missing = [7, 600, 1_202];
+    let ledger = records
+        .iter()
+        .enumerate()
+        .fold(Ledger::default(), |ledger, (number, record)| {
+            let there = if missing.contains(&number) {
+                There::Unknown
+            } else {
+                There::Paid
+            };
+            ledger.knows(record, 0, there)
+        });
+    let ledger = Arc::new(ledger);
+    let (tally, found) = reconcile(records.clone(), unmoved(), ledger.clone()).await;
+    let expected = Tally {
+        payouts: 1_203,
+        disagreements: 3,
+        unanswered: 0,
+    };
+    assert_eq!(tally, expected);
+    let ids: Vec<_> = found
+        .iter()
+        .map(|finding| match finding {
+            Finding::Disagree(record, found) => (record.id, found.kind),
+            Finding::NoAnswer { .. } => panic!("{finding:?}"),
+        })
+        .collect();
+    assert_eq!(
+        ids,
+        missing.map(|number| (records[number].id, Kind::UnknownThere))
+    );
+    assert_eq!(ledger.most.load(Ordering::SeqCst), 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payout_that_is_written_meanwhile_is_no_disagreement() {
+    // The books said pending; by the time of the look-up a worker had claimed it and paid.
+    let pending = record(Status::Pending);
+    let ledger = Arc::new(Ledger::default().knows(&pending, 0, There::Paid));
+    let mut moved = unmoved();
+    moved.expect_find().returning(|_| Ok(None));
+    let (tally, found) = reconcile(vec![pending], moved, ledger).await;
+    assert_eq!((tally.disagreements, found.len()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_does_not_answer_is_asked_again_and_then_told() {
+    let completed = record(Status::Completed);
+    let key = ProcessorKey::new(completed.id, 0);
+    let ledger = Arc::new(Ledger {
+        silent: vec![key.as_str().to_owned()],
+        ..Ledger::default()
+    });
+    let (tally, found) = reconcile(vec![completed.clone()], unmoved(), ledger).await;
+    assert_eq!((tally.payouts, tally.unanswered, tally.disagreements), (1, 1, 0));
+    let [
+        Finding::NoAnswer {
+            record,
+            generation,
+            why,
+        },
+    ] = found.as_slice()
+    else {
+        panic!("{found:?}")
+    };
+    assert_eq!((record, *generation), (&completed, 0));
+    assert_eq!(why, "no answer to rely on: reset");
+}
