@@ -13,9 +13,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Command, Config, ProcessorConfig};
+use crate::door::Door;
 use crate::failure::AppError;
 use crate::health::Health;
-use crate::http::{self, Besides, Site};
+use crate::http::{self, Besides, Gate, OpenTo, Site};
 use crate::metrics::Metrics;
 use crate::sampler::Sampler;
 use crate::schema_ready;
@@ -50,7 +51,7 @@ struct Role {
 }
 
 impl Role {
-    fn of(command: Command) -> Self {
+    fn of(command: &Command) -> Self {
         match command {
             Command::Serve => Self {
                 migrates: false,
@@ -64,6 +65,7 @@ impl Role {
             },
             Command::Run
             | Command::Migrate
+            | Command::Keys(_)
             | Command::Openapi { .. }
             | Command::Doctor { .. }
             | Command::Healthcheck => Self {
@@ -89,7 +91,7 @@ impl App {
     /// # Errors
     /// [`AppError`] when a setting cannot be used, such as an address that is taken.
     pub async fn start(config: Config) -> Result<Running, AppError> {
-        let role = Role::of(config.command);
+        let role = Role::of(&config.command);
         let ports = Ports::new(&config)?;
         let metrics = Arc::new(Metrics::new()?);
         let health = Arc::new(Health::new(
@@ -104,8 +106,12 @@ impl App {
             IntakeSettings::default(),
             metrics.clone(),
         );
+        let keyring = Arc::new(ports.keys.keyring());
+        let open_to = OpenTo::of(config.bind, config.auth_off);
         let site = Arc::new(Site {
             payouts,
+            keys: ports.keys.clone(),
+            gate: Gate::new(keyring.clone(), open_to),
             health: health.clone(),
             metrics: metrics.clone(),
             system: ports.system.clone(),
@@ -154,7 +160,12 @@ impl App {
             })
         };
         let store = ports.store.clone();
-        let work = tokio::spawn(work(config, role, ports, health, metrics, shutdown.clone(), fail));
+        let door = role.serves.then_some(Door {
+            keyring,
+            open_to,
+            bind: config.bind,
+        });
+        let work = tokio::spawn(work(config, ports, door, health, metrics, shutdown.clone(), fail));
         Ok(Running {
             local_addr,
             metrics_addr,
@@ -168,21 +179,26 @@ impl App {
     }
 }
 
-/// Waits for the database, and then works, if it is to.
+/// Waits for the database, opens, and then works, if it is to.
 async fn work(
     config: Config,
-    role: Role,
     ports: Ports,
+    door: Option<Door>,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
     shutdown: CancellationToken,
     fail: Failing,
 ) {
+    let role = Role::of(&config.command);
     let ready = async {
         if role.migrates {
-            schema_ready::migrated(&ports.store, Some(&health)).await
+            schema_ready::migrated(&ports.store, Some(&health)).await?;
         } else {
-            schema_ready::current(&ports.store, &health).await
+            schema_ready::current(&ports.store, &health).await?;
+        }
+        match &door {
+            Some(door) => door.open().await,
+            None => Ok(()),
         }
     };
     let ready = tokio::select! {
@@ -190,10 +206,11 @@ async fn work(
         ready = ready => ready,
     };
     if let Err(error) = ready {
-        fail.with(error.into());
+        fail.with(error);
         return;
     }
     health.open();
+    let keys = door.map(|door| tokio::spawn(door.watch(shutdown.clone())));
     if role.works {
         metrics.begin_worker();
         let Ports {
@@ -207,6 +224,9 @@ async fn work(
             .observed_by(metrics)
             .run(shutdown)
             .await;
+    }
+    if let Some(keys) = keys {
+        let _ = keys.await;
     }
 }
 
@@ -265,9 +285,4 @@ fn say_what_starts(config: &Config, role: Role, ports: &Ports, local_addr: Optio
         "{}",
         role.describe()
     );
-    if role.serves && local_addr.is_some_and(|address| !address.ip().is_loopback()) {
-        tracing::warn!(
-            "anybody who reaches this address may use the service: it has no access control of its own"
-        );
-    }
 }

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::app::App;
 use crate::config::{Command, Config, DocumentFormat, StartError};
 use crate::failure::AppError;
-use crate::{doctor, healthcheck, http, logging, schema_ready, wiring};
+use crate::{doctor, healthcheck, http, keys_command, logging, schema_ready, wiring};
 
 const WRONG_SETTING: u8 = 2;
 const FAILED: u8 = 1;
@@ -37,10 +37,16 @@ pub fn main() -> ExitCode {
     if let Err(error) = Config::arm_crash_point() {
         return refuse(WRONG_SETTING, &error);
     }
-    match config.command {
-        Command::Openapi { format } => print_document(format),
+    match &config.command {
+        Command::Openapi { format } => print_document(*format),
         Command::Healthcheck => check_health(&config),
-        Command::Doctor { json } => in_runtime(&config, examine(&config, json)),
+        Command::Doctor { json } => in_runtime(&config, examine(&config, *json)),
+        Command::Keys(command) => in_runtime(&config, async {
+            match keys_command::run(&config, command).await {
+                Ok(code) => code,
+                Err(line) => refuse(FAILED, &line),
+            }
+        }),
         Command::Migrate => in_runtime(&config, migrate(&config)),
         Command::Run | Command::Serve | Command::Worker => in_runtime(&config, run(config.clone())),
     }

@@ -1,5 +1,9 @@
 //! Why a process does not start, or does not go on.
 
+use std::net::SocketAddr;
+
+use payout_core::ports::ApiKeyError;
+
 use crate::config::ConfigError;
 use crate::schema_ready::SchemaError;
 
@@ -16,6 +20,15 @@ pub enum AppError {
     /// The database's schema is of no use to this version.
     #[error(transparent)]
     Schema(#[from] SchemaError),
+    /// It would be open to others than its own host.
+    #[error(
+        "PAYOUT_BIND: {0} is reached by other hosts, and there is no API key yet: make one (`payout keys create`), or say \
+         PAYOUT_AUTH=off to be open to everybody"
+    )]
+    Open(SocketAddr),
+    /// The API keys are of no use to this version.
+    #[error("the API keys cannot be read: {0}")]
+    Keys(#[source] ApiKeyError),
     /// The server ended by itself.
     #[error("the HTTP server failed: {0}")]
     Server(#[source] std::io::Error),

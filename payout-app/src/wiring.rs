@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use payout_adapters::http::{HttpProcessor, HttpSettings, HttpSetupError};
-use payout_adapters::memory::{MemoryQueue, MemoryRepository};
+use payout_adapters::memory::{MemoryApiKeys, MemoryQueue, MemoryRepository};
 use payout_adapters::postgres::{PostgresOptions, PostgresRepository};
 use payout_adapters::redis::{RedisQueue, RedisSettings};
 use payout_adapters::simulated::SimulatedProcessor;
 use payout_adapters::sqlite::SqliteRepository;
-use payout_core::ports::{JobQueue, PayoutRepository, Processor, RepositoryError, System};
+use payout_core::ports::{ApiKeyRepository, JobQueue, PayoutRepository, Processor, RepositoryError, System};
+use payout_core::service::keys::ApiKeys;
 use tokio::runtime::Handle;
 
 use crate::config::{Config, ConfigError, Database, ProcessorConfig};
+use crate::os_secrets::OsSecrets;
 
 /// Hints that wait in the in-process queue at the most; more are dropped, and the sweep finds their payouts.
 const MEMORY_QUEUE: usize = 100_000;
@@ -20,6 +22,7 @@ const MEMORY_QUEUE: usize = 100_000;
 pub(crate) struct Ports {
     pub(crate) store: Store,
     pub(crate) repository: Arc<dyn PayoutRepository>,
+    pub(crate) keys: ApiKeys,
     pub(crate) queue: Arc<dyn JobQueue>,
     /// The kind of the queue, for health checks and logs.
     pub(crate) queue_kind: &'static str,
@@ -110,15 +113,32 @@ impl Ports {
         let system = Arc::new(System::default());
         let (store, repository) = repository(&config.database, &system)?;
         let (queue_kind, queue) = queue(config)?;
+        let keys = api_keys(&store, config, &system);
         Ok(Self {
             store,
             repository,
+            keys,
             queue,
             queue_kind,
             processor: processor(&config.processor)?,
             system,
         })
     }
+}
+
+/// The API keys of the same store.
+pub(crate) fn api_keys(store: &Store, config: &Config, system: &Arc<System>) -> ApiKeys {
+    let repository: Arc<dyn ApiKeyRepository> = match store {
+        Store::Memory => Arc::new(MemoryApiKeys::new(system.clone())),
+        Store::Sqlite(repository) => Arc::new(repository.clone()),
+        Store::Postgres(repository) => repository.clone(),
+    };
+    ApiKeys::new(
+        repository,
+        config.key_secret.clone(),
+        Arc::new(OsSecrets),
+        system.clone(),
+    )
 }
 
 /// A repository alone, for a migration.

@@ -92,6 +92,17 @@ impl Launch {
         assert!(status.success(), "migrate ended with {status}: {}", process.log());
     }
 
+    /// Makes an API key on the command line, and returns its token.
+    pub async fn make_key(&self, name: &str, scopes: &str) -> String {
+        let mut process = self.spawn(&["keys", "create", name, "--scopes", scopes]);
+        let status = process.end_within(SOON).await;
+        assert!(status.success(), "no key: {}", process.log());
+        let printed = process.printed();
+        let token = printed.trim_end().to_owned();
+        assert!(!process.log().contains(&token), "the secret is logged");
+        token
+    }
+
     /// Starts `serve` on a database that has its schema; nothing takes payouts up.
     pub async fn serve(&self) -> App {
         self.migrate().await;

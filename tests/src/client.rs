@@ -138,6 +138,12 @@ impl Call<'_> {
         self
     }
 
+    /// With an API key.
+    #[must_use]
+    pub fn key(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
     /// With a body of JSON.
     #[must_use]
     pub fn json(self, body: impl std::borrow::Borrow<Value>) -> Self {

@@ -28,6 +28,17 @@ impl Document {
         operations.collect()
     }
 
+    /// The scopes of which an operation asks for one; none when it is open to anybody.
+    pub fn scopes(&self, path: &str, method: &str) -> Vec<String> {
+        let alternatives = self.0["paths"][path][method]["security"].as_array();
+        let alternatives = alternatives.into_iter().flatten();
+        let scopes = alternatives.map(|one| {
+            let scope = one["api_key"][0].as_str();
+            scope.expect("an alternative names its scope").to_owned()
+        });
+        scopes.collect()
+    }
+
     /// The documented response of an operation; absent when there is no such operation or no such status.
     fn response(&self, (method, path, status): &Observed) -> Option<&Value> {
         let method = if method == "HEAD" {

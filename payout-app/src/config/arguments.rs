@@ -6,6 +6,8 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use payout_adapters::Secret;
 
+use super::keys_command::KeysCommand;
+
 /// The defaults.
 pub(super) mod defaults {
     pub(crate) const DATABASE_URL: &str = "sqlite://payouts.db";
@@ -42,7 +44,7 @@ pub(super) struct Arguments {
 }
 
 /// What to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Migrate the database, serve and work in one process (the default)
     Run,
@@ -52,6 +54,9 @@ pub enum Command {
     Worker,
     /// Bring the database's schema up to date, and exit
     Migrate,
+    /// Make, list, revoke and rotate API keys
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Print the OpenAPI document
     Openapi {
         /// In which form
@@ -113,6 +118,19 @@ struct Settings {
         value_name = "ADDRESS"
     )]
     metrics_bind: Option<String>,
+    /// off: without API keys, answer whoever reaches the service, and not only this host; with keys it says nothing
+    #[arg(
+        long,
+        env = "PAYOUT_AUTH",
+        global = true,
+        hide_env_values = true,
+        value_name = "off"
+    )]
+    auth: Option<String>,
+    /// What the digests of API keys are keyed with, 32 characters or more; without it, a secret that the database keeps
+    /// [env: PAYOUT_KEY_SECRET, or PAYOUT_KEY_SECRET_FILE]
+    #[arg(long, global = true, value_name = "SECRET")]
+    key_secret: Option<Secret>,
     /// Whether Swagger UI, Redoc and the OpenAPI document are served: on, or off
     #[arg(long, env = "PAYOUT_DOCS", global = true, hide_env_values = true, value_name = "on|off", default_value = defaults::DOCS)]
     docs: String,
@@ -171,10 +189,11 @@ struct Settings {
 }
 
 /// Every variable that clap reads, for the check that each is text.
-pub(super) const VARIABLES: [&str; 18] = [
+pub(super) const VARIABLES: [&str; 19] = [
     "PAYOUT_REDIS_PREFIX",
     "PAYOUT_BIND",
     "PAYOUT_METRICS_BIND",
+    "PAYOUT_AUTH",
     "PAYOUT_DOCS",
     "PAYOUT_PROCESSOR",
     "PAYOUT_PROCESSOR_URL",
@@ -229,7 +248,7 @@ macro_rules! secret {
 
 impl Arguments {
     pub(super) fn command(&self) -> Command {
-        self.command.unwrap_or(Command::Run)
+        self.command.clone().unwrap_or(Command::Run)
     }
 
     with_defaults! {
@@ -250,6 +269,6 @@ impl Arguments {
         log = log or LOG,
         log_format = log_format or LOG_FORMAT,
     }
-    optional!(metrics_bind, processor_url);
-    secret!(database_url, redis_url, processor_token);
+    optional!(metrics_bind, auth, processor_url);
+    secret!(database_url, redis_url, processor_token, key_secret);
 }

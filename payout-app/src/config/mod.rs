@@ -7,6 +7,7 @@ mod arguments;
 #[cfg(feature = "crash-points")]
 mod crash;
 mod database;
+mod keys_command;
 mod parts;
 mod read;
 mod secrets;
@@ -22,12 +23,14 @@ use std::time::Duration;
 
 use clap::Parser;
 use payout_adapters::Secret;
+use payout_core::keys::KeySecret;
 use payout_core::ports::Randomness;
 use payout_core::worker::WorkerSettings;
 
 use self::arguments::{Arguments, defaults};
 pub use self::arguments::{Command, DocumentFormat, LogFormat};
 pub use self::database::Database;
+pub use self::keys_command::KeysCommand;
 use self::read::Reader;
 
 /// Everything that can be set, valid.
@@ -43,6 +46,10 @@ pub struct Config {
     pub bind: SocketAddr,
     /// Where to serve metrics, instead of with the API, and health; the only place where a worker alone does.
     pub metrics_bind: Option<SocketAddr>,
+    /// Whether it is open to whoever reaches it, and not only to its own host, as long as it has no API key.
+    pub auth_off: bool,
+    /// What the digests of API keys are keyed with; a secret of the database's own when absent.
+    pub key_secret: Option<KeySecret>,
     /// Whether the documentation is served: the pages and the document that they show.
     pub docs: bool,
     /// Who moves the money.
@@ -167,7 +174,12 @@ impl Config {
         match command {
             Command::Serve if in_memory => return Err(alone("serve")),
             Command::Worker if in_memory => return Err(alone("worker")),
+            Command::Keys(_) if in_memory => {
+                let message = "memory: is seen by one process only; make its keys over HTTP";
+                return Err(ConfigError::new("DATABASE_URL", message));
+            }
             Command::Run
+            | Command::Keys(_)
             | Command::Serve
             | Command::Worker
             | Command::Migrate
@@ -204,6 +216,8 @@ impl Config {
                 text: arguments.docs(),
             }
             .choice(&[("on", true), ("off", false)])?,
+            auth_off: parts::auth_off(&arguments)?,
+            key_secret: parts::key_secret(&arguments)?,
             redis: parts::redis(&arguments)?,
             processor: parts::processor(&arguments)?,
             worker: parts::worker(&arguments, randomness)?,

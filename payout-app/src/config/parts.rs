@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use payout_core::keys::KeySecret;
 use payout_core::payout::Actor;
 use payout_core::policy::Policy;
 use payout_core::ports::Randomness;
@@ -33,6 +34,27 @@ pub(super) fn redis(arguments: &Arguments) -> Result<Option<Redis>, ConfigError>
         url,
         prefix: prefix.to_owned(),
     }))
+}
+
+/// Whether the service was told to be open to whoever reaches it while it has no keys.
+pub(super) fn auth_off(arguments: &Arguments) -> Result<bool, ConfigError> {
+    match arguments.auth() {
+        None => Ok(false),
+        Some(text) => Reader {
+            variable: "PAYOUT_AUTH",
+            text,
+        }
+        .choice(&[("off", true)]),
+    }
+}
+
+pub(super) fn key_secret(arguments: &Arguments) -> Result<Option<KeySecret>, ConfigError> {
+    let Some(secret) = secrets::KEY_SECRET.read(arguments.key_secret())? else {
+        return Ok(None);
+    };
+    KeySecret::new(secret.expose().as_bytes())
+        .map(Some)
+        .map_err(|error| ConfigError::new("PAYOUT_KEY_SECRET", error))
 }
 
 pub(super) fn processor(arguments: &Arguments) -> Result<ProcessorConfig, ConfigError> {

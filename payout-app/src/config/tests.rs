@@ -52,6 +52,8 @@ fn the_defaults_are_those_of_the_table_and_of_the_core() {
         redis,
         bind,
         metrics_bind,
+        auth_off,
+        key_secret,
         docs,
         processor,
         worker,
@@ -60,6 +62,7 @@ fn the_defaults_are_those_of_the_table_and_of_the_core() {
     assert_eq!(command, Command::Run);
     assert_eq!(database.to_string(), "sqlite://payouts.db");
     assert!(redis.is_none() && metrics_bind.is_none() && docs);
+    assert!(!auth_off && key_secret.is_none());
     assert_eq!(bind.to_string(), "127.0.0.1:8000");
     let ProcessorConfig::Simulated { delay, failure_rate } = processor else {
         panic!("{processor:?}")
@@ -330,4 +333,54 @@ fn a_command_takes_options_on_either_side() {
     };
     assert_eq!(config(&["openapi", "--format=json"]).command, json);
     assert!(matches!(read(&["fly"]), Err(StartError::CommandLine(_))));
+}
+
+#[test]
+fn keys_are_made_by_name_and_scopes() {
+    use payout_core::keys::Scope;
+
+    let command = |line: &str| config(&line.split(' ').collect::<Vec<_>>()).command;
+    assert_eq!(
+        command("keys create billing --scopes read,write --expires-in-days 90"),
+        Command::Keys(KeysCommand::Create {
+            name: "billing".parse().unwrap(),
+            scopes: vec![Scope::Read, Scope::Write],
+            expires_in_days: Some(90),
+        })
+    );
+    assert_eq!(
+        command("keys rotate billing"),
+        Command::Keys(KeysCommand::Rotate {
+            name: "billing".parse().unwrap(),
+            overlap_minutes: 0,
+        })
+    );
+    for line in [
+        "keys create billing",
+        "keys create api --scopes read",
+        "keys create billing --scopes root",
+        "keys create billing --scopes read --expires-in-days 0",
+        "keys revoke",
+    ] {
+        let options: Vec<_> = line.split(' ').collect();
+        assert!(
+            matches!(read(&options), Err(StartError::CommandLine(_))),
+            "{line}"
+        );
+    }
+    assert!(refused(&["--database-url=memory:", "keys", "list"]).starts_with("DATABASE_URL: "));
+}
+
+#[test]
+fn access_is_open_only_by_the_one_word_and_a_key_secret_is_long() {
+    assert!(config(&["--auth=off"]).auth_off);
+    for word in ["on", "false", "OFF"] {
+        let line = refused(&["--auth", word]);
+        assert_eq!(line, format!("PAYOUT_AUTH: {word:?} is not off"));
+    }
+    let secret = "unmistakable".repeat(3);
+    let read = config(&["--key-secret", &secret]);
+    assert!(read.key_secret.is_some() && !format!("{read:?}").contains("unmistakable"));
+    let line = refused(&["--key-secret=unmistakable"]);
+    assert_eq!(line, "PAYOUT_KEY_SECRET: a secret has at least 32 characters");
 }

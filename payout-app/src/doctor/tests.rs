@@ -11,7 +11,7 @@ use payout_core::ports::{
 use super::report::{Level, Report};
 use super::{checks, report};
 use crate::config::Config;
-use crate::wiring::{Ports, Store};
+use crate::wiring::{Ports, Store, api_keys};
 
 fn config(options: &[&str]) -> Config {
     let mut all = vec!["payout"];
@@ -20,13 +20,15 @@ fn config(options: &[&str]) -> Config {
 }
 
 fn ports(repository: MockPayoutRepository, queue: MockJobQueue, processor: MockProcessor) -> Ports {
+    let system = Arc::new(System::default());
     Ports {
+        keys: api_keys(&Store::Memory, &config(&[]), &system),
         store: Store::Memory,
         repository: Arc::new(repository),
         queue: Arc::new(queue),
         queue_kind: "redis",
         processor: Arc::new(processor),
-        system: Arc::new(System::default()),
+        system,
     }
 }
 

@@ -8,6 +8,7 @@ use payout_core::keys::Principal;
 use payout_core::payout::Caller;
 use payout_core::ports::Randomness;
 use payout_core::service::Payouts;
+use payout_core::service::keys::ApiKeys;
 use salvo::http::HeaderMap;
 use salvo::{Depot, Request};
 
@@ -67,6 +68,7 @@ impl RequestIds {
 pub(crate) struct Context {
     pub(crate) site: Arc<Site>,
     pub(crate) request_id: RequestId,
+    /// Whoever the route's access let in; nobody where it asks nothing.
     pub(crate) principal: Arc<Principal>,
 }
 
@@ -82,6 +84,15 @@ impl Context {
     pub(crate) fn payouts(&self) -> Result<&Payouts, Problem> {
         if self.site.health.is_open() {
             Ok(&self.site.payouts)
+        } else {
+            Err(Problem::not_ready())
+        }
+    }
+
+    /// The same for what is done with keys.
+    pub(crate) fn keys(&self) -> Result<&ApiKeys, Problem> {
+        if self.site.health.is_open() {
+            Ok(&self.site.keys)
         } else {
             Err(Problem::not_ready())
         }

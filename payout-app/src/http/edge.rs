@@ -20,14 +20,14 @@ use super::{Site, browser};
 pub(super) struct Edge {
     site: Arc<Site>,
     ids: RequestIds,
-    open: Arc<Principal>,
+    nobody: Arc<Principal>,
 }
 
 impl Edge {
     pub(super) fn new(site: Arc<Site>) -> Self {
         Self {
             ids: RequestIds::new(&*site.system),
-            open: Arc::new(Principal::open()),
+            nobody: Arc::new(Principal::nobody()),
             site,
         }
     }
@@ -47,7 +47,7 @@ impl Handler for Edge {
         depot.insert_typed(Context {
             site: self.site.clone(),
             request_id: request_id.clone(),
-            principal: self.open.clone(),
+            principal: self.nobody.clone(),
         });
         // A handler that panicked has lost its answer, and nothing that outlives it: writes run in tasks of their own.
         let handled = AssertUnwindSafe(flow.call_next(request, depot, response))

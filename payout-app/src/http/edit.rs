@@ -3,6 +3,7 @@
 //! Both change fields, and both may name a `status`, which asks for a step of the state machine. One request does one
 //! or the other: a step together with changed fields is refused, since the two could not be made as one write.
 
+use payout_core::keys::Scope;
 use payout_core::money::Amount;
 use payout_core::payout::{
     Description, Payout, PayoutId, RecipientAccount, RecipientName, Resolution, Status,
@@ -11,6 +12,7 @@ use payout_core::service::{EditError, EditRequest, Payouts, Step};
 use salvo::{Depot, Request, handler};
 use utoipa::ToSchema;
 
+use super::access;
 use super::answer::{Answer, PayoutBody};
 use super::body;
 use super::context::Context;
@@ -107,7 +109,8 @@ pub(crate) struct ReplacementBody {
 /// Fields can be changed only while the payout is `pending`: what was sent once is sent the same ever after.
 ///
 /// `{"status": …}` asks for a step instead: `cancelled` from pending, `pending` from failed (a retry), `completed` or
-/// `failed` from processing under review, with a `reason`. The status that it has already changes nothing.
+/// `failed` from processing under review, with a `reason`. The status that it has already changes nothing. A `status`
+/// needs the scope `operate`, every other field `write`.
 #[utoipa::path(
     patch,
     path = "/api/payouts/{id}/",
@@ -126,7 +129,8 @@ pub(crate) async fn change_payout(request: &mut Request, depot: &mut Depot) -> R
 
 /// Set all fields of a payout
 ///
-/// As `PATCH`, but every field must be given; a description that is left away becomes empty.
+/// As `PATCH`, but every field must be given; a description that is left away becomes empty. With a `status` it needs the
+/// scope `operate` too.
 #[utoipa::path(
     put,
     path = "/api/payouts/{id}/",
@@ -153,6 +157,12 @@ async fn edit(
     let if_match = headers::if_match(request.headers())?;
     let body = body::read(request).await?;
     let Wanted { edit, status, reason } = read(Fields::parse(&body)?)?;
+    if status.is_some() {
+        access::allows(&context.principal, &[Scope::Operate])?;
+    }
+    if status.is_none() || edit != EditRequest::default() {
+        access::allows(&context.principal, &[Scope::Write])?;
+    }
     let change = Change {
         id,
         if_match: if_match.as_deref(),

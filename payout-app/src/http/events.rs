@@ -39,8 +39,8 @@ pub(crate) struct EventBody<'a> {
     /// The worker's claim that it happened under, counted over the payout's whole life: 0 before the first.
     #[schema(example = 1)]
     claim: u64,
-    /// Who did it: `api`, or a worker by name.
-    #[schema(example = "api")]
+    /// Who did it: an API key by name, `api` in a service without keys, or a worker by name.
+    #[schema(example = "billing")]
     actor: &'a str,
     /// The request it came with.
     #[schema(required = true)]

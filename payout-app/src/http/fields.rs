@@ -5,6 +5,9 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
+use payout_core::Timestamp;
+use payout_core::keys::{Scope, Scopes};
 use payout_core::money::Amount;
 use payout_core::payout::{FieldError, Status};
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -203,6 +206,32 @@ pub(crate) fn reason(value: &RawValue) -> Result<String, Message> {
         return Err("Ensure this field has no more than 255 characters.".into());
     }
     Ok(reason)
+}
+
+/// A list of at least one scope.
+pub(crate) fn scopes(value: &RawValue) -> Result<Scopes, Message> {
+    let names: Vec<String> = serde_json::from_str(value.get()).map_err(|_| "Not a list of scopes.")?;
+    if names.is_empty() {
+        return Err("Give it at least one scope.".into());
+    }
+    let parse = |name: &String| name.parse::<Scope>();
+    let scopes: Result<Scopes, _> = names.iter().map(parse).collect();
+    scopes.map_err(|error| error.to_string().into())
+}
+
+/// A moment, as RFC 3339 writes it.
+pub(crate) fn moment(value: &RawValue) -> Result<Timestamp, Message> {
+    DateTime::parse_from_rfc3339(&text(value)?)
+        .map(|at| at.with_timezone(&Utc))
+        .map_err(|_| "Use RFC 3339, such as 2026-11-24T09:30:00Z.".into())
+}
+
+/// A whole number of seconds, a week at the most.
+pub(crate) fn up_to_a_week(value: &RawValue) -> Result<u64, Message> {
+    let seconds: Option<u64> = serde_json::from_str(value.get()).ok();
+    seconds
+        .filter(|seconds| *seconds <= 7 * 24 * 60 * 60)
+        .ok_or_else(|| "A whole number from 0 to 604800 is required.".into())
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! The HTTP side: one file for each endpoint, and what they share.
 //!
-//! A request passes the outermost hoop ([`edge`]), the router ([`routes`]) and one handler. A handler reads what it needs
+//! A request passes the outermost hoop ([`edge`]), the router ([`routes`]), what its route asks of whoever calls it ([`access`]) and one handler. A handler reads what it needs
 //! ([`headers`], [`query`], [`body`], [`fields`]), makes one call to the use cases, and answers ([`answer`]) or refuses ([`problem`]). What an
 //! endpoint says of itself beside its handler becomes the OpenAPI document ([`document`]).
 
+mod access;
 mod answer;
 mod body;
 mod browser;
@@ -23,6 +24,7 @@ pub mod fuzzing;
 mod get;
 mod headers;
 mod health;
+mod keys;
 mod list;
 mod metrics;
 mod problem;
@@ -36,17 +38,23 @@ mod tests;
 
 use std::sync::Arc;
 
+use payout_core::keys::Scope;
 use payout_core::ports::System;
 use payout_core::service::Payouts;
+use payout_core::service::keys::ApiKeys;
 use salvo::{Router, Service};
 use utoipa::openapi::OpenApi;
 
+use self::access::Access;
+pub(crate) use self::access::{Gate, OpenTo};
 use crate::health::Health;
 use crate::metrics::Metrics;
 
 /// What the handlers work with.
 pub(crate) struct Site {
     pub(crate) payouts: Payouts,
+    pub(crate) keys: ApiKeys,
+    pub(crate) gate: Gate,
     pub(crate) health: Arc<Health>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) system: Arc<System>,
@@ -90,44 +98,65 @@ pub(crate) fn document() -> OpenApi {
     routes(Besides::ALL).finish().1
 }
 
+const READ: Access = Access::OneOf(&[Scope::Read]);
+const WRITE: Access = Access::OneOf(&[Scope::Write]);
+const OPERATE: Access = Access::OneOf(&[Scope::Operate]);
+/// What the body asks for says which of them.
+const WRITE_OR_OPERATE: Access = Access::OneOf(&[Scope::Write, Scope::Operate]);
+const ADMIN: Access = Access::OneOf(&[Scope::Admin]);
+
 /// The most asked for come first: routes are tried in their order.
 fn routes(besides: Besides) -> routes::Routes {
     let routes = routes::Routes::new()
-        .add(create::create_payout, &[400, 409, 413, 415, 422, 500, 503])
-        .add(list::list_payouts, &[400, 404, 500, 503])
-        .add(get::get_payout, &[404, 500, 503])
-        .add(edit::change_payout, &[400, 404, 409, 412, 413, 415, 500, 503])
-        .add(edit::replace_payout, &[400, 404, 409, 412, 413, 415, 500, 503])
-        .add(delete::delete_payout, &[400, 404, 409, 412, 500, 503])
-        .add(events::list_events, &[404, 500, 503])
+        .add(create::create_payout, WRITE, &[400, 409, 413, 415, 422, 500])
+        .add(list::list_payouts, READ, &[400, 404, 500])
+        .add(get::get_payout, READ, &[404, 500])
+        .add(
+            edit::change_payout,
+            WRITE_OR_OPERATE,
+            &[400, 404, 409, 412, 413, 415, 500],
+        )
+        .add(edit::replace_payout, WRITE, &[400, 404, 409, 412, 413, 415, 500])
+        .add(delete::delete_payout, WRITE, &[400, 404, 409, 412, 500])
+        .add(events::list_events, READ, &[404, 500])
         .add(
             retry::retry_payout,
-            &[400, 404, 409, 412, 413, 415, 422, 500, 503],
+            OPERATE,
+            &[400, 404, 409, 412, 413, 415, 422, 500],
         )
-        .add(cancel::cancel_payout, &[400, 404, 409, 412, 413, 415, 500, 503]);
+        .add(
+            cancel::cancel_payout,
+            OPERATE,
+            &[400, 404, 409, 412, 413, 415, 500],
+        )
+        .add(keys::list::list_keys, ADMIN, &[500])
+        .add(keys::create::create_key, ADMIN, &[400, 409, 413, 415, 500])
+        .add(keys::revoke::revoke_key, ADMIN, &[404, 500])
+        .add(keys::rotate::rotate_key, ADMIN, &[400, 404, 409, 413, 415, 500]);
     let routes = if besides.docs {
-        routes.add(schema::get_schema, &[400, 404, 500])
+        routes.add(schema::get_schema, Access::Anyone, &[400, 404, 500])
     } else {
         routes
     };
     let routes = add_health(routes);
     if besides.metrics {
-        add_metrics(routes)
+        add_metrics(routes, Access::Metrics)
     } else {
         routes
     }
 }
 
+/// An address of their own is open to whoever reaches it.
 fn operators_routes() -> routes::Routes {
-    add_metrics(add_health(routes::Routes::new()))
+    add_metrics(add_health(routes::Routes::new()), Access::Anyone)
 }
 
 fn add_health(routes: routes::Routes) -> routes::Routes {
     routes
-        .add(health::get_live, &[500])
-        .add(health::get_ready, &[500])
+        .add(health::get_live, Access::Anyone, &[500])
+        .add(health::get_ready, Access::Anyone, &[500])
 }
 
-fn add_metrics(routes: routes::Routes) -> routes::Routes {
-    routes.add(metrics::get_metrics, &[404, 500])
+fn add_metrics(routes: routes::Routes, access: Access) -> routes::Routes {
+    routes.add(metrics::get_metrics, access, &[404, 500])
 }

@@ -8,6 +8,7 @@ use salvo::{Handler, Router};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder};
 
+use super::access::{Access, Guarded};
 use super::document;
 
 /// The routes so far, and what is said of them.
@@ -25,19 +26,21 @@ impl Routes {
         }
     }
 
-    /// Adds a handler at the path and methods of its own documentation, with the problems that it may answer with.
-    pub(super) fn add<H>(mut self, handler: H, problems: &[u16]) -> Self
+    /// Adds a handler at the path and methods of its own documentation, with what it asks of whoever calls it, and the
+    /// problems that it may answer with besides those of that.
+    pub(super) fn add<H>(mut self, handler: H, access: Access, problems: &[u16]) -> Self
     where
         H: Handler + utoipa::Path + utoipa::__dev::SchemaReferences + for<'t> utoipa::__dev::Tags<'t>,
     {
         let path = H::path();
-        let handler: Arc<dyn Handler> = Arc::new(handler);
+        let handler = Guarded::behind(access, Arc::new(handler));
         for method in H::methods() {
             let mut schemas = Vec::new();
             H::schemas(&mut schemas);
             let operation = OperationBuilder::from(H::operation())
                 .tags(Some(H::tags()))
                 .build();
+            let operation = document::guarded(operation, access);
             document::add(&mut self.document, &path, &method, operation, schemas, problems);
             self.route(&path, &method, &handler);
         }

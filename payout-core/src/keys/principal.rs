@@ -24,6 +24,14 @@ impl Principal {
         }
     }
 
+    /// Whoever was not asked: no scope.
+    pub fn nobody() -> Self {
+        Self {
+            scopes: Scopes::default(),
+            ..Self::open()
+        }
+    }
+
     /// Whoever holds this key.
     pub fn of_key(id: ApiKeyId, name: &str, scopes: Scopes) -> Self {
         Self {

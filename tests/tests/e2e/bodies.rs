@@ -63,7 +63,7 @@ async fn a_large_body_is_refused(backend: Backend) {
     }
     // A chunked body does not say how long it is.
     let head = format!(
-        "POST {PAYOUTS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n\
+        "POST {PAYOUTS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n\
          Transfer-Encoding: chunked\r\n\r\n"
     );
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));

@@ -201,8 +201,7 @@ async fn a_body_may_come_in_pieces(backend: Backend) {
     let app = serving(backend).await;
     let body = payout().to_string();
     let (one, other) = body.split_at(body.len() / 2);
-    let head =
-        "POST /api/payouts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n";
+    let head = "POST /api/payouts HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n";
     let chunks = format!(
         "{:x}\r\n{one}\r\n{:x}\r\n{other}\r\n0\r\n\r\n",
         one.len(),

@@ -19,6 +19,7 @@ mod events;
 mod health;
 mod idempotency;
 mod if_match;
+mod keys;
 mod list;
 mod outages;
 mod pages;

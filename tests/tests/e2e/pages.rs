@@ -8,7 +8,7 @@ use payout_tests::client::PAYOUTS;
 use payout_tests::store::Backend;
 use serde_json::{Value, json};
 
-use crate::support::{on_each_backend, serving};
+use crate::support::{launch, on_each_backend, serving};
 
 on_each_backend!(
     a_page_has_twenty_payouts_unless_asked_otherwise,
@@ -244,7 +244,7 @@ async fn a_cursor_survives_what_it_points_at(backend: Backend) {
 }
 
 async fn links_lead_to_where_the_client_came(backend: Backend) {
-    let app = serving(backend).await;
+    let app = launch(backend).await.set("PAYOUT_AUTH", "off").serve().await;
     create(&app, 25).await;
     let link = async |host: &str| {
         let head =

@@ -223,7 +223,7 @@ async fn odd_paths_break_nothing(backend: Backend) {
         &long,
         &deep,
     ] {
-        let head = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let head = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         refused(&app, target, head.as_bytes()).await;
     }
     for query in [
@@ -249,9 +249,9 @@ async fn odd_requests_break_nothing(backend: Backend) {
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"GET /nothing HTTP/1.1\r\nno colon\r\n\r\n",
         b"GET /nothing HTTP/1.1\r\nA: \x00\r\n\r\n",
-        b"POST /api/payouts/ HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
-        b"POST /api/payouts/ HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-        b"POST /api/payouts/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\nzz\r\n",
+        b"POST /api/payouts/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n",
+        b"POST /api/payouts/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST /api/payouts/ HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\nzz\r\n",
     ] {
         let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", app.port())).await.unwrap();
         tokio::io::AsyncWriteExt::write_all(&mut stream, bytes).await.unwrap();
@@ -274,7 +274,7 @@ async fn a_client_that_goes_away_breaks_nothing(backend: Backend) {
     let app = serving(backend).await;
     let body = payout().to_string();
     let request = format!(
-        "POST {PAYOUTS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST {PAYOUTS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
     // In the head, in the body, and without waiting for the answer.

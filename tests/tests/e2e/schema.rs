@@ -97,6 +97,10 @@ async fn every_row_of_the_contract_is_documented() {
     let mut documented = app.document().operations();
     documented.sort();
     let contract = [
+        ("/api/keys/", "get"),
+        ("/api/keys/", "post"),
+        ("/api/keys/{name}/revoke/", "post"),
+        ("/api/keys/{name}/rotate/", "post"),
         ("/api/payouts/", "get"),
         ("/api/payouts/", "post"),
         ("/api/payouts/{id}/", "delete"),

@@ -8,11 +8,13 @@ use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::info::{InfoBuilder, LicenseBuilder};
 use utoipa::openapi::path::{HttpMethod, Operation, PathItem};
 use utoipa::openapi::schema::{Components, Schema};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response, Type};
 
 use self::problems::PROBLEMS;
-pub(super) use self::types::{Amount, Counting, EventName, Form, Ordering, Pending, StatusName};
+pub(super) use self::types::{Amount, Counting, EventName, Form, Ordering, Pending, ScopeName, StatusName};
+use super::access::Access;
 use super::problem::ProblemBody;
 
 /// The header that carries a request's id, as the document writes it.
@@ -24,7 +26,8 @@ status is final.
 
 - **Statuses**: `pending` → `processing` → `completed` or `failed`; a pending payout can be `cancelled`, a failed one \
 retried. A payout whose outcome nobody but a person can tell stays `processing` with `needs_review`.
-- **Repeating a request** is safe under an `Idempotency-Key`.
+- **Repeating a request** is safe under an `Idempotency-Key`, which is the API key's own: two API keys never meet.
+- **Who may**: send `Authorization: Bearer payout_…`. A key in the address is not looked at.
 - **Concurrent changes**: every payout has an `ETag`; a write with an `If-Match` that no longer matches is refused \
 with 412.
 - **Errors** are `application/problem+json` (RFC 9457); a refused body or query names every refused field at once in \
@@ -32,6 +35,9 @@ with 412.
 - **Slashes**: every path works with and without its last slash.
 - Every answer has an `X-Request-Id`; send your own (1 to 128 visible ASCII characters) to find it in the service's \
 log and in the audit trail.";
+
+/// What the document calls the way to authenticate.
+const BEARER: &str = "api_key";
 
 /// A document without any path yet.
 pub(super) fn empty() -> OpenApi {
@@ -45,6 +51,17 @@ pub(super) fn empty() -> OpenApi {
     for (name, response) in responses {
         components.responses.insert(name.to_owned(), response.into());
     }
+    components.add_security_scheme(BEARER, SecurityScheme::Http(
+        HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("payout_ and 64 hexadecimal digits")
+            .description(Some(
+                "An API key, by `payout keys create` or `POST /api/keys/`. Each operation names the scopes that open it: \
+                 `read`, `write`, `operate` (retry, cancel, resolve), `reveal` (account numbers in full), `admin` (keys). A \
+                 service without any key needs none, and answers its own host alone.",
+            ))
+            .build(),
+    ));
     let license = LicenseBuilder::new()
         .name("Apache-2.0")
         .identifier(Some("Apache-2.0"))
@@ -64,6 +81,10 @@ pub(super) fn empty() -> OpenApi {
                 .description(Some("Money to be sent."))
                 .build(),
             TagBuilder::new()
+                .name("Keys")
+                .description(Some("Who may do what."))
+                .build(),
+            TagBuilder::new()
                 .name("Service")
                 .description(Some("What operators and tools look at."))
                 .build(),
@@ -79,6 +100,20 @@ fn add_schema<S: ToSchema>(components: &mut Components) {
     components.schemas.extend(referenced);
 }
 
+/// An operation with the scopes that open it, and how it refuses those without.
+pub(super) fn guarded(mut operation: Operation, access: Access) -> Operation {
+    let scopes = access.scopes();
+    if scopes.is_empty() {
+        return operation;
+    }
+    let alternatives = scopes
+        .iter()
+        .map(|scope| SecurityRequirement::new(BEARER, [scope.as_str()]));
+    operation.security = Some(alternatives.collect());
+    refuse_with(&mut operation, &[401, 403, 503]);
+    operation
+}
+
 /// Adds an operation, its schemas, and the problems that it may answer with.
 pub(super) fn add(
     document: &mut OpenApi,
@@ -88,15 +123,7 @@ pub(super) fn add(
     schemas: Vec<(String, RefOr<Schema>)>,
     problems: &[u16],
 ) {
-    for status in problems {
-        if let Some(problem) = PROBLEMS.iter().find(|problem| problem.status == *status) {
-            let reference = Ref::from_response_name(problem.name);
-            operation
-                .responses
-                .responses
-                .insert(status.to_string(), reference.into());
-        }
-    }
+    refuse_with(&mut operation, problems);
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(response) = response {
             response
@@ -116,6 +143,18 @@ pub(super) fn add(
         .get_or_insert_default()
         .schemas
         .extend(schemas);
+}
+
+fn refuse_with(operation: &mut Operation, problems: &[u16]) {
+    for status in problems {
+        if let Some(problem) = PROBLEMS.iter().find(|problem| problem.status == *status) {
+            let reference = Ref::from_response_name(problem.name);
+            operation
+                .responses
+                .responses
+                .insert(status.to_string(), reference.into());
+        }
+    }
 }
 
 fn request_id_header() -> utoipa::openapi::Header {

@@ -18,6 +18,7 @@ pub(super) struct ProblemDoc {
     title: &'static str,
     detail: &'static str,
     retry_after: bool,
+    challenge: bool,
 }
 
 impl ProblemDoc {
@@ -42,6 +43,12 @@ impl ProblemDoc {
             .description(self.description)
             .content(PROBLEM_JSON, content)
             .header(REQUEST_ID_SHOWN, request_id_header());
+        if self.challenge {
+            let challenge = HeaderBuilder::new()
+                .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+                .description(Some("How to authenticate (RFC 6750)."));
+            return response.header("WWW-Authenticate", challenge.build()).build();
+        }
         if !self.retry_after {
             return response.build();
         }
@@ -57,7 +64,7 @@ impl ProblemDoc {
 }
 
 /// One for each status.
-pub(super) const PROBLEMS: [ProblemDoc; 9] = [
+pub(super) const PROBLEMS: [ProblemDoc; 11] = [
     ProblemDoc {
         status: 400,
         name: "BadRequest",
@@ -66,15 +73,38 @@ pub(super) const PROBLEMS: [ProblemDoc; 9] = [
         title: "The request is not valid.",
         detail: "Some values were refused; `errors` names each.",
         retry_after: false,
+        challenge: false,
+    },
+    ProblemDoc {
+        status: 401,
+        name: "Unauthorized",
+        description: "No API key was shown, or none that opens anything: a wrong, a revoked or an expired one.",
+        kind: "unauthorized",
+        title: "An API key is needed.",
+        detail: "Show an API key: `Authorization: Bearer payout_…`.",
+        retry_after: false,
+        challenge: true,
+    },
+    ProblemDoc {
+        status: 403,
+        name: "Forbidden",
+        description: "The key lacks the scope. In a service without keys: the request is not addressed to its own host, or \
+            comes from a page of another.",
+        kind: "forbidden",
+        title: "This is not open to whoever asks.",
+        detail: "This key lacks the scope write.",
+        retry_after: false,
+        challenge: true,
     },
     ProblemDoc {
         status: 404,
         name: "NotFound",
-        description: "There is no such payout or page.",
+        description: "There is no such payout, page or key.",
         kind: "not-found",
         title: "There is no such thing here.",
         detail: "There is no such payout.",
         retry_after: false,
+        challenge: false,
     },
     ProblemDoc {
         status: 409,
@@ -86,6 +116,7 @@ pub(super) const PROBLEMS: [ProblemDoc; 9] = [
         title: "The payout's status does not allow this.",
         detail: "A payout that is completed cannot be cancelled.",
         retry_after: true,
+        challenge: false,
     },
     ProblemDoc {
         status: 412,
@@ -95,6 +126,7 @@ pub(super) const PROBLEMS: [ProblemDoc; 9] = [
         title: "The payout is at another version.",
         detail: "The payout is no longer at the version that the request names.",
         retry_after: false,
+        challenge: false,
     },
     ProblemDoc {
         status: 413,
@@ -104,6 +136,7 @@ pub(super) const PROBLEMS: [ProblemDoc; 9] = [
         title: "The body is too large.",
         detail: "A body may have 65536 bytes.",
         retry_after: false,
+        challenge: false,
     },
     ProblemDoc {
         status: 415,
@@ -113,6 +146,7 @@ pub(super) const PROBLEMS: [ProblemDoc; 9] = [
         title: "The body's media type is not supported.",
         detail: "Send JSON, with `Content-Type: application/json`.",
         retry_after: false,
+        challenge: false,
     },
     ProblemDoc {
         status: 422,
@@ -122,6 +156,7 @@ pub(super) const PROBLEMS: [ProblemDoc; 9] = [
         title: "The idempotency key was used for another request.",
         detail: "This idempotency key was used for another request.",
         retry_after: false,
+        challenge: false,
     },
     ProblemDoc {
         status: 500,
@@ -131,6 +166,7 @@ pub(super) const PROBLEMS: [ProblemDoc; 9] = [
         title: "Something went wrong inside the service.",
         detail: "The request could not be done. Quote the request id when you report this.",
         retry_after: false,
+        challenge: false,
     },
     ProblemDoc {
         status: 503,
@@ -141,5 +177,6 @@ pub(super) const PROBLEMS: [ProblemDoc; 9] = [
         title: "The service cannot do this right now.",
         detail: "The database is not ready.",
         retry_after: true,
+        challenge: false,
     },
 ];

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use payout_core::keys::Scope;
 use payout_core::payout::{EventKind, Status};
 use serde_json::json;
 use utoipa::openapi::schema::{OneOfBuilder, Schema};
@@ -44,6 +45,13 @@ documented! {
     EventName as "EventKind" = text_of(EventKind::ALL.map(EventKind::as_str))
         .description(Some("What may happen to a payout."))
         .examples([json!("created")])
+        .build();
+    /// Something that a key may open.
+    ScopeName as "Scope" = text_of(Scope::ALL.map(Scope::as_str))
+        .description(Some("What a key opens: `read` shows payouts, their trails and the metrics; `write` creates, edits and \
+            deletes; `operate` retries, cancels and resolves; `reveal` shows accounts and names in full; `admin` manages \
+            keys, and so can give itself the others."))
+        .examples([json!("read")])
         .build();
     /// An amount as it is sent in.
     Amount as "Amount" = OneOfBuilder::new()

@@ -9,6 +9,10 @@ pub(crate) enum Kind {
     Invalid,
     /// The body is not a JSON object at all.
     MalformedBody,
+    /// No key, or none that opens.
+    Unauthorized,
+    /// A key without the scope, or, without keys, a request from elsewhere.
+    Forbidden,
     /// No such payout, or no such page.
     NotFound,
     /// No such path.
@@ -23,6 +27,12 @@ pub(crate) enum Kind {
     ChangedMeanwhile,
     /// The first request under the key is still running.
     KeyInFlight,
+    /// A key has, or had, the name.
+    NameTaken,
+    /// The key is revoked or has expired.
+    KeyDead,
+    /// There are as many keys as there may be.
+    TooManyKeys,
     /// `If-Match` names another version.
     PreconditionFailed,
     /// The body is over the limit.
@@ -55,6 +65,12 @@ impl Kind {
                 "malformed-body",
                 "The body is not a JSON object.",
             ),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "An API key is needed."),
+            Self::Forbidden => (
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                "This is not open to whoever asks.",
+            ),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is no such thing here."),
             Self::UnknownPath => (StatusCode::NOT_FOUND, "unknown-path", "There is no such path."),
             Self::MethodNotAllowed => (
@@ -81,6 +97,21 @@ impl Kind {
                 StatusCode::CONFLICT,
                 "key-in-flight",
                 "The first request with this idempotency key is still running.",
+            ),
+            Self::NameTaken => (
+                StatusCode::CONFLICT,
+                "name-taken",
+                "There is, or was, a key of this name.",
+            ),
+            Self::KeyDead => (
+                StatusCode::CONFLICT,
+                "key-dead",
+                "The key is revoked or has expired.",
+            ),
+            Self::TooManyKeys => (
+                StatusCode::CONFLICT,
+                "too-many-keys",
+                "There are as many keys as there may be.",
             ),
             Self::PreconditionFailed => (
                 StatusCode::PRECONDITION_FAILED,

@@ -9,7 +9,7 @@ use std::error::Error;
 use payout_core::payout::StepError;
 use payout_core::ports::RepositoryError;
 use payout_core::service::{EditError, ServiceError};
-use salvo::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use salvo::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use salvo::http::{HeaderValue, StatusCode};
 use salvo::{Depot, Request, Response, Writer, async_trait};
 use utoipa::ToSchema;
@@ -29,6 +29,8 @@ pub(crate) struct Problem {
     detail: Cow<'static, str>,
     errors: Errors,
     retry_after_seconds: Option<u64>,
+    /// How to authenticate, in `WWW-Authenticate`.
+    challenge: Option<Cow<'static, str>>,
     /// For the log only.
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -40,6 +42,7 @@ impl Problem {
             detail: detail.into(),
             errors: Errors::default(),
             retry_after_seconds: None,
+            challenge: None,
             source: None,
         }
     }
@@ -87,7 +90,14 @@ impl Problem {
         }
     }
 
-    fn caused_by(self, source: impl Error + Send + Sync + 'static) -> Self {
+    pub(crate) fn challenge(self, challenge: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            challenge: Some(challenge.into()),
+            ..self
+        }
+    }
+
+    pub(crate) fn caused_by(self, source: impl Error + Send + Sync + 'static) -> Self {
         Self {
             source: Some(Box::new(source)),
             ..self
@@ -129,6 +139,9 @@ impl Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if let Some(challenge) = self.challenge.and_then(|text| HeaderValue::from_str(&text).ok()) {
+            headers.insert(WWW_AUTHENTICATE, challenge);
         }
         response.body(serde_json::to_vec(&body).unwrap_or_default());
     }

@@ -2,6 +2,7 @@
 //!
 //! Every answer that any of these tests sees is looked up in the OpenAPI document: its status must be documented.
 
+mod access;
 mod browser;
 mod document;
 mod errors;
@@ -12,16 +13,18 @@ mod steps;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use payout_adapters::memory::{MemoryQueue, MemoryRepository};
+use futures::executor::block_on;
+use payout_adapters::memory::{MemoryApiKeys, MemoryQueue, MemoryRepository};
 use payout_core::payout::{Actor, Claim, PayoutId, Verdict};
 use payout_core::ports::{ClaimRequest, PayoutRepository, System};
 use payout_core::service::Payouts;
+use payout_core::service::keys::ApiKeys;
 use salvo::http::{HeaderMap, Method};
 use salvo::test::{RequestBuilder, ResponseExt};
 use salvo::{Router, Service, handler};
 use serde_json::{Value, json};
 
-use super::{Site, edge};
+use super::{Gate, OpenTo, Site, edge};
 use crate::health::Health;
 use crate::metrics::Metrics;
 
@@ -51,6 +54,8 @@ impl Bench {
     /// Over any repository.
     fn over(repository: Arc<dyn PayoutRepository>) -> Self {
         let bench = Self::closed(repository);
+        // Over memory it never waits.
+        block_on(bench.site.gate.keyring.refresh()).unwrap();
         bench.site.health.open();
         bench
     }
@@ -61,8 +66,18 @@ impl Bench {
         let metrics = Arc::new(Metrics::new().unwrap());
         let health = Arc::new(Health::new("memory", "memory", metrics.clone()));
         let payouts = Payouts::start(repository.clone(), Arc::new(MemoryQueue::new(10)), system.clone());
+        let secrets = Arc::new(crate::os_secrets::OsSecrets);
+        let keys = ApiKeys::new(
+            Arc::new(MemoryApiKeys::new(system.clone())),
+            None,
+            secrets,
+            system.clone(),
+        );
+        let keyring = Arc::new(keys.keyring());
         let site = Arc::new(Site {
             payouts,
+            keys,
+            gate: Gate::new(keyring, OpenTo::Anyone),
             health,
             metrics,
             system,

@@ -89,13 +89,14 @@ impl Keyring {
         }
     }
 
-    /// Who shows this token, or nothing. Asks nobody but this process's memory.
-    pub fn ask(&self, token: Option<&str>) -> Found {
+    /// Who shows this token, or nothing. Asks nobody but this process's memory. `stale_will_do` goes by the keys that
+    /// were known last, however long ago.
+    pub fn ask(&self, token: Option<&str>, stale_will_do: bool) -> Found {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = known.as_ref() else {
             return Found::Unknown { stale: false };
         };
-        if known.stale {
+        if known.stale && !stale_will_do {
             return Found::Unknown { stale: true };
         }
         if !known.any {
@@ -125,6 +126,7 @@ impl Keyring {
                 .as_ref()
                 .map(|known| (known.revision, known.any, known.ring.clone()))
         };
+        let before_any = before.as_ref().map(|(_, any, _)| *any);
         let (ring, any) = match before {
             Some((revision, any, ring)) if revision == pulse.revision => (ring, any || pulse.any),
             before => {
@@ -143,6 +145,9 @@ impl Keyring {
                 (Arc::new(Ring::of(held, hasher.secret(), &ring)), any || pulse.any)
             }
         };
+        if any && before_any == Some(false) {
+            tracing::warn!("the first API key was made: from now on every request needs one");
+        }
         let news = Known {
             hasher: hasher.clone(),
             revision: pulse.revision,

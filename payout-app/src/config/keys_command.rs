@@ -1,0 +1,44 @@
+//! What can be done with keys on the command line.
+
+use std::time::Duration;
+
+use clap::Subcommand;
+use payout_core::keys::{KeyName, Scope};
+
+/// What to do with API keys.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum KeysCommand {
+    /// Make a key, and print its secret on standard output: it cannot be shown again
+    Create {
+        /// What it is called, in the audit trail too; never used a second time
+        name: KeyName,
+        /// What it opens, by commas: read, write, operate (retry, cancel, resolve), reveal, admin
+        #[arg(long, required = true, value_delimiter = ',', value_name = "SCOPES")]
+        scopes: Vec<Scope>,
+        /// After so many days it opens nothing; without it, it does not expire
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+        expires_in_days: Option<u32>,
+    },
+    /// List the keys
+    List,
+    /// Revoke a key for good; every process knows of it within about two seconds
+    Revoke {
+        /// Its name
+        name: KeyName,
+    },
+    /// Give a key another secret, and print it on standard output: it cannot be shown again
+    Rotate {
+        /// Its name
+        name: KeyName,
+        /// For so many minutes more the secret before may be used too
+        #[arg(long, value_name = "MINUTES", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_080))]
+        overlap_minutes: u32,
+    },
+}
+
+impl KeysCommand {
+    /// The overlap of a rotation.
+    pub(crate) fn minutes(minutes: u32) -> Duration {
+        Duration::from_secs(u64::from(minutes) * 60)
+    }
+}

@@ -1,0 +1,60 @@
+//! Whether a process that serves may open: it must know the API keys first, and without any it is open only at home.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use payout_core::ports::ApiKeyError;
+use payout_core::service::keys::{Found, Keyring};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::AppError;
+use crate::http::OpenTo;
+
+const PAUSE: Duration = Duration::from_millis(500);
+
+pub(crate) struct Door {
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) open_to: OpenTo,
+    pub(crate) bind: SocketAddr,
+}
+
+impl Door {
+    /// Waits until the keys are known, and says who is let in.
+    ///
+    /// # Errors
+    /// [`AppError::Open`] when that would be everybody, unasked; [`AppError::Keys`] when the keys cannot be read at all.
+    pub(crate) async fn open(&self) -> Result<(), AppError> {
+        while let Err(error) = self.keyring.refresh().await {
+            if !matches!(error, ApiKeyError::Unavailable(_)) {
+                return Err(AppError::Keys(error));
+            }
+            sleep(PAUSE).await;
+        }
+        let no_keys = self.keyring.ask(None, true) == Found::NoKeys;
+        match (no_keys, self.open_to) {
+            (true, OpenTo::Nobody) => return Err(AppError::Open(self.bind)),
+            (true, OpenTo::ThisHost) => tracing::warn!(
+                "there are no API keys: open to everybody on this host, and to nobody else; the first key \
+                 (`payout keys create`) locks it"
+            ),
+            (true, OpenTo::Anyone) => tracing::warn!(
+                "there are no API keys, and PAYOUT_AUTH=off: whoever reaches this address may do everything; the first key \
+                 (`payout keys create`) locks it"
+            ),
+            (false, OpenTo::Anyone) => {
+                tracing::info!("locked: there are API keys, whatever PAYOUT_AUTH says");
+            }
+            (false, OpenTo::ThisHost | OpenTo::Nobody) => {
+                tracing::info!("locked: every request needs an API key")
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the keys current until it is told to stop.
+    pub(crate) async fn watch(self, shutdown: CancellationToken) {
+        self.keyring.watch(shutdown).await;
+    }
+}

@@ -1,0 +1,132 @@
+//! `payout keys …`: done on the database itself, by whoever may use it.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use chrono::{SecondsFormat, TimeDelta};
+use payout_core::Timestamp;
+use payout_core::keys::{ApiKey, Token};
+use payout_core::ports::ApiKeyError;
+use payout_core::service::keys::{ApiKeys, KeysError};
+use tokio::time::timeout;
+
+use crate::config::{Config, KeysCommand};
+use crate::wiring::Ports;
+
+/// How long to wait for the database.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Does it, or says in one line why not.
+pub(crate) async fn run(config: &Config, command: &KeysCommand) -> Result<ExitCode, String> {
+    let ports = Ports::new(config).map_err(|error| error.to_string())?;
+    let done = timeout(PATIENCE, async {
+        match ports.store.schema_is_current().await {
+            Ok(true) => (),
+            Ok(false) => return Err("the database's schema is not current: run `payout migrate`".to_owned()),
+            Err(error) => return Err(with_cause(&error)),
+        }
+        answer(&ports.keys, command)
+            .await
+            .map_err(|error| in_words(&error))
+    })
+    .await;
+    let _ = timeout(Duration::from_secs(2), ports.store.close()).await;
+    let text = done.map_err(|_| format!("{} does not answer", config.database))??;
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn answer(keys: &ApiKeys, command: &KeysCommand) -> Result<String, KeysError> {
+    match command {
+        KeysCommand::Create {
+            name,
+            scopes,
+            expires_in_days,
+        } => {
+            let expires_at = match expires_in_days {
+                Some(days) => Some(keys.now().await? + TimeDelta::days(i64::from(*days))),
+                None => None,
+            };
+            let scopes = scopes.iter().copied().collect();
+            let (key, token) = keys.create(name.clone(), scopes, expires_at).await?;
+            Ok(shown(&key, &token))
+        }
+        KeysCommand::List => Ok(table(&keys.list().await?)),
+        KeysCommand::Revoke { name } => {
+            keys.revoke(name).await?;
+            tracing::info!(
+                key = name.as_str(),
+                "revoked; every process knows within about two seconds"
+            );
+            Ok(String::new())
+        }
+        KeysCommand::Rotate {
+            name,
+            overlap_minutes,
+        } => {
+            let (key, token) = keys.rotate(name, KeysCommand::minutes(*overlap_minutes)).await?;
+            Ok(shown(&key, &token))
+        }
+    }
+}
+
+/// The secret alone, so that it can be piped where it belongs.
+fn shown(key: &ApiKey, token: &Token) -> String {
+    tracing::info!(
+        key = key.name.as_str(),
+        scopes = %key.scopes,
+        expires_at = key.expires_at.map(moment),
+        "keep the secret: it cannot be shown again"
+    );
+    format!("{}\n", token.expose())
+}
+
+fn table(keys: &[ApiKey]) -> String {
+    let row = |cells: [&str; 6]| {
+        let [name, scopes, state, created, expires, used] = cells;
+        let line = format!("{name:<24} {scopes:<33} {state:<8} {created:<21} {expires:<21} {used}");
+        format!("{}\n", line.trim_end())
+    };
+    let mut text = row(["NAME", "SCOPES", "STATE", "CREATED", "EXPIRES", "LAST USED"]);
+    for key in keys {
+        let or_dash = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), moment);
+        text.push_str(&row([
+            key.name.as_str(),
+            &key.scopes.to_string(),
+            if key.revoked_at.is_some() {
+                "revoked"
+            } else {
+                "live"
+            },
+            &moment(key.created_at),
+            &or_dash(key.expires_at),
+            &or_dash(key.last_used_at),
+        ]));
+    }
+    text
+}
+
+fn moment(at: Timestamp) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+fn in_words(error: &KeysError) -> String {
+    match error {
+        KeysError::Store(error @ (ApiKeyError::Unavailable(_) | ApiKeyError::Refused(_))) => {
+            with_cause(error)
+        }
+        KeysError::Store(_) | KeysError::ExpiresInPast | KeysError::NoScopes | KeysError::NoSecret(_) | _ => {
+            error.to_string()
+        }
+    }
+}
+
+fn with_cause(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,13 @@
+//! Where secrets come from: the operating system's generator.
+
+use payout_core::ports::{NoSecret, SecretSource};
+
+pub(crate) struct OsSecrets;
+
+impl SecretSource for OsSecrets {
+    fn draw(&self) -> Result<[u8; 32], NoSecret> {
+        let mut bits = [0; 32];
+        getrandom::fill(&mut bits).map_err(|error| NoSecret(error.to_string()))?;
+        Ok(bits)
+    }
+}
