@@ -86,8 +86,15 @@ fmt: ## format the code
 	cargo fmt --all
 
 .PHONY: up
-up: ## start everything in Docker; WORKERS=3 for three workers
+up: .env-has-a-key ## start everything in Docker; WORKERS=3 for three workers
 	docker compose up --build --detach --scale worker=$(WORKERS)
+
+# Where neither .env nor the environment has a key to encrypt with, .env gets a new one.
+.PHONY: .env-has-a-key
+.env-has-a-key:
+	@test -n "$$PAYOUT_ENCRYPTION_KEYS" || grep -qs '^PAYOUT_ENCRYPTION_KEYS=.' .env || { \
+		(umask 077; printf 'PAYOUT_ENCRYPTION_KEYS=k1:%s\n' "$$(head -c 32 /dev/urandom | base64)" >> .env); \
+		echo 'A new encryption key is in .env: keep a copy of it, without it the recipients are lost.'; }
 
 .PHONY: down
 down: ## stop what `up` started; the data stay

@@ -12,16 +12,16 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Command, Config, ProcessorConfig};
+use crate::config::{Command, Config, Database, ProcessorConfig};
 use crate::door::Door;
 use crate::failure::AppError;
 use crate::health::Health;
 use crate::http::{self, Besides, Gate, OpenTo, Site};
 use crate::metrics::Metrics;
 use crate::sampler::Sampler;
-use crate::schema_ready;
 use crate::server::{Failing, listen, serve};
 use crate::wiring::{Ports, Store};
+use crate::{keys_fit, schema_ready};
 
 /// How long requests may go on after the shutdown began.
 const REQUESTS: Duration = Duration::from_secs(10);
@@ -67,6 +67,7 @@ impl Role {
             | Command::Migrate
             | Command::Keys(_)
             | Command::Openapi { .. }
+            | Command::KeysRotate
             | Command::Doctor { .. }
             | Command::Healthcheck => Self {
                 migrates: true,
@@ -209,6 +210,10 @@ async fn work(
         fail.with(error);
         return;
     }
+    tokio::select! {
+        () = shutdown.cancelled() => return,
+        () = keys_fit::fitting(&ports.store, &health) => (),
+    }
     health.open();
     let keys = door.map(|door| tokio::spawn(door.watch(shutdown.clone())));
     if role.works {
@@ -285,4 +290,9 @@ fn say_what_starts(config: &Config, role: Role, ports: &Ports, local_addr: Optio
         "{}",
         role.describe()
     );
+    if config.keyring.is_empty() && !matches!(config.database, Database::Memory) {
+        tracing::warn!(
+            "account numbers and names are stored in plain: set PAYOUT_ENCRYPTION_KEYS to encrypt them"
+        );
+    }
 }

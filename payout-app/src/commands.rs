@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::app::App;
 use crate::config::{Command, Config, DocumentFormat, StartError};
 use crate::failure::AppError;
-use crate::{doctor, healthcheck, http, keys_command, logging, schema_ready, wiring};
+use crate::{doctor, healthcheck, http, keys_command, keys_rotate, logging, schema_ready, wiring};
 
 const WRONG_SETTING: u8 = 2;
 const FAILED: u8 = 1;
@@ -47,6 +47,7 @@ pub fn main() -> ExitCode {
                 Err(line) => refuse(FAILED, &line),
             }
         }),
+        Command::KeysRotate => in_runtime(&config, rotate(&config)),
         Command::Migrate => in_runtime(&config, migrate(&config)),
         Command::Run | Command::Serve | Command::Worker => in_runtime(&config, run(config.clone())),
     }
@@ -141,6 +142,19 @@ async fn examine(config: &Config, json: bool) -> ExitCode {
     match doctor::examine(config, json).await {
         Ok(code) => code,
         Err(error) => refuse(WRONG_SETTING, &error),
+    }
+}
+
+async fn rotate(config: &Config) -> ExitCode {
+    let store = match wiring::store(config) {
+        Ok(store) => store,
+        Err(error) => return refuse(WRONG_SETTING, &error),
+    };
+    let rotated = keys_rotate::rotate(&store, &System::default()).await;
+    let _ = timeout(Duration::from_secs(2), store.close()).await;
+    match rotated {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(FAILED, &error),
     }
 }
 

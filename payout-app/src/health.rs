@@ -28,6 +28,8 @@ pub(crate) enum State {
     Away,
     /// The database answers, and its schema is not the one of this version.
     SchemaBehind,
+    /// The database answers, and is sealed with a key that this process does not have.
+    KeysDoNotFit,
 }
 
 /// A dependency.
@@ -51,6 +53,9 @@ impl Check {
             State::Up => None,
             State::Away => Some("does not answer"),
             State::SchemaBehind => Some("the schema is not current: run `payout migrate`"),
+            State::KeysDoNotFit => {
+                Some("it is sealed with a key that this process does not have: see PAYOUT_ENCRYPTION_KEYS")
+            }
         }
     }
 }

@@ -17,11 +17,14 @@ mod health;
 mod healthcheck;
 mod http;
 mod keys_command;
+mod keys_fit;
+mod keys_rotate;
 mod logging;
 mod metrics;
 mod os_secrets;
 mod sampler;
 mod schema_ready;
+mod sealed_store;
 mod server;
 mod wiring;
 

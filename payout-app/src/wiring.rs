@@ -111,7 +111,7 @@ impl Ports {
     /// [`ConfigError`] when an adapter refuses its setting.
     pub(crate) fn new(config: &Config) -> Result<Self, ConfigError> {
         let system = Arc::new(System::default());
-        let (store, repository) = repository(&config.database, &system)?;
+        let (store, repository) = repository(config, &system)?;
         let (queue_kind, queue) = queue(config)?;
         let keys = api_keys(&store, config, &system);
         Ok(Self {
@@ -146,14 +146,14 @@ pub(crate) fn api_keys(store: &Store, config: &Config, system: &Arc<System>) -> 
 /// # Errors
 /// [`ConfigError`] when the adapter refuses its setting.
 pub(crate) fn store(config: &Config) -> Result<Store, ConfigError> {
-    repository(&config.database, &Arc::new(System::default())).map(|(store, _)| store)
+    repository(config, &Arc::new(System::default())).map(|(store, _)| store)
 }
 
 fn repository(
-    database: &Database,
+    config: &Config,
     system: &Arc<System>,
 ) -> Result<(Store, Arc<dyn PayoutRepository>), ConfigError> {
-    match database {
+    match &config.database {
         Database::Memory => Ok((Store::Memory, Arc::new(MemoryRepository::new(system.clone())))),
         Database::Sqlite { path } => {
             let refuse = |message: String| ConfigError {
@@ -166,7 +166,8 @@ fn repository(
             }
             let url = format!("sqlite://{}", path.display());
             let repository = SqliteRepository::open_lazy(&url, system.clone())
-                .map_err(|_| refuse("use sqlite://path/to/a/file".to_owned()))?;
+                .map_err(|_| refuse("use sqlite://path/to/a/file".to_owned()))?
+                .sealing_with(config.keyring.clone());
             Ok((Store::Sqlite(repository.clone()), Arc::new(repository)))
         }
         Database::Postgres { url } => {
@@ -176,7 +177,7 @@ fn repository(
                     variable: "DATABASE_URL",
                     message: "use postgres://user:password@host:port/database".to_owned(),
                 })?;
-            let repository = Arc::new(repository);
+            let repository = Arc::new(repository.sealing_with(config.keyring.clone()));
             Ok((Store::Postgres(repository.clone()), repository))
         }
     }

@@ -13,7 +13,7 @@ use super::recipient::{StoredRecipient, WrittenAnswer, answer, recipient};
 use crate::seal::Keyring;
 
 /// What became of one stretch of rows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stretch<Place> {
     /// So many rows were looked at.
     pub looked_at: u64,
@@ -67,6 +67,13 @@ fn is_current(sealed: Option<&[u8]>, keys: &Keyring) -> bool {
         (Some(sealed), Some(key)) => sealed.starts_with(key.header()),
         (None, None) => true,
         (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
+/// Of no rows.
+impl<Place> Default for Stretch<Place> {
+    fn default() -> Self {
+        Self::of(0, 1, None)
     }
 }
 

@@ -63,6 +63,9 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = DocumentFormat::Yaml)]
         format: DocumentFormat,
     },
+    /// Seal account numbers and names with the first of PAYOUT_ENCRYPTION_KEYS, wherever another key or none was used;
+    /// safe while others run, and to be repeated when it was stopped
+    KeysRotate,
     /// Look at the settings, the database, the queue and the provider, and say what is wrong; exit 0 when nothing is
     Doctor {
         /// As JSON, for programs
@@ -103,6 +106,10 @@ struct Settings {
     /// [env: REDIS_URL, or REDIS_URL_FILE]
     #[arg(long, global = true, value_name = "URL")]
     redis_url: Option<Secret>,
+    /// What account numbers and names are encrypted with: ID:BASE64 of 32 bytes, by commas, the current one first
+    /// [env: PAYOUT_ENCRYPTION_KEYS, or PAYOUT_ENCRYPTION_KEYS_FILE]
+    #[arg(long, global = true, value_name = "KEYS")]
+    encryption_keys: Option<Secret>,
     /// What the names of all keys in Redis start with
     #[arg(long, env = "PAYOUT_REDIS_PREFIX", global = true, hide_env_values = true, value_name = "TEXT", default_value = defaults::REDIS_PREFIX)]
     redis_prefix: String,
@@ -270,5 +277,11 @@ impl Arguments {
         log_format = log_format or LOG_FORMAT,
     }
     optional!(metrics_bind, auth, processor_url);
-    secret!(database_url, redis_url, processor_token, key_secret);
+    secret!(
+        database_url,
+        redis_url,
+        processor_token,
+        key_secret,
+        encryption_keys
+    );
 }

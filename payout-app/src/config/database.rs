@@ -1,6 +1,7 @@
 //! Where payouts are kept.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use payout_adapters::Secret;
@@ -83,6 +84,28 @@ impl Database {
             ));
         }
         Ok(Self::Sqlite { path: path.into() })
+    }
+
+    /// Whether nothing of it leaves this host.
+    pub fn is_on_this_host(&self) -> bool {
+        match self {
+            Self::Sqlite { .. } | Self::Memory => true,
+            Self::Postgres { url } => Url::parse(url.expose()).is_ok_and(|url| {
+                // A parameter wins over the address, and may name the folder of a socket.
+                let named = url
+                    .query_pairs()
+                    .find(|(name, _)| name == "host" || name == "hostaddr");
+                let host = named.map(|(_, host)| host.into_owned());
+                let host = host
+                    .or_else(|| url.host_str().map(str::to_owned))
+                    .unwrap_or_default();
+                let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+                host.is_empty()
+                    || host.starts_with('/')
+                    || host == "localhost"
+                    || address.is_ok_and(|address| address.is_loopback())
+            }),
+        }
     }
 
     /// The kind, for health checks and logs.

@@ -10,6 +10,7 @@ mod database;
 mod keys_command;
 mod parts;
 mod read;
+mod sealing;
 mod secrets;
 
 #[cfg(test)]
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use payout_adapters::Secret;
+use payout_adapters::seal::Keyring;
 use payout_core::keys::KeySecret;
 use payout_core::ports::Randomness;
 use payout_core::worker::WorkerSettings;
@@ -40,6 +42,8 @@ pub struct Config {
     pub command: Command,
     /// Where payouts are kept.
     pub database: Database,
+    /// What who is paid is sealed with.
+    pub keyring: Keyring,
     /// Where hints go; in this process when absent.
     pub redis: Option<Redis>,
     /// Where to listen.
@@ -184,6 +188,7 @@ impl Config {
             | Command::Worker
             | Command::Migrate
             | Command::Openapi { .. }
+            | Command::KeysRotate
             | Command::Doctor { .. }
             | Command::Healthcheck => (),
         }
@@ -195,12 +200,14 @@ impl Config {
             }
             .choice(&[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)])?,
         };
+        let bind = Reader {
+            variable: "PAYOUT_BIND",
+            text: arguments.bind(),
+        }
+        .address()?;
         Ok(Self {
-            bind: Reader {
-                variable: "PAYOUT_BIND",
-                text: arguments.bind(),
-            }
-            .address()?,
+            keyring: sealing::keyring(arguments.encryption_keys(), &command, &database, bind)?,
+            bind,
             metrics_bind: arguments
                 .metrics_bind()
                 .map(|text| {

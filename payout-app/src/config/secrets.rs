@@ -26,12 +26,19 @@ macro_rules! secret_variable {
 pub(super) const DATABASE_URL: SecretVariable = secret_variable!("DATABASE_URL");
 pub(super) const REDIS_URL: SecretVariable = secret_variable!("REDIS_URL");
 pub(super) const PROCESSOR_TOKEN: SecretVariable = secret_variable!("PAYOUT_PROCESSOR_TOKEN");
+pub(super) const ENCRYPTION_KEYS: SecretVariable = secret_variable!("PAYOUT_ENCRYPTION_KEYS");
 
 pub(super) const KEY_SECRET: SecretVariable = secret_variable!("PAYOUT_KEY_SECRET");
 
 /// All of them.
 #[cfg(test)]
-pub(super) const ALL: [SecretVariable; 4] = [DATABASE_URL, REDIS_URL, PROCESSOR_TOKEN, KEY_SECRET];
+pub(super) const ALL: [SecretVariable; 5] = [
+    DATABASE_URL,
+    REDIS_URL,
+    PROCESSOR_TOKEN,
+    KEY_SECRET,
+    ENCRYPTION_KEYS,
+];
 
 /// The variable of a secret, and the one that names a file with it.
 #[derive(Debug, Clone, Copy)]

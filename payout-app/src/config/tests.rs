@@ -58,7 +58,9 @@ fn the_defaults_are_those_of_the_table_and_of_the_core() {
         processor,
         worker,
         log,
+        keyring,
     } = config(&[]);
+    assert!(keyring.is_empty());
     assert_eq!(command, Command::Run);
     assert_eq!(database.to_string(), "sqlite://payouts.db");
     assert!(redis.is_none() && metrics_bind.is_none() && docs);
@@ -383,4 +385,58 @@ fn access_is_open_only_by_the_one_word_and_a_key_secret_is_long() {
     assert!(read.key_secret.is_some() && !format!("{read:?}").contains("unmistakable"));
     let line = refused(&["--key-secret=unmistakable"]);
     assert_eq!(line, "PAYOUT_KEY_SECRET: a secret has at least 32 characters");
+}
+
+const KEY: &str = "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+#[test]
+fn postgresql_needs_a_key_as_soon_as_others_may_reach_the_service() {
+    let local = "--database-url=postgres://u:p@127.0.0.1/db";
+    let remote = "--database-url=postgres://u:p@db.example/db";
+    for allowed in [
+        &["run", local][..],
+        &["serve", remote],
+        &["worker", local],
+        &["worker", "--database-url=postgres://u@/db?host=/run/postgresql"],
+        &["worker", "--database-url=postgres://u@[::1]/db"],
+        &["migrate", remote],
+        &["doctor", remote, "--bind=0.0.0.0:1"],
+        &["serve", "--bind=0.0.0.0:1"],
+    ] {
+        assert!(config(allowed).keyring.is_empty(), "{allowed:?}");
+    }
+    let encrypted = format!("--encryption-keys={KEY}");
+    for refused_alone in [
+        &["run", local, "--bind=0.0.0.0:1"][..],
+        &["serve", remote, "--bind=[::]:1"],
+        &["worker", remote],
+        &[
+            "worker",
+            "--database-url=postgres://u@127.0.0.1/db?host=db.example",
+        ],
+        &["keys-rotate"],
+    ] {
+        let line = refused(refused_alone);
+        assert!(
+            line.starts_with("PAYOUT_ENCRYPTION_KEYS: is needed, since "),
+            "{line}"
+        );
+        let with_key = config(&[refused_alone, &[&encrypted]].concat());
+        assert_eq!(with_key.keyring.ids().collect::<Vec<_>>(), ["k1"]);
+    }
+}
+
+#[test]
+fn encryption_keys_are_not_shown() {
+    let config = config(&[&format!("--encryption-keys={KEY}")]);
+    let shown = format!("{config:?}");
+    assert!(
+        shown.contains("keyring: [Key(k1: ***)]") && !shown.contains("AAECAw"),
+        "{shown}"
+    );
+    let line = refused(&["--encryption-keys=k1:hunter2"]);
+    assert!(
+        line.starts_with("PAYOUT_ENCRYPTION_KEYS: ") && !line.contains("hunter2"),
+        "{line}"
+    );
 }

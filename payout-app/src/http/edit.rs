@@ -285,7 +285,7 @@ impl Change<'_> {
         if payout.status() == status {
             return Ok(self.fields(payouts, edit).await?);
         }
-        let edit = edit.over(&payout).map_err(EditError::from)?;
+        let edit = edit.over(&payout)?;
         if payout.already_reads(&edit) {
             return self.step(payouts, status).await;
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::Timestamp;
 use crate::money::Money;
+use crate::payout::redact::Redaction;
 use crate::payout::{
     Caller, Description, EventKind, Failure, Payout, PayoutParts, RecipientAccount, RecipientName, Status,
 };
@@ -237,12 +238,18 @@ impl Payout {
         self,
         due: Due,
         event: EventKind,
-        caller: Caller,
+        mut caller: Caller,
         write: impl FnOnce(&mut PayoutParts),
     ) -> Change {
         let expected_version = self.version();
         let mut parts = self.into_parts();
+        let before = Redaction::of(&parts);
         write(&mut parts);
+        // A person's reason may name who was paid before this change, or who is after it.
+        for redaction in [before, Redaction::of(&parts)] {
+            caller.reason = caller.reason.map(|reason| redaction.text(&reason));
+            parts.failure = parts.failure.map(|failure| redaction.failure(&failure));
+        }
         parts.version = expected_version + 1;
         Change {
             expected_version,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::Timestamp;
 use crate::payout::fields::printable;
+use crate::payout::redact::Redaction;
 use crate::payout::{BrokenRow, EventKind, Failure, Payout, PayoutId, ProviderReference, Status};
 use crate::policy::Policy;
 use crate::ports::{Answer, ProcessorError, ProcessorKey, Randomness};
@@ -93,7 +94,19 @@ impl Claim {
     ///
     /// Only a definite answer ends a payout. Whatever leaves room for a payment keeps it processing under the same
     /// key, to be looked up later; when that cannot go on, a person decides. It never fails for lack of an answer.
+    ///
+    /// Where the provider's words quote the account or the name, they are masked: they go into the audit trail and the log.
     pub fn conclude(
+        &self,
+        said: Result<Answer, ProcessorError>,
+        policy: &Policy,
+        randomness: &dyn Randomness,
+    ) -> Verdict {
+        self.decide(said, policy, randomness)
+            .redacted(&Redaction::of(self.0.parts()))
+    }
+
+    fn decide(
         &self,
         said: Result<Answer, ProcessorError>,
         policy: &Policy,
@@ -349,6 +362,30 @@ pub struct SettledRow<'a> {
 }
 
 impl Verdict {
+    fn redacted(self, redaction: &Redaction) -> Self {
+        match self {
+            Self::Completed { reference } => Self::Completed {
+                reference: redaction.reference(reference),
+            },
+            Self::Failed(failure) => Self::Failed(redaction.failure(&failure)),
+            Self::Accepted { reference, after } => Self::Accepted {
+                reference: redaction.reference(reference),
+                after,
+            },
+            Self::Postponed { why, after } => Self::Postponed {
+                why: redaction.text(&why),
+                after,
+            },
+            Self::Released { why, after } => Self::Released {
+                why: redaction.text(&why),
+                after,
+            },
+            Self::Review { why } => Self::Review {
+                why: redaction.text(&why),
+            },
+        }
+    }
+
     /// The columns to write.
     pub fn row(&self) -> SettledRow<'_> {
         let processing = SettledRow {

@@ -3,6 +3,7 @@
 //! [`Payout`] is the row: private fields, restored only through [`Payout::restore`], which refuses a row that
 //! breaks an invariant. What a person does with it is in `change`, what a worker does in `claim`; both
 //! consume what they start from and yield a description of the write, which a repository applies under its guard.
+//! `mask` says how who is paid is shown to whoever may not see it, and `redact` keeps it out of others' words.
 
 mod change;
 mod claim;
@@ -10,6 +11,8 @@ mod draft;
 mod event;
 mod fields;
 mod id;
+mod mask;
+mod redact;
 mod row;
 mod status;
 
@@ -20,5 +23,6 @@ pub use event::{Actor, Caller, Event, EventKind};
 pub use fields::{Description, Failure, FieldError, ProviderReference, RecipientAccount, RecipientName};
 pub use id::PayoutId;
 pub(crate) use id::uuid_v7;
+pub use mask::MASK;
 pub use row::{BrokenRow, Payout, PayoutParts};
 pub use status::{Status, UnknownStatus};

@@ -48,21 +48,35 @@ pub struct EditRequest {
 }
 
 impl EditRequest {
-    /// The whole edit of a payout.
+    /// The whole edit of a payout. An account or a name that reads as its mask stays as it is: whoever sees only the mask
+    /// may send it back.
     ///
     /// # Errors
-    /// [`AmountError`] when the amount, new or stored, has more decimals than the currency, new or stored.
-    pub fn over(self, payout: &Payout) -> Result<Edit, AmountError> {
+    /// [`EditError::Amount`] when the amount, new or stored, has more decimals than the currency, new or stored;
+    /// [`EditError::Masked`] for any other mask.
+    pub fn over(self, payout: &Payout) -> Result<Edit, EditError> {
         let stored = payout.as_edit();
         let money = match (self.amount, self.currency) {
             (None, None) => stored.money,
             (Some(amount), currency) => Money::new(amount, currency.unwrap_or(stored.money.currency()))?,
             (None, Some(currency)) => Money::restore(stored.money.amount(), currency)?,
         };
+        let account = self
+            .recipient_account
+            .filter(|account| account.as_str() != stored.recipient_account.masked());
+        if account.as_ref().is_some_and(RecipientAccount::is_masked) {
+            return Err(EditError::Masked("recipient_account"));
+        }
+        let name = self
+            .recipient_name
+            .filter(|name| name.as_str() != stored.recipient_name.masked());
+        if name.as_ref().is_some_and(RecipientName::is_masked) {
+            return Err(EditError::Masked("recipient_name"));
+        }
         Ok(Edit {
             money,
-            recipient_account: self.recipient_account.unwrap_or(stored.recipient_account),
-            recipient_name: self.recipient_name.unwrap_or(stored.recipient_name),
+            recipient_account: account.unwrap_or(stored.recipient_account),
+            recipient_name: name.unwrap_or(stored.recipient_name),
             description: self.description.unwrap_or(stored.description),
         })
     }
@@ -270,6 +284,9 @@ pub enum EditError {
     /// The amount does not fit its currency.
     #[error(transparent)]
     Amount(#[from] AmountError),
+    /// This field reads as what somebody was shown of another account or name.
+    #[error("This is a mask, and not the current one: send the whole value, or leave the field away.")]
+    Masked(&'static str),
     /// Anything else.
     #[error(transparent)]
     Service(#[from] ServiceError),

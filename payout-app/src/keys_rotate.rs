@@ -1,0 +1,149 @@
+//! `payout keys-rotate`: seals everything with the current key, a few hundred rows at a time, while others go on.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use payout_adapters::seal::{KeyCheck, Stretch};
+use payout_core::ports::{Clock, RepositoryError, System};
+use tokio::time::sleep;
+
+use crate::wiring::Store;
+
+/// So many rows are read and written at once.
+const ROWS: u32 = 500;
+/// How often progress is told.
+const TOLD_EVERY: Duration = Duration::from_secs(2);
+/// How often a database that does not answer is asked again, and with which pause.
+const PATIENCE: (u32, Duration) = (30, Duration::from_secs(1));
+/// Whoever still seals with an older key makes a further pass necessary; so many are made.
+const PASSES: usize = 3;
+
+/// Why not everything is sealed with the current key. What was sealed stays so; the command can be repeated.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RotationError {
+    #[error("the database's schema is not current: run `payout migrate`")]
+    SchemaBehind,
+    #[error("PAYOUT_ENCRYPTION_KEYS: {0}")]
+    Keys(KeyCheck),
+    #[error("{0} rows cannot be opened with any of the keys; the log names their payouts")]
+    Unreadable(u64),
+    #[error("a process still seals with an older key: start each with the new one first, and repeat this")]
+    Overtaken,
+    #[error("the database failed: {0}; what was sealed stays so, repeat this")]
+    Database(String),
+}
+
+impl From<RepositoryError> for RotationError {
+    fn from(error: RepositoryError) -> Self {
+        let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+        Self::Database(cause)
+    }
+}
+
+/// Seals everything with the current key, and tells of it.
+///
+/// # Errors
+/// [`RotationError`].
+pub(crate) async fn rotate(store: &Store, system: &System) -> Result<(), RotationError> {
+    if !store.schema_is_current().await? {
+        return Err(RotationError::SchemaBehind);
+    }
+    match store.check_keys().await? {
+        KeyCheck::Fits => (),
+        check @ (KeyCheck::Missing { .. } | KeyCheck::Wrong { .. }) => {
+            return Err(RotationError::Keys(check));
+        }
+    }
+    let mut sealed = 0;
+    for _ in 0..PASSES {
+        let payouts = Pass::over("payouts", system, async |after| {
+            store.reseal_payouts(after, ROWS).await
+        })
+        .await?;
+        let answers = Pass::over("answers", system, async |after: Option<String>| {
+            store.reseal_answers(after.as_deref(), ROWS).await
+        })
+        .await?;
+        sealed += payouts.sealed + answers.sealed;
+        let unreadable = payouts.unreadable + answers.unreadable;
+        if payouts.stale + answers.stale == unreadable {
+            if unreadable > 0 {
+                return Err(RotationError::Unreadable(unreadable));
+            }
+            return finish(store, sealed).await;
+        }
+    }
+    Err(RotationError::Overtaken)
+}
+
+/// Nothing is sealed with an older key any more.
+async fn finish(store: &Store, sealed: u64) -> Result<(), RotationError> {
+    if sealed > 0 && !store.compact().await {
+        say(
+            "The database file could not be written anew: another process is in the way. Free pages of it may have what \
+             was there before; repeat this when nobody uses it.",
+        );
+    }
+    let forgotten = store.forget_other_keys().await?;
+    if !forgotten.is_empty() {
+        say(&format!("No longer needed: {}.", forgotten.join(", ")));
+    }
+    say("Everything is sealed with the current key.");
+    Ok(())
+}
+
+/// Once over all rows of a table.
+struct Pass {
+    sealed: u64,
+    unreadable: u64,
+    stale: u64,
+}
+
+impl Pass {
+    async fn over<Place: Clone>(
+        table: &str,
+        system: &System,
+        reseal: impl AsyncFn(Option<Place>) -> Result<Stretch<Place>, RepositoryError>,
+    ) -> Result<Self, RotationError> {
+        let mut pass = Self {
+            sealed: 0,
+            unreadable: 0,
+            stale: 0,
+        };
+        let (mut after, mut looked_at, mut told) = (None, 0, system.monotonic());
+        loop {
+            let stretch = patiently(async || reseal(after.clone()).await).await?;
+            looked_at += stretch.looked_at;
+            pass.sealed += stretch.sealed;
+            pass.unreadable += stretch.unreadable;
+            pass.stale += stretch.stale;
+            after = stretch.next;
+            if after.is_none() || system.monotonic().saturating_sub(told) > TOLD_EVERY {
+                told = system.monotonic();
+                say(&format!(
+                    "{table}: {looked_at} looked at, {} sealed anew",
+                    pass.sealed
+                ));
+            }
+            if after.is_none() {
+                return Ok(pass);
+            }
+        }
+    }
+}
+
+/// Asks again while the database does not answer.
+async fn patiently<T>(ask: impl AsyncFn() -> Result<T, RepositoryError>) -> Result<T, RepositoryError> {
+    let (times, pause) = PATIENCE;
+    for _ in 0..times {
+        match ask().await {
+            Err(RepositoryError::Unavailable(_)) => sleep(pause).await,
+            answered => return answered,
+        }
+    }
+    ask().await
+}
+
+fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}

@@ -1,0 +1,137 @@
+//! Keeps who is paid out of words that others choose: the provider's, and a person's reasons. They go into the audit
+//! trail, which nothing is ever taken out of, and into logs.
+
+use crate::payout::mask::MASK;
+use crate::payout::{Failure, PayoutParts, ProviderReference};
+
+/// Shorter ones are only taken out where they stand alone: else hardly a word would be left.
+const SHORT_CHARS: usize = 4;
+
+/// The account and the name of one payout.
+pub(super) struct Redaction([Vec<char>; 2]);
+
+impl Redaction {
+    pub(super) fn of(parts: &PayoutParts) -> Self {
+        Self([
+            folded(parts.recipient_account.as_str()),
+            folded(parts.recipient_name.as_str()),
+        ])
+    }
+
+    /// The text without them, whatever their case, and however they are grouped by spaces and dashes.
+    pub(super) fn text(&self, text: &str) -> String {
+        self.0
+            .iter()
+            .fold(text.to_owned(), |text, secret| without(&text, secret))
+    }
+
+    pub(super) fn failure(&self, failure: &Failure) -> Failure {
+        Failure::new(&self.text(failure.code()), &self.text(failure.message()))
+    }
+
+    pub(super) fn reference(&self, reference: ProviderReference) -> ProviderReference {
+        ProviderReference::new(&self.text(reference.as_str())).unwrap_or(reference)
+    }
+}
+
+fn is_filler(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '-' | '.' | '/')
+}
+
+fn folded(text: &str) -> Vec<char> {
+    let significant = text.chars().filter(|c| !is_filler(*c));
+    significant.flat_map(char::to_lowercase).collect()
+}
+
+/// A text with a mask in place of each occurrence of the secret.
+fn without(text: &str, secret: &[char]) -> String {
+    if secret.is_empty() {
+        return text.to_owned();
+    }
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        match length_of(secret, rest) {
+            Some(length) if secret.len() >= SHORT_CHARS || stands_alone(&kept, &rest[length..]) => {
+                kept.push_str(MASK);
+                rest = &rest[length..];
+            }
+            Some(_) | None => {
+                kept.push(c);
+                rest = &rest[c.len_utf8()..];
+            }
+        }
+    }
+    kept
+}
+
+/// So many bytes of the text are the secret, if it begins with it.
+fn length_of(secret: &[char], text: &str) -> Option<usize> {
+    let mut wanted = secret.iter();
+    let mut next = wanted.next()?;
+    for (at, c) in text.char_indices() {
+        if is_filler(c) && at > 0 {
+            continue;
+        }
+        for folded in c.to_lowercase() {
+            if folded != *next {
+                return None;
+            }
+            match wanted.next() {
+                Some(further) => next = further,
+                None => return Some(at + c.len_utf8()),
+            }
+        }
+    }
+    None
+}
+
+fn stands_alone(before: &str, after: &str) -> bool {
+    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    !is_word(before.chars().next_back()) && !is_word(after.chars().next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redacted(text: &str, account: &str, name: &str) -> String {
+        Redaction([folded(account), folded(name)]).text(text)
+    }
+
+    #[test]
+    fn an_account_and_a_name_are_taken_out_however_they_are_written() {
+        for (text, expected) in [
+            (
+                "Account DE89370400440532013000 is closed.",
+                "Account ••• is closed.",
+            ),
+            ("de89 3704 0044 0532 0130 00 of ADA LOVELACE", "••• of •••"),
+            ("DE89-3704-0044-0532-0130-00: no", "•••: no"),
+            ("Ada  Lovelace, ada-lovelace, AdaLovelace", "•••, •••, •••"),
+            ("xDE89370400440532013000x", "x•••x"),
+            (
+                "DE8937040044053201300 is another",
+                "DE8937040044053201300 is another",
+            ),
+            ("No such account.", "No such account."),
+            ("", ""),
+        ] {
+            assert_eq!(redacted(text, "DE89370400440532013000", "Ada Lovelace"), expected);
+        }
+    }
+
+    #[test]
+    fn short_ones_are_taken_out_only_where_they_stand_alone() {
+        assert_eq!(
+            redacted("A bank said no to 12, not 123.", "12", "A"),
+            "••• bank said no to •••, not 123."
+        );
+    }
+
+    #[test]
+    fn letters_that_fold_into_several_do_no_harm() {
+        assert_eq!(redacted("İstanbul an İSTANBUL", "x", "İstanbul"), "••• an •••");
+        assert_eq!(redacted("ẞ ß", "ß", "-"), "••• •••");
+    }
+}
