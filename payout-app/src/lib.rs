@@ -4,6 +4,7 @@
 //! - `wiring` chooses the adapters that the settings ask for.
 //! - [`app`] starts a process (server, worker, or both) and stops it.
 //! - `http` answers requests; `health` and `metrics` say how the process does, and `sampler` looks for them.
+//! - `keys_fit` waits for the keys that the database is sealed with, and `keys_rotate` seals everything anew.
 //! - `doctor` looks at everything that a process needs.
 //! - [`commands`] are what the binary can be told to do.
 

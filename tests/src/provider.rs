@@ -25,6 +25,12 @@ pub enum Deed {
     Accept,
     /// Declines for good.
     Decline,
+    /// Declines for good, and quotes who was to be paid.
+    DeclineQuoting,
+    /// Answers with this status and quotes who was to be paid; does nothing.
+    QuoteIn(u16),
+    /// Answers 200 with what is no JSON and quotes who was to be paid; does nothing.
+    QuoteAndGarble,
     /// Answers with this status and does nothing.
     Refuse(u16),
     /// Answers 429 with this `Retry-After`, in seconds.
@@ -156,7 +162,12 @@ impl Shared {
     /// Absent: the connection ends without an answer.
     async fn submit(&self, request: &Request) -> Option<String> {
         let key = request.headers.get("idempotency-key")?.clone();
-        let body = serde_json::from_slice(&request.body).ok()?;
+        let body: Value = serde_json::from_slice(&request.body).ok()?;
+        let account = body["recipient_account"].as_str().unwrap_or_default();
+        let quoted = format!(
+            "{account} of {} is closed",
+            body["recipient_name"].as_str().unwrap_or_default()
+        );
         let (deed, settled) = {
             let mut ledger = self.ledger.lock().unwrap();
             let entry = ledger.entry(key.clone()).or_default();
@@ -172,6 +183,9 @@ impl Shared {
             } else if entry.answer.is_none() && deed == Deed::Decline {
                 entry.answer =
                     Some(json!({"status": "failed", "code": "account_closed", "message": "Closed."}));
+            } else if entry.answer.is_none() && deed == Deed::DeclineQuoting {
+                entry.answer =
+                    Some(json!({"status": "failed", "code": format!("closed-{quoted}"), "message": quoted}));
             } else if deed == Deed::Accept {
                 entry.accepted = true;
             }
@@ -183,10 +197,16 @@ impl Shared {
             (Deed::Refuse(status) | Deed::PayAndRefuse(status), _) => Some(encode(status, "", "{}")),
             (Deed::Throttle(seconds), _) => Some(encode(429, &format!("retry-after: {seconds}\r\n"), "{}")),
             (Deed::Garble, _) => Some(encode(200, "", "<html>")),
-            (Deed::Pay | Deed::Decline | Deed::Accept, Some(answer)) => {
+            (Deed::QuoteIn(status), _) => Some(encode(
+                status,
+                "",
+                &json!({"code": quoted, "message": quoted}).to_string(),
+            )),
+            (Deed::QuoteAndGarble, _) => Some(encode(200, "", &format!("<html>{quoted}"))),
+            (Deed::Pay | Deed::Decline | Deed::DeclineQuoting | Deed::Accept, Some(answer)) => {
                 Some(encode(200, "", &answer.to_string()))
             }
-            (Deed::Pay | Deed::Decline | Deed::Accept, None) => Some(encode(
+            (Deed::Pay | Deed::Decline | Deed::DeclineQuoting | Deed::Accept, None) => Some(encode(
                 202,
                 "",
                 &json!({"status": "pending", "reference": key}).to_string(),

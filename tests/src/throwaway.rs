@@ -95,6 +95,7 @@ impl Redis {
 /// A PostgreSQL.
 pub struct Postgres {
     port: u16,
+    data: PathBuf,
     server: Server,
     folder: Folder,
 }
@@ -130,9 +131,15 @@ impl Postgres {
         );
         Self {
             port: free_port(),
+            data,
             server: Server(None),
             folder,
         }
+    }
+
+    /// Where its files are.
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     /// Its one database.
@@ -145,7 +152,7 @@ impl Postgres {
         let mut postgres = command("postgres", self.folder.path());
         postgres
             .arg("-D")
-            .arg(self.folder.path().join("data"))
+            .arg(&self.data)
             .args(["-p", &self.port.to_string()]);
         for option in [
             "listen_addresses=127.0.0.1",

@@ -397,7 +397,7 @@ fn postgresql_needs_a_key_as_soon_as_others_may_reach_the_service() {
         &["run", local][..],
         &["serve", remote],
         &["worker", local],
-        &["worker", "--database-url=postgres://u@/db?host=/run/postgresql"],
+        &["worker", "--database-url=postgres:///db?host=/run/postgresql"],
         &["worker", "--database-url=postgres://u@[::1]/db"],
         &["migrate", remote],
         &["doctor", remote, "--bind=0.0.0.0:1"],

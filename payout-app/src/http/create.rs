@@ -97,6 +97,7 @@ pub(super) fn draft(mut fields: Fields<'_>) -> Result<Draft, Problem> {
     let recipient_name = fields.required("recipient_name", fields::field(RecipientName::new));
     let description = fields.optional("description", fields::field(Description::new));
     fields.optional("status", fields::pending);
+    refuse_masks(&mut fields, recipient_account.as_ref(), recipient_name.as_ref());
     let money = amount.zip(currency).and_then(|(amount, currency)| {
         Money::new(amount, currency)
             .map_err(|error| fields.refuse("amount", error.to_string()))
@@ -119,6 +120,17 @@ pub(super) fn draft(mut fields: Fields<'_>) -> Result<Draft, Problem> {
         _ => Err(Problem::internal(
             "a field was absent and nothing was refused".into(),
         )),
+    }
+}
+
+/// What a client was shown of another payout is no recipient of a new one.
+fn refuse_masks(fields: &mut Fields<'_>, account: Option<&RecipientAccount>, name: Option<&RecipientName>) {
+    const MASKED: &str = "This is a mask: send the whole value.";
+    if account.is_some_and(RecipientAccount::is_masked) {
+        fields.refuse("recipient_account", MASKED);
+    }
+    if name.is_some_and(RecipientName::is_masked) {
+        fields.refuse("recipient_name", MASKED);
     }
 }
 

@@ -10,11 +10,13 @@ mod support;
 
 mod amounts;
 mod bodies;
+mod canary;
 mod counts;
 mod create;
 mod docs_pages;
 mod doctor;
 mod edit;
+mod encryption;
 mod events;
 mod health;
 mod idempotency;

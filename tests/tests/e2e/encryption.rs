@@ -1,0 +1,193 @@
+//! Account numbers and names, encrypted: keys that fit, keys that do not, and their rotation while everything runs.
+
+use payout_tests::app::{Launch, path_of};
+use payout_tests::body::{ACCOUNT, NAME, payout, payout_with, unique};
+use payout_tests::client::PAYOUTS;
+use payout_tests::store::Backend;
+use payout_tests::wait::{SOON, eventually};
+use serde_json::json;
+
+use crate::support::{launch, on_each_backend};
+
+pub(crate) const OLD: &str = "old:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+const NEW: &str = "new:8PHy8/T19vf4+fr7/P3+/wABAgMEBQYHCAkKCwwNDg8=";
+
+on_each_backend!(
+    an_encrypted_service_does_all_that_an_open_one_does,
+    a_process_without_the_key_does_nothing_and_says_why,
+    keys_are_rotated_while_everything_runs,
+);
+
+async fn count(app: &payout_tests::app::App, search: &str) -> i64 {
+    let page = app
+        .get(&format!("{PAYOUTS}?search={search}"))
+        .await
+        .expect(200)
+        .json();
+    page["count"].as_i64().unwrap()
+}
+
+fn encrypted(launch: Launch, keys: &str) -> Launch {
+    launch.set("PAYOUT_ENCRYPTION_KEYS", keys)
+}
+
+async fn an_encrypted_service_does_all_that_an_open_one_does(backend: Backend) {
+    let app = encrypted(launch(backend).await, OLD).run().await;
+    let body = payout();
+    let created = app
+        .post(PAYOUTS)
+        .header("idempotency-key", "k")
+        .json(&body)
+        .await
+        .expect(201);
+    let again = app
+        .post(PAYOUTS)
+        .header("idempotency-key", "k")
+        .json(&body)
+        .await
+        .expect(201);
+    assert_eq!(
+        (again.json(), again.header("idempotent-replayed")),
+        (created.json(), Some("true"))
+    );
+    let other = payout_with("amount", "11.00");
+    app.post(PAYOUTS)
+        .header("idempotency-key", "k")
+        .json(&other)
+        .await
+        .problem(422);
+
+    let path = path_of(&created.json());
+    let paid = app.until(&path, "completed").await;
+    assert_eq!(paid["recipient_account"], body["recipient_account"]);
+    assert_eq!(paid["recipient_name"], NAME);
+    for (search, found) in [
+        (body["recipient_account"].as_str().unwrap(), 1),
+        ("ada%20qLOVELACE", 1),
+        ("ada", 0),
+        (ACCOUNT, 0),
+    ] {
+        assert_eq!(count(&app, search).await, found, "{search}");
+    }
+    let columns = "recipient_account || recipient_name || recipient_name_folded";
+    let plain = format!(
+        "SELECT count(*) FROM payouts WHERE {columns} LIKE '%{ACCOUNT}%' OR {columns} LIKE '%ovelace%'"
+    );
+    assert_eq!(app.store().number(plain).await, 0);
+    let plain = format!("SELECT count(*) FROM idempotency_keys WHERE snapshot LIKE '%{ACCOUNT}%'");
+    assert_eq!(app.store().number(plain).await, 0);
+}
+
+async fn a_process_without_the_key_does_nothing_and_says_why(backend: Backend) {
+    let with_key = encrypted(launch(backend).await, OLD);
+    let path = {
+        let app = with_key.serve().await;
+        path_of(&app.create(payout()).await)
+    };
+    let false_old = NEW.replace("new:", "old:");
+    for (keys, why) in [
+        ("", "sealed with the key \\\"old\\\", which is not configured"),
+        (NEW, "sealed with the key \\\"old\\\", which is not configured"),
+        (
+            &*false_old,
+            "\\\"old\\\" is not the one that the database is sealed with",
+        ),
+    ] {
+        let app = encrypted(with_key.clone(), keys).start(&["run"]);
+        let problem = eventually("it says what it lacks", SOON, async || {
+            let ready = app.get("/health/ready").send().await.ok()?;
+            let text = ready.text();
+            text.contains("PAYOUT_ENCRYPTION_KEYS").then_some(ready.status)
+        })
+        .await;
+        assert_eq!(problem, 503);
+        app.get(&path).await.problem(503);
+        assert!(app.log().contains(why), "{why}: {}", app.log());
+    }
+    let app = with_key.run().await;
+    app.until(&path, "completed").await;
+}
+
+async fn keys_are_rotated_while_everything_runs(backend: Backend) {
+    let launch = launch(backend).await;
+    let mut paths = Vec::new();
+    let mut accounts = Vec::new();
+    for keys in ["", OLD] {
+        let app = encrypted(launch.clone(), keys).serve().await;
+        for _ in 0..20 {
+            let account = unique(ACCOUNT);
+            let body = payout_with("recipient_account", account.as_str());
+            let key = format!("key-{account}");
+            let created = app
+                .post(PAYOUTS)
+                .header("idempotency-key", &key)
+                .json(&body)
+                .await
+                .expect(201);
+            paths.push(path_of(&created.json()));
+            accounts.push((account, body));
+        }
+        app.get(&paths[0]).await.expect(200).json();
+    }
+    let rotating = encrypted(launch.clone(), &format!("{NEW},{OLD}"));
+    let app = rotating.run().await;
+    let mut rotation = rotating.spawn(&["keys-rotate"]);
+    let status = rotation.end_within(SOON).await;
+    assert!(status.success(), "{} {}", rotation.printed(), rotation.log());
+    assert!(
+        rotation
+            .printed()
+            .contains("Everything is sealed with the current key.")
+    );
+    assert!(rotation.printed().contains("No longer needed: old."));
+    for path in &paths {
+        app.until(path, "completed").await;
+    }
+    drop(app);
+
+    let app = encrypted(launch.clone(), NEW).run().await;
+    for (account, body) in &accounts {
+        let key = format!("key-{account}");
+        let again = app
+            .post(PAYOUTS)
+            .header("idempotency-key", &key)
+            .json(body)
+            .await
+            .expect(201);
+        assert_eq!(again.header("idempotent-replayed"), Some("true"));
+        assert_eq!(again.json()["recipient_account"], account.as_str());
+        assert_eq!(count(&app, account).await, 1);
+    }
+    let unsealed = "SELECT count(*) FROM payouts WHERE sealed IS NULL";
+    assert_eq!(app.store().number(unsealed).await, 0);
+    let old = encrypted(launch, OLD).finish(&["keys-rotate"]).await;
+    assert!(
+        old.log()
+            .contains("sealed with the key \"new\", which is not configured"),
+        "{}",
+        old.log()
+    );
+}
+
+/// Whoever sees only a mask may send it back; and no other mask is taken for an account.
+#[tokio::test]
+async fn a_mask_is_no_account_and_no_name() {
+    let app = launch(Backend::Sqlite).await.serve().await;
+    let path = path_of(&app.create(payout()).await);
+    let before = app.payout(&path).await;
+    let account = before["recipient_account"].as_str().unwrap();
+    let mask = format!("••••{}", &account[account.len() - 3..]);
+    let sent_back = json!({"recipient_account": mask, "recipient_name": "A••• Q•••"});
+    let after = app.patch(&path).json(&sent_back).await.expect(200).json();
+    assert_eq!(after, before, "nothing was changed");
+    for (field, value) in [("recipient_account", "••••9999"), ("recipient_name", "B•••")] {
+        let problem = app.patch(&path).json(json!({field: value})).await.problem(400);
+        assert!(problem.errors.contains_key(field), "{problem:?}");
+        let problem = app
+            .post(PAYOUTS)
+            .json(payout_with(field, value))
+            .await
+            .problem(400);
+        assert!(problem.errors.contains_key(field), "{problem:?}");
+    }
+}
