@@ -1,9 +1,11 @@
 //! What is answered: a payout in its wire format, and the headers that go with it.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use chrono::{Datelike, Timelike};
 use payout_core::Timestamp;
+use payout_core::keys::{Principal, Scope};
 use payout_core::money::Money;
 use payout_core::payout::Payout;
 use salvo::http::header::{CONTENT_TYPE, ETAG, HeaderName, LOCATION};
@@ -32,12 +34,12 @@ pub(crate) struct PayoutBody<'a> {
     /// The ISO 4217 code of the currency.
     #[schema(pattern = "^[A-Z]{3}$", example = "EUR")]
     currency: &'static str,
-    /// Where the money goes.
+    /// Where the money goes. For a key without the scope `reveal` it is masked: `••••3000`.
     #[schema(min_length = 1, max_length = 128, example = "DE89370400440532013000")]
-    recipient_account: &'a str,
-    /// Who gets it.
+    recipient_account: Cow<'a, str>,
+    /// Who gets it. For a key without the scope `reveal` it is masked: `A••• L•••`.
     #[schema(min_length = 1, max_length = 128, example = "Ada Lovelace")]
-    recipient_name: &'a str,
+    recipient_name: Cow<'a, str>,
     /// What for.
     #[schema(max_length = 255, example = "Invoice 2026-117")]
     description: &'a str,
@@ -78,15 +80,22 @@ pub(crate) struct FailureBody<'a> {
     message: &'a str,
 }
 
-impl<'a> From<&'a Payout> for PayoutBody<'a> {
-    fn from(payout: &'a Payout) -> Self {
+impl<'a> PayoutBody<'a> {
+    /// As it is shown to whoever asks: who is paid only to those that may see it.
+    pub(crate) fn of(payout: &'a Payout, principal: &Principal) -> Self {
         let parts = payout.parts();
+        let (account, name) = (&parts.recipient_account, &parts.recipient_name);
+        let (recipient_account, recipient_name) = if principal.may(Scope::Reveal) {
+            (account.as_str().into(), name.as_str().into())
+        } else {
+            (account.masked().into(), name.masked().into())
+        };
         Self {
             id: parts.id.as_uuid(),
             amount: parts.money,
             currency: parts.money.currency().code(),
-            recipient_account: parts.recipient_account.as_str(),
-            recipient_name: parts.recipient_name.as_str(),
+            recipient_account,
+            recipient_name,
             description: parts.description.as_str(),
             status: parts.status.as_str(),
             needs_review: parts.needs_review,
@@ -158,10 +167,10 @@ impl Answer {
         })
     }
 
-    /// 200 with a payout and its `ETag`.
-    pub(crate) fn payout(payout: &Payout) -> Result<Self, Problem> {
+    /// 200 with a payout, as it is shown to whoever asks, and its `ETag`.
+    pub(crate) fn payout(payout: &Payout, principal: &Principal) -> Result<Self, Problem> {
         let mut body = Vec::with_capacity(640);
-        serde_json::to_writer(&mut body, &PayoutBody::from(payout))
+        serde_json::to_writer(&mut body, &PayoutBody::of(payout, principal))
             .map_err(|error| Problem::internal(Box::new(error)))?;
         Ok(Self {
             status: StatusCode::OK,

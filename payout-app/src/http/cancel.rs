@@ -35,5 +35,5 @@ pub(crate) async fn cancel_payout(request: &mut Request, depot: &mut Depot) -> R
         .payouts()?
         .step(id, Step::Cancel, if_match.as_deref(), caller)
         .await?;
-    Answer::payout(&payout)
+    Answer::payout(&payout, &context.principal)
 }

@@ -84,7 +84,7 @@ pub(crate) async fn create_payout(request: &mut Request, depot: &mut Depot) -> R
         .payouts()?
         .create(draft, None, key, context.caller(None))
         .await?;
-    Ok(Answer::payout(&answered.payout)?
+    Ok(Answer::payout(&answered.payout, &context.principal)?
         .status(StatusCode::CREATED)
         .located_at(answered.payout.id())
         .replayed(answered.replayed))
@@ -93,8 +93,8 @@ pub(crate) async fn create_payout(request: &mut Request, depot: &mut Depot) -> R
 pub(super) fn draft(mut fields: Fields<'_>) -> Result<Draft, Problem> {
     let amount = fields.required("amount", fields::amount);
     let currency = fields.required("currency", fields::parsed);
-    let recipient_account = fields.required("recipient_account", fields::field(RecipientAccount::new));
-    let recipient_name = fields.required("recipient_name", fields::field(RecipientName::new));
+    let recipient_account = fields.required("recipient_account", fields::visible(RecipientAccount::new));
+    let recipient_name = fields.required("recipient_name", fields::visible(RecipientName::new));
     let description = fields.optional("description", fields::field(Description::new));
     fields.optional("status", fields::pending);
     refuse_masks(&mut fields, recipient_account.as_ref(), recipient_name.as_ref());

@@ -174,7 +174,7 @@ async fn edit(
         Some(status) if edit == EditRequest::default() => change.step(payouts, status).await?,
         Some(status) => change.step_beside_fields(payouts, edit, status).await?,
     };
-    Answer::payout(&payout)
+    Answer::payout(&payout, &context.principal)
 }
 
 /// Reads a body in both ways.
@@ -199,8 +199,8 @@ impl Wanted {
         let edit = EditRequest {
             amount: fields.optional("amount", fields::amount),
             currency: fields.optional("currency", fields::parsed),
-            recipient_account: fields.optional("recipient_account", fields::field(RecipientAccount::new)),
-            recipient_name: fields.optional("recipient_name", fields::field(RecipientName::new)),
+            recipient_account: fields.optional("recipient_account", fields::visible(RecipientAccount::new)),
+            recipient_name: fields.optional("recipient_name", fields::visible(RecipientName::new)),
             description: fields.optional("description", fields::field(Description::new)),
         };
         Self::rest(fields, edit)
@@ -211,8 +211,8 @@ impl Wanted {
         let mut edit = EditRequest {
             amount: fields.required("amount", fields::amount),
             currency: fields.required("currency", fields::parsed),
-            recipient_account: fields.required("recipient_account", fields::field(RecipientAccount::new)),
-            recipient_name: fields.required("recipient_name", fields::field(RecipientName::new)),
+            recipient_account: fields.required("recipient_account", fields::visible(RecipientAccount::new)),
+            recipient_name: fields.required("recipient_name", fields::visible(RecipientName::new)),
             description: fields.optional("description", fields::field(Description::new)),
         };
         if edit.description.is_none() {

@@ -167,6 +167,25 @@ pub(crate) fn field<T>(
     move |value| parse(&text(value)?).map_err(|error| error.to_string().into())
 }
 
+/// A text by which money finds its way: what nobody sees in it must not be there.
+pub(crate) fn visible<T>(
+    parse: fn(&str) -> Result<T, FieldError>,
+) -> impl FnOnce(&RawValue) -> Result<T, Message> {
+    move |value| {
+        if text(value)?.chars().any(is_deceptive) {
+            return Err(
+                "Invisible characters and changes of the direction of writing are not allowed.".into(),
+            );
+        }
+        field(parse)(value)
+    }
+}
+
+/// Zero width, or turning round what follows; but for the joiners, which some scripts need.
+fn is_deceptive(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
 /// A JSON string or number, from its own text.
 pub(crate) fn amount(value: &RawValue) -> Result<Amount, Message> {
     let text = match value.get().as_bytes().first() {

@@ -23,6 +23,7 @@ use super::problem::Problem;
 #[handler]
 pub(crate) async fn get_payout(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let id = headers::payout_id(request)?;
-    let payout = Context::of(depot)?.payouts()?.get(id).await?;
-    Answer::payout(&payout)
+    let context = Context::of(depot)?;
+    let payout = context.payouts()?.get(id).await?;
+    Answer::payout(&payout, &context.principal)
 }

@@ -1,5 +1,6 @@
 //! `GET /api/payouts/`
 
+use payout_core::keys::Scope;
 use payout_core::ports::Cursor;
 use payout_core::service::Page;
 use salvo::http::header::HOST;
@@ -9,6 +10,7 @@ use serde::Serialize;
 use url::form_urlencoded;
 use utoipa::{IntoParams, ToSchema};
 
+use super::access;
 use super::answer::{Answer, PayoutBody};
 use super::context::Context;
 use super::cursor::{self, Direction};
@@ -57,7 +59,8 @@ pub(crate) struct ListQuery {
     created_before: Option<String>,
     /// Only those that do, or do not, wait for a person.
     needs_review: Option<bool>,
-    /// Exactly this account, or a recipient whose name begins with this, in any case.
+    /// Exactly this account, or a recipient whose name begins with this, in any case; where names are encrypted, only a
+    /// whole name is found. Needs the scope `reveal`.
     #[param(max_length = 128, example = "Ada")]
     search: Option<String>,
     /// By time of creation, oldest or (as by default) newest first.
@@ -92,7 +95,12 @@ pub(crate) struct ListQuery {
 #[handler]
 pub(crate) async fn list_payouts(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let params = ListParams::parse(request.uri().query().unwrap_or_default())?;
-    let page = Context::of(depot)?.payouts()?.list(&params.request).await?;
+    let context = Context::of(depot)?;
+    if params.request.filter.search.is_some() {
+        // Whoever may search, letter by letter, need not be shown.
+        access::allows(&context.principal, &[Scope::Reveal])?;
+    }
+    let page = context.payouts()?.list(&params.request).await?;
     if params.page.is_some_and(|page| page > 1) && page.payouts.is_empty() {
         return Err(Problem::new(Kind::NotFound, "There is no such page."));
     }
@@ -105,7 +113,11 @@ pub(crate) async fn list_payouts(request: &mut Request, depot: &mut Depot) -> Re
         count_exact: page.count.exact,
         next: links.next(&page),
         previous: links.previous(&page),
-        results: page.payouts.iter().map(PayoutBody::from).collect(),
+        results: page
+            .payouts
+            .iter()
+            .map(|payout| PayoutBody::of(payout, &context.principal))
+            .collect(),
     })
 }
 

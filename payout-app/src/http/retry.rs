@@ -57,7 +57,7 @@ pub(crate) async fn retry_payout(request: &mut Request, depot: &mut Depot) -> Re
         .payouts()?
         .retry(id, if_match.as_deref(), key, caller)
         .await?;
-    Ok(Answer::payout(&answered.payout)?
+    Ok(Answer::payout(&answered.payout, &context.principal)?
         .status(StatusCode::ACCEPTED)
         .replayed(answered.replayed))
 }

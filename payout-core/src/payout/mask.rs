@@ -7,6 +7,8 @@ pub const MASK: &str = "•••";
 
 /// So many characters of an account are shown, and at most a quarter of it.
 const SHOWN_CHARS: usize = 4;
+/// So many words of a name are shown, so that its mask is never longer than a name.
+const SHOWN_WORDS: usize = 4;
 
 impl RecipientAccount {
     /// `••••3000`: the last four characters, and of an account shorter than 16 fewer, never more than a quarter.
@@ -24,9 +26,9 @@ impl RecipientAccount {
 }
 
 impl RecipientName {
-    /// `A••• L•••`: of each word the first letter; of a word of one letter, nothing.
+    /// `A••• L•••`: of each of the first four words the first letter; of a word of one letter, nothing.
     pub fn masked(&self) -> String {
-        let words = self.as_str().split_whitespace().map(|word| {
+        let words = self.as_str().split_whitespace().take(SHOWN_WORDS).map(|word| {
             let mut chars = word.chars();
             match (chars.next(), chars.next()) {
                 (Some(first), Some(_)) => format!("{first}{MASK}"),
@@ -68,6 +70,7 @@ mod tests {
             ("Ada  King, Countess", "A••• K••• C•••"),
             ("X Æ", "••• •••"),
             ("王小明", "王•••"),
+            ("The Bank of Nowhere and Son", "T••• B••• o••• N•••"),
         ] {
             assert_eq!(RecipientName::new(name).unwrap().masked(), masked);
         }

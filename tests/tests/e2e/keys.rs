@@ -430,7 +430,9 @@ async fn keys_are_listed_and_their_secrets_are_in_no_row(backend: Backend) {
 /// Where another host could reach it. Bound, and reached on loopback by the test.
 fn everywhere(launch: &Launch) -> (Launch, u16) {
     let port = free_port();
-    (launch.clone().set("PAYOUT_BIND", format!("0.0.0.0:{port}")), port)
+    let launch = launch.clone().set("PAYOUT_BIND", format!("0.0.0.0:{port}"));
+    // PostgreSQL wants it as soon as others may reach the service.
+    (launch.set("PAYOUT_ENCRYPTION_KEYS", crate::encryption::OLD), port)
 }
 
 async fn bound_elsewhere_without_a_key_it_does_not_start(backend: Backend) {

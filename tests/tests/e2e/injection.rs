@@ -1,0 +1,218 @@
+//! What an attacker puts into texts, headers and links: it is stored as it is or refused, and no log line, statement or
+//! list is anything but what it should be.
+
+use payout_tests::app::path_of;
+use payout_tests::body::{payout_with, unique, with};
+use payout_tests::client::PAYOUTS;
+use payout_tests::provider::{Deed, Provider};
+use payout_tests::raw;
+use payout_tests::store::Backend;
+use serde_json::{Value, json};
+
+use crate::support::{launch, on_each_backend, serving};
+
+on_each_backend!(
+    sql_in_every_field_is_text_like_any_other,
+    a_cursor_that_was_edited_by_hand_is_refused
+);
+
+async fn sql_in_every_field_is_text_like_any_other(backend: Backend) {
+    let app = serving(backend).await;
+    for text in [
+        "'); DROP TABLE payouts; --",
+        "' OR '1'='1",
+        "\"; DELETE FROM payout_events; --",
+        "$1 ?1 :name @x \\'; --",
+        "%' UNION SELECT * FROM api_keys --",
+        "{\"$gt\": \"\"}",
+    ] {
+        let before = app.store().number("SELECT count(*) FROM payouts").await;
+        let account = format!("{text}{}", unique("q"));
+        // A reason that names the recipient would be stored with a mask in its place.
+        let name = format!("{text} Person");
+        let body = with(payout_with("description", text), "recipient_name", name);
+        let body = with(body, "recipient_account", account.as_str());
+        let key = text.replace(' ', "_");
+        let created = app
+            .post(PAYOUTS)
+            .header("idempotency-key", &key)
+            .json(&body)
+            .await
+            .expect(201)
+            .json();
+        for field in ["recipient_account", "recipient_name", "description"] {
+            assert_eq!(created[field], body[field]);
+        }
+        let path = path_of(&created);
+        assert_eq!(app.payout(&path).await, created);
+        let mut link = reqwest::Url::parse(&format!("{}{PAYOUTS}", app.base())).unwrap();
+        link.query_pairs_mut().append_pair("search", &account);
+        let found = app.get(link.as_str()).await.expect(200).json();
+        assert_eq!(found["results"], json!([created]), "{text}");
+        for name in [
+            "status",
+            "currency",
+            "ordering",
+            "cursor",
+            "created_after",
+            "page",
+            "page_size",
+            "count",
+        ] {
+            link.query_pairs_mut().clear().append_pair(name, text);
+            app.get(link.as_str()).await.problem(400);
+        }
+        app.post(&format!("{path}cancel/"))
+            .json(json!({"reason": text}))
+            .await
+            .expect(200)
+            .json();
+        let events = app.get(&format!("{path}events/")).await.expect(200).json();
+        assert_eq!(events["results"][1]["detail"], text);
+        assert_eq!(
+            app.store().number("SELECT count(*) FROM payouts").await,
+            before + 1
+        );
+    }
+}
+
+async fn a_cursor_that_was_edited_by_hand_is_refused(backend: Backend) {
+    let app = serving(backend).await;
+    for _ in 0..3 {
+        app.create(payout_with("description", "x")).await;
+    }
+    let page = app
+        .get(&format!("{PAYOUTS}?page_size=1"))
+        .await
+        .expect(200)
+        .json();
+    let next = page["next"].as_str().unwrap().to_owned();
+    let (link, cursor) = next.split_once("cursor=").unwrap();
+    for place in 0..cursor.len() {
+        for other in ["A", "_", "%00", "'"] {
+            if cursor[place..].starts_with(other) {
+                continue;
+            }
+            let edited = format!("{link}cursor={}{other}{}", &cursor[..place], &cursor[place + 1..]);
+            app.get(&edited).await.problem(400);
+        }
+        if place > 0 {
+            let cut = format!("{link}cursor={}", &cursor[..place]);
+            app.get(&cut).await.problem(400);
+        }
+    }
+    app.get(&format!("{link}cursor={cursor}&currency=EUR"))
+        .await
+        .problem(400);
+    app.get(&next).await.expect(200).json();
+}
+
+/// Line breaks and terminal codes in whatever reaches a log: by clients and by the provider.
+#[tokio::test]
+async fn no_text_of_others_makes_a_log_line_or_colours_one() {
+    const FORGED: &str = "FORGED ERROR all is lost";
+    let provider = Provider::that(Deed::DeclineQuoting).await;
+    for format in ["pretty", "json"] {
+        let app = launch(Backend::Sqlite)
+            .await
+            .set("PAYOUT_LOG", "trace")
+            .set("PAYOUT_LOG_FORMAT", format)
+            .set("PAYOUT_PROCESSOR", "http")
+            .set("PAYOUT_PROCESSOR_URL", provider.url())
+            .run()
+            .await;
+        let evil = format!("x\r\n{FORGED}\n{FORGED}");
+        let path = path_of(&app.create(payout_with("description", evil.as_str())).await);
+        for text in [
+            format!("\u{1b}[2J\u{1b}[31m{FORGED}"),
+            format!("a\u{9b}2J{FORGED}"),
+            format!("a\0{FORGED}"),
+        ] {
+            for field in ["description", "recipient_account", "recipient_name"] {
+                app.post(PAYOUTS)
+                    .json(payout_with(field, text.as_str()))
+                    .await
+                    .problem(400);
+            }
+            let _ = app
+                .post(&format!("{path}cancel/"))
+                .json(json!({"reason": text}))
+                .await;
+            let _ = app
+                .post(PAYOUTS)
+                .json(json!({text.as_str(): text.as_str()}))
+                .await
+                .problem(400);
+        }
+        let _ = app
+            .post(&format!("{path}retry/"))
+            .json(json!({"reason": evil}))
+            .await;
+        for header in [
+            "X-Request-Id",
+            "Idempotency-Key",
+            "If-Match",
+            "Authorization",
+            "User-Agent",
+            "X-Forwarded-For",
+            "traceparent",
+        ] {
+            let head = format!(
+                "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n{header}: a\u{1b}[31m{FORGED}\tb\r\nConnection: close\r\n\r\n",
+                app.port()
+            );
+            raw::send(app.port(), head.as_bytes()).await;
+        }
+        for target in [
+            "/%0d%0aFORGED%20ERROR",
+            "/api/payouts/%1b%5b31mFORGED/",
+            "/api/payouts/?search=%0aFORGED%20%1b",
+        ] {
+            raw::request(app.port(), "GET", target).await;
+        }
+        let log = app.log();
+        assert!(!log.contains('\u{1b}'), "a terminal code: {log:?}");
+        assert!(!log.contains('\u{9b}'), "a terminal code: {log:?}");
+        for line in log.lines() {
+            assert!(!line.trim_start().starts_with("FORGED"), "a forged line: {line}");
+            if format == "json" {
+                let read: Result<Value, _> = serde_json::from_str(line);
+                assert!(
+                    read.is_ok_and(|value| value.is_object()),
+                    "not one object a line: {line}"
+                );
+            }
+        }
+    }
+}
+
+/// What reads as another name than it is, to whoever looks at it.
+#[tokio::test]
+async fn a_name_that_deceives_the_eye_is_refused() {
+    let app = serving(Backend::Sqlite).await;
+    for deceiving in [
+        "Ada\u{202e}ecalevoL",
+        "Ada\u{200b}Lovelace",
+        "\u{2066}Ada\u{2069}",
+        "\u{feff}Ada",
+        "Ada\u{2028}Lovelace",
+    ] {
+        for field in ["recipient_name", "recipient_account"] {
+            let problem = app
+                .post(PAYOUTS)
+                .json(payout_with(field, deceiving))
+                .await
+                .problem(400);
+            assert!(problem.errors.contains_key(field), "{deceiving:?}: {problem:?}");
+        }
+    }
+    for honest in [
+        "Иванов Иван",
+        "عبد الله",
+        "王小明",
+        "O\u{2019}Brien",
+        "Zoë 👩\u{200d}🔬",
+    ] {
+        app.create(payout_with("recipient_name", honest)).await;
+    }
+}
