@@ -4,6 +4,8 @@ No document can say which texts are currencies' codes or how many decimals each 
 alone is refused, and what comes after the create would never be reached.
 """
 
+import os
+
 import schemathesis
 
 CODES = ["USD", "eur", "JPY", "BHD", "Gbp"]
@@ -36,6 +38,14 @@ def map_headers(context, headers):
     if isinstance(condition, str) and sum(map(ord, condition)) % 4:
         headers["If-Match"] = "*" if len(condition) % 2 else '"1", "2"'
     return headers
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    # Who saws off the branch it sits on learns no more than 401.
+    names = case.path_parameters or {}
+    if names.get("name") == os.environ["PAYOUT_FUZZ_KEY"]:
+        names["name"] = "nobody"
 
 
 def is_text(value, length=None):
