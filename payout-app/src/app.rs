@@ -18,6 +18,7 @@ use crate::failure::AppError;
 use crate::health::Health;
 use crate::http::{self, Besides, Gate, OpenTo, Site};
 use crate::metrics::Metrics;
+use crate::restored;
 use crate::sampler::Sampler;
 use crate::server::{Failing, listen, serve};
 use crate::wiring::{Ports, Store};
@@ -69,6 +70,8 @@ impl Role {
             | Command::Openapi { .. }
             | Command::KeysRotate
             | Command::Doctor { .. }
+            | Command::Reconcile(_)
+            | Command::Backup { .. }
             | Command::Healthcheck => Self {
                 migrates: true,
                 serves: true,
@@ -213,6 +216,19 @@ async fn work(
     tokio::select! {
         () = shutdown.cancelled() => return,
         () = keys_fit::fitting(&ports.store, &health) => (),
+    }
+    // Before anybody can claim, edit or cancel what may have been sent.
+    if config.restored
+        && let Some(books) = ports.store.books()
+    {
+        let presumed = tokio::select! {
+            () = shutdown.cancelled() => return,
+            presumed = restored::presume_sent(&*books) => presumed,
+        };
+        if let Err(error) = presumed {
+            fail.with(AppError::Restored(error));
+            return;
+        }
     }
     health.open();
     let keys = door.map(|door| tokio::spawn(door.watch(shutdown.clone())));

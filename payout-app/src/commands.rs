@@ -2,6 +2,7 @@
 //! anything else is.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
 use crate::app::App;
-use crate::config::{Command, Config, DocumentFormat, StartError};
+use crate::config::{Command, Config, DocumentFormat, ReconcileCommand, StartError};
 use crate::failure::AppError;
 use crate::{doctor, healthcheck, http, keys_command, keys_rotate, logging, schema_ready, wiring};
 
@@ -48,6 +49,8 @@ pub fn main() -> ExitCode {
             }
         }),
         Command::KeysRotate => in_runtime(&config, rotate(&config)),
+        Command::Reconcile(command) => in_runtime(&config, reconcile(&config, *command)),
+        Command::Backup { file } => in_runtime(&config, backup(&config, file)),
         Command::Migrate => in_runtime(&config, migrate(&config)),
         Command::Run | Command::Serve | Command::Worker => in_runtime(&config, run(config.clone())),
     }
@@ -153,6 +156,21 @@ async fn rotate(config: &Config) -> ExitCode {
     let rotated = keys_rotate::rotate(&store, &System::default()).await;
     let _ = timeout(Duration::from_secs(2), store.close()).await;
     match rotated {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(FAILED, &error),
+    }
+}
+
+async fn reconcile(config: &Config, command: ReconcileCommand) -> ExitCode {
+    match crate::reconcile::reconcile(config, command).await {
+        Ok(code) => code,
+        // 1 says that they disagree.
+        Err(error) => refuse(WRONG_SETTING, &error),
+    }
+}
+
+async fn backup(config: &Config, file: &Path) -> ExitCode {
+    match crate::backup::backup(config, file).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(FAILED, &error),
     }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use payout_core::ports::ApiKeyError;
+use payout_core::ports::{ApiKeyError, RepositoryError};
 
 use crate::config::ConfigError;
 use crate::schema_ready::SchemaError;
@@ -29,6 +29,9 @@ pub enum AppError {
     /// The API keys are of no use to this version.
     #[error("the API keys cannot be read: {0}")]
     Keys(#[source] ApiKeyError),
+    /// A restored database cannot be made safe to work on.
+    #[error("what may have been sent cannot be written down: {0}")]
+    Restored(#[source] RepositoryError),
     /// The server ended by itself.
     #[error("the HTTP server failed: {0}")]
     Server(#[source] std::io::Error),

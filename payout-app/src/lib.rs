@@ -5,10 +5,12 @@
 //! - [`app`] starts a process (server, worker, or both) and stops it.
 //! - `http` answers requests; `health` and `metrics` say how the process does, and `sampler` looks for them.
 //! - `keys_fit` waits for the keys that the database is sealed with, and `keys_rotate` seals everything anew.
-//! - `doctor` looks at everything that a process needs.
+//! - `doctor` looks at everything that a process needs; `reconcile` holds the store against the provider; `backup` copies
+//!   it, and `restored` begins on a copy.
 //! - [`commands`] are what the binary can be told to do.
 
 pub mod app;
+mod backup;
 pub mod commands;
 pub mod config;
 mod doctor;
@@ -23,6 +25,8 @@ mod keys_rotate;
 mod logging;
 mod metrics;
 mod os_secrets;
+mod reconcile;
+mod restored;
 mod sampler;
 mod schema_ready;
 mod sealed_store;

@@ -8,7 +8,9 @@ use payout_adapters::postgres::{PostgresOptions, PostgresRepository};
 use payout_adapters::redis::{RedisQueue, RedisSettings};
 use payout_adapters::simulated::SimulatedProcessor;
 use payout_adapters::sqlite::SqliteRepository;
-use payout_core::ports::{ApiKeyRepository, JobQueue, PayoutRepository, Processor, RepositoryError, System};
+use payout_core::ports::{
+    ApiKeyRepository, Books, JobQueue, PayoutRepository, Processor, RepositoryError, System,
+};
 use payout_core::service::keys::ApiKeys;
 use tokio::runtime::Handle;
 
@@ -83,6 +85,15 @@ impl Store {
             idle,
             max,
         })
+    }
+
+    /// The books; none for what only this process sees.
+    pub(crate) fn books(&self) -> Option<Arc<dyn Books>> {
+        match self {
+            Self::Memory => None,
+            Self::Sqlite(repository) => Some(Arc::new(repository.clone())),
+            Self::Postgres(repository) => Some(repository.clone()),
+        }
     }
 
     /// Closes the connections, once what runs on them has ended.

@@ -12,6 +12,7 @@
 #![expect(clippy::missing_panics_doc, reason = "all of it panics to fail a test")]
 
 pub mod app;
+pub mod backup;
 pub mod body;
 pub mod chromium;
 pub mod client;

@@ -92,6 +92,11 @@ impl Store {
         self.folder.path()
     }
 
+    /// The database's address.
+    pub fn url(&self) -> &str {
+        &self.database_url
+    }
+
     /// The variables that lead a process here.
     pub fn env(&self) -> Vec<(String, String)> {
         let mut env = vec![("DATABASE_URL".to_owned(), self.database_url.clone())];

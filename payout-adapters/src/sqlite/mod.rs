@@ -11,6 +11,7 @@
 //! transaction), and no clock that its users share: time is the host's, read once the transaction has begun.
 
 mod apply;
+mod backup;
 mod books;
 mod census;
 mod claim;
@@ -134,6 +135,14 @@ impl SqliteRepository {
     /// [`RepositoryError::Unavailable`] while another process is in the way.
     pub async fn compact(&self) -> Result<(), RepositoryError> {
         reseal::compact(&self.store).await
+    }
+
+    /// Copies everything, as of one moment, into a file that is missing or empty; others may write meanwhile.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`], or [`RepositoryError::Refused`] when the file cannot be written.
+    pub async fn copy_to(&self, file: &std::path::Path) -> Result<(), RepositoryError> {
+        backup::copy(&self.store, file).await
     }
 
     /// Closes the connections, once what runs on them has ended.

@@ -3,10 +3,13 @@
 //! Everything arrives as text, and is read in [`super`]: clap's own messages name the option and not the variable, and
 //! take several lines. Secrets are options here and no more: clap would keep copies of their variables.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use payout_adapters::Secret;
 
 use super::keys_command::KeysCommand;
+use super::reconcile_command::ReconcileCommand;
 
 /// The defaults.
 pub(super) mod defaults {
@@ -72,6 +75,14 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Look each payout of a period up at the provider, and list every disagreement; exit 0 when there is none, 1 when there
+    /// is one, 2 when that could not be found out
+    Reconcile(ReconcileCommand),
+    /// Copy the SQLite file while others use it
+    Backup {
+        /// The copy, which must not be there yet
+        file: PathBuf,
+    },
     /// Ask a running process whether it is ready; exit 0 when it is
     #[command(hide = true)]
     Healthcheck,
@@ -98,6 +109,10 @@ pub enum LogFormat {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Settings")]
 struct Settings {
+    /// With run or worker, after the database was restored from a backup: look each payout that was pending up at the
+    /// provider before sending it
+    #[arg(long, global = true)]
+    restored: bool,
     /// sqlite://FILE (created when missing), postgres://USER:PASSWORD@HOST:PORT/DATABASE, or memory:
     /// [env: DATABASE_URL, or DATABASE_URL_FILE] [default: sqlite://payouts.db]
     #[arg(long, global = true, value_name = "URL")]
@@ -254,6 +269,10 @@ macro_rules! secret {
 }
 
 impl Arguments {
+    pub(super) fn restored(&self) -> bool {
+        self.settings.restored
+    }
+
     pub(super) fn command(&self) -> Command {
         self.command.clone().unwrap_or(Command::Run)
     }

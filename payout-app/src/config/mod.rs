@@ -10,6 +10,7 @@ mod database;
 mod keys_command;
 mod parts;
 mod read;
+mod reconcile_command;
 mod sealing;
 mod secrets;
 
@@ -34,6 +35,7 @@ pub use self::arguments::{Command, DocumentFormat, LogFormat};
 pub use self::database::Database;
 pub use self::keys_command::KeysCommand;
 use self::read::Reader;
+pub use self::reconcile_command::{ReconcileCommand, ReconcileFormat};
 
 /// Everything that can be set, valid.
 #[derive(Debug, Clone)]
@@ -60,6 +62,8 @@ pub struct Config {
     pub processor: ProcessorConfig,
     /// How the worker works.
     pub worker: WorkerSettings,
+    /// Whether the database was restored from a backup.
+    pub restored: bool,
     /// What is logged, and how.
     pub log: LogConfig,
 }
@@ -190,7 +194,15 @@ impl Config {
             | Command::Openapi { .. }
             | Command::KeysRotate
             | Command::Doctor { .. }
+            | Command::Reconcile(_)
+            | Command::Backup { .. }
             | Command::Healthcheck => (),
+        }
+        if arguments.restored() && !matches!(command, Command::Run | Command::Worker) {
+            return Err(ConfigError::new(
+                "--restored",
+                "goes with `payout run` and `payout worker`",
+            ));
         }
         let log = LogConfig {
             filter: read::log_filter(arguments.log())?,
@@ -228,6 +240,7 @@ impl Config {
             redis: parts::redis(&arguments)?,
             processor: parts::processor(&arguments)?,
             worker: parts::worker(&arguments, randomness)?,
+            restored: arguments.restored(),
             command,
             database,
             log,

@@ -36,6 +36,8 @@ pub(super) fn keyring(
             | Command::Keys(_)
             | Command::Openapi { .. }
             | Command::Doctor { .. }
+            | Command::Reconcile(_)
+            | Command::Backup { .. }
             | Command::Healthcheck,
             Database::Postgres { .. },
         ) => None,

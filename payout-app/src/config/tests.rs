@@ -55,6 +55,7 @@ fn the_defaults_are_those_of_the_table_and_of_the_core() {
         auth_off,
         key_secret,
         docs,
+        restored,
         processor,
         worker,
         log,
@@ -63,7 +64,7 @@ fn the_defaults_are_those_of_the_table_and_of_the_core() {
     assert!(keyring.is_empty());
     assert_eq!(command, Command::Run);
     assert_eq!(database.to_string(), "sqlite://payouts.db");
-    assert!(redis.is_none() && metrics_bind.is_none() && docs);
+    assert!(redis.is_none() && metrics_bind.is_none() && docs && !restored);
     assert!(!auth_off && key_secret.is_none());
     assert_eq!(bind.to_string(), "127.0.0.1:8000");
     let ProcessorConfig::Simulated { delay, failure_rate } = processor else {
@@ -157,6 +158,10 @@ fn each_wrong_setting_is_one_line_that_names_the_variable() {
         (
             &["--redis-url=redis://x", "--redis-prefix=a b"],
             "PAYOUT_REDIS_PREFIX: use up to 64 visible ASCII characters",
+        ),
+        (
+            &["serve", "--restored"],
+            "--restored: goes with `payout run` and `payout worker`",
         ),
         (&["--docs=true"], "PAYOUT_DOCS: \"true\" is not on or off"),
         (

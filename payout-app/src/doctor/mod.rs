@@ -18,6 +18,7 @@ use crate::config::{Config, ConfigError};
 use crate::wiring::Ports;
 
 use self::report::Report;
+pub(crate) use self::report::in_a_line;
 
 /// Looks, prints, and ends with 0, or with 1 when something has failed.
 ///

@@ -114,7 +114,7 @@ impl Report {
 }
 
 /// An error with its causes, in one line.
-pub(super) fn in_a_line(error: &dyn Error) -> String {
+pub(crate) fn in_a_line(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -1,0 +1,96 @@
+//! `payout reconcile`: holds the store against the provider and writes every disagreement as it is found.
+//!
+//! The walk and the comparison are the core's; `output` writes findings to standard output, `progress` says on standard
+//! error how far it is. It changes nothing on either side. Ends with 0 when all agree, 1 when something does not, and 2 when
+//! it could not find out.
+
+mod output;
+mod progress;
+
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use payout_core::ports::RepositoryError;
+use payout_core::reconcile::{Period, Reconciliation, Step, Tally};
+use tokio::time::timeout;
+
+use self::output::Output;
+use self::progress::Progress;
+use crate::config::{Config, ConfigError, ReconcileCommand};
+use crate::wiring::Ports;
+
+const DISAGREE: u8 = 1;
+const FAILED: u8 = 2;
+
+/// Why there is no outcome.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReconcileError {
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Setting(#[from] ConfigError),
+    /// Payouts in memory are another process's.
+    #[error("DATABASE_URL: memory: is seen by one process only: there are no books to open")]
+    NoBooks,
+    /// The books cannot be read on.
+    #[error("the books cannot be read: {}", crate::doctor::in_a_line(.0))]
+    Books(#[from] RepositoryError),
+    /// Nobody can read the findings.
+    #[error("the findings cannot be written: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// Looks every payout of the period up.
+///
+/// # Errors
+/// [`ReconcileError`], and what was written until then is not all.
+pub(crate) async fn reconcile(
+    config: &Config,
+    command: ReconcileCommand,
+) -> Result<ExitCode, ReconcileError> {
+    let ports = Ports::new(config)?;
+    let books = ports.store.books().ok_or(ReconcileError::NoBooks)?;
+    let now = ports.repository.now().await?;
+    let period = Period {
+        since: command.since.seen_from(now),
+        until: command.until.map_or(now, |until| until.seen_from(now)),
+        concurrency: usize::from(command.concurrency),
+        call_timeout: config.worker.call_timeout,
+        too_long: command.too_long.0,
+    };
+    let reconciliation = Reconciliation {
+        repository: ports.repository.clone(),
+        books,
+        processor: ports.processor.clone(),
+    };
+    let mut output = Output::new(command.format, io::stdout().lock());
+    let mut progress = Progress::start(&ports.system);
+    let mut written = output.begin();
+    let tally = reconciliation
+        .run(&period, |step| match step {
+            Step::LookedUp => progress.looked_up(),
+            Step::Found(finding) => {
+                progress.found();
+                if written.is_ok() {
+                    written = progress.aside(|| output.finding(&finding));
+                }
+            }
+        })
+        .await;
+    let tally = tally?;
+    written?;
+    output.end(&period, tally)?;
+    progress.end(tally);
+    let _ = timeout(Duration::from_secs(2), ports.store.close()).await;
+    Ok(verdict(tally))
+}
+
+fn verdict(tally: Tally) -> ExitCode {
+    match tally {
+        Tally { unanswered: 1.., .. } => ExitCode::from(FAILED),
+        Tally {
+            disagreements: 1.., ..
+        } => ExitCode::from(DISAGREE),
+        Tally { .. } => ExitCode::SUCCESS,
+    }
+}

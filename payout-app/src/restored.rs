@@ -1,0 +1,79 @@
+//! The start on a database that was restored from a backup: whatever was pending may have been sent since.
+//!
+//! Each such payout is written down as claimed by nobody who lives, before anybody can claim, edit or cancel it. Whoever
+//! claims it next looks its key up at the provider before sending anything. That is in the rows, so a crash loses none of it.
+
+use std::time::Duration;
+
+use payout_core::payout::Actor;
+use payout_core::ports::{Books, RepositoryError};
+use tokio::time::sleep;
+
+const BATCH: u32 = 500;
+const PAUSE: Duration = Duration::from_millis(500);
+/// What the audit trail calls it.
+const NAME: &str = "restore";
+
+/// Reaches every pending payout that is due, however long the database is away meanwhile.
+///
+/// # Errors
+/// [`RepositoryError`] when the store refuses: trying again will not help.
+pub(crate) async fn presume_sent(books: &dyn Books) -> Result<u64, RepositoryError> {
+    let by = Actor::new(NAME);
+    let mut presumed = 0;
+    loop {
+        match books.presume_claimed(BATCH, &by).await {
+            Ok(0) => break,
+            Ok(count) => presumed += count,
+            Err(RepositoryError::Unavailable(error)) => {
+                tracing::warn!(
+                    error = &*error as &dyn std::error::Error,
+                    "the database does not answer; waiting for it"
+                );
+                sleep(PAUSE).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    tracing::warn!(
+        payouts = presumed,
+        "restored: each payout that was pending is looked up at the provider before it is sent; \
+         run `payout reconcile` for those that had ended"
+    );
+    Ok(presumed)
+}
+
+#[cfg(test)]
+mod tests {
+    use payout_core::ports::MockBooks;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_goes_on_until_none_is_left_and_through_outages() {
+        let mut books = MockBooks::new();
+        let mut answers = vec![
+            Ok(0),
+            Ok(7),
+            Err(RepositoryError::Unavailable("away".into())),
+            Ok(u64::from(BATCH)),
+        ];
+        books
+            .expect_presume_claimed()
+            .times(4)
+            .returning(move |limit, by| {
+                assert_eq!((limit, by.as_str()), (BATCH, "restore"));
+                answers.pop().unwrap()
+            });
+        assert_eq!(presume_sent(&books).await.unwrap(), 507);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_refuses_ends_the_start() {
+        let mut books = MockBooks::new();
+        books
+            .expect_presume_claimed()
+            .return_once(|_, _| Err(RepositoryError::Refused("broken".into())));
+        assert!(presume_sent(&books).await.is_err());
+    }
+}
