@@ -12,7 +12,7 @@ use super::report::{Report, in_a_line};
 use crate::config::{Config, Database, ProcessorConfig};
 use crate::wiring::Ports;
 
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// By so much may the clocks of this host and the database differ before somebody should know. Leases and due times
 /// are the database's alone; ids, logs and traces are this host's.
@@ -75,25 +75,29 @@ pub(super) fn settings(config: &Config, report: &mut Report) {
     }
 }
 
-pub(super) async fn database(config: &Config, ports: &Ports, report: &mut Report) {
+/// Whether it can be used: it answers, at the schema of this version.
+pub(super) async fn database(config: &Config, ports: &Ports, report: &mut Report) -> bool {
     let shown = config.database.to_string();
     // Asked for its schema, SQLite would make the file.
     if let Database::Sqlite { path } = &config.database
         && !path.exists()
     {
         let line = format!("{shown} is not there");
-        return report.fail("database", line, "run `payout migrate`, which makes it");
+        report.fail("database", line, "run `payout migrate`, which makes it");
+        return false;
     }
     let asked_at = ports.system.now();
     let now = match timeout(PATIENCE, ports.repository.now()).await {
         Ok(Ok(now)) => now,
         Ok(Err(error)) => {
             let line = format!("{shown} does not answer: {}", in_a_line(&error));
-            return report.fail("database", line, "check DATABASE_URL, and that the server runs");
+            report.fail("database", line, "check DATABASE_URL, and that the server runs");
+            return false;
         }
         Err(_) => {
             let line = format!("{shown} does not answer within {} s", PATIENCE.as_secs());
-            return report.fail("database", line, "check DATABASE_URL, and that the server runs");
+            report.fail("database", line, "check DATABASE_URL, and that the server runs");
+            return false;
         }
     };
     let answered_at = ports.system.now();
@@ -118,19 +122,31 @@ pub(super) async fn database(config: &Config, ports: &Ports, report: &mut Report
             "set both by NTP: ids, logs and traces go by this host's",
         );
     }
-    migrations(ports, report).await;
+    migrations(ports, report).await
 }
 
-async fn migrations(ports: &Ports, report: &mut Report) {
+async fn migrations(ports: &Ports, report: &mut Report) -> bool {
     match timeout(PATIENCE, ports.store.schema_is_current()).await {
         Ok(Ok(true)) => report.ok("migrations", "the schema is this version's"),
         Ok(Ok(false)) => {
             let says = "migrations are pending: the schema is not this version's";
-            return report.fail("migrations", says, "run `payout migrate`");
+            report.fail("migrations", says, "run `payout migrate`");
+            return false;
         }
-        Ok(Err(error)) => return report.fail("migrations", in_a_line(&error), SEE_MESSAGE),
-        Err(_) => return report.fail("migrations", "the database does not say in time", "ask again"),
+        Ok(Err(error)) => {
+            report.fail("migrations", in_a_line(&error), SEE_MESSAGE);
+            return false;
+        }
+        Err(_) => {
+            report.fail("migrations", "the database does not say in time", "ask again");
+            return false;
+        }
     }
+    reviews(ports, report).await;
+    true
+}
+
+async fn reviews(ports: &Ports, report: &mut Report) {
     let filter = Filter {
         needs_review: Some(true),
         ..Filter::default()

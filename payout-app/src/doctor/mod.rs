@@ -1,9 +1,10 @@
 //! `payout doctor`: looks at everything that a process needs, and says in plain words what is wrong and what to do.
 //!
-//! [`checks`] looks, [`report`] prints. It changes nothing, and shows no secret: addresses are masked, and what the
+//! [`checks`] and [`locks`] look, [`report`] prints. It changes nothing, and shows no secret: addresses are masked, and what the
 //! adapters say of a failure is free of them.
 
 mod checks;
+mod locks;
 mod report;
 
 #[cfg(test)]
@@ -28,7 +29,10 @@ pub(crate) async fn examine(config: &Config, json: bool) -> Result<ExitCode, Con
     let ports = Ports::new(config)?;
     let mut report = Report::default();
     checks::settings(config, &mut report);
-    checks::database(config, &ports, &mut report).await;
+    if checks::database(config, &ports, &mut report).await {
+        locks::access(config, &ports, &mut report).await;
+        locks::encryption(config, &ports, &mut report).await;
+    }
     checks::queue(&ports, &mut report).await;
     checks::provider(config, &ports, &mut report).await;
     let _ = timeout(Duration::from_secs(2), ports.store.close()).await;

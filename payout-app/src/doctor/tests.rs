@@ -9,7 +9,7 @@ use payout_core::ports::{
 };
 
 use super::report::{Level, Report};
-use super::{checks, report};
+use super::{checks, locks, report};
 use crate::config::Config;
 use crate::wiring::{Ports, Store, api_keys};
 
@@ -213,4 +213,33 @@ fn a_cause_that_says_the_same_is_not_repeated() {
         report::in_a_line(&RepositoryError::Unavailable(inner)),
         "the store is unavailable: refused"
     );
+}
+
+async fn locks(options: &[&str]) -> Report {
+    let mut report = Report::default();
+    let ports = ports(
+        MockPayoutRepository::new(),
+        MockJobQueue::new(),
+        MockProcessor::new(),
+    );
+    let config = config(options);
+    locks::access(&config, &ports, &mut report).await;
+    locks::encryption(&config, &ports, &mut report).await;
+    report
+}
+
+#[tokio::test]
+async fn who_is_let_in_and_what_is_stored_in_plain_is_told() {
+    for (options, access) in [
+        (&["--bind=127.0.0.1:1"][..], Level::Warn),
+        (&["--bind=0.0.0.0:1"], Level::Fail),
+        (&["--bind=0.0.0.0:1", "--auth=off"], Level::Warn),
+    ] {
+        let report = locks(options).await;
+        assert_eq!(
+            levels(&report),
+            [("access", access), ("encryption", Level::Warn)],
+            "{options:?}"
+        );
+    }
 }

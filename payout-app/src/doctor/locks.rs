@@ -1,0 +1,71 @@
+//! Who is let in, and whether what is stored can be read by whoever gets hold of it.
+
+use payout_adapters::seal::KeyCheck;
+use payout_core::service::keys::Found;
+use tokio::time::timeout;
+
+use super::checks::PATIENCE;
+use super::report::{Report, in_a_line};
+use crate::config::Config;
+use crate::wiring::Ports;
+
+pub(super) async fn access(config: &Config, ports: &Ports, report: &mut Report) {
+    let keyring = ports.keys.keyring();
+    match timeout(PATIENCE, keyring.refresh()).await {
+        Ok(Ok(())) => (),
+        Ok(Err(error)) => return report.fail("access", in_a_line(&error), "check PAYOUT_KEY_SECRET"),
+        Err(_) => {
+            return report.fail(
+                "access",
+                "the database does not tell its API keys in time",
+                "ask again",
+            );
+        }
+    }
+    const MAKE: &str = "make a key: `payout keys create`";
+    let bind = config.bind;
+    let has_keys = keyring.ask(None, true) != Found::NoKeys;
+    match (has_keys, config.auth_off, bind.ip().is_loopback()) {
+        (true, _, _) => report.ok("access", "locked: every request needs an API key"),
+        (false, true, _) => report.warn(
+            "access",
+            format!("PAYOUT_AUTH=off, and no API key: whoever reaches {bind} may do everything"),
+            MAKE,
+        ),
+        (false, false, true) => report.warn("access", "no API key: open to everybody on this host", MAKE),
+        (false, false, false) => report.fail(
+            "access",
+            format!("no API key, and {bind} is reached by other hosts: the service will not start"),
+            MAKE,
+        ),
+    }
+}
+
+pub(super) async fn encryption(config: &Config, ports: &Ports, report: &mut Report) {
+    match timeout(PATIENCE, ports.store.check_keys()).await {
+        Ok(Ok(KeyCheck::Fits)) => match config.keyring.ids().next() {
+            Some(current) => report.ok(
+                "encryption",
+                format!("recipients are encrypted, by the key {current:?}"),
+            ),
+            None => report.warn(
+                "encryption",
+                "accounts and names are stored in plain",
+                "set PAYOUT_ENCRYPTION_KEYS_FILE",
+            ),
+        },
+        Ok(Ok(check @ (KeyCheck::Missing { .. } | KeyCheck::Wrong { .. }))) => {
+            report.fail(
+                "encryption",
+                check,
+                "set PAYOUT_ENCRYPTION_KEYS to the keys that it was sealed with",
+            );
+        }
+        Ok(Err(error)) => report.fail("encryption", in_a_line(&error), "see what it says"),
+        Err(_) => report.fail(
+            "encryption",
+            "the database does not tell its keys in time",
+            "ask again",
+        ),
+    }
+}
