@@ -256,7 +256,8 @@ async fn a_client_that_leaves_cannot_cancel_its_write() {
         Ok(change.made_at(Timestamp::UNIX_EPOCH))
     });
     let (repository, service) = gated(inner);
-    let leave = Duration::from_millis(5);
+    // Longer than a stalled batch keeps the next one waiting.
+    let leave = Duration::from_millis(50);
     for key in [None, Some(build::fresh_client_key())] {
         let create = service.create(build::draft(), None, key, build::client());
         assert!(
@@ -272,6 +273,39 @@ async fn a_client_that_leaves_cannot_cancel_its_write() {
     repository.gate.add_permits(3);
     quiesce().await;
     assert_eq!(*written.lock().unwrap(), ["insert", "insert", "apply"]);
+}
+
+/// Starts so many creates; the sizes of the batches in which they are written.
+async fn batches_of(creates: usize, wait: Duration) -> Vec<usize> {
+    let sizes = Arc::new(Mutex::new(Vec::new()));
+    let mut inner = MockPayoutRepository::new();
+    let seen = sizes.clone();
+    inner.expect_insert().returning(move |batch| {
+        seen.lock().unwrap().push(batch.len());
+        Ok(storing_all(batch))
+    });
+    let (repository, service) = gated(inner);
+    let mut running = tokio::task::JoinSet::new();
+    for _ in 0..creates {
+        let service = service.clone();
+        running.spawn(async move { service.create(build::draft(), None, None, build::client()).await });
+        tokio::time::sleep(wait).await;
+    }
+    repository.gate.add_permits(creates);
+    while let Some(created) = running.join_next().await {
+        assert!(created.unwrap().is_ok());
+    }
+    sizes.lock().unwrap().clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn creates_during_one_write_are_gathered_into_the_next() {
+    assert_eq!(batches_of(6, Duration::from_millis(1)).await, [1, 5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stalled_write_does_not_hold_up_the_next() {
+    assert_eq!(batches_of(3, Duration::from_millis(50)).await, [1, 1, 1]);
 }
 
 #[tokio::test(start_paused = true)]

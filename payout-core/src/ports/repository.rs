@@ -125,7 +125,7 @@ impl std::fmt::Debug for Search {
 }
 
 /// A place in the list, between payouts: that of this payout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor {
     /// When it was created.
     pub created_at: Timestamp,
@@ -134,7 +134,7 @@ pub struct Cursor {
 }
 
 /// The order of a list: by time of creation, then by id.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Order {
     /// Newest first.
     #[default]
@@ -144,7 +144,7 @@ pub enum Order {
 }
 
 /// Where a page lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Position {
     /// After so many payouts; the cost grows with it.
     Offset(u64),
@@ -155,7 +155,7 @@ pub enum Position {
 }
 
 /// One page of a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ListQuery {
     /// Which payouts.
     pub filter: Filter,

@@ -1,12 +1,15 @@
 //! Gathers the requests that arrive during one round trip to the store into the next one.
 //!
-//! A few takers take turns at one channel. Each takes whatever waits, and never waits for more: alone, a request goes at
-//! once; under load the batches grow by themselves.
+//! One taker takes whatever waits, has it done, and takes again: alone, a request goes at once; under load the batches
+//! grow by themselves. It never waits for more to come. A batch that takes longer than it should is left to itself, so
+//! that one stalled connection stalls nobody else.
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
 
 use crate::ports::RepositoryError;
 use crate::service::ServiceError;
@@ -16,12 +19,16 @@ type Done<A> = Pin<Box<dyn Future<Output = Vec<Result<A, RepositoryError>>> + Se
 /// What is done with a batch: one answer each, in their order.
 pub(super) type Work<Q, A> = Arc<dyn Fn(Vec<Q>) -> Done<A> + Send + Sync>;
 
+/// How long a batch may keep the next one waiting. Two batches at a time are worth less than one that is twice as large,
+/// so this is longer than a healthy commit takes.
+const PATIENCE: Duration = Duration::from_millis(20);
+
 struct Request<Q, A> {
     question: Q,
     reply: oneshot::Sender<Result<A, RepositoryError>>,
 }
 
-/// Whom to ask. All clones share their takers, which end with the last of them.
+/// Whom to ask. All clones share their taker, which ends with the last of them.
 pub(super) struct Gather<Q, A>(mpsc::Sender<Request<Q, A>>);
 
 impl<Q, A> Clone for Gather<Q, A> {
@@ -31,13 +38,11 @@ impl<Q, A> Clone for Gather<Q, A> {
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
-    /// Starts so many takers, over batches of at most so many; more than `capacity` waiting are refused.
-    pub(super) fn start(takers: usize, batch_max: usize, capacity: usize, work: Work<Q, A>) -> Self {
+    /// Over batches of at most so many, and so many batches at a time when they stall; more than `capacity` waiting are
+    /// refused.
+    pub(super) fn start(batch_max: usize, batches: usize, capacity: usize, work: Work<Q, A>) -> Self {
         let (sender, receiver) = mpsc::channel(capacity);
-        let receiver = Arc::new(Mutex::new(receiver));
-        for _ in 0..takers {
-            tokio::spawn(take(receiver.clone(), batch_max, work.clone()));
-        }
+        tokio::spawn(take(receiver, batch_max, batches, work));
         Self(sender)
     }
 
@@ -57,24 +62,29 @@ impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
 }
 
 async fn take<Q: Send + 'static, A: Send + 'static>(
-    receiver: Arc<Mutex<mpsc::Receiver<Request<Q, A>>>>,
+    mut receiver: mpsc::Receiver<Request<Q, A>>,
     batch_max: usize,
+    batches: usize,
     work: Work<Q, A>,
 ) {
+    let running = Arc::new(Semaphore::new(batches));
     let mut requests = Vec::with_capacity(batch_max);
-    while receiver.lock().await.recv_many(&mut requests, batch_max).await > 0 {
+    while let Ok(place) = running.clone().acquire_owned().await
+        && receiver.recv_many(&mut requests, batch_max).await > 0
+    {
         let (batch, replies): (Vec<_>, Vec<_>) = requests
             .drain(..)
             .map(|request| (request.question, request.reply))
             .unzip();
         let work = work.clone();
         // A panic in a repository must not end the taker: this task alone dies, and its callers hear of it.
-        let done = tokio::spawn(async move {
+        let mut done = tokio::spawn(async move {
             for (reply, answer) in replies.into_iter().zip(work(batch).await) {
                 let _ = reply.send(answer);
             }
+            drop(place);
         });
-        if let Err(error) = done.await {
+        if let Ok(Err(error)) = timeout(PATIENCE, &mut done).await {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "a batch of requests was given up"

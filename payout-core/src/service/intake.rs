@@ -11,7 +11,8 @@ use crate::service::hints::Hints;
 /// How creates are gathered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IntakeSettings {
-    /// How many batches are written at the same time.
+    /// How many batches may be written at the same time. One is, as long as the store is quick; the others go on when it
+    /// stalls.
     pub writers: usize,
     /// The most payouts in one batch.
     pub batch: usize,
@@ -23,7 +24,7 @@ impl Default for IntakeSettings {
     fn default() -> Self {
         Self {
             writers: 4,
-            batch: 128,
+            batch: 512,
             capacity: 4_096,
         }
     }
@@ -63,7 +64,7 @@ pub(super) fn start(
             results
         }) as _
     };
-    Gather::start(writers, batch, capacity, Arc::new(work))
+    Gather::start(batch, writers, capacity, Arc::new(work))
 }
 
 /// Writes a batch; when the store refuses it, one by one, so that each caller gets its own error.

@@ -1,7 +1,10 @@
 //! Pages of payouts.
 
+use std::sync::Arc;
+
 use crate::payout::Payout;
-use crate::ports::{Count, Cursor, Filter, ListQuery, Order, Position, RepositoryError};
+use crate::ports::{Count, Cursor, Filter, ListQuery, Order, PayoutRepository, Position, RepositoryError};
+use crate::service::collapse::Collapse;
 use crate::service::{Payouts, ServiceError};
 
 /// How far a list counts what it has.
@@ -42,6 +45,22 @@ pub struct Page {
     pub previous: Option<Cursor>,
 }
 
+/// Pages of the repository.
+pub(super) fn pages(repository: Arc<dyn PayoutRepository>) -> Collapse<ListQuery, Vec<Payout>> {
+    Collapse::new(move |query| {
+        let repository = repository.clone();
+        Box::pin(async move { repository.list(&query).await })
+    })
+}
+
+/// Counts of the repository, up to the bound.
+pub(super) fn counts(repository: Arc<dyn PayoutRepository>) -> Collapse<Filter, Count> {
+    Collapse::new(move |filter| {
+        let repository = repository.clone();
+        Box::pin(async move { repository.count(&filter, Some(Payouts::COUNTED_EXACTLY)).await })
+    })
+}
+
 impl Payouts {
     /// Up to here a list's count is exact without asking for it.
     pub const COUNTED_EXACTLY: u64 = 10_000;
@@ -59,10 +78,10 @@ impl Payouts {
         };
         let (mut payouts, count) = match request.count {
             CountMode::Bounded => {
-                tokio::try_join!(self.repository.list(&query), self.bounded_count(&request.filter))?
+                tokio::try_join!(self.pages.ask(query), self.bounded_count(&request.filter))?
             }
             CountMode::Exact => tokio::try_join!(
-                self.repository.list(&query),
+                self.pages.ask(query),
                 self.repository.count(&request.filter, None)
             )?,
         };
@@ -95,8 +114,8 @@ impl Payouts {
         if let Some(count) = self.counted.recall(filter, now) {
             return Ok(count);
         }
-        let count = self.repository.count(filter, Some(Self::COUNTED_EXACTLY)).await?;
-        self.counted.remember(filter, count, now);
+        let count = self.counts.ask(filter.clone()).await?;
+        self.counted.remember(filter, count, self.ambient.monotonic());
         Ok(count)
     }
 }

@@ -3,7 +3,8 @@
 //! - `gather` makes one batch of what is asked at the same time, each caller still getting its own answer: creates
 //!   (`intake`, behind `create`) and reads of single payouts (`reads`).
 //! - `change` makes a person's steps.
-//! - `list` reads pages, and `counted` remembers which lists are too long to be counted.
+//! - `list` reads pages; `collapse` reads once what many ask for, and `counted` remembers which lists are too long to be
+//!   counted.
 //! - `hints` tells the queue, best effort, after the write.
 //! - [`keys`] makes and ends API keys, and holds requests against them.
 //! - `in_flight` refuses a second request under an idempotency key whose first is still running.
@@ -11,6 +12,7 @@
 //! Every write runs in a task of its own: a client that disconnects cannot cancel it half way.
 
 mod change;
+mod collapse;
 mod counted;
 mod create;
 mod gather;
@@ -24,7 +26,9 @@ mod reads;
 use std::sync::Arc;
 
 use crate::payout::{Event, Payout, PayoutId, StepError};
-use crate::ports::{Ambient, JobQueue, NoObserver, Observer, PayoutRepository, RepositoryError};
+use crate::ports::{
+    Ambient, Count, Filter, JobQueue, ListQuery, NoObserver, Observer, PayoutRepository, RepositoryError,
+};
 
 pub use change::{EditError, EditRequest, Step};
 pub use intake::IntakeSettings;
@@ -90,6 +94,8 @@ pub struct Payouts {
     reads: reads::Reads,
     hints: hints::Hints,
     in_flight: in_flight::InFlight,
+    pages: collapse::Collapse<ListQuery, Vec<Payout>>,
+    counts: collapse::Collapse<Filter, Count>,
     counted: counted::Counted,
 }
 
@@ -122,6 +128,8 @@ impl Payouts {
         Self {
             intake: intake::start(repository.clone(), hints.clone(), intake, observer.clone()),
             reads: reads::start(repository.clone(), observer),
+            pages: list::pages(repository.clone()),
+            counts: list::counts(repository.clone()),
             repository,
             ambient,
             hints,
