@@ -165,9 +165,11 @@ const PAGE_OF_ANY: [&str; 2] = both_directions!(page_of_any);
 const PAGE_OF_SEARCH: [&str; 2] = both_directions!(page_of_search);
 const PAGE_OF_SEALED_SEARCH: [&str; 2] = both_directions!(page_of_sealed_search);
 
-/// Counting stops at the limit; without one (NULL) it goes to the end.
-const COUNT_ALL: &str =
-    "SELECT count(*) FROM (SELECT FROM payouts WHERE deleted_at IS NULL LIMIT $1) AS counted";
+/// Counting stops at the limit; without one (NULL) it goes to the end. The order keeps it to the index that has it,
+/// whatever the statistics say.
+const COUNT_ALL: &str = "
+    SELECT count(*)
+    FROM (SELECT FROM payouts WHERE deleted_at IS NULL ORDER BY created_at DESC, id DESC LIMIT $1) AS counted";
 
 const COUNT_ANY: &str = concat!(
     "SELECT count(*) FROM (SELECT FROM payouts WHERE ",
