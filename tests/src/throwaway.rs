@@ -142,23 +142,30 @@ impl Postgres {
         &self.data
     }
 
-    /// Its one database.
+    /// The database that it has from the beginning.
     pub fn url(&self) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+        self.url_of("postgres")
     }
 
-    /// Starts it, with what it had.
+    /// A database that was made on it.
+    pub fn url_of(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Starts it, with what it had; not durable, for speed.
     pub async fn start(&mut self) {
+        self.start_with(&["fsync=off"]).await;
+    }
+
+    /// Starts it, with what it had, under these settings.
+    pub async fn start_with(&mut self, settings: &[&str]) {
         let mut postgres = command("postgres", self.folder.path());
         postgres
             .arg("-D")
             .arg(&self.data)
             .args(["-p", &self.port.to_string()]);
-        for option in [
-            "listen_addresses=127.0.0.1",
-            "unix_socket_directories=",
-            "fsync=off",
-        ] {
+        let own = ["listen_addresses=127.0.0.1", "unix_socket_directories="];
+        for option in own.iter().chain(settings) {
             postgres.args(["-c", option]);
         }
         self.server = Server::start(&mut postgres);
@@ -197,7 +204,7 @@ fn command(program: &str, folder: &Path) -> Command {
 }
 
 /// The newest installed version's programs.
-fn postgres_bin() -> PathBuf {
+pub fn postgres_bin() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()
