@@ -52,6 +52,19 @@ drill: ## break a whole service of real processes; SEED=7, SECONDS=60, or LONG=1
 	tests/with-services --no-browser "$${CARGO_TARGET_DIR:-target}/$(DRILL_FOLDER)/payout-drill" $(if $(SEED),--seed $(SEED)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(LONG),--long) $(ARGS)
 
+# FULL=1 measures with ten million payouts, which takes most of an hour; ONLY=creates,drains some of it.
+BENCH = "$${CARGO_TARGET_DIR:-target}/release/payout-bench"
+
+.PHONY: bench
+bench: ## measure the service beside what bounds it, and write docs/performance.md; FULL=1, ONLY=creates
+	cargo build $(FLAGS) --release --package payout-app --package payout-bench
+	tests/with-services --no-browser $(BENCH) table $(if $(FULL),--full) $(if $(ONLY),--only $(ONLY),--out docs/performance.md) $(ARGS)
+
+.PHONY: bench-http
+bench-http: ## put the same load on a server that runs already; URL=http://127.0.0.1:8000
+	cargo build $(FLAGS) --release --package payout-bench
+	$(BENCH) http $(or $(URL),$(error say which: URL=http://127.0.0.1:8000)) $(ARGS)
+
 .PHONY: simulation
 simulation: ## simulate the whole protocol by seed; SEEDS=20000
 	SIMULATION_SEEDS=$(or $(SEEDS),20000) cargo test $(FLAGS) --package payout-adapters --all-features --test simulation -- \

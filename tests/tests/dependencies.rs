@@ -42,6 +42,7 @@ const OUTSIDE_ADAPTERS: &[&str] = &["payout-app", "payout-tests", "salvo", "utoi
 const OURS: &[&str] = &[
     "payout-adapters",
     "payout-app",
+    "payout-bench",
     "payout-core",
     "payout-drill",
     "payout-tests",

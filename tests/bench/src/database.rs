@@ -1,0 +1,219 @@
+//! PostgreSQL and Redis of the benchmark's own, and what its tables hold.
+//!
+//! The server is durable (`fsync` and `synchronous_commit` on) and both sides of every row use the same one.
+
+use std::time::Duration;
+
+use payout_tests::throwaway::{Postgres, Redis};
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Row};
+
+use crate::Outcome;
+use crate::service::Services;
+
+const DURABLE: &[&str] = &[
+    "fsync=on",
+    "synchronous_commit=on",
+    "full_page_writes=on",
+    "max_connections=400",
+    "shared_buffers=1GB",
+    "max_wal_size=8GB",
+    "checkpoint_timeout=15min",
+];
+
+/// Both servers, gone when this is dropped.
+pub(crate) struct Servers {
+    postgres: Postgres,
+    redis: Redis,
+}
+
+impl Servers {
+    pub(crate) async fn start() -> Outcome<Self> {
+        let (mut postgres, mut redis) = (Postgres::reserved(), Redis::reserved());
+        postgres.start_with(DURABLE).await;
+        redis.start().await;
+        Ok(Self { postgres, redis })
+    }
+
+    /// A database of this name with the service's schema.
+    pub(crate) async fn database(&self, name: &str, services: &Services) -> Outcome<Database> {
+        let maintenance = PgPoolOptions::new()
+            .max_connections(1)
+            .connect(&self.postgres.url())
+            .await?;
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}")))
+            .execute(&maintenance)
+            .await?;
+        maintenance.close().await;
+        let url = self.postgres.url_of(name);
+        let variables = vec![
+            ("DATABASE_URL".to_owned(), url.clone()),
+            ("REDIS_URL".to_owned(), self.redis.url()),
+            ("PAYOUT_REDIS_PREFIX".to_owned(), name.to_owned()),
+        ];
+        services.run("migrate", &variables).await?;
+        let pool = PgPoolOptions::new().max_connections(4).connect(&url).await?;
+        Ok(Database { url, variables, pool })
+    }
+}
+
+/// One database and what leads a process to it.
+pub(crate) struct Database {
+    pub(crate) url: String,
+    pub(crate) variables: Vec<(String, String)>,
+    pool: PgPool,
+}
+
+/// The times lie a second apart, the ids in their order; one in 500 has failed, and fifty share an account.
+const FINISHED: &str = "
+    INSERT INTO payouts (
+        id, generation, claims, fence, version, created_at, updated_at, claimed_at, quiet_at, first_submitted_at,
+        needs_review, amount, currency, status, recipient_account, recipient_name, recipient_name_folded, description,
+        failure_code, failure_message, provider_reference
+    )
+    SELECT
+        (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || substr(md5(n::text), 1, 20))::uuid,
+        0, 1, 1, 3, at, at, at, at, at,
+        false, 10.50, 'USD', CASE WHEN n % 500 = 0 THEN 'failed' ELSE 'completed' END,
+        'ACC-' || n % greatest($3 / 50, 1), 'Name ' || n, 'name ' || n, 'Invoice ' || n,
+        CASE WHEN n % 500 = 0 THEN 'declined' END, CASE WHEN n % 500 = 0 THEN 'no' END,
+        CASE WHEN n % 500 <> 0 THEN 'sim_' || md5(n::text) END
+    FROM generate_series($1, $2) AS n,
+        LATERAL (SELECT now() - interval '1 day' - ($3 - n) * interval '1 second' AS at) AS times";
+
+const THEIR_EVENTS: &str = "
+    INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor)
+    SELECT id, 0, life.fence, created_at, kind, state, actor
+    FROM payouts, LATERAL (VALUES
+        (0, 'created', 'pending', 'api'), (1, 'claimed', 'processing', 'worker'), (1, status, status, 'worker')
+    ) AS life (fence, kind, state, actor)
+    WHERE created_at >= (SELECT min(created_at) FROM payouts) + $1 * interval '1 second'
+        AND created_at < (SELECT min(created_at) FROM payouts) + $2 * interval '1 second'";
+
+const BACKLOG: &str = "
+    WITH stored AS (
+        INSERT INTO payouts (
+            id, generation, claims, fence, version, created_at, updated_at, due_at, needs_review, amount, currency,
+            status, recipient_account, recipient_name, recipient_name_folded, description
+        )
+        SELECT
+            (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0')
+                || substr(md5(random()::text || n), 1, 20))::uuid,
+            0, 0, 0, 1, now(), now(), now(), false, 10.50, 'USD',
+            'pending', 'DE89370400440532013000', 'Ada Lovelace', 'ada lovelace', 'Invoice ' || n
+        FROM generate_series(1, $1) AS n
+        RETURNING id, created_at
+    )
+    INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor)
+    SELECT id, 0, 0, created_at, 'created', 'pending', 'api' FROM stored";
+
+impl Database {
+    /// Fills it with so many finished payouts and their events. The indexes that keep no rule are made afterwards, as
+    /// any restore does: row by row they would take ten times as long.
+    pub(crate) async fn finish(&self, rows: i64, mut progress: impl FnMut(&str)) -> Outcome<()> {
+        let indexes: Vec<(String, String)> = sqlx::query_as(
+            "SELECT index.relname::text, pg_get_indexdef(index.oid)
+            FROM pg_index JOIN pg_class AS index ON index.oid = indexrelid
+            WHERE indrelid = 'payouts'::regclass AND NOT indisunique",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        for (name, _) in &indexes {
+            self.execute(&format!("DROP INDEX {name}")).await?;
+        }
+        let step = 500_000;
+        for from in (1..=rows).step_by(usize::try_from(step)?) {
+            let to = (from + step - 1).min(rows);
+            sqlx::query(FINISHED)
+                .bind(from)
+                .bind(to)
+                .bind(rows)
+                .execute(&self.pool)
+                .await?;
+            progress(&format!("{to} payouts"));
+        }
+        // For the events to be found by time.
+        for (name, definition) in &indexes {
+            self.execute(definition).await?;
+            progress(&format!("index {name}"));
+        }
+        for from in (0..rows).step_by(usize::try_from(step)?) {
+            let to = from + step;
+            sqlx::query(THEIR_EVENTS)
+                .bind(from)
+                .bind(to)
+                .execute(&self.pool)
+                .await?;
+            progress(&format!("the events of {} payouts", to.min(rows)));
+        }
+        self.execute("VACUUM (ANALYZE, FREEZE)").await?;
+        self.execute("CHECKPOINT").await
+    }
+
+    /// Adds so many payouts that are due now, without hints.
+    pub(crate) async fn backlog(&self, rows: i64) -> Outcome<()> {
+        for from in (0..rows).step_by(100_000) {
+            let rows = (rows - from).min(100_000);
+            sqlx::query(BACKLOG).bind(rows).execute(&self.pool).await?;
+        }
+        Ok(())
+    }
+
+    /// Back to the finished ones: what a round wrote does not burden the next. Its dead rows are cleaned up.
+    pub(crate) async fn tidy(&self) -> Outcome<()> {
+        self.execute("VACUUM (ANALYZE) payouts").await?;
+        self.execute("CHECKPOINT").await
+    }
+
+    /// How many are not finished, counting no further than this.
+    pub(crate) async fn unfinished(&self, at_most: i64) -> Outcome<i64> {
+        let count = "SELECT count(*) FROM (SELECT FROM payouts WHERE due_at IS NOT NULL LIMIT $1) AS counted";
+        Ok(sqlx::query(count)
+            .bind(at_most)
+            .fetch_one(&self.pool)
+            .await?
+            .get(0))
+    }
+
+    /// Some ids, from all over the table.
+    pub(crate) async fn ids(&self, at_most: i64) -> Outcome<Vec<uuid::Uuid>> {
+        let rows: i64 = sqlx::query(
+            "SELECT GREATEST(reltuples, 1)::bigint FROM pg_class WHERE oid = 'payouts'::regclass",
+        )
+        .fetch_one(&self.pool)
+        .await?
+        .get(0);
+        let percent = (at_most as f64 * 110.0 / rows as f64).clamp(0.001, 100.0);
+        let sample = format!("SELECT id FROM payouts TABLESAMPLE BERNOULLI ({percent}) LIMIT {at_most}");
+        let rows = sqlx::query(AssertSqlSafe(sample)).fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(|row| row.get(0)).collect())
+    }
+
+    /// What the server says of itself.
+    pub(crate) async fn version(&self) -> Outcome<String> {
+        Ok(sqlx::query("SHOW server_version")
+            .fetch_one(&self.pool)
+            .await?
+            .get(0))
+    }
+
+    async fn execute(&self, sql: &str) -> Outcome<()> {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Waits until nothing is left to do, and no longer than this.
+pub(crate) async fn until_finished(database: &Database, within: Duration) -> Outcome<()> {
+    let finished = async {
+        while database.unfinished(1).await? > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(within, finished)
+        .await
+        .unwrap_or_else(|_| Err("the backlog was not drained in time".into()))
+}
