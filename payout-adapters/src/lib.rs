@@ -6,6 +6,7 @@
 //! | `ApiKeyRepository` | `postgres`, `sqlite`, `memory` |
 //! | `JobQueue` | `redis`, `memory` |
 //! | `Processor` | `http`, `simulated` |
+//! | `Tracer` | `otlp` |
 //!
 //! The two SQL repositories share the row, the mapping and the error mapping (`sql`), and nothing else: their
 //! statements are constants beside the methods that run them. Both seal who is paid with the keys of a
@@ -15,6 +16,8 @@
 pub mod http;
 #[cfg(feature = "memory")]
 pub mod memory;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "redis")]

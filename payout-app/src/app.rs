@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use payout_core::ports::Watch;
 use payout_core::service::{IntakeSettings, Payouts};
 use payout_core::worker::Worker;
 use salvo::server::ServerHandle;
@@ -21,7 +22,7 @@ use crate::metrics::Metrics;
 use crate::restored;
 use crate::sampler::Sampler;
 use crate::server::{Failing, listen, serve};
-use crate::wiring::{Ports, Store};
+use crate::wiring::{Ports, Store, Traces};
 use crate::{keys_fit, schema_ready};
 
 /// How long requests may go on after the shutdown began.
@@ -41,6 +42,7 @@ pub struct Running {
     failed: oneshot::Receiver<AppError>,
     shutdown: CancellationToken,
     store: Store,
+    traces: Traces,
 }
 
 /// What a command does.
@@ -108,7 +110,10 @@ impl App {
             ports.queue.clone(),
             ports.system.clone(),
             IntakeSettings::default(),
-            metrics.clone(),
+            Watch {
+                observer: metrics.clone(),
+                tracer: ports.traces.tracer(),
+            },
         );
         let keyring = Arc::new(ports.keys.keyring());
         let open_to = OpenTo::of(config.bind, config.auth_off);
@@ -119,6 +124,7 @@ impl App {
             health: health.clone(),
             metrics: metrics.clone(),
             system: ports.system.clone(),
+            tracer: ports.traces.tracer(),
         });
 
         let mut servers = Vec::new();
@@ -163,7 +169,7 @@ impl App {
                 );
             })
         };
-        let store = ports.store.clone();
+        let (store, traces) = (ports.store.clone(), ports.traces.clone());
         let door = role.serves.then_some(Door {
             keyring,
             open_to,
@@ -179,6 +185,7 @@ impl App {
             failed,
             shutdown,
             store,
+            traces,
         })
     }
 }
@@ -239,10 +246,12 @@ async fn work(
             queue,
             processor,
             system,
+            traces,
             ..
         } = ports;
         Worker::new(repository, queue, processor, system, config.worker)
             .observed_by(metrics)
+            .traced_by(traces.tracer())
             .run(shutdown)
             .await;
     }
@@ -285,6 +294,7 @@ impl Running {
         // The worker bounds itself by its settings.
         let _ = self.work.await;
         let _ = self.watch.await;
+        self.traces.close().await;
         // What still holds a connection gets no more than a moment.
         let _ = timeout(Duration::from_secs(2), self.store.close()).await;
     }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use payout_adapters::http::{HttpProcessor, HttpSettings, HttpSetupError};
 use payout_adapters::memory::{MemoryApiKeys, MemoryQueue, MemoryRepository};
+use payout_adapters::otlp::{OtlpSettings, OtlpTracer};
 use payout_adapters::postgres::{PostgresOptions, PostgresRepository};
 use payout_adapters::redis::{RedisQueue, RedisSettings};
 use payout_adapters::simulated::SimulatedProcessor;
 use payout_adapters::sqlite::SqliteRepository;
 use payout_core::ports::{
-    ApiKeyRepository, Books, JobQueue, PayoutRepository, Processor, RepositoryError, System,
+    ApiKeyRepository, Books, JobQueue, NoTracer, PayoutRepository, Processor, RepositoryError, System, Tracer,
 };
 use payout_core::service::keys::ApiKeys;
 use tokio::runtime::Handle;
@@ -30,6 +31,43 @@ pub(crate) struct Ports {
     pub(crate) queue_kind: &'static str,
     pub(crate) processor: Arc<dyn Processor>,
     pub(crate) system: Arc<System>,
+    pub(crate) traces: Traces,
+}
+
+/// Where traces go; nowhere unless that is set.
+#[derive(Clone, Default)]
+pub(crate) struct Traces(Option<Arc<OtlpTracer>>);
+
+impl Traces {
+    fn new(config: &Config) -> Result<Self, ConfigError> {
+        let Some(endpoint) = &config.traces else {
+            return Ok(Self(None));
+        };
+        let settings = OtlpSettings {
+            endpoint: endpoint.to_string(),
+            version: env!("CARGO_PKG_VERSION"),
+            instance: config.worker.name.as_str().to_owned(),
+        };
+        let tracer = OtlpTracer::new(&settings).map_err(|error| ConfigError {
+            variable: "OTEL_EXPORTER_OTLP_ENDPOINT",
+            message: error.to_string(),
+        })?;
+        Ok(Self(Some(Arc::new(tracer))))
+    }
+
+    pub(crate) fn tracer(&self) -> Arc<dyn Tracer> {
+        match &self.0 {
+            Some(tracer) => tracer.clone(),
+            None => Arc::new(NoTracer),
+        }
+    }
+
+    /// Sends what is left.
+    pub(crate) async fn close(&self) {
+        if let Some(tracer) = &self.0 {
+            tracer.close().await;
+        }
+    }
 }
 
 /// The repository as what has a schema.
@@ -133,6 +171,7 @@ impl Ports {
             queue_kind,
             processor: processor(&config.processor)?,
             system,
+            traces: Traces::new(config)?,
         })
     }
 }

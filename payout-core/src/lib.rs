@@ -31,6 +31,7 @@
 //! ```
 
 pub mod crash;
+pub mod errand;
 pub mod idempotency;
 pub mod keys;
 pub mod money;

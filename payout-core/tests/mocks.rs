@@ -7,7 +7,7 @@ use payout_core::Timestamp;
 use payout_core::contract::build;
 use payout_core::ports::{
     Clock, Hint, JobQueue, MockClock, MockJobQueue, MockObserver, MockPayoutRepository, MockProcessor,
-    MockRandomness, Observer, PayoutRepository, Processor, Randomness, Signal,
+    MockRandomness, MockTracer, Observer, PayoutRepository, Processor, Randomness, Signal, SpanKind, Tracer,
 };
 
 #[tokio::test]
@@ -31,11 +31,7 @@ async fn a_queue() {
         .once()
         .returning(|_| Ok(()));
     let port: Arc<dyn JobQueue> = Arc::new(mock);
-    port.enqueue(&[Hint {
-        payout_id: build::fresh_id(),
-    }])
-    .await
-    .unwrap();
+    port.enqueue(&[Hint::at(build::fresh_id())]).await.unwrap();
 }
 
 #[tokio::test]
@@ -68,6 +64,14 @@ fn an_observer() {
         .return_const(());
     let port: Arc<dyn Observer> = Arc::new(mock);
     port.observe(&Signal::Abandoned);
+}
+
+#[test]
+fn a_tracer() {
+    let mut mock = MockTracer::new();
+    mock.expect_begin().once().returning(|_, _, _| None);
+    let port: Arc<dyn Tracer> = Arc::new(mock);
+    assert!(port.begin(SpanKind::Internal, "work", None).is_none());
 }
 
 #[test]

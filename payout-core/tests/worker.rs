@@ -383,7 +383,7 @@ async fn a_hint_is_acknowledged_only_after_its_claim() {
     bench.processor.expect_submit().once().returning(|_| Ok(paid()));
     let order = Arc::new(Mutex::new(Vec::new()));
     let mut delivery = Some(Delivery {
-        hint: Hint { payout_id: id },
+        hint: Hint::at(id),
         receipt: Receipt::new("1-0"),
     });
     bench.queue = MockJobQueue::new();
@@ -419,9 +419,7 @@ async fn a_hint_is_acknowledged_only_after_its_claim() {
 async fn a_hint_whose_claim_failed_is_not_acknowledged() {
     let mut bench = Bench::new();
     let mut delivery = Some(Delivery {
-        hint: Hint {
-            payout_id: build::fresh_id(),
-        },
+        hint: Hint::at(build::fresh_id()),
         receipt: Receipt::new("1-0"),
     });
     bench.queue = MockJobQueue::new();

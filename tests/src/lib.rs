@@ -3,7 +3,7 @@
 //!
 //! - [`store`] makes the databases, [`process`] runs the binary, [`app`] puts both together.
 //! - [`client`] speaks HTTP and checks of every answer what holds for all of them; [`raw`] speaks what no client would.
-//! - [`provider`] is a payment provider with a ledger; [`throwaway`] are servers that a test may kill.
+//! - [`provider`] is a payment provider with a ledger; [`sink`] keeps what it is sent; [`throwaway`] are servers that a test may kill.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -22,6 +22,7 @@ pub mod problem;
 pub mod process;
 pub mod provider;
 pub mod raw;
+pub mod sink;
 pub mod store;
 pub mod throwaway;
 pub mod wait;

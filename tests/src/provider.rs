@@ -65,6 +65,7 @@ type Decide = Box<dyn Fn(&str, u32) -> Deed + Send + Sync>;
 struct Shared {
     ledger: Mutex<HashMap<String, Entry>>,
     tokens: Mutex<Vec<Option<String>>>,
+    traces: Mutex<Vec<Option<String>>>,
     decide: Decide,
 }
 
@@ -88,6 +89,7 @@ impl Provider {
         let shared = Arc::new(Shared {
             ledger: Mutex::default(),
             tokens: Mutex::default(),
+            traces: Mutex::default(),
             decide: Box::new(decide),
         });
         let serving = tokio::spawn(accept(listener, shared.clone())).abort_handle();
@@ -113,6 +115,11 @@ impl Provider {
         self.ledger().remove(key).unwrap_or_default()
     }
 
+    /// The `traceparent` of each call.
+    pub fn traces(&self) -> Vec<Option<String>> {
+        self.shared.traces.lock().unwrap().clone()
+    }
+
     /// The bearer token of each call.
     pub fn tokens(&self) -> Vec<Option<String>> {
         self.shared.tokens.lock().unwrap().clone()
@@ -134,11 +141,17 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-struct Request {
-    method: String,
-    path: String,
-    headers: HashMap<String, String>,
-    body: Vec<u8>,
+/// A request as it was sent.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Its method.
+    pub method: String,
+    /// Its path, query included.
+    pub path: String,
+    /// Its headers, by name in small letters.
+    pub headers: HashMap<String, String>,
+    /// Its body.
+    pub body: Vec<u8>,
 }
 
 impl Shared {
@@ -150,6 +163,8 @@ impl Shared {
                 .get("authorization")
                 .and_then(|value| value.strip_prefix("Bearer "));
             self.tokens.lock().unwrap().push(token.map(str::to_owned));
+            let trace = request.headers.get("traceparent").cloned();
+            self.traces.lock().unwrap().push(trace);
             let answer = match request.method.as_str() {
                 "POST" => self.submit(&request).await?,
                 _ => self.look_up(&request),
@@ -255,7 +270,7 @@ fn encode(status: u16, headers: &str, body: &str) -> String {
 }
 
 /// Reads one request; none when the connection ends.
-async fn read(stream: &mut BufStream<TcpStream>) -> Option<Request> {
+pub(crate) async fn read(stream: &mut BufStream<TcpStream>) -> Option<Request> {
     let first = line(stream).await?;
     let mut words = first.split(' ');
     let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());

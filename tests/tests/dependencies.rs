@@ -25,6 +25,7 @@ const OUTSIDE_CORE: &[&str] = &[
     "http",
     "hyper",
     "libsqlite3",
+    "opentelemetry",
     "payout",
     "postgres",
     "redis",
@@ -187,7 +188,7 @@ fn adapters_always_build(metadata: &Value) -> Vec<String> {
     .filter(|dep| dep["kind"].is_null() && dep["optional"] == false)
     .map(|dep| text(dep, "name").to_owned())
     .filter(|name| {
-        ["sqlx", "bb8", "redis", "reqwest"]
+        ["sqlx", "bb8", "redis", "reqwest", "opentelemetry"]
             .iter()
             .any(|family| is_of(name, family))
     })

@@ -19,6 +19,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use payout_core::errand::Errand;
 use payout_core::ports::{Answer, Clock, Instruction, Processor, ProcessorError, ProcessorKey, System};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, redirect, retry};
@@ -80,6 +81,11 @@ impl HttpProcessor {
     }
 
     async fn ask(&self, request: RequestBuilder) -> Result<Received, ProcessorError> {
+        let trace = Errand::with_current(|errand| errand.trace).flatten();
+        let request = match trace {
+            Some(trace) => request.header("traceparent", trace.to_string()),
+            None => request,
+        };
         let response = request
             .send()
             .await

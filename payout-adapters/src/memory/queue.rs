@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use payout_core::ports::{Delivery, Hint, JobQueue, QueueError, Receipt};
 use tokio::sync::Notify;
 
-/// How many hints wait at the most unless told otherwise; one is 16 bytes.
+/// How many hints wait at the most unless told otherwise; one is 42 bytes.
 const DEFAULT_CAPACITY: usize = 100_000;
 
 /// Carries hints from the HTTP side to the workers of one process.
@@ -117,7 +117,7 @@ mod tests {
         let id: PayoutId = format!("00000000-0000-7000-8000-0000000000{n:02x}")
             .parse()
             .unwrap();
-        Hint { payout_id: id }
+        Hint::at(id)
     }
 
     fn hints(deliveries: &[Delivery]) -> Vec<Hint> {

@@ -1,13 +1,17 @@
 //! The stream's names, and what an entry says.
 
+use std::str::FromStr;
+
 use bb8_redis::redis::Pipeline;
 use payout_core::payout::PayoutId;
 use payout_core::ports::{Delivery, Hint, Receipt};
 
 use super::settings::RedisSettings;
 
-/// The one field of an entry.
+/// What an entry is about.
 pub(super) const FIELD: &str = "payout_id";
+/// The trace that it belongs to, if any.
+pub(super) const TRACE: &str = "traceparent";
 
 /// An entry as Redis tells it: its id, and its fields and values in turn; no fields when it was deleted meanwhile.
 pub(super) type Entry = (String, Option<Vec<Vec<u8>>>);
@@ -60,9 +64,9 @@ impl Sorted {
     pub(super) fn new(entries: Vec<Entry>) -> Self {
         let mut sorted = Self::default();
         for (id, fields) in entries {
-            match fields.as_deref().and_then(payout_id) {
-                Some(payout_id) => sorted.deliveries.push(Delivery {
-                    hint: Hint { payout_id },
+            match fields.as_deref().and_then(hint) {
+                Some(hint) => sorted.deliveries.push(Delivery {
+                    hint,
                     receipt: Receipt::new(id),
                 }),
                 None => sorted.unreadable.push(id),
@@ -72,11 +76,18 @@ impl Sorted {
     }
 }
 
-/// The payout that an entry names. Further fields are left to later versions.
-fn payout_id(fields: &[Vec<u8>]) -> Option<PayoutId> {
+/// The hint that an entry is. Further fields are left to later versions, and a trace that is none is no reason to drop it.
+fn hint(fields: &[Vec<u8>]) -> Option<Hint> {
+    Some(Hint {
+        payout_id: field::<PayoutId>(fields, FIELD)?,
+        trace: field(fields, TRACE),
+    })
+}
+
+fn field<T: FromStr>(fields: &[Vec<u8>], name: &str) -> Option<T> {
     let value = fields
         .chunks_exact(2)
-        .find(|pair| pair[0] == FIELD.as_bytes())
+        .find(|pair| pair[0] == name.as_bytes())
         .map(|pair| &pair[1])?;
     std::str::from_utf8(value).ok()?.parse().ok()
 }
@@ -98,6 +109,23 @@ mod tests {
         let sorted = Sorted::new(vec![entry(&["later", "x", FIELD, id])]);
         assert_eq!(sorted.deliveries[0].hint.payout_id.to_string(), id);
         assert!(sorted.unreadable.is_empty());
+    }
+
+    #[test]
+    fn a_trace_that_is_none_is_left_out() {
+        let id = "0192f0c1-2345-7890-abcd-ef0123456789";
+        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let entries = vec![
+            entry(&[FIELD, id, TRACE, trace]),
+            entry(&[FIELD, id, TRACE, "00-x"]),
+        ];
+        let sorted = Sorted::new(entries);
+        let traces: Vec<_> = sorted
+            .deliveries
+            .iter()
+            .map(|delivery| delivery.hint.trace)
+            .collect();
+        assert_eq!(traces, [trace.parse().ok(), None]);
     }
 
     #[test]

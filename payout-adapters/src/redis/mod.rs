@@ -76,7 +76,11 @@ impl JobQueue for RedisQueue {
                 .arg("~")
                 .arg(self.cap)
                 .arg("*");
-            add.arg(entry::FIELD).arg(hint.payout_id.to_string()).ignore();
+            add.arg(entry::FIELD).arg(hint.payout_id.to_string());
+            if let Some(trace) = hint.trace {
+                add.arg(entry::TRACE).arg(trace.to_string());
+            }
+            add.ignore();
         }
         Ok(self.connections.run::<()>(&pipeline).await?)
     }

@@ -75,9 +75,7 @@ impl Drop for Scratch {
 
 pub(crate) fn hint() -> Hint {
     let system = System::default();
-    Hint {
-        payout_id: PayoutId::generate(system.now(), &system),
-    }
+    Hint::at(PayoutId::generate(system.now(), &system))
 }
 
 pub(crate) fn hints(count: usize) -> Vec<Hint> {

@@ -208,10 +208,19 @@ struct Settings {
     /// How log lines look: pretty, or json
     #[arg(long, env = "PAYOUT_LOG_FORMAT", global = true, hide_env_values = true, value_name = "FORMAT", default_value = defaults::LOG_FORMAT)]
     log_format: String,
+    /// The base address of a collector that traces are sent to by OTLP over HTTP; without it none are kept
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        global = true,
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    otlp_endpoint: Option<String>,
 }
 
 /// Every variable that clap reads, for the check that each is text.
-pub(super) const VARIABLES: [&str; 19] = [
+pub(super) const VARIABLES: [&str; 20] = [
     "PAYOUT_REDIS_PREFIX",
     "PAYOUT_BIND",
     "PAYOUT_METRICS_BIND",
@@ -231,6 +240,7 @@ pub(super) const VARIABLES: [&str; 19] = [
     "PAYOUT_KEY_WINDOW_HOURS",
     "PAYOUT_LOG",
     "PAYOUT_LOG_FORMAT",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
 ];
 
 /// The text of a setting, or its default where it is empty.
@@ -295,7 +305,7 @@ impl Arguments {
         log = log or LOG,
         log_format = log_format or LOG_FORMAT,
     }
-    optional!(metrics_bind, auth, processor_url);
+    optional!(metrics_bind, auth, otlp_endpoint, processor_url);
     secret!(
         database_url,
         redis_url,

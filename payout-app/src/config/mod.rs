@@ -66,6 +66,8 @@ pub struct Config {
     pub restored: bool,
     /// What is logged, and how.
     pub log: LogConfig,
+    /// The collector that traces are sent to; they are not kept when absent.
+    pub traces: Option<url::Url>,
 }
 
 /// A Redis server.
@@ -241,6 +243,7 @@ impl Config {
             processor: parts::processor(&arguments)?,
             worker: parts::worker(&arguments, randomness)?,
             restored: arguments.restored(),
+            traces: parts::traces(&arguments)?,
             command,
             database,
             log,

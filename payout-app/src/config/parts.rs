@@ -109,6 +109,24 @@ pub(super) fn processor(arguments: &Arguments) -> Result<ProcessorConfig, Config
     Ok(ProcessorConfig::Http { url, token })
 }
 
+/// The collector's base address.
+pub(super) fn traces(arguments: &Arguments) -> Result<Option<url::Url>, ConfigError> {
+    let Some(text) = arguments.otlp_endpoint() else {
+        return Ok(None);
+    };
+    let url = url::Url::parse(text).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    });
+    let message = "use http:// or https://, without user, query and fragment";
+    url.map(Some)
+        .ok_or_else(|| ConfigError::new("OTEL_EXPORTER_OTLP_ENDPOINT", message))
+}
+
 pub(super) fn worker(
     arguments: &Arguments,
     randomness: &dyn Randomness,

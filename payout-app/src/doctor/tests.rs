@@ -11,7 +11,7 @@ use payout_core::ports::{
 use super::report::{Level, Report};
 use super::{checks, locks, report};
 use crate::config::Config;
-use crate::wiring::{Ports, Store, api_keys};
+use crate::wiring::{Ports, Store, Traces, api_keys};
 
 fn config(options: &[&str]) -> Config {
     let mut all = vec!["payout"];
@@ -29,6 +29,7 @@ fn ports(repository: MockPayoutRepository, queue: MockJobQueue, processor: MockP
         queue_kind: "redis",
         processor: Arc::new(processor),
         system,
+        traces: Traces::default(),
     }
 }
 

@@ -1,16 +1,19 @@
 //! The outermost hoop: what is done for every request, whatever becomes of it.
 //!
-//! It gives the request its id and its context, catches a panic, turns a bare error of any layer into a problem, and
+//! It gives the request its id, its context and its span, catches a panic, turns a bare error of any layer into a problem, and
 //! counts and logs. It is one hoop, since each costs every request.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
+use payout_core::errand::Errand;
 use payout_core::keys::Principal;
-use payout_core::ports::Clock;
+use payout_core::payout::PayoutId;
+use payout_core::ports::{Clock, Span, SpanKind, TraceContext};
 use salvo::http::header::CONTENT_LENGTH;
-use salvo::http::{HeaderValue, Method, ResBody};
+use salvo::http::{HeaderValue, Method, ResBody, StatusCode};
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
 
 use super::context::{Context, REQUEST_ID, RequestId, RequestIds};
@@ -49,11 +52,42 @@ impl Handler for Edge {
             request_id: request_id.clone(),
             principal: self.nobody.clone(),
         });
+        let span = self.begin_span(request);
+        let errand = Errand {
+            request_id: Some(request_id.shared()),
+            ..Errand::default()
+        }
+        .within(span.as_deref());
         // A handler that panicked has lost its answer, and nothing that outlives it: writes run in tasks of their own.
-        let handled = AssertUnwindSafe(flow.call_next(request, depot, response))
-            .catch_unwind()
+        let handled = errand
+            .clone()
+            .around(AssertUnwindSafe(flow.call_next(request, depot, response)).catch_unwind())
             .await;
-        if handled.is_err() {
+        errand.enter(|| self.finish(request, response, &request_id, started, handled.is_err(), span));
+    }
+}
+
+impl Edge {
+    /// Only what has to do with payouts is traced: probes and scrapes would be most of the traces.
+    fn begin_span(&self, request: &Request) -> Option<Box<dyn Span>> {
+        if !request.uri().path().starts_with("/api/payouts") {
+            return None;
+        }
+        self.site
+            .tracer
+            .begin(SpanKind::Server, "request", trace_of(request))
+    }
+
+    fn finish(
+        &self,
+        request: &Request,
+        response: &mut Response,
+        request_id: &RequestId,
+        started: Duration,
+        panicked: bool,
+        span: Option<Box<dyn Span>>,
+    ) {
+        if panicked {
             *response = Response::new();
             Problem::internal("a handler panicked".into()).render(
                 request.uri().path(),
@@ -62,7 +96,7 @@ impl Handler for Edge {
                 response,
             );
         }
-        answer_bare_errors(request, response, &request_id);
+        answer_bare_errors(request, response, request_id);
         if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
             response.headers_mut().insert(REQUEST_ID, id);
         }
@@ -83,6 +117,42 @@ impl Handler for Edge {
             took_us = took.as_micros(),
             "answered"
         );
+        if let Some(span) = span {
+            describe(span, request, request_id, status);
+        }
+    }
+}
+
+/// The trace that the request belongs to already. Two are none.
+fn trace_of(request: &Request) -> Option<TraceContext> {
+    let mut values = request.headers().get_all("traceparent").iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok()?.parse().ok(),
+        (_, _) => None,
+    }
+}
+
+/// Neither the path, which has an id, nor anything that a client wrote but its request id.
+fn describe(mut span: Box<dyn Span>, request: &Request, request_id: &RequestId, status: StatusCode) {
+    let route = match request.matched_path() {
+        "" => "unmatched".to_owned(),
+        route => format!("/{route}"),
+    };
+    let method = request.method().as_str();
+    span.rename(format!("{method} {route}"));
+    span.note("http.request.method", method);
+    span.note("http.route", &route);
+    span.note("http.response.status_code", status.as_str());
+    span.note("request.id", request_id.as_str());
+    if let Some(id) = request
+        .params()
+        .get("id")
+        .and_then(|id| id.parse::<PayoutId>().ok())
+    {
+        span.note("payout.id", &id.to_string());
+    }
+    if status.is_server_error() {
+        span.fail();
     }
 }
 

@@ -39,7 +39,7 @@ mod tests;
 use std::sync::Arc;
 
 use payout_core::keys::Scope;
-use payout_core::ports::System;
+use payout_core::ports::{System, Tracer};
 use payout_core::service::Payouts;
 use payout_core::service::keys::ApiKeys;
 use salvo::{Router, Service};
@@ -58,6 +58,7 @@ pub(crate) struct Site {
     pub(crate) health: Arc<Health>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) system: Arc<System>,
+    pub(crate) tracer: Arc<dyn Tracer>,
 }
 
 /// What is served besides the API.

@@ -240,6 +240,7 @@ macro_rules! __queue_cases {
             $($how)* (dyn $crate::ports::JobQueue) in queue;
             delivery: [
                 an_enqueued_hint_is_delivered,
+                a_hint_brings_its_trace,
                 a_hint_reaches_a_consumer_elsewhere,
                 an_acknowledged_hint_is_not_delivered_again,
                 a_consumer_gets_no_more_than_it_asks_for,

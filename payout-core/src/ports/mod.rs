@@ -5,7 +5,8 @@
 //! - [`JobQueue`] carries hints. Losing one costs latency, repeating one costs nothing.
 //! - [`Processor`] moves the money.
 //! - [`ApiKeyRepository`] keeps API keys, of which it has only digests; [`SecretSource`] is where their secrets come from.
-//! - [`Clock`] and [`Randomness`] are time and chance; [`Observer`] hears what happens, for metrics.
+//! - [`Clock`] and [`Randomness`] are time and chance; [`Observer`] hears what happens, for metrics;
+//!   [`Tracer`] follows it across processes.
 //!
 //! With the feature `mocks` each has a mockall mock; with `contract`, [`crate::contract`] has the cases that every
 //! adapter must pass.
@@ -18,6 +19,7 @@ mod observer;
 mod processor;
 mod queue;
 mod repository;
+mod tracer;
 
 pub use ambient::{Ambient, Clock, Randomness, System};
 pub use books::{Books, BooksQuery, Record};
@@ -33,6 +35,8 @@ pub use repository::{
     RepositoryError, Search, Settled,
 };
 
+pub use tracer::{InvalidTraceContext, NoTracer, Span, SpanKind, TraceContext, Tracer, Watch};
+
 #[cfg(any(test, feature = "mocks"))]
 pub use self::{
     ambient::{MockClock, MockRandomness},
@@ -42,4 +46,5 @@ pub use self::{
     processor::MockProcessor,
     queue::MockJobQueue,
     repository::MockPayoutRepository,
+    tracer::MockTracer,
 };

@@ -5,12 +5,25 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::payout::PayoutId;
+use crate::ports::TraceContext;
 
 /// "Look at this payout now."
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Hint {
     /// The payout.
     pub payout_id: PayoutId,
+    /// The trace of whoever made it due, while traces are kept.
+    pub trace: Option<TraceContext>,
+}
+
+impl Hint {
+    /// Without a trace.
+    pub fn at(payout_id: PayoutId) -> Self {
+        Self {
+            payout_id,
+            trace: None,
+        }
+    }
 }
 
 /// The queue's own name for a delivery.
@@ -51,6 +64,7 @@ pub enum QueueError {
 ///
 /// # Promises
 /// - A hint is delivered at least once unless it is lost; a hint may be lost at any time, and no payout with it.
+/// - It is delivered as it was given, its trace included.
 /// - A delivery that is acknowledged is not delivered again. One that is not may be, to any consumer.
 /// - The queue is bounded: when full, it drops hints rather than grow or block.
 /// - Dropping a call's future loses at most hints.

@@ -1,6 +1,7 @@
 //! What a person does with a stored payout.
 
 use crate::crash::{self, Point};
+use crate::errand::Errand;
 use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest, ScopedKey};
 use crate::money::{AmountError, Currency, Money};
 use crate::payout::{
@@ -130,7 +131,8 @@ impl Payouts {
         })
         .await;
         if hinted && written.is_ok() {
-            self.hints.send(Hint { payout_id: id });
+            let trace = Errand::with_current(|errand| errand.trace).flatten();
+            self.hints.send(Hint { payout_id: id, trace });
         }
         written.map_err(|error| {
             if conditional && matches!(error, RepositoryError::VersionConflict) {

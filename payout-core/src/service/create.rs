@@ -1,9 +1,11 @@
 //! Create a payout, once per idempotency key.
 
 use crate::Timestamp;
+use crate::errand::Errand;
 use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest, ScopedKey};
 use crate::payout::{Caller, Draft, NewPayout, PayoutId};
-use crate::ports::{Insertion, Randomness};
+use crate::ports::{Insertion, Randomness, SpanKind};
+use crate::service::intake::Incoming;
 use crate::service::{Answered, Payouts, ServiceError, uncancelled};
 
 impl Payouts {
@@ -30,7 +32,7 @@ impl Payouts {
                 caller,
                 request: None,
             };
-            return match self.intake.ask(new).await? {
+            return match self.insert(new).await? {
                 Insertion::Stored(payout) => Ok(Answered {
                     payout,
                     replayed: false,
@@ -52,7 +54,7 @@ impl Payouts {
                 caller,
                 request: Some(request.clone()),
             };
-            match this.intake.ask(new).await? {
+            match this.insert(new).await? {
                 Insertion::Stored(payout) => Ok(Answered {
                     payout,
                     replayed: false,
@@ -64,6 +66,23 @@ impl Payouts {
             }
         })
         .await
+    }
+
+    /// Inserts together with whoever else is inserting, each within a span of its own.
+    async fn insert(&self, new: NewPayout) -> Result<Insertion, ServiceError> {
+        let errand = Errand::current();
+        let mut span = self
+            .tracer
+            .begin(SpanKind::Internal, "insert payout", errand.trace);
+        if let Some(span) = &mut span {
+            span.note("payout.id", &new.id.to_string());
+        }
+        let trace = errand.within(span.as_deref()).trace;
+        let inserted = self.intake.ask(Incoming { new, trace }).await;
+        if let (Some(span), Err(_)) = (&mut span, &inserted) {
+            span.fail();
+        }
+        inserted
     }
 
     /// The answer that was given to this request before, if any.

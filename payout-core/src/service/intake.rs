@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::crash::{self, Point};
 use crate::payout::NewPayout;
-use crate::ports::{Batch, Hint, Insertion, Observer, PayoutRepository, RepositoryError, Signal};
+use crate::ports::{
+    Batch, Hint, Insertion, Observer, PayoutRepository, RepositoryError, Signal, TraceContext,
+};
 use crate::service::gather::{Gather, for_each};
 use crate::service::hints::Hints;
 
@@ -31,7 +33,13 @@ impl Default for IntakeSettings {
 }
 
 /// Inserts a payout together with whoever else is inserting, and tells the queue.
-pub(super) type Intake = Gather<NewPayout, Insertion>;
+pub(super) type Intake = Gather<Incoming, Insertion>;
+
+/// A payout to insert, and the trace that it is of.
+pub(super) struct Incoming {
+    pub(super) new: NewPayout,
+    pub(super) trace: Option<TraceContext>,
+}
 
 pub(super) fn start(
     repository: Arc<dyn PayoutRepository>,
@@ -44,20 +52,25 @@ pub(super) fn start(
         batch,
         capacity,
     } = settings;
-    let work = move |batch: Vec<NewPayout>| {
+    let work = move |batch: Vec<Incoming>| {
         observer.observe(&Signal::Gathered {
             batch: Batch::Create,
             size: batch.len(),
         });
         let (repository, hints) = (repository.clone(), hints.clone());
         Box::pin(async move {
+            let (batch, traces): (Vec<_>, Vec<_>) = batch
+                .into_iter()
+                .map(|incoming| (incoming.new, incoming.trace))
+                .unzip();
             crash::pass(Point::BeforeInsert);
             let results = write(&*repository, batch).await;
             crash::pass(Point::AfterInsert);
-            for insertion in results.iter().flatten() {
-                if let Insertion::Stored(payout) = insertion {
+            for (insertion, trace) in results.iter().zip(traces) {
+                if let Ok(Insertion::Stored(payout)) = insertion {
                     hints.send(Hint {
                         payout_id: payout.id(),
+                        trace,
                     });
                 }
             }

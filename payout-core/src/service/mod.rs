@@ -25,9 +25,10 @@ mod reads;
 
 use std::sync::Arc;
 
+use crate::errand::Errand;
 use crate::payout::{Event, Payout, PayoutId, StepError};
 use crate::ports::{
-    Ambient, Count, Filter, JobQueue, ListQuery, NoObserver, Observer, PayoutRepository, RepositoryError,
+    Ambient, Count, Filter, JobQueue, ListQuery, PayoutRepository, RepositoryError, Tracer, Watch,
 };
 
 pub use change::{EditError, EditRequest, Step};
@@ -90,6 +91,7 @@ pub struct Answered {
 pub struct Payouts {
     repository: Arc<dyn PayoutRepository>,
     ambient: Arc<dyn Ambient>,
+    tracer: Arc<dyn Tracer>,
     intake: intake::Intake,
     reads: reads::Reads,
     hints: hints::Hints,
@@ -112,22 +114,23 @@ impl Payouts {
             queue,
             ambient,
             IntakeSettings::default(),
-            Arc::new(NoObserver),
+            Watch::default(),
         )
     }
 
-    /// Starts the use cases, heard by an observer. See [`start`](Self::start).
+    /// Starts the use cases, watched. See [`start`](Self::start).
     pub fn start_with(
         repository: Arc<dyn PayoutRepository>,
         queue: Arc<dyn JobQueue>,
         ambient: Arc<dyn Ambient>,
         intake: IntakeSettings,
-        observer: Arc<dyn Observer>,
+        watch: Watch,
     ) -> Self {
         let hints = hints::Hints::start(queue);
         Self {
-            intake: intake::start(repository.clone(), hints.clone(), intake, observer.clone()),
-            reads: reads::start(repository.clone(), observer),
+            intake: intake::start(repository.clone(), hints.clone(), intake, watch.observer.clone()),
+            reads: reads::start(repository.clone(), watch.observer),
+            tracer: watch.tracer,
             pages: list::pages(repository.clone()),
             counts: list::counts(repository.clone()),
             repository,
@@ -157,7 +160,7 @@ impl Payouts {
 
 /// Runs a write in a task of its own, so that it ends even when nobody waits for it any more.
 async fn uncancelled<T: Send + 'static>(write: impl Future<Output = T> + Send + 'static) -> T {
-    match tokio::spawn(write).await {
+    match tokio::spawn(Errand::current().around(write)).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

@@ -6,9 +6,11 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::crash::{self, Point};
+use crate::errand::Errand;
 use crate::payout::{Claim, Verdict};
-use crate::ports::{Answer, Instruction, ProcessorError, Randomness, Signal};
+use crate::ports::{Answer, Instruction, ProcessorError, Randomness, Signal, Span, SpanKind, TraceContext};
 use crate::worker::Shared;
+use crate::worker::settle::Concluded;
 
 /// The lease is too far gone to begin another call: whoever claims the payout next goes on.
 struct PastDeadline;
@@ -20,14 +22,36 @@ impl Shared {
         claim: Claim,
         deadline: Duration,
         slot: Option<OwnedSemaphorePermit>,
+        trace: Option<TraceContext>,
     ) {
-        match self.verdict(&claim, deadline).await {
+        let id = claim.payout().id();
+        let mut span = self.tracer.begin(SpanKind::Consumer, "attempt payout", trace);
+        if let Some(span) = &mut span {
+            span.note("payout.id", &id.to_string());
+            span.note("payout.key", claim.key().as_str());
+        }
+        let errand = Errand {
+            payout_id: Some(id),
+            ..Errand::default()
+        }
+        .within(span.as_deref());
+        match errand.clone().around(self.verdict(&claim, deadline)).await {
             // The channel holds as many as there are slots, so the slot is freed before the write: the next claim
             // and this settlement overlap.
             Ok(verdict) => {
-                let _ = self.settlements.send(claim.settle(verdict)).await;
+                let concluded = Concluded {
+                    settlement: claim.settle(verdict),
+                    errand,
+                    span,
+                };
+                let _ = self.settlements.send(concluded).await;
             }
-            Err(PastDeadline) => self.observer.observe(&Signal::Abandoned),
+            Err(PastDeadline) => {
+                if let Some(span) = &mut span {
+                    span.fail();
+                }
+                self.observer.observe(&Signal::Abandoned);
+            }
         }
         drop(slot);
     }
@@ -56,14 +80,16 @@ impl Shared {
         let (processor, key) = (self.processor.clone(), claim.key());
         let call = async move { processor.look_up(&key).await };
         let begun = self.begin_call(deadline)?;
+        let mut span = self.begin_span("look up payment");
         crash::pass(Point::BeforeLookUp);
-        let said = self.bounded(call).await;
+        let said = self.bounded(call, span.as_deref()).await;
         crash::pass(Point::AfterLookUp);
         let outcome = match &said {
             Ok(Some(answer)) => name(answer),
             Ok(None) => "not_found",
             Err(error) => name_of(error),
         };
+        end_span(&mut span, outcome, said.is_err());
         let took = self.ambient.monotonic().saturating_sub(begun);
         self.observer.observe(&Signal::Called {
             call: "look_up",
@@ -81,13 +107,15 @@ impl Shared {
         let (processor, instruction) = (self.processor.clone(), Instruction::from(claim));
         let call = async move { processor.submit(&instruction).await };
         let begun = self.begin_call(deadline)?;
+        let mut span = self.begin_span("submit payment");
         crash::pass(Point::BeforeSubmit);
-        let said = self.bounded(call).await;
+        let said = self.bounded(call, span.as_deref()).await;
         crash::pass(Point::AfterSubmit);
         let outcome = match &said {
             Ok(answer) => name(answer),
             Err(error) => name_of(error),
         };
+        end_span(&mut span, outcome, said.is_err());
         let took = self.ambient.monotonic().saturating_sub(begun);
         self.observer.observe(&Signal::Called {
             call: "submit",
@@ -95,6 +123,11 @@ impl Shared {
             took,
         });
         Ok(said)
+    }
+
+    /// A span of a call, below that of the attempt.
+    fn begin_span(&self, name: &'static str) -> Option<Box<dyn Span>> {
+        self.tracer.begin(SpanKind::Client, name, Errand::current().trace)
     }
 
     /// The last look at the clock before a call. A process that slept past its lease stops here.
@@ -112,6 +145,7 @@ impl Shared {
     async fn bounded<T: Send + 'static>(
         &self,
         call: impl Future<Output = Result<T, ProcessorError>> + Send + 'static,
+        span: Option<&dyn Span>,
     ) -> Result<T, ProcessorError> {
         let unknown = |why: &str| {
             Err(ProcessorError::Unknown {
@@ -119,7 +153,7 @@ impl Shared {
                 retry_after: None,
             })
         };
-        let mut task = tokio::spawn(call);
+        let mut task = tokio::spawn(Errand::current().within(span).around(call));
         match tokio::time::timeout(self.settings.call_timeout, &mut task).await {
             Ok(Ok(said)) => said,
             Ok(Err(_)) => unknown("the processor panicked"),
@@ -127,6 +161,15 @@ impl Shared {
                 task.abort();
                 unknown("the call timed out")
             }
+        }
+    }
+}
+
+fn end_span(span: &mut Option<Box<dyn Span>>, outcome: &str, failed: bool) {
+    if let Some(mut span) = span.take() {
+        span.note("payout.outcome", outcome);
+        if failed {
+            span.fail();
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Claims payouts into free slots and starts an attempt at each.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +9,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::crash::{self, Point};
 use crate::payout::PayoutId;
 use crate::policy::jittered;
-use crate::ports::{ClaimRequest, Randomness, RepositoryError, Signal};
+use crate::ports::{ClaimRequest, Randomness, RepositoryError, Signal, TraceContext};
 use crate::worker::Shared;
+
+/// The traces that hints brought. What the sweep finds begins a trace of its own: the row tells of none.
+pub(super) type Traces = HashMap<PayoutId, TraceContext>;
 
 impl Shared {
     /// Claims up to as many payouts as there are permits, and starts them; returns how many it won.
@@ -17,6 +21,7 @@ impl Shared {
         self: &Arc<Self>,
         only: Option<Vec<PayoutId>>,
         mut permits: OwnedSemaphorePermit,
+        traces: &Traces,
     ) -> Result<usize, RepositoryError> {
         let swept = only.is_none();
         // The lease runs from some moment after this one, so a deadline counted from here is never too late.
@@ -46,7 +51,9 @@ impl Shared {
         for claim in claims {
             let slot = permits.split(1);
             debug_assert!(slot.is_some(), "a repository claimed more than it was asked to");
-            self.attempts.spawn(self.clone().attempt(claim, deadline, slot));
+            let trace = traces.get(&claim.payout().id()).copied();
+            self.attempts
+                .spawn(self.clone().attempt(claim, deadline, slot, trace));
         }
         Ok(won)
     }

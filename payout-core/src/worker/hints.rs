@@ -8,6 +8,7 @@ use crate::outage::Outage;
 use crate::payout::PayoutId;
 use crate::ports::{Delivery, Receipt};
 use crate::worker::Shared;
+use crate::worker::claims::Traces;
 
 /// How long one wait for hints may take.
 const WAIT: Duration = Duration::from_secs(1);
@@ -65,6 +66,10 @@ impl Shared {
             .collect();
         ids.sort_unstable();
         ids.dedup();
+        let traces: Traces = deliveries
+            .iter()
+            .filter_map(|delivery| Some((delivery.hint.payout_id, delivery.hint.trace?)))
+            .collect();
         let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
         let permits = tokio::select! {
             biased;
@@ -73,7 +78,7 @@ impl Shared {
             permits = self.slots.clone().acquire_many_owned(count) => permits,
         };
         let Ok(permits) = permits else { return true };
-        if self.claim(Some(ids), permits).await.is_err() {
+        if self.claim(Some(ids), permits, &traces).await.is_err() {
             return false;
         }
         // Claimed or not to be had: either way a hint has done its work.

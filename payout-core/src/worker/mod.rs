@@ -28,9 +28,10 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::payout::{Actor, Settlement};
+use self::settle::Concluded;
+use crate::payout::Actor;
 use crate::policy::Policy;
-use crate::ports::{Ambient, JobQueue, NoObserver, Observer, PayoutRepository, Processor};
+use crate::ports::{Ambient, JobQueue, NoObserver, NoTracer, Observer, PayoutRepository, Processor, Tracer};
 
 /// How a worker works.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +79,7 @@ pub struct Worker {
     processor: Arc<dyn Processor>,
     ambient: Arc<dyn Ambient>,
     observer: Arc<dyn Observer>,
+    tracer: Arc<dyn Tracer>,
     settings: WorkerSettings,
 }
 
@@ -88,13 +90,14 @@ struct Shared {
     processor: Arc<dyn Processor>,
     ambient: Arc<dyn Ambient>,
     observer: Arc<dyn Observer>,
+    tracer: Arc<dyn Tracer>,
     settings: WorkerSettings,
     /// One permit for each payout in hand.
     slots: Arc<Semaphore>,
     /// The tasks of the payouts in hand.
     attempts: TaskTracker,
     /// To the settling tasks.
-    settlements: mpsc::Sender<Settlement>,
+    settlements: mpsc::Sender<Concluded>,
     shutdown: CancellationToken,
 }
 
@@ -113,6 +116,7 @@ impl Worker {
             processor,
             ambient,
             observer: Arc::new(NoObserver),
+            tracer: Arc::new(NoTracer),
             settings,
         }
     }
@@ -121,6 +125,13 @@ impl Worker {
     #[must_use]
     pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = observer;
+        self
+    }
+
+    /// The same worker, traced.
+    #[must_use]
+    pub fn traced_by(mut self, tracer: Arc<dyn Tracer>) -> Self {
+        self.tracer = tracer;
         self
     }
 
@@ -133,6 +144,7 @@ impl Worker {
             processor,
             ambient,
             observer,
+            tracer,
             mut settings,
         } = self;
         // The protocol rests on it: a call that begins in time is over before the lease is.
@@ -155,6 +167,7 @@ impl Worker {
             processor,
             ambient,
             observer,
+            tracer,
             slots: Arc::new(Semaphore::new(settings.concurrency)),
             settings,
             attempts: TaskTracker::new(),

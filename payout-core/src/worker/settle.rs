@@ -8,14 +8,25 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::crash::{self, Point};
+use crate::errand::Errand;
 use crate::outage::Outage;
 use crate::payout::{Settlement, Status, Verdict};
-use crate::ports::{Batch, Observer, PayoutRepository, RepositoryError, Settled, Signal};
+use crate::ports::{Batch, Observer, PayoutRepository, RepositoryError, Settled, Signal, Span};
 
 /// So many batches are written at the same time.
 const WRITERS: usize = 2;
 /// How long to wait before a batch is tried again.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// An attempt that has come to its verdict; its span lasts until that is written.
+pub(super) struct Concluded {
+    pub(super) settlement: Settlement,
+    pub(super) errand: Errand,
+    pub(super) span: Option<Box<dyn Span>>,
+}
+
+/// For whom a settlement is written.
+type Story = (Errand, Option<Box<dyn Span>>);
 
 /// The tasks that settle.
 pub(super) struct Settling {
@@ -35,7 +46,7 @@ impl Settling {
     pub(super) fn start(
         repository: Arc<dyn PayoutRepository>,
         observer: Arc<dyn Observer>,
-        settlements: mpsc::Receiver<Settlement>,
+        settlements: mpsc::Receiver<Concluded>,
         batch: usize,
         drain_within: Duration,
     ) -> Self {
@@ -72,7 +83,7 @@ impl Settling {
 }
 
 impl Writer {
-    async fn run(self, settlements: Arc<Mutex<mpsc::Receiver<Settlement>>>) {
+    async fn run(self, settlements: Arc<Mutex<mpsc::Receiver<Concluded>>>) {
         let mut batch = Vec::with_capacity(self.batch);
         while settlements.lock().await.recv_many(&mut batch, self.batch).await > 0 {
             self.write(std::mem::take(&mut batch)).await;
@@ -80,23 +91,27 @@ impl Writer {
     }
 
     /// Settles a batch; one by one when the store refuses it, so that one impossible row holds up no other.
-    async fn write(&self, batch: Vec<Settlement>) {
+    async fn write(&self, concluded: Vec<Concluded>) {
         self.observer.observe(&Signal::Gathered {
             batch: Batch::Settle,
-            size: batch.len(),
+            size: concluded.len(),
         });
+        let (batch, stories): (Vec<Settlement>, Vec<Story>) = concluded
+            .into_iter()
+            .map(|concluded| (concluded.settlement, (concluded.errand, concluded.span)))
+            .unzip();
         match self.persist(&batch).await {
-            Ok(answers) => self.report(&batch, &answers),
+            Ok(answers) => self.report(&batch, stories, &answers),
             Err(_) if batch.len() > 1 => {
-                for settlement in batch {
+                for (settlement, story) in batch.into_iter().zip(stories) {
                     let one = std::slice::from_ref(&settlement);
                     match self.persist(one).await {
-                        Ok(answers) => self.report(one, &answers),
-                        Err(error) => give_up_on(one, &error),
+                        Ok(answers) => self.report(one, vec![story], &answers),
+                        Err(error) => give_up_on(one, vec![story], &error),
                     }
                 }
             }
-            Err(error) => give_up_on(&batch, &error),
+            Err(error) => give_up_on(&batch, stories, &error),
         }
     }
 
@@ -135,46 +150,56 @@ impl Writer {
         }
     }
 
-    fn report(&self, batch: &[Settlement], answers: &[Settled]) {
-        for (settlement, settled) in batch.iter().zip(answers) {
-            match *settled {
-                Settled::Applied => {
-                    self.observer.observe(&Signal::Settled(&settlement.verdict));
-                    if let Verdict::Review { why } = &settlement.verdict {
-                        tracing::error!(payout_id = %settlement.id, why, "a payout needs a person's review");
-                    }
+    fn report(&self, batch: &[Settlement], stories: Vec<Story>, answers: &[Settled]) {
+        for ((settlement, (errand, span)), settled) in batch.iter().zip(stories).zip(answers) {
+            errand.enter(|| self.report_one(settlement, *settled));
+            drop(span);
+        }
+    }
+
+    fn report_one(&self, settlement: &Settlement, settled: Settled) {
+        match settled {
+            Settled::Applied => {
+                self.observer.observe(&Signal::Settled(&settlement.verdict));
+                if let Verdict::Review { why } = &settlement.verdict {
+                    tracing::error!(payout_id = %settlement.id, why, "a payout needs a person's review");
                 }
-                Settled::Late {
-                    status,
-                    generation,
-                    deleted,
-                } => {
-                    let paid = matches!(settlement.verdict, Verdict::Completed { .. });
-                    let denied = deleted
-                        || generation != settlement.generation
-                        || matches!(status, Status::Failed | Status::Cancelled);
-                    self.observer.observe(&Signal::LateOutcome {
-                        paid_against_state: paid && denied,
-                    });
-                    if paid && denied {
-                        tracing::error!(
-                            payout_id = %settlement.id, %status, generation, settled_generation = settlement.generation,
-                            "the provider paid, and the payout says otherwise: a person must look"
-                        );
-                    } else {
-                        tracing::warn!(payout_id = %settlement.id, %status, "a late outcome changed nothing");
-                    }
+            }
+            Settled::Late {
+                status,
+                generation,
+                deleted,
+            } => {
+                let paid = matches!(settlement.verdict, Verdict::Completed { .. });
+                let denied = deleted
+                    || generation != settlement.generation
+                    || matches!(status, Status::Failed | Status::Cancelled);
+                self.observer.observe(&Signal::LateOutcome {
+                    paid_against_state: paid && denied,
+                });
+                if paid && denied {
+                    tracing::error!(
+                        payout_id = %settlement.id, %status, generation, settled_generation = settlement.generation,
+                        "the provider paid, and the payout says otherwise: a person must look"
+                    );
+                } else {
+                    tracing::warn!(payout_id = %settlement.id, %status, "a late outcome changed nothing");
                 }
             }
         }
     }
 }
 
-fn give_up_on(batch: &[Settlement], error: &RepositoryError) {
-    for settlement in batch {
-        tracing::error!(
-            payout_id = %settlement.id, error = error as &dyn std::error::Error,
-            "an outcome could not be written; the payout will be looked up when its lease ends"
-        );
+fn give_up_on(batch: &[Settlement], stories: Vec<Story>, error: &RepositoryError) {
+    for (settlement, (errand, span)) in batch.iter().zip(stories) {
+        errand.enter(|| {
+            tracing::error!(
+                payout_id = %settlement.id, error = error as &dyn std::error::Error,
+                "an outcome could not be written; the payout will be looked up when its lease ends"
+            );
+        });
+        if let Some(mut span) = span {
+            span.fail();
+        }
     }
 }

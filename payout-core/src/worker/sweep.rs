@@ -1,5 +1,6 @@
 //! The sweep: claims whatever is due. With it alone, every payout finishes; hints only make it sooner.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ impl Shared {
             };
             let asked = permits.num_permits();
             let begun = self.ambient.monotonic();
-            let claimed = self.claim(None, permits).await;
+            let claimed = self.claim(None, permits, &HashMap::new()).await;
             let took = self.ambient.monotonic().saturating_sub(begun);
             self.observer.observe(&Signal::Swept { took });
             pause = match claimed {

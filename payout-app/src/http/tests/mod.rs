@@ -16,7 +16,7 @@ use std::time::Duration;
 use futures::executor::block_on;
 use payout_adapters::memory::{MemoryApiKeys, MemoryQueue, MemoryRepository};
 use payout_core::payout::{Actor, Claim, PayoutId, Verdict};
-use payout_core::ports::{ClaimRequest, PayoutRepository, System};
+use payout_core::ports::{ClaimRequest, NoTracer, PayoutRepository, System};
 use payout_core::service::Payouts;
 use payout_core::service::keys::ApiKeys;
 use salvo::http::{HeaderMap, Method};
@@ -81,6 +81,7 @@ impl Bench {
             health,
             metrics,
             system,
+            tracer: Arc::new(NoTracer),
         });
         let router = super::router(super::Besides::ALL).push(Router::with_path("panic").get(panicking));
         let service = Service::new(router).hoop(edge::Edge::new(site.clone()));

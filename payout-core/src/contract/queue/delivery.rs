@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::{SHORT_WAIT, WAIT, drain, fresh_hints, ids, receipts};
 use crate::contract::{Pair, build, drive};
 use crate::payout::PayoutId;
-use crate::ports::{JobQueue, Receipt};
+use crate::ports::{JobQueue, Receipt, TraceContext};
 
 type Queue = Pair<dyn JobQueue>;
 
@@ -17,6 +17,21 @@ pub async fn an_enqueued_hint_is_delivered(Pair { port, .. }: Queue) {
     port.enqueue(&hints).await.unwrap();
     let deliveries = port.receive(10, WAIT).await.unwrap();
     assert_eq!(ids(&deliveries), [hints[0].payout_id]);
+}
+
+/// The trace of a hint comes with it, and no other.
+pub async fn a_hint_brings_its_trace(Pair { port, peer }: Queue) {
+    let mut hints = fresh_hints(2);
+    hints[0].trace = TraceContext::new(7, 8, 1);
+    port.enqueue(&hints).await.unwrap();
+    let mut received = Vec::new();
+    while received.len() < 2 {
+        let deliveries = peer.receive(10, WAIT).await.unwrap();
+        assert!(!deliveries.is_empty());
+        received.extend(deliveries.iter().map(|delivery| delivery.hint));
+    }
+    received.sort_by_key(|hint| hint.trace.is_none());
+    assert_eq!(received, hints);
 }
 
 /// What one process enqueues another receives.

@@ -18,11 +18,7 @@ const WAIT: Duration = Duration::from_secs(10);
 const SHORT_WAIT: Duration = Duration::from_millis(200);
 
 fn fresh_hints(count: usize) -> Vec<Hint> {
-    (0..count)
-        .map(|_| Hint {
-            payout_id: build::fresh_id(),
-        })
-        .collect()
+    (0..count).map(|_| Hint::at(build::fresh_id())).collect()
 }
 
 fn receipts(deliveries: &[Delivery]) -> Vec<Receipt> {

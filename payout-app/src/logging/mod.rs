@@ -1,8 +1,11 @@
-//! Log lines, to standard error.
+//! Log lines, to standard error. `errand` adds to those for programs whom they are about.
+
+mod errand;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
+use self::errand::WithErrand;
 use crate::config::{LogConfig, LogFormat};
 
 /// What libraries say at these levels is no news to an operator. The setting's own directives come later and win.
@@ -43,6 +46,7 @@ pub(crate) fn install(config: &LogConfig) {
             .flatten_event(true)
             .with_current_span(false)
             .with_span_list(false)
+            .map_event_format(WithErrand)
             .try_init(),
     };
     if installed.is_ok() {

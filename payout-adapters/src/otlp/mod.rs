@@ -1,0 +1,113 @@
+//! Traces to a collector, by OTLP over HTTP.
+//!
+//! Spans are gathered and sent in batches by a thread of their own; a collector that is away or slow holds nothing up, and
+//! spans that find no room are dropped. Whether a trace is recorded is the caller's choice where the request says so, else
+//! that of `OTEL_TRACES_SAMPLER`.
+
+mod client;
+mod span;
+
+use std::fmt;
+
+use opentelemetry::Context;
+use opentelemetry::trace::{TraceContextExt, Tracer as _, TracerProvider as _};
+use opentelemetry::{KeyValue, trace};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use payout_core::ports::{Span, SpanKind, TraceContext, Tracer};
+use tokio::runtime::Handle;
+
+use self::client::Client;
+use self::span::{OtlpSpan, remote};
+
+/// How traces are sent.
+#[derive(Debug, Clone)]
+pub struct OtlpSettings {
+    /// The collector's base address: `/v1/traces` is added to it.
+    pub endpoint: String,
+    /// The version of the service.
+    pub version: &'static str,
+    /// The name of this process among others.
+    pub instance: String,
+}
+
+/// Traces cannot be sent like this.
+#[derive(Debug, thiserror::Error)]
+#[error("traces cannot be sent like this")]
+pub struct OtlpSetupError(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+/// A [`Tracer`] that tells a collector.
+pub struct OtlpTracer {
+    provider: SdkTracerProvider,
+    tracer: SdkTracer,
+}
+
+impl OtlpTracer {
+    /// Connects to nothing yet. Must be called within a tokio runtime, which the sending then runs on.
+    ///
+    /// # Errors
+    /// [`OtlpSetupError`] when the endpoint cannot be used.
+    pub fn new(settings: &OtlpSettings) -> Result<Self, OtlpSetupError> {
+        let client = Client::new(Handle::current()).map_err(|error| OtlpSetupError(Box::new(error)))?;
+        let endpoint = format!("{}/v1/traces", settings.endpoint.trim_end_matches('/'));
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(client)
+            .with_endpoint(endpoint)
+            .build()
+            .map_err(|error| OtlpSetupError(Box::new(error)))?;
+        let resource = Resource::builder()
+            .with_service_name("payout")
+            .with_attribute(KeyValue::new("service.version", settings.version))
+            .with_attribute(KeyValue::new("service.instance.id", settings.instance.clone()))
+            .build();
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_resource(resource)
+            .build();
+        let tracer = provider.tracer("payout");
+        Ok(Self { provider, tracer })
+    }
+
+    /// Sends what is gathered, and then nothing more. Waits for the collector, within bounds.
+    pub async fn close(&self) {
+        let provider = self.provider.clone();
+        let closed = tokio::task::spawn_blocking(move || provider.shutdown()).await;
+        if let Ok(Err(error)) = closed {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "the last traces were not sent"
+            );
+        }
+    }
+}
+
+impl Tracer for OtlpTracer {
+    fn begin(
+        &self,
+        kind: SpanKind,
+        name: &'static str,
+        parent: Option<TraceContext>,
+    ) -> Option<Box<dyn Span>> {
+        let kind = match kind {
+            SpanKind::Server => trace::SpanKind::Server,
+            SpanKind::Internal => trace::SpanKind::Internal,
+            SpanKind::Consumer => trace::SpanKind::Consumer,
+            SpanKind::Client => trace::SpanKind::Client,
+        };
+        let parent = match parent {
+            Some(parent) => Context::new().with_remote_span_context(remote(parent)),
+            None => Context::new(),
+        };
+        let builder = self.tracer.span_builder(name).with_kind(kind);
+        let span = self.tracer.build_with_context(builder, &parent);
+        OtlpSpan::new(span).map(|span| Box::new(span) as Box<dyn Span>)
+    }
+}
+
+impl fmt::Debug for OtlpTracer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OtlpTracer").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,69 @@
+//! A server that keeps whatever it is sent and is content with it: a collector of traces, or of errors.
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncWriteExt, BufStream};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::ports::free_port;
+use crate::provider::{Request, read};
+
+/// A running one; gone when dropped.
+pub struct Sink {
+    port: u16,
+    kept: Arc<Mutex<Vec<Request>>>,
+    serving: AbortHandle,
+}
+
+impl Sink {
+    /// Starts one.
+    pub async fn start() -> Self {
+        let port = free_port();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+        let kept = Arc::<Mutex<Vec<Request>>>::default();
+        let keeping = kept.clone();
+        let serving = tokio::spawn(async move {
+            // Dropped with the task, and with it all connections.
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let kept = keeping.clone();
+                connections.spawn(async move { serve(BufStream::new(stream), &kept).await });
+            }
+        });
+        Self {
+            port,
+            kept,
+            serving: serving.abort_handle(),
+        }
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What it was sent so far.
+    pub fn kept(&self) -> Vec<Request> {
+        self.kept.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+async fn serve(mut stream: BufStream<TcpStream>, kept: &Mutex<Vec<Request>>) -> Option<()> {
+    loop {
+        let request = read(&mut stream).await?;
+        kept.lock().unwrap().push(request);
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+            .await
+            .ok()?;
+        stream.flush().await.ok()?;
+    }
+}
