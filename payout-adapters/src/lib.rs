@@ -8,6 +8,8 @@
 //! | `Processor` | `http`, `simulated` |
 //! | `Tracer` | `otlp` |
 //!
+//! `sentry` reports errors; it is no port's.
+//!
 //! The two SQL repositories share the row, the mapping and the error mapping (`sql`), and nothing else: their
 //! statements are constants beside the methods that run them. Both seal who is paid with the keys of a
 //! [`Keyring`](seal::Keyring), if they are given one.
@@ -25,6 +27,8 @@ pub mod redis;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub mod seal;
 mod secret;
+#[cfg(feature = "sentry")]
+pub mod sentry;
 #[cfg(feature = "simulated")]
 pub mod simulated;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use payout_adapters::sentry::SentryReporter;
 use payout_core::ports::System;
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -20,6 +21,9 @@ const WRONG_SETTING: u8 = 2;
 const FAILED: u8 = 1;
 /// How long `payout migrate` waits for the database.
 const DATABASE: Duration = Duration::from_secs(60);
+
+/// How long the last reports of errors may take.
+const REPORTS: Duration = Duration::from_secs(2);
 
 /// Does what the command line and the environment say.
 pub fn main() -> ExitCode {
@@ -64,10 +68,28 @@ fn refuse(code: u8, error: &dyn std::fmt::Display) -> ExitCode {
 }
 
 fn in_runtime(config: &Config, command: impl Future<Output = ExitCode>) -> ExitCode {
-    logging::install(&config.log);
+    let (reporter, sending) = match config
+        .sentry
+        .as_ref()
+        .map(|dsn| SentryReporter::new(dsn, config.worker.name.as_str()))
+    {
+        Some(Ok((reporter, sending))) => (Some(reporter), Some(sending)),
+        Some(Err(error)) => return refuse(WRONG_SETTING, &format!("SENTRY_DSN: {error}")),
+        None => (None, None),
+    };
+    logging::install(&config.log, reporter.clone());
     match runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
-            let code = runtime.block_on(command);
+            if let Some(sending) = sending {
+                runtime.spawn(sending.run());
+            }
+            let code = runtime.block_on(async {
+                let code = command.await;
+                if let Some(reporter) = reporter {
+                    let _ = timeout(REPORTS, reporter.flush()).await;
+                }
+                code
+            });
             // What is still blocking, such as a name that is being looked up, does not hold the exit up.
             runtime.shutdown_background();
             code

@@ -32,6 +32,7 @@ const OUTSIDE_CORE: &[&str] = &[
     "reqwest",
     "rustls",
     "salvo",
+    "sentry",
     "sqlx",
     "utoipa",
 ];
@@ -188,7 +189,7 @@ fn adapters_always_build(metadata: &Value) -> Vec<String> {
     .filter(|dep| dep["kind"].is_null() && dep["optional"] == false)
     .map(|dep| text(dep, "name").to_owned())
     .filter(|name| {
-        ["sqlx", "bb8", "redis", "reqwest", "opentelemetry"]
+        ["sqlx", "bb8", "redis", "reqwest", "opentelemetry", "sentry"]
             .iter()
             .any(|family| is_of(name, family))
     })

@@ -217,6 +217,10 @@ struct Settings {
         value_name = "URL"
     )]
     otlp_endpoint: Option<String>,
+    /// The DSN of a Sentry project that errors are reported to; without it none are
+    /// [env: SENTRY_DSN, or SENTRY_DSN_FILE]
+    #[arg(long, global = true, value_name = "DSN")]
+    sentry_dsn: Option<Secret>,
 }
 
 /// Every variable that clap reads, for the check that each is text.
@@ -311,6 +315,7 @@ impl Arguments {
         redis_url,
         processor_token,
         key_secret,
-        encryption_keys
+        encryption_keys,
+        sentry_dsn
     );
 }

@@ -66,6 +66,8 @@ pub struct Config {
     pub restored: bool,
     /// What is logged, and how.
     pub log: LogConfig,
+    /// Where errors are reported to, besides the log; nowhere when absent.
+    pub sentry: Option<Secret>,
     /// The collector that traces are sent to; they are not kept when absent.
     pub traces: Option<url::Url>,
 }
@@ -243,6 +245,7 @@ impl Config {
             processor: parts::processor(&arguments)?,
             worker: parts::worker(&arguments, randomness)?,
             restored: arguments.restored(),
+            sentry: secrets::SENTRY_DSN.read(arguments.sentry_dsn())?,
             traces: parts::traces(&arguments)?,
             command,
             database,

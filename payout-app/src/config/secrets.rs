@@ -29,15 +29,17 @@ pub(super) const PROCESSOR_TOKEN: SecretVariable = secret_variable!("PAYOUT_PROC
 pub(super) const ENCRYPTION_KEYS: SecretVariable = secret_variable!("PAYOUT_ENCRYPTION_KEYS");
 
 pub(super) const KEY_SECRET: SecretVariable = secret_variable!("PAYOUT_KEY_SECRET");
+pub(super) const SENTRY_DSN: SecretVariable = secret_variable!("SENTRY_DSN");
 
 /// All of them.
 #[cfg(test)]
-pub(super) const ALL: [SecretVariable; 5] = [
+pub(super) const ALL: [SecretVariable; 6] = [
     DATABASE_URL,
     REDIS_URL,
     PROCESSOR_TOKEN,
     KEY_SECRET,
     ENCRYPTION_KEYS,
+    SENTRY_DSN,
 ];
 
 /// The variable of a secret, and the one that names a file with it.

@@ -60,6 +60,7 @@ fn the_defaults_are_those_of_the_table_and_of_the_core() {
         worker,
         log,
         keyring,
+        sentry,
         traces,
     } = config(&[]);
     assert!(keyring.is_empty());
@@ -67,7 +68,7 @@ fn the_defaults_are_those_of_the_table_and_of_the_core() {
     assert_eq!(database.to_string(), "sqlite://payouts.db");
     assert!(redis.is_none() && metrics_bind.is_none() && docs && !restored);
     assert!(!auth_off && key_secret.is_none());
-    assert!(traces.is_none());
+    assert!(sentry.is_none() && traces.is_none());
     assert_eq!(bind.to_string(), "127.0.0.1:8000");
     let ProcessorConfig::Simulated { delay, failure_rate } = processor else {
         panic!("{processor:?}")

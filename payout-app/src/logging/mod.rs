@@ -1,11 +1,18 @@
-//! Log lines, to standard error. `errand` adds to those for programs whom they are about.
+//! Log lines, to standard error. `errand` adds to those for programs whom they are about; `report` reports errors.
 
 mod errand;
+mod report;
 
+use payout_adapters::sentry::SentryReporter;
+use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use self::errand::WithErrand;
+use self::report::ReportErrors;
 use crate::config::{LogConfig, LogFormat};
 
 /// What libraries say at these levels is no news to an operator. The setting's own directives come later and win.
@@ -25,7 +32,7 @@ fn log_panics() {
 }
 
 /// Begins to log. Does nothing when something logs already, as in a test.
-pub(crate) fn install(config: &LogConfig) {
+pub(crate) fn install(config: &LogConfig, reporter: Option<SentryReporter>) {
     let outages = if config.filter.contains("payout_core") {
         ""
     } else {
@@ -39,17 +46,33 @@ pub(crate) fn install(config: &LogConfig) {
     let installed = match config.format {
         LogFormat::Pretty => {
             use std::io::IsTerminal;
-            builder.with_ansi(std::io::stderr().is_terminal()).try_init()
+            begin(
+                builder.with_ansi(std::io::stderr().is_terminal()).finish(),
+                reporter,
+            )
         }
-        LogFormat::Json => builder
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(false)
-            .map_event_format(WithErrand)
-            .try_init(),
+        LogFormat::Json => {
+            let builder = builder
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(false)
+                .map_event_format(WithErrand);
+            begin(builder.finish(), reporter)
+        }
     };
     if installed.is_ok() {
         log_panics();
+    }
+}
+
+/// Without a reporter there is no layer that events would have to pass.
+fn begin<S>(subscriber: S, reporter: Option<SentryReporter>) -> Result<(), TryInitError>
+where
+    S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+{
+    match reporter {
+        Some(reporter) => subscriber.with(ReportErrors(reporter)).try_init(),
+        None => subscriber.try_init(),
     }
 }
