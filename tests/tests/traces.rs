@@ -80,7 +80,9 @@ async fn start(launch: &Launch) -> (App, Process) {
     // Its first sweep must not be the one that finds what the test creates.
     eventually("the worker has swept", SOON, async || {
         let scraped = operators.get("/metrics").send().await.ok()?.text();
-        scraped.contains("payout_sweep_duration_seconds_count 1").then_some(())
+        scraped
+            .contains("payout_sweep_duration_seconds_count 1")
+            .then_some(())
     })
     .await;
     (app, worker)
