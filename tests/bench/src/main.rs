@@ -1,6 +1,6 @@
 //! Measures the payout service beside what bounds it: the database, the disk, the HTTP library.
 //!
-//! - [`run`] has the servers and the plan; [`creates`], [`drains`], [`sizes`], [`floors`] and [`footprint`] measure the rows
+//! - [`mod@run`] has the servers and the plan; [`creates`], [`drains`], [`sizes`], [`floors`] and [`footprint`] measure the rows
 //!   of the [`table`], the two sides in turn; [`report`] and [`plot`] keep them.
 //! - [`load`] is the HTTP load, [`pgbench`] the other side's; [`service`] and [`database`] are what they meet.
 //! - [`http`] is the same load on a server that runs already.

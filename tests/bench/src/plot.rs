@@ -92,6 +92,7 @@ fn draw(file: &Path, title: &str, across: &str, up: &str, series: &[Series]) -> 
     let mut chart = ChartBuilder::on(&area)
         .caption(title, (FONT.0, 20))
         .margin(15)
+        .margin_right(50)
         .x_label_area_size(45)
         .y_label_area_size(75)
         .build_cartesian_2d((least..most).log_scale(), 0.0..highest)?;
