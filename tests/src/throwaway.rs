@@ -92,6 +92,13 @@ impl Redis {
     }
 }
 
+impl Drop for Redis {
+    fn drop(&mut self) {
+        // A test in a shell's background ignores SIGQUIT, and so does a Redis that it starts.
+        self.stop();
+    }
+}
+
 /// A PostgreSQL.
 pub struct Postgres {
     port: u16,
