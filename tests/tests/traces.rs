@@ -184,6 +184,27 @@ async fn each_of_many_requests_at_once_has_spans_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_span_names_its_request_by_our_id_and_has_nothing_that_a_client_wrote() {
+    let (provider, collector) = (Provider::that(Deed::Pay).await, Sink::start().await);
+    let app = traced(launch(&provider).await, &collector).serve().await;
+    let ours = app.post(PAYOUTS).json(payout()).await.expect(201);
+    let ours = ours.header("x-request-id").unwrap();
+    let theirs = app.post(PAYOUTS).header("x-request-id", "canary-header");
+    let _ = theirs.json(payout()).await.expect(201);
+    app.call("CANARY-METHOD", PAYOUTS).await.problem(405);
+    let told = eventually("the requests are sent", SOON, async || {
+        let spans = spans(&collector);
+        let requests = spans.iter().filter(|span| span.parent_span_id.is_empty());
+        (requests.count() == 3).then(|| format!("{spans:?}"))
+    })
+    .await;
+    assert!(told.contains(ours), "{ours} in {told}");
+    for theirs in ["canary-header", "CANARY-METHOD"] {
+        assert!(!told.contains(theirs), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_collector_nothing_is_traced_and_hints_stay_small() {
     let provider = Provider::that(Deed::Pay).await;
     let (app, _worker) = start(&launch(&provider).await).await;

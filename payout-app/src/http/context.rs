@@ -39,6 +39,17 @@ impl RequestId {
     }
 }
 
+/// Whether an id has the form of those that [`RequestIds`] makes: the name of a process and a number.
+///
+/// Any other one is a client's header, and may be anything, an account too: it goes no further than the logs, the answer
+/// and the audit trail.
+pub(crate) fn is_of_our_making(id: &str) -> bool {
+    let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    id.split_once('-').is_some_and(|(process, number)| {
+        process.len() == 16 && (1..=16).contains(&number.len()) && is_hex(process) && is_hex(number)
+    })
+}
+
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -140,5 +151,32 @@ mod tests {
         let ids = RequestIds::new(&payout_core::ports::System::default());
         let request = Request::new();
         assert_ne!(ids.of(&request), ids.of(&request));
+    }
+
+    #[test]
+    fn a_made_id_is_told_from_what_a_client_may_send() {
+        let ids = RequestIds::new(&payout_core::ports::System::default());
+        for made in [
+            ids.of(&Request::new()).as_str(),
+            "0000000000000000-1",
+            "85508fe8c221bdbc-ffffffffffffffff",
+        ] {
+            assert!(is_of_our_making(made), "{made}");
+        }
+        for theirs in [
+            "",
+            "-",
+            "DE89370400440532013000",
+            "4111111111111111",
+            "85508fe8c221bdbc-",
+            "85508fe8c221bdb-1",
+            "85508FE8C221BDBC-1",
+            "85508fe8c221bdbc-1-1",
+            "85508fe8c221bdbc-00000000000000001",
+            "85508fe8c221bdbc-ACC",
+            "6c84fb90-12c4-11e1-840d-7b25c5ee775a",
+        ] {
+            assert!(!is_of_our_making(theirs), "{theirs}");
+        }
     }
 }

@@ -16,9 +16,10 @@ use salvo::http::header::CONTENT_LENGTH;
 use salvo::http::{HeaderValue, Method, ResBody, StatusCode};
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
 
-use super::context::{Context, REQUEST_ID, RequestId, RequestIds};
+use super::context::{Context, REQUEST_ID, RequestId, RequestIds, is_of_our_making};
 use super::problem::Problem;
 use super::{Site, browser};
+use crate::metrics::method_label;
 
 pub(super) struct Edge {
     site: Arc<Site>,
@@ -132,18 +133,20 @@ fn trace_of(request: &Request) -> Option<TraceContext> {
     }
 }
 
-/// Neither the path, which has an id, nor anything that a client wrote but its request id.
+/// Neither the path, which has an id, nor anything that a client wrote.
 fn describe(mut span: Box<dyn Span>, request: &Request, request_id: &RequestId, status: StatusCode) {
     let route = match request.matched_path() {
         "" => "unmatched".to_owned(),
         route => format!("/{route}"),
     };
-    let method = request.method().as_str();
+    let method = method_label(request.method());
     span.rename(format!("{method} {route}"));
     span.note("http.request.method", method);
     span.note("http.route", &route);
     span.note("http.response.status_code", status.as_str());
-    span.note("request.id", request_id.as_str());
+    if is_of_our_making(request_id.as_str()) {
+        span.note("request.id", request_id.as_str());
+    }
     if let Some(id) = request
         .params()
         .get("id")

@@ -47,6 +47,7 @@ use utoipa::openapi::OpenApi;
 
 use self::access::Access;
 pub(crate) use self::access::{Gate, OpenTo};
+pub(crate) use self::context::is_of_our_making;
 use crate::health::Health;
 use crate::metrics::Metrics;
 

@@ -10,6 +10,8 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
+use crate::http::is_of_our_making;
+
 /// The program's own modules: what libraries say is not known to be fit to leave the house.
 const OURS: [&str; 3] = ["payout_app", "payout_core", "payout_adapters"];
 /// The fields that are.
@@ -50,19 +52,10 @@ fn report(event: &Event<'_>) -> Option<Report> {
         "trace_id",
         errand.trace.map(|trace| format!("{:032x}", trace.trace_id())),
     );
-    // A request id that is not of our making is a client's header, and may be anything.
     report
         .tags
-        .retain(|(name, value)| *name != "request_id" || is_our_request_id(value));
+        .retain(|(name, value)| *name != "request_id" || is_of_our_making(value));
     Some(report)
-}
-
-/// The name of a process and a number, in hexadecimal digits.
-fn is_our_request_id(id: &str) -> bool {
-    let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    id.split_once('-').is_some_and(|(process, number)| {
-        process.len() == 16 && number.len() <= 16 && is_hex(process) && is_hex(number)
-    })
 }
 
 struct Fields<'a>(&'a mut Report);
@@ -84,5 +77,77 @@ impl Visit for Fields<'_> {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.take(field, format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Reports(Arc<Mutex<Vec<Report>>>);
+
+    impl<S: Subscriber> Layer<S> for Reports {
+        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+            self.0.lock().unwrap().extend(report(event));
+        }
+    }
+
+    /// What is reported of this work.
+    fn reported(work: impl FnOnce()) -> Vec<Report> {
+        let reports = Reports::default();
+        let subscriber = tracing_subscriber::registry().with(reports.clone());
+        tracing::subscriber::with_default(subscriber, work);
+        std::mem::take(&mut *reports.0.lock().unwrap())
+    }
+
+    fn in_request(id: &str) -> Errand {
+        Errand {
+            request_id: Some(id.into()),
+            ..Errand::default()
+        }
+    }
+
+    #[test]
+    fn a_request_is_named_unless_its_client_did() {
+        let ours = "85508fe8c221bdbc-1f";
+        let theirs = "DE89370400440532013000";
+        let reports = reported(|| {
+            in_request(ours).enter(|| tracing::error!("of the errand"));
+            in_request(theirs).enter(|| tracing::error!("of the errand"));
+            tracing::error!(request_id = ours, "of the event");
+            tracing::error!(request_id = theirs, "of the event");
+            tracing::error!(request_id = %theirs, "shown");
+        });
+        let tags: Vec<_> = reports.into_iter().map(|report| report.tags).collect();
+        let named = vec![("request_id", ours.to_owned())];
+        assert_eq!(tags, [named.clone(), vec![], named, vec![], vec![]]);
+    }
+
+    #[test]
+    fn only_errors_of_our_own_are_reported_and_of_them_only_what_is_listed() {
+        let reports = reported(|| {
+            tracing::error!(
+                account = "ACC-1",
+                place = "here:1",
+                error = "no ACC-1",
+                "it failed"
+            );
+            tracing::warn!("a warning");
+            tracing::error!(target: "sqlx::query", "the words of a library");
+            tracing::error!(target: "payout_application", "a name that only begins like ours");
+        });
+        assert_eq!(
+            reports,
+            [Report {
+                message: "it failed".to_owned(),
+                module: module_path!().to_owned(),
+                tags: vec![("place", "here:1".to_owned())],
+            }]
+        );
     }
 }

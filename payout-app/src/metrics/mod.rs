@@ -17,6 +17,7 @@ use payout_core::ports::{Observer, Signal};
 
 use self::gauges::Gauges;
 use self::requests::Requests;
+pub(crate) use self::requests::method_label;
 use self::work::{Batches, Work};
 
 const SECONDS: [f64; 13] = [

@@ -75,7 +75,7 @@ fn find<'a>(series: &'a [Series], method: &str, status: StatusCode) -> Option<&'
 }
 
 /// A method that nobody routes counts as "other": clients may invent any number of them.
-fn method_label(method: &Method) -> &'static str {
+pub(crate) fn method_label(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",
