@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use payout_core::ports::Watch;
+use payout_core::ports::{Clock, Watch};
 use payout_core::service::{IntakeSettings, Payouts};
 use payout_core::worker::Worker;
 use salvo::server::ServerHandle;
@@ -18,6 +18,7 @@ use crate::door::Door;
 use crate::failure::AppError;
 use crate::health::Health;
 use crate::http::{self, Besides, Gate, OpenTo, Site};
+use crate::limits::{Connections, Limits};
 use crate::metrics::Metrics;
 use crate::restored;
 use crate::sampler::Sampler;
@@ -117,7 +118,10 @@ impl App {
         );
         let keyring = Arc::new(ports.keys.keyring());
         let open_to = OpenTo::of(config.bind, config.auth_off);
+        let clock: Arc<dyn Clock> = ports.system.clone();
+        let limits = Arc::new(Limits::new(config.limits.clone(), &clock));
         let site = Arc::new(Site {
+            limits: limits.clone(),
             payouts,
             keys: ports.keys.clone(),
             gate: Gate::new(keyring.clone(), open_to),
@@ -127,6 +131,7 @@ impl App {
             tracer: ports.traces.tracer(),
         });
 
+        let mut connections = None;
         let mut servers = Vec::new();
         let (mut local_addr, mut metrics_addr) = (None, None);
         let (fail, failed) = oneshot::channel();
@@ -136,18 +141,27 @@ impl App {
                 docs: config.docs,
                 metrics: config.metrics_bind.is_none(),
             };
+            let open = Connections::new(&config.limits, clock.clone());
+            connections = Some(open.clone());
             let listener = listen("PAYOUT_BIND", config.bind)?;
             local_addr = listener.local_addr().ok();
             servers.push(serve(
                 listener,
                 http::service(site.clone(), besides),
+                open,
                 fail.clone(),
             )?);
         }
         if let Some(address) = config.metrics_bind {
             let listener = listen("PAYOUT_METRICS_BIND", address)?;
             metrics_addr = listener.local_addr().ok();
-            servers.push(serve(listener, http::operators_service(site), fail.clone())?);
+            let open = Connections::new(&config.limits, clock);
+            servers.push(serve(
+                listener,
+                http::operators_service(site),
+                open,
+                fail.clone(),
+            )?);
         }
         say_what_starts(&config, role, &ports, local_addr);
 
@@ -160,6 +174,8 @@ impl App {
                 clock: ports.system.clone(),
                 health: health.clone(),
                 metrics: metrics.clone(),
+                limits,
+                connections,
             };
             let shutdown = shutdown.clone();
             tokio::spawn(async move {

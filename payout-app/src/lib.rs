@@ -22,6 +22,7 @@ mod http;
 mod keys_command;
 mod keys_fit;
 mod keys_rotate;
+mod limits;
 mod logging;
 mod metrics;
 mod os_secrets;

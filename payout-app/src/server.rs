@@ -2,10 +2,8 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use salvo::conn::tcp::TcpAcceptor;
-use salvo::fuse::FuseConfig;
 use salvo::server::ServerHandle;
 use salvo::{Server, Service};
 use tokio::net::{TcpListener, TcpSocket};
@@ -14,10 +12,8 @@ use tokio::task::JoinHandle;
 
 use crate::config::ConfigError;
 use crate::failure::AppError;
+use crate::limits::{Connections, Doorkeeper};
 
-/// How long a client may take to send a request's head, and between two pieces of its body.
-const HEAD: Duration = Duration::from_secs(10);
-const BODY: Duration = Duration::from_secs(20);
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
@@ -45,13 +41,11 @@ pub(crate) fn listen(variable: &'static str, address: SocketAddr) -> Result<TcpL
 pub(crate) fn serve(
     listener: TcpListener,
     service: Service,
+    connections: Arc<Connections>,
     fail: Failing,
 ) -> Result<(ServerHandle, JoinHandle<()>), AppError> {
     let acceptor = TcpAcceptor::try_from(listener).map_err(AppError::Server)?;
-    let fuse = FuseConfig::default()
-        .with_http1_header_timeout(HEAD)
-        .with_request_body_timeout(BODY);
-    let server = Server::new(acceptor).fuse_config(fuse);
+    let server = Server::new(acceptor).fuse_policy(Doorkeeper(connections));
     let handle = server.handle();
     let task = tokio::spawn(async move {
         if let Err(error) = server.try_serve(service).await {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::future::IntoFuture;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Mutex, OnceLock};
 
@@ -28,7 +29,17 @@ pub struct Api {
 impl Api {
     /// Of a service on this local port.
     pub fn on_port(port: u16) -> Self {
+        Self::from(None, port)
+    }
+
+    /// The same, asked from another address: all of 127.0.0.0/8 is this host.
+    pub fn from_address(address: [u8; 4], port: u16) -> Self {
+        Self::from(Some(address.into()), port)
+    }
+
+    fn from(address: Option<IpAddr>, port: u16) -> Self {
         let http = Client::builder()
+            .local_address(address)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none());
         Self {

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use payout_adapters::Secret;
 
 use super::keys_command::KeysCommand;
+use super::limits::LimitSettings;
 use super::reconcile_command::ReconcileCommand;
 
 /// The defaults.
@@ -44,6 +45,8 @@ pub(super) struct Arguments {
     command: Option<Command>,
     #[command(flatten)]
     settings: Settings,
+    #[command(flatten)]
+    pub(super) limits: LimitSettings,
 }
 
 /// What to do.

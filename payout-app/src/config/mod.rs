@@ -8,6 +8,7 @@ mod arguments;
 mod crash;
 mod database;
 mod keys_command;
+mod limits;
 mod parts;
 mod read;
 mod reconcile_command;
@@ -34,6 +35,7 @@ use self::arguments::{Arguments, defaults};
 pub use self::arguments::{Command, DocumentFormat, LogFormat};
 pub use self::database::Database;
 pub use self::keys_command::KeysCommand;
+pub use self::limits::{LimitsConfig, Quota, RateLimit};
 use self::read::Reader;
 pub use self::reconcile_command::{ReconcileCommand, ReconcileFormat};
 
@@ -58,6 +60,8 @@ pub struct Config {
     pub key_secret: Option<KeySecret>,
     /// Whether the documentation is served: the pages and the document that they show.
     pub docs: bool,
+    /// How much of the service one client may take.
+    pub limits: LimitsConfig,
     /// Who moves the money.
     pub processor: ProcessorConfig,
     /// How the worker works.
@@ -239,6 +243,7 @@ impl Config {
                 text: arguments.docs(),
             }
             .choice(&[("on", true), ("off", false)])?,
+            limits: arguments.limits.read()?,
             auth_off: parts::auth_off(&arguments)?,
             key_secret: parts::key_secret(&arguments)?,
             redis: parts::redis(&arguments)?,

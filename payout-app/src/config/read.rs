@@ -9,6 +9,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::ConfigError;
 use super::arguments::VARIABLES;
+use super::limits;
 
 /// Beyond this a duration is surely a mistake.
 const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
@@ -20,8 +21,15 @@ pub(super) struct Reader<'a> {
     pub(super) text: &'a str,
 }
 
-impl Reader<'_> {
-    fn refuse<T>(&self, expected: impl std::fmt::Display) -> Result<T, ConfigError> {
+impl<'a> Reader<'a> {
+    /// With its default where the text is empty.
+    pub(super) fn or(variable: &'static str, text: &'a str, default: &'a str) -> Self {
+        let text = text.trim();
+        let text = if text.is_empty() { default } else { text };
+        Self { variable, text }
+    }
+
+    pub(super) fn refuse<T>(&self, expected: impl std::fmt::Display) -> Result<T, ConfigError> {
         let shown: String = self.text.chars().filter(|c| !c.is_control()).take(80).collect();
         Err(ConfigError::new(
             self.variable,
@@ -100,7 +108,7 @@ pub(super) fn log_filter(text: &str) -> Result<String, ConfigError> {
 
 /// clap would name the option and not the variable.
 pub(super) fn refuse_odd_text() -> Result<(), ConfigError> {
-    for variable in VARIABLES {
+    for variable in VARIABLES.into_iter().chain(limits::VARIABLES) {
         if std::env::var_os(variable).is_some_and(|value| value.to_str().is_none()) {
             return Err(ConfigError::new(variable, "is not UTF-8 text"));
         }

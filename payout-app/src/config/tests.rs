@@ -41,7 +41,11 @@ fn the_checked_variables_are_those_that_are_read() {
         .get_arguments()
         .filter_map(|argument| argument.get_env()?.to_str())
         .collect();
-    assert_eq!(read, arguments::VARIABLES);
+    let known: Vec<_> = arguments::VARIABLES
+        .into_iter()
+        .chain(limits::VARIABLES)
+        .collect();
+    assert_eq!(read, known);
 }
 
 #[test]
@@ -62,6 +66,7 @@ fn the_defaults_are_those_of_the_table_and_of_the_core() {
         keyring,
         sentry,
         traces,
+        limits,
     } = config(&[]);
     assert!(keyring.is_empty());
     assert_eq!(command, Command::Run);
@@ -92,6 +97,20 @@ fn the_defaults_are_those_of_the_table_and_of_the_core() {
         )
     );
     assert_eq!((log.filter.as_str(), log.format), ("info", LogFormat::Pretty));
+    let limit = RateLimit {
+        quota: "1000/s".parse().unwrap(),
+        spares_this_host: true,
+    };
+    assert_eq!((limits.per_key, limits.per_address), (Some(limit), Some(limit)));
+    assert_eq!(
+        (limits.in_flight, limits.connections, limits.body_bytes),
+        (4_096, 8_192, 65_536)
+    );
+    assert_eq!(
+        [limits.header_timeout, limits.body_timeout, limits.handler_timeout],
+        [10, 20, 30].map(Duration::from_secs)
+    );
+    assert!(limits.trusted_proxies.is_empty());
 }
 
 #[test]
@@ -447,4 +466,67 @@ fn encryption_keys_are_not_shown() {
         line.starts_with("PAYOUT_ENCRYPTION_KEYS: ") && !line.contains("hunter2"),
         "{line}"
     );
+}
+
+#[test]
+fn a_rate_that_is_set_holds_for_this_host_too() {
+    let limits = config(&["--rate-per-key=600/m", "--rate-per-address=5"]).limits;
+    for (limit, quota) in [(limits.per_key, "600/m"), (limits.per_address, "5/s")] {
+        let limit = limit.unwrap();
+        assert_eq!(limit.quota, quota.parse().unwrap());
+        assert!(!limit.spares_this_host);
+    }
+    let off = config(&["--rate-per-key=off", "--rate-per-address=off"]).limits;
+    assert!(off.per_key.is_none() && off.per_address.is_none());
+    assert_eq!("50/h".parse::<Quota>().unwrap().to_string(), "50 an hour");
+}
+
+#[test]
+fn limits_that_are_none_are_refused_by_name() {
+    for (option, value) in [
+        ("PAYOUT_RATE_PER_KEY", "0"),
+        ("PAYOUT_RATE_PER_KEY", "0/s"),
+        ("PAYOUT_RATE_PER_KEY", "-1"),
+        ("PAYOUT_RATE_PER_KEY", "+1"),
+        ("PAYOUT_RATE_PER_KEY", "1/d"),
+        ("PAYOUT_RATE_PER_KEY", "1/"),
+        ("PAYOUT_RATE_PER_KEY", "1.5/s"),
+        ("PAYOUT_RATE_PER_ADDRESS", "1000001"),
+        ("PAYOUT_RATE_PER_ADDRESS", "OFF"),
+        ("PAYOUT_MAX_IN_FLIGHT", "0"),
+        ("PAYOUT_MAX_CONNECTIONS", "many"),
+        ("PAYOUT_MAX_BODY_BYTES", "64k"),
+        ("PAYOUT_MAX_BODY_BYTES", "16777217"),
+        ("PAYOUT_HEADER_TIMEOUT_MS", "0"),
+        ("PAYOUT_BODY_TIMEOUT_MS", "1s"),
+        ("PAYOUT_HANDLER_TIMEOUT_MS", "86400001"),
+        ("PAYOUT_TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("PAYOUT_TRUSTED_PROXIES", "10.0.0.1,proxy.example"),
+    ] {
+        let flag = format!(
+            "--{}",
+            option
+                .trim_start_matches("PAYOUT_")
+                .to_lowercase()
+                .replace('_', "-")
+        );
+        let line = refused(&[&format!("{flag}={value}")]);
+        assert!(line.starts_with(&format!("{option}: ")), "{value}: {line}");
+        assert!(!line.contains('\n'), "{line}");
+    }
+}
+
+#[test]
+fn trusted_proxies_are_addresses_and_networks() {
+    let proxies = |text| {
+        config(&[&format!("--trusted-proxies={text}")])
+            .limits
+            .trusted_proxies
+    };
+    let read: Vec<String> = proxies("10.1.2.3/8, 192.0.2.7,2001:db8::/32,")
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(read, ["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]);
+    assert!(proxies("").is_empty());
 }

@@ -13,10 +13,14 @@ use salvo::http::HeaderMap;
 use salvo::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use salvo::http::uri::Authority;
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
+use tokio::time::timeout;
 use url::{Host, Url};
 
+use super::body;
 use super::context::Context;
 use super::problem::{Kind, Problem};
+use crate::limits::{Limits, Place, TooMany};
+use crate::metrics::Refused;
 
 /// What a route asks of whoever calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,6 +234,43 @@ impl Guarded {
     }
 }
 
+impl Guarded {
+    /// Lets a request in that may pass and is whole, and gives it a place among those that are worked on.
+    async fn let_in(
+        &self,
+        request: &mut Request,
+        depot: &mut Depot,
+    ) -> Result<(Arc<Limits>, Option<Place>), Problem> {
+        let context = Context::of_mut(depot)?;
+        let limits = context.site.limits.clone();
+        context.principal = context.site.gate.admit(request, self.access)?;
+        if self.access == Access::Metrics {
+            return Ok((limits, None));
+        }
+        if let Some(key) = context.principal.api_key() {
+            match limits.take_of_key(key, context.client) {
+                Ok(allowance) => context.taken.of_key = allowance,
+                Err(TooMany { allowance, problem }) => {
+                    context.taken.of_key = Some(allowance);
+                    context.site.metrics.refused(Refused::Key);
+                    return Err(problem);
+                }
+            }
+        }
+        let metrics = context.site.metrics.clone();
+        body::receive(request, limits.config.body_bytes, limits.config.body_timeout).await?;
+        let place = limits
+            .take_place()
+            .inspect_err(|_| metrics.refused(Refused::InFlight))?;
+        Ok((limits, Some(place)))
+    }
+}
+
+fn too_slow() -> Problem {
+    let detail = "The answer took too long. The request may or may not have been done: repeat it under its idempotency key.";
+    Problem::new(Kind::Unavailable, detail).retry_after(1)
+}
+
 #[async_trait]
 impl Handler for Guarded {
     async fn handle(
@@ -239,18 +280,18 @@ impl Handler for Guarded {
         response: &mut Response,
         flow: &mut FlowCtrl,
     ) {
-        let admitted = Context::of(depot).and_then(|context| context.site.gate.admit(request, self.access));
-        match admitted {
-            Ok(principal) => {
-                if let Ok(context) = depot.get_typed_mut::<Context>() {
-                    context.principal = principal;
-                }
-                self.handler.handle(request, depot, response, flow).await;
-            }
-            Err(problem) => {
-                flow.skip_rest();
-                problem.write(request, depot, response).await;
-            }
+        let done = async {
+            let (limits, _place) = self.let_in(request, depot).await?;
+            let within = limits.config.handler_timeout;
+            // What a handler writes it writes in a task of its own, which goes on.
+            timeout(within, self.handler.handle(request, depot, response, flow))
+                .await
+                .map_err(|_| too_slow())
+        };
+        if let Err(problem) = done.await {
+            flow.skip_rest();
+            *response = Response::new();
+            problem.write(request, depot, response).await;
         }
     }
 }

@@ -1,32 +1,49 @@
-//! Reads a body: bounded, and JSON by its own account.
+//! A body: bounded in its size and its time, and JSON by its own account.
+//!
+//! It is received once the route's access has let the request in, and read by the handler.
+
+use std::time::Duration;
 
 use futures::StreamExt;
 use salvo::Request;
 use salvo::http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use salvo::http::{Method, ReqBody};
+use tokio::time::timeout;
 
 use super::problem::{Kind, Problem};
 
-/// The most bytes of a body.
-pub(crate) const LIMIT: usize = 64 * 1024;
 /// Of a body over the limit this much is read and thrown away: a client that is still writing when its connection is
 /// closed may never see the answer.
 const DRAINED: usize = 2 * 1024 * 1024;
 
-/// Reads the whole body.
+/// Receives the whole body, and keeps it in the request.
 ///
 /// # Errors
-/// 413 over the limit, 415 unless it says that it is JSON, 400 when it breaks off.
-pub(crate) async fn read(request: &mut Request) -> Result<Vec<u8>, Problem> {
+/// 413 over the limit, 408 when it takes too long, 400 when it breaks off.
+pub(super) async fn receive(request: &mut Request, limit: usize, within: Duration) -> Result<(), Problem> {
+    // What comes with a method that has no body is nobody's.
+    if !matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) || request.body().is_none() {
+        return Ok(());
+    }
+    let body = timeout(within, all(request, limit)).await.map_err(|_| {
+        let detail = format!("A body must be there within {} ms.", within.as_millis());
+        Problem::new(Kind::BodyTooSlow, detail)
+    })??;
+    request.replace_body(ReqBody::Once(body.into()));
+    Ok(())
+}
+
+async fn all(request: &mut Request, limit: usize) -> Result<Vec<u8>, Problem> {
     let declared = request
         .headers()
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse().ok());
-    if declared.is_some_and(|length: usize| length > LIMIT) {
+    if declared.is_some_and(|length: usize| length > limit) {
         // A client that waits for "100 Continue" has sent nothing yet, and need not.
         if !request.headers().contains_key(EXPECT) {
             drain(request).await;
         }
-        return Err(too_large());
+        return Err(too_large(limit));
     }
     let mut body = Vec::with_capacity(declared.unwrap_or(0));
     let mut frames = request.take_body();
@@ -34,13 +51,26 @@ pub(crate) async fn read(request: &mut Request) -> Result<Vec<u8>, Problem> {
         let frame =
             frame.map_err(|_| Problem::new(Kind::MalformedBody, "The body broke off before its end."))?;
         let Ok(data) = frame.into_data() else { continue };
-        if body.len() + data.len() > LIMIT {
+        if body.len() + data.len() > limit {
             request.replace_body(frames);
             drain(request).await;
-            return Err(too_large());
+            return Err(too_large(limit));
         }
         body.extend_from_slice(&data);
     }
+    Ok(body)
+}
+
+/// The body that was received.
+///
+/// # Errors
+/// 415 unless it is empty or says that it is JSON.
+pub(crate) fn read(request: &mut Request) -> Result<Vec<u8>, Problem> {
+    let body = match request.take_body() {
+        ReqBody::None => return Ok(Vec::new()),
+        ReqBody::Once(body) => Vec::from(body),
+        _ => return Err(Problem::internal("a body that was not received".into())),
+    };
     if !body.is_empty() && !says_json(request) {
         let detail = "Send JSON, with `Content-Type: application/json`.";
         return Err(Problem::new(Kind::UnsupportedMediaType, detail));
@@ -48,8 +78,8 @@ pub(crate) async fn read(request: &mut Request) -> Result<Vec<u8>, Problem> {
     Ok(body)
 }
 
-fn too_large() -> Problem {
-    Problem::new(Kind::BodyTooLarge, format!("A body may have {LIMIT} bytes."))
+fn too_large(limit: usize) -> Problem {
+    Problem::new(Kind::BodyTooLarge, format!("A body may have {limit} bytes."))
 }
 
 async fn drain(request: &mut Request) {

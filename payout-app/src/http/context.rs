@@ -14,6 +14,7 @@ use salvo::{Depot, Request};
 
 use super::Site;
 use super::problem::Problem;
+use crate::limits::{Client, Taken};
 
 /// The header that carries a request's id, in and out.
 pub(crate) const REQUEST_ID: &str = "x-request-id";
@@ -85,6 +86,10 @@ pub(crate) struct Context {
     pub(crate) request_id: RequestId,
     /// Whoever the route's access let in; nobody where it asks nothing.
     pub(crate) principal: Arc<Principal>,
+    /// Where it comes from.
+    pub(crate) client: Client,
+    /// What it was counted in.
+    pub(crate) taken: Taken,
 }
 
 impl Context {
@@ -92,6 +97,13 @@ impl Context {
     pub(crate) fn of(depot: &Depot) -> Result<&Self, Problem> {
         depot
             .get_typed::<Self>()
+            .map_err(|_| Problem::internal("no outermost hoop".into()))
+    }
+
+    /// The same, to say more of the request.
+    pub(crate) fn of_mut(depot: &mut Depot) -> Result<&mut Self, Problem> {
+        depot
+            .get_typed_mut::<Self>()
             .map_err(|_| Problem::internal("no outermost hoop".into()))
     }
 

@@ -78,7 +78,7 @@ pub(crate) struct NewPayoutBody {
 pub(crate) async fn create_payout(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
     let key = headers::idempotency_key(request.headers())?;
-    let body = body::read(request).await?;
+    let body = body::read(request)?;
     let draft = draft(Fields::parse(&body)?)?;
     let answered = context
         .payouts()?

@@ -14,12 +14,13 @@ use payout_core::payout::PayoutId;
 use payout_core::ports::{Clock, Span, SpanKind, TraceContext};
 use salvo::http::header::CONTENT_LENGTH;
 use salvo::http::{HeaderValue, Method, ResBody, StatusCode};
-use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
+use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
 
 use super::context::{Context, REQUEST_ID, RequestId, RequestIds, is_of_our_making};
 use super::problem::Problem;
 use super::{Site, browser};
-use crate::metrics::method_label;
+use crate::limits::{Allowance, Client, Taken, TooMany};
+use crate::metrics::{Refused, method_label};
 
 pub(super) struct Edge {
     site: Arc<Site>,
@@ -48,10 +49,17 @@ impl Handler for Edge {
     ) {
         let started = self.site.system.monotonic();
         let request_id = self.ids.of(request);
+        let client = self.site.limits.client(request);
+        let (of_address, refusal) = self.count(request, client);
         depot.insert_typed(Context {
             site: self.site.clone(),
             request_id: request_id.clone(),
             principal: self.nobody.clone(),
+            client,
+            taken: Taken {
+                of_address,
+                of_key: None,
+            },
         });
         let span = self.begin_span(request);
         let errand = Errand {
@@ -60,15 +68,45 @@ impl Handler for Edge {
         }
         .within(span.as_deref());
         // A handler that panicked has lost its answer, and nothing that outlives it: writes run in tasks of their own.
+        let handle = async {
+            match refusal {
+                Some(problem) => {
+                    flow.skip_rest();
+                    problem.write(request, depot, response).await;
+                }
+                None => {
+                    flow.call_next(request, depot, response).await;
+                }
+            }
+        };
         let handled = errand
             .clone()
-            .around(AssertUnwindSafe(flow.call_next(request, depot, response)).catch_unwind())
+            .around(AssertUnwindSafe(handle).catch_unwind())
             .await;
+        if let Ok(context) = Context::of(depot) {
+            context.taken.write(response.headers_mut());
+        }
         errand.enter(|| self.finish(request, response, &request_id, started, handled.is_err(), span));
     }
 }
 
 impl Edge {
+    /// Counts the request for its address; the problem is why it goes no further. Whoever looks after the service is not
+    /// counted: it is under load that health and metrics are asked for.
+    fn count(&self, request: &Request, client: Client) -> (Option<Allowance>, Option<Problem>) {
+        let path = request.uri().path();
+        if path.starts_with("/health") || path.starts_with("/metrics") {
+            return (None, None);
+        }
+        match self.site.limits.take_of_address(client) {
+            Ok(allowance) => (allowance, None),
+            Err(TooMany { allowance, problem }) => {
+                self.site.metrics.refused(Refused::Address);
+                (Some(allowance), Some(problem))
+            }
+        }
+    }
+
     /// Only what has to do with payouts is traced: probes and scrapes would be most of the traces.
     fn begin_span(&self, request: &Request) -> Option<Box<dyn Span>> {
         if !request.uri().path().starts_with("/api/payouts") {

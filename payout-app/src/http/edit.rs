@@ -155,7 +155,7 @@ async fn edit(
     let context = Context::of(depot)?;
     let id = headers::payout_id(request)?;
     let if_match = headers::if_match(request.headers())?;
-    let body = body::read(request).await?;
+    let body = body::read(request)?;
     let Wanted { edit, status, reason } = read(Fields::parse(&body)?)?;
     if status.is_some() {
         access::allows(&context.principal, &[Scope::Operate])?;

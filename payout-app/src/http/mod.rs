@@ -48,7 +48,9 @@ use utoipa::openapi::OpenApi;
 use self::access::Access;
 pub(crate) use self::access::{Gate, OpenTo};
 pub(crate) use self::context::is_of_our_making;
+pub(crate) use self::problem::{Kind, Problem};
 use crate::health::Health;
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 
 /// What the handlers work with.
@@ -56,6 +58,7 @@ pub(crate) struct Site {
     pub(crate) payouts: Payouts,
     pub(crate) keys: ApiKeys,
     pub(crate) gate: Gate,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) health: Arc<Health>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) system: Arc<System>,
@@ -110,33 +113,41 @@ const ADMIN: Access = Access::OneOf(&[Scope::Admin]);
 /// The most asked for come first: routes are tried in their order.
 fn routes(besides: Besides) -> routes::Routes {
     let routes = routes::Routes::new()
-        .add(create::create_payout, WRITE, &[400, 409, 413, 415, 422, 500])
+        .add(create::create_payout, WRITE, &[400, 408, 409, 413, 415, 422, 500])
         .add(list::list_payouts, READ, &[400, 404, 500])
         .add(get::get_payout, READ, &[404, 500])
         .add(
             edit::change_payout,
             WRITE_OR_OPERATE,
-            &[400, 404, 409, 412, 413, 415, 500],
+            &[400, 404, 408, 409, 412, 413, 415, 500],
         )
-        .add(edit::replace_payout, WRITE, &[400, 404, 409, 412, 413, 415, 500])
+        .add(
+            edit::replace_payout,
+            WRITE,
+            &[400, 404, 408, 409, 412, 413, 415, 500],
+        )
         .add(delete::delete_payout, WRITE, &[400, 404, 409, 412, 500])
         .add(events::list_events, READ, &[404, 500])
         .add(
             retry::retry_payout,
             OPERATE,
-            &[400, 404, 409, 412, 413, 415, 422, 500],
+            &[400, 404, 408, 409, 412, 413, 415, 422, 500],
         )
         .add(
             cancel::cancel_payout,
             OPERATE,
-            &[400, 404, 409, 412, 413, 415, 500],
+            &[400, 404, 408, 409, 412, 413, 415, 500],
         )
         .add(keys::list::list_keys, ADMIN, &[500])
-        .add(keys::create::create_key, ADMIN, &[400, 409, 413, 415, 500])
+        .add(keys::create::create_key, ADMIN, &[400, 408, 409, 413, 415, 500])
         .add(keys::revoke::revoke_key, ADMIN, &[404, 500])
-        .add(keys::rotate::rotate_key, ADMIN, &[400, 404, 409, 413, 415, 500]);
+        .add(
+            keys::rotate::rotate_key,
+            ADMIN,
+            &[400, 404, 408, 409, 413, 415, 500],
+        );
     let routes = if besides.docs {
-        routes.add(schema::get_schema, Access::Anyone, &[400, 404, 500])
+        routes.add(schema::get_schema, Access::Anyone, &[400, 404, 429, 500])
     } else {
         routes
     };

@@ -64,7 +64,7 @@ pub(crate) async fn retry_payout(request: &mut Request, depot: &mut Depot) -> Re
 
 /// Reads a body that has a reason at the most.
 pub(super) async fn reason(request: &mut Request) -> Result<Option<String>, Problem> {
-    let body = body::read(request).await?;
+    let body = body::read(request)?;
     let mut fields = if body.is_empty() {
         Fields::none()
     } else {

@@ -2,11 +2,13 @@
 //! run side by side in a test.
 //!
 //! - `requests` counts what was answered; `work` counts what the use cases and the worker say they did.
+//! - `limits` counts what the limits refused.
 //! - `gauges` are set by whoever looks, in the background: a scrape only reads.
 //!
 //! Labels come from fixed sets (a route's template, a status, an ISO 4217 code), never from what a client sends.
 
 mod gauges;
+mod limits;
 mod requests;
 mod work;
 
@@ -16,6 +18,8 @@ use metrics_exporter_prometheus::{
 use payout_core::ports::{Observer, Signal};
 
 use self::gauges::Gauges;
+use self::limits::Limited;
+pub(crate) use self::limits::Refused;
 use self::requests::Requests;
 pub(crate) use self::requests::method_label;
 use self::work::{Batches, Work};
@@ -31,6 +35,7 @@ pub(crate) struct Metrics {
     handle: PrometheusHandle,
     requests: Requests,
     gauges: Gauges,
+    limited: Limited,
     batches: Batches,
     work: std::sync::OnceLock<Work>,
 }
@@ -48,12 +53,14 @@ impl Metrics {
         metrics::with_local_recorder(&recorder, || {
             requests::describe();
             gauges::describe();
+            limits::describe();
             work::describe();
         });
         Ok(Self {
             handle: recorder.handle(),
             requests: Requests::default(),
             gauges: Gauges::new(&recorder),
+            limited: Limited::new(&recorder),
             batches: Batches::new(&recorder),
             work: std::sync::OnceLock::new(),
             recorder,

@@ -23,6 +23,7 @@ mod idempotency;
 mod if_match;
 mod injection;
 mod keys;
+mod limits;
 mod list;
 mod masks;
 mod outages;

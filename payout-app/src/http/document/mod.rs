@@ -32,6 +32,8 @@ retried. A payout whose outcome nobody but a person can tell stays `processing` 
 with 412.
 - **Errors** are `application/problem+json` (RFC 9457); a refused body or query names every refused field at once in \
 `errors`.
+- **Limits**: an answer that was counted says in `RateLimit` and `RateLimit-Policy` what is left of which quota; beyond it \
+429, with `Retry-After`.
 - **Slashes**: every path works with and without its last slash.
 - Every answer has an `X-Request-Id`; send your own (1 to 128 visible ASCII characters) to find it in the service's \
 log and in the audit trail.";
@@ -111,6 +113,9 @@ pub(super) fn guarded(mut operation: Operation, access: Access) -> Operation {
         .map(|scope| SecurityRequirement::new(BEARER, [scope.as_str()]));
     operation.security = Some(alternatives.collect());
     refuse_with(&mut operation, &[401, 403, 503]);
+    if access != Access::Metrics {
+        refuse_with(&mut operation, &[429]);
+    }
     operation
 }
 

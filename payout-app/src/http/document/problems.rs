@@ -64,7 +64,7 @@ impl ProblemDoc {
 }
 
 /// One for each status.
-pub(super) const PROBLEMS: [ProblemDoc; 11] = [
+pub(super) const PROBLEMS: [ProblemDoc; 13] = [
     ProblemDoc {
         status: 400,
         name: "BadRequest",
@@ -107,6 +107,16 @@ pub(super) const PROBLEMS: [ProblemDoc; 11] = [
         challenge: false,
     },
     ProblemDoc {
+        status: 408,
+        name: "BodyTooSlow",
+        description: "The body did not come in time.",
+        kind: "body-too-slow",
+        title: "The body did not come in time.",
+        detail: "A body must be there within 20000 ms.",
+        retry_after: false,
+        challenge: false,
+    },
+    ProblemDoc {
         status: 409,
         name: "Conflict",
         description: "The payout's status does not allow this; or somebody else changed it at the same time; or the \
@@ -131,7 +141,7 @@ pub(super) const PROBLEMS: [ProblemDoc; 11] = [
     ProblemDoc {
         status: 413,
         name: "BodyTooLarge",
-        description: "The body has more than 64 KiB.",
+        description: "The body is too large: over 64 KiB, unless the service is set otherwise.",
         kind: "body-too-large",
         title: "The body is too large.",
         detail: "A body may have 65536 bytes.",
@@ -159,6 +169,17 @@ pub(super) const PROBLEMS: [ProblemDoc; 11] = [
         challenge: false,
     },
     ProblemDoc {
+        status: 429,
+        name: "TooManyRequests",
+        description: "More requests came from this address, or under this API key, than the service allows; `RateLimit` says \
+            of which (draft-ietf-httpapi-ratelimit-headers). A refused request does not count.",
+        kind: "too-many-requests",
+        title: "Too many requests came.",
+        detail: "More requests of this API key than 1000 a second came.",
+        retry_after: true,
+        challenge: false,
+    },
+    ProblemDoc {
         status: 500,
         name: "InternalError",
         description: "A fault of this service; nothing is said of it but the request's id.",
@@ -171,8 +192,8 @@ pub(super) const PROBLEMS: [ProblemDoc; 11] = [
     ProblemDoc {
         status: 503,
         name: "Unavailable",
-        description: "The database is away, or too many writes wait. Nothing is half done; repeat the request, a \
-            create or a retry under its idempotency key.",
+        description: "The database is away, or more requests are in flight or wait to be written than the service takes, or the \
+            answer took too long. Nothing is half done; repeat the request, a create or a retry under its idempotency key.",
         kind: "unavailable",
         title: "The service cannot do this right now.",
         detail: "The database is not ready.",

@@ -55,7 +55,7 @@ pub(crate) struct NewKeyBody {
 #[handler]
 pub(crate) async fn create_key(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
-    let body = body::read(request).await?;
+    let body = body::read(request)?;
     let Wanted {
         name,
         scopes,

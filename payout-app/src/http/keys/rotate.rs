@@ -41,7 +41,7 @@ pub(crate) struct RotationBody {
 pub(crate) async fn rotate_key(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
     let name = named(request)?;
-    let overlap = overlap(&body::read(request).await?)?;
+    let overlap = overlap(&body::read(request)?)?;
     let (key, token) = context.keys()?.rotate(&name, overlap).await?;
     log(context, &name, "rotated");
     spread(context).await;

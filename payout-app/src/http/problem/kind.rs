@@ -41,6 +41,10 @@ pub(crate) enum Kind {
     UnsupportedMediaType,
     /// The key was used for another request.
     KeyReused,
+    /// The body did not come in time.
+    BodyTooSlow,
+    /// More requests than the address or the API key may send.
+    TooManyRequests,
     /// A fault of this service.
     Internal,
     /// The database is away.
@@ -132,6 +136,16 @@ impl Kind {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "key-reused",
                 "The idempotency key was used for another request.",
+            ),
+            Self::BodyTooSlow => (
+                StatusCode::REQUEST_TIMEOUT,
+                "body-too-slow",
+                "The body did not come in time.",
+            ),
+            Self::TooManyRequests => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-requests",
+                "Too many requests came.",
             ),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,

@@ -1,29 +1,9 @@
 //! Who is let in, over every route.
 
-use payout_core::keys::{KeyName, Scope, Scopes, Token};
+use payout_core::keys::Scope;
 use serde_json::Value;
 
 use super::*;
-
-impl Bench {
-    /// Makes a key with these scopes, known at once.
-    async fn key(&self, name: &str, scopes: impl IntoIterator<Item = Scope>) -> Token {
-        let name = KeyName::new(name).unwrap();
-        let scopes = scopes.into_iter().collect::<Scopes>();
-        let (_, token) = self.site.keys.create(name, scopes, None).await.unwrap();
-        self.site.gate.keyring.refresh().await.unwrap();
-        token
-    }
-
-    async fn ask_with(&self, token: &Token, method: Method, path: &str, body: &str) -> Reply {
-        let bearer = format!("Bearer {}", token.expose());
-        let headers = [
-            ("authorization", bearer.as_str()),
-            ("content-type", "application/json"),
-        ];
-        self.send(method, path, &headers, body).await
-    }
-}
 
 /// Every operation of the document: method, a path that leads to nothing, and the scopes that open it.
 fn operations() -> Vec<(Method, String, Vec<String>)> {

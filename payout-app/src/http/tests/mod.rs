@@ -6,6 +6,7 @@ mod access;
 mod browser;
 mod document;
 mod errors;
+mod limits;
 mod pages;
 mod payouts;
 mod steps;
@@ -15,8 +16,9 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use payout_adapters::memory::{MemoryApiKeys, MemoryQueue, MemoryRepository};
+use payout_core::keys::{KeyName, Scope, Scopes, Token};
 use payout_core::payout::{Actor, Claim, PayoutId, Verdict};
-use payout_core::ports::{ClaimRequest, NoTracer, PayoutRepository, System};
+use payout_core::ports::{ClaimRequest, Clock, NoTracer, PayoutRepository, System};
 use payout_core::service::Payouts;
 use payout_core::service::keys::ApiKeys;
 use salvo::http::{HeaderMap, Method};
@@ -25,7 +27,9 @@ use salvo::{Router, Service, handler};
 use serde_json::{Value, json};
 
 use super::{Gate, OpenTo, Site, edge};
+use crate::config::{Config, LimitsConfig};
 use crate::health::Health;
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(super::document()).unwrap());
@@ -53,15 +57,24 @@ impl Bench {
 
     /// Over any repository.
     fn over(repository: Arc<dyn PayoutRepository>) -> Self {
-        let bench = Self::closed(repository);
+        Self::closed(repository).opened()
+    }
+
+    fn opened(self) -> Self {
         // Over memory it never waits.
-        block_on(bench.site.gate.keyring.refresh()).unwrap();
-        bench.site.health.open();
-        bench
+        block_on(self.site.gate.keyring.refresh()).unwrap();
+        self.site.health.open();
+        self
     }
 
     /// Before the database is ready.
     fn closed(repository: Arc<dyn PayoutRepository>) -> Self {
+        Self::limited(repository, &[])
+    }
+
+    /// With limits, as they are set; before the database is ready.
+    fn limited(repository: Arc<dyn PayoutRepository>, settings: &[&str]) -> Self {
+        let limits = limits(settings);
         let system = Arc::new(System::default());
         let metrics = Arc::new(Metrics::new().unwrap());
         let health = Arc::new(Health::new("memory", "memory", metrics.clone()));
@@ -74,7 +87,9 @@ impl Bench {
             system.clone(),
         );
         let keyring = Arc::new(keys.keyring());
+        let clock: Arc<dyn Clock> = system.clone();
         let site = Arc::new(Site {
+            limits: Arc::new(Limits::new(limits, &clock)),
             payouts,
             keys,
             gate: Gate::new(keyring, OpenTo::Anyone),
@@ -113,6 +128,24 @@ impl Bench {
         document::is_documented(&method, path, &reply);
         assert!(reply.headers.contains_key("x-request-id"));
         reply
+    }
+
+    /// Makes a key with these scopes, known at once.
+    async fn key(&self, name: &str, scopes: impl IntoIterator<Item = Scope>) -> Token {
+        let name = KeyName::new(name).unwrap();
+        let scopes = scopes.into_iter().collect::<Scopes>();
+        let (_, token) = self.site.keys.create(name, scopes, None).await.unwrap();
+        self.site.gate.keyring.refresh().await.unwrap();
+        token
+    }
+
+    async fn ask_with(&self, token: &Token, method: Method, path: &str, body: &str) -> Reply {
+        let bearer = format!("Bearer {}", token.expose());
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json"),
+        ];
+        self.send(method, path, &headers, body).await
     }
 
     async fn get(&self, path: &str) -> Reply {
@@ -189,6 +222,14 @@ impl Reply {
         }
         body
     }
+}
+
+/// The limits that these options set.
+fn limits(settings: &[&str]) -> LimitsConfig {
+    let arguments = ["payout", "--database-url=memory:"]
+        .into_iter()
+        .chain(settings.iter().copied());
+    Config::from_args(arguments, &System::default()).unwrap().limits
 }
 
 fn new_payout() -> Value {

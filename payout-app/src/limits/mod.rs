@@ -1,0 +1,136 @@
+//! How much of the service one client may take, so that none stops the others.
+//!
+//! - `connections` bounds how many are open, and how long one may be silent: at the socket, before any request.
+//! - `client` says whom a request comes from, and `rate` how often one may ask: by address before anything is read, and by
+//!   API key once that is known.
+//! - `places` bounds how many requests are worked on at the same time. A request takes its place when its body is there, so
+//!   that slow senders hold none.
+//!
+//! [`Limits`] has all of it but the connections. Health and metrics are under none: it is under load that they are asked.
+
+mod client;
+mod connections;
+mod places;
+mod rate;
+
+use std::sync::Arc;
+
+use payout_core::keys::ApiKeyId;
+use payout_core::ports::Clock;
+use salvo::Request;
+
+use crate::config::LimitsConfig;
+use crate::http::{Kind, Problem};
+
+pub(crate) use self::client::Client;
+use self::client::Network;
+pub(crate) use self::connections::{Connections, Doorkeeper};
+pub(crate) use self::places::Place;
+use self::places::Places;
+pub(crate) use self::rate::{Allowance, Taken};
+use self::rate::{Rate, Refused};
+
+/// The limits of one process. Several processes have each their own.
+pub(crate) struct Limits {
+    pub(crate) config: LimitsConfig,
+    per_address: Option<Rate<Network>>,
+    per_key: Option<Rate<ApiKeyId>>,
+    places: Places,
+}
+
+impl Limits {
+    pub(crate) fn new(config: LimitsConfig, clock: &Arc<dyn Clock>) -> Self {
+        let clock = || clock.clone();
+        Self {
+            per_address: config
+                .per_address
+                .map(|limit| Rate::new("address", limit, clock())),
+            per_key: config.per_key.map(|limit| Rate::new("key", limit, clock())),
+            places: Places::new(config.in_flight),
+            config,
+        }
+    }
+
+    /// Whom the request comes from.
+    pub(crate) fn client(&self, request: &Request) -> Client {
+        let peer = request.remote_addr().ip();
+        Client::of(peer, request.headers(), &self.config.trusted_proxies)
+    }
+
+    /// Counts a request of this address.
+    ///
+    /// # Errors
+    /// 429 when there were too many.
+    pub(crate) fn take_of_address(&self, client: Client) -> Result<Option<Allowance>, TooMany> {
+        let Some(network) = client.network() else {
+            return Ok(None);
+        };
+        take(self.per_address.as_ref(), &network, client, "this address")
+    }
+
+    /// Counts a request under this key.
+    ///
+    /// # Errors
+    /// 429 when there were too many.
+    pub(crate) fn take_of_key(&self, key: ApiKeyId, client: Client) -> Result<Option<Allowance>, TooMany> {
+        take(self.per_key.as_ref(), &key, client, "this API key")
+    }
+
+    /// A place among the requests that are worked on.
+    ///
+    /// # Errors
+    /// 503 when all are taken.
+    pub(crate) fn take_place(&self) -> Result<Place, Problem> {
+        self.places.take().ok_or_else(|| {
+            let detail = format!(
+                "{} requests are in flight, which is the most.",
+                self.config.in_flight
+            );
+            Problem::new(Kind::Busy, detail).retry_after(1)
+        })
+    }
+
+    /// How many requests are worked on.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.places.taken()
+    }
+
+    /// Forgets whoever has not asked for long, so that many addresses in turn fill no memory.
+    pub(crate) fn forget_idle(&self) {
+        if let Some(rate) = &self.per_address {
+            rate.forget_idle();
+        }
+        if let Some(rate) = &self.per_key {
+            rate.forget_idle();
+        }
+    }
+}
+
+/// A refusal, and what is left, which is nothing.
+#[derive(Debug)]
+pub(crate) struct TooMany {
+    pub(crate) allowance: Allowance,
+    pub(crate) problem: Problem,
+}
+
+fn take<K: rate::Key>(
+    rate: Option<&Rate<K>>,
+    key: &K,
+    client: Client,
+    whose: &str,
+) -> Result<Option<Allowance>, TooMany> {
+    let Some(rate) = rate.filter(|rate| !(rate.spares_this_host() && client.is_this_host())) else {
+        return Ok(None);
+    };
+    rate.take(key).map(Some).map_err(|refused| {
+        let Refused {
+            allowance,
+            retry_after_seconds,
+        } = refused;
+        let detail = format!("More requests of {whose} than {} came.", rate.quota());
+        TooMany {
+            allowance,
+            problem: Problem::new(Kind::TooManyRequests, detail).retry_after(retry_after_seconds),
+        }
+    })
+}
