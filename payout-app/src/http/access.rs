@@ -19,7 +19,7 @@ use url::{Host, Url};
 use super::body;
 use super::context::Context;
 use super::problem::{Kind, Problem};
-use crate::limits::{Limits, Place, TooMany};
+use crate::limits::{Limits, Place};
 use crate::metrics::Refused;
 
 /// What a route asks of whoever calls it.
@@ -250,10 +250,10 @@ impl Guarded {
         if let Some(key) = context.principal.api_key() {
             match limits.take_of_key(key, context.client) {
                 Ok(allowance) => context.taken.of_key = allowance,
-                Err(TooMany { allowance, problem }) => {
-                    context.taken.of_key = Some(allowance);
+                Err(too_many) => {
+                    context.taken.of_key = Some(too_many.allowance);
                     context.site.metrics.refused(Refused::Key);
-                    return Err(problem);
+                    return Err(too_many.into());
                 }
             }
         }

@@ -69,7 +69,9 @@ pub(crate) fn read(request: &mut Request) -> Result<Vec<u8>, Problem> {
     let body = match request.take_body() {
         ReqBody::None => return Ok(Vec::new()),
         ReqBody::Once(body) => Vec::from(body),
-        _ => return Err(Problem::internal("a body that was not received".into())),
+        ReqBody::Hyper { .. } | ReqBody::Boxed { .. } | _ => {
+            return Err(Problem::internal("a body that was not received".into()));
+        }
     };
     if !body.is_empty() && !says_json(request) {
         let detail = "Send JSON, with `Content-Type: application/json`.";

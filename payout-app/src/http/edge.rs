@@ -19,7 +19,7 @@ use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
 use super::context::{Context, REQUEST_ID, RequestId, RequestIds, is_of_our_making};
 use super::problem::Problem;
 use super::{Site, browser};
-use crate::limits::{Allowance, Client, Taken, TooMany};
+use crate::limits::{Allowance, Client, Taken};
 use crate::metrics::{Refused, method_label};
 
 pub(super) struct Edge {
@@ -100,9 +100,9 @@ impl Edge {
         }
         match self.site.limits.take_of_address(client) {
             Ok(allowance) => (allowance, None),
-            Err(TooMany { allowance, problem }) => {
+            Err(too_many) => {
                 self.site.metrics.refused(Refused::Address);
-                (Some(allowance), Some(problem))
+                (Some(too_many.allowance), Some(too_many.into()))
             }
         }
     }

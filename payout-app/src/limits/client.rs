@@ -56,12 +56,13 @@ pub(crate) struct Network(IpAddr);
 
 impl Network {
     pub(crate) fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
+        let address = address.to_canonical();
+        match address {
             IpAddr::V6(v6) if !v6.is_loopback() => {
                 let prefix = v6.to_bits() & !u128::from(u64::MAX);
                 Self(Ipv6Addr::from_bits(prefix).into())
             }
-            address => Self(address),
+            IpAddr::V4(_) | IpAddr::V6(_) => Self(address),
         }
     }
 }

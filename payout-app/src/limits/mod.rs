@@ -27,8 +27,8 @@ use self::client::Network;
 pub(crate) use self::connections::{Connections, Doorkeeper};
 pub(crate) use self::places::Place;
 use self::places::Places;
-pub(crate) use self::rate::{Allowance, Taken};
-use self::rate::{Rate, Refused};
+use self::rate::Rate;
+pub(crate) use self::rate::{Allowance, Taken, TooMany};
 
 /// The limits of one process. Several processes have each their own.
 pub(crate) struct Limits {
@@ -65,7 +65,7 @@ impl Limits {
         let Some(network) = client.network() else {
             return Ok(None);
         };
-        take(self.per_address.as_ref(), &network, client, "this address")
+        take(self.per_address.as_ref(), &network, client)
     }
 
     /// Counts a request under this key.
@@ -73,7 +73,7 @@ impl Limits {
     /// # Errors
     /// 429 when there were too many.
     pub(crate) fn take_of_key(&self, key: ApiKeyId, client: Client) -> Result<Option<Allowance>, TooMany> {
-        take(self.per_key.as_ref(), &key, client, "this API key")
+        take(self.per_key.as_ref(), &key, client)
     }
 
     /// A place among the requests that are worked on.
@@ -106,31 +106,9 @@ impl Limits {
     }
 }
 
-/// A refusal, and what is left, which is nothing.
-#[derive(Debug)]
-pub(crate) struct TooMany {
-    pub(crate) allowance: Allowance,
-    pub(crate) problem: Problem,
-}
-
-fn take<K: rate::Key>(
-    rate: Option<&Rate<K>>,
-    key: &K,
-    client: Client,
-    whose: &str,
-) -> Result<Option<Allowance>, TooMany> {
-    let Some(rate) = rate.filter(|rate| !(rate.spares_this_host() && client.is_this_host())) else {
-        return Ok(None);
-    };
-    rate.take(key).map(Some).map_err(|refused| {
-        let Refused {
-            allowance,
-            retry_after_seconds,
-        } = refused;
-        let detail = format!("More requests of {whose} than {} came.", rate.quota());
-        TooMany {
-            allowance,
-            problem: Problem::new(Kind::TooManyRequests, detail).retry_after(retry_after_seconds),
-        }
-    })
+fn take<K: rate::Key>(rate: Option<&Rate<K>>, key: &K, client: Client) -> Result<Option<Allowance>, TooMany> {
+    match rate {
+        Some(rate) if !(rate.spares_this_host() && client.is_this_host()) => rate.take(key).map(Some),
+        Some(_) | None => Ok(None),
+    }
 }

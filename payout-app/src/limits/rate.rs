@@ -18,6 +18,7 @@ use payout_core::ports::Clock;
 use salvo::http::{HeaderMap, HeaderValue};
 
 use crate::config::{Quota, RateLimit};
+use crate::http::{Kind, Problem};
 
 /// Source: draft-ietf-httpapi-ratelimit-headers.
 const POLICY: &str = "ratelimit-policy";
@@ -52,10 +53,19 @@ pub(crate) struct Taken {
 }
 
 /// The quota is used up.
-#[derive(Debug)]
-pub(super) struct Refused {
-    pub(super) allowance: Allowance,
-    pub(super) retry_after_seconds: u64,
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TooMany {
+    /// What is left, which is nothing.
+    pub(crate) allowance: Allowance,
+    retry_after_seconds: u64,
+}
+
+impl From<TooMany> for Problem {
+    fn from(refused: TooMany) -> Self {
+        let Allowance { name, quota, .. } = refused.allowance;
+        let detail = format!("More requests of this {name} than {quota} came.");
+        Self::new(Kind::TooManyRequests, detail).retry_after(refused.retry_after_seconds)
+    }
 }
 
 impl<K: Key> Rate<K> {
@@ -75,17 +85,13 @@ impl<K: Key> Rate<K> {
         self.limit.spares_this_host
     }
 
-    pub(super) fn quota(&self) -> Quota {
-        self.limit.quota
-    }
-
     /// Counts one more.
-    pub(super) fn take(&self, key: &K) -> Result<Allowance, Refused> {
+    pub(super) fn take(&self, key: &K) -> Result<Allowance, TooMany> {
         match self.limiter.check_key(key) {
             Ok(state) => Ok(self.allowance(state.remaining_burst_capacity())),
             Err(not_until) => {
                 let wait = not_until.wait_time_from(self.clock.now());
-                Err(Refused {
+                Err(TooMany {
                     allowance: self.allowance(0),
                     retry_after_seconds: whole_seconds(wait).max(1),
                 })

@@ -186,6 +186,75 @@ async fn no_text_of_others_makes_a_log_line_or_colours_one() {
     }
 }
 
+/// Line breaks in what a client sends, plain and in disguise: no answer gets a header of his.
+#[tokio::test]
+async fn no_header_of_a_client_becomes_another() {
+    let app = serving(Backend::Sqlite).await;
+    let path = path_of(
+        &app.create(payout_with("description", "x\r\nSet-Cookie: stolen=1"))
+            .await,
+    );
+    let disguises = [
+        "a%0d%0aSet-Cookie: stolen=1",
+        "a\rSet-Cookie: stolen=1",
+        "a\nSet-Cookie: stolen=1",
+        "a\r\n Set-Cookie: stolen=1",
+        "a\u{560a}Set-Cookie: stolen=1",
+        "a\\r\\nSet-Cookie: stolen=1",
+    ];
+    let cookies = |head: &str| {
+        head.to_ascii_lowercase()
+            .lines()
+            .any(|line| line.starts_with("set-cookie"))
+    };
+    for text in disguises {
+        for name in [
+            "X-Request-Id",
+            "Idempotency-Key",
+            "If-Match",
+            "traceparent",
+            "Origin",
+            "X-Forwarded-For",
+        ] {
+            let head = format!(
+                "GET {path} HTTP/1.1\r\nHost: localhost\r\n{name}: {text}\r\nConnection: close\r\n\r\n"
+            );
+            let reply = raw::send(app.port(), head.as_bytes()).await;
+            assert!(
+                matches!(reply.status, 200 | 400 | 403 | 412),
+                "{name} {text:?}: {reply:?}"
+            );
+            assert!(!cookies(&reply.head), "{name} {text:?}: {reply:?}");
+        }
+    }
+    for target in [
+        "/api/payouts/%0d%0aSet-Cookie:stolen=1/",
+        "/%0d%0aSet-Cookie:%20stolen=1",
+        "/api/docs%0d%0aSet-Cookie:stolen=1",
+        "/api/payouts/?page_size=1%0d%0aSet-Cookie:stolen=1",
+        "/api/schema/?format=json%0d%0aSet-Cookie:stolen=1",
+    ] {
+        let reply = raw::request(app.port(), "GET", target).await;
+        assert!((400..500).contains(&reply.status), "{target}: {reply:?}");
+        assert!(!cookies(&reply.head), "{target}: {reply:?}");
+    }
+    // Two requests where the client says there is one (RFC 9112 §6.3), and lengths that disagree.
+    for lengths in [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "Content-Length: 5\r\nContent-Length: 50\r\n",
+        "Transfer-Encoding: chunked, identity\r\n",
+    ] {
+        let smuggled = "0\r\n\r\nDELETE / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let head = format!(
+            "POST /api/payouts/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{lengths}\r\n{smuggled}"
+        );
+        let reply = raw::send(app.port(), head.as_bytes()).await;
+        assert!((400..500).contains(&reply.status), "{lengths:?}: {reply:?}");
+        let answers = String::from_utf8_lossy(&reply.body).matches("HTTP/1.1 ").count();
+        assert_eq!(answers, 0, "{lengths:?}: {reply:?}");
+    }
+}
+
 /// What reads as another name than it is, to whoever looks at it.
 #[tokio::test]
 async fn a_name_that_deceives_the_eye_is_refused() {

@@ -175,7 +175,7 @@ pub(super) const PROBLEMS: [ProblemDoc; 13] = [
             of which (draft-ietf-httpapi-ratelimit-headers). A refused request does not count.",
         kind: "too-many-requests",
         title: "Too many requests came.",
-        detail: "More requests of this API key than 1000 a second came.",
+        detail: "More requests of this key than 1000 a second came.",
         retry_after: true,
         challenge: false,
     },
