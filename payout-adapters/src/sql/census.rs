@@ -31,8 +31,8 @@ fn scaled(count: i64, factor: f64) -> u64 {
 }
 
 /// How many rows these are.
-pub(crate) fn total(rows: &[TallyRow]) -> i64 {
-    rows.iter().map(|(_, _, count, _)| count).sum()
+pub(crate) fn total<'r>(rows: impl IntoIterator<Item = &'r TallyRow>) -> i64 {
+    rows.into_iter().map(|(_, _, count, _)| count).sum()
 }
 
 /// How many of them wait for a person.

@@ -21,11 +21,17 @@ const OVERDUE_AND_SIZE: &str = "
         (SELECT due_at FROM payouts WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1),
         (SELECT max(rowid) FROM payouts)";
 
+/// The oldest first. Each status has a bound of its own: however many are pending, those under review are seen.
 pub(super) const OPEN: &str = "
     SELECT status, currency, count(*), sum(needs_review)
     FROM (
-        SELECT status, currency, needs_review FROM payouts
-        WHERE deleted_at IS NULL AND status IN ('pending', 'processing') LIMIT ?1
+        SELECT * FROM (
+            SELECT status, currency, needs_review FROM payouts
+            WHERE deleted_at IS NULL AND status = 'processing' ORDER BY created_at, id LIMIT ?1)
+        UNION ALL
+        SELECT * FROM (
+            SELECT status, currency, needs_review FROM payouts
+            WHERE deleted_at IS NULL AND status = 'pending' ORDER BY created_at, id LIMIT ?1)
     )
     GROUP BY status, currency";
 
@@ -44,6 +50,9 @@ pub(super) async fn census(store: &Store) -> Result<Census, RepositoryError> {
         .ok_or_else(|| refused("a census without an answer"))?;
     let bound = i64::from(Census::COUNTED);
     let open: Vec<TallyRow> = store.read(sqlx::query_as(OPEN).bind(bound)).await?;
+    let to_the_end = ["pending", "processing"]
+        .into_iter()
+        .all(|status| total(open.iter().filter(|row| row.0 == status)) < bound);
     let last = last.unwrap_or_default();
     let step = last / SAMPLE + 1;
     let sampled: Vec<TallyRow> = store.read(sqlx::query_as(SAMPLED).bind(step).bind(last)).await?;
@@ -54,7 +63,7 @@ pub(super) async fn census(store: &Store) -> Result<Census, RepositoryError> {
         tallies: Census::merge(
             tallies(&sampled, each_stands_for)?,
             &tallies(&open, 1.0)?,
-            total(&open) < bound,
+            to_the_end,
         ),
         in_review: in_review(&open),
         overdue: u64::try_from(overdue)

@@ -143,6 +143,7 @@ macro_rules! __repository_cases {
             census: [
                 a_census_of_nothing_is_empty,
                 a_census_tells_every_status_and_currency_once,
+                a_census_tells_who_is_under_review_beside_more_than_it_counts,
                 a_census_tells_for_how_long_the_longest_due_has_waited,
             ];
             races: [

@@ -49,6 +49,21 @@ pub async fn a_census_tells_every_status_and_currency_once(Pair { port, peer }: 
     assert_eq!(census.in_review, 1);
 }
 
+/// Those under review are told however many others are open: nobody but a person ends their waiting.
+pub async fn a_census_tells_who_is_under_review_beside_more_than_it_counts(Pair { port, .. }: Repository) {
+    drive::under_review(&*port).await;
+    for _ in 0..=Census::COUNTED / 1000 {
+        let batch: Vec<_> = (0..1000).map(|_| build::new_payout()).collect();
+        port.insert(&batch).await.unwrap();
+    }
+    let census = port.census().await.unwrap();
+    assert_eq!(census.in_review, 1);
+    let told = told(&census);
+    assert!(told.contains(&("processing", "USD", 1)), "{told:?}");
+    let pending = told.iter().find(|(status, ..)| *status == "pending").unwrap().2;
+    assert!(pending >= u64::from(Census::COUNTED), "{told:?}");
+}
+
 /// The age of the longest due: of nobody who waits for his time, or for his lease to end.
 pub async fn a_census_tells_for_how_long_the_longest_due_has_waited(Pair { port, .. }: Repository) {
     let claim = drive::claimed(&*port).await;
