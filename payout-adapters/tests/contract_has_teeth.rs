@@ -7,7 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use payout_core::contract::repository::{
-    census, changes, claims, events, filters, idempotency, insert, late, lists, prefix_search, settlements,
+    census, changes, claims, events, filters, idempotency, insert, late, lists, prefix_search, raises,
+    settlements, totals,
 };
 use payout_core::contract::{Pair, processor, queue, run};
 use payout_core::ports::{JobQueue, PayoutRepository, Processor};
@@ -97,6 +98,12 @@ caught! {
         Flaw::NoneInReview, repository, census::a_census_tells_every_status_and_currency_once;
     a_repository_that_counts_one_currency:
         Flaw::OneCurrency, repository, census::a_census_tells_every_status_and_currency_once;
+    a_repository_without_limits: Flaw::NoCharges, repository, totals::a_day_is_used_up_exactly;
+    a_repository_that_checks_before_it_writes:
+        Flaw::LateCharges, repository, totals::sixteen_at_once_use_a_day_up_and_no_more;
+    a_repository_that_charges_edits_nothing: Flaw::FreeEdits, repository, raises::an_edit_takes_what_the_payout_grows_by;
+    a_repository_that_charges_whole_batches:
+        Flaw::WholeBatches, repository, totals::of_a_batch_what_fits_is_stored_in_its_order;
 
     a_queue_that_delivers_again:
         QueueFlaw::Redelivers, job_queue, queue::delivery::an_acknowledged_hint_is_not_delivered_again;

@@ -11,7 +11,7 @@ use payout_core::Timestamp;
 use payout_core::contract::books::Bookkept;
 use payout_core::contract::{build, drive};
 use payout_core::payout::{NewPayout, PayoutId};
-use payout_core::ports::{ApiKeyRepository, Clock, JobQueue, PayoutRepository, System};
+use payout_core::ports::{ApiKeyRepository, Clock, Insertion, JobQueue, PayoutRepository, System};
 
 async fn make_repository() -> Arc<dyn PayoutRepository> {
     Arc::new(MemoryRepository::new(Arc::new(System::default())))
@@ -78,6 +78,25 @@ async fn a_clock_that_jumps_back_makes_time_stand_still() {
     clock.set(10);
     assert_eq!(repository.now().await.unwrap(), before);
     assert_eq!(drive::stored(&repository).await.parts().created_at, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_day_begins_with_nothing_at_midnight() {
+    const MIDNIGHT: i64 = 20_000 * 24 * 60 * 60;
+    let (clock, repository) = repository_at(MIDNIGHT - 1);
+    let api_key = build::fresh_api_key();
+    let fits = async || {
+        let new = build::charged("60", "USD", "100", api_key);
+        matches!(
+            repository.insert(&[new]).await.unwrap()[..],
+            [Insertion::Stored(_)]
+        )
+    };
+    assert!(fits().await);
+    assert!(!fits().await);
+    clock.set(MIDNIGHT);
+    assert!(fits().await);
+    assert!(!fits().await);
 }
 
 #[tokio::test(start_paused = true)]

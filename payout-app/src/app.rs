@@ -115,7 +115,8 @@ impl App {
                 observer: metrics.clone(),
                 tracer: ports.traces.tracer(),
             },
-        );
+        )
+        .within(config.money_limits.clone());
         let keyring = Arc::new(ports.keys.keyring());
         let open_to = OpenTo::of(config.bind, config.auth_off);
         let clock: Arc<dyn Clock> = ports.system.clone();
@@ -328,6 +329,7 @@ fn say_what_starts(config: &Config, role: Role, ports: &Ports, local_addr: Optio
         database = %config.database,
         queue = ports.queue_kind,
         processor,
+        limits = (!config.money_limits.is_empty()).then(|| config.money_limits.to_string()),
         worker = role.works.then(|| config.worker.name.as_str()),
         "{}",
         role.describe()

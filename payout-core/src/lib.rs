@@ -1,6 +1,6 @@
 //! The payout protocol without I/O.
 //!
-//! - [`money`], [`payout`], [`policy`] and [`keys`] are the domain: values that are valid once they exist, a state
+//! - [`money`], [`limits`], [`payout`], [`policy`] and [`keys`] are the domain: values that are valid once they exist, a state
 //!   machine whose steps consume the state they leave, and pure functions that decide what a worker does next.
 //! - [`ports`] are the promises that adapters keep: storage, hints, the payment processor, time and chance.
 //! - [`service`] is what a request calls; [`worker`] is what sends money; [`reconcile`] holds the store against the provider.
@@ -34,6 +34,7 @@ pub mod crash;
 pub mod errand;
 pub mod idempotency;
 pub mod keys;
+pub mod limits;
 pub mod money;
 mod outage;
 pub mod payout;

@@ -9,11 +9,12 @@ use std::time::Duration;
 use payout_core::Timestamp;
 use payout_core::contract::build;
 use payout_core::idempotency::{ScopedKey, StoredAnswer};
+use payout_core::limits::OverLimit;
 use payout_core::payout::{Payout, StepError};
 use payout_core::ports::{
     Count, Filter, Insertion, MockJobQueue, MockPayoutRepository, Order, Position, RepositoryError, System,
 };
-use payout_core::service::{CountMode, EditRequest, PageRequest, Payouts, ServiceError, Step};
+use payout_core::service::{CountMode, EditError, EditRequest, PageRequest, Payouts, ServiceError, Step};
 
 fn service(repository: MockPayoutRepository) -> Payouts {
     let mut queue = MockJobQueue::new();
@@ -467,4 +468,124 @@ async fn one_row_that_cannot_be_read_hides_no_other() {
         answers.iter().map(Result::is_ok).collect::<Vec<_>>(),
         [false, true]
     );
+}
+
+fn within(limits: &str, repository: MockPayoutRepository) -> Payouts {
+    service(repository).within(limits.parse().unwrap())
+}
+
+fn is_over<T>(answer: &Result<T, ServiceError>) -> bool {
+    matches!(answer, Err(ServiceError::OverLimit(_)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payout_beyond_the_maximum_is_refused_without_asking_the_store() {
+    let service = within("USD=10.49", MockPayoutRepository::new());
+    let refused = service.create(build::draft(), None, None, build::client()).await;
+    let most = OverLimit::PerPayout(build::money("10.49", "USD"));
+    assert!(
+        matches!(refused, Err(ServiceError::OverLimit(over)) if over == most),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_payout_is_charged_to_the_day_of_its_key() {
+    let api_key = build::fresh_api_key();
+    let mut repository = MockPayoutRepository::new();
+    let charges = Arc::new(Mutex::new(Vec::new()));
+    let seen = charges.clone();
+    repository.expect_insert().returning(move |batch| {
+        seen.lock().unwrap().extend(batch.iter().map(|new| new.charge));
+        Ok(storing_all(batch))
+    });
+    let service = within("USD=/100,JPY=5", repository);
+    let caller = build::client().with_api_key(api_key);
+    for (amount, currency) in [("10.50", "USD"), ("5", "JPY"), ("9", "EUR")] {
+        let mut draft = build::draft();
+        draft.money = build::money(amount, currency);
+        service.create(draft, None, None, caller.clone()).await.unwrap();
+    }
+    let charged = build::charged("10.50", "USD", "100", api_key).charge;
+    assert!(charged.is_some());
+    assert_eq!(*charges.lock().unwrap(), [charged, None, None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeated_request_gets_its_first_answer_whatever_the_limits_are_now() {
+    let key = build::fresh_client_key();
+    let first = build::keyed(&ScopedKey::new(None, &key));
+    let answer = first.stored_at(Timestamp::UNIX_EPOCH);
+    let fingerprint = first.request.clone().unwrap().fingerprint;
+    let mut repository = MockPayoutRepository::new();
+    let (replayed, known) = (answer.clone(), first.request.clone().unwrap().key);
+    repository.expect_find_answer().returning(move |key| {
+        let stored = StoredAnswer {
+            fingerprint,
+            payout: replayed.clone(),
+        };
+        Ok((*key == known).then_some(stored))
+    });
+    let service = within("USD=1", repository);
+    let create = async |draft, key| service.create(draft, None, Some(key), build::client()).await;
+    let again = create(first.draft, key.clone()).await.unwrap();
+    assert_eq!((again.payout, again.replayed), (answer, true));
+    let other = create(build::draft(), key).await;
+    assert!(matches!(other, Err(ServiceError::KeyReused)), "{other:?}");
+    let fresh = create(build::draft(), build::fresh_client_key()).await;
+    assert!(is_over(&fresh), "{fresh:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_used_up_day_the_caller_hears_the_limit() {
+    let per_day = OverLimit::PerDay(build::money("100", "USD"));
+    let mut repository = MockPayoutRepository::new();
+    repository
+        .expect_insert()
+        .returning(move |batch| Ok(batch.iter().map(|_| Insertion::OverLimit(per_day)).collect()));
+    let service = within("USD=/100", repository);
+    for key in [None, Some(build::fresh_client_key())] {
+        let refused = service.create(build::draft(), None, key, build::client()).await;
+        assert!(
+            matches!(refused, Err(ServiceError::OverLimit(over)) if over == per_day),
+            "{refused:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_is_held_against_the_limits_as_a_create_is() {
+    let payout = stored();
+    let mut repository = MockPayoutRepository::new();
+    let known = payout.clone();
+    repository
+        .expect_find()
+        .returning(move |_| Ok(Some(known.clone())));
+    let charges = Arc::new(Mutex::new(Vec::new()));
+    let seen = charges.clone();
+    repository.expect_apply().returning(move |change, _| {
+        seen.lock().unwrap().push(change.charge);
+        Ok(change.made_at(Timestamp::UNIX_EPOCH))
+    });
+    let service = within("USD=20/100", repository);
+    let api_key = build::fresh_api_key();
+    let edit = async |amount: &str| {
+        let edit = EditRequest {
+            amount: Some(amount.parse().unwrap()),
+            ..EditRequest::default()
+        };
+        let caller = build::client().with_api_key(api_key);
+        service.edit(payout.id(), edit, None, caller).await
+    };
+    edit("20.00").await.unwrap();
+    edit("1").await.unwrap();
+    let raise = build::charge_of_edit(payout.parts().money, build::money("20", "USD"), "100", api_key);
+    assert!(raise.is_some());
+    assert_eq!(*charges.lock().unwrap(), [raise, None]);
+    let refused = edit("20.01").await;
+    assert!(
+        matches!(refused, Err(EditError::Service(ServiceError::OverLimit(_)))),
+        "{refused:?}"
+    );
+    assert_eq!(charges.lock().unwrap().len(), 2, "what is refused is not written");
 }

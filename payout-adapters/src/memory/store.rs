@@ -5,6 +5,7 @@ use std::ops::RangeBounds;
 
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
+use payout_core::limits::DailyTotals;
 use payout_core::payout::{Change, Claim, Event, Guarded, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{ClaimRequest, Cursor, Insertion, RepositoryError, Settled};
 
@@ -22,6 +23,7 @@ pub(super) struct Store {
     answers: HashMap<ScopedKey, (Timestamp, StoredAnswer)>,
     /// The keys of `answers`, oldest first.
     answered: BTreeSet<(Timestamp, ScopedKey)>,
+    totals: DailyTotals,
 }
 
 fn refused(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> RepositoryError {
@@ -51,9 +53,17 @@ impl Store {
     fn insert_one(&mut self, new: &NewPayout, now: Timestamp) -> Insertion {
         let row = Row::stored(new, now);
         if let Some(request) = &new.request
-            && !self.answer(request, &row.payout, now)
+            && self.answers.contains_key(&request.key)
         {
             return Insertion::KeyTaken;
+        }
+        if let Some(charge) = &new.charge
+            && let Err(over) = self.totals.take(charge, now.date_naive())
+        {
+            return Insertion::OverLimit(over);
+        }
+        if let Some(request) = &new.request {
+            self.answer(request, &row.payout, now);
         }
         let payout = row.payout.clone();
         self.rows.insert(new.id, row);
@@ -75,6 +85,11 @@ impl Store {
         let Some(row) = self.rows.get_mut(&id).filter(at_version) else {
             return Err(RepositoryError::VersionConflict);
         };
+        if let Some(charge) = &change.charge {
+            self.totals
+                .take(charge, now.date_naive())
+                .map_err(RepositoryError::OverLimit)?;
+        }
         let before = row.payout.clone();
         row.change(change, now);
         let after = row.payout.clone();
@@ -221,17 +236,14 @@ impl Store {
         self.rows.get(&id).filter(|row| !row.deleted)
     }
 
-    /// Writes an idempotency record; whether the key was free.
-    fn answer(&mut self, request: &IdempotentRequest, payout: &Payout, now: Timestamp) -> bool {
-        if self.answers.contains_key(&request.key) {
-            return false;
-        }
+    /// Writes an idempotency record, whose key is free.
+    fn answer(&mut self, request: &IdempotentRequest, payout: &Payout, now: Timestamp) {
         let answer = StoredAnswer {
             fingerprint: request.fingerprint,
             payout: payout.clone(),
         };
         self.answers.insert(request.key.clone(), (now, answer));
-        self.answered.insert((now, request.key.clone()))
+        self.answered.insert((now, request.key.clone()));
     }
 
     fn index(&mut self, payout: &Payout, deleted: bool) {

@@ -7,7 +7,8 @@ use payout_core::payout::{Change, Due, Payout};
 use payout_core::ports::RepositoryError;
 use sqlx::FromRow;
 
-use super::link::{Link, only};
+use super::link::{Link, Statement, only};
+use super::totals::Holding;
 use super::{find, interval};
 use crate::sql::recipient::{StoredRecipient, WrittenAnswer};
 use crate::sql::row::as_i64;
@@ -79,11 +80,6 @@ pub(super) async fn apply(
     request: Option<&IdempotentRequest>,
 ) -> Result<Payout, RepositoryError> {
     let after = change.after.parts();
-    let due = match change.due {
-        Due::Keep => "keep",
-        Due::Now => "now",
-        Due::Never => "never",
-    };
     let recipient = StoredRecipient::of(
         after.id.as_uuid(),
         &after.recipient_account,
@@ -93,12 +89,63 @@ pub(super) async fn apply(
     let answer = request
         .map(|request| WrittenAnswer::of(&change.after, request, &link.keyring))
         .transpose()?;
-    let statement = sqlx::query_as::<_, Applied>(APPLY)
+    let written = Written { recipient, answer };
+    let statement = statement(change, request, &written)?;
+    let applied = match &change.charge {
+        None => only(link.write(statement).await?)?,
+        Some(charge) => {
+            let mut holding = Holding::begin(link, vec![charge.purse()]).await?;
+            let applied: Applied = only(holding.transaction.run(statement).await?)?;
+            if applied.changed_at.is_none() {
+                holding.rollback().await?;
+            } else if let Err(over) = holding.take(charge) {
+                holding.rollback().await?;
+                return Err(RepositoryError::OverLimit(over));
+            } else {
+                holding.commit().await?;
+            }
+            applied
+        }
+    };
+    let Applied { found, changed_at } = applied;
+    if let Some(StoredTime(at)) = changed_at {
+        return Ok(change.made_at(at));
+    }
+    if found {
+        // The row was there, so it was the key that stood in the way.
+        return Err(RepositoryError::KeyTaken);
+    }
+    // Of two callers with one key, the one that waited for the other's row lock finds the version gone. A look with a
+    // fresh snapshot tells it that it was the same request.
+    match request {
+        Some(request) if find::answer(link, &request.key).await?.is_some() => Err(RepositoryError::KeyTaken),
+        Some(_) | None => Err(RepositoryError::VersionConflict),
+    }
+}
+
+/// What may be sealed.
+struct Written<'a> {
+    recipient: StoredRecipient<'a>,
+    answer: Option<WrittenAnswer>,
+}
+
+fn statement<'a>(
+    change: &'a Change,
+    request: Option<&'a IdempotentRequest>,
+    written: &'a Written<'a>,
+) -> Result<Statement<'a, Applied>, RepositoryError> {
+    let after = change.after.parts();
+    let due = match change.due {
+        Due::Keep => "keep",
+        Due::Now => "now",
+        Due::Never => "never",
+    };
+    Ok(sqlx::query_as::<_, Applied>(APPLY)
         .bind(after.id.as_uuid())
         .bind(as_i64("version", change.expected_version)?)
         .bind(request.map(|request| request.key.as_str()))
-        .bind(answer.as_ref().map(|answer| answer.fingerprint))
-        .bind(answer.as_ref().map(|answer| answer.snapshot.as_str()))
+        .bind(written.answer.as_ref().map(|answer| answer.fingerprint))
+        .bind(written.answer.as_ref().map(|answer| answer.snapshot.as_str()))
         .bind(as_i64("version", after.version)?)
         .bind(due)
         .bind(change.deleted)
@@ -108,9 +155,9 @@ pub(super) async fn apply(
         .bind(i64::from(after.claims))
         .bind(after.money.amount())
         .bind(after.money.currency().code())
-        .bind(&*recipient.account)
-        .bind(recipient.name)
-        .bind(&recipient.name_folded)
+        .bind(&*written.recipient.account)
+        .bind(written.recipient.name)
+        .bind(&written.recipient.name_folded)
         .bind(after.description.as_str())
         .bind(after.failure.as_ref().map(|failure| failure.code()))
         .bind(after.failure.as_ref().map(|failure| failure.message()))
@@ -125,22 +172,13 @@ pub(super) async fn apply(
         .bind(change.caller.actor.as_str())
         .bind(change.caller.request_id.as_deref().map(without_nul))
         .bind(change.caller.reason.as_deref().map(without_nul))
-        .bind(answer.as_ref().and_then(|answer| answer.sealed.as_deref()))
-        .bind(recipient.sealed.as_deref());
-    let Applied { found, changed_at } = only(link.write(statement).await?)?;
-    if let Some(StoredTime(at)) = changed_at {
-        return Ok(change.made_at(at));
-    }
-    if found {
-        // The row was there, so it was the key that stood in the way.
-        return Err(RepositoryError::KeyTaken);
-    }
-    // Of two callers with one key, the one that waited for the other's row lock finds the version gone. A look with a
-    // fresh snapshot tells it that it was the same request.
-    match request {
-        Some(request) if find::answer(link, &request.key).await?.is_some() => Err(RepositoryError::KeyTaken),
-        Some(_) | None => Err(RepositoryError::VersionConflict),
-    }
+        .bind(
+            written
+                .answer
+                .as_ref()
+                .and_then(|answer| answer.sealed.as_deref()),
+        )
+        .bind(written.recipient.sealed.as_deref()))
 }
 
 pub(super) async fn forget_answers(link: &Link, age: Duration, limit: u32) -> Result<u64, RepositoryError> {

@@ -1,4 +1,5 @@
-//! Inserting payouts: idempotency records, payouts and events of the whole batch in one statement.
+//! Inserting payouts: idempotency records, payouts and events of the whole batch in one statement; where a day's limit is
+//! charged, between two looks at what is left of it.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -9,12 +10,14 @@ use payout_core::ports::{Insertion, RepositoryError};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-use super::link::Link;
+use super::link::{Link, Statement};
+use super::totals::Holding;
 use crate::seal::Keyring;
 use crate::sql::error::refused;
 use crate::sql::recipient::{StoredRecipient, WrittenAnswer};
 use crate::sql::row::stored_at;
 use crate::sql::stored::{StoredTime, without_nul};
+use crate::sql::totals::{self, Decision};
 
 /// UNNEST pads what is shorter with NULL: without a key to seal with, the last two are empty.
 ///
@@ -60,8 +63,89 @@ pub(super) async fn insert(link: &Link, batch: &[NewPayout]) -> Result<Vec<Inser
     if batch.is_empty() {
         return Ok(Vec::new());
     }
-    let columns = Columns::of(batch, &link.keyring)?;
-    let statement = sqlx::query_as::<_, (Uuid, StoredTime)>(INSERT)
+    if batch.iter().any(|new| new.charge.is_some()) {
+        return charged(link, batch).await;
+    }
+    let mut stored = stored_of(link.write(statement(batch, &link.keyring)?).await?);
+    batch
+        .iter()
+        .map(|new| match (stored.remove(&new.id.as_uuid()), &new.request) {
+            (Some(now), _) => Ok(Insertion::Stored(stored_at(new, now))),
+            (None, Some(_)) => Ok(Insertion::KeyTaken),
+            (None, None) => Err(refused("the insert did not answer for a payout")),
+        })
+        .collect()
+}
+
+/// Inserts what fits into its day.
+async fn charged(link: &Link, batch: &[NewPayout]) -> Result<Vec<Insertion>, RepositoryError> {
+    loop {
+        // Each time round, a key has a record that had none before.
+        if let Some(answers) = charged_once(link, batch).await? {
+            return Ok(answers);
+        }
+    }
+}
+
+/// Nothing, if what was refused for its amount may fit after all: a key was taken, by somebody who is not charged, between
+/// the look at it and the insert.
+async fn charged_once(link: &Link, batch: &[NewPayout]) -> Result<Option<Vec<Insertion>>, RepositoryError> {
+    let mut holding = Holding::begin(link, totals::purses(batch)).await?;
+    let taken = holding.taken(totals::keys(batch)).await?;
+    let mut left = holding.totals.clone();
+    let mut decisions = totals::decide(batch, taken, &mut left, holding.today);
+    let fitting = batch.iter().zip(&decisions);
+    let fitting = fitting.filter(|(_, decision)| **decision == Decision::Store);
+    let fitting: Vec<&NewPayout> = fitting.map(|(new, _)| new).collect();
+    if fitting.is_empty() {
+        holding.rollback().await?;
+        return Ok(Some(answers(batch, &decisions, &HashMap::new())));
+    }
+    let insert = statement(fitting.iter().copied(), &link.keyring)?;
+    let stored = stored_of(holding.transaction.run(insert).await?);
+    if stored.len() < fitting.len() {
+        if decisions
+            .iter()
+            .any(|decision| matches!(decision, Decision::OverLimit(_)))
+        {
+            holding.rollback().await?;
+            return Ok(None);
+        }
+        for (new, decision) in batch.iter().zip(&mut decisions) {
+            if !stored.contains_key(&new.id.as_uuid()) {
+                *decision = Decision::KeyTaken;
+            }
+        }
+    }
+    let written = fitting
+        .iter()
+        .filter(|new| stored.contains_key(&new.id.as_uuid()));
+    for charge in written.filter_map(|new| new.charge.as_ref()) {
+        holding.take(charge).map_err(refused)?;
+    }
+    holding.commit().await?;
+    Ok(Some(answers(batch, &decisions, &stored)))
+}
+
+fn answers(batch: &[NewPayout], decisions: &[Decision], stored: &HashMap<Uuid, Timestamp>) -> Vec<Insertion> {
+    let answered = batch.iter().zip(decisions).map(|(new, decision)| {
+        let now = stored.get(&new.id.as_uuid()).copied();
+        decision.answer(new, now.unwrap_or(Timestamp::UNIX_EPOCH))
+    });
+    answered.collect()
+}
+
+/// When each was stored.
+fn stored_of(rows: Vec<(Uuid, StoredTime)>) -> HashMap<Uuid, Timestamp> {
+    rows.into_iter().map(|(id, at)| (id, at.0)).collect()
+}
+
+fn statement<'a>(
+    batch: impl IntoIterator<Item = &'a NewPayout>,
+    keys: &Keyring,
+) -> Result<Statement<'a, (Uuid, StoredTime)>, RepositoryError> {
+    let columns = Columns::of(batch, keys)?;
+    Ok(sqlx::query_as::<_, (Uuid, StoredTime)>(INSERT)
         .bind(columns.ids)
         .bind(columns.amounts)
         .bind(columns.currencies)
@@ -77,21 +161,7 @@ pub(super) async fn insert(link: &Link, batch: &[NewPayout]) -> Result<Vec<Inser
         .bind(columns.fingerprints)
         .bind(columns.snapshots)
         .bind(columns.sealed)
-        .bind(columns.sealed_answers);
-    let mut stored: HashMap<Uuid, Timestamp> = link
-        .write(statement)
-        .await?
-        .into_iter()
-        .map(|(id, at)| (id, at.0))
-        .collect();
-    batch
-        .iter()
-        .map(|new| match (stored.remove(&new.id.as_uuid()), &new.request) {
-            (Some(now), _) => Ok(Insertion::Stored(stored_at(new, now))),
-            (None, Some(_)) => Ok(Insertion::KeyTaken),
-            (None, None) => Err(refused("the insert did not answer for a payout")),
-        })
-        .collect()
+        .bind(columns.sealed_answers))
 }
 
 /// The batch by columns, as UNNEST takes it.
@@ -116,7 +186,7 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn of(batch: &'a [NewPayout], keys: &Keyring) -> Result<Self, RepositoryError> {
+    fn of(batch: impl IntoIterator<Item = &'a NewPayout>, keys: &Keyring) -> Result<Self, RepositoryError> {
         let mut columns = Self::default();
         for new in batch {
             let draft = &new.draft;

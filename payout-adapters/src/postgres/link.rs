@@ -152,18 +152,38 @@ impl Link {
     where
         Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        let mut in_use = InUse {
+        let mut in_use = self.take().await?;
+        let result = self.run_on(&mut in_use, statement).await;
+        if !matches!(&result, Err(error) if breaks_connection(error)) {
+            in_use.give_back();
+        }
+        result
+    }
+
+    /// A connection for oneself.
+    pub(super) async fn take(&self) -> Result<InUse, sqlx::Error> {
+        Ok(InUse {
             connection: Some(self.pool.acquire().await?),
             answered: false,
-        };
+        })
+    }
+
+    /// Runs a statement on a connection that goes on to be in use.
+    pub(super) async fn run_on<Row>(
+        &self,
+        in_use: &mut InUse,
+        statement: Statement<'_, Row>,
+    ) -> Result<Vec<Row>, sqlx::Error>
+    where
+        Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
         let Some(connection) = in_use.connection.as_deref_mut() else {
             return Err(sqlx::Error::PoolClosed);
         };
         let answer = tokio::time::timeout(self.deadline, statement.fetch_all(connection)).await;
         let result = answer.unwrap_or_else(|_| Err(deadline_passed(self.deadline)));
-        match &result {
-            Err(error) if breaks_connection(error) => self.trouble.note(),
-            Ok(_) | Err(_) => in_use.answered = true,
+        if matches!(&result, Err(error) if breaks_connection(error)) {
+            self.trouble.note();
         }
         result
     }
@@ -180,9 +200,16 @@ impl Link {
 
 /// A connection that goes back to the pool only if its answer was read to the end: of one that was given up half way,
 /// because its caller went away or its time was over, nobody knows what it will say next.
-struct InUse {
+pub(super) struct InUse {
     connection: Option<PoolConnection<Postgres>>,
     answered: bool,
+}
+
+impl InUse {
+    /// Everything that was asked on it has been answered.
+    pub(super) fn give_back(mut self) {
+        self.answered = true;
+    }
 }
 
 impl Drop for InUse {

@@ -2,15 +2,16 @@
 //!
 //! - `link` owns the pool: it finds dead connections, bounds every wait, and repeats a read whose connection broke.
 //! - `insert`, `apply`, `claim` and `settle` are the writes. Each is **one statement**, so there is no
-//!   transaction that a dropped future could leave open, and a batch costs one round trip and one commit.
+//!   transaction that a dropped future could leave open, and a batch costs one round trip and one commit. Only what is
+//!   charged to a day's limit is a `transaction` of a few: it holds the `totals` while it decides.
 //! - `find`, `list` and `census` are the reads.
 //! - `keys` has the API keys. `schema` migrates; `reseal` rotates what who is paid is sealed with.
 //!
 //! The clock is the server's `now()`, the start of the statement. Statements rely on READ COMMITTED: a row that another
 //! transaction changes while they wait for its lock is looked at again as it is then.
 //!
-//! Rows are locked in the order of their ids and keys in theirs; a key is waited for only by who holds rows that nobody
-//! who holds keys waits for. So no two of these statements can deadlock.
+//! A day's totals are locked before all else and in their order, rows in the order of their ids and keys in theirs; a key is waited for only by who holds rows that nobody
+//! who holds keys waits for, but for totals, which he has already. So no two of these statements can deadlock.
 
 mod apply;
 mod books;
@@ -24,6 +25,8 @@ mod list;
 mod reseal;
 mod schema;
 mod settle;
+mod totals;
+mod transaction;
 
 use std::time::Duration;
 

@@ -62,9 +62,10 @@ pub(crate) fn of_repository(error: RepositoryError) -> ApiKeyError {
     match error {
         RepositoryError::Unavailable(source) => ApiKeyError::Unavailable(source),
         RepositoryError::Refused(source) => ApiKeyError::Refused(source),
-        other @ (RepositoryError::VersionConflict | RepositoryError::KeyTaken | _) => {
-            ApiKeyError::Refused(Box::new(other))
-        }
+        other @ (RepositoryError::VersionConflict
+        | RepositoryError::KeyTaken
+        | RepositoryError::OverLimit(_)
+        | _) => ApiKeyError::Refused(Box::new(other)),
     }
 }
 

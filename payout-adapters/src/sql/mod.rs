@@ -7,6 +7,7 @@
 //! - `recipient` has the columns of who is paid, in plain or sealed.
 //! - `reseal` seals anew what an older key sealed.
 //! - `stored` has the two column types that the dialects store differently: times and amounts.
+//! - `totals` has the rows of a day's totals, and decides which payouts of a batch fit.
 //! - `window` turns a list query into bounds, a direction and one of four shapes, each with statements of its own.
 //! - `census` makes tallies of counted rows.
 //! - `schema` says what is done with embedded migrations; `error` sorts every driver error into the repository's few.
@@ -22,4 +23,5 @@ pub(crate) mod reseal;
 pub(crate) mod row;
 pub(crate) mod schema;
 pub(crate) mod stored;
+pub(crate) mod totals;
 pub(crate) mod window;

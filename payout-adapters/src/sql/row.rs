@@ -80,7 +80,7 @@ pub(crate) struct AnswerRow {
 }
 
 /// Says which column is broken, and how.
-pub(super) fn broken<E: Display>(column: &'static str) -> impl Fn(E) -> RepositoryError {
+pub(crate) fn broken<E: Display>(column: &'static str) -> impl Fn(E) -> RepositoryError {
     move |problem| {
         refused(SqlError::Broken {
             column,

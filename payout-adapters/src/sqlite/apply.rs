@@ -7,6 +7,7 @@ use payout_core::payout::{Change, Due, Payout};
 use payout_core::ports::RepositoryError;
 
 use super::store::{Store, Write, to_its_end};
+use super::totals;
 use crate::sql::error::repository_error;
 use crate::sql::recipient::{StoredRecipient, WrittenAnswer};
 use crate::sql::row::as_i64;
@@ -68,7 +69,8 @@ pub(super) async fn apply(
             &after.recipient_name,
             &store.keyring,
         )?;
-        let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
+        let mut write = store.begin().await.map_err(repository_error)?;
+        let (transaction, now) = (&mut write.transaction, write.now);
         if let Some(request) = &request {
             let answer = WrittenAnswer::of(&change.after, request, &store.keyring)?;
             let take = sqlx::query(TAKE_KEY)
@@ -78,9 +80,9 @@ pub(super) async fn apply(
                 .bind(answer.fingerprint.to_vec())
                 .bind(answer.snapshot)
                 .bind(answer.sealed);
-            let taken = take.execute(&mut *transaction).await.map_err(repository_error)?;
+            let taken = take.execute(&mut **transaction).await.map_err(repository_error)?;
             if taken.rows_affected() == 0 {
-                transaction.rollback().await.map_err(repository_error)?;
+                write.transaction.rollback().await.map_err(repository_error)?;
                 return Err(RepositoryError::KeyTaken);
             }
         }
@@ -112,13 +114,13 @@ pub(super) async fn apply(
             .bind(after.first_submitted_at.map(|at| at.timestamp_micros()))
             .bind(recipient.sealed);
         if apply
-            .execute(&mut *transaction)
+            .execute(&mut **transaction)
             .await
             .map_err(repository_error)?
             .rows_affected()
             == 0
         {
-            transaction.rollback().await.map_err(repository_error)?;
+            write.transaction.rollback().await.map_err(repository_error)?;
             return Err(RepositoryError::VersionConflict);
         }
         let log = sqlx::query(LOG)
@@ -127,8 +129,14 @@ pub(super) async fn apply(
             .bind(change.caller.actor.as_str())
             .bind(change.caller.request_id.as_deref().map(without_nul))
             .bind(change.caller.reason.as_deref().map(without_nul));
-        log.execute(&mut *transaction).await.map_err(repository_error)?;
-        transaction.commit().await.map_err(repository_error)?;
+        log.execute(&mut **transaction).await.map_err(repository_error)?;
+        if let Some(charge) = &change.charge
+            && let Err(error) = totals::take(&mut write, charge).await
+        {
+            write.transaction.rollback().await.map_err(repository_error)?;
+            return Err(error);
+        }
+        write.transaction.commit().await.map_err(repository_error)?;
         Ok(change.made_at(now))
     })
     .await

@@ -1,4 +1,5 @@
-//! Inserting payouts: a transaction of at most three statements, whatever the size of the batch.
+//! Inserting payouts: a transaction of at most three statements, whatever the size of the batch, and of three more where
+//! it is charged to a day's limit.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -10,11 +11,13 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::store::{Store, Write, hex, json, to_its_end};
+use super::totals as daily;
 use crate::seal::Keyring;
 use crate::sql::error::repository_error;
 use crate::sql::recipient::{StoredRecipient, WrittenAnswer};
 use crate::sql::row::stored_at;
 use crate::sql::stored::without_nul;
+use crate::sql::totals::{self, Decision};
 
 /// Of two rows with one key, the first in the batch wins.
 const TAKE_KEYS: &str = "
@@ -50,7 +53,6 @@ pub(super) async fn insert(store: &Store, batch: &[NewPayout]) -> Result<Vec<Ins
     if batch.is_empty() {
         return Ok(Vec::new());
     }
-    let keyed = batch.iter().any(|new| new.request.is_some());
     // The task needs a batch of its own.
     let (store, batch) = (store.clone(), batch.to_vec());
     to_its_end(async move {
@@ -59,23 +61,22 @@ pub(super) async fn insert(store: &Store, batch: &[NewPayout]) -> Result<Vec<Ins
             .map(|new| Incoming::of(new, &store.keyring))
             .collect::<Result<Vec<_>, _>>()?;
         let all = json(&rows)?;
-        let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
-        let mut won = HashSet::new();
-        if keyed {
-            let taken = sqlx::query_as::<_, (Uuid,)>(TAKE_KEYS)
-                .bind(&all)
-                .bind(now.timestamp_micros());
-            let taken = taken
-                .fetch_all(&mut *transaction)
-                .await
-                .map_err(repository_error)?;
-            won.extend(taken.into_iter().map(|(id,)| id));
-        }
-        let is_written = |new: &NewPayout| new.request.is_none() || won.contains(&new.id.as_uuid());
+        let mut write = store.begin().await.map_err(repository_error)?;
+        let charged = batch.iter().any(|new| new.charge.is_some());
+        let decisions = if charged {
+            charge(&mut write, &batch).await?
+        } else {
+            let won = take_keys(&mut write, &batch, &all).await?;
+            let decide = |new: &NewPayout| match &new.request {
+                Some(_) if !won.contains(&new.id.as_uuid()) => Decision::KeyTaken,
+                Some(_) | None => Decision::Store,
+            };
+            batch.iter().map(decide).collect()
+        };
         let written: Vec<&Incoming<'_>> = rows
             .iter()
-            .zip(&batch)
-            .filter(|(_, new)| is_written(new))
+            .zip(&decisions)
+            .filter(|(_, decision)| **decision == Decision::Store)
             .map(|(row, _)| row)
             .collect();
         let written = if written.len() == rows.len() {
@@ -83,21 +84,48 @@ pub(super) async fn insert(store: &Store, batch: &[NewPayout]) -> Result<Vec<Ins
         } else {
             json(&written)?
         };
+        if charged {
+            take_keys(&mut write, &batch, &written).await?;
+        }
+        let Write { mut transaction, now } = write;
         for statement in [INSERT, LOG] {
             let run = sqlx::query(statement).bind(&written).bind(now.timestamp_micros());
             run.execute(&mut *transaction).await.map_err(repository_error)?;
         }
         transaction.commit().await.map_err(repository_error)?;
-        let answer = |new: &NewPayout| {
-            if is_written(new) {
-                Insertion::Stored(stored_at(new, now))
-            } else {
-                Insertion::KeyTaken
-            }
-        };
-        Ok(batch.iter().map(answer).collect())
+        let answers = batch.iter().zip(decisions);
+        Ok(answers.map(|(new, decision)| decision.answer(new, now)).collect())
     })
     .await
+}
+
+/// Takes what the batch costs from its days, as far as they last.
+async fn charge(write: &mut Write, batch: &[NewPayout]) -> Result<Vec<Decision>, RepositoryError> {
+    let purses = totals::purses(batch);
+    let mut left = daily::read(write, &purses).await?;
+    let taken = daily::taken(write, &totals::keys(batch)).await?;
+    let decisions = totals::decide(batch, taken, &mut left, write.now.date_naive());
+    daily::keep(write, &purses, &left).await?;
+    Ok(decisions)
+}
+
+/// Whose idempotency keys were free, and are now theirs.
+async fn take_keys(
+    write: &mut Write,
+    batch: &[NewPayout],
+    rows: &str,
+) -> Result<HashSet<Uuid>, RepositoryError> {
+    if batch.iter().all(|new| new.request.is_none()) {
+        return Ok(HashSet::new());
+    }
+    let take = sqlx::query_as::<_, (Uuid,)>(TAKE_KEYS)
+        .bind(rows)
+        .bind(write.now.timestamp_micros());
+    let won = take
+        .fetch_all(&mut *write.transaction)
+        .await
+        .map_err(repository_error)?;
+    Ok(won.into_iter().map(|(id,)| id).collect())
 }
 
 /// A payout as `json_each` takes it.

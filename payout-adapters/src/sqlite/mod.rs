@@ -3,6 +3,7 @@
 //! - `store` owns the connections: one that writes, since SQLite has one writer at a time, and a few that read.
 //! - `insert`, `apply`, `claim` and `settle` are the writes: each is one transaction, begun as a writer's
 //!   (`BEGIN IMMEDIATE`) and run to its end in a task of its own, so that a caller who goes away leaves none open.
+//!   `totals` is the part of them that holds a day's payouts against its limit.
 //! - `find`, `list` and `census` are the reads; `keys` has the API keys. `schema` migrates; `reseal` rotates what who is paid is
 //!   sealed with.
 //!
@@ -25,6 +26,7 @@ mod reseal;
 mod schema;
 mod settle;
 mod store;
+mod totals;
 
 use std::sync::Arc;
 use std::time::Duration;

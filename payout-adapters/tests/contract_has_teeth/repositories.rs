@@ -1,12 +1,13 @@
 //! A sound repository with one guard removed.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use payout_adapters::memory::MemoryRepository;
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
+use payout_core::limits::DailyTotals;
 use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement, Status};
 use payout_core::ports::{
     Census, ClaimRequest, Count, Filter, Insertion, ListQuery, PayoutRepository, Position, RepositoryError,
@@ -37,11 +38,17 @@ pub(crate) enum Flaw {
     NoneOverdue,
     NoneInReview,
     OneCurrency,
+    NoCharges,
+    LateCharges,
+    WholeBatches,
+    FreeEdits,
 }
 
 pub(crate) struct FlawedRepository {
     sound: MemoryRepository,
     flaw: Option<Flaw>,
+    /// What has been taken, by the one who takes it after the write.
+    taken: Mutex<DailyTotals>,
 }
 
 impl FlawedRepository {
@@ -49,6 +56,7 @@ impl FlawedRepository {
         Self {
             sound: MemoryRepository::new(Arc::new(System::default())),
             flaw,
+            taken: Mutex::default(),
         }
     }
 
@@ -79,14 +87,59 @@ impl FlawedRepository {
         }
         Ok(self.sound.settle(&[settlement]).await?.remove(0))
     }
+
+    /// Looks what is left, writes, and takes it only then.
+    async fn insert_then_take(&self, batch: &[NewPayout]) -> Answer<Vec<Insertion>> {
+        let today = self.sound.now().await?.date_naive();
+        let mut seen = self.taken.lock().unwrap().clone();
+        let mut answers = Vec::new();
+        for new in batch {
+            let mut new = new.clone();
+            let charge = new.charge.take();
+            if let Some(Err(over)) = charge.map(|charge| seen.take(&charge, today)) {
+                answers.push(Insertion::OverLimit(over));
+                continue;
+            }
+            tokio::task::yield_now().await;
+            answers.append(&mut self.sound.insert(&[new]).await?);
+            if let Some(charge) = &charge {
+                let _ = self.taken.lock().unwrap().take(charge, today);
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Refuses all that is charged after the first that does not fit.
+    async fn insert_up_to_the_first(&self, batch: &[NewPayout]) -> Answer<Vec<Insertion>> {
+        let mut answers = Vec::new();
+        let mut over = None;
+        for new in batch {
+            let answer = match over {
+                Some(over) if new.charge.is_some() => Insertion::OverLimit(over),
+                _ => self.sound.insert(std::slice::from_ref(new)).await?.remove(0),
+            };
+            if let Insertion::OverLimit(refused) = answer {
+                over = Some(refused);
+            }
+            answers.push(answer);
+        }
+        Ok(answers)
+    }
 }
 
 #[async_trait]
 impl PayoutRepository for FlawedRepository {
     async fn insert(&self, batch: &[NewPayout]) -> Answer<Vec<Insertion>> {
+        if self.has(Flaw::LateCharges) {
+            return self.insert_then_take(batch).await;
+        }
+        if self.has(Flaw::WholeBatches) {
+            return self.insert_up_to_the_first(batch).await;
+        }
         let mut batch = batch.to_vec();
         for new in &mut batch {
             new.request = new.request.take().filter(|_| !self.has(Flaw::NoKeys));
+            new.charge = new.charge.filter(|_| !self.has(Flaw::NoCharges));
             new.scheduled_at = new.scheduled_at.filter(|_| !self.has(Flaw::NoSchedule));
         }
         self.sound.insert(&batch).await
@@ -94,6 +147,7 @@ impl PayoutRepository for FlawedRepository {
 
     async fn apply<'a>(&self, change: &Change, request: Option<&'a IdempotentRequest>) -> Answer<Payout> {
         let mut change = change.clone();
+        change.charge = change.charge.filter(|_| !self.has(Flaw::FreeEdits));
         if self.has(Flaw::AnyVersion)
             && let Some(payout) = self.sound.find(change.after.id()).await?
         {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use payout_core::contract::build::{self, SHORT_LEASE};
 use payout_core::contract::drive;
+use payout_core::ports::{Insertion, PayoutRepository};
 
 use crate::file::File;
 
@@ -34,4 +35,30 @@ async fn a_claim_is_later_than_the_one_before_whatever_the_clock_says() {
         parts.first_submitted_at, parts.claimed_at,
         "nothing was sent before this claim"
     );
+}
+
+#[tokio::test]
+async fn a_new_day_begins_with_nothing_and_a_clock_that_went_back_begins_none() {
+    let (repository, file) = File::migrated().await;
+    let pool = file.pool().await;
+    let api_key = build::fresh_api_key();
+    let fits = async || {
+        let new = build::charged("60", "USD", "100", api_key);
+        matches!(
+            repository.insert(&[new]).await.unwrap()[..],
+            [Insertion::Stored(_)]
+        )
+    };
+    let move_days = async |by: &str| {
+        let moved = sqlx::query("UPDATE daily_totals SET day = date(day, ?1)").bind(by.to_owned());
+        moved.execute(&pool).await.unwrap();
+    };
+    assert!(fits().await);
+    // As if that had been yesterday.
+    move_days("-1 day").await;
+    assert!(fits().await);
+    assert!(!fits().await);
+    // As if the clock had been a day ahead, and was set back since.
+    move_days("+1 day").await;
+    assert!(!fits().await);
 }

@@ -156,6 +156,16 @@ struct Settings {
     /// [env: PAYOUT_KEY_SECRET, or PAYOUT_KEY_SECRET_FILE]
     #[arg(long, global = true, value_name = "SECRET")]
     key_secret: Option<Secret>,
+    /// How much may be paid out, by commas: CURRENCY=MAXIMUM of one payout/MAXIMUM of a day and API key, either of them
+    /// left away where there is none (USD=1000/50000,EUR=500,JPY=/2000000); without it no currency has a limit
+    #[arg(
+        long = "limits",
+        env = "PAYOUT_LIMITS",
+        global = true,
+        hide_env_values = true,
+        value_name = "LIMITS"
+    )]
+    money_limits: Option<String>,
     /// Whether Swagger UI, Redoc and the OpenAPI document are served: on, or off
     #[arg(long, env = "PAYOUT_DOCS", global = true, hide_env_values = true, value_name = "on|off", default_value = defaults::DOCS)]
     docs: String,
@@ -227,11 +237,12 @@ struct Settings {
 }
 
 /// Every variable that clap reads, for the check that each is text.
-pub(super) const VARIABLES: [&str; 20] = [
+pub(super) const VARIABLES: [&str; 21] = [
     "PAYOUT_REDIS_PREFIX",
     "PAYOUT_BIND",
     "PAYOUT_METRICS_BIND",
     "PAYOUT_AUTH",
+    "PAYOUT_LIMITS",
     "PAYOUT_DOCS",
     "PAYOUT_PROCESSOR",
     "PAYOUT_PROCESSOR_URL",
@@ -312,7 +323,7 @@ impl Arguments {
         log = log or LOG,
         log_format = log_format or LOG_FORMAT,
     }
-    optional!(metrics_bind, auth, otlp_endpoint, processor_url);
+    optional!(metrics_bind, auth, money_limits, otlp_endpoint, processor_url);
     secret!(
         database_url,
         redis_url,

@@ -28,6 +28,7 @@ use clap::Parser;
 use payout_adapters::Secret;
 use payout_adapters::seal::Keyring;
 use payout_core::keys::KeySecret;
+use payout_core::limits::MoneyLimits;
 use payout_core::ports::Randomness;
 use payout_core::worker::WorkerSettings;
 
@@ -58,6 +59,8 @@ pub struct Config {
     pub auth_off: bool,
     /// What the digests of API keys are keyed with; a secret of the database's own when absent.
     pub key_secret: Option<KeySecret>,
+    /// How much may be paid out.
+    pub money_limits: MoneyLimits,
     /// Whether the documentation is served: the pages and the document that they show.
     pub docs: bool,
     /// How much of the service one client may take.
@@ -246,6 +249,7 @@ impl Config {
             limits: arguments.limits.read()?,
             auth_off: parts::auth_off(&arguments)?,
             key_secret: parts::key_secret(&arguments)?,
+            money_limits: parts::money_limits(&arguments)?,
             redis: parts::redis(&arguments)?,
             processor: parts::processor(&arguments)?,
             worker: parts::worker(&arguments, randomness)?,

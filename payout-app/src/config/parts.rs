@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use payout_core::keys::KeySecret;
+use payout_core::limits::MoneyLimits;
 use payout_core::payout::Actor;
 use payout_core::policy::Policy;
 use payout_core::ports::Randomness;
@@ -46,6 +47,15 @@ pub(super) fn auth_off(arguments: &Arguments) -> Result<bool, ConfigError> {
         }
         .choice(&[("off", true)]),
     }
+}
+
+/// How much may be paid out.
+pub(super) fn money_limits(arguments: &Arguments) -> Result<MoneyLimits, ConfigError> {
+    let Some(text) = arguments.money_limits() else {
+        return Ok(MoneyLimits::default());
+    };
+    text.parse()
+        .map_err(|error| ConfigError::new("PAYOUT_LIMITS", error))
 }
 
 pub(super) fn key_secret(arguments: &Arguments) -> Result<Option<KeySecret>, ConfigError> {

@@ -58,6 +58,7 @@ fn the_defaults_are_those_of_the_table_and_of_the_core() {
         metrics_bind,
         auth_off,
         key_secret,
+        money_limits,
         docs,
         restored,
         processor,
@@ -72,7 +73,7 @@ fn the_defaults_are_those_of_the_table_and_of_the_core() {
     assert_eq!(command, Command::Run);
     assert_eq!(database.to_string(), "sqlite://payouts.db");
     assert!(redis.is_none() && metrics_bind.is_none() && docs && !restored);
-    assert!(!auth_off && key_secret.is_none());
+    assert!(!auth_off && key_secret.is_none() && money_limits.is_empty());
     assert!(sentry.is_none() && traces.is_none());
     assert_eq!(bind.to_string(), "127.0.0.1:8000");
     let ProcessorConfig::Simulated { delay, failure_rate } = processor else {
@@ -529,4 +530,30 @@ fn trusted_proxies_are_addresses_and_networks() {
         .collect();
     assert_eq!(read, ["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]);
     assert!(proxies("").is_empty());
+}
+
+#[test]
+fn limits_of_money_are_read_whole_and_what_is_none_is_named() {
+    let limits = config(&["--limits", "usd=1000/50000, JPY=/2000000"]).money_limits;
+    assert_eq!(limits.to_string(), "USD=1000.00/50000.00,JPY=/2000000");
+    assert!(config(&["--limits="]).money_limits.is_empty());
+    for (text, part) in [
+        ("USD", "\"USD\": use CURRENCY=MAXIMUM"),
+        ("USD=1,USD=2", "\"USD=2\": This currency has limits already."),
+        (
+            "EUR=1,USD=0",
+            "\"USD=0\": Ensure this value is greater than zero.",
+        ),
+        (
+            "JPY=0.5",
+            "\"JPY=0.5\": Ensure that there are no more than 0 decimal places",
+        ),
+        (
+            "USD=2/1",
+            "\"USD=2/1\": One payout may not be of more than a whole day.",
+        ),
+    ] {
+        let line = refused(&["--limits", text]);
+        assert!(line.starts_with(&format!("PAYOUT_LIMITS: {part}")), "{line}");
+    }
 }

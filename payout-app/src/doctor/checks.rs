@@ -25,6 +25,9 @@ const SEE_MESSAGE: &str = "see what it says";
 pub(super) fn settings(config: &Config, report: &mut Report) {
     let local = config.bind.ip().is_loopback();
     report.ok("settings", format!("valid; listens on {}", config.bind));
+    if !config.money_limits.is_empty() {
+        report.ok("settings", format!("money is limited to {}", config.money_limits));
+    }
     match &config.processor {
         ProcessorConfig::Simulated { .. } => report.warn(
             "settings",

@@ -119,12 +119,12 @@ fn routes(besides: Besides) -> routes::Routes {
         .add(
             edit::change_payout,
             WRITE_OR_OPERATE,
-            &[400, 404, 408, 409, 412, 413, 415, 500],
+            &[400, 404, 408, 409, 412, 413, 415, 422, 500],
         )
         .add(
             edit::replace_payout,
             WRITE,
-            &[400, 404, 408, 409, 412, 413, 415, 500],
+            &[400, 404, 408, 409, 412, 413, 415, 422, 500],
         )
         .add(delete::delete_payout, WRITE, &[400, 404, 409, 412, 500])
         .add(events::list_events, READ, &[404, 500])

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest, ScopedKey};
 use crate::keys::{ApiKeyId, KeyDigest, KeyName, NewApiKey, Scope, Scopes, SecretId, TokenDigest};
+use crate::limits::{Charge, MoneyLimits};
 use crate::money::Money;
 use crate::payout::{
     Actor, Caller, Description, Draft, Failure, NewPayout, PayoutId, ProviderReference, RecipientAccount,
@@ -62,6 +63,7 @@ pub fn of_draft(draft: Draft) -> NewPayout {
         scheduled_at: None,
         caller: client(),
         request: None,
+        charge: None,
     }
 }
 
@@ -87,14 +89,47 @@ pub fn amounting_to(amount: &str, currency: &str) -> NewPayout {
     })
 }
 
+/// An API key's id that no other test has.
+pub fn fresh_api_key() -> ApiKeyId {
+    ApiKeyId::from(fresh_id().as_uuid())
+}
+
+/// What an edit from one amount to another takes from a key's day, of which `per_day` is the limit.
+///
+/// # Panics
+/// When that is none.
+pub fn charge_of_edit(before: Money, after: Money, per_day: &str, api_key: ApiKeyId) -> Option<Charge> {
+    let limits: MoneyLimits = format!("{}=/{per_day}", after.currency()).parse().unwrap();
+    limits.of_edit(before, after, Some(api_key)).unwrap()
+}
+
+/// A payout of this amount by an API key whose payouts of a day may come to `per_day`.
+///
+/// # Panics
+/// When either is no amount.
+pub fn charged(amount: &str, currency: &str, per_day: &str, api_key: ApiKeyId) -> NewPayout {
+    let new = amounting_to(amount, currency);
+    let limits: MoneyLimits = format!("{currency}=/{per_day}").parse().unwrap();
+    NewPayout {
+        charge: limits.of_new(new.draft.money, Some(api_key)).unwrap(),
+        caller: client().with_api_key(api_key),
+        ..new
+    }
+}
+
 /// A payout under this idempotency key.
 pub fn keyed(key: &ScopedKey) -> NewPayout {
-    let mut new = new_payout();
-    new.request = Some(IdempotentRequest {
-        key: key.clone(),
-        fingerprint: Fingerprint::of_create(&new.draft),
-    });
-    new
+    under(key, new_payout())
+}
+
+/// The same payout under this idempotency key.
+pub fn under(key: &ScopedKey, new: NewPayout) -> NewPayout {
+    let fingerprint = Fingerprint::of_create(&new.draft);
+    let key = key.clone();
+    NewPayout {
+        request: Some(IdempotentRequest { key, fingerprint }),
+        ..new
+    }
 }
 
 /// A client's idempotency key that no other test has.

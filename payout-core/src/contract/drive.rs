@@ -44,7 +44,9 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: i
 pub async fn store(repository: &dyn PayoutRepository, new: NewPayout) -> Payout {
     match repository.insert(&[new]).await.unwrap().remove(0) {
         Insertion::Stored(payout) => payout,
-        Insertion::KeyTaken => panic!("a fresh payout was answered KeyTaken"),
+        refused @ (Insertion::KeyTaken | Insertion::OverLimit(_)) => {
+            panic!("a fresh payout was answered {refused:?}")
+        }
     }
 }
 

@@ -152,6 +152,25 @@ macro_rules! __repository_cases {
                 batches_with_the_same_keys_in_different_orders_do_not_deadlock,
                 settlements_in_different_orders_do_not_deadlock,
             ];
+            totals: [
+                a_day_is_used_up_exactly,
+                every_api_key_and_every_currency_has_a_day_of_its_own,
+                of_a_batch_what_fits_is_stored_in_its_order,
+                a_refused_payout_leaves_nothing,
+                what_a_taken_key_keeps_from_being_stored_counts_nothing,
+                a_taken_key_is_told_before_a_used_up_day,
+                a_key_whose_payout_was_refused_is_free_for_the_next_of_the_batch,
+                a_limit_lowered_below_the_total_lets_nothing_more_through,
+                what_was_cancelled_or_deleted_is_not_given_back,
+                sixteen_at_once_use_a_day_up_and_no_more,
+                batches_with_the_same_days_in_different_orders_do_not_deadlock,
+            ];
+            raises: [
+                an_edit_takes_what_the_payout_grows_by,
+                a_refused_edit_changes_nothing,
+                a_conflict_counts_nothing_and_is_told_before_a_used_up_day,
+                edits_and_inserts_at_once_use_a_day_up_and_no_more,
+            ];
         }
     };
 }

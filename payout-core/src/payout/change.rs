@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::Timestamp;
+use crate::limits::Charge;
 use crate::money::Money;
 use crate::payout::redact::Redaction;
 use crate::payout::{
@@ -28,6 +29,8 @@ pub struct Change {
     pub event: EventKind,
     /// Who asked.
     pub caller: Caller,
+    /// What to take from the day's limit in the same transaction.
+    pub charge: Option<Charge>,
 }
 
 /// What a [`Change`] does to the time at which a worker must look.
@@ -258,6 +261,7 @@ impl Payout {
             due,
             event,
             caller,
+            charge: None,
         }
     }
 }

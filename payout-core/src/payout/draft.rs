@@ -2,6 +2,7 @@
 
 use crate::Timestamp;
 use crate::idempotency::IdempotentRequest;
+use crate::limits::Charge;
 use crate::money::Money;
 use crate::payout::{
     Caller, Description, Payout, PayoutId, PayoutParts, RecipientAccount, RecipientName, Status,
@@ -33,6 +34,8 @@ pub struct NewPayout {
     pub caller: Caller,
     /// The idempotency record to write in the same transaction.
     pub request: Option<IdempotentRequest>,
+    /// What to take from the day's limit in the same transaction.
+    pub charge: Option<Charge>,
 }
 
 impl NewPayout {

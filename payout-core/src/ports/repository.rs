@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use crate::Timestamp;
 use crate::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
+use crate::limits::OverLimit;
 use crate::money::Currency;
 use crate::payout::{Actor, Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement, Status};
 use crate::ports::Census;
@@ -24,6 +25,9 @@ pub enum RepositoryError {
     /// The idempotency key has a record already. Nothing was written.
     #[error("the idempotency key was used before")]
     KeyTaken,
+    /// The charge does not fit into what is left of its day. Nothing was written.
+    #[error("the day's limit is used up")]
+    OverLimit(OverLimit),
     /// The store refused the data or holds data that cannot be. Nothing was written; trying again will not help.
     #[error("the store refused")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -40,6 +44,8 @@ pub enum Insertion {
     Stored(Payout),
     /// Its idempotency key has a record already; nothing of it was written.
     KeyTaken,
+    /// Its charge does not fit into what is left of its day; nothing of it was written.
+    OverLimit(OverLimit),
 }
 
 /// What a claim asks for.
@@ -187,10 +193,14 @@ pub struct Count {
 ///   process that shares the store.
 /// - Deleted payouts are found by no read; their rows and events stay. Events are never changed or removed.
 /// - Batches are atomic only item by item: each payout is written whole or not at all.
+/// - A [`Charge`](crate::limits::Charge) is part of the write that it goes with: it is taken from the total of its purse and
+///   of the day by the repository's clock, or the write is refused, whatever else is written at the same time. A total of
+///   an earlier day counts as nothing. What is not written takes nothing, and nothing is ever given back.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait PayoutRepository: Send + Sync {
-    /// Inserts payouts, one answer each, in their order. A payout whose idempotency key has a record is not written.
+    /// Inserts payouts, one answer each, in their order. A payout whose idempotency key has a record is not written; nor,
+    /// if it has none, is one whose charge does not fit beside those that are written before it.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`] or [`RepositoryError::Refused`], for the whole batch.
@@ -202,7 +212,8 @@ pub trait PayoutRepository: Send + Sync {
     ///
     /// # Errors
     /// [`RepositoryError::KeyTaken`], also when the version is stale too, so that of two racing requests with one key
-    /// the loser finds the winner's answer; or [`RepositoryError::VersionConflict`]. Nothing is written.
+    /// the loser finds the winner's answer; or [`RepositoryError::VersionConflict`]; or, only if neither stands in the way,
+    /// [`RepositoryError::OverLimit`]. Nothing is written.
     async fn apply<'a>(
         &self,
         change: &Change,

@@ -142,7 +142,8 @@ impl Payouts {
         })
     }
 
-    /// Changes fields of a pending payout. An edit that changes nothing succeeds in every state.
+    /// Changes fields of a pending payout. An edit that changes nothing succeeds in every state. A new amount is held
+    /// against the limits, as that of a new payout is.
     ///
     /// # Errors
     /// The outer one is everything but the amount; the inner one an amount that does not fit its currency.
@@ -158,11 +159,16 @@ impl Payouts {
             if payout.already_reads(&edit) {
                 return Ok(None);
             }
-            Ok(Some(
-                payout
-                    .edit(edit, caller)
-                    .map_err(|illegal| ServiceError::Step(illegal.into()))?,
-            ))
+            let (before, api_key) = (payout.parts().money, caller.api_key);
+            let mut change = payout
+                .edit(edit, caller)
+                .map_err(|illegal| ServiceError::Step(illegal.into()))?;
+            let after = change.after.parts().money;
+            change.charge = self
+                .limits
+                .of_edit(before, after, api_key)
+                .map_err(ServiceError::OverLimit)?;
+            Ok(Some(change))
         })
         .await
     }

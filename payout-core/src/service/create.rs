@@ -11,11 +11,11 @@ use crate::service::{Answered, Payouts, ServiceError, uncancelled};
 impl Payouts {
     /// Stores a payout and tells a worker.
     ///
-    /// With a key, the same request gets the first one's answer, whatever became of the payout since.
+    /// With a key, the same request gets the first one's answer, whatever became of the payout since, and of the limits.
     ///
     /// # Errors
-    /// [`ServiceError::KeyReused`], [`ServiceError::KeyInFlight`], [`ServiceError::Busy`],
-    /// [`ServiceError::Repository`].
+    /// [`ServiceError::KeyReused`], [`ServiceError::KeyInFlight`], [`ServiceError::OverLimit`],
+    /// [`ServiceError::Busy`], [`ServiceError::Repository`].
     pub async fn create(
         &self,
         draft: Draft,
@@ -24,6 +24,7 @@ impl Payouts {
         caller: Caller,
     ) -> Result<Answered, ServiceError> {
         let id = PayoutId::generate(self.ambient.now(), &*self.ambient as &dyn Randomness);
+        let charge = self.limits.of_new(draft.money, caller.api_key);
         let Some(key) = key else {
             let new = NewPayout {
                 id,
@@ -31,6 +32,7 @@ impl Payouts {
                 scheduled_at,
                 caller,
                 request: None,
+                charge: charge?,
             };
             return match self.insert(new).await? {
                 Insertion::Stored(payout) => Ok(Answered {
@@ -38,6 +40,7 @@ impl Payouts {
                     replayed: false,
                 }),
                 Insertion::KeyTaken => Err(ServiceError::KeyInFlight),
+                Insertion::OverLimit(over) => Err(over.into()),
             };
         };
         let key = ScopedKey::new(caller.api_key, &key);
@@ -47,12 +50,17 @@ impl Payouts {
             let _running = running;
             let fingerprint = Fingerprint::of_create(&draft);
             let request = IdempotentRequest { key, fingerprint };
+            let charge = match charge {
+                Ok(charge) => charge,
+                Err(over) => return this.replay(&request).await?.ok_or(over.into()),
+            };
             let new = NewPayout {
                 id,
                 draft,
                 scheduled_at,
                 caller,
                 request: Some(request.clone()),
+                charge,
             };
             match this.insert(new).await? {
                 Insertion::Stored(payout) => Ok(Answered {
@@ -63,6 +71,7 @@ impl Payouts {
                     // The winner may not have committed yet where another process is writing it.
                     this.replay(&request).await?.ok_or(ServiceError::KeyInFlight)
                 }
+                Insertion::OverLimit(over) => Err(over.into()),
             }
         })
         .await

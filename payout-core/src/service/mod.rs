@@ -26,6 +26,7 @@ mod reads;
 use std::sync::Arc;
 
 use crate::errand::Errand;
+use crate::limits::{MoneyLimits, OverLimit};
 use crate::payout::{Event, Payout, PayoutId, StepError};
 use crate::ports::{
     Ambient, Count, Filter, JobQueue, ListQuery, PayoutRepository, RepositoryError, Tracer, Watch,
@@ -57,6 +58,9 @@ pub enum ServiceError {
     /// The first request under this idempotency key is still running.
     #[error("The first request with this idempotency key is still running.")]
     KeyInFlight,
+    /// It is more money than a limit allows.
+    #[error(transparent)]
+    OverLimit(#[from] OverLimit),
     /// Too many requests wait to be written.
     #[error("Too many requests are waiting to be written.")]
     Busy,
@@ -70,6 +74,7 @@ impl From<RepositoryError> for ServiceError {
         match error {
             RepositoryError::VersionConflict => Self::ChangedMeanwhile,
             RepositoryError::KeyTaken => Self::KeyInFlight,
+            RepositoryError::OverLimit(over) => Self::OverLimit(over),
             error @ (RepositoryError::Unavailable(_) | RepositoryError::Refused(_)) => {
                 Self::Repository(error)
             }
@@ -99,6 +104,7 @@ pub struct Payouts {
     pages: collapse::Collapse<ListQuery, Vec<Payout>>,
     counts: collapse::Collapse<Filter, Count>,
     counted: counted::Counted,
+    limits: Arc<MoneyLimits>,
 }
 
 impl Payouts {
@@ -138,7 +144,15 @@ impl Payouts {
             hints,
             in_flight: in_flight::InFlight::default(),
             counted: counted::Counted::default(),
+            limits: Arc::default(),
         }
+    }
+
+    /// Within these limits from now on; there are none otherwise.
+    #[must_use]
+    pub fn within(mut self, limits: MoneyLimits) -> Self {
+        self.limits = Arc::new(limits);
+        self
     }
 
     /// One payout.

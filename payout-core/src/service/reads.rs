@@ -85,6 +85,7 @@ mod tests {
             scheduled_at: None,
             caller: Caller::named("test"),
             request: None,
+            charge: None,
         }
         .stored_at(Timestamp::UNIX_EPOCH)
     }

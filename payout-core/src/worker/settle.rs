@@ -133,7 +133,8 @@ impl Writer {
                 Err(
                     error @ (RepositoryError::Unavailable(_)
                     | RepositoryError::VersionConflict
-                    | RepositoryError::KeyTaken),
+                    | RepositoryError::KeyTaken
+                    | RepositoryError::OverLimit(_)),
                 ) => error,
             };
             if outage.begins() {

@@ -26,6 +26,7 @@ mod keys;
 mod limits;
 mod list;
 mod masks;
+mod money_limits;
 mod outages;
 mod pages;
 mod problems;

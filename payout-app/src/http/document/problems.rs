@@ -160,8 +160,9 @@ pub(super) const PROBLEMS: [ProblemDoc; 13] = [
     },
     ProblemDoc {
         status: 422,
-        name: "KeyReused",
-        description: "The idempotency key was used for another request.",
+        name: "Unprocessable",
+        description: "The idempotency key was used for another request; or the amount is beyond the limit of one payout, or of \
+            what one API key may pay out in a day (`over-limit`). `type` tells which.",
         kind: "key-reused",
         title: "The idempotency key was used for another request.",
         detail: "This idempotency key was used for another request.",

@@ -45,6 +45,8 @@ pub(crate) enum Kind {
     BodyTooSlow,
     /// More requests than the address or the API key may send.
     TooManyRequests,
+    /// It is more money than a limit allows.
+    OverLimit,
     /// A fault of this service.
     Internal,
     /// The database is away.
@@ -146,6 +148,11 @@ impl Kind {
                 StatusCode::TOO_MANY_REQUESTS,
                 "too-many-requests",
                 "Too many requests came.",
+            ),
+            Self::OverLimit => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "over-limit",
+                "The amount is beyond a limit.",
             ),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,

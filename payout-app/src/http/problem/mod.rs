@@ -6,6 +6,7 @@ mod kind;
 use std::borrow::Cow;
 use std::error::Error;
 
+use payout_core::limits::OverLimit;
 use payout_core::payout::StepError;
 use payout_core::ports::RepositoryError;
 use payout_core::service::{EditError, ServiceError};
@@ -187,6 +188,18 @@ impl From<ServiceError> for Problem {
             ServiceError::PreconditionFailed => Self::new(Kind::PreconditionFailed, detail),
             ServiceError::ChangedMeanwhile => Self::new(Kind::ChangedMeanwhile, detail),
             ServiceError::KeyReused => Self::new(Kind::KeyReused, detail),
+            ServiceError::OverLimit(over) => {
+                let message = match over {
+                    OverLimit::PerPayout(limit) => {
+                        format!("Ensure this value is less than or equal to {}.", limit.amount())
+                    }
+                    OverLimit::PerDay(_) => "This is more than is left of the day's limit.".to_owned(),
+                };
+                Self {
+                    errors: Errors::of("amount", message),
+                    ..Self::new(Kind::OverLimit, detail)
+                }
+            }
             ServiceError::KeyInFlight => Self::new(Kind::KeyInFlight, detail).retry_after(1),
             ServiceError::Busy => Self::new(Kind::Busy, detail).retry_after(1),
             ServiceError::Repository(error @ RepositoryError::Unavailable(_)) => {

@@ -123,6 +123,7 @@ fn stored() -> Payout {
         scheduled_at: None,
         caller: Caller::named("t"),
         request: None,
+        charge: None,
     }
     .stored_at(payout_core::Timestamp::UNIX_EPOCH)
 }

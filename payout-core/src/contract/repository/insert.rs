@@ -104,7 +104,7 @@ pub async fn a_batch_of_five_hundred_is_answered_in_its_order(Pair { port, .. }:
     assert_eq!(answers.len(), batch.len());
     for (new, answer) in batch.iter().zip(answers) {
         let Insertion::Stored(payout) = answer else {
-            panic!("a payout without a key was answered KeyTaken")
+            panic!("a payout without a key was refused")
         };
         assert_eq!(payout, new.stored_at(payout.parts().created_at));
         assert_eq!(drive::found(&*port, new.id).await, payout);

@@ -14,5 +14,7 @@ pub mod late;
 pub mod lists;
 pub mod prefix_search;
 pub mod races;
+pub mod raises;
 pub mod settlements;
+pub mod totals;
 pub mod whole_name_search;

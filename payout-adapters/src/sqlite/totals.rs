@@ -1,0 +1,101 @@
+//! A day's totals, within the transaction that pays out of them.
+
+use std::collections::HashSet;
+
+use payout_core::limits::{Charge, DailyTotals, Purse};
+use payout_core::ports::RepositoryError;
+use serde::Serialize;
+
+use super::store::{Write, hex, json};
+use crate::sql::error::repository_error;
+use crate::sql::totals::{TotalRow, api_key_id};
+
+const READ: &str = "
+    SELECT api_key_id, currency, day, total FROM daily_totals
+    WHERE (api_key_id, currency) IN (
+        SELECT unhex(value ->> 'api_key_id'), value ->> 'currency' FROM json_each(?1))";
+
+const WRITE: &str = "
+    INSERT INTO daily_totals (api_key_id, currency, day, total)
+    SELECT unhex(value ->> 'api_key_id'), value ->> 'currency', value ->> 'day', value ->> 'total'
+    FROM json_each(?1)
+    WHERE true
+    ON CONFLICT (api_key_id, currency) DO UPDATE SET day = excluded.day, total = excluded.total";
+
+const TAKEN: &str = "
+    SELECT key FROM idempotency_keys WHERE key IN (SELECT value FROM json_each(?1))";
+
+/// What was paid out of these purses. Nobody else pays out of any until the transaction ends.
+pub(super) async fn read(write: &mut Write, purses: &[Purse]) -> Result<DailyTotals, RepositoryError> {
+    let wanted: Vec<Wanted> = purses.iter().map(|purse| Wanted::of(*purse)).collect();
+    let read = sqlx::query_as::<_, TotalRow>(READ).bind(json(&wanted)?);
+    let rows = read
+        .fetch_all(&mut *write.transaction)
+        .await
+        .map_err(repository_error)?;
+    rows.into_iter().map(TotalRow::restore).collect()
+}
+
+/// Keeps what was paid out of these purses.
+pub(super) async fn keep(
+    write: &mut Write,
+    purses: &[Purse],
+    totals: &DailyTotals,
+) -> Result<(), RepositoryError> {
+    let kept = |purse: &Purse| {
+        totals.of(*purse).map(|total| Kept {
+            purse: Wanted::of(*purse),
+            day: total.day.to_string(),
+            total: total.total.to_string(),
+        })
+    };
+    let rows: Vec<Kept> = purses.iter().filter_map(kept).collect();
+    let keep = sqlx::query(WRITE).bind(json(&rows)?);
+    keep.execute(&mut *write.transaction)
+        .await
+        .map_err(repository_error)?;
+    Ok(())
+}
+
+/// Takes one charge.
+pub(super) async fn take(write: &mut Write, charge: &Charge) -> Result<(), RepositoryError> {
+    let purse = [charge.purse()];
+    let mut totals = read(write, &purse).await?;
+    totals
+        .take(charge, write.now.date_naive())
+        .map_err(RepositoryError::OverLimit)?;
+    keep(write, &purse, &totals).await
+}
+
+/// Which of these idempotency keys have records.
+pub(super) async fn taken(write: &mut Write, keys: &[&str]) -> Result<HashSet<String>, RepositoryError> {
+    let taken = sqlx::query_scalar(TAKEN).bind(json(&keys)?);
+    let taken: Vec<String> = taken
+        .fetch_all(&mut *write.transaction)
+        .await
+        .map_err(repository_error)?;
+    Ok(taken.into_iter().collect())
+}
+
+#[derive(Serialize)]
+struct Wanted {
+    api_key_id: String,
+    currency: &'static str,
+}
+
+impl Wanted {
+    fn of(purse: Purse) -> Self {
+        Self {
+            api_key_id: hex(api_key_id(purse).as_bytes()),
+            currency: purse.currency.code(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Kept {
+    #[serde(flatten)]
+    purse: Wanted,
+    day: String,
+    total: String,
+}
