@@ -106,7 +106,8 @@ impl PostgresRepository {
     /// Whether every migration that this program knows has been made.
     ///
     /// # Errors
-    /// [`RepositoryError::Unavailable`].
+    /// [`RepositoryError::Unavailable`]; [`RepositoryError::Refused`] when one of them was made as another than this
+    /// program's.
     pub async fn schema_is_current(&self) -> Result<bool, RepositoryError> {
         schema::is_current(&self.link).await
     }

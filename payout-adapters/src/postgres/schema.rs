@@ -34,5 +34,5 @@ pub(super) async fn is_current(link: &Link) -> Result<bool, RepositoryError> {
         }
         Err(error) => return Err(error),
     };
-    Ok(all_applied(&MIGRATIONS, &applied))
+    all_applied(&MIGRATIONS, &applied)
 }

@@ -37,7 +37,7 @@ pub(super) async fn is_current(store: &Store) -> Result<bool, RepositoryError> {
         .await
         .map_err(repository_error)
     {
-        Ok(applied) => Ok(all_applied(&MIGRATIONS, &applied)),
+        Ok(applied) => all_applied(&MIGRATIONS, &applied),
         Err(RepositoryError::Unavailable(error))
             if matches!(error.downcast_ref(), Some(SqlError::NotMigrated { .. })) =>
         {

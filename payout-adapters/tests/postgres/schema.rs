@@ -111,6 +111,20 @@ async fn a_database_of_a_later_version_serves_this_one() {
 }
 
 #[tokio::test]
+async fn a_migration_that_was_applied_as_another_is_refused_and_not_waited_for() {
+    let (repository, database) = Database::migrated().await;
+    let pool = database.pool().await;
+    let altered = "UPDATE _sqlx_migrations SET checksum = '' WHERE version = 1";
+    sqlx::raw_sql(altered).execute(&pool).await.unwrap();
+    for error in [
+        repository.schema_is_current().await.unwrap_err(),
+        repository.migrate().await.unwrap_err(),
+    ] {
+        assert!(matches!(error, RepositoryError::Refused(_)), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_schema_the_error_says_so() {
     let database = Database::empty().await;
     let error = database.repository().find(build::fresh_id()).await.unwrap_err();

@@ -110,6 +110,20 @@ async fn the_file_is_made_and_many_may_migrate_it_at_once_and_again() {
 }
 
 #[tokio::test]
+async fn a_migration_that_was_applied_as_another_is_refused_and_not_waited_for() {
+    let (repository, file) = File::migrated().await;
+    let pool = file.pool().await;
+    let altered = "UPDATE _sqlx_migrations SET checksum = x'' WHERE version = 1";
+    sqlx::raw_sql(altered).execute(&pool).await.unwrap();
+    for error in [
+        repository.schema_is_current().await.unwrap_err(),
+        repository.migrate().await.unwrap_err(),
+    ] {
+        assert!(matches!(error, RepositoryError::Refused(_)), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_schema_the_error_says_so() {
     let file = File::missing();
     let repository = file.repository();

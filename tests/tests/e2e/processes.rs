@@ -17,6 +17,7 @@ on_each_backend!(
     a_server_and_two_workers_pay_everything,
     migrating_twice_does_nothing_the_second_time,
     servers_and_workers_wait_for_the_migration,
+    with_a_schema_of_another_nothing_starts,
     told_to_stop_running_calls_finish_and_nothing_stays_processing,
     idle_processes_stop_at_once,
     several_processes_may_migrate_at_once,
@@ -132,6 +133,20 @@ async fn servers_and_workers_wait_for_the_migration(backend: Backend) {
         .filter(|line| line.contains("WARN") && line.contains("migrate"))
         .count();
     assert_eq!(warnings, 1, "said once: {}", app.log());
+}
+
+async fn with_a_schema_of_another_nothing_starts(backend: Backend) {
+    let launch = launch(backend).await;
+    launch.migrate().await;
+    let altered = "UPDATE _sqlx_migrations SET checksum = checksum || checksum WHERE version = 1";
+    launch.store().execute(altered).await;
+    for command in ["run", "serve", "worker", "migrate"] {
+        let mut process = launch.finish(&[command]).await;
+        let ended = process.ended().unwrap();
+        assert!(!ended.success(), "payout {command}");
+        let log = process.log();
+        assert!(log.contains("migration 1 was"), "payout {command}: {log}");
+    }
 }
 
 async fn told_to_stop_running_calls_finish_and_nothing_stays_processing(backend: Backend) {
