@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use payout_adapters::Secret;
 
+use super::ConfigError;
 use super::keys_command::KeysCommand;
-use super::limits::LimitSettings;
+use super::limits::{self, LimitSettings};
 use super::reconcile_command::ReconcileCommand;
 
 /// The defaults.
@@ -332,4 +333,14 @@ impl Arguments {
         encryption_keys,
         sentry_dsn
     );
+}
+
+/// clap would name the option and not the variable.
+pub(super) fn refuse_odd_text() -> Result<(), ConfigError> {
+    for variable in VARIABLES.into_iter().chain(limits::VARIABLES) {
+        if std::env::var_os(variable).is_some_and(|value| value.to_str().is_none()) {
+            return Err(ConfigError::new(variable, "is not UTF-8 text"));
+        }
+    }
+    Ok(())
 }

@@ -178,7 +178,7 @@ impl Config {
         I: IntoIterator<Item = T>,
         T: Into<OsString> + Clone,
     {
-        read::refuse_odd_text()?;
+        arguments::refuse_odd_text()?;
         let arguments = Arguments::try_parse_from(args)?;
         Ok(Self::from_arguments(arguments, randomness)?)
     }

@@ -8,8 +8,6 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::ConfigError;
-use super::arguments::VARIABLES;
-use super::limits;
 
 /// Beyond this a duration is surely a mistake.
 const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
@@ -104,14 +102,4 @@ pub(super) fn log_filter(text: &str) -> Result<String, ConfigError> {
         Ok(_) | Err(_) => Reader { variable: "PAYOUT_LOG", text }
             .refuse("a log filter: use error, warn, info, debug or trace, or by module such as info,payout_core=debug"),
     }
-}
-
-/// clap would name the option and not the variable.
-pub(super) fn refuse_odd_text() -> Result<(), ConfigError> {
-    for variable in VARIABLES.into_iter().chain(limits::VARIABLES) {
-        if std::env::var_os(variable).is_some_and(|value| value.to_str().is_none()) {
-            return Err(ConfigError::new(variable, "is not UTF-8 text"));
-        }
-    }
-    Ok(())
 }

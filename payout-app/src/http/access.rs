@@ -259,9 +259,12 @@ impl Guarded {
         }
         let metrics = context.site.metrics.clone();
         body::receive(request, limits.config.body_bytes, limits.config.body_timeout).await?;
-        let place = limits
-            .take_place()
-            .inspect_err(|_| metrics.refused(Refused::InFlight))?;
+        let Some(place) = limits.take_place() else {
+            metrics.refused(Refused::InFlight);
+            let most = limits.config.in_flight;
+            let detail = format!("{most} requests are in flight, which is the most.");
+            return Err(Problem::new(Kind::Busy, detail).retry_after(1));
+        };
         Ok((limits, Some(place)))
     }
 }

@@ -48,7 +48,6 @@ use utoipa::openapi::OpenApi;
 use self::access::Access;
 pub(crate) use self::access::{Gate, OpenTo};
 pub(crate) use self::context::is_of_our_making;
-pub(crate) use self::problem::{Kind, Problem};
 use crate::health::Health;
 use crate::limits::Limits;
 use crate::metrics::Metrics;

@@ -20,7 +20,6 @@ use payout_core::ports::Clock;
 use salvo::Request;
 
 use crate::config::LimitsConfig;
-use crate::http::{Kind, Problem};
 
 pub(crate) use self::client::Client;
 use self::client::Network;
@@ -60,7 +59,7 @@ impl Limits {
     /// Counts a request of this address.
     ///
     /// # Errors
-    /// 429 when there were too many.
+    /// [`TooMany`].
     pub(crate) fn take_of_address(&self, client: Client) -> Result<Option<Allowance>, TooMany> {
         let Some(network) = client.network() else {
             return Ok(None);
@@ -71,23 +70,14 @@ impl Limits {
     /// Counts a request under this key.
     ///
     /// # Errors
-    /// 429 when there were too many.
+    /// [`TooMany`].
     pub(crate) fn take_of_key(&self, key: ApiKeyId, client: Client) -> Result<Option<Allowance>, TooMany> {
         take(self.per_key.as_ref(), &key, client)
     }
 
-    /// A place among the requests that are worked on.
-    ///
-    /// # Errors
-    /// 503 when all are taken.
-    pub(crate) fn take_place(&self) -> Result<Place, Problem> {
-        self.places.take().ok_or_else(|| {
-            let detail = format!(
-                "{} requests are in flight, which is the most.",
-                self.config.in_flight
-            );
-            Problem::new(Kind::Busy, detail).retry_after(1)
-        })
+    /// A place among the requests that are worked on, unless all are taken.
+    pub(crate) fn take_place(&self) -> Option<Place> {
+        self.places.take()
     }
 
     /// How many requests are worked on.

@@ -18,7 +18,6 @@ use payout_core::ports::Clock;
 use salvo::http::{HeaderMap, HeaderValue};
 
 use crate::config::{Quota, RateLimit};
-use crate::http::{Kind, Problem};
 
 /// Source: draft-ietf-httpapi-ratelimit-headers.
 const POLICY: &str = "ratelimit-policy";
@@ -57,14 +56,13 @@ pub(crate) struct Taken {
 pub(crate) struct TooMany {
     /// What is left, which is nothing.
     pub(crate) allowance: Allowance,
-    retry_after_seconds: u64,
+    pub(crate) retry_after_seconds: u64,
 }
 
-impl From<TooMany> for Problem {
-    fn from(refused: TooMany) -> Self {
-        let Allowance { name, quota, .. } = refused.allowance;
-        let detail = format!("More requests of this {name} than {quota} came.");
-        Self::new(Kind::TooManyRequests, detail).retry_after(refused.retry_after_seconds)
+impl fmt::Display for TooMany {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Allowance { name, quota, .. } = self.allowance;
+        write!(f, "More requests of this {name} than {quota} came.")
     }
 }
 

@@ -16,6 +16,7 @@ use salvo::{Depot, Request, Response, Writer, async_trait};
 use utoipa::ToSchema;
 
 use super::context::Context;
+use crate::limits::TooMany;
 
 pub(crate) use self::errors::Errors;
 pub(crate) use self::kind::Kind;
@@ -212,6 +213,12 @@ impl From<ServiceError> for Problem {
             ServiceError::Repository(error) => Self::internal(Box::new(error)),
             error => Self::internal(Box::new(error)),
         }
+    }
+}
+
+impl From<TooMany> for Problem {
+    fn from(refused: TooMany) -> Self {
+        Self::new(Kind::TooManyRequests, refused.to_string()).retry_after(refused.retry_after_seconds)
     }
 }
 
