@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -212,6 +213,48 @@ fn the_runbook_says_of_every_alert_what_it_means_and_what_to_do() {
             section.contains("\n1. ") || section.contains("\n- **"),
             "{name} has no steps"
         );
+    }
+}
+
+/// All that is said in the source, its comments too: enough to notice a line that was reworded.
+fn sources(folder: &Path, all: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, all);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            *all += &std::fs::read_to_string(&path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn every_log_line_that_the_runbook_quotes_is_written() {
+    let mut all = String::new();
+    for package in ["payout-core", "payout-adapters", "payout-app"] {
+        sources(&Path::new(ROOT).join(package).join("src"), &mut all);
+    }
+    let runbook = read("docs/runbook.md");
+    let quoted: Vec<&str> = runbook
+        .split("log line *")
+        .skip(1)
+        .filter_map(|rest| rest.split('*').next())
+        .collect();
+    assert!(quoted.len() >= 3, "{quoted:?}");
+    for line in quoted {
+        assert!(all.contains(&format!("\"{line}\"")), "{line}");
+    }
+}
+
+/// Each request of the runbook's to the API shows a key; health asks for none.
+#[test]
+fn every_request_of_the_runbook_shows_a_key() {
+    let runbook = read("docs/runbook.md");
+    let requests: Vec<&str> = runbook.lines().filter(|line| line.contains("curl ")).collect();
+    assert!(requests.len() > 4, "{requests:?}");
+    for request in requests {
+        let open = request.contains("/health/") || !request.contains("localhost");
+        assert!(open || request.contains("Bearer $KEY"), "{request}");
     }
 }
 
