@@ -115,6 +115,12 @@ impl Provider {
         self.ledger().remove(key).unwrap_or_default()
     }
 
+    /// Enters an answer for a key, as if it had given it.
+    pub fn plant(&self, key: &str, answer: Value) {
+        let mut ledger = self.shared.ledger.lock().unwrap();
+        ledger.entry(key.to_owned()).or_default().answer = Some(answer);
+    }
+
     /// The `traceparent` of each call.
     pub fn traces(&self) -> Vec<Option<String>> {
         self.shared.traces.lock().unwrap().clone()

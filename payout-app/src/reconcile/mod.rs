@@ -11,13 +11,14 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use payout_core::Timestamp;
 use payout_core::ports::RepositoryError;
 use payout_core::reconcile::{Period, Reconciliation, Step, Tally};
 use tokio::time::timeout;
 
 use self::output::Output;
 use self::progress::Progress;
-use crate::config::{Config, ConfigError, ReconcileCommand};
+use crate::config::{Config, ConfigError, ProcessorConfig, ReconcileCommand};
 use crate::wiring::Ports;
 
 const DISAGREE: u8 = 1;
@@ -32,6 +33,19 @@ pub(crate) enum ReconcileError {
     /// Payouts in memory are another process's.
     #[error("DATABASE_URL: memory: is seen by one process only: there are no books to open")]
     NoBooks,
+    /// No provider has heard of what was paid in play.
+    #[error(
+        "PAYOUT_PROCESSOR: the simulated provider forgets with its process: there is nothing to hold the store against"
+    )]
+    Simulated,
+    /// Nothing can be created in it, so that finding nothing would say nothing.
+    #[error("--since: {since} is not before {until}, where the period ends")]
+    NoTime {
+        /// Where it begins.
+        since: Timestamp,
+        /// Where it ends.
+        until: Timestamp,
+    },
     /// The books cannot be read on.
     #[error("the books cannot be read: {}", crate::doctor::in_a_line(.0))]
     Books(#[from] RepositoryError),
@@ -48,6 +62,9 @@ pub(crate) async fn reconcile(
     config: &Config,
     command: ReconcileCommand,
 ) -> Result<ExitCode, ReconcileError> {
+    if let ProcessorConfig::Simulated { .. } = config.processor {
+        return Err(ReconcileError::Simulated);
+    }
     let ports = Ports::new(config)?;
     let books = ports.store.books().ok_or(ReconcileError::NoBooks)?;
     let now = ports.repository.now().await?;
@@ -58,6 +75,10 @@ pub(crate) async fn reconcile(
         call_timeout: config.worker.call_timeout,
         too_long: command.too_long.0,
     };
+    let Period { since, until, .. } = period;
+    if since >= until {
+        return Err(ReconcileError::NoTime { since, until });
+    }
     let reconciliation = Reconciliation {
         repository: ports.repository.clone(),
         books,

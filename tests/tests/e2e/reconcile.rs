@@ -4,11 +4,15 @@ use payout_tests::app::{Launch, path_of};
 use payout_tests::body;
 use payout_tests::provider::{Deed, Provider};
 use payout_tests::store::Backend;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{launch, on_each_backend};
 
-on_each_backend!(planted_disagreements_are_found, a_service_in_order_agrees);
+on_each_backend!(
+    planted_disagreements_are_found,
+    what_stands_in_the_providers_books_alone_is_found,
+    a_service_in_order_agrees,
+);
 
 async fn on(provider: &Provider, backend: Backend) -> Launch {
     launch(backend)
@@ -113,6 +117,105 @@ async fn planted_disagreements_are_found(backend: Backend) {
     let silent = launch.set("PAYOUT_PROCESSOR_URL", "http://127.0.0.1:9/");
     let (code, report) = reconciled(&silent, &[]).await;
     assert_eq!((code, &report["unanswered"]), (2, &5.into()), "{report}");
+}
+
+async fn what_stands_in_the_providers_books_alone_is_found(backend: Backend) {
+    let first_of = |key: &str| {
+        if key.ends_with(":0") {
+            Deed::Decline
+        } else {
+            Deed::Pay
+        }
+    };
+    let provider = Provider::deciding(move |key, _| first_of(key)).await;
+    let launch = on(&provider, backend).await;
+    let key = |payout: &Value, generation: u32| format!("{}:{generation}", payout["id"].as_str().unwrap());
+    let app = launch.run().await;
+    let mut retried = Vec::new();
+    for _ in 0..2 {
+        let payout = app.create(body::payout()).await;
+        let path = path_of(&payout);
+        app.until(&path, "failed").await;
+        let _ = app.post(&format!("{path}retry/")).await.expect(202);
+        app.until(&path, "completed").await;
+        retried.push(payout);
+    }
+    drop(app);
+    // Nobody works, so that these stay pending.
+    let app = launch.serve().await;
+    let accepted = app.create(body::payout()).await;
+    let refused = app.create(body::payout()).await;
+    drop(app);
+    let declined = json!({"status": "failed", "code": "no", "message": "No."});
+    provider.plant(
+        &key(&retried[0], 0),
+        json!({"status": "completed", "reference": "=twice,"}),
+    );
+    provider.plant(&key(&retried[1], 1), declined.clone());
+    provider.plant(
+        &key(&accepted, 0),
+        json!({"status": "pending", "reference": "later"}),
+    );
+    provider.plant(&key(&refused, 0), declined);
+
+    let (code, report) = reconciled(&launch, &[]).await;
+    let found: Vec<_> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| ["key", "finding", "there"].map(|name| line[name].as_str().unwrap().to_owned()))
+        .collect();
+    let expected = [
+        (&retried[0], 0, "paid_there", "paid"),
+        (&retried[0], 1, "paid_twice", "paid"),
+        (&retried[1], 1, "declined_there", "declined"),
+        (&accepted, 0, "accepted_there", "accepted"),
+        (&refused, 0, "declined_there", "declined"),
+    ];
+    let expected = expected.map(|(payout, generation, kind, there)| {
+        [key(payout, generation), kind.to_owned(), there.to_owned()]
+    });
+    assert_eq!((code, found), (1, expected.to_vec()), "{report}");
+
+    let mut process = launch
+        .finish(&["reconcile", "--since", "1d", "--format", "csv"])
+        .await;
+    assert_eq!(process.ended().unwrap().code(), Some(1), "{}", process.log());
+    let csv = process.printed();
+    let lines: Vec<_> = csv.lines().collect();
+    assert_eq!(lines.len(), 6, "a line for each, below their names: {csv}");
+    assert!(lines[0].starts_with("payout_id,created_at,amount,"), "{csv}");
+    assert!(lines[1].contains(",paid_there,paid,"), "{csv}");
+    assert!(
+        lines[1].ends_with(",\"'=twice,\","),
+        "quoted, and no formula: {csv}"
+    );
+    assert!(
+        process
+            .log()
+            .contains("4 payouts looked up: 5 disagreements, 0 without an answer")
+    );
+}
+
+#[tokio::test]
+async fn a_period_without_time_in_it_is_a_failure_and_not_an_agreement() {
+    let provider = Provider::that(Deed::Pay).await;
+    let launch = on(&provider, Backend::Sqlite).await;
+    launch.migrate().await;
+    for period in [["--since=1h", "--until=2h"], ["--since=2999-01-01", "--until=0s"]] {
+        let mut process = launch.finish(&[&["reconcile"][..], &period].concat()).await;
+        assert_eq!(process.ended().unwrap().code(), Some(2), "{}", process.log());
+        assert!(process.log().contains("--since"), "{}", process.log());
+    }
+}
+
+#[tokio::test]
+async fn a_simulated_provider_has_no_books() {
+    let launch = launch(Backend::Sqlite).await.set("PAYOUT_PROCESSOR", "simulated");
+    launch.migrate().await;
+    let mut process = launch.finish(&["reconcile", "--since", "1d"]).await;
+    assert_eq!(process.ended().unwrap().code(), Some(2), "{}", process.log());
+    assert!(process.log().contains("PAYOUT_PROCESSOR"), "{}", process.log());
 }
 
 #[tokio::test]
