@@ -184,6 +184,113 @@ async fn each_of_many_requests_at_once_has_spans_of_its_own() {
 }
 
 #[tokio::test]
+async fn what_is_not_to_be_recorded_is_carried_on_and_not_recorded() {
+    let (provider, collector) = (Provider::that(Deed::Pay).await, Sink::start().await);
+    let (app, _worker) = start(&traced(launch(&provider).await, &collector)).await;
+    let id = fresh_trace(200).trace_id();
+    // Flags of versions to come are none of ours.
+    let header = format!("00-{id:032x}-0000000000000009-f8");
+    let call = app.post(PAYOUTS).header("traceparent", &header);
+    // Nobody else's words reach the provider.
+    let call = call
+        .header("tracestate", "canary=state")
+        .header("baggage", "canary=baggage");
+    app.until(
+        &path_of(&call.json(payout()).await.expect(201).json()),
+        "completed",
+    )
+    .await;
+    let carried = provider.traces().remove(0).unwrap();
+    assert!(
+        carried.starts_with(&format!("00-{id:032x}-")) && carried.ends_with("-00"),
+        "{carried}"
+    );
+    // Of a request after it everything is sent.
+    let later = app
+        .post(PAYOUTS)
+        .header("traceparent", &fresh_trace(201).to_string());
+    let _ = later.json(payout()).await.expect(201);
+    eventually("the later one is sent", SOON, async || {
+        (of_trace(&collector, fresh_trace(201)).len() == 4).then_some(())
+    })
+    .await;
+    assert!(of_trace(&collector, fresh_trace(200)).is_empty());
+    assert!(!format!("{:?}", spans(&collector)).contains("canary"));
+}
+
+#[tokio::test]
+async fn a_traceparent_that_is_none_begins_a_trace_of_its_own() {
+    let (provider, collector) = (Provider::that(Deed::Pay).await, Sink::start().await);
+    let (app, _worker) = start(&traced(launch(&provider).await, &collector)).await;
+    let call = app.post(PAYOUTS).header("traceparent", "00-canary-1-01");
+    app.until(
+        &path_of(&call.json(payout()).await.expect(201).json()),
+        "completed",
+    )
+    .await;
+    let found = eventually("all of the trace is sent", SOON, async || {
+        let spans = spans(&collector);
+        let request = spans.iter().find(|span| span.name == "POST /api/payouts")?;
+        let of_it = spans.iter().filter(|span| span.trace_id == request.trace_id);
+        Some(of_it.cloned().collect::<Vec<_>>()).filter(|spans| spans.len() == 4)
+    })
+    .await;
+    assert_eq!(
+        found.iter().filter(|span| span.parent_span_id.is_empty()).count(),
+        1
+    );
+    assert!(!format!("{found:?}").contains("canary"));
+}
+
+/// A row has no place for a trace: what no hint brought is found by the payout's id.
+#[tokio::test]
+async fn what_a_sweep_takes_up_is_a_trace_of_its_own_that_names_the_payout() {
+    let provider = Provider::deciding(|_, submission| {
+        if submission == 1 {
+            Deed::Refuse(500)
+        } else {
+            Deed::Pay
+        }
+    });
+    let (provider, collector) = (provider.await, Sink::start().await);
+    let launch = launch(&provider).await.set("PAYOUT_SWEEP_MS", 100);
+    let app = traced(launch, &collector).run().await;
+    let trace = fresh_trace(300);
+    let created = app.post(PAYOUTS).header("traceparent", &trace.to_string());
+    let path = path_of(&created.json(payout()).await.expect(201).json());
+    app.until(&path, "completed").await;
+    let id = path.trim_start_matches(PAYOUTS).trim_end_matches('/').to_owned();
+    let attempts = eventually("both attempts are sent", SOON, async || {
+        let spans = spans(&collector).into_iter();
+        let attempts: Vec<_> = spans.filter(|span| span.name == "attempt payout").collect();
+        (attempts.len() == 2).then_some(attempts)
+    })
+    .await;
+    for attempt in &attempts {
+        assert!(format!("{attempt:?}").contains(&id), "{attempt:?}");
+    }
+    let of_the_request = trace.trace_id().to_be_bytes();
+    assert_eq!(
+        attempts
+            .iter()
+            .filter(|span| span.trace_id == of_the_request)
+            .count(),
+        1
+    );
+    // The provider is told of the trace that asks: first that of the request, then the sweep's.
+    let told: Vec<TraceContext> = provider
+        .traces()
+        .iter()
+        .map(|told| told.as_ref().unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(told[0].trace_id(), trace.trace_id());
+    assert!(
+        told[1..].iter().all(|told| told.trace_id() != trace.trace_id()),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_span_names_its_request_by_our_id_and_has_nothing_that_a_client_wrote() {
     let (provider, collector) = (Provider::that(Deed::Pay).await, Sink::start().await);
     let app = traced(launch(&provider).await, &collector).serve().await;
