@@ -16,6 +16,15 @@ impl Store {
         }
     }
 
+    /// The same, for whoever only looks.
+    pub(crate) async fn compare_keys(&self) -> Result<KeyCheck, RepositoryError> {
+        match self {
+            Self::Memory => Ok(KeyCheck::Fits),
+            Self::Sqlite(repository) => repository.compare_keys().await,
+            Self::Postgres(repository) => repository.compare_keys().await,
+        }
+    }
+
     /// Seals the next payouts after this one with the current key.
     pub(crate) async fn reseal_payouts(
         &self,

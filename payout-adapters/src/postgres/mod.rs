@@ -125,6 +125,14 @@ impl PostgresRepository {
         reseal::check_keys(&self.link).await
     }
 
+    /// The same, and makes nothing known: for whoever only looks.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    pub async fn compare_keys(&self) -> Result<KeyCheck, RepositoryError> {
+        reseal::compare_keys(&self.link).await
+    }
+
     /// Seals with the current key whoever of the next `limit` payouts, after `after`, is sealed with another one or not
     /// at all. Repeat it from where a stretch ends, to the last.
     ///

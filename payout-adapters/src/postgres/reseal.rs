@@ -141,6 +141,10 @@ pub(super) async fn check_keys(link: &Link) -> Result<KeyCheck, RepositoryError>
     }
 }
 
+pub(super) async fn compare_keys(link: &Link) -> Result<KeyCheck, RepositoryError> {
+    Ok(link.keyring.check(&known_keys(link).await?))
+}
+
 async fn known_keys(link: &Link) -> Result<Vec<(String, Vec<u8>)>, RepositoryError> {
     link.read(|| sqlx::query_as(KNOWN_KEYS)).await
 }

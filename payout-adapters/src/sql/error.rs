@@ -26,6 +26,9 @@ pub(crate) enum SqlError {
     /// A stored value is none of its type.
     #[error("column {column} holds what cannot be: {problem}")]
     Broken { column: &'static str, problem: String },
+    /// No connection in time. The driver tries again until then, and does not say what it met.
+    #[error("no connection in time: nobody listens there, or all connections are in use")]
+    NoConnection,
     /// The driver failed, or could not connect.
     #[error(transparent)]
     Driver(sqlx::Error),
@@ -56,7 +59,11 @@ pub(crate) fn repository_error(error: sqlx::Error) -> RepositoryError {
             | sqlx::Error::WorkerCrashed
             | sqlx::Error::BeginFailed
     );
-    let error = SqlError::Driver(error);
+    let error = if matches!(error, sqlx::Error::PoolTimedOut) {
+        SqlError::NoConnection
+    } else {
+        SqlError::Driver(error)
+    };
     if passing {
         unavailable(error)
     } else {

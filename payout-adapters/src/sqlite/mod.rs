@@ -98,6 +98,14 @@ impl SqliteRepository {
         reseal::check_keys(&self.store).await
     }
 
+    /// The same, and makes nothing known: for whoever only looks.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    pub async fn compare_keys(&self) -> Result<KeyCheck, RepositoryError> {
+        reseal::compare_keys(&self.store).await
+    }
+
     /// Seals with the current key whoever of the next `limit` payouts, after `after`, is sealed with another one or not
     /// at all. Repeat it from where a stretch ends, to the last.
     ///

@@ -172,6 +172,11 @@ pub(super) async fn check_keys(store: &Store) -> Result<KeyCheck, RepositoryErro
     .await
 }
 
+pub(super) async fn compare_keys(store: &Store) -> Result<KeyCheck, RepositoryError> {
+    let known: Vec<(String, Vec<u8>)> = store.read(sqlx::query_as(KNOWN_KEYS)).await?;
+    Ok(store.keyring.check(&known))
+}
+
 pub(super) async fn forget_other_keys(store: &Store) -> Result<Vec<String>, RepositoryError> {
     let Some(current) = store.keyring.current().map(|key| key.id().to_owned()) else {
         return Err(refused("without a key there is none to keep"));

@@ -19,7 +19,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 const SKEW: TimeDelta = TimeDelta::seconds(2);
 
 /// A remedy for whatever only its own words explain.
-const SEE_MESSAGE: &str = "see what it says";
+pub(super) const SEE_MESSAGE: &str = "see what it says";
 
 /// They are valid, or nothing would be looked at; here is what is allowed and seldom meant.
 pub(super) fn settings(config: &Config, report: &mut Report) {
@@ -89,17 +89,22 @@ pub(super) async fn database(config: &Config, ports: &Ports, report: &mut Report
         report.fail("database", line, "run `payout migrate`, which makes it");
         return false;
     }
+    let remedy = match &config.database {
+        Database::Memory => SEE_MESSAGE,
+        Database::Sqlite { .. } => "check DATABASE_URL, and that this user may write the file and its folder",
+        Database::Postgres { .. } => "check DATABASE_URL, and that the server runs and has the database",
+    };
     let asked_at = ports.system.now();
     let now = match timeout(PATIENCE, ports.repository.now()).await {
         Ok(Ok(now)) => now,
         Ok(Err(error)) => {
             let line = format!("{shown} does not answer: {}", in_a_line(&error));
-            report.fail("database", line, "check DATABASE_URL, and that the server runs");
+            report.fail("database", line, remedy);
             return false;
         }
         Err(_) => {
             let line = format!("{shown} does not answer within {} s", PATIENCE.as_secs());
-            report.fail("database", line, "check DATABASE_URL, and that the server runs");
+            report.fail("database", line, remedy);
             return false;
         }
     };

@@ -4,7 +4,7 @@ use payout_adapters::seal::KeyCheck;
 use payout_core::service::keys::Found;
 use tokio::time::timeout;
 
-use super::checks::PATIENCE;
+use super::checks::{PATIENCE, SEE_MESSAGE};
 use super::report::{Report, in_a_line};
 use crate::config::Config;
 use crate::wiring::Ports;
@@ -13,7 +13,7 @@ pub(super) async fn access(config: &Config, ports: &Ports, report: &mut Report) 
     let keyring = ports.keys.keyring();
     match timeout(PATIENCE, keyring.refresh()).await {
         Ok(Ok(())) => (),
-        Ok(Err(error)) => return report.fail("access", in_a_line(&error), "check PAYOUT_KEY_SECRET"),
+        Ok(Err(error)) => return report.fail("access", in_a_line(&error), SEE_MESSAGE),
         Err(_) => {
             return report.fail(
                 "access",
@@ -21,6 +21,16 @@ pub(super) async fn access(config: &Config, ports: &Ports, report: &mut Report) 
                 "ask again",
             );
         }
+    }
+    let (foreign, live) = keyring.foreign_and_live();
+    let line = format!(
+        "{foreign} API keys were made under another PAYOUT_KEY_SECRET and open nothing, {live} are live"
+    );
+    const SECRET: &str = "set PAYOUT_KEY_SECRET to what they were made under, or make new ones";
+    match (foreign, live) {
+        (0, _) => (),
+        (_, 0) => return report.fail("access", line, SECRET),
+        (_, _) => report.warn("access", line, SECRET),
     }
     const MAKE: &str = "make a key: `payout keys create`";
     let bind = config.bind;
@@ -42,7 +52,7 @@ pub(super) async fn access(config: &Config, ports: &Ports, report: &mut Report) 
 }
 
 pub(super) async fn encryption(config: &Config, ports: &Ports, report: &mut Report) {
-    match timeout(PATIENCE, ports.store.check_keys()).await {
+    match timeout(PATIENCE, ports.store.compare_keys()).await {
         Ok(Ok(KeyCheck::Fits)) => match config.keyring.ids().next() {
             Some(current) => report.ok(
                 "encryption",
@@ -61,7 +71,7 @@ pub(super) async fn encryption(config: &Config, ports: &Ports, report: &mut Repo
                 "set PAYOUT_ENCRYPTION_KEYS to the keys that it was sealed with",
             );
         }
-        Ok(Err(error)) => report.fail("encryption", in_a_line(&error), "see what it says"),
+        Ok(Err(error)) => report.fail("encryption", in_a_line(&error), SEE_MESSAGE),
         Err(_) => report.fail(
             "encryption",
             "the database does not tell its keys in time",

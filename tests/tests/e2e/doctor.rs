@@ -27,7 +27,12 @@ fn level(checks: &[Value], name: &str) -> String {
         .to_owned()
 }
 
-on_each_backend!(a_service_that_is_well_passes, pending_migrations_fail);
+on_each_backend!(
+    a_service_that_is_well_passes,
+    pending_migrations_fail,
+    looking_makes_no_encryption_key_known,
+    api_keys_of_another_secret_fail,
+);
 
 async fn a_service_that_is_well_passes(backend: Backend) {
     let launch = launch(backend).await;
@@ -56,6 +61,28 @@ async fn pending_migrations_fail(backend: Backend) {
     assert!(said.contains("payout migrate"), "{said}");
 }
 
+/// A process that lacks a key which the database knows does not start: whoever only looks must not make one known.
+async fn looking_makes_no_encryption_key_known(backend: Backend) {
+    let launch = launch(backend).await;
+    launch.migrate().await;
+    for id in ["tried", "meant"] {
+        let keys = format!("{id}:{}=", "A".repeat(43));
+        let (code, checks, said) = examined(&launch.clone().set("PAYOUT_ENCRYPTION_KEYS", keys)).await;
+        assert_eq!((code, level(&checks, "encryption").as_str()), (0, "ok"), "{said}");
+    }
+}
+
+async fn api_keys_of_another_secret_fail(backend: Backend) {
+    let launch = launch(backend).await.set("PAYOUT_KEY_SECRET", "a".repeat(32));
+    launch.migrate().await;
+    launch.make_key("ci", "read").await;
+    let (_, checks, said) = examined(&launch).await;
+    assert_eq!(level(&checks, "access"), "ok", "{said}");
+    let (code, checks, said) = examined(&launch.set("PAYOUT_KEY_SECRET", "b".repeat(32))).await;
+    assert_eq!((code, level(&checks, "access").as_str()), (1, "fail"), "{said}");
+    assert!(said.contains("PAYOUT_KEY_SECRET"), "{said}");
+}
+
 #[tokio::test]
 async fn what_cannot_be_reached_is_told_without_its_password() {
     let launch = launch(Backend::Sqlite)
@@ -71,6 +98,7 @@ async fn what_cannot_be_reached_is_told_without_its_password() {
     let (code, checks, said) = examined(&launch).await;
     assert_eq!(code, 1, "{said}");
     assert_eq!(level(&checks, "database"), "fail", "{said}");
+    assert!(!said.contains("pool"), "in plain words: {said}");
     assert_eq!(level(&checks, "queue"), "warn", "{said}");
     assert_eq!(level(&checks, "provider"), "fail", "{said}");
     assert!(!said.contains("hunter2"), "{said}");

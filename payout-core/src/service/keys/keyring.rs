@@ -50,6 +50,8 @@ struct Known {
     /// The store's clock when it was asked last.
     now: Timestamp,
     ring: Arc<Ring>,
+    /// How many keys were made under another secret.
+    foreign: usize,
     stale: bool,
 }
 
@@ -112,6 +114,15 @@ impl Keyring {
         }
     }
 
+    /// How many keys were made under another secret than this process has, and open nothing here; and how many are
+    /// live.
+    pub fn foreign_and_live(&self) -> (usize, usize) {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known
+            .as_ref()
+            .map_or((0, 0), |known| (known.foreign, known.ring.holders().count()))
+    }
+
     /// Asks the store now, as whoever has just changed a key does.
     ///
     /// # Errors
@@ -124,13 +135,15 @@ impl Keyring {
             let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
             known
                 .as_ref()
-                .map(|known| (known.revision, known.any, known.ring.clone()))
+                .map(|known| (known.revision, known.any, known.ring.clone(), known.foreign))
         };
-        let before_any = before.as_ref().map(|(_, any, _)| *any);
-        let (ring, any) = match before {
-            Some((revision, any, ring)) if revision == pulse.revision => (ring, any || pulse.any),
+        let before_any = before.as_ref().map(|(_, any, ..)| *any);
+        let (ring, any, foreign) = match before {
+            Some((revision, any, ring, foreign)) if revision == pulse.revision => {
+                (ring, any || pulse.any, foreign)
+            }
             before => {
-                let (any, ring) = before.map_or_else(Default::default, |(_, any, ring)| (any, ring));
+                let (any, ring) = before.map_or_else(Default::default, |(_, any, ring, _)| (any, ring));
                 let held = self.repository.held().await?;
                 let foreign = held
                     .iter()
@@ -142,7 +155,8 @@ impl Keyring {
                         "some API keys were made under another PAYOUT_KEY_SECRET; they open nothing here"
                     );
                 }
-                (Arc::new(Ring::of(held, hasher.secret(), &ring)), any || pulse.any)
+                let ring = Arc::new(Ring::of(held, hasher.secret(), &ring));
+                (ring, any || pulse.any, foreign)
             }
         };
         if any && before_any == Some(false) {
@@ -154,6 +168,7 @@ impl Keyring {
             any,
             now: pulse.now,
             ring,
+            foreign,
             stale: false,
         };
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(news);
