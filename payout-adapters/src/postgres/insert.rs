@@ -72,7 +72,7 @@ pub(super) async fn insert(link: &Link, batch: &[NewPayout]) -> Result<Vec<Inser
         .map(|new| match (stored.remove(&new.id.as_uuid()), &new.request) {
             (Some(now), _) => Ok(Insertion::Stored(stored_at(new, now))),
             (None, Some(_)) => Ok(Insertion::KeyTaken),
-            (None, None) => Err(refused("the insert did not answer for a payout")),
+            (None, None) => Err(unanswered()),
         })
         .collect()
 }
@@ -103,23 +103,23 @@ async fn charged_once(link: &Link, batch: &[NewPayout]) -> Result<Option<Vec<Ins
     }
     let insert = statement(fitting.iter().copied(), &link.keyring)?;
     let stored = stored_of(holding.transaction.run(insert).await?);
+    let is_stored = |new: &NewPayout| stored.contains_key(&new.id.as_uuid());
+    if fitting.iter().any(|new| new.request.is_none() && !is_stored(new)) {
+        return Err(unanswered());
+    }
     if stored.len() < fitting.len() {
-        if decisions
-            .iter()
-            .any(|decision| matches!(decision, Decision::OverLimit(_)))
-        {
+        let over = |decision: &Decision| matches!(decision, Decision::OverLimit(_));
+        if decisions.iter().any(over) {
             holding.rollback().await?;
             return Ok(None);
         }
         for (new, decision) in batch.iter().zip(&mut decisions) {
-            if !stored.contains_key(&new.id.as_uuid()) {
+            if !is_stored(new) {
                 *decision = Decision::KeyTaken;
             }
         }
     }
-    let written = fitting
-        .iter()
-        .filter(|new| stored.contains_key(&new.id.as_uuid()));
+    let written = fitting.iter().filter(|new| is_stored(new));
     for charge in written.filter_map(|new| new.charge.as_ref()) {
         holding.take(charge).map_err(refused)?;
     }
@@ -133,6 +133,10 @@ fn answers(batch: &[NewPayout], decisions: &[Decision], stored: &HashMap<Uuid, T
         decision.answer(new, now.unwrap_or(Timestamp::UNIX_EPOCH))
     });
     answered.collect()
+}
+
+fn unanswered() -> RepositoryError {
+    refused("the insert did not answer for a payout")
 }
 
 /// When each was stored.

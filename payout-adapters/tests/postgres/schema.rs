@@ -52,6 +52,13 @@ async fn the_schema_refuses_rows_that_no_step_leads_to() {
         let refused = refusal(&pool, &format!("UPDATE payouts SET {columns}")).await;
         assert_eq!(refused.as_deref(), Some("23514"), "{columns}");
     }
+    let held =
+        "INSERT INTO daily_totals VALUES ('00000000-0000-0000-0000-000000000000', 'USD', current_date, 1)";
+    assert_eq!(refusal(&pool, held).await, None);
+    for columns in ["currency = 'EURO'", "total = -1"] {
+        let refused = refusal(&pool, &format!("UPDATE daily_totals SET {columns}")).await;
+        assert_eq!(refused.as_deref(), Some("23514"), "{columns}");
+    }
     let too_long = refusal(&pool, "UPDATE payouts SET amount = 1e18").await;
     assert_eq!(
         too_long.as_deref(),

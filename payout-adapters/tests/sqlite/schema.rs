@@ -59,6 +59,24 @@ async fn the_schema_refuses_rows_that_no_step_leads_to() {
             "{columns}: {refused:?}"
         );
     }
+    let held = "INSERT INTO daily_totals VALUES (zeroblob(16), 'USD', '2026-11-30', '1.00')";
+    assert_eq!(refusal(&pool, held).await, None);
+    for columns in [
+        "api_key_id = x'00'",
+        "currency = 'EURO'",
+        "day = '2026-11-31'",
+        "day = '30.11.2026'",
+        "total = '-1'",
+        "total = '1e3'",
+    ] {
+        let refused = refusal(&pool, &format!("UPDATE daily_totals SET {columns}"))
+            .await
+            .unwrap_or_default();
+        assert!(
+            refused.starts_with("CHECK constraint failed: daily_totals_"),
+            "{columns}: {refused:?}"
+        );
+    }
     let refused = refusal(&pool, "UPDATE payouts SET due_at = 'soon'")
         .await
         .unwrap_or_default();

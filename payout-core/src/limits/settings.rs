@@ -219,6 +219,15 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn reading_never_panics_and_what_is_read_reads_back(text in "[A-Z]{0,3}=?[0-9.e/,=-]{0,12}|\\PC{0,30}") {
+            if let Ok(limits) = text.parse::<MoneyLimits>() {
+                proptest::prop_assert_eq!(limits.to_string().parse::<MoneyLimits>().unwrap(), limits);
+            }
+        }
+    }
+
     #[test]
     fn a_payout_may_be_of_the_maximum_and_not_of_a_cent_more() {
         let limits = limits("USD=1000");
