@@ -28,6 +28,8 @@ pub(crate) fn listen(variable: &'static str, address: SocketAddr) -> Result<TcpL
         socket.set_reuseaddr(true)?;
         // Accepted connections inherit it: an answer of several packets must not wait for an acknowledgement.
         socket.set_nodelay(true)?;
+        // A client that is gone without a word must not keep its connection.
+        socket.set_keepalive(true)?;
         socket.bind(address)?;
         socket.listen(BACKLOG)
     };

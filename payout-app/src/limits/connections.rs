@@ -1,8 +1,9 @@
-//! How many connections are open, and for how long one may keep silent.
+//! How many connections are open.
 //!
 //! Under the most, everybody is let in. At the most, somebody must go: of the address that has the most of them, the
 //! connection that has been without an answer for longest. So whoever opens a thousand and says nothing loses his own, and who
-//! asks and is answered keeps his.
+//! asks and is answered keeps his. Silence alone closes an HTTP/1 connection when its next head is not there in time; one of
+//! HTTP/2 may keep silent until its place is wanted: a timer for each would be set anew at every read and write.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -65,9 +66,7 @@ impl Connections {
         }
         let bounds = FuseConfig::default()
             .with_http1_header_timeout(config.header_timeout)
-            .with_write_stall_timeout(WRITE)
-            // Longer than any request may take, or a slow answer would end its connection.
-            .with_connection_idle_timeout(config.handler_timeout + config.header_timeout + config.body_timeout);
+            .with_write_stall_timeout(WRITE);
         Arc::new(Self {
             most,
             bounds,
