@@ -124,7 +124,8 @@ async fn a_hundred_thousand_payouts_are_claimed_and_settled_by_index() {
         let claims = repository
             .claim(&build::sweep(1000, build::LONG_LEASE))
             .await
-            .unwrap();
+            .unwrap()
+            .won;
         if claims.is_empty() {
             break;
         }

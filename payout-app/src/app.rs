@@ -255,6 +255,10 @@ async fn work(
         }
     }
     health.open();
+    let sealing = {
+        let (store, shutdown) = (ports.store.clone(), shutdown.clone());
+        tokio::spawn(async move { keys_fit::watch(&store, &shutdown).await })
+    };
     let keys = door.map(|door| tokio::spawn(door.watch(shutdown.clone())));
     if role.works {
         metrics.begin_worker();
@@ -272,6 +276,7 @@ async fn work(
             .run(shutdown)
             .await;
     }
+    let _ = sealing.await;
     if let Some(keys) = keys {
         let _ = keys.await;
     }

@@ -10,9 +10,10 @@ use payout_core::Timestamp;
 use payout_core::contract::build;
 use payout_core::idempotency::{ScopedKey, StoredAnswer};
 use payout_core::limits::OverLimit;
-use payout_core::payout::{Payout, StepError};
+use payout_core::payout::{Payout, PayoutId, StepError};
 use payout_core::ports::{
-    Count, Filter, Insertion, MockJobQueue, MockPayoutRepository, Order, Position, RepositoryError, System,
+    Count, Cursor, Filter, Insertion, Listed, MockJobQueue, MockPayoutRepository, Order, Position,
+    RepositoryError, System,
 };
 use payout_core::service::{CountMode, EditError, EditRequest, PageRequest, Payouts, ServiceError, Step};
 
@@ -147,8 +148,10 @@ mod gated {
     use async_trait::async_trait;
     use payout_core::Timestamp;
     use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-    use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
-    use payout_core::ports::{Census, ClaimRequest, Count, Filter, ListQuery, PayoutRepository, Settled};
+    use payout_core::payout::{Change, Event, NewPayout, Payout, PayoutId, Settlement};
+    use payout_core::ports::{
+        Census, ClaimRequest, Claims, Count, Filter, ListQuery, Listed, PayoutRepository, Settled,
+    };
     use std::time::Duration;
 
     #[async_trait]
@@ -179,13 +182,13 @@ mod gated {
         async fn events(&self, id: PayoutId) -> Result<Option<Vec<Event>>, RepositoryError> {
             self.inner.events(id).await
         }
-        async fn list(&self, query: &ListQuery) -> Result<Vec<Payout>, RepositoryError> {
+        async fn list(&self, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError> {
             self.inner.list(query).await
         }
         async fn count(&self, filter: &Filter, at_most: Option<u64>) -> Result<Count, RepositoryError> {
             self.inner.count(filter, at_most).await
         }
-        async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claim>, RepositoryError> {
+        async fn claim(&self, request: &ClaimRequest) -> Result<Claims, RepositoryError> {
             self.inner.claim(request).await
         }
         async fn settle(&self, batch: &[Settlement]) -> Result<Vec<Settled>, RepositoryError> {
@@ -401,6 +404,57 @@ fn first_page() -> PageRequest {
         size: 20,
         count: CountMode::Bounded,
     }
+}
+
+/// Pages of two over five payouts, of which only the last can be read.
+#[tokio::test(start_paused = true)]
+async fn a_page_of_which_nothing_can_be_read_is_not_the_last() {
+    let places: Vec<Cursor> = (0..4)
+        .map(|seconds| Cursor {
+            created_at: Timestamp::UNIX_EPOCH + Duration::from_secs(9 - seconds),
+            id: build::fresh_id(),
+        })
+        .collect();
+    let mut rows: Vec<Listed> = places.iter().copied().map(Listed::Unreadable).collect();
+    let last = stored();
+    rows.push(Listed::Payout(last.clone()));
+    let mut repository = MockPayoutRepository::new();
+    repository.expect_list().returning(move |query| {
+        let start = match query.position {
+            Position::Offset(offset) => usize::try_from(offset).unwrap(),
+            Position::After(cursor) => 1 + rows.iter().position(|row| row.place() == cursor).unwrap(),
+            Position::Before(_) => panic!("nobody goes back"),
+        };
+        Ok(rows
+            .iter()
+            .skip(start)
+            .take(query.limit as usize)
+            .cloned()
+            .collect())
+    });
+    repository.expect_count().returning(|_, _| {
+        Ok(Count {
+            count: 5,
+            exact: true,
+        })
+    });
+    let service = service(repository);
+    let mut request = PageRequest {
+        size: 2,
+        ..first_page()
+    };
+    for (unreadable, previous, next) in [(0..2, None, Some(1)), (2..4, Some(2), Some(3))] {
+        let page = service.list(&request).await.unwrap();
+        assert_eq!((page.payouts, page.count.count), (vec![], 5));
+        let ids: Vec<PayoutId> = places[unreadable].iter().map(|place| place.id).collect();
+        assert_eq!(page.unreadable, ids);
+        assert_eq!(page.previous, previous.map(|at: usize| places[at]));
+        assert_eq!(page.next, next.map(|at: usize| places[at]));
+        request.position = Position::After(page.next.unwrap());
+    }
+    let page = service.list(&request).await.unwrap();
+    assert_eq!((page.payouts, page.unreadable), (vec![last], vec![]));
+    assert_eq!(page.next, None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use payout_core::Timestamp;
 use payout_core::contract::build;
-use payout_core::payout::{Actor, Claim, Guarded, Payout, Settlement, Status, Verdict};
+use payout_core::payout::{Actor, Claim, Guarded, Payout, Settlement, Status, UnreadableClaim, Verdict};
 use payout_core::ports::{
-    Answer, Clock, Delivery, Hint, MockJobQueue, MockObserver, MockPayoutRepository, MockProcessor,
+    Answer, Claims, Clock, Delivery, Hint, MockJobQueue, MockObserver, MockPayoutRepository, MockProcessor,
     ProcessorError, QueueError, Randomness, Receipt, RepositoryError, Settled, Signal,
 };
 use payout_core::worker::{Worker, WorkerSettings};
@@ -82,7 +82,7 @@ impl Bench {
         let mut claims = Some(claims);
         self.repository
             .expect_claim()
-            .returning_st(move |_| Ok(claims.take().unwrap_or_default()));
+            .returning_st(move |_| Ok(claims.take().unwrap_or_default().into()));
         self
     }
 
@@ -201,7 +201,7 @@ async fn a_claim_that_took_too_long_to_arrive_is_not_sent() {
     let (clock, mut claims) = (bench.clock.clone(), Some(vec![first()]));
     bench.repository.expect_claim().returning_st(move |_| {
         clock.pass(Duration::from_millis(10_001));
-        Ok(claims.take().unwrap_or_default())
+        Ok(claims.take().unwrap_or_default().into())
     });
     bench.processor.expect_submit().never();
     assert_eq!(bench.run().await, []);
@@ -239,6 +239,46 @@ async fn a_processor_that_panics_has_said_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_is_not_sent_and_waits_and_at_last_asks_for_a_person() {
+    let mut bench = Bench::new().settling();
+    let unreadable = |claims| UnreadableClaim {
+        id: build::fresh_id(),
+        fence: u64::from(claims),
+        generation: 0,
+        claims,
+    };
+    let last = bench.settings.policy.max_attempts;
+    let mut claims = Some(Claims {
+        won: vec![first()],
+        unreadable: vec![unreadable(1), unreadable(last - 1), unreadable(last)],
+    });
+    bench
+        .repository
+        .expect_claim()
+        .returning_st(move |_| Ok(claims.take().unwrap_or_default()));
+    bench.processor.expect_look_up().never();
+    bench.processor.expect_submit().once().returning(|_| {
+        Ok(Answer::Paid {
+            reference: build::reference("ref-1"),
+        })
+    });
+    let mut settled = bench.run().await;
+    settled.sort_by_key(|verdict| verdict.row().event.as_str());
+    assert!(
+        matches!(
+            settled[..],
+            [
+                Verdict::Completed { .. },
+                Verdict::Postponed { .. },
+                Verdict::Postponed { .. },
+                Verdict::Review { .. }
+            ]
+        ),
+        "{settled:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_claim_says_when_its_last_call_is_surely_over() {
     let mut bench = Bench::new();
     // A call that begins at the very end of the lease, by a clock that was read just before, is over by then.
@@ -247,7 +287,7 @@ async fn a_claim_says_when_its_last_call_is_surely_over() {
     let heard = quiet.clone();
     bench.repository.expect_claim().returning(move |request| {
         heard.lock().unwrap().push(request.quiet_after);
-        Ok(vec![])
+        Ok(Claims::default())
     });
     assert_eq!(bench.run().await, []);
     let quiet = quiet.lock().unwrap();
@@ -397,10 +437,10 @@ async fn a_hint_is_acknowledged_only_after_its_claim() {
     let mut claim = Some(claim);
     bench.repository.expect_claim().returning_st(move |request| {
         if request.only.as_deref() != Some(&[id]) {
-            return Ok(vec![]);
+            return Ok(Claims::default());
         }
         claimed.lock().unwrap().push("claimed");
-        Ok(claim.take().into_iter().collect())
+        Ok(claim.take().into_iter().collect::<Vec<_>>().into())
     });
     bench
         .queue
@@ -450,7 +490,7 @@ async fn a_worker_never_has_more_in_hand_than_it_has_slots() {
         limits.lock().unwrap().push(request.limit);
         let take = request.limit.min(left);
         left -= take;
-        Ok((0..take).map(|_| first()).collect())
+        Ok((0..take).map(|_| first()).collect::<Vec<_>>().into())
     });
     let shutdown = CancellationToken::new();
     let worker = Worker::new(

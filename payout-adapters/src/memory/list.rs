@@ -1,22 +1,21 @@
 //! Which payouts a list shows, in what order, and how many there are.
 
 use payout_core::Timestamp;
-use payout_core::payout::Payout;
-use payout_core::ports::{Census, Count, Cursor, Filter, ListQuery, Order, Position, Tally};
+use payout_core::ports::{Census, Count, Cursor, Filter, ListQuery, Listed, Order, Position, Tally};
 
 use super::row::Row;
 use super::store::Store;
 
 impl Store {
     /// One page, in the list's order.
-    pub(super) fn list(&self, query: &ListQuery) -> Vec<Payout> {
+    pub(super) fn list(&self, query: &ListQuery) -> Vec<Listed> {
         let limit = query.limit as usize;
-        let pick = |rows: &mut dyn Iterator<Item = &Row>, skipped: u64| -> Vec<Payout> {
+        let pick = |rows: &mut dyn Iterator<Item = &Row>, skipped: u64| -> Vec<Listed> {
             let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
             rows.filter(|row| matches(&query.filter, row))
                 .skip(skipped)
                 .take(limit)
-                .map(|row| row.payout.clone())
+                .map(|row| Listed::Payout(row.payout.clone()))
                 .collect()
         };
         let newest_first = query.order == Order::NewestFirst;

@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::payout::{Actor, Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::payout::{Actor, Change, Event, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
-    Books, BooksQuery, Census, ClaimRequest, Clock, Count, Filter, Insertion, ListQuery, PayoutRepository,
-    Record, RepositoryError, Settled,
+    Books, BooksQuery, Census, ClaimRequest, Claims, Clock, Count, Filter, Insertion, ListQuery, Listed,
+    PayoutRepository, Record, RepositoryError, Settled,
 };
 
 use super::store::Store;
@@ -92,7 +92,7 @@ impl PayoutRepository for MemoryRepository {
         Ok(self.transact(|store, _| store.events(id)))
     }
 
-    async fn list(&self, query: &ListQuery) -> Result<Vec<Payout>, RepositoryError> {
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError> {
         Ok(self.transact(|store, _| store.list(query)))
     }
 
@@ -100,8 +100,8 @@ impl PayoutRepository for MemoryRepository {
         Ok(self.transact(|store, _| store.count(filter, at_most)))
     }
 
-    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claim>, RepositoryError> {
-        self.transact(|store, now| store.claim(request, now))
+    async fn claim(&self, request: &ClaimRequest) -> Result<Claims, RepositoryError> {
+        self.transact(|store, now| store.claim(request, now).map(Claims::from))
     }
 
     async fn settle(&self, batch: &[Settlement]) -> Result<Vec<Settled>, RepositoryError> {

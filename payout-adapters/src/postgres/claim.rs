@@ -2,20 +2,20 @@
 
 use std::collections::HashMap;
 
-use payout_core::payout::{Claim, PayoutId};
-use payout_core::ports::{ClaimRequest, RepositoryError};
+use payout_core::payout::PayoutId;
+use payout_core::ports::{ClaimRequest, Claims, RepositoryError};
 use uuid::Uuid;
 
 use super::interval;
 use super::link::Link;
-use crate::sql::row::{PayoutRow, payout_columns, usable_claim};
+use crate::sql::row::{PayoutRow, claims, payout_columns};
 
 /// What happens to the rows that `due` has chosen and locked; `$2` is the lease, `$3` the quiet time, `$4` the worker.
 ///
 /// The rows are named by an array, not joined: an array is always looked up in the primary key, whatever the planner
 /// believes of the size of `due`.
 macro_rules! claim_due {
-    ($due:literal) => {
+    ($due:expr) => {
         concat!(
             "WITH due AS (",
             $due,
@@ -47,50 +47,67 @@ macro_rules! claim_due {
     };
 }
 
+/// Not sealed with a key that the database knows and this process lacks: that is left to those who have it. `$5` are the
+/// ids of this process's keys. As a rule it has all of them, and the rows are not looked at.
+macro_rules! not_of_others {
+    () => {
+        "(NOT EXISTS (SELECT FROM sealing_keys WHERE id <> ALL ($5))
+            OR NOT EXISTS (
+                SELECT FROM sealing_keys AS other
+                WHERE other.id <> ALL ($5)
+                    -- What a key has sealed begins as its proof does: with its id.
+                    AND substring(sealed FROM 1 FOR 2 + length(other.id))
+                        = substring(proof FROM 1 FOR 2 + length(other.id))
+            ))"
+    };
+}
+
 /// The longest due. The constant limit within tells the planner that few rows are wanted, so that it walks the partial
 /// index in order and never sorts a backlog of millions; the parameter alone would not.
-const SWEEP: &str = claim_due!(
+const SWEEP: &str = claim_due!(concat!(
     "SELECT id, waiting_since FROM (
         SELECT id, due_at AS waiting_since
         FROM payouts
-        WHERE due_at <= now()
-        ORDER BY due_at
+        WHERE due_at <= now() AND ",
+    not_of_others!(),
+    " ORDER BY due_at
         LIMIT 1000
         FOR UPDATE SKIP LOCKED
     ) AS oldest LIMIT $1"
-);
+));
 
 /// These, where due. COALESCE hides the condition from the partial index: with statistics from a time when little was
 /// due, the planner would walk that index, the whole backlog, in place of a hundred look-ups by id.
-const BY_ID: &str = claim_due!(
+const BY_ID: &str = claim_due!(concat!(
     "SELECT id, due_at AS waiting_since
     FROM payouts
-    WHERE id = ANY ($5) AND COALESCE(due_at, 'infinity') <= now()
-    ORDER BY id
+    WHERE id = ANY ($6) AND COALESCE(due_at, 'infinity') <= now() AND ",
+    not_of_others!(),
+    " ORDER BY id
     LIMIT $1
     FOR UPDATE SKIP LOCKED"
-);
+));
 
-pub(super) async fn claim(link: &Link, request: &ClaimRequest) -> Result<Vec<Claim>, RepositoryError> {
+pub(super) async fn claim(link: &Link, request: &ClaimRequest) -> Result<Claims, RepositoryError> {
     let mut statement = sqlx::query_as::<_, PayoutRow>(if request.only.is_some() { BY_ID } else { SWEEP })
         .bind(i64::from(request.limit))
         .bind(interval(request.lease))
         .bind(interval(request.quiet_after))
-        .bind(request.worker.as_str());
+        .bind(request.worker.as_str())
+        .bind(link.keyring.ids().collect::<Vec<_>>());
     if let Some(ids) = &request.only {
         if ids.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Claims::default());
         }
         statement = statement.bind(ids.iter().map(|id| id.as_uuid()).collect::<Vec<Uuid>>());
     }
     let rows = link.write(statement).await?;
-    let mut claims: Vec<Claim> = rows
-        .into_iter()
-        .filter_map(|row| usable_claim(row, &link.keyring))
-        .collect();
+    let mut claims = claims(rows, &link.keyring);
     if let Some(ids) = &request.only {
         let places: HashMap<PayoutId, usize> = ids.iter().copied().zip(0..).collect();
-        claims.sort_by_key(|claim| places.get(&claim.payout().id()).copied());
+        claims
+            .won
+            .sort_by_key(|claim| places.get(&claim.payout().id()).copied());
     }
     Ok(claims)
 }

@@ -5,13 +5,13 @@
 //! most pages have is a statement of its own that only one index fits. All else is planned anew each time, with the
 //! values at hand: conditions on absent parameters then vanish, and the planner sees how common a prefix or a status is.
 
-use payout_core::payout::{Payout, Status};
-use payout_core::ports::{Count, Filter, ListQuery, RepositoryError};
+use payout_core::payout::Status;
+use payout_core::ports::{Count, Filter, ListQuery, Listed, RepositoryError};
 
 use super::link::{Link, Statement, only};
 use crate::seal::Keyring;
 use crate::sql::recipient::Wanted;
-use crate::sql::row::{PayoutRow, payout_columns};
+use crate::sql::row::{PayoutRow, listed, payout_columns};
 use crate::sql::window::{NameRange, Page, Shape, Window, counted};
 
 /// The longest page of the prepared statements. Their constant limit tells the planner that few rows are wanted; the
@@ -199,7 +199,7 @@ fn finds_nothing(filter: &Filter) -> bool {
         .is_some_and(|search| search.account().contains('\0'))
 }
 
-pub(super) async fn list(link: &Link, query: &ListQuery) -> Result<Vec<Payout>, RepositoryError> {
+pub(super) async fn list(link: &Link, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError> {
     if finds_nothing(&query.filter) {
         return Ok(Vec::new());
     }
@@ -209,11 +209,7 @@ pub(super) async fn list(link: &Link, query: &ListQuery) -> Result<Vec<Payout>, 
     let rows = link
         .read(|| page_statement(&page, &query.filter, &link.keyring))
         .await?;
-    let payouts = rows
-        .into_iter()
-        .map(|row| row.restore(&link.keyring))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(page.in_order(payouts))
+    Ok(page.in_order(listed(rows, &link.keyring)))
 }
 
 fn page_statement<'q>(page: &Page, filter: &'q Filter, keys: &Keyring) -> Statement<'q, PayoutRow> {

@@ -33,10 +33,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::payout::{Actor, Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::payout::{Actor, Change, Event, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
-    Books, BooksQuery, Census, ClaimRequest, Count, Filter, Insertion, ListQuery, PayoutRepository, Record,
-    RepositoryError, Settled,
+    Books, BooksQuery, Census, ClaimRequest, Claims, Count, Filter, Insertion, ListQuery, Listed,
+    PayoutRepository, Record, RepositoryError, Settled,
 };
 use sqlx::postgres::types::PgInterval;
 
@@ -213,7 +213,7 @@ impl PayoutRepository for PostgresRepository {
         find::events(&self.link, id).await
     }
 
-    async fn list(&self, query: &ListQuery) -> Result<Vec<Payout>, RepositoryError> {
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError> {
         list::list(&self.link, query).await
     }
 
@@ -221,7 +221,7 @@ impl PayoutRepository for PostgresRepository {
         list::count(&self.link, filter, at_most).await
     }
 
-    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claim>, RepositoryError> {
+    async fn claim(&self, request: &ClaimRequest) -> Result<Claims, RepositoryError> {
         claim::claim(&self.link, request).await
     }
 

@@ -41,7 +41,7 @@ impl RecordRow {
         let currency = Currency::from_str(&self.currency).map_err(refused)?;
         Ok(Record {
             id: PayoutId::from(self.id),
-            money: Money::restore(self.amount.0, currency).map_err(refused)?,
+            money: Money::restore(self.amount.read()?, currency).map_err(refused)?,
             status: Status::from_str(&self.status).map_err(refused)?,
             needs_review: self.needs_review,
             deleted: self.deleted,

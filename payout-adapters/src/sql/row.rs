@@ -8,9 +8,9 @@ use payout_core::idempotency::{Snapshot, StoredAnswer};
 use payout_core::money::{Currency, Money};
 use payout_core::payout::{
     Actor, Claim, Description, Event, EventKind, Failure, NewPayout, Payout, PayoutId, PayoutParts,
-    ProviderReference, Status,
+    ProviderReference, Status, UnreadableClaim,
 };
-use payout_core::ports::RepositoryError;
+use payout_core::ports::{Claims, Cursor, Listed, RepositoryError};
 use sqlx::FromRow;
 use uuid::Uuid;
 
@@ -107,6 +107,15 @@ impl PayoutRow {
         })
     }
 
+    fn unreadable(&self) -> Option<UnreadableClaim> {
+        Some(UnreadableClaim {
+            id: PayoutId::from(self.id),
+            fence: u64::try_from(self.fence).ok()?,
+            generation: u32::try_from(self.generation).ok()?,
+            claims: u32::try_from(self.claims).ok()?,
+        })
+    }
+
     fn checked(self, keys: &Keyring) -> Result<Payout, RepositoryError> {
         let time = |time: Option<StoredTime>| time.map(|time| time.0);
         let currency: Currency = parse("currency", &self.currency)?;
@@ -124,7 +133,7 @@ impl PayoutRow {
         )?;
         let parts = PayoutParts {
             id: PayoutId::from(self.id),
-            money: Money::restore(self.amount.0, currency).map_err(broken("amount"))?,
+            money: Money::restore(self.amount.read()?, currency).map_err(broken("amount"))?,
             recipient_account,
             recipient_name,
             description: Description::new(&self.description).map_err(broken("description"))?,
@@ -150,9 +159,32 @@ impl PayoutRow {
     }
 }
 
-/// One broken row must not hold up the payouts that were claimed with it: it is left to its lease, and to a person.
-pub(crate) fn usable_claim(row: PayoutRow, keys: &Keyring) -> Option<Claim> {
-    row.restore(keys).ok().and_then(|payout| Claim::new(payout).ok())
+/// The rows of a page. One that cannot be read keeps its place.
+pub(crate) fn listed(rows: Vec<PayoutRow>, keys: &Keyring) -> Vec<Listed> {
+    rows.into_iter()
+        .map(|row| {
+            let place = Cursor {
+                created_at: row.created_at.0,
+                id: PayoutId::from(row.id),
+            };
+            row.restore(keys)
+                .map_or(Listed::Unreadable(place), Listed::Payout)
+        })
+        .collect()
+}
+
+/// The rows that a claim won. One that cannot be read must not hold up those that were claimed with it.
+pub(crate) fn claims(rows: Vec<PayoutRow>, keys: &Keyring) -> Claims {
+    let mut claims = Claims::default();
+    for row in rows {
+        let unreadable = row.unreadable();
+        match row.restore(keys).map(Claim::new) {
+            Ok(Ok(claim)) => claims.won.push(claim),
+            // Where not even these can be read, it is left to its lease.
+            Ok(Err(_)) | Err(_) => claims.unreadable.extend(unreadable),
+        }
+    }
+    claims
 }
 
 impl EventRow {

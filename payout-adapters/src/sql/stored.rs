@@ -7,17 +7,27 @@
 
 use chrono::SubsecRound;
 use payout_core::Timestamp;
+use payout_core::ports::RepositoryError;
 use rust_decimal::Decimal;
 use sqlx::error::BoxDynError;
 use sqlx::{Database, Decode, Type};
+
+use super::row::broken;
 
 /// A time, to the microsecond.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StoredTime(pub(crate) Timestamp);
 
-/// An amount of money.
+/// An amount of money; absent where the column has no such number (it was altered), which must fail its row alone and not
+/// every row that is read with it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct StoredAmount(pub(crate) Decimal);
+pub(crate) struct StoredAmount(Option<Decimal>);
+
+impl StoredAmount {
+    pub(crate) fn read(self) -> Result<Decimal, RepositoryError> {
+        self.0.ok_or_else(|| broken("amount")("no decimal number"))
+    }
+}
 
 /// A time as the stores keep it.
 pub(crate) fn whole_micros(at: Timestamp) -> Timestamp {
@@ -61,7 +71,7 @@ mod postgres {
 
     impl<'r> Decode<'r, Postgres> for StoredAmount {
         fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
-            <Decimal as Decode<Postgres>>::decode(value).map(Self)
+            Ok(Self(<Decimal as Decode<Postgres>>::decode(value).ok()))
         }
     }
 }
@@ -99,9 +109,8 @@ mod sqlite {
 
     impl<'r> Decode<'r, Sqlite> for StoredAmount {
         fn decode(value: SqliteValueRef<'r>) -> Result<Self, BoxDynError> {
-            Ok(Self(Decimal::from_str_exact(<&str as Decode<Sqlite>>::decode(
-                value,
-            )?)?))
+            let digits = <&str as Decode<Sqlite>>::decode(value)?;
+            Ok(Self(Decimal::from_str_exact(digits).ok()))
         }
     }
 }

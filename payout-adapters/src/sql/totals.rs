@@ -31,7 +31,7 @@ impl TotalRow {
         };
         let total = DailyTotal {
             day: self.day,
-            total: self.total.0,
+            total: self.total.read()?,
         };
         Ok((purse, total))
     }

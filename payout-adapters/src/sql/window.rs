@@ -5,7 +5,7 @@
 //! is one before or behind every row.
 
 use payout_core::Timestamp;
-use payout_core::payout::{Payout, Status};
+use payout_core::payout::Status;
 use payout_core::ports::{Count, Filter, ListQuery, Order, Position, Search};
 use uuid::Uuid;
 
@@ -125,7 +125,7 @@ impl Page {
     }
 
     /// The rows in the list's order.
-    pub(crate) fn in_order(&self, mut rows: Vec<Payout>) -> Vec<Payout> {
+    pub(crate) fn in_order<Row>(&self, mut rows: Vec<Row>) -> Vec<Row> {
         if self.reversed {
             rows.reverse();
         }

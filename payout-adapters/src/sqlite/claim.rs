@@ -2,26 +2,45 @@
 
 use std::collections::HashMap;
 
-use payout_core::payout::Claim;
-use payout_core::ports::{ClaimRequest, RepositoryError};
+use payout_core::ports::{ClaimRequest, Claims, RepositoryError};
 use uuid::Uuid;
 
 use super::store::{Store, Write, hex, json, to_its_end};
 use crate::sql::error::repository_error;
-use crate::sql::row::{PayoutRow, payout_columns, usable_claim};
+use crate::sql::row::{PayoutRow, claims, payout_columns};
 use crate::sql::stored::as_micros;
 
+/// Not sealed with a key that the database knows and this process lacks: that is left to those who have it. `?3` are the
+/// ids of this process's keys. As a rule it has all of them, and the rows are not looked at.
+macro_rules! not_of_others {
+    () => {
+        "(NOT EXISTS (SELECT 1 FROM sealing_keys WHERE id NOT IN (SELECT value FROM json_each(?3)))
+            OR NOT EXISTS (
+                SELECT 1 FROM sealing_keys AS other
+                WHERE other.id NOT IN (SELECT value FROM json_each(?3))
+                    -- What a key has sealed begins as its proof does: with its id.
+                    AND substr(sealed, 1, 2 + length(other.id)) = substr(proof, 1, 2 + length(other.id))
+            ))"
+    };
+}
+
 /// The longest due.
-pub(super) const SWEEP: &str = "SELECT id FROM payouts WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2";
+pub(super) const SWEEP: &str = concat!(
+    "SELECT payouts.id FROM payouts WHERE due_at <= ?1 AND ",
+    not_of_others!(),
+    " ORDER BY due_at LIMIT ?2"
+);
 
 /// These, where due, in the order that they were asked for. The `+` keeps SQLite from walking everything that is due.
-pub(super) const BY_ID: &str = "
-    SELECT payouts.id
-    FROM json_each(?3) AS hint CROSS JOIN payouts ON payouts.id = unhex(hint.value)
-    WHERE +due_at <= ?1
-    GROUP BY payouts.id
+pub(super) const BY_ID: &str = concat!(
+    "SELECT payouts.id
+    FROM json_each(?4) AS hint CROSS JOIN payouts ON payouts.id = unhex(hint.value)
+    WHERE +due_at <= ?1 AND ",
+    not_of_others!(),
+    " GROUP BY payouts.id
     ORDER BY min(hint.key)
-    LIMIT ?2";
+    LIMIT ?2"
+);
 
 /// Nobody writes between the choice and this, so the guard needs no second look.
 const CLAIM: &str = concat!(
@@ -48,7 +67,7 @@ const LOG: &str = "
     FROM payouts
     WHERE id IN (SELECT unhex(value) FROM json_each(?1))";
 
-pub(super) async fn claim(store: &Store, request: &ClaimRequest) -> Result<Vec<Claim>, RepositoryError> {
+pub(super) async fn claim(store: &Store, request: &ClaimRequest) -> Result<Claims, RepositoryError> {
     let (store, request) = (store.clone(), request.clone());
     to_its_end(async move {
         let hints = match &request.only {
@@ -58,7 +77,8 @@ pub(super) async fn claim(store: &Store, request: &ClaimRequest) -> Result<Vec<C
         let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
         let choice = sqlx::query_as::<_, (Uuid,)>(if hints.is_some() { BY_ID } else { SWEEP })
             .bind(now.timestamp_micros())
-            .bind(i64::from(request.limit));
+            .bind(i64::from(request.limit))
+            .bind(json(&store.keyring.ids().collect::<Vec<_>>())?);
         let choice = match hints {
             Some(hints) => choice.bind(hints),
             None => choice,
@@ -69,7 +89,7 @@ pub(super) async fn claim(store: &Store, request: &ClaimRequest) -> Result<Vec<C
             .map_err(repository_error)?;
         if chosen.is_empty() {
             transaction.rollback().await.map_err(repository_error)?;
-            return Ok(Vec::new());
+            return Ok(Claims::default());
         }
         let ids = hexes(chosen.iter().map(|(id,)| *id))?;
         let claim = sqlx::query_as::<_, PayoutRow>(CLAIM)
@@ -86,12 +106,11 @@ pub(super) async fn claim(store: &Store, request: &ClaimRequest) -> Result<Vec<C
             .bind(request.worker.as_str().to_owned());
         log.execute(&mut *transaction).await.map_err(repository_error)?;
         transaction.commit().await.map_err(repository_error)?;
-        let mut claims: Vec<Claim> = rows
-            .into_iter()
-            .filter_map(|row| usable_claim(row, &store.keyring))
-            .collect();
+        let mut claims = claims(rows, &store.keyring);
         let places: HashMap<Uuid, usize> = chosen.into_iter().map(|(id,)| id).zip(0..).collect();
-        claims.sort_by_key(|claim| places.get(&claim.payout().id().as_uuid()).copied());
+        claims
+            .won
+            .sort_by_key(|claim| places.get(&claim.payout().id().as_uuid()).copied());
         Ok(claims)
     })
     .await

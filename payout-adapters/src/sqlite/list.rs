@@ -4,13 +4,13 @@
 //! statement before it knows the parameters, so each condition that has an index of its own has a statement of its own;
 //! the rest filters on the way.
 
-use payout_core::payout::{Payout, Status};
-use payout_core::ports::{Count, Filter, ListQuery, RepositoryError};
+use payout_core::payout::Status;
+use payout_core::ports::{Count, Filter, ListQuery, Listed, RepositoryError};
 
 use super::store::{Statement, Store, json};
 use crate::sql::error::refused;
 use crate::sql::recipient::Wanted;
-use crate::sql::row::{PayoutRow, payout_columns};
+use crate::sql::row::{PayoutRow, listed, payout_columns};
 use crate::sql::window::{NameRange, Page, Shape, Window, counted};
 
 /// A pair of statements, by [`Direction`](crate::sql::window::Direction).
@@ -177,7 +177,7 @@ pub(super) const COUNT_SEALED_SEARCH: &str = concat!(
     )"
 );
 
-pub(super) async fn list(store: &Store, query: &ListQuery) -> Result<Vec<Payout>, RepositoryError> {
+pub(super) async fn list(store: &Store, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError> {
     let page = Page::of(query);
     let direction = page.direction as usize;
     // The inner limits are limit + offset, which must not overflow.
@@ -207,11 +207,7 @@ pub(super) async fn list(store: &Store, query: &ListQuery) -> Result<Vec<Payout>
         }
     };
     let rows: Vec<PayoutRow> = store.read(statement).await?;
-    let payouts = rows
-        .into_iter()
-        .map(|row| row.restore(&store.keyring))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(page.in_order(payouts))
+    Ok(page.in_order(listed(rows, &store.keyring)))
 }
 
 pub(super) async fn count(

@@ -34,10 +34,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::payout::{Actor, Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::payout::{Actor, Change, Event, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
-    Books, BooksQuery, Census, ClaimRequest, Clock, Count, Filter, Insertion, ListQuery, PayoutRepository,
-    Record, RepositoryError, Settled,
+    Books, BooksQuery, Census, ClaimRequest, Claims, Clock, Count, Filter, Insertion, ListQuery, Listed,
+    PayoutRepository, Record, RepositoryError, Settled,
 };
 
 use crate::seal::{KeyCheck, Keyring, Stretch};
@@ -203,7 +203,7 @@ impl PayoutRepository for SqliteRepository {
         find::events(&self.store, id).await
     }
 
-    async fn list(&self, query: &ListQuery) -> Result<Vec<Payout>, RepositoryError> {
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError> {
         list::list(&self.store, query).await
     }
 
@@ -211,7 +211,7 @@ impl PayoutRepository for SqliteRepository {
         list::count(&self.store, filter, at_most).await
     }
 
-    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claim>, RepositoryError> {
+    async fn claim(&self, request: &ClaimRequest) -> Result<Claims, RepositoryError> {
         claim::claim(&self.store, request).await
     }
 

@@ -8,10 +8,10 @@ use payout_adapters::memory::MemoryRepository;
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use payout_core::limits::DailyTotals;
-use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement, Status};
+use payout_core::payout::{Change, Event, NewPayout, Payout, PayoutId, Settlement, Status};
 use payout_core::ports::{
-    Census, ClaimRequest, Count, Filter, Insertion, ListQuery, PayoutRepository, Position, RepositoryError,
-    Search, Settled, System,
+    Census, ClaimRequest, Claims, Count, Filter, Insertion, ListQuery, Listed, PayoutRepository, Position,
+    RepositoryError, Search, Settled, System,
 };
 
 type Answer<T> = Result<T, RepositoryError>;
@@ -185,7 +185,7 @@ impl PayoutRepository for FlawedRepository {
         Ok(events)
     }
 
-    async fn list(&self, query: &ListQuery) -> Answer<Vec<Payout>> {
+    async fn list(&self, query: &ListQuery) -> Answer<Vec<Listed>> {
         let mut query = query.clone();
         if self.has(Flaw::NoTies)
             && let Position::After(cursor) = &mut query.position
@@ -208,7 +208,7 @@ impl PayoutRepository for FlawedRepository {
         })
     }
 
-    async fn claim(&self, request: &ClaimRequest) -> Answer<Vec<Claim>> {
+    async fn claim(&self, request: &ClaimRequest) -> Answer<Claims> {
         let mut request = request.clone();
         if self.has(Flaw::NoLease) {
             request.lease = Duration::ZERO;

@@ -27,7 +27,7 @@ async fn eight_claimers_never_get_the_same_row() {
                     } else {
                         build::only(hints, LONG_LEASE)
                     };
-                    let claims = repository.claim(&request).await.unwrap();
+                    let claims = repository.claim(&request).await.unwrap().won;
                     won.extend(claims.iter().map(|claim| claim.payout().id()));
                 }
                 won
@@ -43,6 +43,7 @@ async fn eight_claimers_never_get_the_same_row() {
             .claim(&build::sweep(600, LONG_LEASE))
             .await
             .unwrap()
+            .won
             .iter()
             .map(|c| c.payout().id()),
     );
@@ -56,7 +57,11 @@ async fn overlapping_inserts_and_settlements_never_deadlock() {
     let keys: Vec<ScopedKey> = (0..100).map(|_| build::fresh_key()).collect();
     let batch: Vec<NewPayout> = (0..100).map(|_| build::new_payout()).collect();
     repository.insert(&batch).await.unwrap();
-    let claims = repository.claim(&build::sweep(100, LONG_LEASE)).await.unwrap();
+    let claims = repository
+        .claim(&build::sweep(100, LONG_LEASE))
+        .await
+        .unwrap()
+        .won;
     let settlements: Vec<Settlement> = claims
         .into_iter()
         .map(|claim| claim.settle(build::completed("ref")))

@@ -36,6 +36,11 @@ async fn migrated() -> Database {
 
 sealing_cases!(migrated());
 
+#[tokio::test]
+async fn an_amount_that_is_no_number_fails_its_row_alone() {
+    crate::sealed::an_amount_that_is_no_number_fails_its_row_alone(migrated().await, "'NaN'").await;
+}
+
 impl Sealable for Database {
     type Repository = PostgresRepository;
 

@@ -5,9 +5,11 @@ use std::error::Error;
 use payout_adapters::seal::{KeyCheck, Keyring, Stretch};
 use payout_core::contract::build::{self, LONG_LEASE};
 use payout_core::contract::drive;
-use payout_core::payout::{Draft, NewPayout, PayoutId, RecipientAccount, RecipientName};
+use payout_core::payout::{Draft, NewPayout, PayoutId, RecipientAccount, RecipientName, UnreadableClaim};
+use payout_core::policy::Policy;
 use payout_core::ports::{
-    Filter, Insertion, ListQuery, Order, PayoutRepository, Position, RepositoryError, Search,
+    Claims, Filter, Insertion, ListQuery, Listed, Order, PayoutRepository, Position, RepositoryError, Search,
+    Settled, System,
 };
 
 pub(crate) const ONE: &str = "one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -74,7 +76,7 @@ async fn found_by(repository: &dyn PayoutRepository, text: &str) -> usize {
         position: Position::Offset(0),
         limit: 100,
     };
-    let listed = repository.list(&query).await.unwrap().len();
+    let listed = drive::listed(repository, &query).await.len();
     assert_eq!(listed as u64, counted, "{text}");
     listed
 }
@@ -181,10 +183,115 @@ pub(crate) async fn what_was_moved_from_another_row_is_refused_for_that_row_alon
     let malformed = "column sealed holds what cannot be: cut short, or of an unknown form";
     assert_eq!(refusal(&repository, cut).await, malformed);
     assert!(repository.find(sound).await.unwrap().is_some());
+    let together = repository.find_many(&[moved, cut, sound]).await;
+    assert!(
+        matches!(together, Err(RepositoryError::Refused(_))),
+        "none is taken to be missing: {together:?}"
+    );
+
+    for (order, expected) in [
+        (Order::OldestFirst, [moved, cut, sound]),
+        (Order::NewestFirst, [sound, cut, moved]),
+    ] {
+        let query = ListQuery {
+            filter: Filter::default(),
+            order,
+            position: Position::Offset(0),
+            limit: 10,
+        };
+        let rows = repository.list(&query).await.unwrap();
+        assert_eq!(
+            rows.iter().map(|row| row.place().id).collect::<Vec<_>>(),
+            expected
+        );
+        for row in rows {
+            match row {
+                Listed::Payout(payout) => assert_eq!(payout.id(), sound),
+                Listed::Unreadable(place) => assert_ne!(place.id, sound),
+            }
+        }
+    }
+    let count = repository.count(&Filter::default(), None).await.unwrap();
+    assert_eq!(count.count, 3, "they are there");
+
+    let claims = repository.claim(&build::sweep(10, LONG_LEASE)).await.unwrap();
+    let won: Vec<PayoutId> = claims.won.iter().map(|claim| claim.payout().id()).collect();
+    assert_eq!(won, [sound], "the others are worked on");
+    let mut unreadable = claims.unreadable;
+    unreadable.sort_by_key(|claim| claim.id);
+    let claimed = |id| UnreadableClaim {
+        id,
+        fence: 1,
+        generation: 0,
+        claims: 1,
+    };
+    assert_eq!(unreadable, [claimed(moved), claimed(cut)]);
+    let settlement = claimed(moved).settle(&Policy::default(), &System::default());
     assert_eq!(
-        drive::claim_ids(&repository, &build::sweep(10, LONG_LEASE)).await,
-        [sound],
-        "the others are worked on"
+        repository.settle(&[settlement]).await.unwrap(),
+        [Settled::Applied]
+    );
+}
+
+/// A worker that was started before a key was added.
+pub(crate) async fn what_is_sealed_with_a_key_of_others_is_left_to_them<S: Sealable>(store: S) {
+    let (without, old) = (store.with(Keyring::default()), store.with(keys(ONE)));
+    let new = store.with(keys(&format!("{TWO},{ONE}")));
+    assert_eq!(S::check(&old).await, KeyCheck::Fits);
+    assert_eq!(S::check(&new).await, KeyCheck::Fits);
+    let plain = drive::store(&without, canary()).await.id();
+    let sealed = drive::store(&old, canary()).await.id();
+    let newly = drive::store(&new, canary()).await.id();
+
+    let hint = build::only(&[newly], LONG_LEASE);
+    let sweep = build::sweep(10, LONG_LEASE);
+    for repository in [&without, &old] {
+        assert_eq!(repository.claim(&hint).await.unwrap(), Claims::default());
+    }
+    assert_eq!(drive::claim_ids(&without, &sweep).await, [plain]);
+    assert_eq!(drive::claim_ids(&old, &sweep).await, [sealed]);
+    assert_eq!(old.claim(&sweep).await.unwrap(), Claims::default());
+    assert_eq!(
+        drive::found(&new, newly).await.parts().claims,
+        0,
+        "no attempt is used up"
+    );
+    assert_eq!(drive::claim_ids(&new, &sweep).await, [newly]);
+}
+
+/// A key that was taken away while something is still sealed with it: nobody may have it, so a person must hear of it.
+pub(crate) async fn what_is_sealed_with_a_key_that_nobody_knows_is_claimed_and_told_apart<S: Sealable>(
+    store: S,
+) {
+    let lost = drive::store(&store.with(keys(ONE)), canary()).await.id();
+    let repository = store.with(keys(TWO));
+    assert_eq!(S::check(&repository).await, KeyCheck::Fits);
+    let sound = drive::store(&repository, canary()).await.id();
+    let claims = repository.claim(&build::sweep(10, LONG_LEASE)).await.unwrap();
+    assert_eq!(claims.won[0].payout().id(), sound);
+    assert_eq!(claims.unreadable[0].id, lost);
+    assert_eq!((claims.won.len(), claims.unreadable.len()), (1, 1));
+}
+
+/// An amount that is no number must not fail the decoding of every row that is read with it.
+pub(crate) async fn an_amount_that_is_no_number_fails_its_row_alone<S: Sealable>(store: S, no_number: &str) {
+    let repository = store.with(keys(ONE));
+    let broken = drive::store(&repository, canary()).await.id();
+    let sound = drive::store(&repository, canary()).await.id();
+    store
+        .execute(&format!(
+            "UPDATE payouts SET amount = {no_number} WHERE lower(hex(id)) = '{}'",
+            broken.as_uuid().simple()
+        ))
+        .await;
+    assert_eq!(
+        refusal(&repository, broken).await,
+        "column amount holds what cannot be: no decimal number"
+    );
+    let claims = repository.claim(&build::sweep(10, LONG_LEASE)).await.unwrap();
+    assert_eq!(
+        (claims.won[0].payout().id(), claims.unreadable[0].id),
+        (sound, broken)
     );
 }
 
@@ -367,6 +474,8 @@ macro_rules! sealing_cases {
             nothing_is_stored_in_plain,
             without_a_key_everything_is_as_it_was,
             what_was_moved_from_another_row_is_refused_for_that_row_alone,
+            what_is_sealed_with_a_key_of_others_is_left_to_them,
+            what_is_sealed_with_a_key_that_nobody_knows_is_claimed_and_told_apart,
             an_answer_that_was_moved_from_another_key_is_refused,
             an_unknown_key_is_named,
             a_payout_is_found_under_every_key_and_in_plain,

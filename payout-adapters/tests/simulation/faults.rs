@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use payout_adapters::memory::{MemoryQueue, MemoryRepository};
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::payout::{Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::payout::{Change, Event, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
-    Answer, Census, ClaimRequest, Count, Delivery, Filter, Hint, Insertion, Instruction, JobQueue, ListQuery,
-    PayoutRepository, Processor, ProcessorError, ProcessorKey, QueueError, Receipt, RepositoryError, Settled,
+    Answer, Census, ClaimRequest, Claims, Count, Delivery, Filter, Hint, Insertion, Instruction, JobQueue,
+    ListQuery, Listed, PayoutRepository, Processor, ProcessorError, ProcessorKey, QueueError, Receipt,
+    RepositoryError, Settled,
 };
 
 use crate::chance::Chance;
@@ -118,7 +119,7 @@ impl PayoutRepository for FaultyRepository {
         self.call(self.store.events(id)).await
     }
 
-    async fn list(&self, query: &ListQuery) -> Result<Vec<Payout>, RepositoryError> {
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError> {
         self.call(self.store.list(query)).await
     }
 
@@ -126,7 +127,7 @@ impl PayoutRepository for FaultyRepository {
         self.call(self.store.count(filter, at_most)).await
     }
 
-    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claim>, RepositoryError> {
+    async fn claim(&self, request: &ClaimRequest) -> Result<Claims, RepositoryError> {
         self.call(self.store.claim(request)).await
     }
 

@@ -29,6 +29,11 @@ async fn migrated() -> File {
 
 sealing_cases!(migrated());
 
+#[tokio::test]
+async fn an_amount_that_is_no_number_fails_its_row_alone() {
+    crate::sealed::an_amount_that_is_no_number_fails_its_row_alone(migrated().await, "'1.2.3'").await;
+}
+
 impl Sealable for File {
     type Repository = SqliteRepository;
 

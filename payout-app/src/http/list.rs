@@ -38,6 +38,11 @@ pub(crate) struct PageBody<'a> {
     previous: Option<String>,
     /// The payouts of this page.
     results: Vec<PayoutBody<'a>>,
+    /// The ids of those payouts of this page that are stored and cannot be read, since their rows were altered or their key
+    /// is gone. Absent when all can.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false, value_type = Vec<Uuid>)]
+    unreadable: Vec<String>,
 }
 
 /// What a list can be asked for.
@@ -101,7 +106,7 @@ pub(crate) async fn list_payouts(request: &mut Request, depot: &mut Depot) -> Re
         access::allows(&context.principal, &[Scope::Reveal])?;
     }
     let page = context.payouts()?.list(&params.request).await?;
-    if params.page.is_some_and(|page| page > 1) && page.payouts.is_empty() {
+    if params.page.is_some_and(|page| page > 1) && page.payouts.is_empty() && page.unreadable.is_empty() {
         return Err(Problem::new(Kind::NotFound, "There is no such page."));
     }
     let links = Links {
@@ -118,6 +123,7 @@ pub(crate) async fn list_payouts(request: &mut Request, depot: &mut Depot) -> Re
             .iter()
             .map(|payout| PayoutBody::of(payout, &context.principal))
             .collect(),
+        unreadable: page.unreadable.iter().map(ToString::to_string).collect(),
     })
 }
 

@@ -11,7 +11,7 @@ use crate::contract::build;
 use crate::payout::{
     Caller, Change, Claim, Event, EventKind, NewPayout, Payout, PayoutId, Resolution, Verdict,
 };
-use crate::ports::{ClaimRequest, Insertion, PayoutRepository, Settled};
+use crate::ports::{ClaimRequest, Insertion, ListQuery, Listed, PayoutRepository, Settled};
 
 /// How often to look whether something has come to pass.
 const POLL: Duration = Duration::from_millis(10);
@@ -67,7 +67,7 @@ pub async fn found(repository: &dyn PayoutRepository, id: PayoutId) -> Payout {
 pub async fn claim_when_due(repository: &dyn PayoutRepository, id: PayoutId, lease: Duration) -> Claim {
     let request = build::only(&[id], lease);
     eventually("the payout is due", async || {
-        repository.claim(&request).await.unwrap().pop()
+        repository.claim(&request).await.unwrap().won.pop()
     })
     .await
 }
@@ -84,8 +84,23 @@ pub async fn claim_ids(repository: &dyn PayoutRepository, request: &ClaimRequest
         .claim(request)
         .await
         .unwrap()
+        .won
         .iter()
         .map(|claim| claim.payout().id())
+        .collect()
+}
+
+/// A page, all of which can be read.
+///
+/// # Panics
+/// When something on it cannot.
+pub async fn listed(repository: &dyn PayoutRepository, query: &ListQuery) -> Vec<Payout> {
+    let rows = repository.list(query).await.unwrap();
+    rows.into_iter()
+        .map(|row| match row {
+            Listed::Payout(payout) => payout,
+            Listed::Unreadable(place) => panic!("{place:?} cannot be read"),
+        })
         .collect()
 }
 

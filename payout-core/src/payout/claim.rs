@@ -166,6 +166,43 @@ impl Claim {
     }
 }
 
+/// A payout that was claimed, and whose row cannot be read: it was altered, or its key is gone. This is all that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnreadableClaim {
+    /// Identity.
+    pub id: PayoutId,
+    /// The fence that was claimed.
+    pub fence: u64,
+    /// The generation that was claimed.
+    pub generation: u32,
+    /// How often this generation was claimed.
+    pub claims: u32,
+}
+
+impl UnreadableClaim {
+    /// Ends the claim as one that learnt nothing: nothing can be sent without knowing to whom, and an earlier claim may have
+    /// been sent. Somebody may mend the row, or another process be able to read it; when the attempts are used up, a person
+    /// decides.
+    pub fn settle(self, policy: &Policy, randomness: &dyn Randomness) -> Settlement {
+        let why =
+            "The stored payout cannot be read: it was altered, or the key that it is encrypted with is gone.";
+        let verdict = if self.claims >= policy.max_attempts {
+            Verdict::Review { why: why.into() }
+        } else {
+            Verdict::Postponed {
+                why: why.into(),
+                after: policy.backoff(self.claims, randomness),
+            }
+        };
+        Settlement {
+            id: self.id,
+            fence: self.fence,
+            generation: self.generation,
+            verdict,
+        }
+    }
+}
+
 /// Nothing is due: the payout is final, under review, or not yet to be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the payout is not due")]

@@ -17,7 +17,7 @@ mod row;
 mod status;
 
 pub use change::{Change, Due, Edit, IllegalStep, Resolution, StepError};
-pub use claim::{Claim, Guarded, NotDue, SettledRow, Settlement, Verdict};
+pub use claim::{Claim, Guarded, NotDue, SettledRow, Settlement, UnreadableClaim, Verdict};
 pub use draft::{Draft, NewPayout};
 pub use event::{Actor, Caller, Event, EventKind};
 pub use fields::{Description, Failure, FieldError, ProviderReference, RecipientAccount, RecipientName};

@@ -31,8 +31,8 @@ pub use observer::{Batch, NoObserver, Observer, Signal};
 pub use processor::{Answer, Instruction, Processor, ProcessorError, ProcessorKey};
 pub use queue::{Delivery, Hint, JobQueue, QueueError, Receipt};
 pub use repository::{
-    ClaimRequest, Count, Cursor, Filter, Insertion, ListQuery, Order, PayoutRepository, Position,
-    RepositoryError, Search, Settled,
+    ClaimRequest, Claims, Count, Cursor, Filter, Insertion, ListQuery, Listed, Order, PayoutRepository,
+    Position, RepositoryError, Search, Settled,
 };
 
 pub use tracer::{InvalidTraceContext, NoTracer, Span, SpanKind, TraceContext, Tracer, Watch};

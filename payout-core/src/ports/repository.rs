@@ -8,7 +8,9 @@ use crate::Timestamp;
 use crate::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use crate::limits::OverLimit;
 use crate::money::Currency;
-use crate::payout::{Actor, Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement, Status};
+use crate::payout::{
+    Actor, Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement, Status, UnreadableClaim,
+};
 use crate::ports::Census;
 
 /// The repository could not do what was asked.
@@ -61,6 +63,24 @@ pub struct ClaimRequest {
     pub quiet_after: Duration,
     /// The worker's name, for the audit trail.
     pub worker: Actor,
+}
+
+/// What a claim won.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Claims {
+    /// These are to be worked on.
+    pub won: Vec<Claim>,
+    /// These are claimed too, and their rows cannot be read: nothing can be sent for them.
+    pub unreadable: Vec<UnreadableClaim>,
+}
+
+impl From<Vec<Claim>> for Claims {
+    fn from(won: Vec<Claim>) -> Self {
+        Self {
+            won,
+            unreadable: Vec::new(),
+        }
+    }
 }
 
 /// What became of one settlement.
@@ -139,6 +159,29 @@ pub struct Cursor {
     pub id: PayoutId,
 }
 
+/// A row of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are payouts; boxing each would cost more"
+)]
+pub enum Listed {
+    /// A payout.
+    Payout(Payout),
+    /// There is a payout at this place, and its row cannot be read: it was altered, or its key is gone.
+    Unreadable(Cursor),
+}
+
+impl Listed {
+    /// Its place in the list.
+    pub fn place(&self) -> Cursor {
+        match self {
+            Self::Payout(payout) => Cursor::of(payout),
+            Self::Unreadable(place) => *place,
+        }
+    }
+}
+
 /// The order of a list: by time of creation, then by id.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Order {
@@ -196,6 +239,8 @@ pub struct Count {
 /// - A [`Charge`](crate::limits::Charge) is part of the write that it goes with: it is taken from the total of its purse and
 ///   of the day by the repository's clock, or the write is refused, whatever else is written at the same time. A total of
 ///   an earlier day counts as nothing. What is not written takes nothing, and nothing is ever given back.
+/// - A row that cannot be read, since somebody altered it or its key is gone, harms no other payout. To ask for it alone is
+///   [`RepositoryError::Refused`], and its id is logged, with none of its content.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait PayoutRepository: Send + Sync {
@@ -229,7 +274,8 @@ pub trait PayoutRepository: Send + Sync {
     /// Those of these payouts that there are, in any order.
     ///
     /// # Errors
-    /// [`RepositoryError::Unavailable`].
+    /// [`RepositoryError::Unavailable`]; [`RepositoryError::Refused`] when one of them cannot be read, so that none is taken
+    /// to be missing: ask for each alone.
     async fn find_many(&self, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError>;
 
     /// The answer that was given to an idempotency key.
@@ -244,11 +290,11 @@ pub trait PayoutRepository: Send + Sync {
     /// [`RepositoryError::Unavailable`].
     async fn events(&self, id: PayoutId) -> Result<Option<Vec<Event>>, RepositoryError>;
 
-    /// One page, in the list's order.
+    /// One page, in the list's order. What cannot be read has its place on the page, as in the count.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
-    async fn list(&self, query: &ListQuery) -> Result<Vec<Payout>, RepositoryError>;
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError>;
 
     /// How many payouts match, counting no further than `at_most` where given.
     ///
@@ -263,9 +309,13 @@ pub trait PayoutRepository: Send + Sync {
     /// `claimed_at` (strictly later than the claim before), `quiet_at` (never earlier than before), and
     /// `first_submitted_at` to `claimed_at` unless it is set: the step of [`Payout::claim`].
     ///
+    /// What is sealed with a key that the store knows and this process lacks is left to those who have it: it is not
+    /// claimed, and so uses up no attempt. What is claimed and cannot be read all the same is told apart, and harms none of
+    /// the others.
+    ///
     /// # Errors
     /// [`RepositoryError::Unavailable`]; what was claimed unbeknown is taken over when its lease ends.
-    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claim>, RepositoryError>;
+    async fn claim(&self, request: &ClaimRequest) -> Result<Claims, RepositoryError>;
 
     /// Settles claims, one answer each, in their order.
     ///

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::payout::Payout;
-use crate::ports::{Count, Cursor, Filter, ListQuery, Order, PayoutRepository, Position, RepositoryError};
+use crate::payout::{Payout, PayoutId};
+use crate::ports::{
+    Count, Cursor, Filter, ListQuery, Listed, Order, PayoutRepository, Position, RepositoryError,
+};
 use crate::service::collapse::Collapse;
 use crate::service::{Payouts, ServiceError};
 
@@ -37,6 +39,8 @@ pub struct PageRequest {
 pub struct Page {
     /// In the list's order.
     pub payouts: Vec<Payout>,
+    /// These belong on the page too, and cannot be read.
+    pub unreadable: Vec<PayoutId>,
     /// How many the whole list has.
     pub count: Count,
     /// Where the next page starts; absent on the last.
@@ -46,7 +50,7 @@ pub struct Page {
 }
 
 /// Pages of the repository.
-pub(super) fn pages(repository: Arc<dyn PayoutRepository>) -> Collapse<ListQuery, Vec<Payout>> {
+pub(super) fn pages(repository: Arc<dyn PayoutRepository>) -> Collapse<ListQuery, Vec<Listed>> {
     Collapse::new(move |query| {
         let repository = repository.clone();
         Box::pin(async move { repository.list(&query).await })
@@ -76,7 +80,7 @@ impl Payouts {
             position: request.position,
             limit: request.size.saturating_add(1),
         };
-        let (mut payouts, count) = match request.count {
+        let (mut rows, count) = match request.count {
             CountMode::Bounded => {
                 tokio::try_join!(self.pages.ask(query), self.bounded_count(&request.filter))?
             }
@@ -87,7 +91,7 @@ impl Payouts {
         };
 
         // One more than asked tells whether there is more in the direction of travel.
-        let more = payouts.len() > request.size as usize;
+        let more = rows.len() > request.size as usize;
         let (has_previous, has_next) = match request.position {
             Position::Offset(skipped) => (skipped > 0, more),
             Position::After(_) => (true, more),
@@ -95,14 +99,23 @@ impl Payouts {
         };
         if more {
             match request.position {
-                Position::Before(_) => drop(payouts.remove(0)),
-                Position::Offset(_) | Position::After(_) => drop(payouts.pop()),
+                Position::Before(_) => drop(rows.remove(0)),
+                Position::Offset(_) | Position::After(_) => drop(rows.pop()),
             }
         }
-        let next = payouts.last().filter(|_| has_next).map(Cursor::of);
-        let previous = payouts.first().filter(|_| has_previous).map(Cursor::of);
+        // From the rows, not from what could be read of them: a page of which nothing can be read is not the last.
+        let next = rows.last().filter(|_| has_next).map(Listed::place);
+        let previous = rows.first().filter(|_| has_previous).map(Listed::place);
+        let (mut payouts, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
+        for row in rows {
+            match row {
+                Listed::Payout(payout) => payouts.push(payout),
+                Listed::Unreadable(place) => unreadable.push(place.id),
+            }
+        }
         Ok(Page {
             payouts,
+            unreadable,
             count,
             next,
             previous,

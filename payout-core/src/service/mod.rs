@@ -29,7 +29,7 @@ use crate::errand::Errand;
 use crate::limits::{MoneyLimits, OverLimit};
 use crate::payout::{Event, Payout, PayoutId, StepError};
 use crate::ports::{
-    Ambient, Count, Filter, JobQueue, ListQuery, PayoutRepository, RepositoryError, Tracer, Watch,
+    Ambient, Count, Filter, JobQueue, ListQuery, Listed, PayoutRepository, RepositoryError, Tracer, Watch,
 };
 
 pub use change::{EditError, EditRequest, Step};
@@ -101,7 +101,7 @@ pub struct Payouts {
     reads: reads::Reads,
     hints: hints::Hints,
     in_flight: in_flight::InFlight,
-    pages: collapse::Collapse<ListQuery, Vec<Payout>>,
+    pages: collapse::Collapse<ListQuery, Vec<Listed>>,
     counts: collapse::Collapse<Filter, Count>,
     counted: counted::Counted,
     limits: Arc<MoneyLimits>,

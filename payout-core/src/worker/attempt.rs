@@ -7,7 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::crash::{self, Point};
 use crate::errand::Errand;
-use crate::payout::{Claim, Verdict};
+use crate::payout::{Claim, UnreadableClaim, Verdict};
 use crate::ports::{Answer, Instruction, ProcessorError, Randomness, Signal, Span, SpanKind, TraceContext};
 use crate::worker::Shared;
 use crate::worker::settle::Concluded;
@@ -53,6 +53,24 @@ impl Shared {
                 self.observer.observe(&Signal::Abandoned);
             }
         }
+        drop(slot);
+    }
+
+    /// Ends a claim of what cannot be read.
+    pub(super) async fn put_aside(
+        self: Arc<Self>,
+        claim: UnreadableClaim,
+        slot: Option<OwnedSemaphorePermit>,
+    ) {
+        let concluded = Concluded {
+            settlement: claim.settle(&self.settings.policy, &*self.ambient as &dyn Randomness),
+            errand: Errand {
+                payout_id: Some(claim.id),
+                ..Errand::default()
+            },
+            span: None,
+        };
+        let _ = self.settlements.send(concluded).await;
         drop(slot);
     }
 

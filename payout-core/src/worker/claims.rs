@@ -9,14 +9,14 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::crash::{self, Point};
 use crate::payout::PayoutId;
 use crate::policy::jittered;
-use crate::ports::{ClaimRequest, Randomness, RepositoryError, Signal, TraceContext};
+use crate::ports::{ClaimRequest, Claims, Randomness, RepositoryError, Signal, TraceContext};
 use crate::worker::Shared;
 
 /// The traces that hints brought. What the sweep finds begins a trace of its own: the row tells of none.
 pub(super) type Traces = HashMap<PayoutId, TraceContext>;
 
 impl Shared {
-    /// Claims up to as many payouts as there are permits, and starts them; returns how many it won.
+    /// Claims up to as many payouts as there are permits, and starts them; returns how many it claimed.
     pub(super) async fn claim(
         self: &Arc<Self>,
         only: Option<Vec<PayoutId>>,
@@ -27,7 +27,7 @@ impl Shared {
         // The lease runs from some moment after this one, so a deadline counted from here is never too late.
         let asked_at = self.ambient.monotonic();
         crash::pass(Point::BeforeClaim);
-        let claims = self
+        let Claims { won, unreadable } = self
             .repository
             .claim(&ClaimRequest {
                 only,
@@ -37,25 +37,32 @@ impl Shared {
                 worker: self.settings.name.clone(),
             })
             .await?;
-        if !claims.is_empty() {
+        let claimed = won.len() + unreadable.len();
+        if claimed > 0 {
             crash::pass(Point::AfterClaim);
-            let takeovers = claims.iter().filter(|claim| claim.is_takeover()).count();
+            let takeovers = won.iter().filter(|claim| claim.is_takeover()).count();
             self.observer.observe(&Signal::Claimed {
-                count: claims.len(),
+                count: claimed,
                 takeovers,
                 swept,
             });
         }
         let deadline = asked_at + self.settings.lease.saturating_sub(self.settings.call_timeout);
-        let won = claims.len();
-        for claim in claims {
+        let mut slot = || {
             let slot = permits.split(1);
             debug_assert!(slot.is_some(), "a repository claimed more than it was asked to");
+            slot
+        };
+        for claim in won {
+            let slot = slot();
             let trace = traces.get(&claim.payout().id()).copied();
             self.attempts
                 .spawn(self.clone().attempt(claim, deadline, slot, trace));
         }
-        Ok(won)
+        for claim in unreadable {
+            self.attempts.spawn(self.clone().put_aside(claim, slot()));
+        }
+        Ok(claimed)
     }
 
     /// Waits for a free slot, and takes up to `most` of those that are free but for `reserve`. `None`: shutdown.

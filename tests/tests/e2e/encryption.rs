@@ -15,6 +15,8 @@ const NEW: &str = "new:8PHy8/T19vf4+fr7/P3+/wABAgMEBQYHCAkKCwwNDg8=";
 on_each_backend!(
     an_encrypted_service_does_all_that_an_open_one_does,
     a_process_without_the_key_does_nothing_and_says_why,
+    one_row_that_cannot_be_opened_harms_no_other,
+    a_worker_that_lacks_a_new_key_leaves_what_it_seals_to_others,
     keys_are_rotated_while_everything_runs,
 );
 
@@ -106,6 +108,119 @@ async fn a_process_without_the_key_does_nothing_and_says_why(backend: Backend) {
     }
     let app = with_key.run().await;
     app.until(&path, "completed").await;
+}
+
+/// Three payouts, of which the second has the recipient of the third.
+async fn one_row_that_cannot_be_opened_harms_no_other(backend: Backend) {
+    let launch = encrypted(launch(backend).await, OLD)
+        .set("PAYOUT_MAX_ATTEMPTS", 2)
+        .set("PAYOUT_BACKOFF_BASE_MS", 20);
+    let mut paths = Vec::new();
+    {
+        let app = launch.serve().await;
+        for _ in 0..3 {
+            paths.push(path_of(&app.create(payout()).await));
+        }
+    }
+    let ids: Vec<&str> = paths
+        .iter()
+        .map(|path| path.trim_start_matches(PAYOUTS).trim_end_matches('/'))
+        .collect();
+    let literal = |id: &str| match backend {
+        Backend::Sqlite => format!("x'{}'", id.replace('-', "")),
+        Backend::Postgres => format!("'{id}'"),
+    };
+    let (broken, other) = (literal(ids[1]), literal(ids[2]));
+    launch
+        .store()
+        .execute(format!(
+            "UPDATE payouts SET sealed = (SELECT sealed FROM payouts WHERE id = {other}) WHERE id = {broken}"
+        ))
+        .await;
+
+    let app = launch.run().await;
+    for path in [&paths[0], &paths[2]] {
+        app.until(path, "completed").await;
+    }
+    // By hand: the client takes every 500 for a failure.
+    let reply = payout_tests::raw::request(app.port(), "GET", &paths[1]).await;
+    assert_eq!(
+        (reply.status, &*reply.problem(&paths[1]).kind),
+        (500, "urn:payout:problem:internal")
+    );
+    let waits = format!(
+        "SELECT count(*) FROM payouts WHERE id = {broken} AND status = 'processing' AND due_at IS NULL"
+    );
+    eventually("a person is asked", SOON, async || {
+        (app.store().number(&*waits).await == 1).then_some(())
+    })
+    .await;
+    assert_eq!(
+        app.events(&paths[1]).await,
+        ["created", "claimed", "postponed", "claimed", "review_requested"]
+    );
+    let said = app.log();
+    assert!(
+        said.contains("a payout cannot be read") && said.contains(ids[1]),
+        "{said}"
+    );
+    assert!(!said.contains(ACCOUNT), "{said}");
+
+    // Page by page, newest first: the second is nothing but the broken one.
+    let mut page = format!("{PAYOUTS}?page_size=1");
+    for (id, place) in ids.iter().rev().zip(0..) {
+        let answer = app.get(&page).await.expect(200).json();
+        assert_eq!(answer["count"], 3);
+        if place == 1 {
+            assert_eq!(
+                (&answer["results"], &answer["unreadable"]),
+                (&json!([]), &json!([id]))
+            );
+        } else {
+            assert_eq!(answer["results"][0]["id"], *id);
+            assert_eq!(answer.get("unreadable"), None);
+        }
+        let next = answer["next"].as_str();
+        assert_eq!(next.is_none(), place == 2, "{answer}");
+        if let Some(next) = next {
+            page = next
+                .split_once("/api/")
+                .map(|(_, rest)| format!("/api/{rest}"))
+                .unwrap();
+        }
+    }
+    let page = app
+        .get(&format!("{PAYOUTS}?page_size=1&page=2"))
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(page["unreadable"], json!([ids[1]]));
+}
+
+/// As while processes are started anew one after the other, in the wrong order.
+async fn a_worker_that_lacks_a_new_key_leaves_what_it_seals_to_others(backend: Backend) {
+    let launch = launch(backend).await;
+    launch.migrate().await;
+    let old = encrypted(launch.clone(), OLD).worker();
+    eventually("the old key is known", SOON, async || {
+        let known = launch.store().number("SELECT count(*) FROM sealing_keys").await;
+        (known == 1).then_some(())
+    })
+    .await;
+    let with_both = encrypted(launch, &format!("{NEW},{OLD}"));
+    let app = with_both.serve().await;
+    let path = path_of(&app.create(payout()).await);
+    eventually("the worker says what it lacks", SOON, async || {
+        old.log()
+            .contains("are left to others: see PAYOUT_ENCRYPTION_KEYS")
+            .then_some(())
+    })
+    .await;
+    assert_eq!(app.payout(&path).await["status"], "pending");
+    assert_eq!(app.events(&path).await, ["created"], "no attempt was used up");
+    let _worker = with_both.worker();
+    app.until(&path, "completed").await;
+    assert_eq!(app.payout(&path).await["attempts"], 1);
 }
 
 async fn keys_are_rotated_while_everything_runs(backend: Backend) {

@@ -178,7 +178,7 @@ impl Bench {
             quiet_after: Duration::from_secs(20),
             worker: Actor::new("test"),
         };
-        self.repository.claim(&request).await.unwrap()
+        self.repository.claim(&request).await.unwrap().won
     }
 
     /// Ends every claim of what is due in this way.

@@ -346,7 +346,7 @@ async fn a_retry_after_a_takeover_waits_until_the_first_worker_is_surely_over() 
             quiet_after: Duration::from_secs(20),
             worker: Actor::new("w"),
         };
-        let claims = bench.repository.claim(&request).await.unwrap();
+        let claims = bench.repository.claim(&request).await.unwrap().won;
         let last: Vec<_> = claims.into_iter().filter(|claim| claim.is_takeover()).collect();
         let settlements: Vec<_> = last.into_iter().map(|claim| claim.settle(declined())).collect();
         bench.repository.settle(&settlements).await.unwrap();

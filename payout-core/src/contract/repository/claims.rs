@@ -24,6 +24,7 @@ pub async fn a_claim_sets_its_columns(Pair { port, .. }: Repository) {
         .claim(&request)
         .await
         .unwrap()
+        .won
         .pop()
         .expect("a due payout is claimed");
     let latest = port.now().await.unwrap();
@@ -189,7 +190,7 @@ pub async fn concurrent_sweeps_claim_every_payout_exactly_once(Pair { port, peer
             let mut claimed = Vec::new();
             // To come away with nothing is normal while others hold what is due.
             while so_far.load(Ordering::SeqCst) < 200 {
-                let won = repository.claim(&build::sweep(7, LONG_LEASE)).await.unwrap();
+                let won = repository.claim(&build::sweep(7, LONG_LEASE)).await.unwrap().won;
                 so_far.fetch_add(won.len(), Ordering::SeqCst);
                 claimed.extend(won);
                 tokio::task::yield_now().await;
@@ -259,6 +260,7 @@ pub async fn the_quiet_time_never_moves_back(Pair { port, .. }: Repository) {
         .claim(&slow)
         .await
         .unwrap()
+        .won
         .remove(0)
         .payout()
         .parts()

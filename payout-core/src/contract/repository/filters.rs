@@ -16,10 +16,8 @@ async fn listed(repository: &dyn PayoutRepository, filter: &Filter) -> Vec<Payou
         position,
         limit: 200,
     };
-    repository
-        .list(&query)
+    drive::listed(repository, &query)
         .await
-        .unwrap()
         .iter()
         .map(Payout::id)
         .collect()

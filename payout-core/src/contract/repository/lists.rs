@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::contract::{Pair, build};
+use crate::contract::{Pair, build, drive};
 use crate::payout::{NewPayout, Payout, PayoutId};
 use crate::ports::{Cursor, Filter, Insertion, ListQuery, Order, PayoutRepository, Position};
 
@@ -53,7 +53,7 @@ async fn walk(
     let mut walked: Vec<Cursor> = Vec::new();
     // More pages than there are payouts: a walk that goes in circles ends as well.
     for _ in 0..200 {
-        let page = repository.list(&page_at(order, position)).await.unwrap();
+        let page = drive::listed(repository, &page_at(order, position)).await;
         assert!(page.len() <= PAGE as usize, "a page is no longer than asked");
         let places: Vec<Cursor> = page.iter().map(place).collect();
         let (Some(first), Some(last)) = (places.first().copied(), places.last().copied()) else {
@@ -97,16 +97,10 @@ pub async fn cursor_pages_show_every_payout_once_in_both_directions(Pair { port,
             expected[..expected.len() - 1]
         );
         for (at, cursor) in expected.iter().enumerate() {
-            let after = port
-                .list(&page_at(order, Position::After(*cursor)))
-                .await
-                .unwrap();
+            let after = drive::listed(&*port, &page_at(order, Position::After(*cursor))).await;
             let end = expected.len().min(at + 1 + PAGE as usize);
             assert_eq!(after.iter().map(place).collect::<Vec<_>>(), expected[at + 1..end]);
-            let before = port
-                .list(&page_at(order, Position::Before(*cursor)))
-                .await
-                .unwrap();
+            let before = drive::listed(&*port, &page_at(order, Position::Before(*cursor))).await;
             let start = at.saturating_sub(PAGE as usize);
             assert_eq!(before.iter().map(place).collect::<Vec<_>>(), expected[start..at]);
         }
@@ -149,18 +143,13 @@ pub async fn offset_pages_show_every_payout_once(Pair { port, .. }: Repository) 
     for order in [Order::NewestFirst, Order::OldestFirst] {
         let mut walked = Vec::new();
         for offset in (0..60).step_by(PAGE as usize) {
-            let page = port
-                .list(&page_at(order, Position::Offset(offset)))
-                .await
-                .unwrap();
+            let page = drive::listed(&*port, &page_at(order, Position::Offset(offset))).await;
             walked.extend(page.iter().map(place));
         }
         assert_eq!(walked, in_order(order, places.clone()));
     }
     assert_eq!(
-        port.list(&page_at(Order::NewestFirst, Position::Offset(1000)))
-            .await
-            .unwrap(),
+        drive::listed(&*port, &page_at(Order::NewestFirst, Position::Offset(1000))).await,
         []
     );
 }
@@ -169,10 +158,7 @@ pub async fn offset_pages_show_every_payout_once(Pair { port, .. }: Repository) 
 pub async fn a_cursor_outlives_its_payout(Pair { port, .. }: Repository) {
     let port: Arc<dyn PayoutRepository> = port;
     let places = store_with_ties(&*port).await;
-    let page = port
-        .list(&page_at(Order::OldestFirst, Position::Offset(0)))
-        .await
-        .unwrap();
+    let page = drive::listed(&*port, &page_at(Order::OldestFirst, Position::Offset(0))).await;
     let last = page[page.len() - 1].clone();
     for payout in &page {
         assert_eq!(port.find(payout.id()).await.unwrap().as_ref(), Some(payout));
@@ -181,14 +167,8 @@ pub async fn a_cursor_outlives_its_payout(Pair { port, .. }: Repository) {
     port.apply(&last.delete(build::client()).unwrap(), None)
         .await
         .unwrap();
-    let next = port
-        .list(&page_at(Order::OldestFirst, Position::After(cursor)))
-        .await
-        .unwrap();
+    let next = drive::listed(&*port, &page_at(Order::OldestFirst, Position::After(cursor))).await;
     assert_eq!(next.iter().map(place).collect::<Vec<_>>(), places[7..14]);
-    let before = port
-        .list(&page_at(Order::OldestFirst, Position::Before(cursor)))
-        .await
-        .unwrap();
+    let before = drive::listed(&*port, &page_at(Order::OldestFirst, Position::Before(cursor))).await;
     assert_eq!(before.iter().map(place).collect::<Vec<_>>(), places[..6]);
 }

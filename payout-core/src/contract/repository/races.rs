@@ -31,6 +31,7 @@ pub async fn of_a_person_and_a_worker_racing_one_wins(Pair { port, peer }: Repos
                             .claim(&request)
                             .await
                             .unwrap()
+                            .won
                             .pop()
                             .map(|claim| claim.payout().clone());
                     }
