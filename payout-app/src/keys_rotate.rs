@@ -54,7 +54,6 @@ pub(crate) async fn rotate(store: &Store, system: &System) -> Result<(), Rotatio
             return Err(RotationError::Keys(check));
         }
     }
-    let mut sealed = 0;
     for _ in 0..PASSES {
         let payouts = Pass::over("payouts", system, async |after| {
             store.reseal_payouts(after, ROWS).await
@@ -64,26 +63,30 @@ pub(crate) async fn rotate(store: &Store, system: &System) -> Result<(), Rotatio
             store.reseal_answers(after.as_deref(), ROWS).await
         })
         .await?;
-        sealed += payouts.sealed + answers.sealed;
         let unreadable = payouts.unreadable + answers.unreadable;
         if payouts.stale + answers.stale == unreadable {
+            compact(store).await;
             if unreadable > 0 {
                 return Err(RotationError::Unreadable(unreadable));
             }
-            return finish(store, sealed).await;
+            return finish(store).await;
         }
     }
     Err(RotationError::Overtaken)
 }
 
-/// Nothing is sealed with an older key any more.
-async fn finish(store: &Store, sealed: u64) -> Result<(), RotationError> {
-    if sealed > 0 && !store.compact().await {
+/// Removes what was overwritten, now or by an earlier run that could not.
+async fn compact(store: &Store) {
+    if !store.compact().await {
         say(
             "The database file could not be written anew: another process is in the way. Free pages of it may have what \
              was there before; repeat this when nobody uses it.",
         );
     }
+}
+
+/// Nothing is sealed with an older key any more.
+async fn finish(store: &Store) -> Result<(), RotationError> {
     let forgotten = store.forget_other_keys().await?;
     if !forgotten.is_empty() {
         say(&format!("No longer needed: {}.", forgotten.join(", ")));
