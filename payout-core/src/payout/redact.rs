@@ -65,7 +65,8 @@ fn without(text: &str, secret: &[char]) -> String {
     kept
 }
 
-/// So many bytes of the text are the secret, if it begins with it.
+/// So many bytes of the text are the secret, if it begins with it. At the text's end the beginning of the secret is enough:
+/// the words of others are cut where they are too long.
 fn length_of(secret: &[char], text: &str) -> Option<usize> {
     let mut wanted = secret.iter();
     let mut next = wanted.next()?;
@@ -83,7 +84,8 @@ fn length_of(secret: &[char], text: &str) -> Option<usize> {
             }
         }
     }
-    None
+    let found = secret.len() - wanted.len() - 1;
+    (found >= SHORT_CHARS).then_some(text.len())
 }
 
 fn stands_alone(before: &str, after: &str) -> bool {
@@ -116,6 +118,18 @@ mod tests {
             ),
             ("No such account.", "No such account."),
             ("", ""),
+        ] {
+            assert_eq!(redacted(text, "DE89370400440532013000", "Ada Lovelace"), expected);
+        }
+    }
+
+    #[test]
+    fn one_that_was_cut_off_at_the_end_is_taken_out_too() {
+        for (text, expected) in [
+            ("No account DE89 3704 00", "No account •••"),
+            ("Not paid to Ada L", "Not paid to •••"),
+            ("No account DE8", "No account DE8"),
+            ("DE8937 is not ours", "DE8937 is not ours"),
         ] {
             assert_eq!(redacted(text, "DE89370400440532013000", "Ada Lovelace"), expected);
         }
