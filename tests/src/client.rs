@@ -23,6 +23,7 @@ static DOCUMENT: OnceLock<Document> = OnceLock::new();
 pub struct Api {
     http: Client,
     base: String,
+    key: OnceLock<String>,
     observed: Mutex<BTreeSet<Observed>>,
 }
 
@@ -45,8 +46,14 @@ impl Api {
         Self {
             http: http.build().unwrap(),
             base: format!("http://127.0.0.1:{port}"),
+            key: OnceLock::new(),
             observed: Mutex::default(),
         }
+    }
+
+    /// With this API key from now on, wherever a request has no other.
+    pub fn always_with_key(&self, token: &str) {
+        self.key.set(token.to_owned()).expect("one key is enough");
     }
 
     /// The service's address, without a slash at the end.
@@ -66,6 +73,7 @@ impl Api {
         Call {
             api: self,
             builder,
+            key: self.key.get().cloned(),
             method: method.to_owned(),
             path: path.to_owned(),
         }
@@ -137,6 +145,7 @@ impl Drop for Api {
 pub struct Call<'a> {
     api: &'a Api,
     builder: RequestBuilder,
+    key: Option<String>,
     method: String,
     path: String,
 }
@@ -145,6 +154,9 @@ impl Call<'_> {
     /// With a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
+        if name == "authorization" {
+            self.key = None;
+        }
         self.builder = self.builder.header(name, value);
         self
     }
@@ -178,7 +190,10 @@ impl Call<'_> {
     ///
     /// # Errors
     /// The client's.
-    pub async fn send(self) -> Result<Reply, reqwest::Error> {
+    pub async fn send(mut self) -> Result<Reply, reqwest::Error> {
+        if let Some(key) = self.key.take() {
+            self.builder = self.builder.bearer_auth(key);
+        }
         let answer = self.builder.send().await?;
         let status = answer.status().as_u16();
         let headers = answer.headers().clone();

@@ -1,16 +1,19 @@
 //! Unmistakable values through every path, faults included: none of them may be seen where it does not belong.
 //!
-//! What is looked through: the logs and the output of every process, in both formats and at the finest level, the metrics,
-//! everything in Redis, every error answer, and, where payouts are encrypted, every byte of the database's files. And that
-//! looking finds something is tested too.
+//! What is looked through: the logs and the output of every process and command, those that crash too, in both formats and at
+//! the finest level, the metrics, everything that collectors of traces and of errors are sent, everything in Redis, every
+//! error answer, and, where payouts are encrypted, every byte of the database's files. And that looking finds something is
+//! tested too: the provider is sent what nobody else may see.
 
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use payout_core::crash::Point;
 use payout_tests::app::{App, Launch, path_of};
 use payout_tests::client::{Call, PAYOUTS, Reply};
 use payout_tests::provider::{Deed, Provider};
+use payout_tests::sink::Sink;
 use payout_tests::store::{Backend, Store};
 use payout_tests::throwaway;
 use payout_tests::wait::{SOON, eventually};
@@ -23,6 +26,7 @@ const NAME: &str = "Canaria Qwertzopolis";
 const IDEMPOTENCY_KEY: &str = "canary-idempotency-key-551";
 const API_KEY: &str = "payout_canaryapikey552canaryapikey552canaryapi";
 const TOKEN: &str = "canary-processor-token-553";
+const DSN_KEY: &str = "0123456789abcdef0123456789abcdef";
 const PASSWORD: &str = "canarypassword554";
 /// 32 bytes.
 const KEY: &str = "Y2FuYXJ5LWVuY3J5cHRpb24ta2V5LTU1NS0hISEhISE=";
@@ -105,27 +109,35 @@ async fn on_sqlite_nothing_is_seen_where_it_does_not_belong() {
     let provider = provider().await;
     let store = Arc::new(Store::new(Backend::Sqlite).await);
     let folder = store.folder().to_owned();
-    let launch = telling(Launch::new(BINARY, store.clone()), &provider);
+    let (collector, sentry) = (Sink::start().await, Sink::start().await);
+    let launch = telling(Launch::new(BINARY, store.clone()), &provider, &collector, &sentry);
+    let token = key_to_everything(&launch).await;
+    let (nowhere, not_at_rest) = (&with(&NOWHERE, &token)[..], &with(&NOT_AT_REST, &token)[..]);
     for format in ["pretty", "json"] {
         let launch = launch.clone().set("PAYOUT_LOG_FORMAT", format);
         let app = launch.serve().await;
-        let paths = requests(&app).await;
+        app.always_with_key(&token);
+        let paths = requests(&app, nowhere).await;
         let with_worker = launch.worker();
-        ends(&app, &paths).await;
+        ends(&app, &paths, nowhere).await;
         assert_eq!(
-            files_with(&NOT_AT_REST, &folder),
+            files_with(not_at_rest, &folder),
             Vec::<String>::new(),
             "while it runs"
         );
         let log = format!("{}{}", with_worker.log(), with_worker.printed());
-        assert_none(&NOWHERE, log.as_bytes(), "the worker's log");
-        look(&app).await;
+        assert_none(nowhere, log.as_bytes(), "the worker's log");
+        look(&app, nowhere).await;
     }
     assert_eq!(
-        files_with(&NOT_AT_REST, &folder),
+        files_with(not_at_rest, &folder),
         Vec::<String>::new(),
         "once it was stopped"
     );
+    commands(&launch, nowhere).await;
+    crashes(&launch, &token, nowhere).await;
+    elsewhere(&collector, &sentry, nowhere).await;
+    assert_the_provider_was_told(&provider);
 }
 
 #[tokio::test]
@@ -141,16 +153,20 @@ async fn on_postgresql_nothing_is_seen_where_it_does_not_belong() {
     let redis_url = redis.url();
     let store = Arc::new(Store::on(url, Some(redis_url.clone())));
     let plain = Launch::new(BINARY, store.clone());
-    let launch = telling(plain.clone(), &provider);
+    let (collector, sentry) = (Sink::start().await, Sink::start().await);
+    let launch = telling(plain.clone(), &provider, &collector, &sentry);
+    let token = key_to_everything(&launch).await;
+    let (nowhere, not_at_rest) = (&with(&NOWHERE, &token)[..], &with(&NOT_AT_REST, &token)[..]);
     for format in ["pretty", "json"] {
         let launch = launch.clone().set("PAYOUT_LOG_FORMAT", format);
         let app = launch.serve().await;
-        let mut paths = requests(&app).await;
-        assert_none(&NOWHERE, &everything_in_redis(&redis_url), "Redis");
+        app.always_with_key(&token);
+        let mut paths = requests(&app, nowhere).await;
+        assert_none(nowhere, &everything_in_redis(&redis_url), "Redis");
         // The database goes away in the middle of it.
         postgres.stop();
         let away = app.post(PAYOUTS).json(body()).await;
-        assert_none(&NOWHERE, &away.body, "an answer without a database");
+        assert_none(nowhere, &away.body, "an answer without a database");
         postgres.start().await;
         let back = eventually("a create after the outage", SOON, async || {
             let reply = app.post(PAYOUTS).json(body()).send().await.ok()?;
@@ -158,18 +174,22 @@ async fn on_postgresql_nothing_is_seen_where_it_does_not_belong() {
         });
         paths.push(back.await);
         let worker = launch.worker();
-        ends(&app, &paths).await;
-        assert_none(&NOWHERE, &everything_in_redis(&redis_url), "Redis");
+        ends(&app, &paths, nowhere).await;
+        assert_none(nowhere, &everything_in_redis(&redis_url), "Redis");
         let log = format!("{}{}", worker.log(), worker.printed());
-        assert_none(&NOWHERE, log.as_bytes(), "the worker's log");
-        look(&app).await;
+        assert_none(nowhere, log.as_bytes(), "the worker's log");
+        look(&app, nowhere).await;
     }
     store.execute("CHECKPOINT").await;
-    assert_eq!(files_with(&NOT_AT_REST, postgres.data()), Vec::<String>::new());
+    assert_eq!(files_with(not_at_rest, postgres.data()), Vec::<String>::new());
+    commands(&launch, nowhere).await;
+    elsewhere(&collector, &sentry, nowhere).await;
+    assert_the_provider_was_told(&provider);
 
     // That looking finds something: the same in plain.
     store.execute("DELETE FROM sealing_keys").await;
     let app = plain.serve().await;
+    app.always_with_key(&token);
     app.post(PAYOUTS).json(body()).await.expect(201).json();
     store.execute("CHECKPOINT").await;
     assert!(!files_with(&[ACCOUNT], postgres.data()).is_empty());
@@ -187,8 +207,17 @@ async fn provider() -> Provider {
 }
 
 /// Encrypted, telling all that it can tell, with every secret set.
-fn telling(launch: Launch, provider: &Provider) -> Launch {
+fn telling(launch: Launch, provider: &Provider, collector: &Sink, sentry: &Sink) -> Launch {
     launch
+        .set(
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            format!("http://127.0.0.1:{}/", collector.port()),
+        )
+        .set("OTEL_BSP_SCHEDULE_DELAY", 100)
+        .set(
+            "SENTRY_DSN",
+            format!("http://{DSN_KEY}@127.0.0.1:{}/7", sentry.port()),
+        )
         .set("PAYOUT_ENCRYPTION_KEYS", format!("canary:{KEY}"))
         .set("PAYOUT_LOG", "trace")
         .set("PAYOUT_PROCESSOR", "http")
@@ -196,6 +225,85 @@ fn telling(launch: Launch, provider: &Provider) -> Launch {
         .set("PAYOUT_PROCESSOR_TOKEN", TOKEN)
         .set("PAYOUT_BACKOFF_BASE_MS", 20)
         .set("PAYOUT_BACKOFF_CAP_MS", 40)
+}
+
+/// The token of a key that may do everything: what is stored is its digest.
+async fn key_to_everything(launch: &Launch) -> String {
+    launch.migrate().await;
+    launch.make_key("canary", "read,write,operate,reveal,admin").await
+}
+
+fn with<'a>(canaries: &[&'a str], token: &'a str) -> Vec<&'a str> {
+    [canaries, &[token]].concat()
+}
+
+/// What the commands print and log.
+async fn commands(launch: &Launch, nowhere: &[&str]) {
+    for args in [
+        &["doctor"][..],
+        &["doctor", "--json"],
+        &["reconcile", "--since", "1d", "--format", "json"],
+        &["reconcile", "--since", "1d", "--format", "csv"],
+        &["keys", "list"],
+        &["keys-rotate"],
+    ] {
+        let process = launch.finish(args).await;
+        let said = format!("{}{}", process.printed(), process.log());
+        assert!(!said.is_empty(), "{args:?} says something");
+        assert_none(nowhere, said.as_bytes(), &args.join(" "));
+    }
+}
+
+/// What a process leaves behind that dies with who is paid in its hands, and one of whose threads panics.
+async fn crashes(launch: &Launch, token: &str, nowhere: &[&str]) {
+    for point in [Point::BeforeInsert, Point::BeforeSubmit, Point::BeforeSettle] {
+        let mut app = launch.clone().set("PAYOUT_CRASH_AT", point).run().await;
+        app.always_with_key(token);
+        let _ = app.post(PAYOUTS).json(body()).send().await;
+        let status = app.process().end_within(SOON).await;
+        assert!(!status.success(), "{point}: {status}");
+        let left = format!("{}{}", app.log(), app.process().printed());
+        assert_none(nowhere, left.as_bytes(), "what is left of a crash");
+    }
+    let worker = launch.clone().set("PANIC_AFTER_MS", 500).worker();
+    eventually("the panic is told", SOON, async || {
+        worker.log().contains("panicked").then_some(())
+    })
+    .await;
+    assert_none(nowhere, worker.log().as_bytes(), "the log of a panic");
+    assert_eq!(
+        files_with(&[ACCOUNT, NAME, token], launch.store().folder()),
+        Vec::<String>::new()
+    );
+}
+
+/// Everything that was sent to a collector of traces, and to one of errors.
+async fn elsewhere(collector: &Sink, sentry: &Sink, nowhere: &[&str]) {
+    let sent = |sink: &Sink| {
+        let requests = sink.kept().into_iter();
+        let all = requests.flat_map(|request| {
+            let head = format!("{} {} {:?}\n", request.method, request.path, request.headers);
+            [head.into_bytes(), request.body].concat()
+        });
+        all.collect::<Vec<u8>>()
+    };
+    eventually("the spans of calls are sent", SOON, async || {
+        let sent = sent(collector);
+        (!found(&["submit payment"], &sent).is_empty() && !found(&["insert payout"], &sent).is_empty())
+            .then_some(())
+    })
+    .await;
+    assert_none(nowhere, &sent(collector), "the traces");
+    assert_none(nowhere, &sent(sentry), "the reports of errors");
+}
+
+/// That the canaries went through all of this: the provider alone was told them.
+fn assert_the_provider_was_told(provider: &Provider) {
+    let ledger = provider.ledger();
+    let bodies: Vec<&Value> = ledger.values().flat_map(|entry| &entry.bodies).collect();
+    let told = serde_json::to_vec(&bodies).unwrap();
+    assert_eq!(found(&NOWHERE, &told), [ACCOUNT, NAME]);
+    assert!(provider.tokens().contains(&Some(TOKEN.to_owned())));
 }
 
 fn body() -> Value {
@@ -207,14 +315,15 @@ fn keyed(call: Call<'_>) -> Call<'_> {
 }
 
 /// Every path of the API, in good order and in bad; the payouts that were made.
-async fn requests(app: &App) -> Vec<String> {
+async fn requests(app: &App, nowhere: &[&str]) -> Vec<String> {
     let created = keyed(app.post(PAYOUTS)).await;
     assert!(created.status == 201, "{created}");
     keyed(app.post(PAYOUTS)).await.expect(201).json();
     let path = path_of(&created.json());
-    app.get(&path).await.expect(200).json();
+    let shown = app.get(&path).await.expect(200);
+    assert_eq!(found(nowhere, &shown.body), [ACCOUNT, NAME], "to whom may see it");
     let events = app.get(&format!("{path}events/")).await.expect(200);
-    assert_none(&NOWHERE, &events.body, "the audit trail");
+    assert_none(nowhere, &events.body, "the audit trail");
     for search in [ACCOUNT, "Canaria%20Qwertzopolis"] {
         app.get(&format!("{PAYOUTS}?search={search}"))
             .await
@@ -239,19 +348,20 @@ async fn requests(app: &App) -> Vec<String> {
                     .expect(200)
                     .json();
                 let events = app.get(&format!("{path}events/")).await.expect(200);
-                assert_none(&NOWHERE, &events.body, "the audit trail");
-                refused(app.post(&format!("{path}retry/")).json(&reason).await);
+                assert_none(nowhere, &events.body, "the audit trail");
+                refused(&app.post(&format!("{path}retry/")).json(&reason).await, nowhere);
             }
             _ => drop(app.delete(&path).await.expect(204)),
         }
     }
-    refusals(app, &paths[0]).await;
+    refusals(app, &paths[0], nowhere).await;
     paths
 }
 
 /// Canaries where they are refused: no answer may quote them.
-async fn refusals(app: &App, path: &str) {
-    let everything = NOWHERE.join(" ");
+async fn refusals(app: &App, path: &str, nowhere: &[&str]) {
+    let everything = nowhere.join(" ");
+    let refused = |reply: Reply| refused(&reply, nowhere);
     for wrong in [
         json!({"amount": everything, "currency": ACCOUNT, "status": NAME}),
         json!({"amount": [ACCOUNT], "currency": {"x": NAME}, "recipient_account": 5, "recipient_name": null}),
@@ -308,33 +418,33 @@ async fn refusals(app: &App, path: &str) {
     let _ = app.get(path).header("x-api-key", API_KEY).await;
 }
 
-fn refused(reply: Reply) {
+fn refused(reply: &Reply, nowhere: &[&str]) {
     assert!((400..500).contains(&reply.status), "{reply}");
-    assert_none(&NOWHERE, &reply.body, "a refusal");
+    assert_none(nowhere, &reply.body, "a refusal");
     for (name, value) in &reply.headers {
-        assert_none(&NOWHERE, value.as_bytes(), name.as_str());
+        assert_none(nowhere, value.as_bytes(), name.as_str());
     }
 }
 
 /// The worker meets the provider at its worst, and every payout ends.
-async fn ends(app: &App, paths: &[String]) {
+async fn ends(app: &App, paths: &[String], nowhere: &[&str]) {
     for path in paths {
         let failed = app.until(path, "failed").await;
         let failure = failed["failure"].to_string();
         assert!(failure.contains("•••"), "the provider quoted them: {failure}");
-        assert_none(&NOWHERE, failure.as_bytes(), "a failure");
+        assert_none(nowhere, failure.as_bytes(), "a failure");
         let events = app.get(&format!("{path}events/")).await.expect(200);
-        assert_none(&NOWHERE, &events.body, "the audit trail");
+        assert_none(nowhere, &events.body, "the audit trail");
     }
 }
 
 /// The metrics, and all that the process has written.
-async fn look(app: &App) {
+async fn look(app: &App, nowhere: &[&str]) {
     let metrics = app.get("/metrics").await.expect(200);
-    assert_none(&NOWHERE, &metrics.body, "the metrics");
+    assert_none(nowhere, &metrics.body, "the metrics");
     let log = app.log();
     assert!(log.lines().count() > 3, "it logs: {log}");
-    assert_none(&NOWHERE, log.as_bytes(), "the log");
+    assert_none(nowhere, log.as_bytes(), "the log");
 }
 
 /// Every key with its value.
