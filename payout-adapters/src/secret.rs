@@ -66,4 +66,50 @@ mod tests {
         );
         assert_eq!(secret.expose(), "hunter2");
     }
+
+    /// Whatever of this crate holds a secret, or what others said of a recipient, and can be printed.
+    #[cfg(all(feature = "http", feature = "redis", feature = "sqlite", feature = "postgres"))]
+    #[tokio::test]
+    async fn nothing_that_is_printed_tells_a_secret() {
+        use std::sync::Arc;
+
+        use payout_core::ports::System;
+
+        use crate::http::answer::{Body, Received};
+        use crate::http::{HttpProcessor, HttpSettings};
+        use crate::postgres::{PostgresOptions, PostgresRepository};
+        use crate::redis::{RedisQueue, RedisSettings};
+        use crate::seal::Keyring;
+        use crate::sqlite::SqliteRepository;
+
+        const KEY: &str = "k1:Y2FuYXJ5LWVuY3J5cHRpb24ta2V5LTU1NS0hISEhISE=";
+        let keys = Keyring::parse(KEY).unwrap();
+        let http = HttpSettings {
+            token: Some("canary-token".into()),
+            ..HttpSettings::new("http://127.0.0.1:1")
+        };
+        let redis = RedisSettings::new("redis://user:canary@127.0.0.1:1", "prefix", "consumer");
+        let received = Received {
+            status: 200,
+            retry_after: None,
+            body: Body::Whole(b"canary".to_vec()),
+        };
+        let options = PostgresOptions::default();
+        let postgres = PostgresRepository::connect_lazy("postgres://user:canary@127.0.0.1:1/db", &options);
+        let sqlite = SqliteRepository::open_lazy("sqlite://x.db", Arc::new(System::default()));
+        for shown in [
+            format!("{keys:?}"),
+            format!("{:?} {:?}", HttpProcessor::new(&http).unwrap(), http),
+            format!("{:?} {:?}", RedisQueue::new(&redis).unwrap(), redis),
+            format!("{received:?}"),
+            format!("{:?}", postgres.unwrap().sealing_with(keys.clone())),
+            format!("{:?}", sqlite.unwrap().sealing_with(keys)),
+        ] {
+            assert!(!shown.is_empty());
+            // "canary" is also the beginning of the key; 99, 97, 110 that of its bytes.
+            for canary in ["canary", "Y2FuYXJ5", "99, 97, 110"] {
+                assert!(!shown.contains(canary), "{canary} in {shown}");
+            }
+        }
+    }
 }

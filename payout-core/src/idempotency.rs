@@ -11,8 +11,8 @@ use crate::Timestamp;
 use crate::keys::ApiKeyId;
 use crate::payout::{BrokenRow, Draft, Payout, PayoutId, PayoutParts};
 
-/// A client's name for one request: 1–255 visible ASCII characters.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A client's name for one request: 1–255 visible ASCII characters. They may be an account number, so none is printed.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IdempotencyKey(String);
 
 /// The text is not an idempotency key.
@@ -41,7 +41,7 @@ impl IdempotencyKey {
 
 /// An idempotency key together with whose it is: two API keys that use the same one never meet, and neither meets
 /// whoever shows none.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ScopedKey(String);
 
 impl ScopedKey {
@@ -104,6 +104,18 @@ impl Fingerprint {
 impl From<[u8; 32]> for Fingerprint {
     fn from(digest: [u8; 32]) -> Self {
         Self(digest)
+    }
+}
+
+impl fmt::Debug for IdempotencyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IdempotencyKey({} characters)", self.0.len())
+    }
+}
+
+impl fmt::Debug for ScopedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ScopedKey({} characters)", self.0.len())
     }
 }
 

@@ -2,9 +2,14 @@
 
 use payout_core::Timestamp;
 use payout_core::contract::build;
+use payout_core::idempotency::{Fingerprint, IdempotencyKey, ScopedKey, Snapshot, StoredAnswer};
+use payout_core::keys::{KeySecret, Token};
 use payout_core::payout::{
-    Actor, Caller, Claim, EventKind, Failure, Payout, PayoutId, PayoutParts, ProviderReference, Status,
+    Actor, Caller, Claim, Description, Draft, EventKind, Failure, Payout, PayoutId, PayoutParts,
+    ProviderReference, RecipientAccount, RecipientName, Status,
 };
+use payout_core::ports::{Instruction, Listed, Search};
+use payout_core::service::EditRequest;
 
 #[test]
 fn each_status_and_each_kind_of_event_has_its_name() {
@@ -136,4 +141,54 @@ fn only_what_is_processing_and_not_under_review_is_a_claim() {
     assert!(Claim::new(processing(false, Some(Timestamp::UNIX_EPOCH))).is_ok());
     assert!(Claim::new(processing(true, None)).is_err());
     assert!(Claim::new(with(|_| ()).unwrap()).is_err());
+}
+
+/// Whatever has who is paid, an idempotency key (which a client may make of an account) or a secret in it, and can be
+/// printed.
+#[test]
+fn nothing_that_is_printed_tells_who_is_paid_nor_a_secret() {
+    let draft = Draft {
+        recipient_account: RecipientAccount::new("CANARY-ACCOUNT").unwrap(),
+        recipient_name: RecipientName::new("Canary Lovelace").unwrap(),
+        description: Description::new("for the canary").unwrap(),
+        ..build::draft()
+    };
+    let key = IdempotencyKey::new("canary-key").unwrap();
+    let scoped = ScopedKey::new(None, &key);
+    let new = build::under(&scoped, build::of_draft(draft.clone()));
+    let payout = new.stored_at(Timestamp::UNIX_EPOCH);
+    let edit = EditRequest {
+        recipient_account: Some(draft.recipient_account.clone()),
+        recipient_name: Some(draft.recipient_name.clone()),
+        description: Some(draft.description.clone()),
+        ..EditRequest::default()
+    };
+    let lease = std::time::Duration::from_secs(15);
+    let claim = payout.clone().claim(Timestamp::UNIX_EPOCH, lease, lease).unwrap();
+    let change = payout
+        .clone()
+        .cancel(build::operator("CANARY-ACCOUNT of Canary Lovelace"))
+        .unwrap();
+    let answer = StoredAnswer {
+        fingerprint: Fingerprint::of_create(&draft),
+        payout: payout.clone(),
+    };
+    let secret = KeySecret::new(&b"canary".repeat(6)).unwrap();
+    for shown in [
+        format!("{draft:?}"),
+        format!("{key:?} {scoped:?}"),
+        format!("{new:?}"),
+        format!("{payout:?} {:?}", payout.parts()),
+        format!("{:?} {:?}", payout.as_edit(), edit),
+        format!("{:?}", Instruction::from(&claim)),
+        format!("{claim:?} {change:?}"),
+        format!("{answer:?} {:?}", Snapshot::of(&payout)),
+        format!("{:?} {:?}", Listed::Payout(payout), Search::new("CANARY-ACCOUNT")),
+        format!("{secret:?} {:?}", Token::of(&[0xca; 32])),
+    ] {
+        let lowered = shown.to_lowercase();
+        for canary in ["canary", "caca", "99, 97, 110"] {
+            assert!(!lowered.contains(canary), "{canary} in {shown}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! contract says in every detail is one. Everything else is unknown: asked again later, under the same key. Public so that
 //! it can be fuzzed.
 
+use std::fmt;
 use std::time::Duration;
 
 use payout_core::payout::{Failure, ProviderReference};
@@ -22,13 +23,22 @@ pub struct Received {
     pub body: Body,
 }
 
-/// The body of an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The body of an answer. It may quote who is paid, so it is not printed.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Body {
     /// All of it.
     Whole(Vec<u8>),
     /// It could not be read to its end, for this reason.
     Unreadable(&'static str),
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(bytes) => write!(f, "Whole({} bytes)", bytes.len()),
+            Self::Unreadable(why) => write!(f, "Unreadable({why})"),
+        }
+    }
 }
 
 /// What an answer to a submission means.

@@ -29,7 +29,7 @@ pub struct Stretch<Place> {
 }
 
 /// Who is paid, as a row has it.
-#[derive(Debug, FromRow)]
+#[derive(FromRow)]
 pub(crate) struct RecipientRow {
     pub(crate) id: Uuid,
     pub(crate) recipient_account: String,
@@ -38,7 +38,7 @@ pub(crate) struct RecipientRow {
 }
 
 /// An answer, as a row has it.
-#[derive(Debug, FromRow)]
+#[derive(FromRow)]
 pub(crate) struct StoredAnswerRow {
     pub(crate) key: String,
     pub(crate) payout_id: Uuid,

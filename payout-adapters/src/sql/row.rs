@@ -30,7 +30,7 @@ macro_rules! payout_columns {
 pub(crate) use payout_columns;
 
 /// A row of `payouts`, but for what no read shows: whether it is deleted, and the folded name.
-#[derive(Debug, FromRow)]
+#[derive(FromRow)]
 pub(crate) struct PayoutRow {
     pub(crate) id: Uuid,
     amount: StoredAmount,
@@ -57,7 +57,7 @@ pub(crate) struct PayoutRow {
 }
 
 /// A row of `payout_events`.
-#[derive(Debug, FromRow)]
+#[derive(FromRow)]
 pub(crate) struct EventRow {
     kind: String,
     status: String,
@@ -70,7 +70,7 @@ pub(crate) struct EventRow {
 }
 
 /// A row of `idempotency_keys`.
-#[derive(Debug, FromRow)]
+#[derive(FromRow)]
 pub(crate) struct AnswerRow {
     payout_id: Uuid,
     fingerprint: Vec<u8>,

@@ -29,10 +29,16 @@ const READ_ONLY: [&str; 7] = [
 type Message = std::borrow::Cow<'static, str>;
 
 /// A JSON object as it was sent: names and raw values.
-#[derive(Debug)]
 pub(crate) struct Fields<'a> {
     values: Vec<(String, &'a RawValue)>,
     errors: Errors,
+}
+
+/// How many: names and values are whatever a client wrote.
+impl std::fmt::Debug for Fields<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Fields({} of them)", self.values.len())
+    }
 }
 
 impl<'a> Fields<'a> {
