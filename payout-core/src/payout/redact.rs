@@ -20,18 +20,31 @@ impl Redaction {
 
     /// The text without them, whatever their case, and however they are grouped by spaces and dashes.
     pub(super) fn text(&self, text: &str) -> String {
+        self.without(text, End::MayBeCut)
+    }
+
+    fn without(&self, text: &str, end: End) -> String {
         self.0
             .iter()
-            .fold(text.to_owned(), |text, secret| without(&text, secret))
+            .fold(text.to_owned(), |text, secret| without(&text, secret, end))
     }
 
     pub(super) fn failure(&self, failure: &Failure) -> Failure {
-        Failure::new(&self.text(failure.code()), &self.text(failure.message()))
+        let code = self.without(failure.code(), End::Whole);
+        Failure::new(&code, &self.text(failure.message()))
     }
 
     pub(super) fn reference(&self, reference: ProviderReference) -> ProviderReference {
-        ProviderReference::new(&self.text(reference.as_str())).unwrap_or(reference)
+        // One that happens to end as the account begins must stay what the provider knows the payment by.
+        ProviderReference::new(&self.without(reference.as_str(), End::Whole)).unwrap_or(reference)
     }
+}
+
+/// Whether a text may have lost its end: words are cut where they are too long, codes and references are not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Whole,
+    MayBeCut,
 }
 
 fn is_filler(c: char) -> bool {
@@ -44,14 +57,14 @@ fn folded(text: &str) -> Vec<char> {
 }
 
 /// A text with a mask in place of each occurrence of the secret.
-fn without(text: &str, secret: &[char]) -> String {
+fn without(text: &str, secret: &[char], end: End) -> String {
     if secret.is_empty() {
         return text.to_owned();
     }
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        match length_of(secret, rest) {
+        match length_of(secret, rest, end) {
             Some(length) if secret.len() >= SHORT_CHARS || stands_alone(&kept, &rest[length..]) => {
                 kept.push_str(MASK);
                 rest = &rest[length..];
@@ -65,9 +78,9 @@ fn without(text: &str, secret: &[char]) -> String {
     kept
 }
 
-/// So many bytes of the text are the secret, if it begins with it. At the text's end the beginning of the secret is enough:
-/// the words of others are cut where they are too long.
-fn length_of(secret: &[char], text: &str) -> Option<usize> {
+/// So many bytes of the text are the secret, if it begins with it. Where the text may be cut, the beginning of the secret is
+/// enough at its end.
+fn length_of(secret: &[char], text: &str, end: End) -> Option<usize> {
     let mut wanted = secret.iter();
     let mut next = wanted.next()?;
     for (at, c) in text.char_indices() {
@@ -85,7 +98,7 @@ fn length_of(secret: &[char], text: &str) -> Option<usize> {
         }
     }
     let found = secret.len() - wanted.len() - 1;
-    (found >= SHORT_CHARS).then_some(text.len())
+    (end == End::MayBeCut && found >= SHORT_CHARS).then_some(text.len())
 }
 
 fn stands_alone(before: &str, after: &str) -> bool {
@@ -133,6 +146,15 @@ mod tests {
         ] {
             assert_eq!(redacted(text, "DE89370400440532013000", "Ada Lovelace"), expected);
         }
+    }
+
+    #[test]
+    fn a_reference_or_a_code_that_ends_as_the_account_begins_is_kept() {
+        let redaction = Redaction([folded("DE89370400440532013000"), folded("Ada Lovelace")]);
+        let reference = ProviderReference::new("pay-DE89").unwrap();
+        assert_eq!(redaction.reference(reference.clone()), reference);
+        let failure = redaction.failure(&Failure::new("no_DE8937", "Not DE8937"));
+        assert_eq!((failure.code(), failure.message()), ("no_DE8937", "Not •••"));
     }
 
     #[test]

@@ -27,9 +27,9 @@ async fn sql_in_every_field_is_text_like_any_other(backend: Backend) {
         "{\"$gt\": \"\"}",
     ] {
         let before = app.store().number("SELECT count(*) FROM payouts").await;
-        let account = format!("{text}{}", unique("q"));
-        // A reason that names the recipient would be stored with a mask in its place.
-        let name = format!("{text} Person");
+        // A reason that names the recipient, or ends as his account or name begins, would be stored with a mask in its place.
+        let account = format!("{}{text}", unique("q"));
+        let name = format!("Person {text}");
         let body = with(payout_with("description", text), "recipient_name", name);
         let body = with(body, "recipient_account", account.as_str());
         let key = text.replace(' ', "_");
