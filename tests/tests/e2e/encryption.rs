@@ -6,6 +6,8 @@ use payout_tests::client::PAYOUTS;
 use payout_tests::store::Backend;
 use payout_tests::wait::{SOON, eventually};
 use serde_json::json;
+use sqlx::Connection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use crate::support::{launch, on_each_backend};
 
@@ -282,6 +284,48 @@ async fn keys_are_rotated_while_everything_runs(backend: Backend) {
         "{}",
         old.log()
     );
+}
+
+/// The first run seals every row and cannot write the file anew; the second has no row to seal.
+#[tokio::test]
+async fn what_a_rotation_could_not_remove_its_repetition_does() {
+    let launch = launch(Backend::Sqlite).await;
+    {
+        let app = launch.serve().await;
+        for _ in 0..3 {
+            app.create(payout()).await;
+        }
+    }
+    let in_plain = || {
+        let files = std::fs::read_dir(launch.store().folder()).unwrap();
+        let contents = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        let all: Vec<u8> = contents.flatten().collect();
+        all.windows(ACCOUNT.len())
+            .any(|bytes| bytes == ACCOUNT.as_bytes())
+    };
+    let rotating = encrypted(launch.clone(), OLD);
+    let options: SqliteConnectOptions = launch.store().url().parse().unwrap();
+    let mut reader = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::raw_sql("BEGIN; SELECT count(*) FROM payouts")
+        .execute(&mut reader)
+        .await
+        .unwrap();
+    let mut first = rotating.finish(&["keys-rotate"]).await;
+    assert!(first.end_within(SOON).await.success(), "{}", first.log());
+    assert!(
+        first.printed().contains("could not be written anew"),
+        "{}",
+        first.printed()
+    );
+    assert!(in_plain(), "the search finds what is there");
+    reader.close().await.unwrap();
+    let second = rotating.finish(&["keys-rotate"]).await;
+    assert!(
+        second.printed().contains("payouts: 3 looked at, 0 sealed anew"),
+        "{}",
+        second.printed()
+    );
+    assert!(!in_plain());
 }
 
 /// Whoever sees only a mask may send it back; and no other mask is taken for an account.
