@@ -64,11 +64,15 @@ fn keyed_canary() -> NewPayout {
     new
 }
 
-async fn found_by(repository: &dyn PayoutRepository, text: &str) -> usize {
-    let filter = Filter {
+fn searching(text: &str) -> Filter {
+    Filter {
         search: Search::new(text),
         ..Filter::default()
-    };
+    }
+}
+
+async fn found_by(repository: &dyn PayoutRepository, text: &str) -> usize {
+    let filter = searching(text);
     let counted = repository.count(&filter, None).await.unwrap().count;
     let query = ListQuery {
         filter,
@@ -335,6 +339,27 @@ pub(crate) async fn a_payout_is_found_under_every_key_and_in_plain<S: Sealable>(
     }
 }
 
+/// Whoever has the database alone cannot digest the accounts that he can think of.
+pub(crate) async fn one_account_has_another_digest_under_each_key<S: Sealable>(store: S) {
+    for key in [ONE, TWO] {
+        drive::store(&store.with(keys(key)), canary()).await;
+    }
+    for column in ["recipient_account", "recipient_name_folded"] {
+        let digests = store.texts(&format!("SELECT {column} FROM payouts")).await;
+        assert_eq!(digests.len(), 2);
+        assert_ne!(digests[0], digests[1], "{column}");
+    }
+    assert_eq!(
+        store
+            .with(keys(TWO))
+            .count(&searching(ACCOUNT), None)
+            .await
+            .unwrap()
+            .count,
+        1
+    );
+}
+
 pub(crate) async fn rotation_reseals_every_row_and_changes_nothing_else<S: Sealable>(store: S) {
     let (plain, old) = (store.with(Keyring::default()), store.with(keys(ONE)));
     let mut before = Vec::new();
@@ -479,6 +504,7 @@ macro_rules! sealing_cases {
             an_answer_that_was_moved_from_another_key_is_refused,
             an_unknown_key_is_named,
             a_payout_is_found_under_every_key_and_in_plain,
+            one_account_has_another_digest_under_each_key,
             rotation_reseals_every_row_and_changes_nothing_else,
             rotation_passes_over_what_it_cannot_open_and_says_so,
             a_rotation_that_was_stopped_goes_on_where_it_was,
