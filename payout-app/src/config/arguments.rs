@@ -11,6 +11,7 @@ use payout_adapters::Secret;
 use super::ConfigError;
 use super::keys_command::KeysCommand;
 use super::limits::{self, LimitSettings};
+use super::read::or;
 use super::reconcile_command::ReconcileCommand;
 
 /// The defaults.
@@ -261,12 +262,6 @@ pub(super) const VARIABLES: [&str; 21] = [
     "PAYOUT_LOG_FORMAT",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
 ];
-
-/// The text of a setting, or its default where it is empty.
-fn or<'a>(text: &'a str, default: &'a str) -> &'a str {
-    let text = text.trim();
-    if text.is_empty() { default } else { text }
-}
 
 fn given(text: &Option<String>) -> Option<&str> {
     text.as_deref().map(str::trim).filter(|text| !text.is_empty())

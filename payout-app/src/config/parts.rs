@@ -92,20 +92,7 @@ pub(super) fn processor(arguments: &Arguments) -> Result<ProcessorConfig, Config
             "is needed with PAYOUT_PROCESSOR=http",
         ));
     };
-    let url = url::Url::parse(text).ok().filter(|url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.has_host()
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none()
-    });
-    let url = url.ok_or_else(|| {
-        ConfigError::new(
-            "PAYOUT_PROCESSOR_URL",
-            "use http:// or https://, without user, query and fragment",
-        )
-    })?;
+    let url = base_url("PAYOUT_PROCESSOR_URL", text)?;
     let token = secrets::PROCESSOR_TOKEN.read(arguments.processor_token())?;
     if token
         .as_ref()
@@ -121,9 +108,12 @@ pub(super) fn processor(arguments: &Arguments) -> Result<ProcessorConfig, Config
 
 /// The collector's base address.
 pub(super) fn traces(arguments: &Arguments) -> Result<Option<url::Url>, ConfigError> {
-    let Some(text) = arguments.otlp_endpoint() else {
-        return Ok(None);
-    };
+    let read = |text| base_url("OTEL_EXPORTER_OTLP_ENDPOINT", text);
+    arguments.otlp_endpoint().map(read).transpose()
+}
+
+/// An address that paths are added to.
+fn base_url(variable: &'static str, text: &str) -> Result<url::Url, ConfigError> {
     let url = url::Url::parse(text).ok().filter(|url| {
         matches!(url.scheme(), "http" | "https")
             && url.has_host()
@@ -133,8 +123,7 @@ pub(super) fn traces(arguments: &Arguments) -> Result<Option<url::Url>, ConfigEr
             && url.fragment().is_none()
     });
     let message = "use http:// or https://, without user, query and fragment";
-    url.map(Some)
-        .ok_or_else(|| ConfigError::new("OTEL_EXPORTER_OTLP_ENDPOINT", message))
+    url.ok_or_else(|| ConfigError::new(variable, message))
 }
 
 pub(super) fn worker(

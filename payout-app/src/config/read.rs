@@ -19,11 +19,16 @@ pub(super) struct Reader<'a> {
     pub(super) text: &'a str,
 }
 
+/// The text of a setting, or its default where it is empty.
+pub(super) fn or<'a>(text: &'a str, default: &'a str) -> &'a str {
+    let text = text.trim();
+    if text.is_empty() { default } else { text }
+}
+
 impl<'a> Reader<'a> {
     /// With its default where the text is empty.
     pub(super) fn or(variable: &'static str, text: &'a str, default: &'a str) -> Self {
-        let text = text.trim();
-        let text = if text.is_empty() { default } else { text };
+        let text = or(text, default);
         Self { variable, text }
     }
 

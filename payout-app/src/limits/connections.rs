@@ -20,7 +20,7 @@ use super::client::Network;
 use crate::config::LimitsConfig;
 
 /// A connection that was opened or answered just now is not closed for another.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE_MS: u64 = 1_000;
 /// How long a client may leave an answer unread.
 const WRITE: Duration = Duration::from_secs(20);
 
@@ -117,7 +117,6 @@ impl Connections {
 
 impl Open {
     fn close_one(&mut self, now_ms: u64) -> bool {
-        let grace_ms = u64::try_from(GRACE.as_millis()).unwrap_or(u64::MAX);
         let Some(crowd) = self.by_network.iter().max_by_key(|(_, count)| **count) else {
             return false;
         };
@@ -129,7 +128,7 @@ impl Open {
             .map(|(id, connection)| (connection.answered_ms.load(Ordering::Relaxed), *id))
             .min();
         match longest {
-            Some((answered_ms, id)) if answered_ms.saturating_add(grace_ms) <= now_ms => {
+            Some((answered_ms, id)) if answered_ms.saturating_add(GRACE_MS) <= now_ms => {
                 if let Some(connection) = self.remove(id) {
                     connection.ctrl.abort();
                 }

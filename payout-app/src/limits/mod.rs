@@ -27,7 +27,7 @@ pub(crate) use self::connections::{Connections, Doorkeeper};
 pub(crate) use self::places::Place;
 use self::places::Places;
 use self::rate::Rate;
-pub(crate) use self::rate::{Allowance, Taken, TooMany};
+pub(crate) use self::rate::{Allowance, Taken, TooMany, whole_seconds};
 
 /// The limits of one process. Several processes have each their own.
 pub(crate) struct Limits {

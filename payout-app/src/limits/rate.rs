@@ -144,7 +144,8 @@ impl Taken {
     }
 }
 
-fn whole_seconds(wait: Duration) -> u64 {
+/// A wait as headers say it: rounded up, or who waits for it comes too early.
+pub(crate) fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 

@@ -16,7 +16,7 @@ use salvo::{Depot, Request, Response, Writer, async_trait};
 use utoipa::ToSchema;
 
 use super::context::Context;
-use crate::limits::TooMany;
+use crate::limits::{TooMany, whole_seconds};
 
 pub(crate) use self::errors::Errors;
 pub(crate) use self::kind::Kind;
@@ -182,8 +182,7 @@ impl From<ServiceError> for Problem {
         match error {
             ServiceError::NotFound => Self::new(Kind::NotFound, detail),
             ServiceError::Step(StepError::NotQuiet { wait }) => {
-                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-                Self::new(Kind::NotQuiet, detail).retry_after(seconds.max(1))
+                Self::new(Kind::NotQuiet, detail).retry_after(whole_seconds(wait).max(1))
             }
             ServiceError::Step(_) => Self::new(Kind::IllegalStep, detail),
             ServiceError::PreconditionFailed => Self::new(Kind::PreconditionFailed, detail),
