@@ -41,6 +41,12 @@ openapi: ## print the OpenAPI document
 test: ## run every test, with PostgreSQL, Redis and Chromium found or started for it
 	tests/with-services cargo test $(WORKSPACE) $(ARGS)
 
+.PHONY: examples
+examples: ## build and test the example project and README's snippets, as projects of their own
+	CARGO_TARGET_DIR="$${CARGO_TARGET_DIR:-$(CURDIR)/target}" \
+		cargo test $(FLAGS) --manifest-path examples/own-ports/Cargo.toml --test service
+	tests/readme
+
 # SEED replays a plan of faults; SECONDS is the length; LONG=1 takes thirty minutes, with the default lease. Built in
 # release unless PROFILE is given.
 DRILL_PROFILE = $(if $(filter command environment,$(firstword $(origin PROFILE))),$(PROFILE),release)
@@ -88,6 +94,9 @@ lint: ## check formatting, clippy, the direction of dependencies and the documen
 	cargo clippy $(WORKSPACE) --all-targets -- -D warnings
 	cargo test $(WORKSPACE) --test dependencies
 	RUSTDOCFLAGS='-D warnings' cargo doc $(WORKSPACE) --no-deps
+	for features in '' contract mocks; do \
+		RUSTDOCFLAGS='-D warnings' cargo doc $(FLAGS) --package payout-core --no-deps --features "$$features" || exit 1; \
+	done
 
 # Advisories need the network: tests/supply-chain deny, tests/supply-chain audit.
 .PHONY: supply-chain

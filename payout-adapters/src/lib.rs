@@ -37,8 +37,3 @@ mod sql;
 pub mod sqlite;
 
 pub use secret::Secret;
-
-/// The snippets of the README, compiled and run.
-#[cfg(all(doctest, feature = "memory", feature = "simulated"))]
-#[doc = include_str!("../../README.md")]
-pub struct Readme;

@@ -2,15 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use payout_core::ports::{Clock, Watch};
 use payout_core::service::{IntakeSettings, Payouts};
 use payout_core::worker::Worker;
-use salvo::server::ServerHandle;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Command, Config, Database, ProcessorConfig};
@@ -20,31 +16,18 @@ use crate::health::Health;
 use crate::http::{self, Besides, Gate, OpenTo, Site};
 use crate::limits::{Connections, Limits};
 use crate::metrics::Metrics;
+use crate::own_ports::{OWN, OwnPorts};
 use crate::restored;
+use crate::running::Handles;
+pub use crate::running::Running;
 use crate::sampler::Sampler;
 use crate::server::{Failing, listen, serve};
-use crate::wiring::{Ports, Store, Traces};
+use crate::wiring::Ports;
 use crate::{keys_fit, schema_ready};
-
-/// How long requests may go on after the shutdown began.
-const REQUESTS: Duration = Duration::from_secs(10);
 
 /// Starts processes.
 #[derive(Debug)]
 pub struct App;
-
-/// A process that runs. Dropping it leaves its tasks running; end it by [`shutdown`](Self::shutdown).
-pub struct Running {
-    local_addr: Option<SocketAddr>,
-    metrics_addr: Option<SocketAddr>,
-    servers: Vec<(ServerHandle, JoinHandle<()>)>,
-    work: JoinHandle<()>,
-    watch: JoinHandle<()>,
-    failed: oneshot::Receiver<AppError>,
-    shutdown: CancellationToken,
-    store: Store,
-    traces: Traces,
-}
 
 /// What a command does.
 #[derive(Clone, Copy)]
@@ -98,11 +81,16 @@ impl App {
     /// # Errors
     /// [`AppError`] when a setting cannot be used, such as an address that is taken.
     pub async fn start(config: Config) -> Result<Running, AppError> {
+        Self::start_with(config, OwnPorts::default()).await
+    }
+
+    /// Starts it with a program's own ports.
+    pub(crate) async fn start_with(config: Config, own: OwnPorts) -> Result<Running, AppError> {
         let role = Role::of(&config.command);
-        let ports = Ports::new(&config)?;
+        let ports = Ports::with(&config, own)?;
         let metrics = Arc::new(Metrics::new()?);
         let health = Arc::new(Health::new(
-            config.database.kind(),
+            ports.repository_kind,
             ports.queue_kind,
             metrics.clone(),
         ));
@@ -119,6 +107,11 @@ impl App {
         .within(config.money_limits.clone());
         let keyring = Arc::new(ports.keys.keyring());
         let open_to = OpenTo::of(config.bind, config.auth_off);
+        let handles = Handles {
+            payouts: payouts.clone(),
+            keys: ports.keys.clone(),
+            health: health.clone(),
+        };
         let clock: Arc<dyn Clock> = ports.system.clone();
         let limits = Arc::new(Limits::new(config.limits.clone(), &clock));
         let site = Arc::new(Site {
@@ -199,10 +192,11 @@ impl App {
             servers,
             work,
             watch,
-            failed,
+            failed: Some(failed),
             shutdown,
             store,
             traces,
+            handles,
         })
     }
 }
@@ -282,56 +276,23 @@ async fn work(
     }
 }
 
-impl Running {
-    /// Where it listens; absent for a worker alone.
-    pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.local_addr
-    }
-
-    /// Where it serves health and metrics besides.
-    pub fn metrics_addr(&self) -> Option<SocketAddr> {
-        self.metrics_addr
-    }
-
-    /// Waits for what ends the process by itself; forever, as a rule.
-    pub async fn failed(&mut self) -> AppError {
-        match (&mut self.failed).await {
-            Ok(error) => error,
-            // All tasks that may fail have ended well.
-            Err(_) => std::future::pending().await,
-        }
-    }
-
-    /// Takes no more requests and claims, lets those that run finish within their bounds, and ends.
-    pub async fn shutdown(self) {
-        self.shutdown.cancel();
-        for (handle, _) in &self.servers {
-            handle.stop_graceful(REQUESTS);
-        }
-        for (handle, server) in self.servers {
-            if timeout(REQUESTS + Duration::from_secs(1), server).await.is_err() {
-                handle.stop_forceful();
-            }
-        }
-        // The worker bounds itself by its settings.
-        let _ = self.work.await;
-        let _ = self.watch.await;
-        self.traces.close().await;
-        // What still holds a connection gets no more than a moment.
-        let _ = timeout(Duration::from_secs(2), self.store.close()).await;
-    }
-}
-
 fn say_what_starts(config: &Config, role: Role, ports: &Ports, local_addr: Option<SocketAddr>) {
     let address = local_addr.map(|address| format!("http://{address}"));
+    let own_repository = ports.repository_kind == OWN;
+    let database = if own_repository {
+        OWN.to_owned()
+    } else {
+        config.database.to_string()
+    };
     let processor = match &config.processor {
+        _ if ports.own_processor => OWN.to_owned(),
         ProcessorConfig::Simulated { .. } => "simulated".to_owned(),
         ProcessorConfig::Http { url, .. } => url.to_string(),
     };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         address,
-        database = %config.database,
+        database,
         queue = ports.queue_kind,
         processor,
         limits = (!config.money_limits.is_empty()).then(|| config.money_limits.to_string()),
@@ -339,7 +300,7 @@ fn say_what_starts(config: &Config, role: Role, ports: &Ports, local_addr: Optio
         "{}",
         role.describe()
     );
-    if config.keyring.is_empty() && !matches!(config.database, Database::Memory) {
+    if config.keyring.is_empty() && !own_repository && !matches!(config.database, Database::Memory) {
         tracing::warn!(
             "account numbers and names are stored in plain: set PAYOUT_ENCRYPTION_KEYS to encrypt them"
         );

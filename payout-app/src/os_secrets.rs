@@ -2,7 +2,9 @@
 
 use payout_core::ports::{NoSecret, SecretSource};
 
-pub(crate) struct OsSecrets;
+/// The operating system's generator of random bits, for the secrets of API keys.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsSecrets;
 
 impl SecretSource for OsSecrets {
     fn draw(&self) -> Result<[u8; 32], NoSecret> {

@@ -17,19 +17,25 @@ use tokio::runtime::Handle;
 
 use crate::config::{Config, ConfigError, Database, ProcessorConfig};
 use crate::os_secrets::OsSecrets;
+use crate::own_ports::{OWN, OwnPorts};
 
 /// Hints that wait in the in-process queue at the most; more are dropped, and the sweep finds their payouts.
 const MEMORY_QUEUE: usize = 100_000;
 
-/// The adapters that the settings ask for. None of them has connected to anything yet.
+/// The ports of one process: a program's own, and the adapters that the settings ask for in place of the others. None of
+/// those has connected to anything yet.
 pub(crate) struct Ports {
     pub(crate) store: Store,
     pub(crate) repository: Arc<dyn PayoutRepository>,
+    /// The kind of the repository, for health checks and logs.
+    pub(crate) repository_kind: &'static str,
     pub(crate) keys: ApiKeys,
     pub(crate) queue: Arc<dyn JobQueue>,
     /// The kind of the queue, for health checks and logs.
     pub(crate) queue_kind: &'static str,
     pub(crate) processor: Arc<dyn Processor>,
+    /// Whether the processor is the program's own, and not the one that the settings name.
+    pub(crate) own_processor: bool,
     pub(crate) system: Arc<System>,
     pub(crate) traces: Traces,
 }
@@ -73,6 +79,7 @@ impl Traces {
 /// The repository as what has a schema.
 #[derive(Clone)]
 pub(crate) enum Store {
+    /// In memory, or a program's own repository: nothing to migrate, to look at or to close.
     Memory,
     Sqlite(SqliteRepository),
     Postgres(Arc<PostgresRepository>),
@@ -159,17 +166,42 @@ impl Ports {
     /// # Errors
     /// [`ConfigError`] when an adapter refuses its setting.
     pub(crate) fn new(config: &Config) -> Result<Self, ConfigError> {
+        Self::with(config, OwnPorts::default())
+    }
+
+    /// The program's own ports, and the settings' adapters for the others.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when an adapter refuses its setting, or a setting says nothing to a port of the program's own.
+    pub(crate) fn with(config: &Config, own: OwnPorts) -> Result<Self, ConfigError> {
+        own.fit(config)?;
         let system = Arc::new(System::default());
-        let (store, repository) = repository(config, &system)?;
-        let (queue_kind, queue) = queue(config)?;
-        let keys = api_keys(&store, config, &system);
+        let (repository_kind, (store, repository)) = match own.repository {
+            Some(repository) => (OWN, (Store::Memory, repository)),
+            None => (config.database.kind(), repository(config, &system)?),
+        };
+        let (queue_kind, queue) = match own.queue {
+            Some(queue) => (OWN, queue),
+            None => queue(config)?,
+        };
+        let keys = match own.api_keys {
+            Some(repository) => keys_of(repository, config, &system),
+            None => api_keys(&store, config, &system),
+        };
+        let own_processor = own.processor.is_some();
+        let processor = match own.processor {
+            Some(processor) => processor,
+            None => processor(&config.processor)?,
+        };
         Ok(Self {
             store,
             repository,
+            repository_kind,
             keys,
             queue,
             queue_kind,
-            processor: processor(&config.processor)?,
+            processor,
+            own_processor,
             system,
             traces: Traces::new(config)?,
         })
@@ -183,6 +215,10 @@ pub(crate) fn api_keys(store: &Store, config: &Config, system: &Arc<System>) -> 
         Store::Sqlite(repository) => Arc::new(repository.clone()),
         Store::Postgres(repository) => repository.clone(),
     };
+    keys_of(repository, config, system)
+}
+
+fn keys_of(repository: Arc<dyn ApiKeyRepository>, config: &Config, system: &Arc<System>) -> ApiKeys {
     ApiKeys::new(
         repository,
         config.key_secret.clone(),

@@ -2,7 +2,9 @@
 //!
 //! - [`money`], [`limits`], [`payout`], [`policy`] and [`keys`] are the domain: values that are valid once they exist, a state
 //!   machine whose steps consume the state they leave, and pure functions that decide what a worker does next.
-//! - [`ports`] are the promises that adapters keep: storage, hints, the payment processor, time and chance.
+//! - [`ports`] are the promises that adapters keep: storage, hints, the payment processor, time and chance. Each has a page in
+//!   the folder `docs` of the source on how to write one: `writing-a-processor.md`, `writing-a-queue.md`,
+//!   `writing-a-repository.md`.
 //! - [`service`] is what a request calls; [`worker`] is what sends money; [`reconcile`] holds the store against the provider.
 //!
 //! # Embedding
@@ -29,6 +31,22 @@
 //!     Payouts::start(repository, queue, system)
 //! }
 //! ```
+//!
+//! To run the REST server too, with ports of your own, use the crate `payout-app` (its `Service`).
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `mocks` | a [mockall](https://docs.rs/mockall) mock of every port, `ports::MockProcessor` and the like: for tests of what calls the ports |
+//! | `contract` | the module `contract`: the cases that every adapter of a port must pass (`repository_contract!`, `queue_contract!`, `processor_contract!`, `api_keys_contract!`, `books_contract!`), and `contract::build`, which makes valid payouts for tests |
+//! | `crash-points` | places at which a test kills the process; never for a release |
+//!
+//! `mocks` and `contract` belong into `[dev-dependencies]`.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod crash;
 pub mod errand;

@@ -40,7 +40,7 @@ pub(super) mod defaults {
 /// Without a command it migrates the database, serves and works in one process. Every setting is a variable, also from a
 /// file .env in the working folder; an option wins over its variable, and an empty variable counts as unset. A secret may
 /// also be in a file, which the variable with _FILE after its name then names.
-#[derive(Debug, Parser)]
+#[derive(Debug, Default, Parser)]
 #[command(name = "payout", version, args_override_self = true)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -111,7 +111,7 @@ pub enum LogFormat {
     Json,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Settings")]
 struct Settings {
     /// With run or worker, after the database was restored from a backup: look each payout that was pending up at the
@@ -293,6 +293,23 @@ macro_rules! secret {
 }
 
 impl Arguments {
+    /// Arguments that set nothing. A secret that is blank here is not looked for in the environment either.
+    pub(super) fn without_environment() -> Self {
+        let blank = || Some(Secret::from(""));
+        Self {
+            settings: Settings {
+                database_url: blank(),
+                redis_url: blank(),
+                processor_token: blank(),
+                key_secret: blank(),
+                encryption_keys: blank(),
+                sentry_dsn: blank(),
+                ..Settings::default()
+            },
+            ..Self::default()
+        }
+    }
+
     pub(super) fn restored(&self) -> bool {
         self.settings.restored
     }

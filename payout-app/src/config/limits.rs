@@ -99,7 +99,7 @@ impl fmt::Display for Quota {
 }
 
 /// As they are set.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Limits")]
 pub(super) struct LimitSettings {
     /// How many requests one API key may send: 1000/s, 600/m, 50/h, or off; beyond it is answered 429

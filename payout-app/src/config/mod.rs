@@ -29,7 +29,7 @@ use payout_adapters::Secret;
 use payout_adapters::seal::Keyring;
 use payout_core::keys::KeySecret;
 use payout_core::limits::MoneyLimits;
-use payout_core::ports::Randomness;
+use payout_core::ports::{Randomness, System};
 use payout_core::worker::WorkerSettings;
 
 use self::arguments::{Arguments, defaults};
@@ -147,7 +147,36 @@ pub enum StartError {
     Setting(#[from] ConfigError),
 }
 
+/// What README's table calls the defaults, for a program that sets the rest itself. Nothing is read from the environment.
+///
+/// ```
+/// use payout_app::config::{Config, Database};
+///
+/// let config = Config { database: Database::parse("sqlite:///var/lib/shop/payouts.db")?, ..Config::default() };
+/// assert_eq!(config.bind.to_string(), "127.0.0.1:8000");
+/// # Ok::<(), payout_app::config::ConfigError>(())
+/// ```
+impl Default for Config {
+    #[expect(clippy::expect_used, reason = "a test reads the defaults")]
+    fn default() -> Self {
+        let system = System::default();
+        let mut config =
+            Self::from_arguments(Arguments::without_environment(), &system).expect("the defaults are valid");
+        config.worker.name = parts::process_name(None, &system);
+        config
+    }
+}
+
 impl Config {
+    /// Reads the environment alone, as the binary without a command line does. A file `.env` is read by
+    /// [`load_dotenv`](Self::load_dotenv) before.
+    ///
+    /// # Errors
+    /// [`StartError`], the first that is found.
+    pub fn from_env() -> Result<Self, StartError> {
+        Self::from_args(["payout"], &System::default())
+    }
+
     /// Reads `.env` in the working folder, where there is one, into the environment. Must be called before threads run.
     ///
     /// # Errors

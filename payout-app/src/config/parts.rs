@@ -168,7 +168,7 @@ pub(super) fn worker(
     }
     .number(1..=100_000)?;
     Ok(WorkerSettings {
-        name: Actor::new(&process_name(randomness)),
+        name: process_name(std::env::var("HOSTNAME").ok(), randomness),
         concurrency: usize::try_from(concurrency).unwrap_or(usize::MAX),
         lease,
         call_timeout,
@@ -186,8 +186,8 @@ pub(super) fn worker(
 }
 
 /// The name of this process among others, for the audit trail and the queue: two must never share one.
-fn process_name(randomness: &dyn Randomness) -> String {
-    let host = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
+pub(super) fn process_name(host: Option<String>, randomness: &dyn Randomness) -> Actor {
+    let host = host.filter(|name| !name.is_empty());
     let host = host.or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok());
     let host = host.as_deref().map_or("worker", str::trim);
     let host: String = host
@@ -195,9 +195,9 @@ fn process_name(randomness: &dyn Randomness) -> String {
         .filter(|c| c.is_ascii_alphanumeric() || "-._".contains(*c))
         .take(64)
         .collect();
-    format!(
+    Actor::new(&format!(
         "{host}-{}-{:06x}",
         std::process::id(),
         randomness.next_u64() & 0xff_ffff
-    )
+    ))
 }

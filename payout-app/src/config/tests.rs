@@ -114,6 +114,28 @@ fn the_defaults_are_those_of_the_table_and_of_the_core() {
     assert!(limits.trusted_proxies.is_empty());
 }
 
+/// But for the name, which no two processes share.
+#[test]
+fn a_program_has_the_same_defaults_without_an_environment() {
+    let written = |mut config: Config| {
+        config.worker.name = payout_core::payout::Actor::new("worker");
+        format!("{config:?}")
+    };
+    assert_eq!(written(Config::default()), written(config(&[])));
+    let blank = Arguments::without_environment();
+    for secret in [
+        blank.database_url(),
+        blank.encryption_keys(),
+        blank.key_secret(),
+        blank.processor_token(),
+    ] {
+        assert!(
+            secret.is_some_and(|secret| secret.expose().is_empty()),
+            "it would be looked for in the environment"
+        );
+    }
+}
+
 #[test]
 fn an_empty_setting_counts_as_unset() {
     let config = config(&[

@@ -26,8 +26,10 @@ fn ports(repository: MockPayoutRepository, queue: MockJobQueue, processor: MockP
         store: Store::Memory,
         repository: Arc::new(repository),
         queue: Arc::new(queue),
+        repository_kind: "postgres",
         queue_kind: "redis",
         processor: Arc::new(processor),
+        own_processor: false,
         system,
         traces: Traces::default(),
     }

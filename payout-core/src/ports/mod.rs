@@ -8,8 +8,9 @@
 //! - [`Clock`] and [`Randomness`] are time and chance; [`Observer`] hears what happens, for metrics;
 //!   [`Tracer`] follows it across processes.
 //!
-//! With the feature `mocks` each has a mockall mock; with `contract`, [`crate::contract`] has the cases that every
-//! adapter must pass.
+//! With the feature `mocks` each has a mockall mock (`MockProcessor` …); with `contract`, the module `contract` has the cases
+//! that every adapter must pass, and a macro for each port that runs them. The folder `docs` of the source has a page on how to
+//! write a processor, a queue and a repository, each with a whole example.
 
 mod ambient;
 mod books;

@@ -110,6 +110,27 @@ pub enum ProcessorError {
 }
 
 impl ProcessorError {
+    /// [`NeverSent`](Self::NeverSent), for the reason that is given.
+    pub fn never_sent(why: impl Into<String>) -> Self {
+        Self::NeverSent { why: why.into() }
+    }
+
+    /// [`Unknown`](Self::Unknown), for the reason that is given.
+    pub fn unknown(why: impl Into<String>) -> Self {
+        Self::Unknown {
+            why: why.into(),
+            retry_after: None,
+        }
+    }
+
+    /// [`Refused`](Self::Refused), for the reason that is given.
+    pub fn refused(why: impl Into<String>, retry_after: Option<Duration>) -> Self {
+        Self::Refused {
+            why: why.into(),
+            retry_after,
+        }
+    }
+
     /// How long the provider asked to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -60,6 +60,13 @@ pub enum QueueError {
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+impl QueueError {
+    /// [`Unavailable`](Self::Unavailable), with its cause.
+    pub fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Unavailable(cause.into())
+    }
+}
+
 /// Carries hints.
 ///
 /// # Promises

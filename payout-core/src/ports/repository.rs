@@ -35,6 +35,18 @@ pub enum RepositoryError {
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+impl RepositoryError {
+    /// [`Unavailable`](Self::Unavailable), with its cause.
+    pub fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Unavailable(cause.into())
+    }
+
+    /// [`Refused`](Self::Refused), with its cause.
+    pub fn refused(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Refused(cause.into())
+    }
+}
+
 /// What became of one payout of an insert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(

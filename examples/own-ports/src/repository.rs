@@ -1,0 +1,381 @@
+//! A repository: here one mutex around a map, for as long as the process lives. A real one is a database, and each method
+//! one transaction of it.
+//!
+//! The state machine is the core's: [`NewPayout::stored_at`], [`Change::made_at`], [`Payout::claim`] and [`Payout::settle`]
+//! say what a write makes of a row. What is left to a repository is the guard of each write, its event, and the reads.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use payout_core::Timestamp;
+use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
+use payout_core::limits::DailyTotals;
+use payout_core::payout::{
+    Actor, Change, Event, EventKind, Guarded, NewPayout, Payout, PayoutId, Settlement,
+};
+use payout_core::ports::{
+    Census, ClaimRequest, Claims, Clock, Count, Cursor, Filter, Insertion, ListQuery, Listed, Order,
+    PayoutRepository, Position, RepositoryError, Search, Settled, System, Tally,
+};
+
+/// Payouts in this process's memory.
+#[derive(Default)]
+pub struct Shelf {
+    clock: System,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    rows: BTreeMap<PayoutId, Row>,
+    answers: HashMap<ScopedKey, (Timestamp, StoredAnswer)>,
+    totals: DailyTotals,
+    latest: Timestamp,
+}
+
+struct Row {
+    payout: Payout,
+    deleted: bool,
+    events: Vec<Event>,
+    /// The worker of each claim, by its fence.
+    claimants: HashMap<u64, Actor>,
+}
+
+impl Row {
+    fn record(&mut self, kind: EventKind, actor: Actor, detail: Option<String>, at: Timestamp) -> &mut Event {
+        self.events.push(Event {
+            kind,
+            status: self.payout.status(),
+            generation: self.payout.generation(),
+            fence: self.payout.fence(),
+            actor,
+            request_id: None,
+            detail,
+            at,
+        });
+        let last = self.events.len() - 1;
+        &mut self.events[last]
+    }
+
+    fn place(&self) -> Cursor {
+        Cursor::of(&self.payout)
+    }
+
+    fn claimant(&self, fence: u64) -> Actor {
+        self.claimants
+            .get(&fence)
+            .cloned()
+            .unwrap_or_else(|| Actor::new("worker"))
+    }
+}
+
+impl State {
+    fn visible(&self) -> Vec<&Row> {
+        let mut rows: Vec<&Row> = self.rows.values().filter(|row| !row.deleted).collect();
+        rows.sort_by_key(|row| row.place());
+        rows
+    }
+
+    fn find(&self, id: PayoutId) -> Option<&Row> {
+        self.rows.get(&id).filter(|row| !row.deleted)
+    }
+
+    fn is_answered(&self, request: Option<&IdempotentRequest>) -> bool {
+        request.is_some_and(|request| self.answers.contains_key(&request.key))
+    }
+
+    fn answer(&mut self, request: Option<&IdempotentRequest>, payout: &Payout, now: Timestamp) {
+        if let Some(request) = request {
+            let answer = StoredAnswer {
+                fingerprint: request.fingerprint,
+                payout: payout.clone(),
+            };
+            self.answers.insert(request.key.clone(), (now, answer));
+        }
+    }
+
+    fn insert_one(&mut self, new: &NewPayout, now: Timestamp) -> Insertion {
+        if self.is_answered(new.request.as_ref()) {
+            return Insertion::KeyTaken;
+        }
+        if let Some(charge) = &new.charge
+            && let Err(over) = self.totals.take(charge, now.date_naive())
+        {
+            return Insertion::OverLimit(over);
+        }
+        let payout = new.stored_at(now);
+        let mut row = Row {
+            payout: payout.clone(),
+            deleted: false,
+            events: Vec::new(),
+            claimants: HashMap::new(),
+        };
+        let caller = new.caller.clone();
+        row.record(EventKind::Created, caller.actor, caller.reason, now)
+            .request_id = caller.request_id;
+        self.rows.insert(new.id, row);
+        self.answer(new.request.as_ref(), &payout, now);
+        Insertion::Stored(payout)
+    }
+
+    fn apply(
+        &mut self,
+        change: &Change,
+        request: Option<&IdempotentRequest>,
+        now: Timestamp,
+    ) -> Result<Payout, RepositoryError> {
+        if self.is_answered(request) {
+            return Err(RepositoryError::KeyTaken);
+        }
+        let row = self.rows.get_mut(&change.after.id()).filter(|row| !row.deleted);
+        let row = row.filter(|row| row.payout.version() == change.expected_version);
+        let row = row.ok_or(RepositoryError::VersionConflict)?;
+        if let Some(charge) = &change.charge {
+            self.totals
+                .take(charge, now.date_naive())
+                .map_err(RepositoryError::OverLimit)?;
+        }
+        row.payout = change.made_at(now);
+        row.deleted = change.deleted;
+        let caller = change.caller.clone();
+        row.record(change.event, caller.actor, caller.reason, now)
+            .request_id = caller.request_id;
+        let payout = row.payout.clone();
+        self.answer(request, &payout, now);
+        Ok(payout)
+    }
+
+    fn claim(&mut self, request: &ClaimRequest, now: Timestamp) -> Claims {
+        let mut ids: Vec<PayoutId> = match &request.only {
+            Some(ids) => ids.clone(),
+            None => self.rows.keys().copied().collect(),
+        };
+        if request.only.is_none() {
+            ids.sort_by_key(|id| self.rows.get(id).and_then(|row| row.payout.parts().due_at));
+        }
+        let mut claims = Claims::default();
+        for id in ids {
+            if claims.won.len() == request.limit as usize {
+                break;
+            }
+            let Some(row) = self.rows.get_mut(&id) else {
+                continue;
+            };
+            // The domain refuses what is not due: the guard of this write.
+            let claim = row.payout.clone().claim(now, request.lease, request.quiet_after);
+            let Ok(claim) = claim else { continue };
+            row.payout = claim.payout().clone();
+            row.claimants.insert(row.payout.fence(), request.worker.clone());
+            row.record(EventKind::Claimed, request.worker.clone(), None, now);
+            claims.won.push(claim);
+        }
+        claims
+    }
+
+    fn settle_one(&mut self, settlement: &Settlement, now: Timestamp) -> Result<Settled, RepositoryError> {
+        let row = self.rows.get_mut(&settlement.id);
+        let row = row.ok_or_else(|| RepositoryError::refused("it was never stored"))?;
+        let written = settlement.verdict.row();
+        let actor = row.claimant(settlement.fence);
+        match row.payout.clone().settle(settlement, now) {
+            Guarded::Repeated => Ok(Settled::Applied),
+            Guarded::Written(after) => {
+                row.payout = after;
+                row.record(written.event, actor, written.detail.map(str::to_owned), now);
+                Ok(Settled::Applied)
+            }
+            // Another claim is at work, or none: the outcome is kept as evidence and changes nothing.
+            Guarded::Late => {
+                let said = written
+                    .detail
+                    .map_or_else(String::new, |detail| format!(": {detail}"));
+                let detail = format!("{}{said}", written.event.as_str());
+                let event = row.record(EventKind::LateOutcome, actor, Some(detail), now);
+                (event.generation, event.fence) = (settlement.generation, settlement.fence);
+                Ok(Settled::Late {
+                    status: row.payout.status(),
+                    generation: row.payout.generation(),
+                    deleted: row.deleted,
+                })
+            }
+        }
+    }
+
+    fn census(&self, now: Timestamp) -> Census {
+        let mut census = Census::default();
+        for row in self.visible() {
+            let parts = row.payout.parts();
+            let (status, currency) = (parts.status, parts.money.currency());
+            census.in_review += u64::from(parts.needs_review);
+            let waited = parts.due_at.and_then(|due_at| (now - due_at).to_std().ok());
+            census.overdue = census.overdue.max(waited.unwrap_or_default());
+            let same = |tally: &&mut Tally| tally.status == status && tally.currency == currency;
+            match census.tallies.iter_mut().find(same) {
+                Some(tally) => tally.count += 1,
+                None => census.tallies.push(Tally {
+                    status,
+                    currency,
+                    count: 1,
+                }),
+            }
+        }
+        census
+    }
+}
+
+fn matches(filter: &Filter, row: &Row) -> bool {
+    let parts = row.payout.parts();
+    let found = |search: &Search| {
+        parts.recipient_account.as_str() == search.account()
+            || Search::fold_name(parts.recipient_name.as_str()).starts_with(&search.name_prefix())
+    };
+    (filter.statuses.is_empty() || filter.statuses.contains(&parts.status))
+        && filter
+            .currency
+            .is_none_or(|currency| parts.money.currency() == currency)
+        && filter.created_after.is_none_or(|after| parts.created_at >= after)
+        && filter
+            .created_before
+            .is_none_or(|before| parts.created_at < before)
+        && filter
+            .needs_review
+            .is_none_or(|needs_review| parts.needs_review == needs_review)
+        && filter.search.as_ref().is_none_or(found)
+}
+
+impl Shelf {
+    /// One transaction at one time, at a time that never runs backwards.
+    fn transact<T>(&self, work: impl FnOnce(&mut State, Timestamp) -> T) -> T {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.latest = state.latest.max(self.clock.now());
+        let now = state.latest;
+        work(&mut state, now)
+    }
+}
+
+#[async_trait]
+impl PayoutRepository for Shelf {
+    async fn insert(&self, batch: &[NewPayout]) -> Result<Vec<Insertion>, RepositoryError> {
+        self.transact(|state, now| {
+            let stored = |new: &&NewPayout| {
+                !state.is_answered(new.request.as_ref()) && state.rows.contains_key(&new.id)
+            };
+            if batch.iter().any(|new| stored(&new)) {
+                return Err(RepositoryError::refused("an id is stored already"));
+            }
+            Ok(batch.iter().map(|new| state.insert_one(new, now)).collect())
+        })
+    }
+
+    async fn apply<'a>(
+        &self,
+        change: &Change,
+        request: Option<&'a IdempotentRequest>,
+    ) -> Result<Payout, RepositoryError> {
+        self.transact(|state, now| state.apply(change, request, now))
+    }
+
+    async fn find(&self, id: PayoutId) -> Result<Option<Payout>, RepositoryError> {
+        Ok(self.transact(|state, _| state.find(id).map(|row| row.payout.clone())))
+    }
+
+    async fn find_many(&self, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError> {
+        Ok(self.transact(|state, _| {
+            let found = ids.iter().filter_map(|id| state.find(*id));
+            found.map(|row| row.payout.clone()).collect()
+        }))
+    }
+
+    async fn find_answer(&self, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {
+        Ok(self.transact(|state, _| state.answers.get(key).map(|(_, answer)| answer.clone())))
+    }
+
+    async fn events(&self, id: PayoutId) -> Result<Option<Vec<Event>>, RepositoryError> {
+        Ok(self.transact(|state, _| state.find(id).map(|row| row.events.clone())))
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError> {
+        Ok(self.transact(|state, _| {
+            let mut rows = state.visible();
+            rows.retain(|row| matches(&query.filter, row));
+            if query.order == Order::NewestFirst {
+                rows.reverse();
+            }
+            let is_after = |row: &Row, place: Cursor| match query.order {
+                Order::NewestFirst => row.place() < place,
+                Order::OldestFirst => row.place() > place,
+            };
+            let limit = query.limit as usize;
+            let page = match query.position {
+                Position::Offset(offset) => {
+                    rows.drain(..rows.len().min(usize::try_from(offset).unwrap_or(usize::MAX)));
+                    &rows[..]
+                }
+                Position::After(place) => {
+                    rows.retain(|row| is_after(row, place));
+                    &rows[..]
+                }
+                Position::Before(place) => {
+                    rows.retain(|row| row.place() != place && !is_after(row, place));
+                    &rows[rows.len().saturating_sub(limit)..]
+                }
+            };
+            page.iter()
+                .take(limit)
+                .map(|row| Listed::Payout(row.payout.clone()))
+                .collect()
+        }))
+    }
+
+    async fn count(&self, filter: &Filter, at_most: Option<u64>) -> Result<Count, RepositoryError> {
+        Ok(self.transact(|state, _| {
+            let all = state.visible().iter().filter(|row| matches(filter, row)).count() as u64;
+            let count = at_most.map_or(all, |at_most| all.min(at_most));
+            Count {
+                count,
+                exact: count == all,
+            }
+        }))
+    }
+
+    async fn claim(&self, request: &ClaimRequest) -> Result<Claims, RepositoryError> {
+        Ok(self.transact(|state, now| state.claim(request, now)))
+    }
+
+    async fn settle(&self, batch: &[Settlement]) -> Result<Vec<Settled>, RepositoryError> {
+        self.transact(|state, now| {
+            batch
+                .iter()
+                .map(|settlement| state.settle_one(settlement, now))
+                .collect()
+        })
+    }
+
+    async fn forget_answers(&self, age: Duration, limit: u32) -> Result<u64, RepositoryError> {
+        Ok(self.transact(|state, now| {
+            let old = |(at, _): &(Timestamp, StoredAnswer)| (now - *at).to_std().is_ok_and(|old| old > age);
+            let mut keys: Vec<(Timestamp, ScopedKey)> = state
+                .answers
+                .iter()
+                .filter(|(_, answer)| old(answer))
+                .map(|(key, (at, _))| (*at, key.clone()))
+                .collect();
+            keys.sort();
+            keys.truncate(limit as usize);
+            for (_, key) in &keys {
+                state.answers.remove(key);
+            }
+            keys.len() as u64
+        }))
+    }
+
+    async fn census(&self) -> Result<Census, RepositoryError> {
+        Ok(self.transact(|state, now| state.census(now)))
+    }
+
+    async fn now(&self) -> Result<Timestamp, RepositoryError> {
+        Ok(self.transact(|_, now| now))
+    }
+}
