@@ -66,6 +66,11 @@ bench: ## measure the service beside what bounds it, and write docs/performance.
 	cargo build $(FLAGS) --release --package payout-app --package payout-bench
 	tests/with-services --no-browser $(BENCH) table $(if $(FULL),--full) $(if $(ONLY),--only $(ONLY),--out docs/performance.md) $(ARGS)
 
+.PHONY: bench-compare
+bench-compare: ## compare another build with this one, side by side; BEFORE=path/to/payout
+	cargo build $(FLAGS) --release --package payout-app --package payout-bench
+	tests/with-services --no-browser $(BENCH) compare $(or $(BEFORE),$(error say which: BEFORE=path/to/payout)) $(ARGS)
+
 .PHONY: bench-http
 bench-http: ## put the same load on a server that runs already; URL=http://127.0.0.1:8000
 	cargo build $(FLAGS) --release --package payout-bench

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::database::{Database, until_finished};
 use crate::load::seconds;
 use crate::run::Run;
-use crate::service::Service;
+use crate::service::{Service, Services};
 use crate::table::{Row, Wanted, median};
 use crate::{Outcome, clock, pgbench::Work};
 
@@ -30,6 +30,7 @@ pub(crate) fn worker(database: &Database, call: Duration, in_flight: usize) -> V
 /// Payouts a second, from the start of so many worker processes until nothing is left to do.
 pub(crate) async fn drain(
     run: &Run,
+    services: &Services,
     database: &Database,
     variables: &[(String, String)],
     workers: usize,
@@ -38,7 +39,7 @@ pub(crate) async fn drain(
     let begun = clock::now();
     let mut running: Vec<Service> = Vec::new();
     for _ in 0..workers {
-        running.push(run.services.start("worker", variables).await?);
+        running.push(services.start("worker", variables).await?);
     }
     until_finished(database, Duration::from_secs(300)).await?;
     let took = seconds(begun, clock::now());
@@ -71,7 +72,14 @@ pub(crate) async fn measure(run: &Run) -> Outcome<Vec<Row>> {
             let ours = run.fresh_database("drains").await?;
             ours.backlog(backlog).await?;
             ours.tidy().await?;
-            let rate = drain(run, &ours, &worker(&ours, call, in_flight), workers).await?;
+            let rate = drain(
+                run,
+                &run.services,
+                &ours,
+                &worker(&ours, call, in_flight),
+                workers,
+            )
+            .await?;
             run.note(&format!(
                 "round {round}: {workers} workers, {} ms a call: {rate:.0}/s",
                 call.as_millis()

@@ -3,6 +3,7 @@
 //! - [`mod@run`] has the servers and the plan; [`creates`], [`drains`], [`sizes`], [`floors`] and [`footprint`] measure the rows
 //!   of the [`table`], the two sides in turn; [`report`] and [`plot`] keep them.
 //! - [`load`] is the HTTP load, [`pgbench`] the other side's; [`service`] and [`database`] are what they meet.
+//! - [`compare`] puts another build beside this one.
 //! - [`http`] is the same load on a server that runs already.
 #![expect(
     clippy::print_stdout,
@@ -11,6 +12,7 @@
 )]
 
 mod clock;
+mod compare;
 mod creates;
 mod database;
 mod drains;
@@ -36,7 +38,7 @@ use payout_tests::store::Folder;
 use crate::report::Report;
 use crate::run::Run;
 use crate::service::Services;
-use crate::settings::{Arguments, Command, Part, Plan, Table};
+use crate::settings::{Arguments, Command, Compare, Part, Plan, Table};
 
 /// A benchmark that cannot go on says why, and that is all.
 pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -60,6 +62,7 @@ fn run(command: &Command) -> Outcome<()> {
             runtime.block_on(floors::serve_constant(*port))
         }
         Command::Table(table) => one_thread()?.block_on(measure(table)),
+        Command::Compare(compare) => one_thread()?.block_on(compared(compare)),
         Command::Http(http) => {
             println!("{}", one_thread()?.block_on(http::measure(http))?);
             Ok(())
@@ -74,16 +77,36 @@ fn one_thread() -> Outcome<tokio::runtime::Runtime> {
         .build()?)
 }
 
-async fn measure(table: &Table) -> Outcome<()> {
-    let binary = match &table.binary {
+async fn compared(compare: &Compare) -> Outcome<()> {
+    let folder = Folder::new();
+    let ours = services(compare.binary.as_ref(), &folder)?;
+    let before = services(Some(&compare.before), &folder)?;
+    let run = Run::start(ours, Plan::sized(compare.rounds, false)).await?;
+    let rows = compare::measure(&run, &before).await?;
+    println!("{}", table::markdown(&rows));
+    let slower = rows.iter().filter(|row| !row.reached()).count();
+    if slower == 0 {
+        Ok(())
+    } else {
+        Err(format!("{slower} of {} rows are slower than they may be", rows.len()).into())
+    }
+}
+
+/// This binary's processes; without one, those of the program that was built with this one.
+fn services(binary: Option<&PathBuf>, folder: &Folder) -> Outcome<Services> {
+    let binary = match binary {
         Some(binary) => binary.clone(),
         None => beside_this_program()?,
     };
-    let folder = Folder::new();
-    let services = Services {
+    Ok(Services {
         binary: binary.to_string_lossy().into_owned(),
         folder: folder.path().to_owned(),
-    };
+    })
+}
+
+async fn measure(table: &Table) -> Outcome<()> {
+    let folder = Folder::new();
+    let services = services(table.binary.as_ref(), &folder)?;
     let run = Run::start(services, Plan::of(table)).await?;
     let wants = |part| table.only.is_empty() || table.only.contains(&part);
     let mut report = Report::new(&run).await?;

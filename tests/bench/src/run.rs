@@ -37,7 +37,12 @@ impl Run {
     }
 
     pub(crate) async fn database(&self, name: &str) -> Outcome<Database> {
-        self.servers.database(name, &self.services).await
+        self.database_for(&self.services, name).await
+    }
+
+    /// With the schema of this build.
+    pub(crate) async fn database_for(&self, services: &Services, name: &str) -> Outcome<Database> {
+        self.servers.database(name, services).await
     }
 
     /// One more of this kind.

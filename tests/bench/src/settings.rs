@@ -16,6 +16,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// The whole table, on servers of its own.
     Table(Table),
+    /// Another build's creates, lists and drains beside this one's, in turn. Exits with 1 when one is slower than it may be.
+    Compare(Compare),
     /// The same load on a server that runs already and has the same API. It creates payouts there.
     Http(Http),
     /// An HTTP server that answers a constant: the other side of a read.
@@ -41,6 +43,18 @@ pub(crate) struct Table {
     #[arg(long)]
     pub(crate) out: Option<std::path::PathBuf>,
     /// The payout binary, when it is not beside this one.
+    #[arg(long)]
+    pub(crate) binary: Option<std::path::PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// The payout binary to compare with.
+    pub(crate) before: std::path::PathBuf,
+    /// How often each side is measured.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) rounds: usize,
+    /// This build's payout binary, when it is not beside this one.
     #[arg(long)]
     pub(crate) binary: Option<std::path::PathBuf>,
 }
@@ -91,13 +105,18 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn of(table: &Table) -> Self {
+        Self::sized(table.rounds, table.full)
+    }
+
+    /// With ten million rows in the large table, or 200,000.
+    pub(crate) fn sized(rounds: usize, full: bool) -> Self {
         Self {
-            rounds: table.rounds.max(1),
+            rounds: rounds.max(1),
             round: Duration::from_secs(3),
             few_rows: 10_000,
-            many_rows: if table.full { 10_000_000 } else { 200_000 },
+            many_rows: if full { 10_000_000 } else { 200_000 },
             backlog: 100_000,
-            great_backlog: if table.full { 1_000_000 } else { 200_000 },
+            great_backlog: if full { 1_000_000 } else { 200_000 },
         }
     }
 }

@@ -190,7 +190,7 @@ async fn writes(run: &Run, few: &Side, many: &Side) -> Outcome<Vec<Row>> {
             rates[0].push(created.per_second);
             side.database.tidy().await?;
             let variables = worker(&side.database, Duration::ZERO, 256);
-            rates[1].push(drain(run, &side.database, &variables, 1).await?);
+            rates[1].push(drain(run, &run.services, &side.database, &variables, 1).await?);
             side.database.tidy().await?;
             run.note(&format!(
                 "round {round}, {} rows: {:.0} creates/s, {:.0} drained/s",
