@@ -1,5 +1,6 @@
 //! What both dialects tell an operator of how many payouts there are.
 
+use payout_core::money::Currency;
 use payout_core::ports::{RepositoryError, Tally};
 
 use super::error::refused;
@@ -13,7 +14,7 @@ pub(crate) fn tallies(rows: &[TallyRow], each_stands_for: f64) -> Result<Vec<Tal
         .map(|(status, currency, count, _)| {
             Ok(Tally {
                 status: status.parse().map_err(refused)?,
-                currency: currency.parse().map_err(refused)?,
+                currency: Currency::recorded(currency).map_err(refused)?,
                 count: scaled(*count, each_stands_for),
             })
         })

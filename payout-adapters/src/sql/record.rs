@@ -38,7 +38,7 @@ pub(crate) struct RecordRow {
 
 impl RecordRow {
     pub(crate) fn restore(self) -> Result<Record, RepositoryError> {
-        let currency = Currency::from_str(&self.currency).map_err(refused)?;
+        let currency = Currency::recorded(&self.currency).map_err(refused)?;
         Ok(Record {
             id: PayoutId::from(self.id),
             money: Money::restore(self.amount.read()?, currency).map_err(refused)?,

@@ -118,7 +118,7 @@ impl PayoutRow {
 
     fn checked(self, keys: &Keyring) -> Result<Payout, RepositoryError> {
         let time = |time: Option<StoredTime>| time.map(|time| time.0);
-        let currency: Currency = parse("currency", &self.currency)?;
+        let currency = Currency::recorded(&self.currency).map_err(broken("currency"))?;
         let failure = match (self.failure_code, self.failure_message) {
             (Some(code), Some(message)) => Some(Failure::new(&code, &message)),
             (None, None) => None,

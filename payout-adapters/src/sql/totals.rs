@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use payout_core::keys::ApiKeyId;
 use payout_core::limits::{DailyTotal, DailyTotals, Day, OverLimit, Purse};
+use payout_core::money::Currency;
 use payout_core::payout::NewPayout;
 use payout_core::ports::{Insertion, RepositoryError};
 use sqlx::FromRow;
@@ -27,7 +28,7 @@ impl TotalRow {
             api_key: Some(self.api_key_id)
                 .filter(|id| !id.is_nil())
                 .map(ApiKeyId::from),
-            currency: self.currency.parse().map_err(broken("currency"))?,
+            currency: Currency::recorded(&self.currency).map_err(broken("currency"))?,
         };
         let total = DailyTotal {
             day: self.day,

@@ -5,7 +5,6 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
 use payout_core::Timestamp;
 use payout_core::keys::{Scope, Scopes};
 use payout_core::money::Amount;
@@ -13,6 +12,7 @@ use payout_core::payout::{FieldError, Status};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::near::nearest;
 use super::problem::{Errors, Kind, Problem};
 
 /// The fields that a payout has and no request may set.
@@ -31,6 +31,8 @@ type Message = std::borrow::Cow<'static, str>;
 /// A JSON object as it was sent: names and raw values.
 pub(crate) struct Fields<'a> {
     values: Vec<(String, &'a RawValue)>,
+    /// The names that were asked for.
+    known: Vec<&'static str>,
     errors: Errors,
 }
 
@@ -68,6 +70,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn none() -> Self {
         Self {
             values: Vec::new(),
+            known: Vec::new(),
             errors: Errors::default(),
         }
     }
@@ -78,6 +81,7 @@ impl<'a> Fields<'a> {
         name: &'static str,
         read: impl FnOnce(&'a RawValue) -> Result<T, Message>,
     ) -> Option<T> {
+        self.known.push(name);
         let position = self.values.iter().position(|(given, _)| given == name)?;
         let (_, value) = self.values.swap_remove(position);
         match read(value) {
@@ -96,6 +100,7 @@ impl<'a> Fields<'a> {
         read: impl FnOnce(&'a RawValue) -> Result<T, Message>,
     ) -> Option<T> {
         if !self.values.iter().any(|(given, _)| given == name) {
+            self.known.push(name);
             self.errors.add(name, "This field is required.");
             return None;
         }
@@ -114,11 +119,12 @@ impl<'a> Fields<'a> {
     pub(crate) fn finish(mut self) -> Result<(), Problem> {
         self.values.sort_by(|(one, _), (other, _)| one.cmp(other));
         for (name, _) in self.values {
-            let read_only = READ_ONLY.contains(&name.as_str());
-            let message = if read_only {
-                "This field is read-only."
+            let message: Message = if READ_ONLY.contains(&name.as_str()) {
+                "This field is read-only.".into()
+            } else if let Some(known) = nearest(&name, self.known.iter().copied()) {
+                format!("Unknown field; is {known} meant?").into()
             } else {
-                "Unknown field."
+                "Unknown field.".into()
             };
             self.errors.add(name, message);
         }
@@ -142,6 +148,7 @@ impl<'de> Visitor<'de> for ObjectVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
         let mut fields = Fields {
             values: Vec::with_capacity(8),
+            known: Vec::with_capacity(8),
             errors: Errors::default(),
         };
         while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
@@ -246,9 +253,7 @@ pub(crate) fn scopes(value: &RawValue) -> Result<Scopes, Message> {
 
 /// A moment, as RFC 3339 writes it.
 pub(crate) fn moment(value: &RawValue) -> Result<Timestamp, Message> {
-    DateTime::parse_from_rfc3339(&text(value)?)
-        .map(|at| at.with_timezone(&Utc))
-        .map_err(|_| "Use RFC 3339, such as 2026-11-24T09:30:00Z.".into())
+    super::moment::parse(&text(value)?).ok_or_else(|| "Use RFC 3339, such as 2026-11-24T09:30:00Z.".into())
 }
 
 /// A whole number of seconds, a week at the most.
@@ -333,6 +338,9 @@ mod tests {
         );
         assert_eq!(errors.get("name"), ["This field is required."]);
         assert_eq!(errors.get("extra"), ["Unknown field."]);
+        let problem = refused(r#"{"amonut": 1, "name": "x"}"#);
+        let meant = "Unknown field; is amount meant?";
+        assert_eq!(problem.errors().get("amonut"), [meant]);
         assert_eq!(errors.get("id"), ["This field is read-only."]);
     }
 

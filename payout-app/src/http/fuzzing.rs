@@ -24,11 +24,8 @@ pub fn body(body: &[u8]) {
             "recipient_name": draft.recipient_name.as_str(),
             "description": draft.description.as_str(),
         });
-        // Written with all of the currency's decimals, the longest amounts are longer than a client may write.
-        if draft.money.amount().mantissa() < 10_i128.pow(payout_core::money::MAX_DIGITS) {
-            let read = Fields::parse(again.to_string().as_bytes()).and_then(create::draft);
-            assert!(read.is_ok_and(|read| read == draft), "{again}");
-        }
+        let read = Fields::parse(again.to_string().as_bytes()).and_then(create::draft);
+        assert!(read.is_ok_and(|read| read == draft), "{again}");
     }
     edit::read_for_fuzzing(body);
 }

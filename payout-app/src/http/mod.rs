@@ -1,6 +1,7 @@
 //! The HTTP side: one file for each endpoint, and what they share.
 //!
-//! A request passes the outermost hoop ([`edge`]), the router ([`routes`]), what its route asks of whoever calls it ([`access`]) and one handler. A handler reads what it needs
+//! A request passes the outermost hoop ([`edge`]), the router ([`routes`]), what its route asks of whoever calls it ([`access`]) and of
+//! its query ([`parameters`]), and one handler. A handler reads what it needs
 //! ([`headers`], [`query`], [`body`], [`fields`]), makes one call to the use cases, and answers ([`answer`]) or refuses ([`problem`]). What an
 //! endpoint says of itself beside its handler becomes the OpenAPI document ([`document`]).
 
@@ -27,6 +28,9 @@ mod health;
 mod keys;
 mod list;
 mod metrics;
+mod moment;
+mod near;
+mod parameters;
 mod problem;
 mod query;
 mod retry;

@@ -1,18 +1,18 @@
 //! Reads the query of a list.
 //!
-//! An unknown parameter is ignored, as the old service did; a known one with a wrong value is refused by name, all at
-//! once.
+//! Whatever has a wrong value is refused by name, all at once. What is unknown or given twice was refused before
+//! ([`parameters`](super::parameters)).
 
 use std::fmt;
 
-use chrono::{DateTime, NaiveDate, Utc};
 use payout_core::Timestamp;
+use payout_core::money::Currency;
 use payout_core::ports::{Filter, Order, Position, Search};
 use payout_core::service::{CountMode, PageRequest};
 use url::form_urlencoded;
 
-use super::cursor;
 use super::problem::{Errors, Problem};
+use super::{cursor, moment};
 
 const DEFAULT_PAGE_SIZE: u32 = 20;
 const MAX_PAGE_SIZE: u32 = 200;
@@ -103,7 +103,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// The last value of a parameter, as the old service took it. An empty one counts as absent.
+    /// The value of a parameter. An empty one counts as absent.
     fn given(&self, name: &str) -> Option<&str> {
         let last = self.pairs.iter().rev().find(|(given, _)| given == name);
         last.map(|(_, value)| value.as_str())
@@ -124,8 +124,8 @@ impl Reader {
         Filter {
             statuses: self.statuses(),
             currency: self.read("currency", |text| {
-                text.parse()
-                    .map_err(|error: payout_core::money::UnknownCurrency| error.to_string())
+                // Also one in which nobody is paid any more: there may be payouts of it.
+                Currency::recorded(text).map_err(|error| error.to_string())
             }),
             created_after: self.read("created_after", moment),
             created_before: self.read("created_before", moment),
@@ -189,16 +189,9 @@ fn search(text: &str) -> Result<Option<Search>, String> {
     Ok(Search::new(text))
 }
 
-/// RFC 3339, or a bare date: midnight UTC. A plus that a client forgot to encode arrives as a space.
 fn moment(text: &str) -> Result<Timestamp, String> {
-    if let Ok(date) = text.parse::<NaiveDate>()
-        && text.len() == 10
-    {
-        return Ok(date.and_time(chrono::NaiveTime::MIN).and_utc());
-    }
-    DateTime::parse_from_rfc3339(&text.replace(' ', "+"))
-        .map(|at| at.with_timezone(&Utc))
-        .map_err(|_| "Use RFC 3339, such as 2026-11-24T09:30:00Z, or a date.".to_owned())
+    moment::parse_in_query(text)
+        .ok_or_else(|| "Use RFC 3339, such as 2026-11-24T09:30:00Z, or a date.".to_owned())
 }
 
 #[cfg(test)]
@@ -218,7 +211,7 @@ mod tests {
 
     #[test]
     fn an_empty_query_is_the_first_page_newest_first() {
-        for query in ["", "status=&currency=&page=&cursor=&search=", "unknown=1"] {
+        for query in ["", "status=&currency=&page=&cursor=&search="] {
             let params = ListParams::parse(query).unwrap();
             let request = params.request;
             assert_eq!(request.filter, Filter::default());

@@ -10,6 +10,7 @@ use utoipa::openapi::path::{HttpMethod, OperationBuilder};
 
 use super::access::{Access, Guarded};
 use super::document;
+use super::parameters::Checked;
 
 /// The routes so far, and what is said of them.
 pub(super) struct Routes {
@@ -33,7 +34,13 @@ impl Routes {
         H: Handler + utoipa::Path + utoipa::__dev::SchemaReferences + for<'t> utoipa::__dev::Tags<'t>,
     {
         let path = H::path();
-        let handler = Guarded::behind(access, Arc::new(handler));
+        let mut handler: Arc<dyn Handler> = Arc::new(handler);
+        let mut problems = problems.to_vec();
+        if path.starts_with("/api/") {
+            handler = Checked::before(&H::operation(), handler);
+            problems.push(400);
+        }
+        let handler = Guarded::behind(access, handler);
         for method in H::methods() {
             let mut schemas = Vec::new();
             H::schemas(&mut schemas);
@@ -41,7 +48,7 @@ impl Routes {
                 .tags(Some(H::tags()))
                 .build();
             let operation = document::guarded(operation, access);
-            document::add(&mut self.document, &path, &method, operation, schemas, problems);
+            document::add(&mut self.document, &path, &method, operation, schemas, &problems);
             self.route(&path, &method, &handler);
         }
         self

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest, ScopedKey};
 use crate::keys::{ApiKeyId, KeyDigest, KeyName, NewApiKey, Scope, Scopes, SecretId, TokenDigest};
 use crate::limits::{Charge, MoneyLimits};
-use crate::money::Money;
+use crate::money::{Currency, Money};
 use crate::payout::{
     Actor, Caller, Description, Draft, Failure, NewPayout, PayoutId, ProviderReference, RecipientAccount,
     RecipientName, Verdict,
@@ -18,12 +18,12 @@ pub const LONG_LEASE: Duration = Duration::from_secs(600);
 /// A lease that a case waits out.
 pub const SHORT_LEASE: Duration = Duration::from_millis(150);
 
-/// An amount of a currency.
+/// An amount of a currency, also of one in which nobody is paid any more.
 ///
 /// # Panics
 /// When it is none.
 pub fn money(amount: &str, currency: &str) -> Money {
-    Money::new(amount.parse().unwrap(), currency.parse().unwrap()).unwrap()
+    Money::new(amount.parse().unwrap(), Currency::recorded(currency).unwrap()).unwrap()
 }
 
 /// A fresh id.

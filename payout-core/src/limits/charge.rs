@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_largest_amounts_overflow_nothing() {
-        let largest = "999999999999999999";
+        let largest = "9999999999999999.99";
         let mut totals = DailyTotals::default();
         totals.take(&charge(largest, largest), day(1)).unwrap();
         assert!(totals.take(&charge(largest, largest), day(1)).is_err());

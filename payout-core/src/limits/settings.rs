@@ -107,7 +107,7 @@ impl Limits {
 
     fn parse(entry: &str) -> Result<Self, Problem> {
         let (currency, amounts) = entry.split_once('=').ok_or(Problem::Form)?;
-        let currency: Currency = currency.trim().parse()?;
+        let currency = Currency::recorded(currency.trim())?;
         let money = |text: &str| -> Result<Money, Problem> {
             let text = text.trim();
             if text.is_empty() {

@@ -60,7 +60,7 @@ impl EditRequest {
         let money = match (self.amount, self.currency) {
             (None, None) => stored.money,
             (Some(amount), currency) => Money::new(amount, currency.unwrap_or(stored.money.currency()))?,
-            (None, Some(currency)) => Money::restore(stored.money.amount(), currency)?,
+            (None, Some(currency)) => stored.money.in_currency(currency)?,
         };
         let account = self
             .recipient_account

@@ -19,7 +19,7 @@ on_each_backend!(
     a_search_finds_the_beginning_of_a_name,
     filters_add_up,
     every_wrong_parameter_is_named,
-    an_unknown_parameter_is_ignored,
+    an_unknown_parameter_is_refused_and_named,
 );
 
 /// The ids of a list, in its order.
@@ -233,6 +233,7 @@ async fn every_wrong_parameter_is_named(backend: Backend) {
                 "2026-02-30",
                 "1764000000",
                 "2026-01-01T25:00:00Z",
+                "2026-01-01%20%2000:00:00Z",
                 "%00",
             ],
         ),
@@ -270,8 +271,30 @@ async fn every_wrong_parameter_is_named(backend: Backend) {
     );
 }
 
-async fn an_unknown_parameter_is_ignored(backend: Backend) {
+async fn an_unknown_parameter_is_refused_and_named(backend: Backend) {
     let app = serving(backend).await;
-    let id = created(&app, payout()).await;
-    assert_eq!(ids(&app, "utm_source=mail&x&=&&").await, [id]);
+    let path = path_of(&app.create(payout()).await);
+    let problem = app
+        .get(&format!("{PAYOUTS}?state=failed&curency=EUR&utm_source=mail"))
+        .await
+        .problem(400);
+    assert_eq!(problem.fields(), ["curency", "state", "utm_source"]);
+    assert_eq!(problem.of("state"), ["Unknown parameter; is status meant?"]);
+    assert_eq!(problem.of("utm_source"), ["Unknown parameter."]);
+    let problem = app
+        .get(&format!("{PAYOUTS}?page_size=1&page_size=2"))
+        .await
+        .problem(400);
+    assert_eq!(problem.fields(), ["page_size"]);
+    // Everywhere in the API, also where a write would have been done.
+    let delete = app.delete(&format!("{path}?dry_run=1")).await.problem(400);
+    assert_eq!(delete.fields(), ["dry_run"]);
+    assert_eq!(
+        app.get(&format!("{path}events/?limit=1"))
+            .await
+            .problem(400)
+            .fields(),
+        ["limit"]
+    );
+    assert_eq!(app.payout(&path).await["status"], "pending");
 }

@@ -13,6 +13,7 @@ mod bodies;
 mod canary;
 mod counts;
 mod create;
+mod currencies;
 mod docs_pages;
 mod doctor;
 mod edit;

@@ -25,6 +25,12 @@ impl Errors {
         errors
     }
 
+    /// The messages of a field, if there are any.
+    pub(crate) fn of_field(&self, field: &str) -> Option<&[Cow<'static, str>]> {
+        let found = self.0.iter().find(|(name, _)| name == field);
+        found.map(|(_, messages)| messages.as_slice())
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -9,6 +9,7 @@ mod errors;
 mod limits;
 mod pages;
 mod payouts;
+mod query;
 mod steps;
 
 use std::sync::{Arc, LazyLock};

@@ -1,86 +1,19 @@
 //! Money: a positive decimal amount of one ISO 4217 currency, parsed once and valid ever after.
 
+mod currency;
+
 use std::fmt;
 use std::str::FromStr;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-/// The most significant digits an amount may be written with.
+pub use self::currency::{Currency, UnknownCurrency};
+
+/// The most digits of an amount, its currency's decimals included.
 pub const MAX_DIGITS: u32 = 18;
-
-/// An ISO 4217 currency that payments are made in.
-///
-/// Codes without a minor unit (gold, testing codes, drawing rights) are not accepted.
-///
-/// ```
-/// use payout_core::money::Currency;
-/// assert_eq!("jpy".parse::<Currency>().unwrap().minor_units(), 0);
-/// assert!("РУБ".parse::<Currency>().is_err());
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Currency(iso_currency::Currency);
-
-impl Currency {
-    /// The three upper-case letters.
-    pub fn code(self) -> &'static str {
-        self.0.code()
-    }
-
-    /// How many decimals the currency has: 2 for USD, 0 for JPY, 3 for BHD.
-    pub fn minor_units(self) -> u32 {
-        self.0.exponent().map_or(0, u32::from)
-    }
-}
-
-/// The text is not the code of a currency that payments are made in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("This is not an ISO 4217 currency code that payouts can be made in.")]
-pub struct UnknownCurrency;
-
-impl FromStr for Currency {
-    type Err = UnknownCurrency;
-
-    /// Takes the code in any case.
-    fn from_str(code: &str) -> Result<Self, UnknownCurrency> {
-        if code.len() != 3 {
-            return Err(UnknownCurrency);
-        }
-        let currency =
-            iso_currency::Currency::from_code(&code.to_ascii_uppercase()).ok_or(UnknownCurrency)?;
-        if currency.exponent().is_none() || currency.is_special() {
-            return Err(UnknownCurrency);
-        }
-        Ok(Self(currency))
-    }
-}
-
-impl TryFrom<String> for Currency {
-    type Error = UnknownCurrency;
-
-    fn try_from(code: String) -> Result<Self, UnknownCurrency> {
-        code.parse()
-    }
-}
-
-impl From<Currency> for String {
-    fn from(currency: Currency) -> Self {
-        currency.code().to_owned()
-    }
-}
-
-impl fmt::Display for Currency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code())
-    }
-}
-
-impl fmt::Debug for Currency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code())
-    }
-}
+/// The first number of minor units that has more digits than that.
+const TOO_MANY_MINOR_UNITS: i128 = 10_i128.pow(MAX_DIGITS);
 
 /// Why a text is not an amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -196,30 +129,54 @@ pub struct Money {
 impl Money {
     /// Ties an amount to its currency.
     ///
-    /// # Errors
-    /// [`AmountError::TooManyDecimals`] when the amount is written finer than the currency's minor unit.
-    pub fn new(amount: Amount, currency: Currency) -> Result<Self, AmountError> {
-        let allowed = currency.minor_units();
-        if amount.0.scale() > allowed {
-            return Err(AmountError::TooManyDecimals { allowed, currency });
-        }
-        let mut scaled = amount.0;
-        scaled.rescale(allowed);
-        Ok(Self {
-            amount: scaled,
-            currency,
-        })
-    }
-
-    /// Reads a stored amount back, whatever scale the store keeps.
+    /// The bound is on the amount as it is answered, with all of the currency's decimals, so that every answer can be sent
+    /// back.
     ///
     /// # Errors
-    /// [`AmountError`] when the stored value is not a valid amount of the currency.
+    /// [`AmountError::TooManyDecimals`] when the amount is written finer than the currency's minor unit,
+    /// [`AmountError::TooManyDigits`] when it has more than [`MAX_DIGITS`] digits with all of the currency's decimals.
+    pub fn new(amount: Amount, currency: Currency) -> Result<Self, AmountError> {
+        let money = Self::scaled(amount.0, currency)?;
+        if money.amount.mantissa() >= TOO_MANY_MINOR_UNITS {
+            return Err(AmountError::TooManyDigits);
+        }
+        Ok(money)
+    }
+
+    /// Reads a stored amount back, whatever scale the store keeps. One that is larger than a new amount may be was accepted
+    /// when the bound was another, and stays readable.
+    ///
+    /// # Errors
+    /// [`AmountError`] when the stored value is not an amount of the currency.
     pub fn restore(amount: Decimal, currency: Currency) -> Result<Self, AmountError> {
         if amount <= Decimal::ZERO {
             return Err(AmountError::NotPositive);
         }
-        Self::new(Amount(amount.normalize()), currency)
+        Self::scaled(amount.normalize(), currency)
+    }
+
+    /// The same number of another currency.
+    ///
+    /// # Errors
+    /// [`AmountError`] when it is not an amount of that currency.
+    pub fn in_currency(self, currency: Currency) -> Result<Self, AmountError> {
+        if currency == self.currency {
+            return Ok(self);
+        }
+        Self::new(Amount(self.amount.normalize()), currency)
+    }
+
+    fn scaled(mut amount: Decimal, currency: Currency) -> Result<Self, AmountError> {
+        let allowed = currency.minor_units();
+        if amount.scale() > allowed {
+            return Err(AmountError::TooManyDecimals { allowed, currency });
+        }
+        amount.rescale(allowed);
+        if amount.scale() != allowed {
+            // Larger than a decimal can hold with so many decimals.
+            return Err(AmountError::TooManyDigits);
+        }
+        Ok(Self { amount, currency })
     }
 
     /// The amount, scaled to the currency's decimals; its `Display` is the wire format.
@@ -233,11 +190,13 @@ impl Money {
     }
 }
 
+/// What was stored is read as [`Money::restore`] reads it.
 impl TryFrom<(String, Currency)> for Money {
     type Error = AmountError;
 
     fn try_from((amount, currency): (String, Currency)) -> Result<Self, AmountError> {
-        Self::new(amount.parse()?, currency)
+        let amount = Decimal::from_str_exact(&amount).map_err(|_| AmountError::NotANumber)?;
+        Self::restore(amount, currency)
     }
 }
 
@@ -274,14 +233,20 @@ mod tests {
             money("9999999999999999.99", "USD").unwrap(),
             "9999999999999999.99 USD"
         );
+        for beyond in [
+            "12345678901234567.8",
+            "12345678901234567",
+            "999999999999999999",
+            "99999999999999999.99",
+            "1e16",
+        ] {
+            assert_eq!(money(beyond, "USD"), Err(AmountError::TooManyDigits), "{beyond}");
+        }
         assert_eq!(
-            money("999999999999999999", "USD").unwrap(),
-            "999999999999999999.00 USD"
+            money("999999999999999.999", "BHD").unwrap(),
+            "999999999999999.999 BHD"
         );
-        assert_eq!(
-            money("99999999999999999.99", "USD"),
-            Err(AmountError::TooManyDigits)
-        );
+        assert_eq!(money("1000000000000000", "BHD"), Err(AmountError::TooManyDigits));
         assert_eq!(
             money("1000000000000000000", "JPY"),
             Err(AmountError::TooManyDigits)
@@ -338,27 +303,42 @@ mod tests {
     }
 
     #[test]
-    fn codes_without_a_minor_unit_are_no_currencies_here() {
-        for code in [
-            "XAU",
-            "XXX",
-            "XTS",
-            "XDR",
-            "ZZZ",
-            "US",
-            "USDD",
-            "",
-            "РУБ",
-            "U\u{17f}D",
-        ] {
-            assert_eq!(code.parse::<Currency>(), Err(UnknownCurrency), "{code}");
-        }
+    fn what_was_stored_under_another_bound_stays_readable() {
+        let usd = "USD".parse().unwrap();
+        let stored = Decimal::from_str("12345678901234567.8").unwrap();
+        let money = Money::restore(stored, usd).unwrap();
+        assert_eq!(money.to_string(), "12345678901234567.80 USD");
+        let json = serde_json::to_string(&money).unwrap();
+        assert_eq!(serde_json::from_str::<Money>(&json).unwrap(), money);
+    }
+
+    #[test]
+    fn another_currency_must_take_the_amount_too() {
+        let yen = Money::new("999999999999999999".parse().unwrap(), "JPY".parse().unwrap()).unwrap();
+        let into = |code: &str| yen.in_currency(code.parse().unwrap());
+        assert_eq!(into("JPY"), Ok(yen));
+        assert_eq!(into("KRW").unwrap().to_string(), "999999999999999999 KRW");
+        assert_eq!(into("USD"), Err(AmountError::TooManyDigits));
+        let cents = Money::new("0.10".parse().unwrap(), "USD".parse().unwrap()).unwrap();
+        assert!(cents.in_currency("JPY".parse().unwrap()).is_err());
     }
 
     proptest::proptest! {
         #[test]
         fn parsing_never_panics(text in "\\PC{0,40}") {
             let _ = text.parse::<Amount>();
+        }
+
+        #[test]
+        fn whatever_is_accepted_is_accepted_again_as_it_is_answered(
+            text in "0{0,3}[0-9]{1,19}(\\.[0-9]{1,4})?([eE][+-]?[0-9]{1,2})?",
+            code in proptest::sample::select(vec!["USD", "JPY", "BHD", "EUR", "KWD", "XOF"]),
+        ) {
+            let currency: Currency = code.parse().unwrap();
+            let parse = |text: &str| text.parse().and_then(|amount| Money::new(amount, currency));
+            if let Ok(money) = parse(&text) {
+                proptest::prop_assert_eq!(parse(&money.amount().to_string()), Ok(money));
+            }
         }
 
         #[test]
