@@ -37,3 +37,5 @@ mod sql;
 pub mod sqlite;
 
 pub use secret::Secret;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use sql::fault::StoreFault;

@@ -19,6 +19,8 @@ mod schema;
 mod sealed;
 #[path = "postgres/sealing.rs"]
 mod sealing;
+#[path = "postgres/server.rs"]
+mod server;
 #[path = "postgres/totals.rs"]
 mod totals;
 

@@ -7,6 +7,8 @@
 mod clocks;
 #[path = "sqlite/file.rs"]
 mod file;
+#[path = "sqlite/replaced.rs"]
+mod replaced;
 #[path = "sqlite/schema.rs"]
 mod schema;
 #[path = "sealed/mod.rs"]

@@ -23,7 +23,7 @@ pub use crate::running::Running;
 use crate::sampler::Sampler;
 use crate::server::{Failing, listen, serve};
 use crate::wiring::Ports;
-use crate::{keys_fit, schema_ready};
+use crate::{audit_trail, keys_fit, schema_ready};
 
 /// Starts processes.
 #[derive(Debug)]
@@ -214,10 +214,12 @@ async fn work(
     let role = Role::of(&config.command);
     let ready = async {
         if role.migrates {
-            schema_ready::migrated(&ports.store, Some(&health)).await?;
+            schema_ready::migrated(&ports.store, &config.database, Some(&health)).await?;
         } else {
-            schema_ready::current(&ports.store, &health).await?;
+            schema_ready::current(&ports.store, &config.database, &health).await?;
         }
+        schema_ready::writable(&*ports.repository, &config.database, &health).await?;
+        audit_trail::warn_of_flaws(&ports.store).await;
         match &door {
             Some(door) => door.open().await,
             None => Ok(()),

@@ -1,13 +1,12 @@
 //! `payout backup FILE`: a copy of the SQLite file while others write to it.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use payout_core::ports::RepositoryError;
-
 use crate::config::{Config, ConfigError, Database};
+use crate::unusable::Unusable;
 use crate::wiring::{self, Store};
 
 /// Why there is no copy.
@@ -20,17 +19,22 @@ pub(crate) enum BackupError {
     #[error("DATABASE_URL: {0} is no SQLite file; use pg_dump for PostgreSQL")]
     NotAFile(&'static str),
     /// Nothing to copy.
-    #[error("DATABASE_URL: there is no such file")]
-    Missing,
+    #[error("DATABASE_URL: there is no file {}", .0.display())]
+    Missing(PathBuf),
     /// The copy would replace something.
     #[error("{} is there already", .0.display())]
     Taken(PathBuf),
     /// The database could not be copied.
-    #[error("the database cannot be copied: {}", crate::doctor::in_a_line(.0))]
-    Copy(#[from] RepositoryError),
+    #[error("{0}; it was not copied")]
+    Copy(Unusable),
     /// The file could not be written.
-    #[error("the copy cannot be written: {0}")]
-    File(#[from] io::Error),
+    #[error("{}: the copy cannot be written: {error}", .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
 }
 
 /// Copies. The name appears once the copy is whole and on disk; nobody but this user may read it.
@@ -42,7 +46,7 @@ pub(crate) async fn backup(config: &Config, to: &Path) -> Result<(), BackupError
         return Err(BackupError::NotAFile(config.database.kind()));
     };
     if !path.exists() {
-        return Err(BackupError::Missing);
+        return Err(BackupError::Missing(path.clone()));
     }
     if to.exists() {
         return Err(BackupError::Taken(to.to_owned()));
@@ -50,17 +54,29 @@ pub(crate) async fn backup(config: &Config, to: &Path) -> Result<(), BackupError
     let mut part = to.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
+    let written = |error| BackupError::File {
+        path: to.to_owned(),
+        error,
+    };
     if part.exists() {
-        fs::remove_file(&part)?;
+        fs::remove_file(&part).map_err(written)?;
     }
     // SQLite takes an empty file, and keeps its permissions.
-    File::create_new(&part)?.set_permissions(Permissions::from_mode(0o600))?;
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&part)
+        .map_err(written)?;
     let store = wiring::store(config)?;
     if let Store::Sqlite(repository) = &store {
-        repository.copy_to(&part).await?;
+        repository
+            .copy_to(&part)
+            .await
+            .map_err(|error| BackupError::Copy(Unusable::new(&config.database, &error)))?;
     }
     store.close().await;
-    File::open(&part)?.sync_all()?;
-    fs::rename(&part, to)?;
+    let synced = File::open(&part).and_then(|part| part.sync_all());
+    synced.and_then(|()| fs::rename(&part, to)).map_err(written)?;
     Ok(())
 }

@@ -15,6 +15,8 @@ use tokio::time::timeout;
 use crate::app::App;
 use crate::config::{Command, Config, DocumentFormat, ReconcileCommand, StartError};
 use crate::failure::AppError;
+use crate::keys_rotate::RotationError;
+use crate::unusable::Unusable;
 use crate::{doctor, healthcheck, http, keys_command, keys_rotate, logging, schema_ready, wiring};
 
 const WRONG_SETTING: u8 = 2;
@@ -144,7 +146,7 @@ async fn migrate(config: &Config) -> ExitCode {
         Ok(store) => store,
         Err(error) => return refuse(WRONG_SETTING, &error),
     };
-    let migrated = timeout(DATABASE, schema_ready::migrated(&store, None)).await;
+    let migrated = timeout(DATABASE, schema_ready::migrated(&store, &config.database, None)).await;
     let _ = timeout(Duration::from_secs(2), store.close()).await;
     match migrated {
         Ok(Ok(())) => {
@@ -179,6 +181,13 @@ async fn rotate(config: &Config) -> ExitCode {
     let _ = timeout(Duration::from_secs(2), store.close()).await;
     match rotated {
         Ok(()) => ExitCode::SUCCESS,
+        Err(RotationError::Database(error)) => {
+            let unusable = Unusable::new(&config.database, &error);
+            refuse(
+                FAILED,
+                &format!("{unusable}; what was sealed stays so, repeat this"),
+            )
+        }
         Err(error) => refuse(FAILED, &error),
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use payout_core::ports::{ApiKeyError, RepositoryError};
 
 use crate::config::ConfigError;
-use crate::schema_ready::SchemaError;
+use crate::unusable::Unusable;
 
 /// Why a process does not start, or does not go on.
 #[derive(Debug, thiserror::Error)]
@@ -17,9 +17,9 @@ pub enum AppError {
     /// The metrics cannot be set up.
     #[error("the metrics cannot be set up: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
-    /// The database's schema is of no use to this version.
+    /// The database is of no use, and waiting does not help.
     #[error(transparent)]
-    Schema(#[from] SchemaError),
+    Database(#[from] Unusable),
     /// It would be open to others than its own host.
     #[error(
         "PAYOUT_BIND: {0} is reached by other hosts, and there is no API key yet: make one (`payout keys create`), or say \

@@ -2,13 +2,17 @@
 //!
 //! It asks about once a second by itself. A readiness probe reads what was found last, so that no client can make this
 //! process ask more often, nor wait for an answer.
+//!
+//! It believes only writes: what can be read may take none, since the disk is full, the server is a standby, the file was
+//! replaced, or the queue's memory is used up.
 
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use payout_core::ports::{JobQueue, PayoutRepository};
+use payout_adapters::StoreFault;
+use payout_core::ports::{JobQueue, PayoutRepository, QueueError, RepositoryError};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -26,10 +30,45 @@ pub(crate) enum State {
     Up,
     /// It does not answer.
     Away,
+    /// It answers, and takes no writes.
+    ReadOnly,
+    /// There is no room for a write.
+    Full,
+    /// The file of the database is not the one that is open.
+    FileReplaced,
+    /// The queue answers, and takes no hints.
+    Refuses,
     /// The database answers, and its schema is not the one of this version.
     SchemaBehind,
     /// The database answers, and is sealed with a key that this process does not have.
     KeysDoNotFit,
+}
+
+impl State {
+    /// What an error of the database means for it.
+    pub(crate) fn of(error: &RepositoryError) -> Self {
+        match StoreFault::of(error) {
+            StoreFault::ReadOnlyServer | StoreFault::ReadOnlyFile => Self::ReadOnly,
+            StoreFault::Full => Self::Full,
+            StoreFault::FileReplaced => Self::FileReplaced,
+            StoreFault::Away | StoreFault::CannotOpen | StoreFault::NotADatabase | StoreFault::NotLetIn => {
+                Self::Away
+            }
+        }
+    }
+
+    /// What the log says of a database in this state.
+    pub(crate) fn in_words(self) -> &'static str {
+        match self {
+            Self::Starting | Self::Up => "the database answers",
+            Self::Away | Self::Refuses => "the database does not answer",
+            Self::ReadOnly => "the database takes no writes",
+            Self::Full => "the database has no room for a write",
+            Self::FileReplaced => "the database file is not the one that is open",
+            Self::SchemaBehind => "the database's schema is not current",
+            Self::KeysDoNotFit => "the database is sealed with another key",
+        }
+    }
 }
 
 /// A dependency.
@@ -52,6 +91,10 @@ impl Check {
             State::Starting => Some("starting"),
             State::Up => None,
             State::Away => Some("does not answer"),
+            State::ReadOnly => Some("it takes no writes: it is read-only, or a standby"),
+            State::Full => Some("it takes no writes: there is no room left"),
+            State::FileReplaced => Some("its file was deleted, moved or replaced: put it back, or restart"),
+            State::Refuses => Some("it answers, and takes no hints: the log has its reason"),
             State::SchemaBehind => Some("the schema is not current: run `payout migrate`"),
             State::KeysDoNotFit => {
                 Some("it is sealed with a key that this process does not have: see PAYOUT_ENCRYPTION_KEYS")
@@ -151,34 +194,43 @@ impl Health {
         if !self.is_open() {
             return;
         }
-        match timeout(PATIENCE, repository.now()).await {
-            Ok(Ok(_)) => {
+        match timeout(PATIENCE, repository.probe()).await {
+            Ok(Ok(())) => {
                 if self.database(State::Up) {
                     tracing::info!("the database answers again");
                 }
             }
-            Ok(Err(error)) => self.database_is_away(&error),
-            Err(elapsed) => self.database_is_away(&elapsed),
+            Ok(Err(error)) => {
+                self.database_fails(State::of(&error), Error::source(&error).unwrap_or(&error));
+            }
+            Err(elapsed) => self.database_fails(State::Away, &elapsed),
         }
     }
 
     async fn look_at_queue(&self, queue: &dyn JobQueue) {
         let before = self.readiness().queue.state;
-        match timeout(PATIENCE, queue.depth()).await {
+        match timeout(PATIENCE, queue.probe()).await {
             Ok(Ok(depth)) => {
                 self.metrics.queue_depth(depth);
                 if self.queue(State::Up) && before != State::Starting {
                     tracing::info!("the queue answers again");
                 }
             }
+            Ok(Err(error @ QueueError::Refused(_))) => self.queue_refuses(&error),
             Ok(Err(error)) => self.queue_is_away(&error),
             Err(elapsed) => self.queue_is_away(&elapsed),
         }
     }
 
-    fn database_is_away(&self, error: &(dyn Error + 'static)) {
-        if self.database(State::Away) {
-            tracing::warn!(error, "the database does not answer; waiting for it");
+    fn database_fails(&self, state: State, error: &(dyn Error + 'static)) {
+        if self.database(state) {
+            tracing::warn!(error, "{}; waiting for it", state.in_words());
+        }
+    }
+
+    fn queue_refuses(&self, error: &(dyn Error + 'static)) {
+        if self.queue(State::Refuses) {
+            tracing::warn!(error, "the queue takes no hints; payouts go on by the sweep");
         }
     }
 
@@ -191,7 +243,7 @@ impl Health {
 
 #[cfg(test)]
 mod tests {
-    use payout_core::ports::{MockJobQueue, MockPayoutRepository, QueueError, RepositoryError};
+    use payout_core::ports::{MockJobQueue, MockPayoutRepository};
 
     use super::*;
 
@@ -211,14 +263,13 @@ mod tests {
         let health = health();
         health.open();
         let mut away = MockPayoutRepository::new();
-        away.expect_now()
+        away.expect_probe()
             .returning(|| Err(RepositoryError::Unavailable("away".into())));
         health.look_at_database(&away).await;
         assert_eq!(health.readiness().database.state, State::Away);
         assert!(!health.database(State::Away), "no news the second time");
         let mut back = MockPayoutRepository::new();
-        back.expect_now()
-            .returning(|| Ok(payout_core::Timestamp::UNIX_EPOCH));
+        back.expect_probe().returning(|| Ok(()));
         health.look_at_database(&back).await;
         assert!(health.readiness().database.is_up());
     }
@@ -228,12 +279,18 @@ mod tests {
         let health = health();
         let mut queue = MockJobQueue::new();
         queue
-            .expect_depth()
+            .expect_probe()
             .return_once(|| Err(QueueError::Unavailable("away".into())));
         health.look_at_queue(&queue).await;
         assert_eq!(health.readiness().queue.detail(), Some("does not answer"));
         let mut queue = MockJobQueue::new();
-        queue.expect_depth().return_once(|| Ok(7));
+        queue
+            .expect_probe()
+            .return_once(|| Err(QueueError::Refused("OOM".into())));
+        health.look_at_queue(&queue).await;
+        assert_eq!(health.readiness().queue.state, State::Refuses);
+        let mut queue = MockJobQueue::new();
+        queue.expect_probe().return_once(|| Ok(7));
         health.look_at_queue(&queue).await;
         assert!(health.readiness().queue.is_up());
         assert!(health.metrics.render().contains("payout_queue_depth 7"));

@@ -11,7 +11,8 @@ use payout_core::ports::ApiKeyError;
 use payout_core::service::keys::{ApiKeys, KeysError};
 use tokio::time::timeout;
 
-use crate::config::{Config, KeysCommand};
+use crate::config::{Config, Database, KeysCommand};
+use crate::unusable::Unusable;
 use crate::wiring::Ports;
 
 /// How long to wait for the database.
@@ -24,11 +25,11 @@ pub(crate) async fn run(config: &Config, command: &KeysCommand) -> Result<ExitCo
         match ports.store.schema_is_current().await {
             Ok(true) => (),
             Ok(false) => return Err("the database's schema is not current: run `payout migrate`".to_owned()),
-            Err(error) => return Err(with_cause(&error)),
+            Err(error) => return Err(Unusable::new(&config.database, &error).to_string()),
         }
         answer(&ports.keys, command)
             .await
-            .map_err(|error| in_words(&error))
+            .map_err(|error| in_words(&config.database, &error))
     })
     .await;
     let _ = timeout(Duration::from_secs(2), ports.store.close()).await;
@@ -113,20 +114,13 @@ fn moment(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-fn in_words(error: &KeysError) -> String {
+fn in_words(database: &Database, error: &KeysError) -> String {
     match error {
         KeysError::Store(error @ (ApiKeyError::Unavailable(_) | ApiKeyError::Refused(_))) => {
-            with_cause(error)
+            Unusable::new(database, error).to_string()
         }
         KeysError::Store(_) | KeysError::ExpiresInPast | KeysError::NoScopes | KeysError::NoSecret(_) | _ => {
             error.to_string()
         }
-    }
-}
-
-fn with_cause(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
     }
 }

@@ -29,15 +29,8 @@ pub(crate) enum RotationError {
     Unreadable(u64),
     #[error("a process still seals with an older key: start each with the new one first, and repeat this")]
     Overtaken,
-    #[error("the database failed: {0}; what was sealed stays so, repeat this")]
-    Database(String),
-}
-
-impl From<RepositoryError> for RotationError {
-    fn from(error: RepositoryError) -> Self {
-        let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-        Self::Database(cause)
-    }
+    #[error("the database failed; what was sealed stays so, repeat this")]
+    Database(#[from] RepositoryError),
 }
 
 /// Seals everything with the current key, and tells of it.

@@ -49,12 +49,15 @@
 //! - [`config`] reads the settings, and alone reads the environment.
 //! - `wiring` chooses the adapters that the settings ask for; `own_ports` are those that a program brings itself.
 //! - `http` answers requests; `health` and `metrics` say how the process does, and `sampler` looks for them.
+//! - `schema_ready` waits for the database, `unusable` says when waiting does not help, and `audit_trail` looks at its
+//!   guard.
 //! - `keys_fit` waits for the keys that the database is sealed with, and `keys_rotate` seals everything anew.
 //! - `doctor` looks at everything that a process needs; `reconcile` holds the store against the provider; `backup` copies
 //!   it, and `restored` begins on a copy.
 //! - [`commands`] are what the binary can be told to do.
 
 pub mod app;
+mod audit_trail;
 mod backup;
 pub mod commands;
 pub mod config;
@@ -80,6 +83,7 @@ mod schema_ready;
 mod sealed_store;
 mod server;
 mod service;
+mod unusable;
 mod wiring;
 
 pub use app::{App, Running};
@@ -92,6 +96,7 @@ pub use os_secrets::OsSecrets;
 pub use payout_adapters;
 pub use payout_core;
 pub use service::Service;
+pub use unusable::Unusable;
 
 /// The snippets of the README, compiled, and run where they end.
 #[cfg(doctest)]

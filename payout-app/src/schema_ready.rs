@@ -1,41 +1,30 @@
-//! Waits until the database is there, at the schema of this version.
+//! Waits until the database is there, at the schema of this version, and takes writes.
+//!
+//! What may pass by itself is waited for, and said once. What takes a person (a wrong password, no such role or database, a
+//! file or a folder that cannot be written) ends the process, so that whoever started it hears of it.
 
 use std::error::Error;
-use std::fmt;
 use std::time::Duration;
 
-use payout_core::ports::RepositoryError;
+use payout_core::ports::{PayoutRepository, RepositoryError};
 use tokio::time::sleep;
 
+use crate::config::Database;
 use crate::health::{Health, State};
+use crate::unusable::Unusable;
 use crate::wiring::Store;
 
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The database is there, and this program can do nothing with it. Trying again will not help.
-#[derive(Debug)]
-pub struct SchemaError(RepositoryError);
-
-impl fmt::Display for SchemaError {
-    /// With its causes, in one line.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the database's schema cannot be brought up to date")?;
-        let mut cause = Error::source(&self.0);
-        while let Some(error) = cause {
-            write!(f, ": {}", error.to_string().replace('\n', " "))?;
-            cause = error.source();
-        }
-        Ok(())
-    }
-}
-
-impl Error for SchemaError {}
-
 /// Migrates as soon as the database answers.
 ///
 /// # Errors
-/// [`SchemaError`] when it answers and the migration fails.
-pub(crate) async fn migrated(store: &Store, health: Option<&Health>) -> Result<(), SchemaError> {
+/// [`Unusable`] when waiting for it does not help, or when the migration fails.
+pub(crate) async fn migrated(
+    store: &Store,
+    database: &Database,
+    health: Option<&Health>,
+) -> Result<(), Unusable> {
     let mut said = Said::default();
     loop {
         match store.migrate().await {
@@ -43,8 +32,7 @@ pub(crate) async fn migrated(store: &Store, health: Option<&Health>) -> Result<(
                 said.back();
                 return Ok(());
             }
-            Err(RepositoryError::Unavailable(error)) => said.away(&*error, health),
-            Err(error) => return Err(SchemaError(error)),
+            Err(error) => said.passes(database, error, health)?,
         }
         sleep(PAUSE).await;
     }
@@ -53,8 +41,8 @@ pub(crate) async fn migrated(store: &Store, health: Option<&Health>) -> Result<(
 /// Waits until somebody else has migrated.
 ///
 /// # Errors
-/// [`SchemaError`] when the schema is none of ours.
-pub(crate) async fn current(store: &Store, health: &Health) -> Result<(), SchemaError> {
+/// [`Unusable`] when waiting for it does not help, or when the schema is none of ours.
+pub(crate) async fn current(store: &Store, database: &Database, health: &Health) -> Result<(), Unusable> {
     let mut said = Said::default();
     loop {
         match store.schema_is_current().await {
@@ -63,8 +51,29 @@ pub(crate) async fn current(store: &Store, health: &Health) -> Result<(), Schema
                 return Ok(());
             }
             Ok(false) => said.behind(health),
-            Err(RepositoryError::Unavailable(error)) => said.away(&*error, Some(health)),
-            Err(error) => return Err(SchemaError(error)),
+            Err(error) => said.passes(database, error, Some(health))?,
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// Waits until a write goes through.
+///
+/// # Errors
+/// [`Unusable`] when waiting for it does not help.
+pub(crate) async fn writable(
+    repository: &dyn PayoutRepository,
+    database: &Database,
+    health: &Health,
+) -> Result<(), Unusable> {
+    let mut said = Said::default();
+    loop {
+        match repository.probe().await {
+            Ok(()) => {
+                said.back();
+                return Ok(());
+            }
+            Err(error) => said.passes(database, error, Some(health))?,
         }
         sleep(PAUSE).await;
     }
@@ -78,12 +87,27 @@ struct Said {
 }
 
 impl Said {
-    fn away(&mut self, error: &(dyn Error + 'static), health: Option<&Health>) {
-        if let Some(health) = health {
-            health.database(State::Away);
-        }
-        if !std::mem::replace(&mut self.away, true) {
-            tracing::warn!(error, "the database does not answer; waiting for it");
+    /// # Errors
+    /// [`Unusable`] when it will not.
+    fn passes(
+        &mut self,
+        database: &Database,
+        error: RepositoryError,
+        health: Option<&Health>,
+    ) -> Result<(), Unusable> {
+        match Unusable::unless_it_passes(database, error) {
+            Ok(unusable) => Err(unusable),
+            Err(error) => {
+                let state = State::of(&error);
+                if let Some(health) = health {
+                    health.database(state);
+                }
+                if !std::mem::replace(&mut self.away, true) {
+                    let error = Error::source(&error).unwrap_or(&error);
+                    tracing::warn!(error, "{}; waiting for it", state.in_words());
+                }
+                Ok(())
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use payout_adapters::http::{HttpProcessor, HttpSettings, HttpSetupError};
 use payout_adapters::memory::{MemoryApiKeys, MemoryQueue, MemoryRepository};
 use payout_adapters::otlp::{OtlpSettings, OtlpTracer};
-use payout_adapters::postgres::{PostgresOptions, PostgresRepository};
+use payout_adapters::postgres::{Durability, PostgresOptions, PostgresRepository};
 use payout_adapters::redis::{RedisQueue, RedisSettings};
 use payout_adapters::simulated::SimulatedProcessor;
 use payout_adapters::sqlite::SqliteRepository;
@@ -115,6 +115,23 @@ impl Store {
             Self::Memory => Ok(true),
             Self::Sqlite(repository) => repository.schema_is_current().await,
             Self::Postgres(repository) => repository.schema_is_current().await,
+        }
+    }
+
+    /// What of the protection of the audit trail is not as the migrations made it.
+    pub(crate) async fn audit_trail_flaws(&self) -> Result<Vec<String>, RepositoryError> {
+        match self {
+            Self::Memory => Ok(Vec::new()),
+            Self::Sqlite(repository) => repository.audit_trail_flaws().await,
+            Self::Postgres(repository) => repository.audit_trail_flaws().await,
+        }
+    }
+
+    /// What a commit is worth, where a server's settings decide it.
+    pub(crate) async fn durability(&self) -> Result<Option<Durability>, RepositoryError> {
+        match self {
+            Self::Memory | Self::Sqlite(_) => Ok(None),
+            Self::Postgres(repository) => repository.durability().await.map(Some),
         }
     }
 

@@ -207,7 +207,7 @@ async fn a_file_that_is_no_database_is_fatal() {
     .unwrap();
     let (mut running, _) = start(&[&folder.database()]).await;
     let error = timeout(Duration::from_secs(5), running.failed()).await.unwrap();
-    assert!(matches!(error, AppError::Schema(_)), "{error}");
+    assert!(matches!(error, AppError::Database(_)), "{error}");
     assert!(!error.to_string().contains('\n'));
     running.shutdown().await;
 }

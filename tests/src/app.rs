@@ -17,13 +17,19 @@ pub struct Launch {
     binary: &'static str,
     store: Arc<Store>,
     env: Vec<(String, String)>,
+    through: Vec<String>,
 }
 
 impl Launch {
     /// On a database, with everything quick and all of the log.
     pub fn new(binary: &'static str, store: Arc<Store>) -> Self {
         let env = store.env();
-        let launch = Self { binary, store, env };
+        let launch = Self {
+            binary,
+            store,
+            env,
+            through: Vec::new(),
+        };
         launch
             .set("PAYOUT_LOG", "debug")
             .set("PAYOUT_SIMULATED_DELAY_MS", 0)
@@ -36,7 +42,15 @@ impl Launch {
             binary,
             store,
             env: Vec::new(),
+            through: Vec::new(),
         }
+    }
+
+    /// Started by a program that becomes it.
+    #[must_use]
+    pub fn through(mut self, program: &[&str]) -> Self {
+        self.through = program.iter().map(|word| (*word).to_owned()).collect();
+        self
     }
 
     /// With a variable.
@@ -68,7 +82,9 @@ impl Launch {
 
     /// Starts a command, and waits for nothing.
     pub fn spawn(&self, args: &[&str]) -> Process {
-        Process::start(self.binary, args, &self.env, self.store.folder())
+        let words = self.through.iter().map(String::as_str).chain([self.binary]);
+        let words: Vec<&str> = words.chain(args.iter().copied()).collect();
+        Process::start(words[0], &words[1..], &self.env, self.store.folder())
     }
 
     /// Runs a command to its end.

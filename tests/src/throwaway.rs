@@ -86,6 +86,18 @@ impl Redis {
         .await;
     }
 
+    /// Gives it a command, which it must carry out.
+    pub async fn tell(&self, command: &str) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        stream
+            .write_all(format!("{command}\r\n").as_bytes())
+            .await
+            .unwrap();
+        let mut answer = [0; 1];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, *b"+", "{command}");
+    }
+
     /// Kills it, with all that it had.
     pub fn stop(&mut self) {
         self.server.stop("KILL");

@@ -18,10 +18,12 @@ use sqlx::query::QueryAs;
 use sqlx::{ConnectOptions, Connection, FromRow};
 
 use super::PostgresOptions;
+use super::durability::ACKNOWLEDGE_WHAT_IS_ON_DISK;
 use crate::seal::Keyring;
 use crate::sql::error::{
     SqlError, breaks_connection, deadline_passed, is_deadline, refused, repository_error,
 };
+use crate::sql::writes::RecentWrites;
 
 /// A statement with its arguments, ready to run.
 pub(super) type Statement<'q, Row> = QueryAs<'q, Postgres, Row, PgArguments>;
@@ -36,6 +38,8 @@ const PATIENCE_PAST_STATEMENT_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct Link {
     pool: PgPool,
     trouble: Arc<Trouble>,
+    /// What became of the last writes.
+    pub(super) writes: Arc<RecentWrites>,
     /// For a connection of one's own, without the limits of the pool's.
     pub(super) unlimited: PgConnectOptions,
     /// What who is paid is sealed with.
@@ -99,6 +103,12 @@ impl Link {
             .max_connections(options.max_connections)
             .acquire_timeout(options.acquire_timeout)
             .test_before_acquire(false)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    let set = sqlx::query(ACKNOWLEDGE_WHAT_IS_ON_DISK);
+                    set.execute(connection).await.map(drop)
+                })
+            })
             .before_acquire(move |connection, meta| {
                 let doubts = doubts.clone();
                 Box::pin(async move {
@@ -118,6 +128,7 @@ impl Link {
         Ok(Self {
             pool,
             trouble,
+            writes: Arc::default(),
             unlimited,
             keyring: Keyring::default(),
             deadline,
@@ -145,7 +156,17 @@ impl Link {
     where
         Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        self.run(statement).await.map_err(repository_error)
+        let result = self.run(statement).await;
+        match &result {
+            Ok(_) => self.writes.succeeded(),
+            Err(_) => self.writes.failed(),
+        }
+        result.map_err(repository_error)
+    }
+
+    /// Uses no connection any more that is open now.
+    pub(super) fn doubt_connections(&self) {
+        self.trouble.note();
     }
 
     async fn run<Row>(&self, statement: Statement<'_, Row>) -> Result<Vec<Row>, sqlx::Error>

@@ -17,11 +17,13 @@ mod apply;
 mod books;
 mod census;
 mod claim;
+mod durability;
 mod find;
 mod insert;
 mod keys;
 mod link;
 mod list;
+mod probe;
 mod reseal;
 mod schema;
 mod settle;
@@ -40,6 +42,7 @@ use payout_core::ports::{
 };
 use sqlx::postgres::types::PgInterval;
 
+pub use self::durability::Durability;
 use crate::seal::{KeyCheck, Keyring, Stretch};
 use crate::sql::stored::as_micros;
 use link::Link;
@@ -166,6 +169,22 @@ impl PostgresRepository {
         reseal::forget_other_keys(&self.link).await
     }
 
+    /// What of the protection of the audit trail is not as the migrations made it; nothing when all is well.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    pub async fn audit_trail_flaws(&self) -> Result<Vec<String>, RepositoryError> {
+        schema::audit_trail_flaws(&self.link).await
+    }
+
+    /// What the server's settings promise of a commit.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    pub async fn durability(&self) -> Result<Durability, RepositoryError> {
+        durability::durability(&self.link).await
+    }
+
     /// Closes the connections, once what runs on them has ended.
     pub async fn close(&self) {
         self.link.close().await;
@@ -239,6 +258,10 @@ impl PayoutRepository for PostgresRepository {
 
     async fn now(&self) -> Result<Timestamp, RepositoryError> {
         find::now(&self.link).await
+    }
+
+    async fn probe(&self) -> Result<(), RepositoryError> {
+        probe::probe(&self.link).await
     }
 }
 

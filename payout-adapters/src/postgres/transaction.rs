@@ -46,6 +46,7 @@ impl<'l> Transaction<'l> {
     async fn end(mut self, how: &'static str) -> Result<(), RepositoryError> {
         self.run(sqlx::query_as::<_, ()>(how)).await?;
         self.connection.give_back();
+        self.link.writes.succeeded();
         Ok(())
     }
 }

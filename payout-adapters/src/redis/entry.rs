@@ -20,6 +20,8 @@ pub(super) type Entry = (String, Option<Vec<Vec<u8>>>);
 #[derive(Debug, Clone)]
 pub(super) struct Names {
     pub(super) stream: String,
+    /// Where it is tried whether entries can be added.
+    pub(super) probe: String,
     pub(super) group: &'static str,
     pub(super) consumer: String,
 }
@@ -28,6 +30,7 @@ impl Names {
     pub(super) fn new(settings: &RedisSettings) -> Self {
         Self {
             stream: format!("{}:hints", settings.prefix),
+            probe: format!("{}:probe", settings.prefix),
             group: "workers",
             consumer: settings.consumer.clone(),
         }

@@ -67,6 +67,11 @@ impl From<RedisError> for Failure {
 
 impl From<Failure> for QueueError {
     fn from(failure: Failure) -> Self {
-        Self::Unavailable(Box::new(failure))
+        match failure {
+            Failure::Refused { .. } => Self::Refused(Box::new(failure)),
+            Failure::Timeout(_) | Failure::Busy | Failure::Connection(_) => {
+                Self::Unavailable(Box::new(failure))
+            }
+        }
     }
 }

@@ -26,6 +26,17 @@ pub(crate) enum SqlError {
     /// A stored value is none of its type.
     #[error("column {column} holds what cannot be: {problem}")]
     Broken { column: &'static str, problem: String },
+    /// A standby, or a server, a database or a role that was made read-only.
+    #[cfg(feature = "postgres")]
+    #[error("the server takes no writes: it is a standby, or it, the database or the role is read-only")]
+    ReadOnlyServer,
+    /// The database file is not the one that is open any more.
+    #[cfg(feature = "sqlite")]
+    #[error(
+        "{} was deleted, moved or replaced while it is open; nothing is read or written until it is back, or until a restart",
+        .path.display()
+    )]
+    FileReplaced { path: std::path::PathBuf },
     /// No connection in time. The driver tries again until then, and does not say what it met.
     #[error("no connection in time: nobody listens there, or all connections are in use")]
     NoConnection,
@@ -59,10 +70,14 @@ pub(crate) fn repository_error(error: sqlx::Error) -> RepositoryError {
             | sqlx::Error::WorkerCrashed
             | sqlx::Error::BeginFailed
     );
-    let error = if matches!(error, sqlx::Error::PoolTimedOut) {
-        SqlError::NoConnection
-    } else {
-        SqlError::Driver(error)
+    let error = match error {
+        sqlx::Error::PoolTimedOut => SqlError::NoConnection,
+        // One of ours, on its way through the driver's type.
+        sqlx::Error::Io(error) => match error.downcast::<SqlError>() {
+            Ok(ours) => ours,
+            Err(error) => SqlError::Driver(sqlx::Error::Io(error)),
+        },
+        error => SqlError::Driver(error),
     };
     if passing {
         unavailable(error)
@@ -108,18 +123,20 @@ fn is_passing(code: &str) -> bool {
         return class || matches!(code, "55P03" | "25006");
     }
     // The low byte is the kind of error, the rest its reason:
-    // busy, locked, out of memory, read-only, interrupted, I/O error, disk full, cannot open, lock protocol.
+    // permission denied, busy, locked, out of memory, read-only, interrupted, I/O error, malformed, disk full, cannot
+    // open, lock protocol, not a database. Of these an operator must mend some; none is about what was asked.
     code.parse::<u32>()
-        .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 7 | 8 | 9 | 10 | 13 | 14 | 15))
+        .is_ok_and(|code| matches!(code & 0xff, 3 | 5..=11 | 13..=15 | 26))
 }
 
 /// Whether the connection that the error came from is of no more use.
 #[cfg(feature = "postgres")]
 pub(crate) fn breaks_connection(error: &sqlx::Error) -> bool {
     match error.as_database_error() {
-        // admin_shutdown, crash_shutdown, cannot_connect_now, idle_session_timeout; class 08, connection exception.
+        // admin_shutdown, crash_shutdown, cannot_connect_now, idle_session_timeout; read_only_sql_transaction: the next
+        // connection may lead to a server that takes writes; class 08, connection exception.
         Some(error) => error.code().is_some_and(|code| {
-            matches!(&*code, "57P01" | "57P02" | "57P03" | "57P05") || code.starts_with("08")
+            matches!(&*code, "57P01" | "57P02" | "57P03" | "57P05" | "25006") || code.starts_with("08")
         }),
         None => matches!(
             error,
@@ -157,7 +174,8 @@ mod tests {
     #[test]
     fn what_may_pass_by_itself_is_worth_repeating() {
         for code in [
-            "08006", "40P01", "40001", "53300", "57P01", "57014", "55P03", "58030", "25006", "5", "517", "13",
+            "08006", "40P01", "40001", "53300", "57P01", "57014", "55P03", "58030", "25006", "5", "517",
+            "13", "11", "26", "778", "1032",
         ] {
             assert!(is_passing(code), "{code}");
         }
@@ -166,7 +184,7 @@ mod tests {
     #[test]
     fn what_the_data_breaks_is_not() {
         for code in [
-            "23505", "23514", "22P02", "42601", "XX000", "19", "1555", "2067", "275", "11", "", "x",
+            "23505", "23514", "22P02", "42601", "XX000", "19", "1555", "2067", "275", "", "x",
         ] {
             assert!(!is_passing(code), "{code}");
         }

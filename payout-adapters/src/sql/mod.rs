@@ -9,13 +9,16 @@
 //! - `stored` has the two column types that the dialects store differently: times and amounts.
 //! - `totals` has the rows of a day's totals, and decides which payouts of a batch fit.
 //! - `window` turns a list query into bounds, a direction and one of four shapes, each with statements of its own.
+//! - `writes` remembers whether the last writes went through.
 //! - `census` makes tallies of counted rows.
+//! - `fault` tells an operator what is the matter.
 //! - `schema` says what is done with embedded migrations; `error` sorts every driver error into the repository's few.
 //!
 //! Statements are not shared: they are constants beside the methods that run them.
 
 pub(crate) mod census;
 pub(crate) mod error;
+pub(crate) mod fault;
 pub(crate) mod keys;
 pub(crate) mod recipient;
 pub(crate) mod record;
@@ -25,3 +28,4 @@ pub(crate) mod schema;
 pub(crate) mod stored;
 pub(crate) mod totals;
 pub(crate) mod window;
+pub(crate) mod writes;

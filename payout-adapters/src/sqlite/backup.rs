@@ -15,6 +15,8 @@ pub(super) async fn copy(store: &Store, to: &Path) -> Result<(), RepositoryError
         .to_str()
         .ok_or_else(|| refused("the name of the copy is not UTF-8 text"))?;
     let copy = sqlx::query(COPY).bind(to.to_owned());
-    copy.execute(store.writer()).await.map_err(repository_error)?;
+    let mut writer = store.writer().await.map_err(repository_error)?;
+    copy.execute(&mut *writer).await.map_err(repository_error)?;
+    writer.give_back();
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The repository on SQLite, in one file, for one host.
 //!
-//! - `store` owns the connections: one that writes, since SQLite has one writer at a time, and a few that read.
+//! - `store` owns the connections: one that writes, since SQLite has one writer at a time, and a few that read. `writer` is
+//!   the one that writes, while it is in use; `file` sees when the file is deleted or replaced under them.
 //! - `insert`, `apply`, `claim` and `settle` are the writes: each is one transaction, begun as a writer's
 //!   (`BEGIN IMMEDIATE`) and run to its end in a task of its own, so that a caller who goes away leaves none open.
 //!   `totals` is the part of them that holds a day's payouts against its limit.
@@ -16,17 +17,20 @@ mod backup;
 mod books;
 mod census;
 mod claim;
+mod file;
 mod find;
 mod insert;
 mod keys;
 mod list;
 #[cfg(test)]
 mod plans;
+mod probe;
 mod reseal;
 mod schema;
 mod settle;
 mod store;
 mod totals;
+mod writer;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -156,6 +160,14 @@ impl SqliteRepository {
         backup::copy(&self.store, file).await
     }
 
+    /// What of the protection of the audit trail is not as the migrations made it; nothing when all is well.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    pub async fn audit_trail_flaws(&self) -> Result<Vec<String>, RepositoryError> {
+        schema::audit_trail_flaws(&self.store).await
+    }
+
     /// Closes the connections, once what runs on them has ended.
     pub async fn close(&self) {
         self.store.close().await;
@@ -229,5 +241,9 @@ impl PayoutRepository for SqliteRepository {
 
     async fn now(&self) -> Result<Timestamp, RepositoryError> {
         find::now(&self.store).await
+    }
+
+    async fn probe(&self) -> Result<(), RepositoryError> {
+        probe::probe(&self.store).await
     }
 }

@@ -199,16 +199,17 @@ pub(super) async fn forget_other_keys(store: &Store) -> Result<Vec<String>, Repo
 pub(super) async fn compact(store: &Store) -> Result<(), RepositoryError> {
     let store = store.clone();
     to_its_end(async move {
-        let mut connection = store.writer().acquire().await.map_err(repository_error)?;
+        let mut writer = store.writer().await.map_err(repository_error)?;
         sqlx::query("VACUUM")
-            .execute(&mut *connection)
+            .execute(&mut *writer)
             .await
             .map_err(repository_error)?;
         let checkpoint = sqlx::query_as::<_, (i64, i64, i64)>("PRAGMA wal_checkpoint(TRUNCATE)");
         let (busy, _, _) = checkpoint
-            .fetch_one(&mut *connection)
+            .fetch_one(&mut *writer)
             .await
             .map_err(repository_error)?;
+        writer.give_back();
         if busy != 0 {
             return Err(crate::sql::error::unavailable(
                 "somebody reads the log of the database",

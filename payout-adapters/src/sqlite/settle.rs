@@ -6,9 +6,10 @@ use std::str::FromStr;
 use payout_core::payout::{Settlement, Status};
 use payout_core::ports::{RepositoryError, Settled};
 use serde::Serialize;
-use sqlx::{FromRow, Sqlite, Transaction};
+use sqlx::FromRow;
 
 use super::store::{Store, Write, hex, json, to_its_end};
+use super::writer::Transaction;
 use crate::sql::error::{refused, repository_error};
 use crate::sql::row::as_i64;
 use crate::sql::stored::{as_micros, without_nul};
@@ -136,7 +137,7 @@ fn rounds(batch: &[Settlement]) -> Result<Vec<Round>, RepositoryError> {
 }
 
 async fn settle_distinct(
-    transaction: &mut Transaction<'static, Sqlite>,
+    transaction: &mut Transaction,
     now: i64,
     mut said: Vec<Said>,
 ) -> Result<Vec<Settled>, RepositoryError> {

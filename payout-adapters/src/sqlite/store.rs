@@ -11,11 +11,14 @@ use sqlx::sqlite::{
     Sqlite, SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteRow, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, FromRow, Transaction};
+use sqlx::{ConnectOptions, FromRow};
 
+use super::file::DatabaseFile;
+use super::writer::{Transaction, Writer};
 use crate::seal::Keyring;
 use crate::sql::error::{refused, repository_error, unavailable};
 use crate::sql::stored::whole_micros;
+use crate::sql::writes::RecentWrites;
 
 /// Readers run beside the writer (WAL); a few are enough for the cores of one host.
 const READERS: u32 = 4;
@@ -30,6 +33,9 @@ pub(super) type Statement<'q, Row> = QueryAs<'q, Sqlite, Row, SqliteArguments>;
 pub(super) struct Store {
     writer: SqlitePool,
     readers: SqlitePool,
+    file: Arc<DatabaseFile>,
+    /// What became of the last writes.
+    pub(super) writes: Arc<RecentWrites>,
     clock: Arc<dyn Clock>,
     /// What who is paid is sealed with.
     pub(super) keyring: Keyring,
@@ -37,7 +43,7 @@ pub(super) struct Store {
 
 /// A transaction that nobody else can write during, and its time.
 pub(super) struct Write {
-    pub(super) transaction: Transaction<'static, Sqlite>,
+    pub(super) transaction: Transaction,
     pub(super) now: Timestamp,
 }
 
@@ -75,9 +81,12 @@ impl Store {
                 .idle_timeout(None)
                 .max_lifetime(None)
         };
+        let file = Arc::new(DatabaseFile::new(options.get_filename().to_owned()));
         Ok(Self {
             writer: pool(1).connect_lazy_with(options),
             readers: pool(READERS).connect_lazy_with(reading),
+            file,
+            writes: Arc::default(),
             clock,
             keyring: Keyring::default(),
         })
@@ -88,25 +97,80 @@ impl Store {
     where
         Row: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
     {
+        self.file.check().map_err(repository_error)?;
         statement.fetch_all(&self.readers).await.map_err(repository_error)
     }
 
     /// Begins to write. The time is taken once no other writer can come before.
     pub(super) async fn begin(&self) -> Result<Write, sqlx::Error> {
-        let transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let transaction = self
+            .begin_transaction()
+            .await
+            .inspect_err(|_| self.writes.failed())?;
         Ok(Write {
             transaction,
             now: self.now(),
         })
     }
 
+    async fn begin_transaction(&self) -> Result<Transaction, sqlx::Error> {
+        let writer = self.writer().await?;
+        let transaction = Transaction::begin(writer, self.file.clone(), self.writes.clone()).await?;
+        if !self.file.knows_its_log() {
+            // Whoever closes a database last removes its log. A reader, which stays, keeps it open while the writer is
+            // opened anew.
+            drop(self.readers.acquire().await?);
+            self.file.has_its_log();
+        }
+        Ok(transaction)
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         whole_micros(self.clock.now())
     }
 
-    /// The connection that writes, for migrations.
-    pub(super) fn writer(&self) -> &SqlitePool {
-        &self.writer
+    /// Whether the file is still the one that is open.
+    pub(super) fn check_file(&self) -> Result<(), RepositoryError> {
+        self.file.check().map_err(repository_error)
+    }
+
+    /// Where only the log's name is gone, what is in the log is written to the file that has its name still, so that the
+    /// next start misses nothing. Once, and as far as it goes: nothing more is written to it. By a reader, which has had it open
+    /// since before, as the writer may not.
+    pub(super) async fn save_log(&self) {
+        if !self.file.has_lost_its_log_alone() {
+            return;
+        }
+        let save = sqlx::query_as::<_, (i64, i64, i64)>("PRAGMA wal_checkpoint(FULL)");
+        match save.fetch_one(&self.readers).await {
+            Ok((0, _, _)) => tracing::info!("what was in the log of the database is in its file"),
+            Ok(_) => tracing::error!(
+                "what is in the log of the database could not be written to its file: somebody reads it"
+            ),
+            Err(error) => {
+                let error: &dyn std::error::Error = &repository_error(error);
+                tracing::error!(
+                    error,
+                    "what is in the log of the database could not be written to its file"
+                );
+            }
+        }
+    }
+
+    /// The connection that writes, for what is no transaction of a few statements.
+    pub(super) async fn writer(&self) -> Result<Writer, sqlx::Error> {
+        let writer = Writer::new(self.writer_pool()?.acquire().await?);
+        self.file.has_been_opened();
+        // It may have been opened just now, and as another file.
+        self.file.check()?;
+        Ok(writer)
+    }
+
+    /// Its pool, for migrations.
+    pub(super) fn writer_pool(&self) -> Result<&SqlitePool, sqlx::Error> {
+        self.file.check()?;
+        self.file.make_private();
+        Ok(&self.writer)
     }
 
     pub(super) fn connections(&self) -> (u32, u32, u32) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use payout_core::ports::JobQueue;
+use payout_core::ports::{JobQueue, QueueError};
 
 use super::scratch::{LONG, SHORT, Scratch, acknowledge, hints, receive_all};
 use super::throwaway::ThrowawayRedis;
@@ -109,4 +109,37 @@ async fn tls_that_redis_does_not_speak_is_an_error_at_once() {
             .unwrap()
             .is_err()
     );
+}
+
+/// Whatever keeps Redis from taking a hint keeps it from taking a probe, and is told apart from a Redis that is away.
+#[tokio::test]
+async fn a_redis_that_takes_no_hints_fails_its_probe_though_it_answers() {
+    let mut redis = ThrowawayRedis::reserved();
+    redis.start().await;
+    let scratch = Scratch {
+        url: redis.url(),
+        prefix: "p".into(),
+    };
+    let queue = scratch.queue("a");
+    queue.enqueue(&hints(2)).await.unwrap();
+    for (refuse, take) in [
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"),
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"),
+        ("ACL SETUSER default -xadd", "ACL SETUSER default +xadd"),
+    ] {
+        assert_eq!(queue.probe().await.unwrap(), 2, "before {refuse}");
+        scratch.run::<String>(refuse).await;
+        assert_eq!(queue.depth().await.unwrap(), 2, "{refuse}: it answers");
+        for refused in [queue.enqueue(&hints(1)).await, queue.probe().await.map(drop)] {
+            assert!(
+                matches!(refused, Err(QueueError::Refused(_))),
+                "{refuse}: {refused:?}"
+            );
+        }
+        scratch.run::<String>(take).await;
+    }
+    assert_eq!(queue.probe().await.unwrap(), 2, "no probe is a hint");
+    redis.kill();
+    let away = queue.probe().await;
+    assert!(matches!(away, Err(QueueError::Unavailable(_))), "{away:?}");
 }

@@ -35,6 +35,11 @@ impl File {
         (repository, file)
     }
 
+    /// The path of a file in the folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("sqlite://{}", self.folder.join("payouts.db").display())
     }

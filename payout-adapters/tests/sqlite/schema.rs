@@ -179,3 +179,28 @@ async fn a_broken_row_is_refused_and_holds_up_no_claim() {
         [sound]
     );
 }
+
+#[tokio::test]
+async fn an_audit_trail_that_was_laid_open_is_seen() {
+    let (repository, file) = File::migrated().await;
+    assert_eq!(
+        repository.audit_trail_flaws().await.unwrap(),
+        Vec::<String>::new()
+    );
+    let pool = file.pool().await;
+    for (open, flaw) in [
+        (
+            "DROP TRIGGER payout_events_refuse_update",
+            "refuse_update is missing",
+        ),
+        (
+            "DROP TRIGGER payout_events_refuse_delete; \
+             CREATE TRIGGER payout_events_refuse_delete BEFORE DELETE ON payout_events BEGIN SELECT 1; END",
+            "refuse_delete was replaced",
+        ),
+    ] {
+        sqlx::raw_sql(open).execute(&pool).await.unwrap();
+        let flaws = repository.audit_trail_flaws().await.unwrap().join("; ");
+        assert!(flaws.contains(flaw), "{open}: {flaws:?}");
+    }
+}

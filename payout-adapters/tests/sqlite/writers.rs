@@ -70,3 +70,34 @@ async fn a_write_whose_caller_goes_away_is_made_whole() {
     );
     drive::store(&repository, build::new_payout()).await;
 }
+
+/// A trigger that refuses leaves the transaction open, and one that rolls back ends it behind the driver's back.
+#[tokio::test]
+async fn a_write_that_was_refused_half_way_holds_nobody_up() {
+    let (repository, file) = File::migrated().await;
+    let pool = file.pool().await;
+    for how in ["ABORT", "FAIL", "ROLLBACK"] {
+        let trigger = format!(
+            "CREATE TRIGGER refuse BEFORE INSERT ON payout_events BEGIN SELECT RAISE({how}, 'no'); END"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(trigger))
+            .execute(&pool)
+            .await
+            .unwrap();
+        for _ in 0..2 {
+            let refused = repository.insert(&[build::new_payout()]).await.unwrap_err();
+            assert!(
+                matches!(refused, RepositoryError::Refused(_)),
+                "{how}: {refused:?}"
+            );
+        }
+        sqlx::raw_sql("DROP TRIGGER refuse").execute(&pool).await.unwrap();
+        let stored = drive::store(&repository, build::new_payout()).await;
+        assert!(repository.find(stored.id()).await.unwrap().is_some(), "{how}");
+    }
+    let payouts: i64 = sqlx::query_scalar("SELECT count(*) FROM payouts")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(payouts, 3, "nothing of what was refused");
+}

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use payout_adapters::StoreFault;
 use payout_core::payout::PayoutId;
-use payout_core::ports::{Clock, Filter, ProcessorError, ProcessorKey};
+use payout_core::ports::{Clock, Filter, ProcessorError, ProcessorKey, QueueError};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::durability;
 use super::report::{Report, in_a_line};
 use crate::config::{Config, Database, ProcessorConfig};
+use crate::unusable::Unusable;
 use crate::wiring::Ports;
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -83,7 +86,7 @@ pub(super) async fn database(config: &Config, ports: &Ports, report: &mut Report
     let shown = config.database.to_string();
     // Asked for its schema, SQLite would make the file.
     if let Database::Sqlite { path } = &config.database
-        && !path.exists()
+        && matches!(path.try_exists(), Ok(false))
     {
         let line = format!("{shown} is not there");
         report.fail("database", line, "run `payout migrate`, which makes it");
@@ -97,6 +100,10 @@ pub(super) async fn database(config: &Config, ports: &Ports, report: &mut Report
     let asked_at = ports.system.now();
     let now = match timeout(PATIENCE, ports.repository.now()).await {
         Ok(Ok(now)) => now,
+        Ok(Err(error)) if StoreFault::of(&error).is_permanent() => {
+            report.fail("database", Unusable::new(&config.database, &error), remedy);
+            return false;
+        }
         Ok(Err(error)) => {
             let line = format!("{shown} does not answer: {}", in_a_line(&error));
             report.fail("database", line, remedy);
@@ -130,10 +137,10 @@ pub(super) async fn database(config: &Config, ports: &Ports, report: &mut Report
             "set both by NTP: ids, logs and traces go by this host's",
         );
     }
-    migrations(ports, report).await
+    migrations(config, ports, report).await
 }
 
-async fn migrations(ports: &Ports, report: &mut Report) -> bool {
+async fn migrations(config: &Config, ports: &Ports, report: &mut Report) -> bool {
     match timeout(PATIENCE, ports.store.schema_is_current()).await {
         Ok(Ok(true)) => report.ok("migrations", "the schema is this version's"),
         Ok(Ok(false)) => {
@@ -142,7 +149,7 @@ async fn migrations(ports: &Ports, report: &mut Report) -> bool {
             return false;
         }
         Ok(Err(error)) => {
-            report.fail("migrations", in_a_line(&error), SEE_MESSAGE);
+            report.fail("migrations", Unusable::new(&config.database, &error), SEE_MESSAGE);
             return false;
         }
         Err(_) => {
@@ -150,6 +157,10 @@ async fn migrations(ports: &Ports, report: &mut Report) -> bool {
             return false;
         }
     }
+    durability::writes(config, ports, report).await;
+    durability::commits(ports, report).await;
+    durability::audit_trail(ports, report).await;
+    durability::file_modes(config, report);
     reviews(ports, report).await;
     true
 }
@@ -177,8 +188,16 @@ async fn reviews(ports: &Ports, report: &mut Report) {
 
 pub(super) async fn queue(ports: &Ports, report: &mut Report) {
     let kind = ports.queue_kind;
-    match timeout(PATIENCE, ports.queue.depth()).await {
-        Ok(Ok(depth)) => report.ok("queue", format!("{kind} answers; {depth} hints wait")),
+    match timeout(PATIENCE, ports.queue.probe()).await {
+        Ok(Ok(depth)) => report.ok("queue", format!("{kind} takes hints; {depth} wait")),
+        Ok(Err(error @ QueueError::Refused(_))) => report.warn(
+            "queue",
+            format!(
+                "{kind} answers and takes no hints: {}; payouts go on by the sweep, later",
+                in_a_line(&error)
+            ),
+            "is it a replica, is its memory full, does this user have the right to write?",
+        ),
         Ok(Err(error)) => report.warn(
             "queue",
             format!(

@@ -1,9 +1,11 @@
 //! `payout doctor`: looks at everything that a process needs, and says in plain words what is wrong and what to do.
 //!
-//! [`checks`] and [`locks`] look, [`report`] prints. It changes nothing, and shows no secret: addresses are masked, and what the
+//! [`checks`], [`durability`] and [`locks`] look, [`report`] prints. It changes nothing but the rows that are there to try
+//! whether a write goes through, and shows no secret: addresses are masked, and what the
 //! adapters say of a failure is free of them.
 
 mod checks;
+mod durability;
 mod locks;
 mod report;
 

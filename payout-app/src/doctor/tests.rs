@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use payout_adapters::postgres::Durability;
 use payout_core::payout::ProviderReference;
 use payout_core::ports::{
     Answer, Clock, Count, MockJobQueue, MockPayoutRepository, MockProcessor, ProcessorError, QueueError,
@@ -9,7 +10,7 @@ use payout_core::ports::{
 };
 
 use super::report::{Level, Report};
-use super::{checks, locks, report};
+use super::{checks, durability, locks, report};
 use crate::config::Config;
 use crate::wiring::{Ports, Store, Traces, api_keys};
 
@@ -60,6 +61,7 @@ async fn database(repository: MockPayoutRepository) -> Report {
 #[tokio::test]
 async fn a_database_that_answers_in_time_and_has_no_reviews_is_well() {
     let mut repository = MockPayoutRepository::new();
+    repository.expect_probe().returning(|| Ok(()));
     repository.expect_now().returning(|| Ok(System::default().now()));
     repository.expect_count().returning(|_, _| {
         Ok(Count {
@@ -68,7 +70,14 @@ async fn a_database_that_answers_in_time_and_has_no_reviews_is_well() {
         })
     });
     let found = levels(&database(repository).await);
-    let names = ["database", "clock", "migrations", "reviews"];
+    let names = [
+        "database",
+        "clock",
+        "migrations",
+        "writes",
+        "audit trail",
+        "reviews",
+    ];
     assert_eq!(found, names.map(|name| (name, Level::Ok)));
 }
 
@@ -90,6 +99,9 @@ async fn another_clock_and_payouts_under_review_are_told() {
     repository
         .expect_now()
         .returning(|| Ok(System::default().now() - chrono::TimeDelta::seconds(90)));
+    repository
+        .expect_probe()
+        .returning(|| Err(RepositoryError::Unavailable("read-only".into())));
     repository.expect_count().returning(|_, _| {
         Ok(Count {
             count: 3,
@@ -98,7 +110,12 @@ async fn another_clock_and_payouts_under_review_are_told() {
     });
     let report = database(repository).await;
     assert_eq!(levels(&report)[1], ("clock", Level::Warn));
-    assert_eq!(levels(&report)[3], ("reviews", Level::Warn));
+    assert_eq!(
+        levels(&report)[3],
+        ("writes", Level::Fail),
+        "it answers, and takes none"
+    );
+    assert_eq!(levels(&report)[5], ("reviews", Level::Warn));
     assert!(report.lines().contains("3 payouts wait for a person"));
 }
 
@@ -155,7 +172,7 @@ async fn only_a_provider_that_does_not_know_a_key_of_nobody_is_well() {
 async fn a_queue_that_is_away_is_a_warning_since_payouts_go_on() {
     let mut queue = MockJobQueue::new();
     queue
-        .expect_depth()
+        .expect_probe()
         .return_once(|| Err(QueueError::Unavailable("refused".into())));
     let mut report = Report::default();
     let ports = ports(MockPayoutRepository::new(), queue, MockProcessor::new());
@@ -244,5 +261,28 @@ async fn who_is_let_in_and_what_is_stored_in_plain_is_told() {
             [("access", access), ("encryption", Level::Warn)],
             "{options:?}"
         );
+    }
+}
+
+#[test]
+fn a_commit_that_may_be_lost_fails() {
+    let set = |fsync, full_page_writes, commit: &str, configured: &str| Durability {
+        fsync,
+        full_page_writes,
+        synchronous_commit: commit.to_owned(),
+        configured_synchronous_commit: configured.to_owned(),
+    };
+    for (durability, level) in [
+        (set(true, true, "on", "on"), Level::Ok),
+        (set(true, true, "on", "off"), Level::Ok),
+        (set(true, true, "remote_apply", "remote_apply"), Level::Ok),
+        (set(true, true, "off", "off"), Level::Fail),
+        (set(true, true, "local", "local"), Level::Fail),
+        (set(false, true, "on", "on"), Level::Fail),
+        (set(true, false, "on", "on"), Level::Warn),
+    ] {
+        let mut report = Report::default();
+        durability::say(&durability, &mut report);
+        assert_eq!(levels(&report)[0], ("durability", level), "{durability:?}");
     }
 }

@@ -23,8 +23,8 @@ pub(crate) struct LiveBody {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Readiness)]
 pub(crate) struct ReadyBody {
-    /// `ok`; `degraded`: everything works, only slower to start, since the queue is away; `unavailable`: the database
-    /// is away or not ready.
+    /// `ok`; `degraded`: everything works, only slower to start, since the queue is away or takes no hints;
+    /// `unavailable`: the database is away, takes no writes, or is not ready.
     #[schema(example = "ok")]
     status: &'static str,
     /// Each thing that this process depends on.

@@ -91,6 +91,7 @@ impl Observer for Metrics {
     fn observe(&self, signal: &Signal<'_>) {
         match *signal {
             Signal::Gathered { batch, size } => self.batches.gathered(batch, size),
+            Signal::HintsDropped { count } => self.batches.hints_dropped(count),
             Signal::Claimed { .. }
             | Signal::Called { .. }
             | Signal::Settled(_)

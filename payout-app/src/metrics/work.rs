@@ -134,13 +134,14 @@ impl Work {
             }
             Signal::Abandoned => self.abandoned.increment(1),
             Signal::Swept { took } => self.sweep_duration.record(took),
-            Signal::Gathered { .. } => (),
+            Signal::Gathered { .. } | Signal::HintsDropped { .. } => (),
         }
     }
 }
 
-/// How much goes to the store at once.
+/// How much goes to the store at once, and what goes to no queue.
 pub(super) struct Batches {
+    hints_dropped: Counter,
     create: Histogram,
     read: Histogram,
     settle: Histogram,
@@ -150,10 +151,19 @@ impl Batches {
     pub(super) fn new(recorder: &PrometheusRecorder) -> Self {
         let batch = |batch| histogram!("payout_batch_size", "batch" => batch);
         with_local_recorder(recorder, || Self {
+            hints_dropped: {
+                let dropped = counter!("payout_hints_dropped_total");
+                dropped.increment(0);
+                dropped
+            },
             create: batch("create"),
             read: batch("read"),
             settle: batch("settle"),
         })
+    }
+
+    pub(super) fn hints_dropped(&self, count: usize) {
+        self.hints_dropped.increment(count as u64);
     }
 
     #[expect(clippy::cast_precision_loss, reason = "no batch is so large")]
@@ -203,6 +213,10 @@ pub(super) fn describe() {
         "payout_abandoned_claims_total",
         "Claims that were let go without a call, too late in their lease."
     );
+    describe_counter!(
+        "payout_hints_dropped_total",
+        "Hints that were not sent, since the queue was away, refused them, or was full; the sweep finds their payouts."
+    );
     describe_histogram!(
         "payout_batch_size",
         "How many creates, reads or settlements went to the database as one."
@@ -225,6 +239,7 @@ mod tests {
         let text = metrics.render();
         for line in [
             "payout_reviews_total 0",
+            "payout_hints_dropped_total 0",
             r#"payout_processor_calls_total{call="look_up",outcome="unknown"} 0"#,
         ] {
             assert!(text.contains(line), "{line} in {text}");
@@ -251,6 +266,7 @@ mod tests {
             batch: Batch::Create,
             size: 3,
         });
+        metrics.observe(&Signal::HintsDropped { count: 4 });
         let text = metrics.render();
         for line in [
             r#"payout_claims_total{source="sweep"} 3"#,
@@ -261,6 +277,7 @@ mod tests {
             r#"payout_late_outcomes_total{paid_against_state="true"} 1"#,
             "payout_abandoned_claims_total 1",
             r#"payout_sweep_duration_seconds_bucket{le="0.0025"} 1"#,
+            "payout_hints_dropped_total 4",
             r#"payout_batch_size_bucket{batch="create",le="2"} 0"#,
             r#"payout_batch_size_bucket{batch="create",le="4"} 1"#,
         ] {

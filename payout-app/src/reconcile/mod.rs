@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use self::output::Output;
 use self::progress::Progress;
 use crate::config::{Config, ConfigError, ProcessorConfig, ReconcileCommand};
+use crate::unusable::Unusable;
 use crate::wiring::Ports;
 
 const DISAGREE: u8 = 1;
@@ -46,6 +47,9 @@ pub(crate) enum ReconcileError {
         /// Where it ends.
         until: Timestamp,
     },
+    /// The books cannot be opened.
+    #[error(transparent)]
+    Unusable(Unusable),
     /// The books cannot be read on.
     #[error("the books cannot be read: {}", crate::doctor::in_a_line(.0))]
     Books(#[from] RepositoryError),
@@ -67,7 +71,8 @@ pub(crate) async fn reconcile(
     }
     let ports = Ports::new(config)?;
     let books = ports.store.books().ok_or(ReconcileError::NoBooks)?;
-    let now = ports.repository.now().await?;
+    let now = ports.repository.now().await;
+    let now = now.map_err(|error| ReconcileError::Unusable(Unusable::new(&config.database, &error)))?;
     let period = Period {
         since: command.since.seen_from(now),
         until: command.until.map_or(now, |until| until.seen_from(now)),

@@ -50,6 +50,11 @@ pub enum Signal<'a> {
         /// How long it took.
         took: Duration,
     },
+    /// Hints were not sent: the queue was away or refused them, or too many waited. The sweep finds their payouts.
+    HintsDropped {
+        /// How many they are.
+        count: usize,
+    },
     /// Several requests went to the store as one.
     Gathered {
         /// What they ask for.

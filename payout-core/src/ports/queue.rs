@@ -58,6 +58,10 @@ pub enum QueueError {
     /// It does not answer. Payouts go on without it: the sweep finds them.
     #[error("the queue is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It answers, and does not do what it is asked: it takes no writes now, or not from this client. Payouts go on
+    /// without it.
+    #[error("the queue refuses")]
+    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl QueueError {
@@ -81,7 +85,7 @@ pub trait JobQueue: Send + Sync {
     /// Adds hints, all in one round trip.
     ///
     /// # Errors
-    /// [`QueueError::Unavailable`]; the hints may then be lost.
+    /// [`QueueError::Unavailable`], [`QueueError::Refused`]; the hints may then be lost.
     async fn enqueue(&self, hints: &[Hint]) -> Result<(), QueueError>;
 
     /// Waits up to `wait` for a hint, and takes up to `max` of those that are there; empty when none came.
@@ -99,6 +103,17 @@ pub trait JobQueue: Send + Sync {
     /// How many hints wait to be delivered, about.
     ///
     /// # Errors
-    /// [`QueueError::Unavailable`]: also the readiness probe.
+    /// [`QueueError::Unavailable`], [`QueueError::Refused`].
     async fn depth(&self) -> Result<u64, QueueError>;
+
+    /// The readiness probe: proves that hints can be added, by a write that nobody is delivered, and returns the
+    /// [`depth`](Self::depth). Asked about once a second.
+    ///
+    /// By default it asks for the depth alone, which is enough only where whatever reads can write too.
+    ///
+    /// # Errors
+    /// [`QueueError::Unavailable`], [`QueueError::Refused`] while no hint can be added.
+    async fn probe(&self) -> Result<u64, QueueError> {
+        self.depth().await
+    }
 }

@@ -352,9 +352,20 @@ pub trait PayoutRepository: Send + Sync {
     /// [`RepositoryError::Unavailable`].
     async fn census(&self) -> Result<Census, RepositoryError>;
 
-    /// The repository's clock; also the readiness probe.
+    /// The repository's clock.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
     async fn now(&self) -> Result<Timestamp, RepositoryError>;
+
+    /// The readiness probe: proves that a write goes through, by one that did a moment ago, or by one of its own that
+    /// changes no payout. Asked about once a second.
+    ///
+    /// By default it asks for the clock, which is enough only where whatever reads can write too.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`] while no write goes through, whatever can still be read.
+    async fn probe(&self) -> Result<(), RepositoryError> {
+        self.now().await.map(drop)
+    }
 }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::crash::{self, Point};
 use crate::outage::Outage;
-use crate::ports::{Hint, JobQueue, QueueError};
+use crate::ports::{Hint, JobQueue, Observer, QueueError, Signal};
 
 /// Hints that may wait to be sent; more are dropped, and the sweep finds their payouts.
 const CAPACITY: usize = 10_000;
@@ -15,22 +15,27 @@ const BATCH: usize = 500;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
-pub(super) struct Hints(mpsc::Sender<Hint>);
+pub(super) struct Hints {
+    waiting: mpsc::Sender<Hint>,
+    observer: Arc<dyn Observer>,
+}
 
 impl Hints {
-    pub(super) fn start(queue: Arc<dyn JobQueue>) -> Self {
-        let (sender, receiver) = mpsc::channel(CAPACITY);
-        tokio::spawn(forward(queue, receiver));
-        Self(sender)
+    pub(super) fn start(queue: Arc<dyn JobQueue>, observer: Arc<dyn Observer>) -> Self {
+        let (waiting, receiver) = mpsc::channel(CAPACITY);
+        tokio::spawn(forward(queue, receiver, observer.clone()));
+        Self { waiting, observer }
     }
 
     /// Sends a hint, or drops it when too many wait.
     pub(super) fn send(&self, hint: Hint) {
-        let _ = self.0.try_send(hint);
+        if self.waiting.try_send(hint).is_err() {
+            self.observer.observe(&Signal::HintsDropped { count: 1 });
+        }
     }
 }
 
-async fn forward(queue: Arc<dyn JobQueue>, mut receiver: mpsc::Receiver<Hint>) {
+async fn forward(queue: Arc<dyn JobQueue>, mut receiver: mpsc::Receiver<Hint>, observer: Arc<dyn Observer>) {
     let mut hints = Vec::with_capacity(BATCH);
     let mut outage = Outage::default();
     while receiver.recv_many(&mut hints, BATCH).await > 0 {
@@ -40,12 +45,21 @@ async fn forward(queue: Arc<dyn JobQueue>, mut receiver: mpsc::Receiver<Hint>) {
             .unwrap_or_else(|elapsed| Err(QueueError::Unavailable(Box::new(elapsed))));
         crash::pass(Point::AfterEnqueue);
         match sent {
-            Ok(()) if outage.ends() => tracing::info!("the queue is back"),
-            Err(error) if outage.begins() => tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the queue is away; payouts go on by the sweep"
-            ),
-            Ok(()) | Err(_) => (),
+            Ok(()) => {
+                if outage.ends() {
+                    tracing::debug!("hints are sent again");
+                }
+            }
+            Err(error) => {
+                observer.observe(&Signal::HintsDropped { count: hints.len() });
+                // Who watches the queue's health warns of it.
+                if outage.begins() {
+                    tracing::debug!(
+                        error = &error as &dyn std::error::Error,
+                        "hints cannot be sent; payouts go on by the sweep"
+                    );
+                }
+            }
         }
         hints.clear();
     }

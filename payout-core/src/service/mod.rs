@@ -132,7 +132,7 @@ impl Payouts {
         intake: IntakeSettings,
         watch: Watch,
     ) -> Self {
-        let hints = hints::Hints::start(queue);
+        let hints = hints::Hints::start(queue, watch.observer.clone());
         Self {
             intake: intake::start(repository.clone(), hints.clone(), intake, watch.observer.clone()),
             reads: reads::start(repository.clone(), watch.observer),

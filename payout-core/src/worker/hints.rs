@@ -44,8 +44,9 @@ impl Shared {
                     }
                 }
                 Err(error) => {
+                    // Who watches the queue's health warns of it.
                     if outage.begins() {
-                        tracing::warn!(
+                        tracing::info!(
                             error = &error as &dyn std::error::Error,
                             "no hints; the sweep finds what is due"
                         );

@@ -41,4 +41,6 @@ mod schema;
 mod settings;
 mod settings_in_force;
 mod steps;
+mod storage;
 mod takeover;
+mod unusable;

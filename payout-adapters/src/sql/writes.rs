@@ -1,0 +1,73 @@
+//! When this process last wrote, and when it last failed to: whether the readiness probe must write by itself.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use payout_core::ports::{Clock, System};
+
+/// So long a write that went through speaks for the next one.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// So long after a failure a probe asks for as much room as a write needs, and not for a page alone.
+const WARY: Duration = Duration::from_secs(60);
+
+/// The last writes of this process, by its monotonic clock.
+#[derive(Debug, Default)]
+pub(crate) struct RecentWrites {
+    clock: System,
+    /// Microseconds; 0 for never.
+    succeeded: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl RecentWrites {
+    /// A write was acknowledged.
+    pub(crate) fn succeeded(&self) {
+        self.succeeded.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// A write ended with an error.
+    pub(crate) fn failed(&self) {
+        self.failed.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// Whether the last write went through, a moment ago.
+    pub(crate) fn prove_it(&self) -> bool {
+        let succeeded = self.succeeded.load(Ordering::Relaxed);
+        succeeded > self.failed.load(Ordering::Relaxed) && self.within(succeeded, FRESH)
+    }
+
+    /// Whether a write failed not long ago.
+    pub(crate) fn failed_lately(&self) -> bool {
+        self.within(self.failed.load(Ordering::Relaxed), WARY)
+    }
+
+    fn within(&self, at: u64, age: Duration) -> bool {
+        at > 0 && Duration::from_micros(self.now().saturating_sub(at)) < age
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.clock.monotonic().as_micros())
+            .unwrap_or(u64::MAX)
+            .max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_write_after_the_last_failure_proves_anything() {
+        let writes = RecentWrites::default();
+        assert!(!writes.prove_it(), "there was none");
+        writes.succeeded();
+        assert!(writes.prove_it() && !writes.failed_lately());
+        std::thread::sleep(Duration::from_millis(1));
+        writes.failed();
+        assert!(!writes.prove_it() && writes.failed_lately());
+        std::thread::sleep(Duration::from_millis(1));
+        writes.succeeded();
+        assert!(writes.prove_it() && writes.failed_lately());
+    }
+}

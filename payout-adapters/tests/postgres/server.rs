@@ -1,0 +1,140 @@
+//! What the server's settings and its operators do to writes: read-only sessions, commits that are not waited for, an audit
+//! trail that was laid open.
+
+use payout_core::contract::build;
+use payout_core::contract::drive;
+use payout_core::ports::{PayoutRepository, RepositoryError};
+use sqlx::AssertSqlSafe;
+
+use crate::database::Database;
+
+/// What each new session of the database begins with.
+async fn alter(database: &Database, how: &str) {
+    let alter = format!(
+        "BEGIN READ WRITE; DO $$ BEGIN EXECUTE format('ALTER DATABASE %I {how}', current_database()); END $$; COMMIT"
+    );
+    sqlx::raw_sql(AssertSqlSafe(alter))
+        .execute(&database.pool().await)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_takes_no_writes_is_not_kept() {
+    let (_, database) = Database::migrated().await;
+    alter(&database, "SET default_transaction_read_only = on").await;
+    let repository = database.repository();
+    for _ in 0..3 {
+        let refused = repository.insert(&[build::new_payout()]).await.unwrap_err();
+        assert!(matches!(refused, RepositoryError::Unavailable(_)), "{refused:?}");
+    }
+    alter(&database, "RESET default_transaction_read_only").await;
+    drive::store(&repository, build::new_payout()).await;
+}
+
+#[tokio::test]
+async fn a_probe_fails_where_reads_go_through_and_writes_do_not() {
+    let (_, database) = Database::migrated().await;
+    alter(&database, "SET default_transaction_read_only = on").await;
+    let repository = database.repository();
+    repository.now().await.unwrap();
+    for _ in 0..3 {
+        let refused = repository.probe().await.unwrap_err();
+        assert!(matches!(refused, RepositoryError::Unavailable(_)), "{refused:?}");
+    }
+    alter(&database, "RESET default_transaction_read_only").await;
+    repository.probe().await.unwrap();
+    // It writes, where nothing else has.
+    let pool = database.pool().await;
+    sqlx::raw_sql("ALTER TABLE write_probe RENAME TO gone")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let other = database.repository();
+    other.probe().await.unwrap_err();
+    // What went through a moment ago proves it.
+    drive::store(&other, build::new_payout()).await;
+    other.probe().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_probe_waits_for_nobody() {
+    let (_, database) = Database::migrated().await;
+    let pool = database.pool().await;
+    let mut holder = pool.begin().await.unwrap();
+    let hold = "SELECT FROM write_probe FOR UPDATE";
+    sqlx::query(hold).execute(&mut *holder).await.unwrap();
+    let probe = tokio::time::timeout(std::time::Duration::from_secs(2), database.repository().probe()).await;
+    probe.expect("an answer in time").unwrap();
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_is_on_disk_whatever_the_database_says() {
+    let (_, database) = Database::migrated().await;
+    for (configured, ours) in [
+        ("off", "on"),
+        ("local", "on"),
+        ("on", "on"),
+        ("remote_write", "remote_write"),
+        ("remote_apply", "remote_apply"),
+    ] {
+        alter(&database, &format!("SET synchronous_commit = {configured}")).await;
+        let durability = database.repository().durability().await.unwrap();
+        assert_eq!(durability.synchronous_commit, ours, "{configured}");
+        assert_eq!(durability.configured_synchronous_commit, configured);
+    }
+}
+
+#[tokio::test]
+async fn an_audit_trail_that_was_laid_open_is_seen() {
+    let (repository, database) = Database::migrated().await;
+    assert_eq!(
+        repository.audit_trail_flaws().await.unwrap(),
+        Vec::<String>::new()
+    );
+    let pool = database.pool().await;
+    let trigger = "CREATE TRIGGER payout_events_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON payout_events \
+        FOR EACH STATEMENT EXECUTE FUNCTION payout_events_refuse_change()";
+    for (open, close, flaw) in [
+        (
+            "ALTER TABLE payout_events DISABLE TRIGGER payout_events_append_only",
+            "ALTER TABLE payout_events ENABLE TRIGGER payout_events_append_only",
+            "is disabled",
+        ),
+        (
+            "ALTER TABLE payout_events ENABLE REPLICA TRIGGER payout_events_append_only",
+            "ALTER TABLE payout_events ENABLE ALWAYS TRIGGER payout_events_append_only",
+            "is disabled",
+        ),
+        (
+            "DROP TRIGGER payout_events_append_only ON payout_events",
+            trigger,
+            "is missing",
+        ),
+        (
+            "DROP TRIGGER payout_events_append_only ON payout_events; \
+             CREATE TRIGGER payout_events_append_only BEFORE DELETE ON payout_events \
+             FOR EACH STATEMENT EXECUTE FUNCTION payout_events_refuse_change()",
+            "",
+            "was replaced",
+        ),
+        (
+            "CREATE OR REPLACE FUNCTION payout_events_refuse_change() RETURNS trigger LANGUAGE plpgsql \
+             AS $$ BEGIN RETURN NULL; END $$",
+            "",
+            "the function payout_events_refuse_change was replaced",
+        ),
+    ] {
+        sqlx::raw_sql(open).execute(&pool).await.unwrap();
+        let flaws = repository.audit_trail_flaws().await.unwrap().join("; ");
+        assert!(flaws.contains(flaw), "{open}: {flaws:?}");
+        if !close.is_empty() {
+            sqlx::raw_sql(close).execute(&pool).await.unwrap();
+            assert_eq!(
+                repository.audit_trail_flaws().await.unwrap(),
+                Vec::<String>::new(),
+                "{close}"
+            );
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! A store or a queue that answers and takes no writes: it is seen, nothing is acknowledged, and it ends by itself.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use payout_tests::app::{App, Launch, path_of};
+use payout_tests::body::payout;
+use payout_tests::client::PAYOUTS;
+use payout_tests::store::{Backend, Store};
+use payout_tests::throwaway::Redis;
+use payout_tests::wait::{SOON, eventually};
+
+use crate::support::{BINARY, launch};
+
+/// How long recovering may take, under load too.
+const SECONDS: Duration = Duration::from_secs(10);
+
+/// Waits until readiness says this of a dependency; the status, and the reason that it gives.
+async fn until_says(app: &App, dependency: &str, state: &str) -> (u16, String) {
+    let what = format!("ready says that the {dependency} is {state}");
+    eventually(&what, SOON, async || {
+        let reply = app.get("/health/ready").await;
+        let check = reply.json()["checks"][dependency].clone();
+        let detail = check["detail"].as_str().unwrap_or_default().to_owned();
+        (check["status"] == state).then_some((reply.status, detail))
+    })
+    .await
+}
+
+/// Waits until payouts are taken again, and until all that are there are paid.
+async fn recovers(app: &App) {
+    eventually("it takes payouts again", SECONDS, async || {
+        let reply = app.post(PAYOUTS).json(payout()).await;
+        assert!(matches!(reply.status, 201 | 503), "{reply}");
+        (reply.status == 201).then_some(())
+    })
+    .await;
+    assert_eq!(until_says(app, "database", "ok").await.0, 200);
+    let open = "SELECT count(*) FROM payouts WHERE status <> 'completed'";
+    eventually("all that is there is paid", SECONDS, async || {
+        (app.store().number(open).await == 0).then_some(())
+    })
+    .await;
+}
+
+fn warnings(app: &App, what: &str) -> usize {
+    let log = app.log();
+    log.lines()
+        .filter(|line| line.contains("WARN") && line.contains(what))
+        .count()
+}
+
+/// How large a file of the service may become; writing on then fails, as on a disk that is full.
+fn bound_files(app: &App, bytes: &str) {
+    let bound = Command::new("prlimit")
+        .args(["--pid", &app.id().to_string(), &format!("--fsize={bytes}:")])
+        .status()
+        .expect("prlimit, of util-linux");
+    assert!(bound.success(), "no bound of {bytes}");
+}
+
+#[tokio::test]
+async fn sqlite_goes_on_once_there_is_room_again() {
+    // Without, its files' bound would kill it.
+    let launch = launch(Backend::Sqlite)
+        .await
+        .through(&["env", "--ignore-signal=XFSZ"])
+        .set("PAYOUT_LOG", "info");
+    let app = launch.run().await;
+    for _ in 0..2 {
+        app.create(payout()).await;
+        let log = app.store().folder().join("payouts.db-wal");
+        let bound = std::fs::metadata(log).unwrap().len() + 60_000;
+        bound_files(&app, &bound.to_string());
+        let refused = eventually("there is no room", SOON, async || {
+            let reply = app.post(PAYOUTS).json(payout()).await;
+            (reply.status != 201).then_some(reply)
+        });
+        refused.await.problem(503);
+        assert_eq!(until_says(&app, "database", "unavailable").await.0, 503);
+        for _ in 0..5 {
+            let refused = app.post(PAYOUTS).json(payout()).await;
+            assert!(refused.header("retry-after").is_some(), "{refused}");
+            refused.problem(503);
+        }
+        let _ = app.get(PAYOUTS).await.expect(200);
+        let doctor = app.launch().finish(&["doctor"]).await;
+        assert!(
+            doctor.printed().contains("ok    writes"),
+            "it has no bound: {}",
+            doctor.printed()
+        );
+        bound_files(&app, "unlimited");
+        recovers(&app).await;
+    }
+    assert!(!app.log().contains("begin_with"), "{}", app.log());
+}
+
+#[tokio::test]
+async fn sqlite_writes_to_no_file_that_is_gone() {
+    // What was claimed, and then not acknowledged, is taken over soon.
+    let launch = launch(Backend::Sqlite)
+        .await
+        .set("PAYOUT_LOG", "info")
+        .call_timeout_ms(500);
+    let mut app = launch.run().await;
+    app.create(payout()).await;
+    let file = app.store().folder().join("payouts.db");
+    let aside = app.store().folder().join("aside.db");
+    std::fs::rename(&file, &aside).unwrap();
+    for _ in 0..3 {
+        app.post(PAYOUTS).json(payout()).await.problem(503);
+    }
+    let (status, detail) = until_says(&app, "database", "unavailable").await;
+    assert_eq!(status, 503);
+    assert!(detail.contains("deleted, moved or replaced"), "{detail}");
+    std::fs::rename(&aside, &file).unwrap();
+    recovers(&app).await;
+    assert_eq!(warnings(&app, "not the one that is open"), 1, "{}", app.log());
+    // Gone for good: a restart begins with another, and says nothing of it.
+    std::fs::remove_file(&file).unwrap();
+    app.post(PAYOUTS).json(payout()).await.problem(503);
+    assert!(app.process().terminate().await.success(), "{}", app.log());
+}
+
+/// Whether new sessions of the database may write.
+async fn read_only(store: &Store, on: bool) {
+    let how = if on {
+        "SET default_transaction_read_only = on"
+    } else {
+        "RESET default_transaction_read_only"
+    };
+    let alter = format!(
+        "BEGIN READ WRITE; DO $$ BEGIN EXECUTE format('ALTER DATABASE %I {how}', current_database()); END $$; COMMIT"
+    );
+    store.execute(alter).await;
+}
+
+#[tokio::test]
+async fn postgres_that_takes_no_writes_is_not_ready_and_comes_back() {
+    let launch = launch(Backend::Postgres).await.set("PAYOUT_LOG", "info");
+    let app = launch.run().await;
+    app.create(payout()).await;
+    read_only(app.store(), true).await;
+    let others = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    app.store().number(others).await;
+    let (status, detail) = until_says(&app, "database", "unavailable").await;
+    assert_eq!(status, 503);
+    let (_, detail) = if detail.contains("read-only") {
+        (status, detail)
+    } else {
+        until_read_only(&app).await
+    };
+    assert!(detail.contains("read-only"), "{detail}");
+    app.post(PAYOUTS).json(payout()).await.problem(503);
+    let _ = app.get(PAYOUTS).await.expect(200);
+    let mut doctor = app.launch().finish(&["doctor"]).await;
+    assert_eq!(doctor.ended().unwrap().code(), Some(1));
+    assert!(doctor.printed().contains("FAIL  writes"), "{}", doctor.printed());
+    read_only(app.store(), false).await;
+    recovers(&app).await;
+    assert_eq!(warnings(&app, "the database takes no writes"), 1, "{}", app.log());
+}
+
+/// The sessions that were ended are told of first.
+async fn until_read_only(app: &App) -> (u16, String) {
+    eventually("ready says that it is read-only", SOON, async || {
+        let reply = app.get("/health/ready").await;
+        let detail = reply.json()["checks"]["database"]["detail"].as_str()?.to_owned();
+        detail.contains("read-only").then_some((reply.status, detail))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn redis_that_takes_no_hints_is_degraded_and_what_is_not_sent_is_counted() {
+    let mut redis = Redis::reserved();
+    redis.start().await;
+    let store = Store::new(Backend::Postgres).await.with_redis(redis.url());
+    let launch = Launch::new(BINARY, Arc::new(store)).set("PAYOUT_LOG", "info");
+    let app = launch.run().await;
+    for (round, (refuse, take)) in [
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"),
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        until_says(&app, "queue", "ok").await;
+        redis.tell(refuse).await;
+        let (status, detail) = until_says(&app, "queue", "unavailable").await;
+        assert_eq!(status, 200, "degraded, not unavailable");
+        assert!(detail.contains("takes no hints"), "{detail}");
+        assert_eq!(app.get("/health/ready").await.json()["status"], "degraded");
+        let path = path_of(&app.create(payout()).await);
+        app.until(&path, "completed").await;
+        eventually("the hint is counted", SOON, async || {
+            let text = app.get("/metrics").await.expect(200).text();
+            let counted = format!("payout_hints_dropped_total {}", round + 1);
+            text.contains(&counted).then_some(())
+        })
+        .await;
+        let doctor = app.launch().finish(&["doctor"]).await;
+        assert!(
+            doctor.printed().contains("takes no hints"),
+            "{}",
+            doctor.printed()
+        );
+        redis.tell(take).await;
+    }
+    until_says(&app, "queue", "ok").await;
+    let log = app.log();
+    assert_eq!(warnings(&app, "queue"), 2, "once for each time: {log}");
+    assert_eq!(log.matches("the queue answers again").count(), 2, "{log}");
+}
