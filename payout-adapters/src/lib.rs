@@ -22,6 +22,8 @@ pub mod memory;
 pub mod otlp;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod reads;
 #[cfg(feature = "redis")]
 pub mod redis;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
@@ -36,6 +38,8 @@ mod sql;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use reads::ReadLimits;
 pub use secret::Secret;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use sql::fault::StoreFault;

@@ -90,6 +90,8 @@ caught! {
         Flaw::NoSearch, repository, prefix_search::a_search_finds_exact_accounts_and_beginnings_of_names;
     a_repository_whose_count_is_always_exact:
         Flaw::ExactCount, repository, filters::a_bounded_count_says_whether_it_is_exact;
+    a_repository_whose_trail_always_begins_anew:
+        Flaw::NoEventPlaces, repository, events::a_trail_is_read_part_by_part;
     a_repository_whose_trail_is_newest_first:
         Flaw::NewestEventFirst, repository, events::the_trail_tells_a_whole_life_oldest_first;
     a_repository_that_finds_nobody_overdue:

@@ -9,10 +9,14 @@ mod clocks;
 mod costs;
 #[path = "postgres/database.rs"]
 mod database;
+#[path = "postgres/locks.rs"]
+mod locks;
 #[path = "postgres/outages.rs"]
 mod outages;
 #[path = "postgres/races.rs"]
 mod races;
+#[path = "postgres/reads.rs"]
+mod reads;
 #[path = "postgres/schema.rs"]
 mod schema;
 #[path = "sealed/mod.rs"]

@@ -7,6 +7,8 @@
 mod clocks;
 #[path = "sqlite/file.rs"]
 mod file;
+#[path = "sqlite/reads.rs"]
+mod reads;
 #[path = "sqlite/replaced.rs"]
 mod replaced;
 #[path = "sqlite/schema.rs"]

@@ -15,8 +15,10 @@ const ROWS: u32 = 500;
 const TOLD_EVERY: Duration = Duration::from_secs(2);
 /// How often a database that does not answer is asked again, and with which pause.
 const PATIENCE: (u32, Duration) = (30, Duration::from_secs(1));
-/// Whoever still seals with an older key makes a further pass necessary; so many are made.
+/// Whoever still seals with an older key, or holds a row, makes a further pass necessary; so many are made.
 const PASSES: usize = 3;
+/// The pause before a further pass: for whoever holds a row to let it go.
+const BETWEEN_PASSES: Duration = Duration::from_secs(2);
 
 /// Why not everything is sealed with the current key. What was sealed stays so; the command can be repeated.
 #[derive(Debug, thiserror::Error)]
@@ -27,8 +29,11 @@ pub(crate) enum RotationError {
     Keys(KeyCheck),
     #[error("{0} rows cannot be opened with any of the keys; the log names their payouts")]
     Unreadable(u64),
-    #[error("a process still seals with an older key: start each with the new one first, and repeat this")]
-    Overtaken,
+    #[error(
+        "{0} rows could not be written: another session holds them, or a process still seals with an older key. Start each \
+         process with the new key first, end the sessions that hold rows (pg_stat_activity names them), and repeat this"
+    )]
+    Overtaken(u64),
     #[error("the database failed; what was sealed stays so, repeat this")]
     Database(#[from] RepositoryError),
 }
@@ -47,7 +52,14 @@ pub(crate) async fn rotate(store: &Store, system: &System) -> Result<(), Rotatio
             return Err(RotationError::Keys(check));
         }
     }
-    for _ in 0..PASSES {
+    let mut left = 0;
+    for pass in 0..PASSES {
+        if pass > 0 {
+            say(&format!(
+                "{left} rows are held by another session or were changed meanwhile: once more."
+            ));
+            sleep(BETWEEN_PASSES).await;
+        }
         let payouts = Pass::over("payouts", system, async |after| {
             store.reseal_payouts(after, ROWS).await
         })
@@ -57,6 +69,8 @@ pub(crate) async fn rotate(store: &Store, system: &System) -> Result<(), Rotatio
         })
         .await?;
         let unreadable = payouts.unreadable + answers.unreadable;
+        let sealed = payouts.sealed + answers.sealed;
+        left = (payouts.stale + answers.stale).saturating_sub(unreadable + sealed);
         if payouts.stale + answers.stale == unreadable {
             compact(store).await;
             if unreadable > 0 {
@@ -65,7 +79,7 @@ pub(crate) async fn rotate(store: &Store, system: &System) -> Result<(), Rotatio
             return finish(store).await;
         }
     }
-    Err(RotationError::Overtaken)
+    Err(RotationError::Overtaken(left))
 }
 
 /// Removes what was overwritten, now or by an earlier run that could not.
@@ -133,7 +147,7 @@ async fn patiently<T>(ask: impl AsyncFn() -> Result<T, RepositoryError>) -> Resu
     let (times, pause) = PATIENCE;
     for _ in 0..times {
         match ask().await {
-            Err(RepositoryError::Unavailable(_)) => sleep(pause).await,
+            Err(RepositoryError::Unavailable(_) | RepositoryError::Locked { .. }) => sleep(pause).await,
             answered => return answered,
         }
     }

@@ -25,6 +25,14 @@ pub(crate) async fn presume_sent(books: &dyn Books) -> Result<u64, RepositoryErr
         match books.presume_claimed(BATCH, &by).await {
             Ok(0) => break,
             Ok(count) => presumed += count,
+            // Not passed over, though another session holds it: it might be claimed unlooked-up then.
+            Err(RepositoryError::Locked { part, source }) => {
+                tracing::warn!(
+                    error = &*source as &dyn std::error::Error,
+                    "another session holds a lock on {part}; waiting for it before anything is sent"
+                );
+                sleep(PAUSE).await;
+            }
             Err(RepositoryError::Unavailable(error)) => {
                 tracing::warn!(
                     error = &*error as &dyn std::error::Error,
@@ -45,7 +53,7 @@ pub(crate) async fn presume_sent(books: &dyn Books) -> Result<u64, RepositoryErr
 
 #[cfg(test)]
 mod tests {
-    use payout_core::ports::MockBooks;
+    use payout_core::ports::{LockedPart, MockBooks};
 
     use super::*;
 
@@ -56,11 +64,15 @@ mod tests {
             Ok(0),
             Ok(7),
             Err(RepositoryError::Unavailable("away".into())),
+            Err(RepositoryError::Locked {
+                part: LockedPart::Row,
+                source: "held".into(),
+            }),
             Ok(u64::from(BATCH)),
         ];
         books
             .expect_presume_claimed()
-            .times(4)
+            .times(5)
             .returning(move |limit, by| {
                 assert_eq!((limit, by.as_str()), (BATCH, "restore"));
                 answers.pop().unwrap()

@@ -268,13 +268,16 @@ fn repository(
                 return Err(refuse(format!("there is no folder {}", folder.display())));
             }
             let url = format!("sqlite://{}", path.display());
-            let repository = SqliteRepository::open_lazy(&url, system.clone())
+            let repository = SqliteRepository::open_lazy_with(&url, system.clone(), config.reads)
                 .map_err(|_| refuse("use sqlite://path/to/a/file".to_owned()))?
                 .sealing_with(config.keyring.clone());
             Ok((Store::Sqlite(repository.clone()), Arc::new(repository)))
         }
         Database::Postgres { url } => {
-            let options = PostgresOptions::default();
+            let options = PostgresOptions {
+                reads: config.reads,
+                ..PostgresOptions::default()
+            };
             let repository =
                 PostgresRepository::connect_lazy(url.expose(), &options).map_err(|_| ConfigError {
                     variable: "DATABASE_URL",

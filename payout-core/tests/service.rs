@@ -12,8 +12,8 @@ use payout_core::idempotency::{ScopedKey, StoredAnswer};
 use payout_core::limits::OverLimit;
 use payout_core::payout::{Payout, PayoutId, StepError};
 use payout_core::ports::{
-    Count, Cursor, Filter, Insertion, Listed, MockJobQueue, MockPayoutRepository, Order, Position,
-    RepositoryError, System,
+    Count, Cursor, Filter, Insertion, Listed, LockedPart, MockJobQueue, MockPayoutRepository, Order,
+    Position, RepositoryError, System,
 };
 use payout_core::service::{CountMode, EditError, EditRequest, PageRequest, Payouts, ServiceError, Step};
 
@@ -107,6 +107,93 @@ async fn a_batch_whose_fate_is_unknown_is_not_written_again() {
     assert_eq!(tried.load(Ordering::SeqCst), 3, "each create once");
 }
 
+fn held(part: LockedPart) -> RepositoryError {
+    RepositoryError::Locked {
+        part,
+        source: "held".into(),
+    }
+}
+
+fn is_locked(answer: &Result<payout_core::service::Answered, ServiceError>) -> bool {
+    matches!(
+        answer,
+        Err(ServiceError::Repository(RepositoryError::Locked { .. }))
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idempotency_key_that_another_session_holds_holds_up_no_other_create() {
+    let mut repository = MockPayoutRepository::new();
+    let together = Arc::new(Mutex::new(Vec::new()));
+    let free = Arc::new(AtomicBool::new(false));
+    let (sizes, is_free) = (together.clone(), free.clone());
+    let held_key = build::fresh_client_key();
+    let key = ScopedKey::new(None, &held_key);
+    repository.expect_insert().returning(move |batch| {
+        let needs = |new: &payout_core::payout::NewPayout| new.request.as_ref().is_some_and(|r| r.key == key);
+        if batch.iter().any(needs) {
+            sizes.lock().unwrap().push(batch.len());
+            if !is_free.load(Ordering::SeqCst) {
+                return Err(held(LockedPart::Row));
+            }
+        }
+        Ok(storing_all(batch))
+    });
+    let service = service(repository);
+    for round in 0..3 {
+        let stuck = service.create(build::draft(), None, Some(held_key.clone()), build::client());
+        let others = (0..20).map(|n| {
+            let key = (n % 2 == 0).then(build::fresh_client_key);
+            service.create(build::draft(), None, key, build::client())
+        });
+        let (stuck, others) = tokio::join!(stuck, futures::future::join_all(others));
+        assert!(is_locked(&stuck), "{stuck:?}");
+        assert!(others.iter().all(Result::is_ok), "round {round}: {others:?}");
+    }
+    let sizes = together.lock().unwrap().clone();
+    assert!(sizes[0] > 1, "it met the others: {sizes:?}");
+    assert!(
+        sizes.iter().rev().take(2).all(|size| *size == 1),
+        "what is known to be held goes alone: {sizes:?}"
+    );
+    free.store(true, Ordering::SeqCst);
+    let freed = service.create(build::draft(), None, Some(held_key), build::client());
+    assert!(freed.await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_total_that_another_session_holds_holds_up_no_other_purse() {
+    let mut repository = MockPayoutRepository::new();
+    let dear = Arc::new(AtomicUsize::new(0));
+    let waits = dear.clone();
+    repository.expect_insert().returning(move |batch| {
+        let charges = batch.iter().filter_map(|new| new.charge.as_ref());
+        let mut purses = charges.map(|charge| charge.purse().currency.code());
+        if purses.any(|currency| currency == "EUR") {
+            waits.fetch_add(1, Ordering::SeqCst);
+            return Err(held(LockedPart::DailyTotal));
+        }
+        Ok(storing_all(batch))
+    });
+    let service = service(repository).within("EUR=/1000,USD=/1000".parse().unwrap());
+    let draft = |amount: &str, currency: &str| payout_core::payout::Draft {
+        money: build::money(amount, currency),
+        ..build::draft()
+    };
+    let currencies = ["EUR", "USD", "JPY", "EUR", "EUR", "USD", "JPY"];
+    for _ in 0..2 {
+        let creates =
+            currencies.map(|currency| service.create(draft("1", currency), None, None, build::client()));
+        let answers = futures::future::join_all(creates).await;
+        for (answer, currency) in answers.iter().zip(currencies) {
+            assert_eq!(is_locked(answer), currency == "EUR", "{currency}: {answer:?}");
+            assert_eq!(answer.is_ok(), currency != "EUR", "{currency}: {answer:?}");
+        }
+    }
+    // Twice in the first round, together and apart; then one tries for all.
+    assert!(dear.load(Ordering::SeqCst) <= 4, "{dear:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_repeated_request_gets_the_first_answer_and_another_request_none() {
     let key = build::fresh_client_key();
@@ -148,9 +235,10 @@ mod gated {
     use async_trait::async_trait;
     use payout_core::Timestamp;
     use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-    use payout_core::payout::{Change, Event, NewPayout, Payout, PayoutId, Settlement};
+    use payout_core::payout::{Change, NewPayout, Payout, PayoutId, Settlement};
     use payout_core::ports::{
-        Census, ClaimRequest, Claims, Count, Filter, ListQuery, Listed, PayoutRepository, Settled,
+        Census, ClaimRequest, Claims, Count, EventPage, EventQuery, Filter, ListQuery, Listed,
+        PayoutRepository, Settled,
     };
     use std::time::Duration;
 
@@ -179,8 +267,12 @@ mod gated {
         async fn find_answer(&self, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {
             self.inner.find_answer(key).await
         }
-        async fn events(&self, id: PayoutId) -> Result<Option<Vec<Event>>, RepositoryError> {
-            self.inner.events(id).await
+        async fn events(
+            &self,
+            id: PayoutId,
+            query: EventQuery,
+        ) -> Result<Option<EventPage>, RepositoryError> {
+            self.inner.events(id, query).await
         }
         async fn list(&self, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError> {
             self.inner.list(query).await

@@ -10,8 +10,8 @@ use payout_core::Timestamp;
 use payout_core::contract::build;
 use payout_core::payout::{Actor, Claim, Guarded, Payout, Settlement, Status, UnreadableClaim, Verdict};
 use payout_core::ports::{
-    Answer, Claims, Clock, Delivery, Hint, MockJobQueue, MockObserver, MockPayoutRepository, MockProcessor,
-    ProcessorError, QueueError, Randomness, Receipt, RepositoryError, Settled, Signal,
+    Answer, Claims, Clock, Delivery, Hint, LockedPart, MockJobQueue, MockObserver, MockPayoutRepository,
+    MockProcessor, ProcessorError, QueueError, Randomness, Receipt, RepositoryError, Settled, Signal,
 };
 use payout_core::worker::{Worker, WorkerSettings};
 use tokio_util::sync::CancellationToken;
@@ -383,6 +383,78 @@ async fn one_outcome_that_the_store_refuses_holds_up_no_other() {
     });
     bench.run().await;
     assert_eq!(*written.lock().unwrap(), [sound_id]);
+}
+
+/// Two claims; another session holds the row of the first for six seconds. Returns what was written, in its order, and the two.
+async fn written_while_one_is_held(
+    refuse: impl Fn(&[Settlement], payout_core::payout::PayoutId) -> Result<Vec<Settled>, RepositoryError>
+    + Send
+    + 'static,
+) -> (
+    Vec<payout_core::payout::PayoutId>,
+    [payout_core::payout::PayoutId; 2],
+) {
+    let (held, free) = (first(), first());
+    let ids = [held.payout().id(), free.payout().id()];
+    let mut bench = Bench::new().with_claims(vec![held, free]);
+    bench.processor.expect_submit().times(2).returning(|_| Ok(paid()));
+    let written = Arc::new(Mutex::new(Vec::new()));
+    let heard = written.clone();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the paused clock is what the test measures by"
+    )]
+    let started = tokio::time::Instant::now();
+    bench.repository.expect_settle().returning_st(move |batch| {
+        let is_held = started.elapsed() < Duration::from_secs(6);
+        let answers = if is_held && batch.iter().any(|settlement| settlement.id == ids[0]) {
+            refuse(batch, ids[0])?
+        } else {
+            vec![Settled::Applied; batch.len()]
+        };
+        let applied = batch
+            .iter()
+            .zip(&answers)
+            .filter(|(_, answer)| **answer == Settled::Applied);
+        let applied = applied.map(|(settlement, _)| settlement.id);
+        heard
+            .lock()
+            .unwrap()
+            .extend(applied.map(|id| (id, started.elapsed().as_secs())));
+        Ok(answers)
+    });
+    bench.run().await;
+    let written = written.lock().unwrap().clone();
+    assert!(
+        written.iter().all(|(id, at)| *id == ids[0] || *at < 2),
+        "the other does not wait: {written:?}"
+    );
+    (written.into_iter().map(|(id, _)| id).collect(), ids)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_locked_row_holds_up_no_other_outcome_and_is_written_once_it_is_free() {
+    let (written, [held, free]) = written_while_one_is_held(|batch, held| {
+        let answer = |settlement: &Settlement| match settlement.id == held {
+            true => Settled::Locked,
+            false => Settled::Applied,
+        };
+        Ok(batch.iter().map(answer).collect())
+    })
+    .await;
+    assert_eq!(written, [free, held]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_refuses_a_batch_for_one_locked_row_holds_up_no_other_outcome() {
+    let (written, [held, free]) = written_while_one_is_held(|_, _| {
+        Err(RepositoryError::Locked {
+            part: LockedPart::Row,
+            source: "held".into(),
+        })
+    })
+    .await;
+    assert_eq!(written, [free, held]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,7 +17,7 @@ use payout_adapters::simulated::SimulatedProcessor;
 use payout_core::contract::build;
 use payout_core::idempotency::IdempotencyKey;
 use payout_core::payout::{PayoutId, Status};
-use payout_core::ports::{Filter, Order, Position, Search, System};
+use payout_core::ports::{EventQuery, Filter, Order, Position, Search, System};
 use payout_core::service::{CountMode, EditRequest, PageRequest, Payouts, Step};
 use payout_core::worker::{Worker, WorkerSettings};
 use payout_tests::store::Store;
@@ -180,7 +180,11 @@ async fn no_request_and_no_payout_costs_more_than_it_did() {
         .await;
     counted
         .costs("its events", async |running, _| {
-            running.payouts.events(known).await.unwrap();
+            let query = EventQuery {
+                after: None,
+                limit: 200,
+            };
+            running.payouts.events(known, query).await.unwrap();
         })
         .await;
     let failed = Filter {

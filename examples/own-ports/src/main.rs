@@ -12,6 +12,9 @@ async fn main() -> Result<(), AppError> {
         .queue(Arc::new(Line::default()))
         .repository(Arc::new(Shelf::default()));
     let running = service.start().await?;
-    println!("open http://{}/api/docs/", running.local_addr().expect("it serves"));
+    println!(
+        "open http://{}/api/docs/",
+        running.local_addr().expect("it serves")
+    );
     running.run_until(tokio::signal::ctrl_c()).await
 }

@@ -16,8 +16,8 @@ use payout_core::payout::{
     Actor, Change, Event, EventKind, Guarded, NewPayout, Payout, PayoutId, Settlement,
 };
 use payout_core::ports::{
-    Census, ClaimRequest, Claims, Clock, Count, Cursor, Filter, Insertion, ListQuery, Listed, Order,
-    PayoutRepository, Position, RepositoryError, Search, Settled, System, Tally,
+    Census, ClaimRequest, Claims, Clock, Count, Cursor, EventPage, EventPlace, EventQuery, Filter, Insertion,
+    ListQuery, Listed, Order, PayoutRepository, Position, RepositoryError, Search, Settled, System, Tally,
 };
 
 /// Payouts in this process's memory.
@@ -292,8 +292,23 @@ impl PayoutRepository for Shelf {
         Ok(self.transact(|state, _| state.answers.get(key).map(|(_, answer)| answer.clone())))
     }
 
-    async fn events(&self, id: PayoutId) -> Result<Option<Vec<Event>>, RepositoryError> {
-        Ok(self.transact(|state, _| state.find(id).map(|row| row.events.clone())))
+    async fn events(&self, id: PayoutId, query: EventQuery) -> Result<Option<EventPage>, RepositoryError> {
+        Ok(self.transact(|state, _| {
+            // The place of an event is its number.
+            let events = &state.find(id)?.events;
+            let after = query.after.map_or(0, |EventPlace(place)| place);
+            let from = usize::try_from(after).map_or(events.len(), |from| from.min(events.len()));
+            let to = from.saturating_add(query.limit as usize).min(events.len());
+            let counted = events.len() as u64;
+            Some(EventPage {
+                events: events[from..to].to_vec(),
+                next: (to < events.len()).then_some(EventPlace(to as u64)),
+                count: Count {
+                    count: counted.min(EventPage::COUNTED_EXACTLY),
+                    exact: counted <= EventPage::COUNTED_EXACTLY,
+                },
+            })
+        }))
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError> {

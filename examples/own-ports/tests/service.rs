@@ -23,7 +23,14 @@ async fn post(address: SocketAddr, account: &str) -> String {
         r#"{{"amount": "10.50", "currency": "USD", "recipient_account": "{account}", "recipient_name": "Ada Lovelace"}}"#
     );
     let head = "POST /api/payouts/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json";
-    send(address, format!("{head}\r\nIdempotency-Key: for-{account}\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await
+    send(
+        address,
+        format!(
+            "{head}\r\nIdempotency-Key: for-{account}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ),
+    )
+    .await
 }
 
 async fn until(address: SocketAddr, path: &str, part: &str) {
@@ -33,7 +40,9 @@ async fn until(address: SocketAddr, path: &str, part: &str) {
             sleep(Duration::from_millis(25)).await;
         }
     };
-    timeout(Duration::from_secs(20), looks).await.unwrap_or_else(|_| panic!("{path} never said {part}"));
+    timeout(Duration::from_secs(20), looks)
+        .await
+        .unwrap_or_else(|_| panic!("{path} never said {part}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,5 +71,8 @@ async fn a_payout_over_http_is_paid_by_the_programs_own_bank_once() {
     assert_eq!(bank.payments(), 1);
     until(address, "/health/ready", "custom").await;
     running.shutdown().await;
-    assert!(!std::path::Path::new("payouts.db").exists(), "no database of the settings is made");
+    assert!(
+        !std::path::Path::new("payouts.db").exists(),
+        "no database of the settings is made"
+    );
 }

@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::payout::{Actor, Change, Event, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::payout::{Actor, Change, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
-    Books, BooksQuery, Census, ClaimRequest, Claims, Clock, Count, Filter, Insertion, ListQuery, Listed,
-    PayoutRepository, Record, RepositoryError, Settled,
+    Books, BooksQuery, Census, ClaimRequest, Claims, Clock, Count, EventPage, EventQuery, Filter, Insertion,
+    ListQuery, Listed, PayoutRepository, Record, RepositoryError, Settled,
 };
 
 use super::store::Store;
@@ -88,8 +88,8 @@ impl PayoutRepository for MemoryRepository {
         Ok(self.transact(|store, _| store.find_answer(key)))
     }
 
-    async fn events(&self, id: PayoutId) -> Result<Option<Vec<Event>>, RepositoryError> {
-        Ok(self.transact(|store, _| store.events(id)))
+    async fn events(&self, id: PayoutId, query: EventQuery) -> Result<Option<EventPage>, RepositoryError> {
+        Ok(self.transact(|store, _| store.events(id, query)))
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError> {

@@ -6,8 +6,10 @@ use std::ops::RangeBounds;
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use payout_core::limits::DailyTotals;
-use payout_core::payout::{Change, Claim, Event, Guarded, NewPayout, Payout, PayoutId, Settlement};
-use payout_core::ports::{ClaimRequest, Cursor, Insertion, RepositoryError, Settled};
+use payout_core::payout::{Change, Claim, Guarded, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::ports::{
+    ClaimRequest, Count, Cursor, EventPage, EventPlace, EventQuery, Insertion, RepositoryError, Settled,
+};
 
 use super::row::Row;
 
@@ -105,8 +107,22 @@ impl Store {
         self.row(id).map(|row| row.payout.clone())
     }
 
-    pub(super) fn events(&self, id: PayoutId) -> Option<Vec<Event>> {
-        self.row(id).map(|row| row.events.clone())
+    /// The place of an event is its number.
+    pub(super) fn events(&self, id: PayoutId, query: EventQuery) -> Option<EventPage> {
+        let events = &self.row(id)?.events;
+        let after = query.after.map_or(0, |EventPlace(place)| place);
+        let from = usize::try_from(after).map_or(events.len(), |from| from.min(events.len()));
+        let limit = query.limit.min(EventPage::LONGEST) as usize;
+        let to = from.saturating_add(limit).min(events.len());
+        let counted = events.len() as u64;
+        Some(EventPage {
+            events: events[from..to].to_vec(),
+            next: (to < events.len()).then_some(EventPlace(to as u64)),
+            count: Count {
+                count: counted.min(EventPage::COUNTED_EXACTLY),
+                exact: counted <= EventPage::COUNTED_EXACTLY,
+            },
+        })
     }
 
     pub(super) fn find_answer(&self, key: &ScopedKey) -> Option<StoredAnswer> {

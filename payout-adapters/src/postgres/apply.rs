@@ -14,11 +14,11 @@ use crate::sql::recipient::{StoredRecipient, WrittenAnswer};
 use crate::sql::row::as_i64;
 use crate::sql::stored::{StoredTime, without_nul};
 
-/// The guard is in `target`, which also locks the row; the record is written only when it holds, and the change only
+/// The guard is in `target`, which also locks the row, and gives up at once where another session holds it; the record is written only when it holds, and the change only
 /// when the record was written or none was asked for.
 const APPLY: &str = "
     WITH target AS (
-        SELECT id FROM payouts WHERE id = $1 AND version = $2 AND deleted_at IS NULL FOR UPDATE
+        SELECT id FROM payouts WHERE id = $1 AND version = $2 AND deleted_at IS NULL FOR UPDATE NOWAIT
     ), won AS (
         INSERT INTO idempotency_keys (key, created_at, payout_id, fingerprint, snapshot, sealed)
         SELECT $3, now(), id, $4, $5, $27 FROM target WHERE $3::text IS NOT NULL
@@ -68,6 +68,20 @@ const FORGET_ANSWERS: &str = "
     )
     SELECT count(*) FROM forgotten";
 
+/// The pauses before a change is tried again whose row another session holds: a worker's claim or settlement, as a rule,
+/// which is over within one commit. Nothing is held meanwhile, no connection and no lock.
+const PAUSES: [Duration; 7] = [
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(20),
+    Duration::from_millis(40),
+    Duration::from_millis(80),
+    Duration::from_millis(160),
+    Duration::from_millis(320),
+];
+/// What took longer than this has waited for a lock.
+const WAITED: Duration = Duration::from_millis(250);
+
 #[derive(FromRow)]
 struct Applied {
     found: bool,
@@ -90,24 +104,20 @@ pub(super) async fn apply(
         .map(|request| WrittenAnswer::of(&change.after, request, &link.keyring))
         .transpose()?;
     let written = Written { recipient, answer };
-    let statement = statement(change, request, &written)?;
-    let applied = match &change.charge {
-        None => only(link.write(statement).await?)?,
-        Some(charge) => {
-            let mut holding = Holding::begin(link, vec![charge.purse()]).await?;
-            let applied: Applied = only(holding.transaction.run(statement).await?)?;
-            if applied.changed_at.is_none() {
-                holding.rollback().await?;
-            } else if let Err(over) = holding.take(charge) {
-                holding.rollback().await?;
-                return Err(RepositoryError::OverLimit(over));
-            } else {
-                holding.commit().await?;
+    let mut pauses = PAUSES.iter();
+    let Applied { found, changed_at } = loop {
+        let began = link.monotonic();
+        match apply_once(link, change, request, &written).await {
+            // Only where it gave up at once: what it has waited for already is not worth waiting for again.
+            Err(RepositoryError::Locked { .. })
+                if link.monotonic().saturating_sub(began) < WAITED
+                    && let Some(pause) = pauses.next() =>
+            {
+                tokio::time::sleep(*pause).await;
             }
-            applied
+            applied => break applied?,
         }
     };
-    let Applied { found, changed_at } = applied;
     if let Some(StoredTime(at)) = changed_at {
         return Ok(change.made_at(at));
     }
@@ -121,6 +131,29 @@ pub(super) async fn apply(
         Some(request) if find::answer(link, &request.key).await?.is_some() => Err(RepositoryError::KeyTaken),
         Some(_) | None => Err(RepositoryError::VersionConflict),
     }
+}
+
+async fn apply_once(
+    link: &Link,
+    change: &Change,
+    request: Option<&IdempotentRequest>,
+    written: &Written<'_>,
+) -> Result<Applied, RepositoryError> {
+    let statement = statement(change, request, written)?;
+    let Some(charge) = &change.charge else {
+        return only(link.write(statement).await?);
+    };
+    let mut holding = Holding::begin(link, vec![charge.purse()]).await?;
+    let applied: Applied = only(holding.transaction.run(statement).await?)?;
+    if applied.changed_at.is_none() {
+        holding.rollback().await?;
+    } else if let Err(over) = holding.take(charge) {
+        holding.rollback().await?;
+        return Err(RepositoryError::OverLimit(over));
+    } else {
+        holding.commit().await?;
+    }
+    Ok(applied)
 }
 
 /// What may be sealed.

@@ -4,6 +4,7 @@ use payout_core::payout::Actor;
 use payout_core::ports::{BooksQuery, Record, RepositoryError};
 
 use super::link::{Link, only};
+use crate::reads::Cost;
 use crate::sql::record::{PRESUMED, RecordRow, record_columns, window};
 
 /// The longest page: a constant limit tells the planner that few rows are wanted.
@@ -55,7 +56,7 @@ const PRESUME_CLAIMED: &str = "
 pub(super) async fn records(link: &Link, query: &BooksQuery) -> Result<Vec<Record>, RepositoryError> {
     let window = window(query);
     let rows = link
-        .read(|| {
+        .read_costly(Cost::Own, || {
             sqlx::query_as::<_, RecordRow>(RECORDS)
                 .bind(window.above.0)
                 .bind(window.above.1)

@@ -9,6 +9,7 @@ use std::time::Duration;
 use payout_core::ports::{Census, RepositoryError};
 
 use super::link::{Link, only};
+use crate::reads::Cost;
 use crate::sql::census::{TallyRow, in_review, tallies, total};
 
 /// Pages in the sample: about twenty payouts each.
@@ -42,12 +43,12 @@ const SAMPLED: &str = "
 
 pub(super) async fn census(link: &Link) -> Result<Census, RepositoryError> {
     let facts = link
-        .read(|| sqlx::query_as::<_, (f64, f64)>(OVERDUE_AND_SIZE))
+        .read_costly(Cost::Own, || sqlx::query_as::<_, (f64, f64)>(OVERDUE_AND_SIZE))
         .await?;
     let (overdue, pages) = only(facts)?;
     let bound = i64::from(Census::COUNTED);
     let open = link
-        .read(|| sqlx::query_as::<_, TallyRow>(OPEN).bind(bound))
+        .read_costly(Cost::Own, || sqlx::query_as::<_, TallyRow>(OPEN).bind(bound))
         .await?;
     let share = (PAGES / pages.max(1.0)).min(1.0);
     #[expect(
@@ -56,7 +57,7 @@ pub(super) async fn census(link: &Link) -> Result<Census, RepositoryError> {
     )]
     let percent = (share * 100.0) as f32;
     let sampled = link
-        .read(|| sqlx::query_as::<_, TallyRow>(SAMPLED).bind(percent))
+        .read_costly(Cost::Own, || sqlx::query_as::<_, TallyRow>(SAMPLED).bind(percent))
         .await?;
     let in_review = in_review(&open);
     // Each of the two parts has its own bound.

@@ -2,13 +2,15 @@
 
 use payout_core::Timestamp;
 use payout_core::idempotency::{ScopedKey, StoredAnswer};
-use payout_core::payout::{Event, Payout, PayoutId};
-use payout_core::ports::RepositoryError;
+use payout_core::payout::{Payout, PayoutId};
+use payout_core::ports::{EventPage, EventQuery, RepositoryError};
 use uuid::Uuid;
 
 use super::link::{Link, only};
+use crate::reads::Cost;
 use crate::sql::row::{AnswerRow, EventRow, PayoutRow, payout_columns};
 use crate::sql::stored::StoredTime;
+use crate::sql::trail::{self, Part};
 
 const FIND: &str = concat!(
     "SELECT ",
@@ -29,10 +31,18 @@ const FIND_ANSWER: &str =
 
 /// A payout has at least the event of its creation, so none at all means that there is no such payout.
 const EVENTS: &str = "
-    SELECT kind, status, generation, fence, actor, request_id, detail, at
+    SELECT sequence, kind, status, generation, fence, actor, request_id, detail, at
     FROM payout_events
-    WHERE payout_id = $1 AND EXISTS (SELECT FROM payouts WHERE id = $1 AND deleted_at IS NULL)
-    ORDER BY sequence";
+    WHERE payout_id = $1 AND sequence > $2 AND EXISTS (SELECT FROM payouts WHERE id = $1 AND deleted_at IS NULL)
+    ORDER BY sequence
+    LIMIT $3";
+
+const COUNT_EVENTS: &str = "
+    SELECT count(*) FROM (
+        SELECT FROM payout_events
+        WHERE payout_id = $1 AND EXISTS (SELECT FROM payouts WHERE id = $1 AND deleted_at IS NULL)
+        LIMIT $2
+    ) AS counted";
 
 const NOW: &str = "SELECT now()";
 
@@ -61,15 +71,30 @@ pub(super) async fn answer(link: &Link, key: &ScopedKey) -> Result<Option<Stored
         .transpose()
 }
 
-pub(super) async fn events(link: &Link, id: PayoutId) -> Result<Option<Vec<Event>>, RepositoryError> {
-    let rows = link
-        .read(|| sqlx::query_as::<_, EventRow>(EVENTS).bind(id.as_uuid()))
-        .await?;
-    let events = rows
-        .into_iter()
-        .map(EventRow::restore)
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok((!events.is_empty()).then_some(events))
+pub(super) async fn events(
+    link: &Link,
+    id: PayoutId,
+    query: EventQuery,
+) -> Result<Option<EventPage>, RepositoryError> {
+    let (after, limit) = trail::bounds(query);
+    let id = id.as_uuid();
+    let read = || {
+        sqlx::query_as::<_, EventRow>(EVENTS)
+            .bind(id)
+            .bind(after)
+            .bind(limit)
+    };
+    let part = match Part::of(link.read_costly(Cost::Light, read).await?, query)?.whole() {
+        Ok(page) => return Ok(Some(page)),
+        Err(part) => part,
+    };
+    let count = || {
+        sqlx::query_as::<_, (i64,)>(COUNT_EVENTS)
+            .bind(id)
+            .bind(trail::COUNTED)
+    };
+    let (counted,) = only(link.read_costly(Cost::Light, count).await?)?;
+    Ok(part.counted(counted))
 }
 
 pub(super) async fn now(link: &Link) -> Result<Timestamp, RepositoryError> {

@@ -53,10 +53,10 @@ const REVOKE: &str = concat!(
     key_columns!()
 );
 
-/// In the order of their ids, so that two processes which write the same keys wait for each other in one direction only.
+/// A key that another session holds is passed over: its next use is noted, and no other key waits for it.
 const NOTE_USE: &str = "
     WITH used AS (
-        SELECT id FROM api_keys WHERE id = ANY ($1) ORDER BY id FOR UPDATE
+        SELECT id FROM api_keys WHERE id = ANY ($1) ORDER BY id FOR UPDATE SKIP LOCKED
     )
     UPDATE api_keys SET last_used_at = GREATEST(last_used_at, now())
     WHERE id IN (SELECT id FROM used)

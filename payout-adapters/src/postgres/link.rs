@@ -19,9 +19,11 @@ use sqlx::{ConnectOptions, Connection, FromRow};
 
 use super::PostgresOptions;
 use super::durability::ACKNOWLEDGE_WHAT_IS_ON_DISK;
+use crate::reads::{Cost, Gate, TooMuch};
 use crate::seal::Keyring;
 use crate::sql::error::{
-    SqlError, breaks_connection, deadline_passed, is_deadline, refused, repository_error,
+    SqlError, breaks_connection, deadline_passed, is_canceled, is_deadline, refused, repository_error,
+    write_error,
 };
 use crate::sql::writes::RecentWrites;
 
@@ -31,12 +33,18 @@ pub(super) type Statement<'q, Row> = QueryAs<'q, Postgres, Row, PgArguments>;
 /// Idle for longer than this, a connection is pinged before it is used.
 const DOUBTED_AFTER_IDLE: Duration = Duration::from_secs(1);
 
+/// How long a write waits for what another session holds. Those of our own sessions are over within one commit.
+const LOCK_TIMEOUT: &str = "500ms";
+
 /// The server gives up by itself first; this is for a server that does not answer at all.
 const PATIENCE_PAST_STATEMENT_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 pub(super) struct Link {
     pool: PgPool,
+    /// For reads that may be slow, so that nothing else waits for them.
+    costly: PgPool,
+    gate: Gate,
     trouble: Arc<Trouble>,
     /// What became of the last writes.
     pub(super) writes: Arc<RecentWrites>,
@@ -87,6 +95,7 @@ impl Link {
         let limited = unlimited.clone().options([
             ("statement_timeout", statement_timeout.as_str()),
             ("idle_in_transaction_session_timeout", statement_timeout.as_str()),
+            ("lock_timeout", LOCK_TIMEOUT),
             ("default_transaction_isolation", "read committed"),
             // Compiling takes longer than any of these statements.
             ("jit", "off"),
@@ -99,34 +108,45 @@ impl Link {
             at: AtomicU64::new(0),
         });
         let doubts = trouble.clone();
-        let pool = PgPoolOptions::new()
-            .max_connections(options.max_connections)
-            .acquire_timeout(options.acquire_timeout)
-            .test_before_acquire(false)
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    let set = sqlx::query(ACKNOWLEDGE_WHAT_IS_ON_DISK);
-                    set.execute(connection).await.map(drop)
+        let pool = |connections, options: &PostgresOptions| {
+            let doubts = doubts.clone();
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(options.acquire_timeout)
+                .test_before_acquire(false)
+                .after_connect(|connection, _| {
+                    Box::pin(async move {
+                        let set = sqlx::query(ACKNOWLEDGE_WHAT_IS_ON_DISK);
+                        set.execute(connection).await.map(drop)
+                    })
                 })
-            })
-            .before_acquire(move |connection, meta| {
-                let doubts = doubts.clone();
-                Box::pin(async move {
-                    if doubts.touches(meta.age) {
-                        return Ok(false);
-                    }
-                    if meta.idle_for > DOUBTED_AFTER_IDLE && connection.ping().await.is_err() {
-                        // So are the others, which may have been idle for less.
-                        doubts.note();
-                        return Ok(false);
-                    }
-                    Ok(true)
+                .before_acquire(move |connection, meta| {
+                    let doubts = doubts.clone();
+                    Box::pin(async move {
+                        if doubts.touches(meta.age) {
+                            return Ok(false);
+                        }
+                        if meta.idle_for > DOUBTED_AFTER_IDLE && connection.ping().await.is_err() {
+                            // So are the others, which may have been idle for less.
+                            doubts.note();
+                            return Ok(false);
+                        }
+                        Ok(true)
+                    })
                 })
-            })
-            .connect_lazy_with(limited);
+        };
+        let read_timeout = format!("{}ms", options.reads.timeout.as_millis().max(1));
+        let reading = limited.clone().options([
+            ("statement_timeout", read_timeout.as_str()),
+            ("default_transaction_read_only", "on"),
+            // One read takes one core, however much it reads.
+            ("max_parallel_workers_per_gather", "0"),
+        ]);
         let deadline = options.statement_timeout + PATIENCE_PAST_STATEMENT_TIMEOUT;
         Ok(Self {
-            pool,
+            pool: pool(options.max_connections, options).connect_lazy_with(limited),
+            costly: pool(Gate::connections(options.reads), options).connect_lazy_with(reading),
+            gate: Gate::new(options.reads),
             trouble,
             writes: Arc::default(),
             unlimited,
@@ -151,17 +171,45 @@ impl Link {
         rows.map_err(repository_error)
     }
 
+    /// Runs a statement that changes nothing and may be slow, when its turn comes and no longer than a read may take; again
+    /// if its connection breaks.
+    pub(super) async fn read_costly<'q, Row>(
+        &self,
+        cost: Cost,
+        statement: impl Fn() -> Statement<'q, Row> + Send,
+    ) -> Result<Vec<Row>, RepositoryError>
+    where
+        Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        let _turn = self.gate.enter(cost).await?;
+        let first = self.run_in(&self.costly, statement()).await;
+        let rows = match first {
+            Err(error) if breaks_connection(&error) && !is_deadline(&error) => {
+                self.run_in(&self.costly, statement()).await
+            }
+            other => other,
+        };
+        rows.map_err(|error| {
+            if is_canceled(&error) {
+                return TooMuch::TooLong(self.gate.timeout()).into();
+            }
+            repository_error(error)
+        })
+    }
+
     /// Runs a statement that writes, once.
     pub(super) async fn write<Row>(&self, statement: Statement<'_, Row>) -> Result<Vec<Row>, RepositoryError>
     where
         Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        let result = self.run(statement).await;
+        let result = self.run(statement).await.map_err(write_error);
         match &result {
             Ok(_) => self.writes.succeeded(),
+            // It says nothing of the other writes.
+            Err(RepositoryError::Locked { .. }) => (),
             Err(_) => self.writes.failed(),
         }
-        result.map_err(repository_error)
+        result
     }
 
     /// Uses no connection any more that is open now.
@@ -173,7 +221,14 @@ impl Link {
     where
         Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        let mut in_use = self.take().await?;
+        self.run_in(&self.pool, statement).await
+    }
+
+    async fn run_in<Row>(&self, pool: &PgPool, statement: Statement<'_, Row>) -> Result<Vec<Row>, sqlx::Error>
+    where
+        Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        let mut in_use = InUse::of(pool).await?;
         let result = self.run_on(&mut in_use, statement).await;
         if !matches!(&result, Err(error) if breaks_connection(error)) {
             in_use.give_back();
@@ -183,10 +238,7 @@ impl Link {
 
     /// A connection for oneself.
     pub(super) async fn take(&self) -> Result<InUse, sqlx::Error> {
-        Ok(InUse {
-            connection: Some(self.pool.acquire().await?),
-            answered: false,
-        })
+        InUse::of(&self.pool).await
     }
 
     /// Runs a statement on a connection that goes on to be in use.
@@ -209,12 +261,26 @@ impl Link {
         result
     }
 
+    /// The monotonic clock.
+    pub(super) fn monotonic(&self) -> Duration {
+        self.trouble.clock.monotonic()
+    }
+
     pub(super) fn connections(&self) -> (u32, u32, u32) {
-        let idle = u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX);
-        (self.pool.size(), idle, self.pool.options().get_max_connections())
+        let pools = [&self.pool, &self.costly];
+        let idle: usize = pools.map(PgPool::num_idle).iter().sum();
+        (
+            pools.map(PgPool::size).iter().sum(),
+            u32::try_from(idle).unwrap_or(u32::MAX),
+            pools
+                .map(|pool| pool.options().get_max_connections())
+                .iter()
+                .sum(),
+        )
     }
 
     pub(super) async fn close(&self) {
+        self.costly.close().await;
         self.pool.close().await;
     }
 }
@@ -227,6 +293,13 @@ pub(super) struct InUse {
 }
 
 impl InUse {
+    async fn of(pool: &PgPool) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            connection: Some(pool.acquire().await?),
+            answered: false,
+        })
+    }
+
     /// Everything that was asked on it has been answered.
     pub(super) fn give_back(mut self) {
         self.answered = true;

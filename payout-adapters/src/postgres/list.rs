@@ -9,6 +9,7 @@ use payout_core::payout::Status;
 use payout_core::ports::{Count, Filter, ListQuery, Listed, RepositoryError};
 
 use super::link::{Link, Statement, only};
+use crate::reads::Cost;
 use crate::seal::Keyring;
 use crate::sql::recipient::Wanted;
 use crate::sql::row::{PayoutRow, listed, payout_columns};
@@ -206,8 +207,9 @@ pub(super) async fn list(link: &Link, query: &ListQuery) -> Result<Vec<Listed>, 
     let mut page = Page::of(query);
     // The inner limits are limit + offset, which must not overflow.
     page.offset = page.offset.min(i64::MAX - page.limit);
+    let cost = Shape::of(&query.filter).cost();
     let rows = link
-        .read(|| page_statement(&page, &query.filter, &link.keyring))
+        .read_costly(cost, || page_statement(&page, &query.filter, &link.keyring))
         .await?;
     Ok(page.in_order(listed(rows, &link.keyring)))
 }
@@ -253,8 +255,9 @@ pub(super) async fn count(
     // One more than asked for tells whether there are more.
     let limit = at_most.map(|at_most| i64::try_from(at_most).unwrap_or(i64::MAX).saturating_add(1));
     let is_unfiltered = *filter == Filter::default();
+    let cost = at_most.map_or(Cost::Dear, |_| Shape::of(filter).cost());
     let rows = link
-        .read(|| {
+        .read_costly(cost, || {
             if is_unfiltered {
                 return sqlx::query_as::<_, (i64,)>(COUNT_ALL).bind(limit);
             }

@@ -1,6 +1,7 @@
 //! The repository on PostgreSQL.
 //!
-//! - `link` owns the pool: it finds dead connections, bounds every wait, and repeats a read whose connection broke.
+//! - `link` owns the pools, one for what pays and one for what may be slow: it finds dead connections, bounds every wait, and
+//!   repeats a read whose connection broke.
 //! - `insert`, `apply`, `claim` and `settle` are the writes. Each is **one statement**, so there is no
 //!   transaction that a dropped future could leave open, and a batch costs one round trip and one commit. Only what is
 //!   charged to a day's limit is a `transaction` of a few: it holds the `totals` while it decides.
@@ -35,14 +36,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::payout::{Actor, Change, Event, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::payout::{Actor, Change, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
-    Books, BooksQuery, Census, ClaimRequest, Claims, Count, Filter, Insertion, ListQuery, Listed,
-    PayoutRepository, Record, RepositoryError, Settled,
+    Books, BooksQuery, Census, ClaimRequest, Claims, Count, EventPage, EventQuery, Filter, Insertion,
+    ListQuery, Listed, PayoutRepository, Record, RepositoryError, Settled,
 };
 use sqlx::postgres::types::PgInterval;
 
 pub use self::durability::Durability;
+use crate::ReadLimits;
 use crate::seal::{KeyCheck, Keyring, Stretch};
 use crate::sql::stored::as_micros;
 use link::Link;
@@ -56,6 +58,8 @@ pub struct PostgresOptions {
     pub acquire_timeout: Duration,
     /// How long the server works on one statement.
     pub statement_timeout: Duration,
+    /// Connections besides, for reads that may be slow: lists, counts, audit trails, statistics.
+    pub reads: ReadLimits,
     /// What the server's own lists call this process.
     pub application_name: String,
 }
@@ -66,6 +70,7 @@ impl Default for PostgresOptions {
             max_connections: 16,
             acquire_timeout: Duration::from_secs(3),
             statement_timeout: Duration::from_secs(5),
+            reads: ReadLimits::default(),
             application_name: "payout".to_owned(),
         }
     }
@@ -228,8 +233,8 @@ impl PayoutRepository for PostgresRepository {
         find::answer(&self.link, key).await
     }
 
-    async fn events(&self, id: PayoutId) -> Result<Option<Vec<Event>>, RepositoryError> {
-        find::events(&self.link, id).await
+    async fn events(&self, id: PayoutId, query: EventQuery) -> Result<Option<EventPage>, RepositoryError> {
+        find::events(&self.link, id, query).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError> {

@@ -16,14 +16,16 @@ const PAYOUTS: &str = "
 const ANSWERS: &str = "
     SELECT key, payout_id, fingerprint, snapshot, sealed FROM idempotency_keys WHERE key > $1 ORDER BY key LIMIT $2";
 
-/// Rows are locked in the order of their ids, as everywhere; each is written only while it reads as it was read.
+/// Rows are locked in the order of their ids, as everywhere; each is written only while it reads as it was read. What
+/// another session holds is passed over: it is found stale in the next pass.
 const RESEAL_PAYOUTS: &str = "
     WITH incoming AS (
         SELECT * FROM UNNEST(
             $1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::text[], $8::bytea[]
         ) AS row (id, was_account, was_name, was_sealed, account, name, name_folded, sealed)
     ), locked AS (
-        SELECT id, recipient_account, recipient_name, sealed FROM payouts WHERE id = ANY ($1) ORDER BY id FOR UPDATE
+        SELECT id, recipient_account, recipient_name, sealed FROM payouts WHERE id = ANY ($1) ORDER BY id
+        FOR UPDATE SKIP LOCKED
     ), resealed AS (
         UPDATE payouts
         SET recipient_account = incoming.account,
@@ -44,7 +46,8 @@ const RESEAL_ANSWERS: &str = "
         SELECT * FROM UNNEST($1::text[], $2::text[], $3::bytea[], $4::bytea[], $5::text[], $6::bytea[])
             AS row (key, was_snapshot, was_sealed, fingerprint, snapshot, sealed)
     ), locked AS (
-        SELECT key, snapshot, sealed FROM idempotency_keys WHERE key = ANY ($1) ORDER BY key FOR UPDATE
+        SELECT key, snapshot, sealed FROM idempotency_keys WHERE key = ANY ($1) ORDER BY key
+        FOR UPDATE SKIP LOCKED
     ), resealed AS (
         UPDATE idempotency_keys
         SET fingerprint = incoming.fingerprint, snapshot = incoming.snapshot, sealed = incoming.sealed

@@ -15,9 +15,9 @@ use crate::sql::error::refused;
 use crate::sql::row::as_i64;
 use crate::sql::stored::without_nul;
 
-/// `locked` takes the rows in the order of their ids and reads them as they are then; `judged` holds each settlement
-/// against its row. The guard is on what was locked, not on the table, so that no index but the primary key is ever
-/// considered. Nothing is written when an id is unknown.
+/// `locked` takes the rows that nobody else holds, in the order of their ids, and reads them as they are then; `judged`
+/// holds each settlement against its row. The guard is on what was locked, not on the table, so that no index but the
+/// primary key is ever considered. It waits for no row: one that is held for ever would hold up all the others.
 const SETTLE: &str = "
     WITH incoming AS (
         SELECT * FROM UNNEST(
@@ -32,7 +32,7 @@ const SETTLE: &str = "
         FROM payouts
         WHERE id = ANY ($1)
         ORDER BY id
-        FOR UPDATE
+        FOR UPDATE SKIP LOCKED
     ), judged AS (
         SELECT
             said.*,
@@ -46,7 +46,6 @@ const SETTLE: &str = "
                 AND (said.provider_reference IS NULL OR row.provider_reference = said.provider_reference)
                 AS reads_so_already
         FROM incoming AS said JOIN locked AS row USING (id)
-        WHERE (SELECT count(*) FROM locked) = cardinality($1)
     ), applied AS (
         UPDATE payouts
         SET version = payouts.version + 1,
@@ -81,6 +80,9 @@ const SETTLE: &str = "
         id, stands, stands_in_generation, deleted,
         holds AND (stands = 'processing' OR reads_so_already) AS applied
     FROM judged";
+
+/// Which of those that were passed over are there at all.
+const HELD: &str = "SELECT id FROM payouts WHERE id = ANY ($1)";
 
 #[derive(FromRow)]
 struct Judged {
@@ -131,7 +133,17 @@ async fn settle_distinct(
         .bind(columns.kinds)
         .bind(columns.details);
     let rows = link.write(statement).await?;
-    rows.into_iter().map(|row| Ok((row.id, row.restore()?))).collect()
+    let answers = rows.into_iter().map(|row| Ok((row.id, row.restore()?)));
+    let mut settled: HashMap<Uuid, Settled> = answers.collect::<Result<_, RepositoryError>>()?;
+    if settled.len() < batch.len() {
+        let ids = batch.iter().map(|settlement| settlement.id.as_uuid());
+        let passed_over: Vec<Uuid> = ids.filter(|id| !settled.contains_key(id)).collect();
+        let held = link
+            .read(|| sqlx::query_as::<_, (Uuid,)>(HELD).bind(&passed_over))
+            .await?;
+        settled.extend(held.into_iter().map(|(id,)| (id, Settled::Locked)));
+    }
+    Ok(settled)
 }
 
 impl Judged {

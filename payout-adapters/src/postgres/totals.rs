@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use payout_core::limits::{Charge, DailyTotal, DailyTotals, Day, OverLimit, Purse};
-use payout_core::ports::RepositoryError;
+use payout_core::ports::{LockedPart, RepositoryError};
 use rust_decimal::Decimal;
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -65,7 +65,7 @@ impl<'l> Holding<'l> {
         let hold = sqlx::query_as::<_, HeldRow>(HOLD)
             .bind(ids(&purses))
             .bind(currencies(&purses));
-        let rows = transaction.run(hold).await?;
+        let rows = transaction.run(hold).await.map_err(of_total)?;
         let today = rows.iter().map(|held| held.today).max().unwrap_or(Day::MAX);
         let totals = rows.into_iter().map(|held| held.row.restore());
         Ok(Self {
@@ -112,6 +112,17 @@ impl<'l> Holding<'l> {
     pub(super) async fn rollback(self) -> Result<(), RepositoryError> {
         self.transaction.rollback().await
     }
+}
+
+/// What was waited for is a total.
+fn of_total(error: RepositoryError) -> RepositoryError {
+    if let RepositoryError::Locked { source, .. } = error {
+        return RepositoryError::Locked {
+            part: LockedPart::DailyTotal,
+            source,
+        };
+    }
+    error
 }
 
 fn ids(purses: &[Purse]) -> Vec<Uuid> {

@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use sqlx::postgres::PgRow;
 
 use super::link::{InUse, Link, Statement};
-use crate::sql::error::repository_error;
+use crate::sql::error::{repository_error, write_error};
 
 /// Given up half way, or after an error, it is rolled back: its connection goes, and the server hears of that.
 pub(super) struct Transaction<'l> {
@@ -30,7 +30,7 @@ impl<'l> Transaction<'l> {
         Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
         let result = self.link.run_on(&mut self.connection, statement).await;
-        result.map_err(repository_error)
+        result.map_err(write_error)
     }
 
     /// Makes it durable. After an error it may have been made.
@@ -44,7 +44,9 @@ impl<'l> Transaction<'l> {
     }
 
     async fn end(mut self, how: &'static str) -> Result<(), RepositoryError> {
-        self.run(sqlx::query_as::<_, ()>(how)).await?;
+        let statement = sqlx::query_as::<_, ()>(how);
+        let ended = self.link.run_on(&mut self.connection, statement).await;
+        ended.map_err(repository_error)?;
         self.connection.give_back();
         self.link.writes.succeeded();
         Ok(())

@@ -3,6 +3,8 @@
 #[cfg(feature = "postgres")]
 use std::{io, time::Duration};
 
+#[cfg(feature = "postgres")]
+use payout_core::ports::LockedPart;
 use payout_core::ports::RepositoryError;
 use sqlx::error::DatabaseError;
 
@@ -86,6 +88,23 @@ pub(crate) fn repository_error(error: sqlx::Error) -> RepositoryError {
     }
 }
 
+/// Sorts a driver's error of a statement that writes: that another session holds what it needs concerns this write alone,
+/// and the server has undone it.
+#[cfg(feature = "postgres")]
+pub(crate) fn write_error(error: sqlx::Error) -> RepositoryError {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    // lock_not_available; deadlock_detected; query_canceled, by the statement's timeout.
+    let is_locked = code.is_some_and(|code| matches!(&*code, "55P03" | "40P01" | "57014"));
+    let error = repository_error(error);
+    if is_locked && let RepositoryError::Unavailable(source) = error {
+        return RepositoryError::Locked {
+            part: LockedPart::Row,
+            source,
+        };
+    }
+    error
+}
+
 fn database_error(error: &dyn DatabaseError) -> RepositoryError {
     let code = error.code().unwrap_or_default().into_owned();
     let message = error.message().to_owned();
@@ -149,6 +168,20 @@ pub(crate) fn breaks_connection(error: &sqlx::Error) -> bool {
 #[cfg(feature = "postgres")]
 pub(crate) fn deadline_passed(after: Duration) -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, SqlError::Deadline(after)))
+}
+
+/// Whether the server gave the statement up: it took longer than its timeout.
+#[cfg(feature = "postgres")]
+pub(crate) fn is_canceled(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.is_some_and(|code| code == "57014")
+}
+
+/// Whether the read was ended by its progress handler: it took longer than it may.
+#[cfg(feature = "sqlite")]
+pub(crate) fn is_interrupted(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.is_some_and(|code| code == "9")
 }
 
 /// Whether it is the error of [`deadline_passed`].

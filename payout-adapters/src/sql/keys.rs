@@ -60,7 +60,9 @@ pub(crate) struct PulseRow {
 /// An error that is sorted already.
 pub(crate) fn of_repository(error: RepositoryError) -> ApiKeyError {
     match error {
-        RepositoryError::Unavailable(source) => ApiKeyError::Unavailable(source),
+        RepositoryError::Unavailable(source)
+        | RepositoryError::Locked { source, .. }
+        | RepositoryError::Overloaded(source) => ApiKeyError::Unavailable(source),
         RepositoryError::Refused(source) => ApiKeyError::Refused(source),
         other @ (RepositoryError::VersionConflict
         | RepositoryError::KeyTaken

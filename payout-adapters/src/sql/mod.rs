@@ -27,5 +27,6 @@ pub(crate) mod row;
 pub(crate) mod schema;
 pub(crate) mod stored;
 pub(crate) mod totals;
+pub(crate) mod trail;
 pub(crate) mod window;
 pub(crate) mod writes;

@@ -10,7 +10,7 @@ use payout_core::payout::{
     Actor, Claim, Description, Event, EventKind, Failure, NewPayout, Payout, PayoutId, PayoutParts,
     ProviderReference, Status, UnreadableClaim,
 };
-use payout_core::ports::{Claims, Cursor, Listed, RepositoryError};
+use payout_core::ports::{Claims, Cursor, EventPlace, Listed, RepositoryError};
 use sqlx::FromRow;
 use uuid::Uuid;
 
@@ -59,6 +59,7 @@ pub(crate) struct PayoutRow {
 /// A row of `payout_events`.
 #[derive(FromRow)]
 pub(crate) struct EventRow {
+    sequence: i64,
     kind: String,
     status: String,
     generation: i64,
@@ -188,6 +189,11 @@ pub(crate) fn claims(rows: Vec<PayoutRow>, keys: &Keyring) -> Claims {
 }
 
 impl EventRow {
+    /// Its place in the trail.
+    pub(crate) fn place(&self) -> EventPlace {
+        EventPlace(self.sequence.unsigned_abs())
+    }
+
     /// The event.
     pub(crate) fn restore(self) -> Result<Event, RepositoryError> {
         Ok(Event {

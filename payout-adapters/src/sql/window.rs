@@ -10,6 +10,7 @@ use payout_core::ports::{Count, Filter, ListQuery, Order, Position, Search};
 use uuid::Uuid;
 
 use super::stored::whole_micros;
+use crate::reads::Cost;
 
 /// Both ends are excluded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +143,16 @@ impl<'a> Shape<'a> {
             ([], None, None) => Self::All,
             ([status], None, None) => Self::Status(*status),
             _ => Self::Other,
+        }
+    }
+}
+
+impl Shape<'_> {
+    /// What reading a page of it, or counting up to a bound, costs.
+    pub(crate) fn cost(&self) -> Cost {
+        match self {
+            Self::All | Self::Status(_) => Cost::Light,
+            Self::Search(_) | Self::Other => Cost::Dear,
         }
     }
 }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::claim::hexes;
 use super::store::{Store, Write, to_its_end};
+use crate::reads::Cost;
 use crate::sql::error::repository_error;
 use crate::sql::record::{PRESUMED, RecordRow, record_columns, window};
 
@@ -56,7 +57,7 @@ pub(super) async fn records(store: &Store, query: &BooksQuery) -> Result<Vec<Rec
         .bind(window.below.0.timestamp_micros())
         .bind(window.below.1)
         .bind(i64::from(query.limit));
-    let rows = store.read(statement).await?;
+    let rows = store.read_costly(Cost::Own, statement).await?;
     rows.into_iter().map(RecordRow::restore).collect()
 }
 

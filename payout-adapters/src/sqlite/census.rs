@@ -9,6 +9,7 @@ use std::time::Duration;
 use payout_core::ports::{Census, RepositoryError};
 
 use super::store::Store;
+use crate::reads::Cost;
 use crate::sql::census::{TallyRow, in_review, tallies, total};
 use crate::sql::error::refused;
 
@@ -43,19 +44,25 @@ pub(super) const SAMPLED: &str = "
     GROUP BY status, currency";
 
 pub(super) async fn census(store: &Store) -> Result<Census, RepositoryError> {
-    let facts: Vec<(Option<i64>, Option<i64>)> = store.read(sqlx::query_as(OVERDUE_AND_SIZE)).await?;
+    let facts: Vec<(Option<i64>, Option<i64>)> = store
+        .read_costly(Cost::Own, sqlx::query_as(OVERDUE_AND_SIZE))
+        .await?;
     let (due_at, last) = facts
         .into_iter()
         .next()
         .ok_or_else(|| refused("a census without an answer"))?;
     let bound = i64::from(Census::COUNTED);
-    let open: Vec<TallyRow> = store.read(sqlx::query_as(OPEN).bind(bound)).await?;
+    let open: Vec<TallyRow> = store
+        .read_costly(Cost::Own, sqlx::query_as(OPEN).bind(bound))
+        .await?;
     let to_the_end = ["pending", "processing"]
         .into_iter()
         .all(|status| total(open.iter().filter(|row| row.0 == status)) < bound);
     let last = last.unwrap_or_default();
     let step = last / SAMPLE + 1;
-    let sampled: Vec<TallyRow> = store.read(sqlx::query_as(SAMPLED).bind(step).bind(last)).await?;
+    let sampled: Vec<TallyRow> = store
+        .read_costly(Cost::Own, sqlx::query_as(SAMPLED).bind(step).bind(last))
+        .await?;
     let overdue = due_at.map_or(0, |due_at| store.now().timestamp_micros() - due_at);
     #[expect(clippy::cast_precision_loss, reason = "no table has so many rows")]
     let each_stands_for = step as f64;

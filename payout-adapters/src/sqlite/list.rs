@@ -8,6 +8,7 @@ use payout_core::payout::Status;
 use payout_core::ports::{Count, Filter, ListQuery, Listed, RepositoryError};
 
 use super::store::{Statement, Store, json};
+use crate::reads::Cost;
 use crate::sql::error::refused;
 use crate::sql::recipient::Wanted;
 use crate::sql::row::{PayoutRow, listed, payout_columns};
@@ -206,7 +207,8 @@ pub(super) async fn list(store: &Store, query: &ListQuery) -> Result<Vec<Listed>
                 .bind(names.to)
         }
     };
-    let rows: Vec<PayoutRow> = store.read(statement).await?;
+    let cost = Shape::of(&query.filter).cost();
+    let rows: Vec<PayoutRow> = store.read_costly(cost, statement).await?;
     Ok(page.in_order(listed(rows, &store.keyring)))
 }
 
@@ -237,7 +239,8 @@ pub(super) async fn count(
                 .bind(names.to)
         }
     };
-    let rows: Vec<(i64,)> = store.read(statement).await?;
+    let cost = at_most.map_or(Cost::Dear, |_| Shape::of(filter).cost());
+    let rows: Vec<(i64,)> = store.read_costly(cost, statement).await?;
     let (found,) = rows
         .into_iter()
         .next()

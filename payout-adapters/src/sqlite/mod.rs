@@ -38,12 +38,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::payout::{Actor, Change, Event, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::payout::{Actor, Change, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
-    Books, BooksQuery, Census, ClaimRequest, Claims, Clock, Count, Filter, Insertion, ListQuery, Listed,
-    PayoutRepository, Record, RepositoryError, Settled,
+    Books, BooksQuery, Census, ClaimRequest, Claims, Clock, Count, EventPage, EventQuery, Filter, Insertion,
+    ListQuery, Listed, PayoutRepository, Record, RepositoryError, Settled,
 };
 
+use crate::ReadLimits;
 use crate::seal::{KeyCheck, Keyring, Stretch};
 use store::Store;
 
@@ -62,7 +63,19 @@ impl SqliteRepository {
     /// # Errors
     /// [`RepositoryError::Refused`] when the URL is none of SQLite's, or names no file.
     pub fn open_lazy(url: &str, clock: Arc<dyn Clock>) -> Result<Self, RepositoryError> {
-        Store::new(url, clock).map(|store| Self { store })
+        Self::open_lazy_with(url, clock, ReadLimits::default())
+    }
+
+    /// The same, with so much to be read at once.
+    ///
+    /// # Errors
+    /// Those of [`open_lazy`](Self::open_lazy).
+    pub fn open_lazy_with(
+        url: &str,
+        clock: Arc<dyn Clock>,
+        reads: ReadLimits,
+    ) -> Result<Self, RepositoryError> {
+        Store::new(url, clock, reads).map(|store| Self { store })
     }
 
     /// Seals who is paid with the first of these keys, and opens it with any.
@@ -211,8 +224,8 @@ impl PayoutRepository for SqliteRepository {
         find::answer(&self.store, key).await
     }
 
-    async fn events(&self, id: PayoutId) -> Result<Option<Vec<Event>>, RepositoryError> {
-        find::events(&self.store, id).await
+    async fn events(&self, id: PayoutId, query: EventQuery) -> Result<Option<EventPage>, RepositoryError> {
+        find::events(&self.store, id, query).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError> {

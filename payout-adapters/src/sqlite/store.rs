@@ -1,4 +1,4 @@
-//! The connections: one writer, a few readers.
+//! The connections: one writer, a few readers, and a few more for what may be slow.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,8 +15,10 @@ use sqlx::{ConnectOptions, FromRow};
 
 use super::file::DatabaseFile;
 use super::writer::{Transaction, Writer};
+use crate::ReadLimits;
+use crate::reads::{Cost, Gate, TooMuch};
 use crate::seal::Keyring;
-use crate::sql::error::{refused, repository_error, unavailable};
+use crate::sql::error::{is_interrupted, refused, repository_error, unavailable};
 use crate::sql::stored::whole_micros;
 use crate::sql::writes::RecentWrites;
 
@@ -25,6 +27,9 @@ const READERS: u32 = 4;
 
 /// How long a write waits for those of its own process before it, and how long for another process's.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A costly read looks at the clock after so many instructions of SQLite's machine: a fraction of a millisecond.
+const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 
 /// A statement with its arguments, ready to run.
 pub(super) type Statement<'q, Row> = QueryAs<'q, Sqlite, Row, SqliteArguments>;
@@ -36,6 +41,9 @@ pub(super) struct Store {
     file: Arc<DatabaseFile>,
     /// What became of the last writes.
     pub(super) writes: Arc<RecentWrites>,
+    /// For reads that may be slow, so that nothing else waits for them.
+    costly: SqlitePool,
+    gate: Gate,
     clock: Arc<dyn Clock>,
     /// What who is paid is sealed with.
     pub(super) keyring: Keyring,
@@ -48,7 +56,7 @@ pub(super) struct Write {
 }
 
 impl Store {
-    pub(super) fn new(url: &str, clock: Arc<dyn Clock>) -> Result<Self, RepositoryError> {
+    pub(super) fn new(url: &str, clock: Arc<dyn Clock>, reads: ReadLimits) -> Result<Self, RepositoryError> {
         let not_ours = || refused("this is not the URL of a SQLite file: sqlite://payouts.db");
         // The parser would take any text for a file's name.
         if !url.starts_with("sqlite:") {
@@ -84,7 +92,9 @@ impl Store {
         let file = Arc::new(DatabaseFile::new(options.get_filename().to_owned()));
         Ok(Self {
             writer: pool(1).connect_lazy_with(options),
-            readers: pool(READERS).connect_lazy_with(reading),
+            readers: pool(READERS).connect_lazy_with(reading.clone()),
+            costly: pool(Gate::connections(reads)).connect_lazy_with(reading),
+            gate: Gate::new(reads),
             file,
             writes: Arc::default(),
             clock,
@@ -99,6 +109,33 @@ impl Store {
     {
         self.file.check().map_err(repository_error)?;
         statement.fetch_all(&self.readers).await.map_err(repository_error)
+    }
+
+    /// Runs a statement that changes nothing and may be slow, when its turn comes and no longer than a read may take.
+    pub(super) async fn read_costly<Row>(
+        &self,
+        cost: Cost,
+        statement: Statement<'_, Row>,
+    ) -> Result<Vec<Row>, RepositoryError>
+    where
+        Row: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
+    {
+        let _turn = self.gate.enter(cost).await?;
+        self.file.check().map_err(repository_error)?;
+        let mut connection = self.costly.acquire().await.map_err(repository_error)?;
+        // Looked at on the connection's own thread, also when nobody waits for the answer any more. The next reader sets
+        // another.
+        let (clock, timeout) = (self.clock.clone(), self.gate.timeout());
+        let until = clock.monotonic().saturating_add(timeout);
+        let mut handle = connection.lock_handle().await.map_err(repository_error)?;
+        handle.set_progress_handler(STEPS_BETWEEN_LOOKS, move || clock.monotonic() < until);
+        drop(handle);
+        statement.fetch_all(&mut *connection).await.map_err(|error| {
+            if is_interrupted(&error) {
+                return TooMuch::TooLong(timeout).into();
+            }
+            repository_error(error)
+        })
     }
 
     /// Begins to write. The time is taken once no other writer can come before.
@@ -174,16 +211,20 @@ impl Store {
     }
 
     pub(super) fn connections(&self) -> (u32, u32, u32) {
-        let pools = [&self.writer, &self.readers];
+        let pools = [&self.writer, &self.readers, &self.costly];
         let idle: usize = pools.map(SqlitePool::num_idle).iter().sum();
         (
             pools.map(SqlitePool::size).iter().sum(),
             u32::try_from(idle).unwrap_or(u32::MAX),
-            1 + READERS,
+            pools
+                .map(|pool| pool.options().get_max_connections())
+                .iter()
+                .sum(),
         )
     }
 
     pub(super) async fn close(&self) {
+        self.costly.close().await;
         self.readers.close().await;
         self.writer.close().await;
     }

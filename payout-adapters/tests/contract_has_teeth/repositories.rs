@@ -8,10 +8,10 @@ use payout_adapters::memory::MemoryRepository;
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use payout_core::limits::DailyTotals;
-use payout_core::payout::{Change, Event, NewPayout, Payout, PayoutId, Settlement, Status};
+use payout_core::payout::{Change, NewPayout, Payout, PayoutId, Settlement, Status};
 use payout_core::ports::{
-    Census, ClaimRequest, Claims, Count, Filter, Insertion, ListQuery, Listed, PayoutRepository, Position,
-    RepositoryError, Search, Settled, System,
+    Census, ClaimRequest, Claims, Count, EventPage, EventQuery, Filter, Insertion, ListQuery, Listed,
+    PayoutRepository, Position, RepositoryError, Search, Settled, System,
 };
 
 type Answer<T> = Result<T, RepositoryError>;
@@ -35,6 +35,7 @@ pub(crate) enum Flaw {
     NoSearch,
     ExactCount,
     NewestEventFirst,
+    NoEventPlaces,
     NoneOverdue,
     NoneInReview,
     OneCurrency,
@@ -177,12 +178,18 @@ impl PayoutRepository for FlawedRepository {
         Ok(answer)
     }
 
-    async fn events(&self, id: PayoutId) -> Answer<Option<Vec<Event>>> {
-        let mut events = self.sound.events(id).await?;
-        if self.has(Flaw::NewestEventFirst) {
-            events.iter_mut().for_each(|events| events.reverse());
+    async fn events(&self, id: PayoutId, mut query: EventQuery) -> Answer<Option<EventPage>> {
+        if self.has(Flaw::NoEventPlaces) {
+            query.after = None;
         }
-        Ok(events)
+        let mut page = self.sound.events(id, query).await?;
+        if self.has(Flaw::NewestEventFirst) {
+            page.iter_mut().for_each(|page| page.events.reverse());
+        }
+        if self.has(Flaw::NoEventPlaces) {
+            page.iter_mut().for_each(|page| page.next = None);
+        }
+        Ok(page)
     }
 
     async fn list(&self, query: &ListQuery) -> Answer<Vec<Listed>> {

@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use payout_adapters::memory::{MemoryQueue, MemoryRepository};
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::payout::{Change, Event, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::payout::{Change, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
-    Answer, Census, ClaimRequest, Claims, Count, Delivery, Filter, Hint, Insertion, Instruction, JobQueue,
-    ListQuery, Listed, PayoutRepository, Processor, ProcessorError, ProcessorKey, QueueError, Receipt,
-    RepositoryError, Settled,
+    Answer, Census, ClaimRequest, Claims, Count, Delivery, EventPage, EventQuery, Filter, Hint, Insertion,
+    Instruction, JobQueue, ListQuery, Listed, LockedPart, PayoutRepository, Processor, ProcessorError,
+    ProcessorKey, QueueError, Receipt, RepositoryError, Settled,
 };
 
 use crate::chance::Chance;
@@ -92,6 +92,12 @@ impl FaultyRepository {
 #[async_trait]
 impl PayoutRepository for FaultyRepository {
     async fn insert(&self, batch: &[NewPayout]) -> Result<Vec<Insertion>, RepositoryError> {
+        if self.faults.strikes(3) {
+            return Err(RepositoryError::Locked {
+                part: LockedPart::Row,
+                source: "held".into(),
+            });
+        }
         self.call(self.store.insert(batch)).await
     }
 
@@ -115,8 +121,8 @@ impl PayoutRepository for FaultyRepository {
         self.call(self.store.find_answer(key)).await
     }
 
-    async fn events(&self, id: PayoutId) -> Result<Option<Vec<Event>>, RepositoryError> {
-        self.call(self.store.events(id)).await
+    async fn events(&self, id: PayoutId, query: EventQuery) -> Result<Option<EventPage>, RepositoryError> {
+        self.call(self.store.events(id, query)).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError> {
@@ -132,7 +138,16 @@ impl PayoutRepository for FaultyRepository {
     }
 
     async fn settle(&self, batch: &[Settlement]) -> Result<Vec<Settled>, RepositoryError> {
-        let settled = self.call(self.store.settle(batch)).await?;
+        // Another session holds some of the rows: nothing is written of these, and all of the others.
+        let held: Vec<bool> = batch.iter().map(|_| self.faults.strikes(5)).collect();
+        let free = batch.iter().zip(&held).filter(|(_, held)| !**held);
+        let free: Vec<Settlement> = free.map(|(settlement, _)| settlement.clone()).collect();
+        let mut settled = self.call(self.store.settle(&free)).await?.into_iter();
+        let answers = held.iter().map(|held| match held {
+            true => Some(Settled::Locked),
+            false => settled.next(),
+        });
+        let settled: Vec<Settled> = answers.collect::<Option<_>>().expect("an answer for each");
         let late = settled
             .iter()
             .filter(|one| matches!(one, Settled::Late { .. }))

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use payout_adapters::memory::{MemoryQueue, MemoryRepository};
+use payout_core::contract::drive;
 use payout_core::payout::{Actor, EventKind, PayoutId, Status};
 use payout_core::policy::Policy;
 use payout_core::ports::PayoutRepository;
@@ -244,7 +245,7 @@ impl World {
         }
         let Some(payout) = self.store.find(id).await.unwrap() else {
             // Deleted while pending or final; the ledger still must agree that no money is on its way.
-            if self.store.events(id).await.unwrap().is_some() {
+            if drive::has_trail(&*self.store, id).await {
                 report("hidden, but its trail is not");
             }
             return;
@@ -258,7 +259,7 @@ impl World {
             Status::Processing if !payout.needs_review() => report("stuck in processing"),
             Status::Processing | Status::Completed | Status::Failed | Status::Cancelled => (),
         }
-        let events = self.store.events(id).await.unwrap().unwrap_or_default();
+        let events = drive::trail(&*self.store, id).await;
         let count = |kind| events.iter().filter(|event| event.kind == kind).count() as u64;
         let evidence = count(EventKind::LateOutcome);
         if events.len() as u64 - evidence != payout.version() {

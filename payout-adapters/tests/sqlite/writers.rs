@@ -60,14 +60,7 @@ async fn a_write_whose_caller_goes_away_is_made_whole() {
         repository.find(new.id).await.unwrap()
     })
     .await;
-    assert_eq!(
-        repository
-            .events(new.id)
-            .await
-            .unwrap()
-            .map(|events| events.len()),
-        Some(1)
-    );
+    assert_eq!(drive::trail(&repository, new.id).await.len(), 1);
     drive::store(&repository, build::new_payout()).await;
 }
 

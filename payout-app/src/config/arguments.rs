@@ -31,6 +31,8 @@ pub(super) mod defaults {
     pub(crate) const BACKOFF_CAP_MS: &str = "60000";
     pub(crate) const MAX_ATTEMPTS: &str = "20";
     pub(crate) const KEY_WINDOW_HOURS: &str = "24";
+    pub(crate) const READ_CONNECTIONS: &str = "4";
+    pub(crate) const READ_TIMEOUT_MS: &str = "3000";
     pub(crate) const LOG: &str = "info";
     pub(crate) const LOG_FORMAT: &str = "pretty";
 }
@@ -217,6 +219,13 @@ struct Settings {
     /// How long the provider remembers an idempotency key
     #[arg(long, env = "PAYOUT_KEY_WINDOW_HOURS", global = true, hide_env_values = true, value_name = "HOURS", default_value = defaults::KEY_WINDOW_HOURS)]
     key_window_hours: String,
+    /// How many lists, counts and audit trails are read at the same time, each on a connection of its own; seven times as many
+    /// wait, and more are refused
+    #[arg(long, env = "PAYOUT_READ_CONNECTIONS", global = true, hide_env_values = true, value_name = "COUNT", default_value = defaults::READ_CONNECTIONS)]
+    read_connections: String,
+    /// How long one of them may take, and may wait for its turn
+    #[arg(long, env = "PAYOUT_READ_TIMEOUT_MS", global = true, hide_env_values = true, value_name = "MS", default_value = defaults::READ_TIMEOUT_MS)]
+    read_timeout_ms: String,
     /// What is logged: error, warn, info, debug, trace, or by module (info,payout_core=debug)
     #[arg(long, env = "PAYOUT_LOG", global = true, hide_env_values = true, value_name = "FILTER", default_value = defaults::LOG)]
     log: String,
@@ -239,7 +248,7 @@ struct Settings {
 }
 
 /// Every variable that clap reads, for the check that each is text.
-pub(super) const VARIABLES: [&str; 21] = [
+pub(super) const VARIABLES: [&str; 23] = [
     "PAYOUT_REDIS_PREFIX",
     "PAYOUT_BIND",
     "PAYOUT_METRICS_BIND",
@@ -258,6 +267,8 @@ pub(super) const VARIABLES: [&str; 21] = [
     "PAYOUT_BACKOFF_CAP_MS",
     "PAYOUT_MAX_ATTEMPTS",
     "PAYOUT_KEY_WINDOW_HOURS",
+    "PAYOUT_READ_CONNECTIONS",
+    "PAYOUT_READ_TIMEOUT_MS",
     "PAYOUT_LOG",
     "PAYOUT_LOG_FORMAT",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -333,6 +344,8 @@ impl Arguments {
         backoff_cap_ms = backoff_cap_ms or BACKOFF_CAP_MS,
         max_attempts = max_attempts or MAX_ATTEMPTS,
         key_window_hours = key_window_hours or KEY_WINDOW_HOURS,
+        read_connections = read_connections or READ_CONNECTIONS,
+        read_timeout_ms = read_timeout_ms or READ_TIMEOUT_MS,
         log = log or LOG,
         log_format = log_format or LOG_FORMAT,
     }

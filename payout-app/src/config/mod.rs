@@ -25,8 +25,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Parser;
-use payout_adapters::Secret;
 use payout_adapters::seal::Keyring;
+use payout_adapters::{ReadLimits, Secret};
 use payout_core::keys::KeySecret;
 use payout_core::limits::MoneyLimits;
 use payout_core::ports::{Randomness, System};
@@ -47,6 +47,8 @@ pub struct Config {
     pub command: Command,
     /// Where payouts are kept.
     pub database: Database,
+    /// How many lists, counts and audit trails are read at once.
+    pub reads: ReadLimits,
     /// What who is paid is sealed with.
     pub keyring: Keyring,
     /// Where hints go; in this process when absent.
@@ -279,6 +281,7 @@ impl Config {
             auth_off: parts::auth_off(&arguments)?,
             key_secret: parts::key_secret(&arguments)?,
             money_limits: parts::money_limits(&arguments)?,
+            reads: parts::reads(&arguments)?,
             redis: parts::redis(&arguments)?,
             processor: parts::processor(&arguments)?,
             worker: parts::worker(&arguments, randomness)?,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use payout_adapters::ReadLimits;
 use payout_core::keys::KeySecret;
 use payout_core::limits::MoneyLimits;
 use payout_core::payout::Actor;
@@ -182,6 +183,24 @@ pub(super) fn worker(
             key_window: Duration::from_secs(hours * 60 * 60),
         },
         ..WorkerSettings::default()
+    })
+}
+
+/// How much is read at once.
+pub(super) fn reads(arguments: &Arguments) -> Result<ReadLimits, ConfigError> {
+    let connections = Reader {
+        variable: "PAYOUT_READ_CONNECTIONS",
+        text: arguments.read_connections(),
+    }
+    .number(1..=64)?;
+    let timeout = Reader {
+        variable: "PAYOUT_READ_TIMEOUT_MS",
+        text: arguments.read_timeout_ms(),
+    }
+    .number(100..=60_000)?;
+    Ok(ReadLimits {
+        connections: u32::try_from(connections).unwrap_or(u32::MAX),
+        timeout: Duration::from_millis(timeout),
     })
 }
 

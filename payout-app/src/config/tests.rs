@@ -68,7 +68,9 @@ fn the_defaults_are_those_of_the_table_and_of_the_core() {
         sentry,
         traces,
         limits,
+        reads,
     } = config(&[]);
+    assert_eq!(reads, payout_adapters::ReadLimits::default());
     assert!(keyring.is_empty());
     assert_eq!(command, Command::Run);
     assert_eq!(database.to_string(), "sqlite://payouts.db");

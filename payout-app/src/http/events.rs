@@ -1,26 +1,51 @@
 //! `GET /api/payouts/{id}/events/`
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use payout_core::Timestamp;
-use payout_core::payout::Event;
+use payout_core::payout::{Event, PayoutId};
+use payout_core::ports::{EventPage, EventPlace, EventQuery};
 use salvo::{Depot, Request, handler};
 use serde::Serialize;
-use utoipa::ToSchema;
+use sha2::{Digest, Sha256};
+use url::form_urlencoded;
+use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{Answer, time};
 use super::context::Context;
 use super::document::{EventName, StatusName};
 use super::headers;
-use super::problem::Problem;
+use super::list;
+use super::problem::{Errors, Problem};
 
-/// The audit trail of a payout.
+const DEFAULT_PAGE_SIZE: u32 = 200;
+
+/// The audit trail of a payout, or a part of it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = EventList)]
 pub(crate) struct EventsBody<'a> {
-    /// How many events there are.
+    /// How many events the whole trail has.
     #[schema(example = 3)]
-    count: usize,
-    /// Every event, oldest first.
+    count: u64,
+    /// Whether `count` is exact. When false, the trail has at least so many.
+    count_exact: bool,
+    /// The part that follows; null when this one has the newest event.
+    #[schema(required = true)]
+    next: Option<String>,
+    /// The events, oldest first.
     results: Vec<EventBody<'a>>,
+}
+
+/// What a trail can be asked for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it describes the query that `read_query` reads")]
+pub(crate) struct TrailQuery {
+    /// The most events of one answer.
+    #[param(minimum = 1, maximum = 1000, default = 200)]
+    page_size: Option<u32>,
+    /// A place in this very trail, as `next` carries it.
+    cursor: Option<String>,
 }
 
 /// Something that happened to a payout. Events are only ever added.
@@ -71,22 +96,134 @@ impl<'a> From<&'a Event> for EventBody<'a> {
 
 /// Get the audit trail of a payout
 ///
-/// What happened to it, who did it and why, oldest first.
+/// What happened to it, who did it and why, oldest first. The trail of nearly every payout fits into one answer; where it does
+/// not, follow `next`.
 #[utoipa::path(
     get,
     path = "/api/payouts/{id}/events/",
     impl_for = list_events,
     operation_id = "list_events",
     tag = "Payouts",
-    params(headers::PayoutPath),
-    responses((status = 200, description = "Every event.", body = EventsBody)),
+    params(headers::PayoutPath, TrailQuery),
+    responses((status = 200, description = "The events.", body = EventsBody)),
 )]
 #[handler]
 pub(crate) async fn list_events(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let id = headers::payout_id(request)?;
-    let events = Context::of(depot)?.payouts()?.events(id).await?;
+    let query = read_query(request.uri().query().unwrap_or_default(), id)?;
+    let page = Context::of(depot)?.payouts()?.events(id, query).await?;
+    let next = page.next.map(|place| {
+        let (base, limit, cursor) = (list::base(request), query.limit, encode(place, id));
+        format!("{base}/api/payouts/{id}/events/?page_size={limit}&cursor={cursor}")
+    });
     Answer::json(&EventsBody {
-        count: events.len(),
-        results: events.iter().map(EventBody::from).collect(),
+        count: page.count.count,
+        count_exact: page.count.exact,
+        next,
+        results: page.events.iter().map(EventBody::from).collect(),
     })
+}
+
+/// Reads a query. An empty parameter counts as absent, and of several the last one.
+///
+/// # Errors
+/// 400 with the messages by parameter.
+fn read_query(query: &str, id: PayoutId) -> Result<EventQuery, Problem> {
+    let (mut limit, mut after) = (Ok(DEFAULT_PAGE_SIZE), Ok(None));
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match &*name {
+            "page_size" if !value.is_empty() => limit = page_size(&value),
+            "cursor" if !value.is_empty() => after = decode(&value, id).map(Some),
+            _ => (),
+        }
+    }
+    match (limit, after) {
+        (Ok(limit), Ok(after)) => Ok(EventQuery { after, limit }),
+        (limit, after) => {
+            let mut errors = Errors::default();
+            limit
+                .err()
+                .into_iter()
+                .for_each(|message| errors.add("page_size", message));
+            after
+                .err()
+                .into_iter()
+                .for_each(|message| errors.add("cursor", message));
+            Err(Problem::invalid(errors))
+        }
+    }
+}
+
+fn page_size(text: &str) -> Result<u32, String> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    let size = is_plain.then(|| text.parse().ok()).flatten();
+    size.filter(|size| (1..=EventPage::LONGEST).contains(size))
+        .ok_or_else(|| format!("Use a number from 1 to {}.", EventPage::LONGEST))
+}
+
+/// A place, and some of a digest of it and the payout: the cursor of one trail is none of another.
+fn bytes_of(place: EventPlace, id: PayoutId) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&place.0.to_be_bytes());
+    let digest = Sha256::new()
+        .chain_update(id.as_uuid().as_bytes())
+        .chain_update(place.0.to_be_bytes())
+        .finalize();
+    bytes[8..].copy_from_slice(&digest[..8]);
+    bytes
+}
+
+fn encode(place: EventPlace, id: PayoutId) -> String {
+    URL_SAFE_NO_PAD.encode(bytes_of(place, id))
+}
+
+fn decode(text: &str, id: PayoutId) -> Result<EventPlace, String> {
+    let refuse = || "This is not a cursor of this trail: follow `next`, or start without one.".to_owned();
+    let mut bytes = [0; 16];
+    let length = URL_SAFE_NO_PAD
+        .decode_slice(text, &mut bytes)
+        .map_err(|_| refuse())?;
+    let mut number = [0; 8];
+    number.copy_from_slice(&bytes[..8]);
+    let place = EventPlace(u64::from_be_bytes(number));
+    if length != bytes.len() || bytes != bytes_of(place, id) {
+        return Err(refuse());
+    }
+    Ok(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "019ac4a5-0000-7000-8000-000000000001";
+    const OTHER: &str = "019ac4a5-0000-7000-8000-000000000002";
+
+    #[test]
+    fn a_cursor_fits_the_trail_that_it_came_from_alone() {
+        let (id, other): (PayoutId, PayoutId) = (ID.parse().unwrap(), OTHER.parse().unwrap());
+        let place = EventPlace(200_001);
+        let cursor = encode(place, id);
+        let read = |cursor: &str, id| read_query(&format!("cursor={cursor}"), id);
+        assert_eq!(read(&cursor, id).unwrap().after, Some(place));
+        for (cursor, id) in [
+            (cursor.as_str(), other),
+            ("x", id),
+            ("AAAAAAAAAAAAAAAAAAAAAA", id),
+        ] {
+            let problem = read(cursor, id).unwrap_err();
+            assert_eq!(problem.status(), 400);
+            assert_eq!(problem.errors().get("cursor").len(), 1, "{cursor}");
+        }
+    }
+
+    #[test]
+    fn a_size_is_a_plain_number_within_bounds() {
+        let id = ID.parse().unwrap();
+        for size in ["0", "1001", "-1", "+5", "1.5", "x", "99999999999999999999"] {
+            assert!(read_query(&format!("page_size={size}"), id).is_err(), "{size}");
+        }
+        assert_eq!(read_query("page_size=1000", id).unwrap().limit, 1000);
+        assert_eq!(read_query("page_size=", id).unwrap().limit, DEFAULT_PAGE_SIZE);
+    }
 }

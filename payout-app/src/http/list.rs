@@ -16,7 +16,7 @@ use super::context::Context;
 use super::cursor::{self, Direction};
 use super::document::{Counting, Ordering, StatusName};
 use super::problem::{Kind, Problem};
-use super::query::ListParams;
+use super::query::{self, ListParams};
 
 /// One page of payouts.
 #[derive(Serialize, ToSchema)]
@@ -76,10 +76,11 @@ pub(crate) struct ListQuery {
     page_size: Option<u32>,
     /// A place in this very list, as `next` and `previous` carry it.
     cursor: Option<String>,
-    /// The number of a page, from 1. Costs more the deeper it is. Not together with `cursor`.
+    /// The number of a page, from 1, among the first 10000 payouts of the list; for those behind them follow `next`, which
+    /// then carries a cursor. Not together with `cursor`.
     #[param(minimum = 1)]
     page: Option<u64>,
-    /// `exact` counts beyond 10000, whatever it costs.
+    /// `exact` counts beyond 10000. Refused with 503 when that takes too long, or when too many count.
     #[param(inline)]
     count: Option<Counting>,
 }
@@ -105,6 +106,16 @@ pub(crate) async fn list_payouts(request: &mut Request, depot: &mut Depot) -> Re
         // Whoever may search, letter by letter, need not be shown.
         access::allows(&context.principal, &[Scope::Reveal])?;
     }
+    if params
+        .page
+        .is_some_and(|page| !query::is_shallow(page, params.request.size))
+    {
+        let detail = format!(
+            "Pages by number end at payout {}: follow `next`, which carries a cursor, or narrow the list by created_before.",
+            query::DEEPEST
+        );
+        return Err(Problem::new(Kind::NotFound, detail));
+    }
     let page = context.payouts()?.list(&params.request).await?;
     if params.page.is_some_and(|page| page > 1) && page.payouts.is_empty() && page.unreadable.is_empty() {
         return Err(Problem::new(Kind::NotFound, "There is no such page."));
@@ -128,7 +139,7 @@ pub(crate) async fn list_payouts(request: &mut Request, depot: &mut Depot) -> Re
 }
 
 /// Where the client found this service, by its own account. Forwarded headers are not trusted.
-fn base(request: &Request) -> String {
+pub(super) fn base(request: &Request) -> String {
     let host = request
         .headers()
         .get(HOST)
@@ -148,9 +159,12 @@ struct Links<'a> {
 impl Links<'_> {
     fn next(&self, page: &Page) -> Option<String> {
         let cursor = page.next?;
+        let size = self.params.request.size;
         Some(match self.params.page {
-            Some(number) => self.link("page", &(number + 1).to_string()),
-            None => self.by_cursor(cursor, Direction::After),
+            Some(number) if query::is_shallow(number + 1, size) => {
+                self.link("page", &(number + 1).to_string())
+            }
+            Some(_) | None => self.by_cursor(cursor, Direction::After),
         })
     }
 

@@ -16,6 +16,8 @@ use super::{cursor, moment};
 
 const DEFAULT_PAGE_SIZE: u32 = 20;
 const MAX_PAGE_SIZE: u32 = 200;
+/// Pages by number begin before this many payouts.
+pub(super) const DEEPEST: u64 = 10_000;
 
 /// Which page of which list, as a query says it.
 #[derive(PartialEq, Eq)]
@@ -171,6 +173,12 @@ fn page_number(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "Use a number from 1 on.".to_owned())
 }
 
+/// Whether a page by number begins within the first payouts of a list. What it costs grows with what it passes over; a
+/// cursor passes over nothing.
+pub(super) fn is_shallow(page: u64, size: u32) -> bool {
+    page.saturating_sub(1).saturating_mul(u64::from(size)) < DEEPEST
+}
+
 /// A number without a sign.
 fn digits(text: &str) -> Option<u64> {
     text.bytes()
@@ -293,6 +301,16 @@ mod tests {
         }
         assert_eq!(ListParams::parse("page_size=200").unwrap().request.size, 200);
         assert!(ListParams::parse("page=18446744073709551615").is_ok());
+    }
+
+    #[test]
+    fn pages_by_number_end_where_passing_over_the_rows_before_them_grows_dear() {
+        for (page, size) in [(1, 200), (500, 20), (50, 200), (10_000, 1)] {
+            assert!(is_shallow(page, size), "{page} of {size}");
+        }
+        for (page, size) in [(501, 20), (51, 200), (10_001, 1), (u64::MAX, 200)] {
+            assert!(!is_shallow(page, size), "{page} of {size}");
+        }
     }
 
     #[test]

@@ -9,9 +9,9 @@ use tokio::sync::Barrier;
 use crate::Timestamp;
 use crate::contract::build;
 use crate::payout::{
-    Caller, Change, Claim, Event, EventKind, NewPayout, Payout, PayoutId, Resolution, Verdict,
+    Caller, Change, Claim, Event, EventKind, NewPayout, Payout, PayoutId, Resolution, Settlement, Verdict,
 };
-use crate::ports::{ClaimRequest, Insertion, ListQuery, Listed, PayoutRepository, Settled};
+use crate::ports::{ClaimRequest, EventQuery, Insertion, ListQuery, Listed, PayoutRepository, Settled};
 
 /// How often to look whether something has come to pass.
 const POLL: Duration = Duration::from_millis(10);
@@ -106,11 +106,18 @@ pub async fn listed(repository: &dyn PayoutRepository, query: &ListQuery) -> Vec
 
 /// Ends a claim, and answers what the repository said.
 pub async fn settle(repository: &dyn PayoutRepository, claim: Claim, verdict: Verdict) -> Settled {
-    repository
-        .settle(&[claim.settle(verdict)])
-        .await
-        .unwrap()
-        .remove(0)
+    settle_all(repository, &[claim.settle(verdict)]).await.remove(0)
+}
+
+/// Settles, again and again those that are passed over since somebody else has their rows.
+pub async fn settle_all(repository: &dyn PayoutRepository, batch: &[Settlement]) -> Vec<Settled> {
+    let mut answers = repository.settle(batch).await.unwrap();
+    while let Some(place) = answers.iter().position(|answer| *answer == Settled::Locked) {
+        tokio::time::sleep(POLL).await;
+        let one = std::slice::from_ref(&batch[place]);
+        answers[place] = repository.settle(one).await.unwrap().remove(0);
+    }
+    answers
 }
 
 /// Ends a claim, and answers the payout as it is then.
@@ -240,11 +247,26 @@ where
 /// # Panics
 /// When there is none.
 pub async fn trail(repository: &dyn PayoutRepository, id: PayoutId) -> Vec<Event> {
-    repository
-        .events(id)
-        .await
-        .unwrap()
-        .expect("the payout has events")
+    let (mut trail, mut after) = (Vec::new(), None);
+    loop {
+        let query = EventQuery { after, limit: 100 };
+        let page = repository.events(id, query).await.unwrap();
+        let mut page = page.expect("the payout has events");
+        trail.append(&mut page.events);
+        after = page.next;
+        if after.is_none() {
+            return trail;
+        }
+    }
+}
+
+/// Whether the payout is found by a look at its audit trail.
+pub async fn has_trail(repository: &dyn PayoutRepository, id: PayoutId) -> bool {
+    let query = EventQuery {
+        after: None,
+        limit: 1,
+    };
+    repository.events(id, query).await.unwrap().is_some()
 }
 
 /// What the audit trail says happened, oldest first.

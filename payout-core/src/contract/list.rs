@@ -138,6 +138,7 @@ macro_rules! __repository_cases {
                 the_trail_tells_a_whole_life_oldest_first,
                 an_event_names_who_did_it,
                 a_trail_is_one_payouts_own,
+                a_trail_is_read_part_by_part,
                 time_does_not_run_backwards,
             ];
             census: [

@@ -21,6 +21,7 @@ mod processor;
 mod queue;
 mod repository;
 mod tracer;
+mod trail;
 
 pub use ambient::{Ambient, Clock, Randomness, System};
 pub use books::{Books, BooksQuery, Record};
@@ -32,11 +33,12 @@ pub use observer::{Batch, NoObserver, Observer, Signal};
 pub use processor::{Answer, Instruction, Processor, ProcessorError, ProcessorKey};
 pub use queue::{Delivery, Hint, JobQueue, QueueError, Receipt};
 pub use repository::{
-    ClaimRequest, Claims, Count, Cursor, Filter, Insertion, ListQuery, Listed, Order, PayoutRepository,
-    Position, RepositoryError, Search, Settled,
+    ClaimRequest, Claims, Count, Cursor, Filter, Insertion, ListQuery, Listed, LockedPart, Order,
+    PayoutRepository, Position, RepositoryError, Search, Settled,
 };
 
 pub use tracer::{InvalidTraceContext, NoTracer, Span, SpanKind, TraceContext, Tracer, Watch};
+pub use trail::{EventPage, EventPlace, EventQuery};
 
 #[cfg(any(test, feature = "mocks"))]
 pub use self::{

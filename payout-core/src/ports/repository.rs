@@ -8,10 +8,8 @@ use crate::Timestamp;
 use crate::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use crate::limits::OverLimit;
 use crate::money::Currency;
-use crate::payout::{
-    Actor, Change, Claim, Event, NewPayout, Payout, PayoutId, Settlement, Status, UnreadableClaim,
-};
-use crate::ports::Census;
+use crate::payout::{Actor, Change, Claim, NewPayout, Payout, PayoutId, Settlement, Status, UnreadableClaim};
+use crate::ports::{Census, EventPage, EventQuery};
 
 /// The repository could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +19,20 @@ pub enum RepositoryError {
     /// whose acknowledgement was lost.
     #[error("the store is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Another session holds a lock on what would be written, for longer than a write waits. Nothing was written, and the
+    /// same may go through later. It concerns this row alone: whatever was asked for together with it can be written
+    /// without it.
+    #[error("another session holds a lock on {part}")]
+    Locked {
+        /// What it holds.
+        part: LockedPart,
+        /// What the store says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// As many costly reads run and wait as the store takes, or this one took longer than a read may. Nothing was
+    /// answered; the same may be answered later.
+    #[error("the store has too much to read at once")]
+    Overloaded(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The payout is gone, or no longer at the version that the change was made from. Nothing was written.
     #[error("the payout was changed meanwhile")]
     VersionConflict,
@@ -44,6 +56,24 @@ impl RepositoryError {
     /// [`Refused`](Self::Refused), with its cause.
     pub fn refused(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Refused(cause.into())
+    }
+}
+
+/// What a lock of another session is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockedPart {
+    /// The total of a purse: everything that is charged to it waits.
+    DailyTotal,
+    /// A payout, an idempotency key, or a table.
+    Row,
+}
+
+impl std::fmt::Display for LockedPart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::DailyTotal => "the day's total",
+            Self::Row => "a row",
+        })
     }
 }
 
@@ -109,6 +139,9 @@ pub enum Settled {
         /// Whether it is deleted.
         deleted: bool,
     },
+    /// Another session holds the payout's row. Nothing of this settlement is written: settle it again, and do not let
+    /// others wait for it.
+    Locked,
 }
 
 /// Which payouts a list or a count is about. Deleted ones never are.
@@ -248,6 +281,8 @@ pub struct Count {
 ///   process that shares the store.
 /// - Deleted payouts are found by no read; their rows and events stay. Events are never changed or removed.
 /// - Batches are atomic only item by item: each payout is written whole or not at all.
+/// - Lists, counts, audit trails and the census may be slow, and are bounded in number and in time: no other call waits for
+///   them.
 /// - A [`Charge`](crate::limits::Charge) is part of the write that it goes with: it is taken from the total of its purse and
 ///   of the day by the repository's clock, or the write is refused, whatever else is written at the same time. A total of
 ///   an earlier day counts as nothing. What is not written takes nothing, and nothing is ever given back.
@@ -260,7 +295,7 @@ pub trait PayoutRepository: Send + Sync {
     /// if it has none, is one whose charge does not fit beside those that are written before it.
     ///
     /// # Errors
-    /// [`RepositoryError::Unavailable`] or [`RepositoryError::Refused`], for the whole batch.
+    /// [`RepositoryError::Unavailable`], [`RepositoryError::Locked`] or [`RepositoryError::Refused`], for the whole batch.
     async fn insert(&self, batch: &[NewPayout]) -> Result<Vec<Insertion>, RepositoryError>;
 
     /// Makes a change, with its idempotency record if given, and returns the payout as it is now.
@@ -270,7 +305,7 @@ pub trait PayoutRepository: Send + Sync {
     /// # Errors
     /// [`RepositoryError::KeyTaken`], also when the version is stale too, so that of two racing requests with one key
     /// the loser finds the winner's answer; or [`RepositoryError::VersionConflict`]; or, only if neither stands in the way,
-    /// [`RepositoryError::OverLimit`]. Nothing is written.
+    /// [`RepositoryError::OverLimit`]; or [`RepositoryError::Locked`]. Nothing is written.
     async fn apply<'a>(
         &self,
         change: &Change,
@@ -296,22 +331,22 @@ pub trait PayoutRepository: Send + Sync {
     /// [`RepositoryError::Unavailable`].
     async fn find_answer(&self, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError>;
 
-    /// The audit trail of a payout, oldest first; absent when there is no such payout.
+    /// Part of the audit trail of a payout, oldest first; absent when there is no such payout.
     ///
     /// # Errors
-    /// [`RepositoryError::Unavailable`].
-    async fn events(&self, id: PayoutId) -> Result<Option<Vec<Event>>, RepositoryError>;
+    /// [`RepositoryError::Unavailable`], [`RepositoryError::Overloaded`].
+    async fn events(&self, id: PayoutId, query: EventQuery) -> Result<Option<EventPage>, RepositoryError>;
 
     /// One page, in the list's order. What cannot be read has its place on the page, as in the count.
     ///
     /// # Errors
-    /// [`RepositoryError::Unavailable`].
+    /// [`RepositoryError::Unavailable`], [`RepositoryError::Overloaded`].
     async fn list(&self, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError>;
 
     /// How many payouts match, counting no further than `at_most` where given.
     ///
     /// # Errors
-    /// [`RepositoryError::Unavailable`].
+    /// [`RepositoryError::Unavailable`], [`RepositoryError::Overloaded`].
     async fn count(&self, filter: &Filter, at_most: Option<u64>) -> Result<Count, RepositoryError>;
 
     /// Claims payouts that are due, passing over those that another claim is just taking; returns what it won, as it
@@ -329,7 +364,8 @@ pub trait PayoutRepository: Send + Sync {
     /// [`RepositoryError::Unavailable`]; what was claimed unbeknown is taken over when its lease ends.
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, RepositoryError>;
 
-    /// Settles claims, one answer each, in their order.
+    /// Settles claims, one answer each, in their order. A row that another session holds is passed over, and holds up none
+    /// of the others.
     ///
     /// Guard, for each: id, fence, generation, and processing: the step of [`Payout::settle`]. A guard that misses
     /// writes a `late_outcome` event with the row's status, the settlement's fence and generation, and what it

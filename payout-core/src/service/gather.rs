@@ -14,19 +14,23 @@ use tokio::time::timeout;
 use crate::ports::RepositoryError;
 use crate::service::ServiceError;
 
-type Done<A> = Pin<Box<dyn Future<Output = Vec<Result<A, RepositoryError>>> + Send>>;
+type Done = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What is done with a batch: one answer each, in their order.
-pub(super) type Work<Q, A> = Arc<dyn Fn(Vec<Q>) -> Done<A> + Send + Sync>;
+/// What is done with a batch: each request is answered, by and by.
+pub(super) type Work<Q, A> = Arc<dyn Fn(Vec<Request<Q, A>>) -> Done + Send + Sync>;
 
 /// How long a batch may keep the next one waiting. Two batches at a time are worth less than one that is twice as large,
 /// so this is longer than a healthy commit takes.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-struct Request<Q, A> {
-    question: Q,
-    reply: oneshot::Sender<Result<A, RepositoryError>>,
+/// A question, and where its answer goes.
+pub(super) struct Request<Q, A> {
+    pub(super) question: Q,
+    pub(super) reply: Reply<A>,
 }
+
+/// Where an answer goes.
+pub(super) type Reply<A> = oneshot::Sender<Result<A, RepositoryError>>;
 
 /// Whom to ask. All clones share their taker, which ends with the last of them.
 pub(super) struct Gather<Q, A>(mpsc::Sender<Request<Q, A>>);
@@ -72,16 +76,11 @@ async fn take<Q: Send + 'static, A: Send + 'static>(
     while let Ok(place) = running.clone().acquire_owned().await
         && receiver.recv_many(&mut requests, batch_max).await > 0
     {
-        let (batch, replies): (Vec<_>, Vec<_>) = requests
-            .drain(..)
-            .map(|request| (request.question, request.reply))
-            .unzip();
+        let batch = std::mem::take(&mut requests);
         let work = work.clone();
         // A panic in a repository must not end the taker: this task alone dies, and its callers hear of it.
         let mut done = tokio::spawn(async move {
-            for (reply, answer) in replies.into_iter().zip(work(batch).await) {
-                let _ = reply.send(answer);
-            }
+            work(batch).await;
             drop(place);
         });
         if let Ok(Err(error)) = timeout(PATIENCE, &mut done).await {
@@ -93,15 +92,29 @@ async fn take<Q: Send + 'static, A: Send + 'static>(
     }
 }
 
-/// One error for each of several callers. Unavailable, since nobody knows which of their requests were done.
+/// One error for each of several callers. Where nothing was done it stays what it is; else it is Unavailable, since nobody
+/// knows which of their requests were done.
 pub(super) fn for_each<A>(callers: usize, error: RepositoryError) -> Vec<Result<A, RepositoryError>> {
     if callers == 1 {
         return vec![Err(error)];
     }
     let error = Arc::new(error);
-    (0..callers)
-        .map(|_| Err(RepositoryError::Unavailable(Box::new(Shared(error.clone())))))
-        .collect()
+    let shared = || Box::new(Shared(error.clone()));
+    let each = |_| {
+        Err(match *error {
+            RepositoryError::Locked { part, .. } => RepositoryError::Locked {
+                part,
+                source: shared(),
+            },
+            RepositoryError::Overloaded(_) => RepositoryError::Overloaded(shared()),
+            RepositoryError::Unavailable(_)
+            | RepositoryError::VersionConflict
+            | RepositoryError::KeyTaken
+            | RepositoryError::OverLimit(_)
+            | RepositoryError::Refused(_) => RepositoryError::Unavailable(shared()),
+        })
+    };
+    (0..callers).map(each).collect()
 }
 
 /// One error that several callers get.

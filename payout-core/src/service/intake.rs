@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::crash::{self, Point};
 use crate::payout::NewPayout;
-use crate::ports::{
-    Batch, Hint, Insertion, Observer, PayoutRepository, RepositoryError, Signal, TraceContext,
-};
-use crate::service::gather::{Gather, for_each};
+use crate::ports::{Batch, Insertion, Observer, PayoutRepository, Signal, TraceContext};
+use crate::service::gather::{Gather, Request};
 use crate::service::hints::Hints;
+use crate::service::inserts::Writer;
 
 /// How creates are gathered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,54 +50,13 @@ pub(super) fn start(
         batch,
         capacity,
     } = settings;
-    let work = move |batch: Vec<Incoming>| {
+    let writer = Writer::new(repository, hints);
+    let work = move |batch: Vec<Request<Incoming, Insertion>>| {
         observer.observe(&Signal::Gathered {
             batch: Batch::Create,
             size: batch.len(),
         });
-        let (repository, hints) = (repository.clone(), hints.clone());
-        Box::pin(async move {
-            let (batch, traces): (Vec<_>, Vec<_>) = batch
-                .into_iter()
-                .map(|incoming| (incoming.new, incoming.trace))
-                .unzip();
-            crash::pass(Point::BeforeInsert);
-            let results = write(&*repository, batch).await;
-            crash::pass(Point::AfterInsert);
-            for (insertion, trace) in results.iter().zip(traces) {
-                if let Ok(Insertion::Stored(payout)) = insertion {
-                    hints.send(Hint {
-                        payout_id: payout.id(),
-                        trace,
-                    });
-                }
-            }
-            results
-        }) as _
+        Box::pin(writer.clone().write(batch)) as _
     };
     Gather::start(batch, writers, capacity, Arc::new(work))
-}
-
-/// Writes a batch; when the store refuses it, one by one, so that each caller gets its own error.
-async fn write(
-    repository: &dyn PayoutRepository,
-    batch: Vec<NewPayout>,
-) -> Vec<Result<Insertion, RepositoryError>> {
-    match repository.insert(&batch).await {
-        Ok(insertions) => insertions.into_iter().map(Ok).collect(),
-        Err(RepositoryError::Refused(_)) if batch.len() > 1 => {
-            let mut results = Vec::with_capacity(batch.len());
-            for new in batch {
-                let result = repository.insert(std::slice::from_ref(&new)).await;
-                results.push(result.and_then(|one| one.into_iter().next().ok_or_else(missing)));
-            }
-            results
-        }
-        // The batch may have been written all the same, so nothing of it may be tried again here.
-        Err(error) => for_each(batch.len(), error),
-    }
-}
-
-fn missing() -> RepositoryError {
-    RepositoryError::Refused("the repository gave no answer for a payout".into())
 }

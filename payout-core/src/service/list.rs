@@ -57,11 +57,11 @@ pub(super) fn pages(repository: Arc<dyn PayoutRepository>) -> Collapse<ListQuery
     })
 }
 
-/// Counts of the repository, up to the bound.
-pub(super) fn counts(repository: Arc<dyn PayoutRepository>) -> Collapse<Filter, Count> {
+/// Counts of the repository, up to a bound if there is one.
+pub(super) fn counts(repository: Arc<dyn PayoutRepository>, at_most: Option<u64>) -> Collapse<Filter, Count> {
     Collapse::new(move |filter| {
         let repository = repository.clone();
-        Box::pin(async move { repository.count(&filter, Some(Payouts::COUNTED_EXACTLY)).await })
+        Box::pin(async move { repository.count(&filter, at_most).await })
     })
 }
 
@@ -86,7 +86,7 @@ impl Payouts {
             }
             CountMode::Exact => tokio::try_join!(
                 self.pages.ask(query),
-                self.repository.count(&request.filter, None)
+                self.exact_counts.ask(request.filter.clone())
             )?,
         };
 

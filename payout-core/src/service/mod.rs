@@ -1,7 +1,7 @@
 //! The use cases: what a request calls. Each reads, asks the domain for a step, and writes under the step's guard.
 //!
 //! - `gather` makes one batch of what is asked at the same time, each caller still getting its own answer: creates
-//!   (`intake`, behind `create`) and reads of single payouts (`reads`).
+//!   (`intake`, behind `create`; `inserts` writes them, so that one holds up no other) and reads of single payouts (`reads`).
 //! - `change` makes a person's steps.
 //! - `list` reads pages; `collapse` reads once what many ask for, and `counted` remembers which lists are too long to be
 //!   counted.
@@ -18,6 +18,7 @@ mod create;
 mod gather;
 mod hints;
 mod in_flight;
+mod inserts;
 mod intake;
 pub mod keys;
 mod list;
@@ -27,9 +28,10 @@ use std::sync::Arc;
 
 use crate::errand::Errand;
 use crate::limits::{MoneyLimits, OverLimit};
-use crate::payout::{Event, Payout, PayoutId, StepError};
+use crate::payout::{Payout, PayoutId, StepError};
 use crate::ports::{
-    Ambient, Count, Filter, JobQueue, ListQuery, Listed, PayoutRepository, RepositoryError, Tracer, Watch,
+    Ambient, Count, EventPage, EventQuery, Filter, JobQueue, ListQuery, Listed, PayoutRepository,
+    RepositoryError, Tracer, Watch,
 };
 
 pub use change::{EditError, EditRequest, Step};
@@ -75,9 +77,10 @@ impl From<RepositoryError> for ServiceError {
             RepositoryError::VersionConflict => Self::ChangedMeanwhile,
             RepositoryError::KeyTaken => Self::KeyInFlight,
             RepositoryError::OverLimit(over) => Self::OverLimit(over),
-            error @ (RepositoryError::Unavailable(_) | RepositoryError::Refused(_)) => {
-                Self::Repository(error)
-            }
+            error @ (RepositoryError::Unavailable(_)
+            | RepositoryError::Locked { .. }
+            | RepositoryError::Overloaded(_)
+            | RepositoryError::Refused(_)) => Self::Repository(error),
         }
     }
 }
@@ -103,6 +106,7 @@ pub struct Payouts {
     in_flight: in_flight::InFlight,
     pages: collapse::Collapse<ListQuery, Vec<Listed>>,
     counts: collapse::Collapse<Filter, Count>,
+    exact_counts: collapse::Collapse<Filter, Count>,
     counted: counted::Counted,
     limits: Arc<MoneyLimits>,
 }
@@ -138,7 +142,8 @@ impl Payouts {
             reads: reads::start(repository.clone(), watch.observer),
             tracer: watch.tracer,
             pages: list::pages(repository.clone()),
-            counts: list::counts(repository.clone()),
+            counts: list::counts(repository.clone(), Some(Self::COUNTED_EXACTLY)),
+            exact_counts: list::counts(repository.clone(), None),
             repository,
             ambient,
             hints,
@@ -163,12 +168,13 @@ impl Payouts {
         self.reads.ask(id).await?.ok_or(ServiceError::NotFound)
     }
 
-    /// The audit trail of a payout, oldest first.
+    /// Part of the audit trail of a payout, oldest first.
     ///
     /// # Errors
     /// [`ServiceError::NotFound`], [`ServiceError::Repository`].
-    pub async fn events(&self, id: PayoutId) -> Result<Vec<Event>, ServiceError> {
-        self.repository.events(id).await?.ok_or(ServiceError::NotFound)
+    pub async fn events(&self, id: PayoutId, query: EventQuery) -> Result<EventPage, ServiceError> {
+        let page = self.repository.events(id, query).await?;
+        page.ok_or(ServiceError::NotFound)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::payout::{Payout, PayoutId};
 use crate::ports::{Batch, Observer, PayoutRepository, RepositoryError, Signal};
-use crate::service::gather::{Gather, for_each};
+use crate::service::gather::{Gather, Request, for_each};
 
 /// So many batches at a time, when the store stalls.
 const READERS: usize = 4;
@@ -17,34 +17,47 @@ const CAPACITY: usize = 8_192;
 pub(super) type Reads = Gather<PayoutId, Option<Payout>>;
 
 pub(super) fn start(repository: Arc<dyn PayoutRepository>, observer: Arc<dyn Observer>) -> Reads {
-    let work = move |ids: Vec<PayoutId>| {
+    let work = move |requests: Vec<Request<PayoutId, Option<Payout>>>| {
+        let each = requests
+            .into_iter()
+            .map(|request| (request.question, request.reply));
+        let (ids, replies): (Vec<PayoutId>, Vec<_>) = each.unzip();
         observer.observe(&Signal::Gathered {
             batch: Batch::Read,
             size: ids.len(),
         });
         let repository = repository.clone();
         Box::pin(async move {
-            if let [id] = ids[..] {
-                return vec![repository.find(id).await];
-            }
-            match repository.find_many(&ids).await {
-                Ok(found) => {
-                    let found = found.into_iter().map(|payout| (payout.id(), payout)).collect();
-                    handed_out(&ids, found).into_iter().map(Ok).collect()
-                }
-                // One row that cannot be read hides no other.
-                Err(RepositoryError::Refused(_)) => {
-                    let mut results = Vec::with_capacity(ids.len());
-                    for id in ids {
-                        results.push(repository.find(id).await);
-                    }
-                    results
-                }
-                Err(error) => for_each(ids.len(), error),
+            for (reply, answer) in replies.into_iter().zip(read(&*repository, ids).await) {
+                let _ = reply.send(answer);
             }
         }) as _
     };
     Gather::start(BATCH, READERS, CAPACITY, Arc::new(work))
+}
+
+async fn read(
+    repository: &dyn PayoutRepository,
+    ids: Vec<PayoutId>,
+) -> Vec<Result<Option<Payout>, RepositoryError>> {
+    if let [id] = ids[..] {
+        return vec![repository.find(id).await];
+    }
+    match repository.find_many(&ids).await {
+        Ok(found) => {
+            let found = found.into_iter().map(|payout| (payout.id(), payout)).collect();
+            handed_out(&ids, found).into_iter().map(Ok).collect()
+        }
+        // One row that cannot be read hides no other.
+        Err(RepositoryError::Refused(_)) => {
+            let mut results = Vec::with_capacity(ids.len());
+            for id in ids {
+                results.push(repository.find(id).await);
+            }
+            results
+        }
+        Err(error) => for_each(ids.len(), error),
+    }
 }
 
 /// Each id's payout, in the order of the ids. Copied only where an id is asked for twice.

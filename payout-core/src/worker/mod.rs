@@ -8,12 +8,13 @@
 //!
 //! - `hints` claims what the queue points at; `sweep` claims whatever is due and no hint brought.
 //! - `attempt` is one claimed payout's task: look the key up, send, conclude.
-//! - `settle` writes the verdicts; it repeats until they are written.
+//! - `settle` writes the verdicts; it repeats until they are written. `aside` writes those whose rows another session holds.
 //! - `janitor` forgets idempotency records that are old enough.
 //!
 //! A worker claims no more than it has free slots for, so that every claim starts at once, well within its lease.
 //! Killing it at any line loses nothing: the claim's lease ends, and another worker takes the payout over.
 
+mod aside;
 mod attempt;
 mod claims;
 mod hints;

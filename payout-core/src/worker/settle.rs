@@ -1,4 +1,7 @@
 //! Writes verdicts, in batches, until they are written.
+//!
+//! One row holds up no other: what another session has locked is put aside, and `aside` writes it once that lets go. Neither
+//! a writer nor a worker's slot waits for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +15,7 @@ use crate::errand::Errand;
 use crate::outage::Outage;
 use crate::payout::{Settlement, Status, Verdict};
 use crate::ports::{Batch, Observer, PayoutRepository, RepositoryError, Settled, Signal, Span};
+use crate::worker::aside;
 
 /// So many batches are written at the same time.
 const WRITERS: usize = 2;
@@ -28,6 +32,9 @@ pub(super) struct Concluded {
 /// For whom a settlement is written.
 type Story = (Errand, Option<Box<dyn Span>>);
 
+/// A batch, and for whom each of its settlements is written.
+type Told = (Vec<Settlement>, Vec<Story>);
+
 /// The tasks that settle.
 pub(super) struct Settling {
     tasks: TaskTracker,
@@ -35,11 +42,13 @@ pub(super) struct Settling {
     drain_within: Duration,
 }
 
-struct Writer {
+/// Writes batches.
+#[derive(Clone)]
+pub(super) struct Writer {
     repository: Arc<dyn PayoutRepository>,
     observer: Arc<dyn Observer>,
-    give_up: CancellationToken,
-    batch: usize,
+    pub(super) give_up: CancellationToken,
+    pub(super) batch: usize,
 }
 
 impl Settling {
@@ -52,16 +61,18 @@ impl Settling {
     ) -> Self {
         let settlements = Arc::new(Mutex::new(settlements));
         let (tasks, give_up) = (TaskTracker::new(), CancellationToken::new());
+        let writer = Writer {
+            repository,
+            observer,
+            give_up: give_up.clone(),
+            batch,
+        };
+        // No bound: there are never more than this worker has claimed and another session has locked.
+        let (put_aside, aside) = mpsc::unbounded_channel();
         for _ in 0..WRITERS {
-            let (repository, observer) = (repository.clone(), observer.clone());
-            let writer = Writer {
-                repository,
-                observer,
-                give_up: give_up.clone(),
-                batch,
-            };
-            tasks.spawn(writer.run(settlements.clone()));
+            tasks.spawn(writer.clone().run(settlements.clone(), put_aside.clone()));
         }
+        tasks.spawn(aside::write(writer, aside));
         tasks.close();
         Self {
             tasks,
@@ -83,39 +94,55 @@ impl Settling {
 }
 
 impl Writer {
-    async fn run(self, settlements: Arc<Mutex<mpsc::Receiver<Concluded>>>) {
+    async fn run(
+        self,
+        settlements: Arc<Mutex<mpsc::Receiver<Concluded>>>,
+        put_aside: mpsc::UnboundedSender<Concluded>,
+    ) {
         let mut batch = Vec::with_capacity(self.batch);
         while settlements.lock().await.recv_many(&mut batch, self.batch).await > 0 {
-            self.write(std::mem::take(&mut batch)).await;
+            self.observer.observe(&Signal::Gathered {
+                batch: Batch::Settle,
+                size: batch.len(),
+            });
+            for locked in self.write(std::mem::take(&mut batch)).await {
+                if let Err(mpsc::error::SendError(locked)) = put_aside.send(locked) {
+                    give_up_on(split(vec![locked]), &"the worker ends");
+                }
+            }
         }
     }
 
-    /// Settles a batch; one by one when the store refuses it, so that one impossible row holds up no other.
-    async fn write(&self, concluded: Vec<Concluded>) {
-        self.observer.observe(&Signal::Gathered {
-            batch: Batch::Settle,
-            size: concluded.len(),
-        });
-        let (batch, stories): (Vec<Settlement>, Vec<Story>) = concluded
-            .into_iter()
-            .map(|concluded| (concluded.settlement, (concluded.errand, concluded.span)))
-            .unzip();
+    /// Settles a batch; one by one when the store refuses it, so that one impossible row holds up no other. Returns what
+    /// another session holds.
+    pub(super) async fn write(&self, concluded: Vec<Concluded>) -> Vec<Concluded> {
+        let (batch, stories) = split(concluded);
         match self.persist(&batch).await {
-            Ok(answers) => self.report(&batch, stories, &answers),
+            Ok(answers) => self.report(batch, stories, &answers),
+            Err(RepositoryError::Locked { .. }) => join((batch, stories)),
             Err(_) if batch.len() > 1 => {
+                let mut locked = Vec::new();
                 for (settlement, story) in batch.into_iter().zip(stories) {
                     let one = std::slice::from_ref(&settlement);
                     match self.persist(one).await {
-                        Ok(answers) => self.report(one, vec![story], &answers),
-                        Err(error) => give_up_on(one, vec![story], &error),
+                        Ok(answers) => locked.extend(self.report(vec![settlement], vec![story], &answers)),
+                        Err(RepositoryError::Locked { .. }) => {
+                            locked.extend(join((vec![settlement], vec![story])));
+                        }
+                        Err(error) => give_up_on((vec![settlement], vec![story]), &error),
                     }
                 }
+                locked
             }
-            Err(error) => give_up_on(&batch, stories, &error),
+            Err(error) => {
+                give_up_on((batch, stories), &error);
+                Vec::new()
+            }
         }
     }
 
-    /// Repeats until the store answers: a repeated settlement is recognised and harmless, a lost one costs a lookup.
+    /// Repeats until the store answers: a repeated settlement is recognised and harmless, a lost one costs a lookup. What
+    /// is locked is not waited for here.
     async fn persist(&self, batch: &[Settlement]) -> Result<Vec<Settled>, RepositoryError> {
         let mut outage = Outage::default();
         loop {
@@ -129,9 +156,12 @@ impl Writer {
                     }
                     return Ok(answers);
                 }
-                Err(error @ RepositoryError::Refused(_)) => return Err(error),
+                Err(error @ (RepositoryError::Refused(_) | RepositoryError::Locked { .. })) => {
+                    return Err(error);
+                }
                 Err(
                     error @ (RepositoryError::Unavailable(_)
+                    | RepositoryError::Overloaded(_)
                     | RepositoryError::VersionConflict
                     | RepositoryError::KeyTaken
                     | RepositoryError::OverLimit(_)),
@@ -151,11 +181,22 @@ impl Writer {
         }
     }
 
-    fn report(&self, batch: &[Settlement], stories: Vec<Story>, answers: &[Settled]) {
-        for ((settlement, (errand, span)), settled) in batch.iter().zip(stories).zip(answers) {
-            errand.enter(|| self.report_one(settlement, *settled));
+    /// Tells what became of each; returns those that another session holds.
+    fn report(&self, batch: Vec<Settlement>, stories: Vec<Story>, answers: &[Settled]) -> Vec<Concluded> {
+        let mut locked = Vec::new();
+        for ((settlement, (errand, span)), settled) in batch.into_iter().zip(stories).zip(answers) {
+            if *settled == Settled::Locked {
+                locked.push(Concluded {
+                    settlement,
+                    errand,
+                    span,
+                });
+                continue;
+            }
+            errand.enter(|| self.report_one(&settlement, *settled));
             drop(span);
         }
+        locked
     }
 
     fn report_one(&self, settlement: &Settlement, settled: Settled) {
@@ -166,6 +207,7 @@ impl Writer {
                     tracing::error!(payout_id = %settlement.id, why, "a payout needs a person's review");
                 }
             }
+            Settled::Locked => (),
             Settled::Late {
                 status,
                 generation,
@@ -191,11 +233,29 @@ impl Writer {
     }
 }
 
-fn give_up_on(batch: &[Settlement], stories: Vec<Story>, error: &RepositoryError) {
+pub(super) fn split(concluded: Vec<Concluded>) -> Told {
+    concluded
+        .into_iter()
+        .map(|concluded| (concluded.settlement, (concluded.errand, concluded.span)))
+        .unzip()
+}
+
+fn join((batch, stories): Told) -> Vec<Concluded> {
+    let each = batch.into_iter().zip(stories);
+    each.map(|(settlement, (errand, span))| Concluded {
+        settlement,
+        errand,
+        span,
+    })
+    .collect()
+}
+
+/// What is not written is looked up by whoever takes the payout over.
+pub(super) fn give_up_on((batch, stories): Told, error: &dyn std::fmt::Display) {
     for (settlement, (errand, span)) in batch.iter().zip(stories) {
         errand.enter(|| {
             tracing::error!(
-                payout_id = %settlement.id, error = error as &dyn std::error::Error,
+                payout_id = %settlement.id, error = %error,
                 "an outcome could not be written; the payout will be looked up when its lease ends"
             );
         });

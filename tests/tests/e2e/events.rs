@@ -10,8 +10,64 @@ use crate::support::{on_each_backend, serving};
 
 on_each_backend!(
     the_trail_tells_what_happened_and_who_did_it,
-    the_trail_tells_which_request_it_was
+    the_trail_tells_which_request_it_was,
+    a_long_trail_is_read_part_by_part
 );
+
+/// Never the whole of it: 200,000 events would be a hundred megabytes.
+async fn a_long_trail_is_read_part_by_part(backend: Backend) {
+    let app = serving(backend).await;
+    let path = path_of(&app.create(payout()).await);
+    let other = path_of(&app.create(payout()).await);
+    let numbers = match backend {
+        Backend::Sqlite => {
+            "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5449) SELECT i FROM n)"
+        }
+        Backend::Postgres => "generate_series(1, 5449)",
+    };
+    let events = format!(
+        "INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor)
+        SELECT id, 0, 0, created_at, 'edited', 'pending', 'test' FROM payouts, {numbers} AS numbers"
+    );
+    app.store().execute(events).await;
+    let trail = app.get(&format!("{path}events/")).await.expect(200).json();
+    assert_eq!(trail["results"].as_array().unwrap().len(), 200);
+    assert_eq!(
+        (&trail["count"], &trail["count_exact"]),
+        (&json!(5450), &json!(true))
+    );
+    let mut next = Some(format!("{path}events/?page_size=1000"));
+    let (mut kinds, mut parts) = (Vec::new(), 0);
+    while let Some(link) = next.take() {
+        let part = app
+            .get(&link[link.find("/api/").unwrap()..])
+            .await
+            .expect(200)
+            .json();
+        kinds.extend(
+            part["results"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|event| event["event"].clone()),
+        );
+        next = part["next"].as_str().map(str::to_owned);
+        parts += 1;
+    }
+    assert_eq!((kinds.len(), parts), (5450, 6));
+    assert_eq!(kinds[0], "created");
+    assert!(kinds[1..].iter().all(|kind| kind == "edited"));
+    // The cursor of one trail is none of another.
+    let cursor = trail["next"].as_str().unwrap().rsplit_once("cursor=").unwrap().1;
+    for refused in [
+        format!("{other}events/?cursor={cursor}"),
+        format!("{path}events/?page_size=1001"),
+    ] {
+        app.get(&refused).await.problem(400);
+    }
+    let nobody = "/api/payouts/019ac4a5-0000-7000-8000-000000000001/events/";
+    app.get(nobody).await.problem(404);
+}
 
 async fn the_trail_tells_what_happened_and_who_did_it(backend: Backend) {
     let app = serving(backend).await;

@@ -26,6 +26,7 @@ mod injection;
 mod keys;
 mod limits;
 mod list;
+mod locks;
 mod masks;
 mod money_limits;
 mod outages;

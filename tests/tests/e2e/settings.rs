@@ -70,6 +70,8 @@ async fn each_wrong_setting_is_refused_by_name() {
         ("PAYOUT_BACKOFF_CAP_MS", &["0", "-1", "x"]),
         ("PAYOUT_MAX_ATTEMPTS", &["0", "-1", "x"]),
         ("PAYOUT_KEY_WINDOW_HOURS", &["0", "-1", "x"]),
+        ("PAYOUT_READ_CONNECTIONS", &["0", "65", "x"]),
+        ("PAYOUT_READ_TIMEOUT_MS", &["0", "99", "60001", "x"]),
         ("PAYOUT_LOG", &["loud", "info,=", "payout=noise"]),
         ("PAYOUT_LOG_FORMAT", &["xml", "JSON5"]),
     ] {
@@ -277,6 +279,8 @@ async fn help_names_every_command_and_variable() {
         "PAYOUT_BACKOFF_CAP_MS",
         "PAYOUT_MAX_ATTEMPTS",
         "PAYOUT_KEY_WINDOW_HOURS",
+        "PAYOUT_READ_CONNECTIONS",
+        "PAYOUT_READ_TIMEOUT_MS",
         "PAYOUT_LOG",
         "PAYOUT_LOG_FORMAT",
     ] {

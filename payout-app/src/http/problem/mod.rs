@@ -24,6 +24,9 @@ pub(crate) use self::kind::Kind;
 /// The media type of every problem.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
+/// How long a client is asked to wait with another costly read.
+const OVERLOAD_OVER_SECONDS: u64 = 2;
+
 /// A refusal on its way to the client.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -207,6 +210,18 @@ impl From<ServiceError> for Problem {
                               repeat it under its idempotency key.";
                 Self::new(Kind::Unavailable, detail)
                     .retry_after(1)
+                    .caused_by(error)
+            }
+            ServiceError::Repository(error @ RepositoryError::Locked { .. }) => {
+                let detail = "Another session of the database holds a lock on what this would change. Nothing was written: \
+                              try again.";
+                Self::new(Kind::Busy, detail).retry_after(1).caused_by(error)
+            }
+            ServiceError::Repository(error @ RepositoryError::Overloaded(_)) => {
+                let detail = "Too many lists, counts and audit trails are being read, or this one took too long: try again, \
+                              with narrower filters and without count=exact.";
+                Self::new(Kind::Busy, detail)
+                    .retry_after(OVERLOAD_OVER_SECONDS)
                     .caused_by(error)
             }
             ServiceError::Repository(error) => Self::internal(Box::new(error)),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use payout_core::payout::{Caller, Draft, NewPayout, Payout};
-use payout_core::ports::{MockPayoutRepository, RepositoryError};
+use payout_core::ports::{LockedPart, MockPayoutRepository, RepositoryError};
 use salvo::http::Method;
 use serde_json::json;
 
@@ -22,11 +22,35 @@ fn failing(error: fn() -> RepositoryError) -> Bench {
     repository.expect_apply().returning(move |_, _| Err(error()));
     repository.expect_find().returning(move |_| Err(error()));
     repository.expect_find_answer().returning(move |_| Err(error()));
-    repository.expect_events().returning(move |_| Err(error()));
+    repository.expect_events().returning(move |_, _| Err(error()));
     repository.expect_list().returning(move |_| Err(error()));
     repository.expect_count().returning(move |_, _| Err(error()));
     repository.expect_now().returning(move || Err(error()));
     Bench::over(Arc::new(repository))
+}
+
+fn locked() -> RepositoryError {
+    RepositoryError::Locked {
+        part: LockedPart::Row,
+        source: "canceling statement due to lock timeout: SELECT secret".into(),
+    }
+}
+
+fn overloaded() -> RepositoryError {
+    RepositoryError::Overloaded("as many run and wait as may: SELECT secret".into())
+}
+
+#[tokio::test]
+async fn what_is_locked_or_too_much_at_once_is_503_and_says_when_to_try_again() {
+    for error in [locked, overloaded] {
+        let bench = failing(error);
+        for each in EVERY_CALL {
+            let reply = call(&bench, each).await;
+            reply.problem(503, "busy");
+            assert!(reply.header("retry-after").parse::<u64>().unwrap() > 0);
+            assert!(!reply.text.contains("secret"), "{reply:?}");
+        }
+    }
 }
 
 const EVERY_CALL: [(Method, &str, &str); 9] = [

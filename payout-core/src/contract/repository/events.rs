@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::contract::build::{self, LONG_LEASE, SHORT_LEASE};
 use crate::contract::{Pair, drive};
 use crate::payout::{Event, EventKind as Kind, Resolution};
-use crate::ports::PayoutRepository;
+use crate::ports::{EventPlace, EventQuery, PayoutRepository};
 
 type Repository = Pair<dyn PayoutRepository>;
 
@@ -86,7 +86,57 @@ pub async fn a_trail_is_one_payouts_own(Pair { port, .. }: Repository) {
         [Kind::Created, Kind::Claimed, Kind::Failed]
     );
     assert_eq!(drive::kinds(&*port, second.id()).await, [Kind::Created]);
-    assert_eq!(port.events(build::fresh_id()).await.unwrap(), None);
+    assert!(!drive::has_trail(&*port, build::fresh_id()).await);
+}
+
+/// A trail is read part by part: each begins where the one before ended, whatever is added meanwhile.
+pub async fn a_trail_is_read_part_by_part(Pair { port, .. }: Repository) {
+    let payout = drive::stored(&*port).await;
+    let other = drive::stored(&*port).await;
+    let id = payout.id();
+    for _ in 0..3 {
+        let claim = drive::claim_when_due(&*port, id, LONG_LEASE).await;
+        drive::settled(&*port, claim, build::postponed(Duration::from_millis(5))).await;
+        let claim = drive::claim_when_due(&*port, other.id(), LONG_LEASE).await;
+        drive::settled(&*port, claim, build::postponed(Duration::from_millis(5))).await;
+    }
+    let whole = drive::trail(&*port, id).await;
+    assert_eq!(whole.len(), 7);
+    let (mut read, mut after, mut parts) = (Vec::new(), None, 0);
+    loop {
+        let query = EventQuery { after, limit: 3 };
+        let mut page = port.events(id, query).await.unwrap().expect("it has a trail");
+        assert!(page.events.len() <= 3);
+        assert!(page.count.exact);
+        if parts == 0 {
+            assert_eq!(page.count.count, 7);
+            // What comes meanwhile comes at the end.
+            let claim = drive::claim_when_due(&*port, id, LONG_LEASE).await;
+            drive::settled(&*port, claim, build::postponed(Duration::from_millis(5))).await;
+        }
+        parts += 1;
+        read.append(&mut page.events);
+        assert!(page.next > after || page.next.is_none());
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!((parts, read.len()), (3, 9));
+    assert_eq!(read[..7], whole[..]);
+    // A part that ends with the newest event says so, and behind it there is nothing.
+    let query = EventQuery {
+        after: None,
+        limit: 9,
+    };
+    let page = port.events(id, query).await.unwrap().expect("it has a trail");
+    assert_eq!((page.events.len(), page.next), (9, None));
+    let query = EventQuery {
+        after: Some(EventPlace(u64::MAX)),
+        limit: 9,
+    };
+    let page = port.events(id, query).await.unwrap().expect("it has a trail");
+    assert_eq!((page.events.len(), page.next, page.count.count), (0, None, 9));
 }
 
 /// The repository's clock is the same through both of its doors and does not run backwards.

@@ -43,7 +43,7 @@ pub async fn a_payout_under_a_taken_key_is_not_written(Pair { port, .. }: Reposi
         [Insertion::KeyTaken]
     );
     assert_eq!(port.find(second.id).await.unwrap(), None);
-    assert_eq!(port.events(second.id).await.unwrap(), None);
+    assert!(!drive::has_trail(&*port, second.id).await);
     assert_eq!(port.count(&Filter::default(), None).await.unwrap().count, 1);
     assert_eq!(port.find_answer(&key).await.unwrap(), record);
     assert_eq!(

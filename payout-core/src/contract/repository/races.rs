@@ -76,7 +76,7 @@ pub async fn of_two_outcomes_racing_one_is_written(Pair { port, peer }: Reposito
                 build::failed()
             };
             let settlement = claim.clone().settle(verdict);
-            async move { repository.settle(&[settlement]).await.unwrap().remove(0) }
+            async move { drive::settle_all(&*repository, &[settlement]).await.remove(0) }
         });
         let answers = drive::race(racers).await;
         let payout = drive::found(&*port, id).await;
@@ -130,7 +130,7 @@ pub async fn settlements_in_different_orders_do_not_deadlock(Pair { port, peer }
             // One batch is that of the claims; the others come from workers whose fence never was.
             settlement.fence += n as u64;
         }
-        async move { repository.settle(&batch).await.unwrap() }
+        async move { drive::settle_all(&*repository, &batch).await }
     });
     let answers = drive::race(racers).await;
     for (n, answers) in answers.iter().enumerate() {

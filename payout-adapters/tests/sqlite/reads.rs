@@ -1,0 +1,68 @@
+//! Costly reads: what pays waits for none of them, and they end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use payout_adapters::ReadLimits;
+use payout_adapters::sqlite::SqliteRepository;
+use payout_core::contract::build;
+use payout_core::contract::drive;
+use payout_core::ports::{Filter, PayoutRepository, RepositoryError, System};
+use sqlx::SqlitePool;
+use tokio::time::timeout;
+
+use crate::file::File;
+
+/// So many payouts that looking at each takes a while.
+async fn multiply(pool: &SqlitePool, times: u32) {
+    let columns = "generation, claims, fence, version, created_at, updated_at, due_at, needs_review, amount, currency, status, \
+        recipient_account, recipient_name, recipient_name_folded, description";
+    let copy = format!(
+        "INSERT INTO payouts (id, {columns})
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {times})
+        SELECT randomblob(16), {columns} FROM payouts, n"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(copy))
+        .execute(pool)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_read_that_takes_too_long_ends_and_what_pays_does_not_wait_for_it() {
+    let (repository, file) = File::migrated().await;
+    let id = drive::store(&repository, build::new_payout()).await.id();
+    multiply(&file.pool().await, 200_000).await;
+    let limits = ReadLimits {
+        connections: 1,
+        timeout: Duration::from_millis(20),
+    };
+    let bounded = SqliteRepository::open_lazy_with(&file.url(), Arc::new(System::default()), limits).unwrap();
+    let rare = Filter {
+        currency: Some("JPY".parse().unwrap()),
+        ..Filter::default()
+    };
+    let counting: Vec<_> = (0..8)
+        .map(|_| {
+            let (repository, rare) = (bounded.clone(), rare.clone());
+            tokio::spawn(async move { repository.count(&rare, None).await })
+        })
+        .collect();
+    let others = async {
+        for _ in 0..8 {
+            assert!(bounded.find(id).await.unwrap().is_some());
+            bounded.now().await.unwrap();
+        }
+        drive::store(&bounded, build::new_payout()).await;
+    };
+    timeout(Duration::from_secs(5), others)
+        .await
+        .expect("they wait for nobody");
+    for count in counting {
+        let count = count.await.unwrap();
+        assert!(matches!(count, Err(RepositoryError::Overloaded(_))), "{count:?}");
+    }
+    // With time enough the same is counted, on connections that were interrupted before or not.
+    assert_eq!(repository.count(&rare, None).await.unwrap().count, 0);
+    assert!(drive::has_trail(&bounded, id).await);
+}
