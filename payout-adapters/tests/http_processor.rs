@@ -116,7 +116,7 @@ async fn each_row_of_the_contract_comes_over_the_wire() {
     let failed = r#"{"status":"failed","code":"x","message":"y"}"#;
     let pending = r#"{"status":"pending","reference":"tr_2"}"#;
     let wait = "retry-after: 90\r\n";
-    let rows: [(u16, &str, &str, &str); 14] = [
+    let rows: [(u16, &str, &str, &str); 17] = [
         (200, "", PAID, "paid"),
         (201, "", PAID, "paid"),
         (202, "", pending, "accepted"),
@@ -128,7 +128,15 @@ async fn each_row_of_the_contract_comes_over_the_wire() {
         (404, "", failed, "unknown None"),
         (405, "", failed, "unknown None"),
         (500, "", PAID, "unknown None"),
-        (503, wait, "", "unknown Some(90s)"),
+        (500, wait, "", "unknown Some(90s)"),
+        (503, "", "", "unknown None"),
+        (503, wait, "", "overloaded 90s"),
+        (
+            200,
+            "",
+            "\u{feff}{\"status\":\"completed\",\"reference\":\"tr_1\"}",
+            "paid",
+        ),
         (429, wait, "", "refused Some(90s)"),
         (401, "retry-after: soon\r\n", failed, "refused None"),
     ];
@@ -140,6 +148,7 @@ async fn each_row_of_the_contract_comes_over_the_wire() {
             Ok(Answer::Declined(_)) => "declined".to_owned(),
             Err(ProcessorError::Refused { retry_after, .. }) => format!("refused {retry_after:?}"),
             Err(ProcessorError::Unknown { retry_after, .. }) => format!("unknown {retry_after:?}"),
+            Err(ProcessorError::Overloaded { retry_after, .. }) => format!("overloaded {retry_after:?}"),
             Err(other) => format!("{other:?}"),
         };
         assert_eq!(said, expected, "{status} {body}");

@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use crate::ports::Randomness;
 
+/// The upper bound of the pauses after *not now*.
+const NOT_NOW_CAP: Duration = Duration::from_secs(2);
+/// So often one payout is refused before its pauses grow beyond that.
+const PATIENT_TIMES: u32 = 20;
+
 /// How patient a worker is with a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
@@ -11,7 +16,7 @@ pub struct Policy {
     pub backoff_base: Duration,
     /// Every backoff's upper bound.
     pub backoff_cap: Duration,
-    /// Claims of one generation before a person must look.
+    /// Attempts of one generation whose outcome is unknown before a person must look.
     pub max_attempts: u32,
     /// How long the provider remembers a key.
     pub key_window: Duration,
@@ -35,6 +40,18 @@ impl Policy {
     /// Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     pub fn backoff(&self, claims: u32, randomness: &dyn Randomness) -> Duration {
         jittered(self.backoff_ceiling(claims), randomness)
+    }
+
+    /// How long to wait after the provider has said *not now* to a payout for the `times`-th time (1 is the first): short, so
+    /// that the payout is there when the provider is, since the worker's pace is what spares the provider. Whoever is refused
+    /// again and again beside others that are not is asked for as seldom as an unknown outcome.
+    pub fn pause(&self, times: u32, randomness: &dyn Randomness) -> Duration {
+        let longest = if times > PATIENT_TIMES {
+            self.backoff_cap
+        } else {
+            NOT_NOW_CAP
+        };
+        jittered(self.backoff_ceiling(times).min(longest), randomness)
     }
 
     fn backoff_ceiling(&self, claims: u32) -> Duration {
@@ -79,6 +96,24 @@ mod tests {
         assert_eq!(policy.backoff(3, &Always(0)), Duration::ZERO);
         assert_eq!(policy.backoff(3, &Always(4_000_000)), Duration::from_secs(4));
         assert_eq!(policy.backoff(3, &Always(4_000_001)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_payout_that_is_refused_for_now_comes_back_soon_unless_it_is_refused_without_end() {
+        let policy = Policy::default();
+        let longest = |times| {
+            policy.pause(times, &Always(u64::MAX - 1)).max(
+                (0..64)
+                    .map(|n| policy.pause(times, &Always(n * 999_983)))
+                    .max()
+                    .unwrap_or_default(),
+            )
+        };
+        for times in 1..=20 {
+            assert!(longest(times) <= Duration::from_secs(2), "{times}");
+        }
+        assert!(longest(21) > Duration::from_secs(10));
+        assert!(longest(u32::MAX) <= policy.backoff_cap);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use stateright::{Checker, Expectation, HasDiscoveries, Model, Property};
 const TICK: Duration = Duration::from_secs(1);
 const LEASE_TICKS: u8 = 3;
 const WORKERS: usize = 2;
+const MOST_CLAIMS: u64 = 4;
 const GENERATIONS: usize = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,8 @@ enum Without {
     OneKey,
     /// Silence is taken for a decline.
     Doubt,
+    /// What an overloaded gateway may have passed on is released.
+    PassedOn,
     /// A refused connection releases a payout even when an earlier claim may have sent it.
     EarlierClaims,
     /// A retry need not wait for workers that may be asleep.
@@ -89,6 +92,8 @@ struct World {
     book: [Option<Entry>; 6],
     crashes: u8,
     retries: u8,
+    /// This generation may have been sent, and nobody knows.
+    doubt: bool,
     /// A request of an old generation reached the provider after a new one was begun.
     stale_request: bool,
 }
@@ -101,6 +106,7 @@ enum Act {
     Crash(usize),
     SendFails(usize),
     Silence(usize),
+    Overloaded(usize),
     Answered(usize),
     Arrives { request: usize, paid: bool },
     Cancel,
@@ -152,6 +158,13 @@ fn silence() -> ProcessorError {
     }
 }
 
+fn overloaded() -> ProcessorError {
+    ProcessorError::Overloaded {
+        why: String::new(),
+        retry_after: Duration::ZERO,
+    }
+}
+
 /// The row without what only grows, so that worlds which differ in nothing else are one.
 fn without_history(payout: &Payout) -> Payout {
     let mut parts = payout.parts().clone();
@@ -180,6 +193,7 @@ impl Protocol {
             (Without::EarlierClaims, Err(ProcessorError::NeverSent { .. })) => {
                 build::released(Duration::ZERO)
             }
+            (Without::PassedOn, Err(ProcessorError::Overloaded { .. })) => build::released(Duration::ZERO),
             _ => conclude(claim, said),
         }
     }
@@ -246,6 +260,20 @@ impl Protocol {
         Some(())
     }
 
+    /// No answer: to a submission, or to a look-up that nothing was sent after.
+    fn silence(&self, world: &mut World, worker: usize) -> Option<()> {
+        let holding = world.workers[worker].as_mut()?;
+        if holding.stage == Stage::LookingUp {
+            let (mut randomness, error) = (MockRandomness::new(), silence());
+            randomness.expect_next_u64().return_const(0_u64);
+            let verdict = holding.claim.conclude_look_up(&error, &policy(), &randomness);
+            holding.stage = Stage::Settling(verdict);
+            return Some(());
+        }
+        world.doubt = true;
+        self.hear(world, worker, Err(silence()))
+    }
+
     fn retry(&self, world: &mut World) -> Option<()> {
         let now = if self.without == Without::Wait {
             at(u8::MAX)
@@ -254,6 +282,7 @@ impl Protocol {
         };
         let change = world.payout.clone().retry(now, build::client()).ok()?;
         world.payout = change.made_at(at(world.tick));
+        world.doubt = false;
         world.retries -= 1;
         Some(())
     }
@@ -279,6 +308,7 @@ impl Protocol {
             Act::Tick => world.tick += 1,
             Act::Claim(worker) => {
                 let lease = TICK * u32::from(LEASE_TICKS);
+                world.doubt |= world.payout.status() == Status::Processing;
                 let claim = world
                     .payout
                     .clone()
@@ -310,7 +340,8 @@ impl Protocol {
                     Err(ProcessorError::NeverSent { why: String::new() }),
                 )?;
             }
-            Act::Silence(worker) => self.hear(world, worker, Err(silence()))?,
+            Act::Silence(worker) => self.silence(world, worker)?,
+            Act::Overloaded(worker) => self.hear(world, worker, Err(overloaded()))?,
             Act::Answered(worker) => {
                 let entry = world.book[self.key(&world.workers[worker].as_ref()?.claim)]?;
                 self.hear(world, worker, Ok(answer(entry)))?;
@@ -352,6 +383,7 @@ impl Model for Protocol {
             book: [None; 6],
             crashes: self.crashes,
             retries: self.retries,
+            doubt: false,
             stale_request: false,
         }]
     }
@@ -366,7 +398,9 @@ impl Model for Protocol {
         }
         for (index, worker) in world.workers.iter().enumerate() {
             match worker {
-                None => actions.push(Act::Claim(index)),
+                // Not now uses up no attempt: without a bound it could be said for ever.
+                None if world.payout.fence() < MOST_CLAIMS => actions.push(Act::Claim(index)),
+                None => (),
                 Some(holding) => {
                     actions.push(Act::Go(index));
                     if world.crashes > 0 {
@@ -375,7 +409,11 @@ impl Model for Protocol {
                     match holding.stage {
                         Stage::Sending => actions.push(Act::SendFails(index)),
                         Stage::LookingUp => actions.push(Act::Silence(index)),
-                        Stage::Waiting => actions.extend([Act::Silence(index), Act::Answered(index)]),
+                        Stage::Waiting => actions.extend([
+                            Act::Silence(index),
+                            Act::Overloaded(index),
+                            Act::Answered(index),
+                        ]),
                         Stage::BeforeLookUp | Stage::BeforeSend | Stage::Settling(_) => (),
                     }
                 }
@@ -417,6 +455,10 @@ impl Model for Protocol {
             Property::always(
                 "nothing old is sent once a retry has begun",
                 |protocol: &Self, world: &World| !(protocol.prompt && world.stale_request),
+            ),
+            Property::always(
+                "nobody reviews what was provably never sent",
+                |_, world: &World| !world.payout.needs_review() || world.doubt,
             ),
             Property::sometimes("paid in spite of crashes", |protocol: &Self, world: &World| {
                 world.payout.status() == Status::Completed && world.crashes < protocol.crashes
@@ -475,6 +517,7 @@ fn without_any_one_guard_the_checker_finds_how_money_is_lost() {
         Without::OneKey,
         Without::Doubt,
         Without::EarlierClaims,
+        Without::PassedOn,
     ] {
         assert!(
             is_refuted(Protocol { without, ..whole() }),

@@ -265,6 +265,12 @@ fn each_verdict_has_its_event_and_keeps_what_the_provider_said() {
             EventKind::Postponed,
             None,
         ),
+        (
+            build::put_off(after),
+            Status::Processing,
+            EventKind::Postponed,
+            None,
+        ),
         (build::released(after), Status::Pending, EventKind::Released, None),
         (
             build::review(),
@@ -354,7 +360,7 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
     let happening = prop_oneof![
         (0_i64..40).prop_map(Happening::Wait),
         Just(Happening::Claim),
-        (0_usize..4, 0_usize..6).prop_map(|(claim, verdict)| Happening::Settle { claim, verdict }),
+        (0_usize..4, 0_usize..7).prop_map(|(claim, verdict)| Happening::Settle { claim, verdict }),
         Just(Happening::Cancel),
         Just(Happening::Retry),
         any::<bool>().prop_map(Happening::Resolve),
@@ -373,6 +379,7 @@ fn verdict(index: usize) -> Verdict {
         build::postponed(soon),
         build::released(soon),
         build::review(),
+        build::put_off(soon),
     ][index]
         .clone()
 }

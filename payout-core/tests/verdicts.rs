@@ -128,6 +128,7 @@ fn never_sent_releases_only_while_no_earlier_claim_may_have_sent() {
         conclude(&after_release, never_sent()),
         Verdict::Released { .. }
     ));
+    assert!(after_release.looks_up_first());
     let after_crash = {
         let payout = first_claim().payout().clone();
         payout.claim(at(100), LEASE, LEASE).unwrap()
@@ -135,6 +136,140 @@ fn never_sent_releases_only_while_no_earlier_claim_may_have_sent() {
     assert!(matches!(
         conclude(&after_crash, never_sent()),
         Verdict::Postponed { .. }
+    ));
+}
+
+fn refused(retry_after: Option<Duration>) -> Result<Answer, ProcessorError> {
+    Err(ProcessorError::Refused {
+        why: "429".into(),
+        retry_after,
+    })
+}
+
+fn overloaded(retry_after: Duration) -> Result<Answer, ProcessorError> {
+    Err(ProcessorError::Overloaded {
+        why: "503".into(),
+        retry_after,
+    })
+}
+
+/// Claims, concludes and settles so often, each claim after the wait that the verdict before asked for.
+fn rounds(times: u32, says: impl Fn() -> Result<Answer, ProcessorError>) -> (Claim, Verdict) {
+    let (mut payout, mut now) = (build::new_payout().stored_at(at(0)), at(1));
+    for round in 1.. {
+        let claim = payout.claim(now, LEASE, LEASE).unwrap();
+        let verdict = conclude(&claim, says());
+        if round == times {
+            return (claim, verdict);
+        }
+        let settlement = claim.clone().settle(verdict);
+        let Guarded::Written(after) = claim.payout().clone().settle(&settlement, now) else {
+            panic!("a fresh claim settles")
+        };
+        assert!(!after.needs_review(), "round {round}");
+        now = now.max(after.parts().due_at.unwrap());
+        payout = after;
+    }
+    unreachable!()
+}
+
+#[test]
+fn not_now_is_never_a_review_and_uses_up_no_attempt_however_often_it_is_said() {
+    for says in [
+        never_sent,
+        || refused(None),
+        || refused(Some(Duration::from_secs(90_000))),
+    ] {
+        let (claim, verdict) = rounds(50, says);
+        assert!(matches!(verdict, Verdict::Released { .. }), "{verdict:?}");
+        assert_eq!(claim.settle(verdict).claims, 0);
+    }
+    let (claim, verdict) = rounds(50, || overloaded(Duration::from_secs(30)));
+    assert!(matches!(
+        verdict,
+        Verdict::Postponed {
+            uses_attempt: false,
+            ..
+        }
+    ));
+    assert_eq!(claim.settle(verdict).claims, 1, "the first call may have arrived");
+}
+
+#[test]
+fn not_now_ends_neither_the_attempts_nor_the_window_of_what_may_have_been_sent() {
+    let last = claimed_at(&[1, 2, 3], &unanswered());
+    let beyond_the_window = claimed_at(&[1, 5_000], &unanswered());
+    let accepted_long_ago = claimed_at(&[1, 5_000], &build::accepted("r", Duration::ZERO));
+    for claim in [last, beyond_the_window, accepted_long_ago] {
+        for said in [never_sent(), refused(None), overloaded(Duration::ZERO)] {
+            let verdict = conclude(&claim, said);
+            assert!(
+                matches!(
+                    verdict,
+                    Verdict::Postponed {
+                        uses_attempt: false,
+                        ..
+                    }
+                ),
+                "{verdict:?}"
+            );
+            let claims = claim.payout().parts().claims;
+            assert_eq!(claim.clone().settle(verdict).claims, claims - 1);
+        }
+    }
+}
+
+#[test]
+fn what_an_overloaded_gateway_may_have_passed_on_is_not_released() {
+    let verdict = conclude(&first_claim(), overloaded(Duration::from_secs(7)));
+    assert!(
+        matches!(verdict, Verdict::Postponed { after, uses_attempt: false, .. } if after.as_secs() == 7),
+        "{verdict:?}"
+    );
+}
+
+#[test]
+fn a_long_wait_of_what_was_never_sent_does_not_use_up_the_key_window() {
+    let refused = conclude(&first_claim(), refused(Some(Duration::from_secs(86_400))));
+    assert!(matches!(&refused, Verdict::Released { after, .. } if after.as_secs() == 86_400));
+    let next = claimed_at(&[1, 86_402], &refused);
+    assert!(next.may_send(&policy()).is_ok());
+}
+
+#[test]
+fn a_look_up_without_an_answer_makes_nothing_unknown_that_was_not() {
+    let policy = policy();
+    let mut randomness = MockRandomness::new();
+    randomness.expect_next_u64().return_const(0_u64);
+    let silence = ProcessorError::Unknown {
+        why: "a timeout".into(),
+        retry_after: None,
+    };
+    let overloaded = ProcessorError::Overloaded {
+        why: "503".into(),
+        retry_after: Duration::ZERO,
+    };
+    let released = claimed_at(&[1, 2], &build::released(Duration::ZERO));
+    for error in [&silence, &overloaded] {
+        let verdict = released.conclude_look_up(error, &policy, &randomness);
+        assert!(matches!(verdict, Verdict::Released { .. }), "{verdict:?}");
+    }
+    let unknown = claimed_at(&[1, 2], &unanswered());
+    let verdict = unknown.conclude_look_up(&silence, &policy, &randomness);
+    assert!(matches!(
+        verdict,
+        Verdict::Postponed {
+            uses_attempt: true,
+            ..
+        }
+    ));
+    let verdict = unknown.conclude_look_up(&overloaded, &policy, &randomness);
+    assert!(matches!(
+        verdict,
+        Verdict::Postponed {
+            uses_attempt: false,
+            ..
+        }
     ));
 }
 

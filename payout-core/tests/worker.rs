@@ -550,6 +550,38 @@ async fn a_hint_whose_claim_failed_is_not_acknowledged() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_absent_provider_keeps_hints_from_being_claimed() {
+    let mut bench = Bench::new()
+        .with_claims((0..9).map(|_| first()).collect())
+        .settling();
+    let clock = bench.clock.clone();
+    bench.processor.expect_submit().times(9).returning(move |_| {
+        clock.pass(Duration::from_secs(1));
+        Err(ProcessorError::NeverSent {
+            why: "refused".into(),
+        })
+    });
+    bench.processor.expect_look_up().returning(|_| {
+        Err(ProcessorError::NeverSent {
+            why: "refused".into(),
+        })
+    });
+    bench.queue = MockJobQueue::new();
+    let asked = Arc::new(AtomicU64::new(0));
+    let heard = asked.clone();
+    bench.queue.expect_receive().returning_st(move |_, _| {
+        heard.fetch_add(1, Ordering::SeqCst);
+        Err(QueueError::Unavailable("nothing".into()))
+    });
+    let settled = bench.run().await;
+    assert_eq!(settled.len(), 9);
+    assert!(settled.iter().all(|one| matches!(one, Verdict::Released { .. })));
+    // About one in each quarter of a second before the provider was found to be away, and none in the ten seconds after.
+    let asked = asked.load(Ordering::SeqCst);
+    assert!(asked <= 4, "asked for hints {asked} times");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_worker_never_has_more_in_hand_than_it_has_slots() {
     let mut bench = Bench::new();
     bench.settings = WorkerSettings {
@@ -628,6 +660,7 @@ fn a_settled_row_of_each_verdict_is_a_state_that_can_be() {
         build::failed(),
         build::accepted("r", soon),
         build::postponed(soon),
+        build::put_off(soon),
         build::released(soon),
         build::review(),
     ];

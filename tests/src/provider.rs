@@ -84,7 +84,11 @@ impl Provider {
 
     /// One that decides by key and by the number of the submission under it, from 1.
     pub async fn deciding(decide: impl Fn(&str, u32) -> Deed + Send + Sync + 'static) -> Self {
-        let port = free_port();
+        Self::at(free_port(), decide).await
+    }
+
+    /// The same on a port of the test's choice, on which nobody listened before.
+    pub async fn at(port: u16, decide: impl Fn(&str, u32) -> Deed + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap();
         let shared = Arc::new(Shared {
             ledger: Mutex::default(),

@@ -12,6 +12,9 @@ use payout_core::ports::{Answer, ProcessorError};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// An answer as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
@@ -44,7 +47,7 @@ impl fmt::Debug for Body {
 /// What an answer to a submission means.
 ///
 /// # Errors
-/// [`ProcessorError::Refused`] and [`ProcessorError::Unknown`]. Neither shows anything of the body.
+/// [`ProcessorError::Refused`], [`ProcessorError::Overloaded`] and [`ProcessorError::Unknown`]. None shows anything of the body.
 pub fn of_submission(received: &Received) -> Result<Answer, ProcessorError> {
     match received.status {
         200..=202 => read_outcome(received),
@@ -59,7 +62,7 @@ pub fn of_submission(received: &Received) -> Result<Answer, ProcessorError> {
 /// 400, 402 and 422 refuse the question here, they do not decline the payment.
 ///
 /// # Errors
-/// [`ProcessorError::Refused`] and [`ProcessorError::Unknown`]. Neither shows anything of the body.
+/// [`ProcessorError::Refused`], [`ProcessorError::Overloaded`] and [`ProcessorError::Unknown`]. None shows anything of the body.
 pub fn of_look_up(received: &Received) -> Result<Option<Answer>, ProcessorError> {
     match received.status {
         200..=202 => read_outcome(received).map(Some),
@@ -130,7 +133,11 @@ impl Decline {
 /// Reads a body that is one JSON object. The parser would also take an array of the fields' values for one.
 fn object<T: DeserializeOwned>(received: &Received) -> Result<T, ProcessorError> {
     let body = match &received.body {
-        Body::Whole(body) => body.trim_ascii_start(),
+        // A reader may ignore a byte order mark (RFC 8259 §8.1), and some servers write one.
+        Body::Whole(body) => body
+            .strip_prefix(BYTE_ORDER_MARK)
+            .unwrap_or(body)
+            .trim_ascii_start(),
         Body::Unreadable(why) => return Err(unknown(received, why)),
     };
     // As text: of bytes, the parser would take what it passes over for valid without a look.
@@ -149,6 +156,7 @@ fn no_answer(received: &Received) -> ProcessorError {
     );
     match received.status {
         401 | 403 | 408 | 409 | 425 | 429 => ProcessorError::Refused { why, retry_after },
+        503 if let Some(retry_after) = retry_after => ProcessorError::Overloaded { why, retry_after },
         _ => ProcessorError::Unknown { why, retry_after },
     }
 }

@@ -129,14 +129,54 @@ fn any_other_status_is_unknown_whatever_its_body() {
 }
 
 #[test]
-fn a_wait_is_passed_on_with_503() {
-    let received = Received {
+fn a_503_that_asks_for_patience_is_not_now_and_may_have_been_passed_on() {
+    let patient = |status| Received {
         retry_after: Some(WAIT),
-        ..received(503, "")
+        ..received(status, "")
     };
-    let error = of_submission(&received).unwrap_err();
-    assert!(matches!(error, ProcessorError::Unknown { .. }));
+    for error in [
+        of_submission(&patient(503)).unwrap_err(),
+        of_look_up(&patient(503)).unwrap_err(),
+    ] {
+        assert!(matches!(error, ProcessorError::Overloaded { .. }));
+        assert_eq!(error.retry_after(), Some(WAIT));
+        assert!(error.is_not_now() && error.may_have_arrived());
+    }
+    let error = of_submission(&patient(502)).unwrap_err();
+    assert!(matches!(error, ProcessorError::Unknown { .. }) && !error.is_not_now());
     assert_eq!(error.retry_after(), Some(WAIT));
+}
+
+#[test]
+fn a_byte_order_mark_before_the_answer_is_ignored_and_anywhere_else_it_is_not() {
+    const BOM: &str = "\u{feff}";
+    let paid = r#"{"status":"completed","reference":"tr_1"}"#;
+    let answer = Answer::Paid {
+        reference: reference("tr_1"),
+    };
+    assert_eq!(submitted(200, &format!("{BOM}{paid}")).unwrap(), answer);
+    assert_eq!(submitted(201, &format!("{BOM}\r\n {paid}")).unwrap(), answer);
+    let found = of_look_up(&received(200, &format!("{BOM}{paid}")));
+    assert_eq!(found.unwrap(), Some(answer));
+    let declined = submitted(422, &format!(r#"{BOM}{{"code":"x","message":"y"}}"#));
+    assert_eq!(declined.unwrap(), Answer::Declined(Failure::new("x", "y")));
+    for body in [
+        format!("{BOM}{BOM}{paid}"),
+        format!(" {BOM}{paid}"),
+        format!("{paid}{BOM}"),
+        format!("{BOM}[{paid}]"),
+        BOM.to_owned(),
+    ] {
+        assert_unknown(200, &body);
+    }
+    let utf_16 = Received {
+        body: Body::Whole(b"\xFF\xFE{\0}\0".to_vec()),
+        ..received(200, "")
+    };
+    assert!(matches!(
+        of_submission(&utf_16),
+        Err(ProcessorError::Unknown { .. })
+    ));
 }
 
 #[test]
@@ -245,7 +285,6 @@ fn what_is_not_one_whole_object_of_the_contract_is_unknown() {
         r#"{"status":0,"reference":"tr_1"}"#,
         r#"{"status":"paid","reference":"tr_1"}"#,
         r#"{'status':'completed','reference':'tr_1'}"#,
-        "\u{feff}{\"status\":\"completed\",\"reference\":\"tr_1\"}",
     ];
     for body in bodies {
         for status in [200, 201, 202, 400, 402, 422] {

@@ -22,10 +22,10 @@ const SETTLE: &str = "
     WITH incoming AS (
         SELECT * FROM UNNEST(
             $1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::boolean[], $6::text[], $7::text[], $8::text[],
-            $9::interval[], $10::boolean[], $11::text[], $12::text[]
+            $9::interval[], $10::boolean[], $11::text[], $12::text[], $13::bigint[]
         ) AS row (
             id, fence, generation, status, needs_review, failure_code, failure_message, provider_reference,
-            due_in, never_sent, kind, detail
+            due_in, never_sent, kind, detail, claims
         )
     ), locked AS (
         SELECT id, fence, generation, status, failure_code, failure_message, provider_reference, deleted_at
@@ -56,7 +56,8 @@ const SETTLE: &str = "
             failure_message = said.failure_message,
             provider_reference = COALESCE(said.provider_reference, payouts.provider_reference),
             due_at = now() + said.due_in,
-            first_submitted_at = CASE WHEN NOT said.never_sent THEN payouts.first_submitted_at END
+            first_submitted_at = CASE WHEN NOT said.never_sent THEN payouts.first_submitted_at END,
+            claims = said.claims
         FROM judged AS said
         WHERE payouts.id = said.id AND said.holds AND said.stands = 'processing'
     ), logged AS (
@@ -131,7 +132,8 @@ async fn settle_distinct(
         .bind(columns.due_in)
         .bind(columns.never_sent)
         .bind(columns.kinds)
-        .bind(columns.details);
+        .bind(columns.details)
+        .bind(columns.claims);
     let rows = link.write(statement).await?;
     let answers = rows.into_iter().map(|row| Ok((row.id, row.restore()?)));
     let mut settled: HashMap<Uuid, Settled> = answers.collect::<Result<_, RepositoryError>>()?;
@@ -174,6 +176,7 @@ struct Columns<'a> {
     never_sent: Vec<bool>,
     kinds: Vec<&'static str>,
     details: Vec<Option<String>>,
+    claims: Vec<i64>,
 }
 
 impl<'a> Columns<'a> {
@@ -199,6 +202,7 @@ impl<'a> Columns<'a> {
             columns.never_sent.push(row.never_sent);
             columns.kinds.push(row.event.as_str());
             columns.details.push(row.detail.map(without_nul));
+            columns.claims.push(i64::from(settlement.claims));
         }
         Ok(columns)
     }

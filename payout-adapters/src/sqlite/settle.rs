@@ -41,7 +41,8 @@ const APPLY: &str = "
         failure_message = value ->> 'failure_message',
         provider_reference = coalesce(value ->> 'provider_reference', provider_reference),
         due_at = ?2 + (value ->> 'due_in'),
-        first_submitted_at = CASE WHEN NOT value ->> 'never_sent' THEN first_submitted_at END
+        first_submitted_at = CASE WHEN NOT value ->> 'never_sent' THEN first_submitted_at END,
+        claims = value ->> 'claims'
     FROM json_each(?1)
     WHERE payouts.id = unhex(value ->> 'id')
         AND fence = value ->> 'fence' AND generation = value ->> 'generation' AND status = 'processing'";
@@ -75,6 +76,7 @@ struct Said {
     never_sent: bool,
     kind: String,
     detail: Option<String>,
+    claims: u32,
 }
 
 #[derive(FromRow)]
@@ -211,6 +213,7 @@ impl Said {
             never_sent: row.never_sent,
             kind: row.event.as_str().to_owned(),
             detail: row.detail.map(without_nul),
+            claims: settlement.claims,
         })
     }
 }

@@ -378,6 +378,7 @@ async fn writes_cost_the_rows_that_they_write() {
                     id,
                     fence,
                     generation,
+                    claims: 1,
                     verdict: build::completed("ref"),
                 }
             })

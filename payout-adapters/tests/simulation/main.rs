@@ -4,6 +4,7 @@
 //! - `chance`: the seeded source of every decision.
 //! - `process`: a process that can be killed or frozen; the ports of everything in it go through it.
 //! - `faults`: repository, queue and processor with errors before, errors after, delays, losses, repeats.
+//! - `outage`: an hour without the provider, and what it writes.
 //! - `provider`: the payment provider and its ledger, the only judge.
 //! - `world`: starts it all, lets it run, stops the faults, and judges.
 //!
@@ -13,6 +14,7 @@
 
 mod chance;
 mod faults;
+mod outage;
 mod people;
 mod process;
 mod provider;
@@ -57,6 +59,8 @@ fn no_seed_pays_a_payout_twice_or_loses_one() {
         total.payments > 0 && total.declines > 0 && total.retries > 0 && total.reviews > 0,
         "{total:?}"
     );
+    assert_eq!(total.reviews_without_doubt, 0);
+    assert!(total.put_off > 0, "{total:?}");
     assert!(
         total.kills > 0 && total.freezes > 0 && total.zombie_calls > 0,
         "{total:?}"

@@ -27,6 +27,8 @@ pub(crate) struct Ledger {
     instructions: BTreeMap<String, Instruction>,
     pub(crate) duplicates_prevented: u64,
     pub(crate) calls: u64,
+    /// Calls that a mood refused.
+    pub(crate) put_off: u64,
     pub(crate) violations: Vec<String>,
 }
 
@@ -35,6 +37,21 @@ pub(crate) struct Provider {
     pub(crate) ledger: Arc<Mutex<Ledger>>,
     chance: Chance,
     faulty: Arc<std::sync::atomic::AtomicBool>,
+    /// Refuses connections, or all but every fourth call, or only ever says how long to wait.
+    mood: Arc<Mutex<Mood>>,
+}
+
+/// What the provider is like for a while, to whoever calls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Mood {
+    #[default]
+    Open,
+    /// No connection is to be had.
+    Away,
+    /// Three calls of four are answered with 429.
+    Throttling,
+    /// Every call is answered with 503 and `Retry-After`; a part of them was passed on all the same.
+    Overloaded,
 }
 
 impl Ledger {
@@ -82,11 +99,41 @@ impl Provider {
             ledger: Arc::default(),
             chance,
             faulty: Arc::new(true.into()),
+            mood: Arc::default(),
         }
     }
 
     pub(crate) fn behave(&self) {
         self.faulty.store(false, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// Turns the provider into another.
+    pub(crate) fn become_another(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    /// What this call hears instead of an answer; `true` beside it where the request was passed on.
+    fn temper(&self) -> Option<(ProcessorError, bool)> {
+        if !self.faulty.load(std::sync::atomic::Ordering::SeqCst) {
+            return None;
+        }
+        let mood = *self.mood.lock().unwrap();
+        let error = match mood {
+            Mood::Throttling if !self.chance.percent(25) => ProcessorError::Refused {
+                why: "429".into(),
+                retry_after: self.chance.percent(30).then_some(Duration::from_secs(1)),
+            },
+            Mood::Open | Mood::Throttling => return None,
+            Mood::Away => ProcessorError::NeverSent {
+                why: "connection refused".into(),
+            },
+            Mood::Overloaded => ProcessorError::Overloaded {
+                why: "503".into(),
+                retry_after: Duration::from_secs(1),
+            },
+        };
+        self.ledger.lock().unwrap().put_off += 1;
+        Some((error, mood == Mood::Overloaded && self.chance.percent(30)))
     }
 
     fn is_faulty(&self, percent: u64) -> bool {
@@ -134,6 +181,12 @@ impl Provider {
 
     pub(crate) async fn submit(&self, instruction: &Instruction) -> Result<Answer, ProcessorError> {
         self.ledger.lock().unwrap().calls += 1;
+        if let Some((error, passed_on)) = self.temper() {
+            if passed_on {
+                self.execute(instruction);
+            }
+            return Err(error);
+        }
         if self.is_faulty(8) {
             return Err(ProcessorError::NeverSent {
                 why: "connection refused".into(),
@@ -176,6 +229,9 @@ impl Provider {
 
     pub(crate) async fn look_up(&self, key: &ProcessorKey) -> Result<Option<Answer>, ProcessorError> {
         tokio::time::sleep(self.chance.up_to(Duration::from_millis(200))).await;
+        if let Some((error, _)) = self.temper() {
+            return Err(error);
+        }
         if self.is_faulty(15) {
             return Err(unknown("no answer"));
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use payout_adapters::memory::{MemoryQueue, MemoryRepository};
 use payout_core::contract::drive;
-use payout_core::payout::{Actor, EventKind, PayoutId, Status};
+use payout_core::payout::{Actor, Event, EventKind, PayoutId, Status};
 use payout_core::policy::Policy;
 use payout_core::ports::PayoutRepository;
 use payout_core::service::Payouts;
@@ -17,7 +17,7 @@ use crate::chance::Chance;
 use crate::faults::{Faults, FaultyProcessor, FaultyQueue, FaultyRepository};
 use crate::people::{Known, Servers, client, operator};
 use crate::process::Process;
-use crate::provider::{Entry, Provider};
+use crate::provider::{Entry, Mood, Provider};
 
 const LEASE: Duration = Duration::from_secs(6);
 const STORM: Duration = Duration::from_secs(40);
@@ -41,6 +41,10 @@ pub(crate) struct Report {
     pub(crate) freezes: u64,
     pub(crate) zombie_calls: u64,
     pub(crate) events: u64,
+    /// Calls that were refused for now by a provider that was away, throttled or overloaded.
+    pub(crate) put_off: u64,
+    /// Those in review although nothing of them was ever in doubt: must stay none.
+    pub(crate) reviews_without_doubt: u64,
 }
 
 impl Report {
@@ -58,6 +62,8 @@ impl Report {
         self.freezes += other.freezes;
         self.zombie_calls += other.zombie_calls;
         self.events += other.events;
+        self.put_off += other.put_off;
+        self.reviews_without_doubt += other.reviews_without_doubt;
     }
 }
 
@@ -179,7 +185,7 @@ impl World {
             let pause = self.chance.up_to(Duration::from_secs(3));
             tokio::time::sleep(pause).await;
             elapsed_ms += pause.as_millis() as u64;
-            match self.chance.below(4) {
+            match self.chance.below(6) {
                 0 => {
                     let victim = self.chance.below(WORKERS as u64) as usize;
                     workers[victim].kill();
@@ -197,6 +203,11 @@ impl World {
                     let victim = self.chance.below(WORKERS as u64) as usize;
                     workers[victim].freeze(self.chance.up_to(LEASE * 3));
                     self.report.freezes += 1;
+                }
+                3 | 4 => {
+                    let moods = [Mood::Open, Mood::Away, Mood::Throttling, Mood::Overloaded];
+                    let mood = moods[self.chance.below(4) as usize];
+                    self.provider.become_another(mood);
                 }
                 _ => {
                     // A flush: every hint is gone.
@@ -226,6 +237,7 @@ impl World {
         self.report.payments = ledger.count(&Entry::Paid);
         self.report.declines = ledger.count(&Entry::Declined);
         self.report.calls = ledger.calls;
+        self.report.put_off = ledger.put_off;
         self.report.duplicates_prevented = ledger.duplicates_prevented;
         self.report.late_outcomes = self.faults.late_outcomes.load(Ordering::SeqCst);
         self.report.zombie_calls = self.faults.zombie_calls.load(Ordering::SeqCst);
@@ -265,9 +277,57 @@ impl World {
         if events.len() as u64 - evidence != payout.version() {
             report("the trail does not have one event for each version");
         }
+        let without_doubt = reviews_without_doubt(&events);
+        if without_doubt > 0 {
+            report("a person was asked to review what was provably never sent");
+        }
+        self.report.reviews_without_doubt += without_doubt;
         self.report.events += events.len() as u64;
         self.report.retries += count(EventKind::Retried);
         self.report.reviews += count(EventKind::ReviewRequested);
         self.report.cancellations += count(EventKind::Cancelled);
     }
+}
+
+/// The reviews of generations in which no outcome was ever unknown: every claim was settled, and none as having brought no
+/// answer to rely on.
+fn reviews_without_doubt(events: &[Event]) -> u64 {
+    let reviews = events
+        .iter()
+        .filter(|event| event.kind == EventKind::ReviewRequested);
+    let in_doubt = |review: &&Event| {
+        let generation = || {
+            events
+                .iter()
+                .filter(|event| event.generation == review.generation)
+        };
+        let is_settled = |fence| {
+            generation().any(|event| {
+                event.fence == fence && !matches!(event.kind, EventKind::Claimed | EventKind::LateOutcome)
+            })
+        };
+        generation().any(|event| match event.kind {
+            EventKind::Claimed => !is_settled(event.fence),
+            EventKind::Postponed => event
+                .detail
+                .as_deref()
+                .is_some_and(|why| why.contains("no answer to rely on") || why.contains("overloaded")),
+            EventKind::ReviewRequested => event
+                .detail
+                .as_deref()
+                .is_some_and(|why| why.contains("no answer to rely on")),
+            EventKind::Accepted => true,
+            EventKind::Created
+            | EventKind::Edited
+            | EventKind::Completed
+            | EventKind::Failed
+            | EventKind::Released
+            | EventKind::Resolved
+            | EventKind::Retried
+            | EventKind::Cancelled
+            | EventKind::Deleted
+            | EventKind::LateOutcome => false,
+        })
+    };
+    reviews.filter(|review| !in_doubt(review)).count() as u64
 }

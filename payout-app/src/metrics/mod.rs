@@ -94,6 +94,7 @@ impl Observer for Metrics {
             Signal::HintsDropped { count } => self.batches.hints_dropped(count),
             Signal::Claimed { .. }
             | Signal::Called { .. }
+            | Signal::Paced { .. }
             | Signal::Settled(_)
             | Signal::LateOutcome { .. }
             | Signal::Abandoned

@@ -1,17 +1,26 @@
 //! What the use cases and the worker say they did. Each series is kept ready: signals come once for each payout.
 
 use metrics::{
-    Counter, Histogram, Unit, counter, describe_counter, describe_histogram, histogram, with_local_recorder,
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram, with_local_recorder,
 };
 use metrics_exporter_prometheus::PrometheusRecorder;
 use payout_core::payout::Verdict;
-use payout_core::ports::{Batch, Signal};
+use payout_core::ports::{Batch, PaceState, Signal};
 
 /// How the calls of the processor can end, by call.
 const CALLS: [(&str, &[&str]); 2] = [
     (
         "submit",
-        &["paid", "accepted", "declined", "never_sent", "unknown", "refused"],
+        &[
+            "paid",
+            "accepted",
+            "declined",
+            "never_sent",
+            "unknown",
+            "refused",
+            "overloaded",
+        ],
     ),
     (
         "look_up",
@@ -23,8 +32,16 @@ const CALLS: [(&str, &[&str]); 2] = [
             "never_sent",
             "unknown",
             "refused",
+            "overloaded",
         ],
     ),
+];
+
+/// The paces of a worker.
+const PACES: [(PaceState, &str); 3] = [
+    (PaceState::Full, "full"),
+    (PaceState::Slowed, "slowed"),
+    (PaceState::Away, "away"),
 ];
 
 /// The calls of one kind: what they are called, how long they took, and how they ended.
@@ -37,6 +54,8 @@ pub(super) struct Work {
     takeovers: Counter,
     sweep_duration: Histogram,
     calls: Vec<Calls>,
+    paces: Vec<(PaceState, Gauge)>,
+    rate: Gauge,
     completed: Counter,
     failed: Counter,
     accepted: Counter,
@@ -72,6 +91,19 @@ impl Work {
             takeovers: at_zero(counter!("payout_takeovers_total")),
             sweep_duration: histogram!("payout_sweep_duration_seconds"),
             calls: CALLS.into_iter().map(calls).collect(),
+            paces: PACES
+                .into_iter()
+                .map(|(state, name)| {
+                    let gauge = gauge!("payout_provider_pace", "state" => name);
+                    gauge.set(if state == PaceState::Full { 1.0 } else { 0.0 });
+                    (state, gauge)
+                })
+                .collect(),
+            rate: {
+                let rate = gauge!("payout_provider_calls_per_second_limit");
+                rate.set(f64::INFINITY);
+                rate
+            },
             completed: settled("completed"),
             failed: settled("failed"),
             accepted: settled("accepted"),
@@ -109,6 +141,15 @@ impl Work {
                 if let Some((_, total)) = outcomes.iter().find(|(known, _)| *known == outcome) {
                     total.increment(1);
                 }
+            }
+            Signal::Paced {
+                state,
+                calls_per_second,
+            } => {
+                for (known, gauge) in &self.paces {
+                    gauge.set(if *known == state { 1.0 } else { 0.0 });
+                }
+                self.rate.set(calls_per_second.map_or(f64::INFINITY, f64::from));
             }
             Signal::Settled(verdict) => {
                 let settled = match verdict {
@@ -200,6 +241,14 @@ pub(super) fn describe() {
         Unit::Seconds,
         "How long those calls took."
     );
+    describe_gauge!(
+        "payout_provider_pace",
+        "How this worker calls the provider, 1 for the state that holds: full, slowed (it throttles, or has just come back), away (nothing but probes)."
+    );
+    describe_gauge!(
+        "payout_provider_calls_per_second_limit",
+        "The rate that calls to the provider are held to: +Inf at full speed, 0 while it is away."
+    );
     describe_counter!(
         "payout_settlements_total",
         "Claims that were settled, by verdict."
@@ -254,6 +303,11 @@ mod tests {
             outcome: "paid",
             took: Duration::from_secs(1),
         });
+        assert!(text.contains(r#"payout_provider_pace{state="full"} 1"#), "{text}");
+        metrics.observe(&Signal::Paced {
+            state: PaceState::Slowed,
+            calls_per_second: Some(3),
+        });
         metrics.observe(&Signal::Settled(&Verdict::Review { why: String::new() }));
         metrics.observe(&Signal::LateOutcome {
             paid_against_state: true,
@@ -270,6 +324,9 @@ mod tests {
         let text = metrics.render();
         for line in [
             r#"payout_claims_total{source="sweep"} 3"#,
+            r#"payout_provider_pace{state="full"} 0"#,
+            r#"payout_provider_pace{state="slowed"} 1"#,
+            "payout_provider_calls_per_second_limit 3",
             "payout_takeovers_total 1",
             r#"payout_processor_calls_total{call="submit",outcome="paid"} 1"#,
             r#"payout_settlements_total{verdict="review"} 1"#,

@@ -215,6 +215,16 @@ pub fn postponed(after: Duration) -> Verdict {
     Verdict::Postponed {
         why: "no answer to rely on: a timeout".to_owned(),
         after,
+        uses_attempt: true,
+    }
+}
+
+/// The provider said *not now*, and an earlier call may have arrived.
+pub fn put_off(after: Duration) -> Verdict {
+    Verdict::Postponed {
+        why: "refused for now: the provider answered 429".to_owned(),
+        after,
+        uses_attempt: false,
     }
 }
 

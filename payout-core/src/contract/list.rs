@@ -111,6 +111,7 @@ macro_rules! __repository_cases {
                 a_repeated_settlement_is_applied_once,
                 a_provider_reference_is_kept_until_another_comes,
                 a_release_forgets_the_first_submission,
+                not_now_uses_up_no_attempt,
                 a_postponement_keeps_the_first_submission,
                 a_settlement_of_an_unknown_payout_is_refused,
                 no_words_keep_a_claim_from_being_settled,

@@ -42,8 +42,10 @@ impl Claim {
 
     /// Whether the key must be looked up before anything is sent: always but for the first claim of a payout that was never
     /// retried. A store that was restored from a backup may have forgotten a retry, and what became of it.
+    ///
+    /// By the fence, which counts every claim: those that used up no attempt are not in `claims`.
     pub fn looks_up_first(&self) -> bool {
-        self.0.parts().claims > 1 || self.is_accepted() || self.0.generation() > 0
+        self.0.fence() > 1 || self.is_accepted() || self.0.generation() > 0
     }
 
     /// Whether this claim took over from a worker that never settled, or follows one that learnt nothing.
@@ -60,6 +62,14 @@ impl Claim {
     fn may_have_been_sent_before(&self) -> bool {
         let parts = self.0.parts();
         parts.first_submitted_at != parts.claimed_at
+    }
+
+    /// How many claims of this generation have used up no attempt so far. After a retry the fence counts earlier generations
+    /// too, and nothing tells how often: few is the guess that waits least.
+    fn given_back(&self) -> u32 {
+        let given_back = self.0.fence().saturating_sub(u64::from(self.0.parts().claims));
+        let most = if self.0.generation() > 0 { 1 } else { u32::MAX };
+        u32::try_from(given_back).unwrap_or(u32::MAX).min(most)
     }
 
     /// How long ago this generation may first have been sent, by the repository's clock.
@@ -106,13 +116,23 @@ impl Claim {
             .redacted(&Redaction::of(self.0.parts()))
     }
 
+    /// What to write, given that the look-up which this claim began with brought no answer, so that nothing was sent.
+    pub fn conclude_look_up(
+        &self,
+        error: &ProcessorError,
+        policy: &Policy,
+        randomness: &dyn Randomness,
+    ) -> Verdict {
+        self.without_answer(error, false, policy, randomness)
+            .redacted(&Redaction::of(self.0.parts()))
+    }
+
     fn decide(
         &self,
         said: Result<Answer, ProcessorError>,
         policy: &Policy,
         randomness: &dyn Randomness,
     ) -> Verdict {
-        let delay = policy.backoff(self.0.parts().claims, randomness);
         match said {
             Ok(Answer::Paid { reference }) => Verdict::Completed { reference },
             Ok(Answer::Declined(failure)) => Verdict::Failed(failure),
@@ -121,27 +141,53 @@ impl Claim {
             },
             Ok(Answer::Accepted { reference }) => Verdict::Accepted {
                 reference,
-                after: delay,
+                after: policy.backoff(self.0.parts().claims, randomness),
             },
-            Err(error) if self.is_spent(policy) => Verdict::Review {
+            Err(error) => self.without_answer(&error, error.may_have_arrived(), policy, randomness),
+        }
+    }
+
+    /// What an error means. `sent`: whether this claim may have sent something.
+    ///
+    /// *Not now* is none of an unknown outcome: it uses up no attempt, and never ends in a review. Whatever else happened to
+    /// this generation stays as unknown as it was.
+    fn without_answer(
+        &self,
+        error: &ProcessorError,
+        sent: bool,
+        policy: &Policy,
+        randomness: &dyn Randomness,
+    ) -> Verdict {
+        let patience = error.retry_after().unwrap_or_default();
+        let unsent = !sent && !self.may_have_been_sent_before();
+        // A retry looks its key up since the store may have forgotten that it was sent; silence says nothing of that.
+        if error.is_not_now() || (unsent && self.0.generation() == 0) {
+            let why = printable(&error.to_string(), WHY_MAX_CHARS);
+            let after = policy
+                .pause(self.given_back().saturating_add(1), randomness)
+                .max(patience);
+            return if unsent {
+                Verdict::Released { why, after }
+            } else {
+                Verdict::Postponed {
+                    why,
+                    after,
+                    uses_attempt: false,
+                }
+            };
+        }
+        if self.is_spent(policy) {
+            return Verdict::Review {
                 why: printable(
                     &format!("The attempts are used up; the last said: {error}"),
                     WHY_MAX_CHARS,
                 ),
-            },
-            Err(error @ ProcessorError::NeverSent { .. }) if !self.may_have_been_sent_before() => {
-                Verdict::Released {
-                    why: printable(&error.to_string(), WHY_MAX_CHARS),
-                    after: delay,
-                }
-            }
-            Err(error) => {
-                let after = delay.max(error.retry_after().unwrap_or_default());
-                Verdict::Postponed {
-                    why: printable(&error.to_string(), WHY_MAX_CHARS),
-                    after,
-                }
-            }
+            };
+        }
+        Verdict::Postponed {
+            why: printable(&error.to_string(), WHY_MAX_CHARS),
+            after: policy.backoff(self.0.parts().claims, randomness).max(patience),
+            uses_attempt: true,
         }
     }
 
@@ -161,7 +207,27 @@ impl Claim {
             id: self.0.id(),
             fence: self.0.fence(),
             generation: self.0.generation(),
+            claims: self.claims_after(&verdict),
             verdict,
+        }
+    }
+
+    /// How many claims of this generation count once it has ended like this. What uses up no attempt is given back: by its
+    /// number, so that a repeated settlement gives it back once. While something may have been sent, one stays.
+    fn claims_after(&self, verdict: &Verdict) -> u32 {
+        let claims = self.0.parts().claims;
+        match verdict {
+            Verdict::Released { .. } => claims.saturating_sub(1),
+            Verdict::Postponed {
+                uses_attempt: false, ..
+            } => claims.saturating_sub(1).max(1),
+            Verdict::Postponed {
+                uses_attempt: true, ..
+            }
+            | Verdict::Completed { .. }
+            | Verdict::Failed(_)
+            | Verdict::Accepted { .. }
+            | Verdict::Review { .. } => claims,
         }
     }
 }
@@ -192,12 +258,14 @@ impl UnreadableClaim {
             Verdict::Postponed {
                 why: why.into(),
                 after: policy.backoff(self.claims, randomness),
+                uses_attempt: true,
             }
         };
         Settlement {
             id: self.id,
             fence: self.fence,
             generation: self.generation,
+            claims: self.claims,
             verdict,
         }
     }
@@ -302,6 +370,7 @@ impl Payout {
         if row.never_sent {
             parts.first_submitted_at = None;
         }
+        parts.claims = settlement.claims;
         parts.version += 1;
         parts.updated_at = now;
         Guarded::Written(Self::from_parts(parts))
@@ -349,8 +418,10 @@ pub enum Verdict {
         why: String,
         /// When to look again.
         after: Duration,
+        /// Whether an attempt is used up: not where the provider only said *not now*.
+        uses_attempt: bool,
     },
-    /// Provably nothing of this generation was ever sent: pending again.
+    /// Provably nothing of this generation was ever sent: pending again, and no attempt is used up.
     Released {
         /// What was learnt.
         why: String,
@@ -373,6 +444,8 @@ pub struct Settlement {
     pub fence: u64,
     /// The generation that was claimed.
     pub generation: u32,
+    /// How many claims of this generation have used up an attempt by now.
+    pub claims: u32,
     /// How it ended.
     pub verdict: Verdict,
 }
@@ -409,9 +482,14 @@ impl Verdict {
                 reference: redaction.reference(reference),
                 after,
             },
-            Self::Postponed { why, after } => Self::Postponed {
+            Self::Postponed {
+                why,
+                after,
+                uses_attempt,
+            } => Self::Postponed {
                 why: redaction.text(&why),
                 after,
+                uses_attempt,
             },
             Self::Released { why, after } => Self::Released {
                 why: redaction.text(&why),
@@ -457,7 +535,11 @@ impl Verdict {
                 detail: Some(reference.as_str()),
                 ..processing
             },
-            Self::Postponed { why, after } => SettledRow {
+            Self::Postponed {
+                why,
+                after,
+                uses_attempt: _,
+            } => SettledRow {
                 due_in: Some(*after),
                 detail: Some(why),
                 ..processing

@@ -46,9 +46,10 @@ pub struct PayoutParts {
     pub provider_reference: Option<ProviderReference>,
     /// Grows only when a definitively failed payout is retried by a person. Part of the idempotency key.
     pub generation: u32,
-    /// Claims of this generation.
+    /// Claims of this generation that used up an attempt, or hold: not those whose end was that nothing was sent, or that the
+    /// provider said *not now*.
     pub claims: u32,
-    /// Claims ever: a worker may settle only the fence that it claimed.
+    /// Claims ever, each counted: a worker may settle only the fence that it claimed.
     pub fence: u64,
     /// Grows with every write: the `ETag`.
     pub version: u64,

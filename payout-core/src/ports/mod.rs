@@ -29,7 +29,7 @@ pub use census::{Census, Tally};
 pub use keys::{
     ApiKeyError, ApiKeyRepository, LISTED_KEYS_MAX, LIVE_KEYS_MAX, NoSecret, Pulse, SecretSource,
 };
-pub use observer::{Batch, NoObserver, Observer, Signal};
+pub use observer::{Batch, NoObserver, Observer, PaceState, Signal};
 pub use processor::{Answer, Instruction, Processor, ProcessorError, ProcessorKey};
 pub use queue::{Delivery, Hint, JobQueue, QueueError, Receipt};
 pub use repository::{

@@ -15,6 +15,17 @@ pub enum Batch {
     Settle,
 }
 
+/// How a worker calls its provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PaceState {
+    /// As fast as it can.
+    Full,
+    /// At a rate, since the provider refuses more, or has just come back.
+    Slowed,
+    /// Not at all but for probes, since the provider is away.
+    Away,
+}
+
 /// Something that happened in the use cases or in the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal<'a> {
@@ -31,10 +42,17 @@ pub enum Signal<'a> {
     Called {
         /// `submit` or `look_up`.
         call: &'static str,
-        /// `paid`, `accepted`, `declined`, `not_found`, `never_sent`, `unknown`, `refused`.
+        /// `paid`, `accepted`, `declined`, `not_found`, `never_sent`, `unknown`, `refused`, `overloaded`.
         outcome: &'static str,
         /// How long it took.
         took: Duration,
+    },
+    /// The worker calls the provider at another pace from now on.
+    Paced {
+        /// Which.
+        state: PaceState,
+        /// Calls by the second, rounded up; absent at full speed.
+        calls_per_second: Option<u32>,
     },
     /// A claim was settled.
     Settled(&'a Verdict),

@@ -107,6 +107,15 @@ pub enum ProcessorError {
         /// How long the provider asked to be left alone.
         retry_after: Option<Duration>,
     },
+    /// The provider, or a gateway in front of it, is overloaded and says when to come back: 503 with `Retry-After`. A gateway
+    /// may have passed the request on before.
+    #[error("overloaded for now: {why}")]
+    Overloaded {
+        /// What it said, without personal data.
+        why: String,
+        /// How long the provider asked to be left alone.
+        retry_after: Duration,
+    },
 }
 
 impl ProcessorError {
@@ -136,6 +145,23 @@ impl ProcessorError {
         match self {
             Self::NeverSent { .. } => None,
             Self::Unknown { retry_after, .. } | Self::Refused { retry_after, .. } => *retry_after,
+            Self::Overloaded { retry_after, .. } => Some(*retry_after),
+        }
+    }
+
+    /// Whether the provider was not reached, or would not look at the request now: no outcome is unknown on its account.
+    pub fn is_not_now(&self) -> bool {
+        match self {
+            Self::NeverSent { .. } | Self::Refused { .. } | Self::Overloaded { .. } => true,
+            Self::Unknown { .. } => false,
+        }
+    }
+
+    /// Whether a submission that ended so may have been executed.
+    pub fn may_have_arrived(&self) -> bool {
+        match self {
+            Self::NeverSent { .. } | Self::Refused { .. } => false,
+            Self::Unknown { .. } | Self::Overloaded { .. } => true,
         }
     }
 }

@@ -8,7 +8,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::crash::{self, Point};
 use crate::errand::Errand;
 use crate::payout::{Claim, UnreadableClaim, Verdict};
-use crate::ports::{Answer, Instruction, ProcessorError, Randomness, Signal, Span, SpanKind, TraceContext};
+use crate::ports::{
+    Answer, Instruction, ProcessorError, ProcessorKey, Randomness, Signal, Span, SpanKind, TraceContext,
+};
 use crate::worker::Shared;
 use crate::worker::settle::Concluded;
 
@@ -80,8 +82,11 @@ impl Shared {
         if claim.looks_up_first() {
             match self.look_up(claim, deadline).await? {
                 Ok(Some(answer)) => return Ok(conclude(Ok(answer))),
-                Ok(None) => (),
-                Err(error) => return Ok(conclude(Err(error))),
+                Ok(None) => self.pace.call_again(),
+                Err(error) => {
+                    let randomness = &*self.ambient as &dyn Randomness;
+                    return Ok(claim.conclude_look_up(&error, policy, randomness));
+                }
             }
         }
         if let Err(review) = claim.may_send(policy) {
@@ -102,19 +107,41 @@ impl Shared {
         crash::pass(Point::BeforeLookUp);
         let said = self.bounded(call, span.as_deref()).await;
         crash::pass(Point::AfterLookUp);
-        let outcome = match &said {
-            Ok(Some(answer)) => name(answer),
-            Ok(None) => "not_found",
-            Err(error) => name_of(error),
-        };
+        let outcome = found(&said);
         end_span(&mut span, outcome, said.is_err());
-        let took = self.ambient.monotonic().saturating_sub(begun);
+        let took = self.heard(claim, begun, said.as_ref().err());
         self.observer.observe(&Signal::Called {
             call: "look_up",
             outcome,
             took,
         });
         Ok(said)
+    }
+
+    /// Tells the pace how a call ended; returns how long it took.
+    fn heard(&self, claim: &Claim, begun: Duration, error: Option<&ProcessorError>) -> Duration {
+        let now = self.ambient.monotonic();
+        let (took, chance) = (now.saturating_sub(begun), &*self.ambient as &dyn Randomness);
+        match error {
+            None => self.pace.worked(now, took, chance),
+            Some(error) => self.pace.failed(now, error, claim.key(), chance),
+        }
+        took
+    }
+
+    /// Asks an absent provider for a payment, to hear whether it is back: nothing is sent, and nothing written.
+    pub(super) async fn probe(self: Arc<Self>, key: ProcessorKey) {
+        let processor = self.processor.clone();
+        let begun = self.ambient.monotonic();
+        let call = async move { processor.look_up(&key).await };
+        let said = self.bounded(call, None).await;
+        let now = self.ambient.monotonic();
+        self.pace.probed(now, said.as_ref().map(|_| ()));
+        self.observer.observe(&Signal::Called {
+            call: "look_up",
+            outcome: found(&said),
+            took: now.saturating_sub(begun),
+        });
     }
 
     async fn submit(
@@ -134,7 +161,7 @@ impl Shared {
             Err(error) => name_of(error),
         };
         end_span(&mut span, outcome, said.is_err());
-        let took = self.ambient.monotonic().saturating_sub(begun);
+        let took = self.heard(claim, begun, said.as_ref().err());
         self.observer.observe(&Signal::Called {
             call: "submit",
             outcome,
@@ -154,6 +181,7 @@ impl Shared {
         if now > deadline {
             Err(PastDeadline)
         } else {
+            self.pace.begun(now);
             Ok(now)
         }
     }
@@ -192,6 +220,14 @@ fn end_span(span: &mut Option<Box<dyn Span>>, outcome: &str, failed: bool) {
     }
 }
 
+fn found(said: &Result<Option<Answer>, ProcessorError>) -> &'static str {
+    match said {
+        Ok(Some(answer)) => name(answer),
+        Ok(None) => "not_found",
+        Err(error) => name_of(error),
+    }
+}
+
 fn name(answer: &Answer) -> &'static str {
     match answer {
         Answer::Paid { .. } => "paid",
@@ -205,5 +241,6 @@ fn name_of(error: &ProcessorError) -> &'static str {
         ProcessorError::NeverSent { .. } => "never_sent",
         ProcessorError::Unknown { .. } => "unknown",
         ProcessorError::Refused { .. } => "refused",
+        ProcessorError::Overloaded { .. } => "overloaded",
     }
 }

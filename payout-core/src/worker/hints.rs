@@ -9,6 +9,7 @@ use crate::payout::PayoutId;
 use crate::ports::{Delivery, Receipt};
 use crate::worker::Shared;
 use crate::worker::claims::Traces;
+use crate::worker::pace::LOOK_AGAIN;
 
 /// How long one wait for hints may take.
 const WAIT: Duration = Duration::from_secs(1);
@@ -20,6 +21,13 @@ impl Shared {
     pub(super) async fn follow_hints(self: Arc<Self>) {
         let mut outage = Outage::default();
         loop {
+            // And while the provider may not be sent all there is: then the sweep takes what is due in its turn, and whatever
+            // hints are left here point at nothing that it does not find.
+            while !self.pace.is_full(self.ambient.monotonic()) {
+                if self.shut_down_within(LOOK_AGAIN).await {
+                    return;
+                }
+            }
             // Hints are left to other workers while this one has no slot for them.
             let Some(permits) = self.free_slots(1, 0).await else {
                 return;
@@ -79,10 +87,11 @@ impl Shared {
             permits = self.slots.clone().acquire_many_owned(count) => permits,
         };
         let Ok(permits) = permits else { return true };
-        if self.claim(Some(ids), permits, &traces).await.is_err() {
+        let may_send = self.pace.is_full(self.ambient.monotonic());
+        if may_send && self.claim(Some(ids), permits, &traces).await.is_err() {
             return false;
         }
-        // Claimed or not to be had: either way a hint has done its work.
+        // Claimed, not to be had, or left to the sweep: either way a hint has done its work.
         let receipts: Vec<Receipt> = deliveries.into_iter().map(|delivery| delivery.receipt).collect();
         let queue = self.queue.clone();
         self.attempts.spawn(async move {

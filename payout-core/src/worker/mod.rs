@@ -8,6 +8,7 @@
 //!
 //! - `hints` claims what the queue points at; `sweep` claims whatever is due and no hint brought.
 //! - `attempt` is one claimed payout's task: look the key up, send, conclude.
+//! - `pace` says how many calls the provider may be sent: it may be away, throttle, or ask for patience.
 //! - `settle` writes the verdicts; it repeats until they are written. `aside` writes those whose rows another session holds.
 //! - `janitor` forgets idempotency records that are old enough.
 //!
@@ -19,6 +20,7 @@ mod attempt;
 mod claims;
 mod hints;
 mod janitor;
+mod pace;
 mod settle;
 mod sweep;
 
@@ -29,6 +31,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::pace::Pace;
 use self::settle::Concluded;
 use crate::payout::Actor;
 use crate::policy::Policy;
@@ -93,6 +96,7 @@ struct Shared {
     observer: Arc<dyn Observer>,
     tracer: Arc<dyn Tracer>,
     settings: WorkerSettings,
+    pace: Pace,
     /// One permit for each payout in hand.
     slots: Arc<Semaphore>,
     /// The tasks of the payouts in hand.
@@ -167,6 +171,7 @@ impl Worker {
             queue,
             processor,
             ambient,
+            pace: Pace::new(observer.clone()),
             observer,
             tracer,
             slots: Arc::new(Semaphore::new(settings.concurrency)),

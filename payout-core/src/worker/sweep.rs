@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::outage::Outage;
-use crate::ports::Signal;
+use crate::ports::{Randomness, Signal};
 use crate::worker::Shared;
+use crate::worker::pace::Step;
 
 impl Shared {
     /// Sweeps at start-up and then about every [`sweep_every`](super::WorkerSettings::sweep_every); at once again
@@ -17,15 +18,40 @@ impl Shared {
         let reserve = (self.settings.concurrency / 16).min(16);
         let mut outage = Outage::default();
         let mut pause = Duration::ZERO;
-        while !self.shut_down_within(pause).await {
-            let Some(permits) = self.free_slots(self.settings.batch, reserve).await else {
+        while !self.shut_down_before(pause).await {
+            let (now, chance) = (self.ambient.monotonic(), &*self.ambient as &dyn Randomness);
+            let most = match self.pace.next(now, self.settings.batch, chance) {
+                Step::Claim(most) => most,
+                Step::Wait(wait) => {
+                    pause = wait.min(self.settings.sweep_every);
+                    continue;
+                }
+                Step::Probe => {
+                    if let Some(key) = self.pace.probe_key() {
+                        self.attempts.spawn(self.clone().probe(key));
+                    }
+                    pause = Duration::ZERO;
+                    continue;
+                }
+            };
+            let Some(mut permits) = self.free_slots(most, reserve).await else {
                 return;
             };
-            let asked = permits.num_permits();
+            // It may have changed while all slots were taken.
+            let asked = self.pace.take(self.ambient.monotonic(), permits.num_permits());
+            if asked == 0 {
+                pause = Duration::ZERO;
+                continue;
+            }
+            drop(permits.split(permits.num_permits() - asked));
             let begun = self.ambient.monotonic();
             let claimed = self.claim(None, permits, &HashMap::new()).await;
-            let took = self.ambient.monotonic().saturating_sub(begun);
+            let now = self.ambient.monotonic();
+            let took = now.saturating_sub(begun);
             self.observer.observe(&Signal::Swept { took });
+            let won = claimed.as_ref().map_or(0, |won| *won);
+            self.pace
+                .claimed(now, asked, won, &*self.ambient as &dyn Randomness);
             pause = match claimed {
                 Ok(won) => {
                     if outage.ends() {
@@ -47,6 +73,16 @@ impl Shared {
                     self.about(self.settings.sweep_every)
                 }
             };
+        }
+    }
+
+    /// Sleeps until the pause is over or the pace has changed; true when it was woken by the shutdown.
+    async fn shut_down_before(&self, pause: Duration) -> bool {
+        tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => true,
+            () = self.pace.changed.notified() => false,
+            () = tokio::time::sleep(pause) => false,
         }
     }
 }

@@ -17,6 +17,8 @@ on_each_backend!(
     a_declined_payout_fails_and_a_retry_has_a_key_of_its_own,
     an_unclear_answer_is_looked_up_under_the_same_key,
     a_provider_that_is_away_costs_only_time,
+    an_outage_leaves_nothing_to_a_person_and_is_over_within_five_seconds,
+    what_is_refused_for_now_stays_pending_and_uses_up_no_attempt,
     a_provider_that_is_busy_is_left_alone_for_as_long_as_it_asks,
     attempts_that_are_used_up_need_a_person,
     a_retry_waits_until_no_worker_can_be_sending,
@@ -108,7 +110,6 @@ async fn an_unclear_answer_is_looked_up_under_the_same_key(backend: Backend) {
         (Deed::Refuse(500), false),
         (Deed::Refuse(404), false),
         (Deed::Refuse(405), false),
-        (Deed::Refuse(401), false),
         (Deed::Garble, false),
     ] {
         let provider = Provider::deciding(move |_, number| if number == 1 { deed } else { Deed::Pay }).await;
@@ -153,6 +154,95 @@ async fn a_provider_that_is_away_costs_only_time(backend: Backend) {
         1,
         "nothing was ever sent before"
     );
+}
+
+/// How many payouts a filter finds.
+async fn how_many(app: &App, filter: &str) -> u64 {
+    let page = app.get(&format!("/api/payouts/?page_size=1&{filter}")).await;
+    page.expect(200).json()["count"].as_u64().unwrap()
+}
+
+async fn an_outage_leaves_nothing_to_a_person_and_is_over_within_five_seconds(backend: Backend) {
+    const PAYOUTS: u64 = 60;
+    let port = payout_tests::ports::free_port();
+    let somebody = Provider::that(Deed::Pay).await;
+    let app = paying_by(backend, &somebody).await;
+    let launch = app.launch().clone();
+    drop(app);
+    let app = launch
+        .set("PAYOUT_PROCESSOR_URL", format!("http://127.0.0.1:{port}"))
+        .set("PAYOUT_MAX_ATTEMPTS", 2)
+        .run()
+        .await;
+    for _ in 0..PAYOUTS {
+        app.create(payout()).await;
+    }
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let claims = |metrics: &str| -> f64 {
+        let lines = metrics
+            .lines()
+            .filter(|line| line.starts_with("payout_claims_total{"));
+        lines
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    };
+    let before = claims(&app.get("/metrics").await.expect(200).text());
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let metrics = app.get("/metrics").await.expect(200).text();
+    assert_eq!(claims(&metrics) - before, 0.0, "what waits is not written");
+    assert!(
+        metrics.contains(r#"payout_provider_pace{state="away"} 1"#),
+        "{metrics}"
+    );
+    assert_eq!(how_many(&app, "status=pending").await, PAYOUTS);
+    assert_eq!(how_many(&app, "needs_review=true").await, 0);
+    let page = app.get("/api/payouts/?page_size=100").await.expect(200).json();
+    for payout in page["results"].as_array().unwrap() {
+        assert_eq!(payout["attempts"], 0, "{payout}");
+    }
+
+    let back = now();
+    let provider = Provider::at(port, |_, _| Deed::Pay).await;
+    eventually("all are paid", SOON, async || {
+        (how_many(&app, "status=completed").await == PAYOUTS).then_some(())
+    })
+    .await;
+    assert!(now() - back < Duration::from_secs(5), "after {:?}", now() - back);
+    let ledger = provider.ledger();
+    assert!(
+        ledger
+            .iter()
+            .all(|(_, entry)| entry.payments == 1 && entry.submissions == 1)
+    );
+    let warnings = app.log();
+    let away = warnings
+        .lines()
+        .filter(|line| line.contains("the provider is away"))
+        .count();
+    assert_eq!(away, 1, "said once: {warnings}");
+}
+
+async fn what_is_refused_for_now_stays_pending_and_uses_up_no_attempt(backend: Backend) {
+    for status in [401, 403, 408, 409, 425, 429] {
+        let provider = Provider::deciding(move |_, number| {
+            if number <= 4 {
+                Deed::Refuse(status)
+            } else {
+                Deed::Pay
+            }
+        })
+        .await;
+        let launch = paying_by(backend, &provider).await.launch().clone();
+        let app = launch.set("PAYOUT_MAX_ATTEMPTS", 2).run().await;
+        let (path, key) = sent(&app).await;
+        let paid = app.until(&path, "completed").await;
+        assert_eq!(paid["attempts"], 1, "{status}");
+        let events = app.events(&path).await;
+        let released = events.iter().filter(|event| *event == "released").count();
+        assert_eq!(released, 4, "{status}: {events:?}");
+        assert!(!events.contains(&"review_requested".to_owned()));
+        assert_eq!(provider.entry(&key).payments, 1);
+    }
 }
 
 async fn a_provider_that_is_busy_is_left_alone_for_as_long_as_it_asks(backend: Backend) {

@@ -12,7 +12,7 @@ type Repository = Pair<dyn PayoutRepository>;
 const AFTER: Duration = Duration::from_secs(30);
 
 /// One of each.
-fn verdicts() -> [Verdict; 6] {
+fn verdicts() -> [Verdict; 7] {
     [
         build::completed("ref-1"),
         Verdict::Failed(Failure::new(
@@ -21,6 +21,7 @@ fn verdicts() -> [Verdict; 6] {
         )),
         build::accepted("ref-1", AFTER),
         build::postponed(AFTER),
+        build::put_off(AFTER),
         build::released(AFTER),
         build::review(),
     ]
@@ -49,6 +50,7 @@ pub async fn each_verdict_writes_its_columns_and_its_event(Pair { port, .. }: Re
             provider_reference: row.reference.cloned(),
             due_at,
             first_submitted_at: before.parts().first_submitted_at.filter(|_| !row.never_sent),
+            claims: u32::from(!row.never_sent),
             version: before.version() + 1,
             updated_at: parts.updated_at,
             ..before.parts().clone()
@@ -194,7 +196,40 @@ pub async fn a_release_forgets_the_first_submission(Pair { port, .. }: Repositor
     let next = drive::claim_when_due(&*port, id, LONG_LEASE).await;
     let parts = next.payout().parts();
     assert_eq!(parts.first_submitted_at, parts.claimed_at);
-    assert_eq!((parts.claims, parts.fence), (2, 2));
+    assert_eq!(
+        (parts.claims, parts.fence),
+        (1, 2),
+        "a release uses up no attempt"
+    );
+    assert!(next.looks_up_first());
+}
+
+/// What the provider only said *not now* to uses up no attempt, however often it is settled; what may have been sent before
+/// goes on counting.
+pub async fn not_now_uses_up_no_attempt(Pair { port, .. }: Repository) {
+    let soon = Duration::from_millis(20);
+    let claim = drive::claimed(&*port).await;
+    let id = claim.payout().id();
+    let first = claim.payout().parts().first_submitted_at;
+    drive::settled(&*port, claim, build::postponed(soon)).await;
+    for round in 2..5_u64 {
+        let claim = drive::claim_when_due(&*port, id, LONG_LEASE).await;
+        assert_eq!(
+            (claim.payout().parts().claims, claim.payout().fence()),
+            (2, round)
+        );
+        assert!(claim.looks_up_first());
+        let settlement = claim.settle(build::put_off(soon));
+        let batch = std::slice::from_ref(&settlement);
+        for _ in 0..2 {
+            assert_eq!(port.settle(batch).await.unwrap(), [Settled::Applied]);
+        }
+        let parts = drive::found(&*port, id).await.parts().clone();
+        assert_eq!(
+            (parts.status, parts.claims, parts.first_submitted_at),
+            (Status::Processing, 1, first)
+        );
+    }
 }
 
 /// After a postponement something may have been sent: the time of the first submission stays.
@@ -214,6 +249,7 @@ pub async fn a_settlement_of_an_unknown_payout_is_refused(Pair { port, .. }: Rep
         id: build::fresh_id(),
         fence: 1,
         generation: 0,
+        claims: 1,
         verdict: build::completed("ref-1"),
     };
     let refused = port.settle(std::slice::from_ref(&unknown)).await;

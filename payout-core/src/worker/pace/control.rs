@@ -1,0 +1,529 @@
+//! How many calls a provider may be sent now: pure, by a clock and chance that are handed in.
+//!
+//! | mode | calls |
+//! |---|---|
+//! | [`Mode::Full`] | as many as the worker has slots for |
+//! | [`Mode::Slowed`] | a rate: cut to what the provider took when it refuses, grown while it does not |
+//! | [`Mode::Away`] | one probe about once a second: a look-up, and once that is answered one payout |
+//!
+//! Besides, nothing is sent before the time that the provider named in `Retry-After`.
+//!
+//! Sources: D.-M. Chiu, R. Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance", 1989 (why the
+//! cut is a factor); M. Nygard, "Release It!", 2007 (the circuit breaker and its probe).
+
+use std::time::Duration;
+
+use crate::policy::jittered;
+use crate::ports::Randomness;
+
+/// So many failures in a row, and no success for so long, and the provider counts as away.
+const FAILURES: u32 = 5;
+const SILENCE: Duration = Duration::from_millis(250);
+/// A probe about so often: half of it, and up to as much again by chance.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// How long one payout is waited for.
+const TRIAL: Duration = Duration::from_secs(10);
+/// The slowest rate, by the second: even then somebody finds out within two seconds that the provider takes more.
+const SLOWEST: f64 = 0.5;
+/// The first rate after a refusal where nothing is known, and what growth reaches at once.
+const CAUTIOUS: f64 = 8.0;
+/// The first rate once the provider is back.
+const BACK: f64 = 32.0;
+/// Beyond this, a rate bounds nothing.
+const FASTEST: f64 = 4_096.0;
+/// After a cut the rate holds for so long, and then doubles as often as this, while calls succeed.
+const HOLD: Duration = Duration::from_secs(2);
+const GROW_EVERY: Duration = Duration::from_millis(150);
+/// Refusals of one moment cut the rate once.
+const CUT_EVERY: Duration = Duration::from_millis(200);
+/// How long a rate must have been tried before what succeeded under it says anything.
+const LEARN_FOR: Duration = Duration::from_secs(1);
+/// Of what succeeded, so much is tried next.
+const KEEP: f64 = 0.95;
+/// A provider that has refused nothing for so long is not slowed down for when nothing is due.
+const FORGET_AFTER: Duration = Duration::from_secs(5);
+/// So many refusals within a second make a provider that throttles, if they are this share of the calls.
+const REFUSALS: u32 = 3;
+const SHARE: u64 = 5;
+
+/// What a call said of the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// It works: whatever it answered, it was an answer.
+    Worked,
+    /// It refuses for now, and may say for how long.
+    Refused(Option<Duration>),
+    /// It was not reached, or said nothing to rely on.
+    Failed,
+}
+
+/// What the worker may do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::worker) enum Step {
+    /// Claim up to so many payouts.
+    Claim(usize),
+    /// Ask the provider for anything.
+    Probe,
+    /// Nothing, for so long.
+    Wait(Duration),
+}
+
+/// What an operator should hear of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    /// The provider is away.
+    Away,
+    /// It is back.
+    Back,
+    /// It throttles.
+    Slowed,
+    /// It no longer does.
+    FullSpeed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Mode {
+    Full,
+    Slowed(Slowed),
+    Away(Away),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Slowed {
+    /// Calls by the second.
+    pub(super) rate: f64,
+    tokens: f64,
+    filled_at: Duration,
+    /// Since when what succeeds is counted, and how much did.
+    counted_from: Duration,
+    worked: u32,
+    /// What the provider took, by the second, as far as that is known.
+    taken: Option<f64>,
+    /// The last refusal, or when this mode began.
+    quiet_since: Duration,
+    /// When the rate was last cut; absent while nothing was refused since the provider came back.
+    cut_at: Option<Duration>,
+    grown_at: Duration,
+    worked_since_growth: bool,
+    /// Refusals in a row at the slowest rate.
+    in_vain: u32,
+    /// Whether refusals led here.
+    throttled: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Away {
+    next_probe: Duration,
+    /// A look-up was answered: one payout may be tried.
+    answered: bool,
+    /// Since when a payout is being tried.
+    on_trial: Option<Duration>,
+    /// Look-ups are answered and payments are not: only a payout tells.
+    only_payments_tell: bool,
+}
+
+/// The state of one provider, as one worker sees it.
+#[derive(Debug)]
+pub(super) struct Control {
+    pub(super) mode: Mode,
+    /// The provider asked to be left alone until then.
+    not_before: Duration,
+    /// Failures since the last success.
+    failures: u32,
+    last_worked: Option<Duration>,
+    /// Refusals at full speed: since when, how many, and how many calls had worked by then.
+    refusals: (Duration, u32, u64),
+    /// When the successes were last counted, and how many there were; and the rate that they made.
+    sample: (Duration, u64),
+    goodput: f64,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Full,
+            not_before: Duration::ZERO,
+            failures: 0,
+            last_worked: None,
+            refusals: (Duration::ZERO, 0, 0),
+            sample: (Duration::ZERO, 0),
+            goodput: 0.0,
+        }
+    }
+}
+
+impl Control {
+    /// Whether a success is no news: then it need not be told.
+    pub(super) fn is_calm(&self) -> bool {
+        self.mode == Mode::Full && self.failures == 0
+    }
+
+    /// Takes in what a call said; `worked` is how many calls have succeeded so far, and `last_worked` when the last did.
+    pub(super) fn hear(
+        &mut self,
+        now: Duration,
+        heard: Heard,
+        (worked, last_worked): (u64, Option<Duration>),
+        chance: &dyn Randomness,
+    ) -> Option<News> {
+        self.last_worked = self.last_worked.max(last_worked);
+        match heard {
+            Heard::Worked => self.worked(now),
+            Heard::Refused(retry_after) => {
+                // Its own share of chance, so that workers which were refused together do not come back together.
+                if let Some(wait) = retry_after {
+                    let wait = wait + jittered(wait / 8, chance).min(Duration::from_millis(500));
+                    self.not_before = self.not_before.max(now + wait);
+                }
+                self.refused(now, retry_after.is_some(), worked, chance)
+            }
+            Heard::Failed => self.failed(now, chance),
+        }
+    }
+
+    fn worked(&mut self, now: Duration) -> Option<News> {
+        self.failures = 0;
+        self.last_worked = Some(now);
+        match &mut self.mode {
+            Mode::Full => None,
+            Mode::Slowed(slowed) => {
+                slowed.worked += 1;
+                slowed.worked_since_growth = true;
+                slowed.in_vain = 0;
+                self.grow(now)
+            }
+            Mode::Away(_) => {
+                self.mode = Mode::Slowed(Slowed::new(now, BACK, None));
+                Some(News::Back)
+            }
+        }
+    }
+
+    fn refused(
+        &mut self,
+        now: Duration,
+        by_retry_after: bool,
+        worked: u64,
+        chance: &dyn Randomness,
+    ) -> Option<News> {
+        let resumes = now.max(self.not_before);
+        match &mut self.mode {
+            Mode::Full => {
+                let (since, count, worked_before) = self.refusals;
+                self.refusals = if count > 0 && now.saturating_sub(since) < LEARN_FOR {
+                    (since, count + 1, worked_before)
+                } else {
+                    (now, 1, worked)
+                };
+                let (since, count, worked_before) = self.refusals;
+                let succeeded = worked.saturating_sub(worked_before);
+                let throttles = count >= REFUSALS && u64::from(count) * (SHARE - 1) >= succeeded;
+                if !by_retry_after && !throttles {
+                    return None;
+                }
+                self.refusals = (since, 0, worked);
+                let rate = (self.goodput * KEEP).clamp(CAUTIOUS, FASTEST / 2.0);
+                let mut slowed = Slowed::new(resumes, rate, Some(now));
+                slowed.throttled = true;
+                self.mode = Mode::Slowed(slowed);
+                Some(News::Slowed)
+            }
+            Mode::Slowed(slowed) => {
+                slowed.quiet_since = resumes;
+                slowed.cut(now, resumes);
+                let was_throttled = std::mem::replace(&mut slowed.throttled, true);
+                if slowed.in_vain >= FAILURES {
+                    self.leave(now, chance)
+                } else {
+                    (!was_throttled).then_some(News::Slowed)
+                }
+            }
+            Mode::Away(away) => {
+                away.tried_in_vain(now, chance);
+                None
+            }
+        }
+    }
+
+    fn failed(&mut self, now: Duration, chance: &dyn Randomness) -> Option<News> {
+        self.failures = self.failures.saturating_add(1);
+        if let Mode::Away(away) = &mut self.mode {
+            away.tried_in_vain(now, chance);
+            return None;
+        }
+        let silent = self
+            .last_worked
+            .is_none_or(|worked| now.saturating_sub(worked) >= SILENCE);
+        (self.failures >= FAILURES && silent)
+            .then(|| self.leave(now, chance))
+            .flatten()
+    }
+
+    fn leave(&mut self, now: Duration, chance: &dyn Randomness) -> Option<News> {
+        self.mode = Mode::Away(Away {
+            next_probe: now + probe_pause(chance),
+            answered: false,
+            on_trial: None,
+            only_payments_tell: false,
+        });
+        Some(News::Away)
+    }
+
+    /// Takes in what a probe's look-up said: an answer lets one payout be tried.
+    pub(super) fn probed(&mut self, now: Duration, heard: Heard) {
+        if let Heard::Refused(Some(wait)) = heard {
+            self.not_before = self.not_before.max(now + wait);
+        }
+        if let Mode::Away(away) = &mut self.mode
+            && heard == Heard::Worked
+        {
+            away.answered = true;
+        }
+    }
+
+    /// What may be done now, of up to `want` claims. `has_key`: there is something to look up; `worked` is how many calls have
+    /// succeeded so far.
+    pub(super) fn next(
+        &mut self,
+        now: Duration,
+        want: usize,
+        has_key: bool,
+        worked: u64,
+        chance: &dyn Randomness,
+    ) -> (Step, Option<News>) {
+        let news = self.grow(now);
+        let alone = self.not_before.saturating_sub(now);
+        if !alone.is_zero() {
+            return (Step::Wait(alone), news);
+        }
+        let step = match &mut self.mode {
+            Mode::Full => {
+                let (since, before) = self.sample;
+                let passed = now.saturating_sub(since);
+                if passed >= LEARN_FOR {
+                    self.goodput = count(worked.saturating_sub(before)) / passed.as_secs_f64();
+                    self.sample = (now, worked);
+                }
+                Step::Claim(want)
+            }
+            Mode::Slowed(slowed) => slowed.next(now, want),
+            Mode::Away(away) if away.is_on_trial(now) => Step::Wait(PROBE_EVERY / 2),
+            Mode::Away(away) if away.answered => Step::Claim(1),
+            Mode::Away(away) if now < away.next_probe => Step::Wait(away.next_probe - now),
+            Mode::Away(away) if away.only_payments_tell || !has_key => Step::Claim(1),
+            Mode::Away(away) => {
+                away.next_probe = now + probe_pause(chance);
+                Step::Probe
+            }
+        };
+        (step, news)
+    }
+
+    /// Reserves the calls of up to `most` claims, and says of how many.
+    pub(super) fn take(&mut self, now: Duration, most: usize) -> usize {
+        if now < self.not_before {
+            return 0;
+        }
+        match &mut self.mode {
+            Mode::Full => most,
+            Mode::Slowed(slowed) => slowed.take(now, most),
+            Mode::Away(away) => {
+                let due = away.answered || now >= away.next_probe;
+                if away.is_on_trial(now) || !due || most == 0 {
+                    return 0;
+                }
+                away.on_trial = Some(now);
+                1
+            }
+        }
+    }
+
+    /// Says how many of the reserved claims were made.
+    pub(super) fn claimed(
+        &mut self,
+        now: Duration,
+        reserved: usize,
+        won: usize,
+        chance: &dyn Randomness,
+    ) -> Option<News> {
+        let unused = reserved.saturating_sub(won);
+        if unused == 0 {
+            return None;
+        }
+        match &mut self.mode {
+            Mode::Full => None,
+            Mode::Slowed(slowed) => {
+                slowed.tokens += count(unused as u64);
+                // Nothing is due, so nothing would ever succeed.
+                if now.saturating_sub(slowed.quiet_since) < FORGET_AFTER {
+                    return None;
+                }
+                self.speed_up(now)
+            }
+            Mode::Away(away) if away.answered && !away.only_payments_tell => {
+                self.mode = Mode::Slowed(Slowed::new(now, BACK, None));
+                Some(News::Back)
+            }
+            Mode::Away(away) => {
+                away.on_trial = None;
+                away.next_probe = now + probe_pause(chance);
+                None
+            }
+        }
+    }
+
+    /// A claim makes a second call.
+    pub(super) fn call_again(&mut self) {
+        if let Mode::Slowed(slowed) = &mut self.mode {
+            slowed.tokens -= 1.0;
+        }
+    }
+
+    fn grow(&mut self, now: Duration) -> Option<News> {
+        let not_before = self.not_before;
+        let Mode::Slowed(slowed) = &mut self.mode else {
+            return None;
+        };
+        let held = slowed.cut_at.is_none_or(|_| now >= slowed.quiet_since + HOLD);
+        let may_grow = now >= not_before
+            && held
+            && slowed.worked_since_growth
+            && now.saturating_sub(slowed.grown_at) >= GROW_EVERY;
+        if !may_grow {
+            return None;
+        }
+        slowed.fill(now);
+        slowed.rate = (slowed.rate * 2.0).max((slowed.rate * 8.0).min(CAUTIOUS));
+        slowed.grown_at = now;
+        slowed.worked_since_growth = false;
+        if slowed.rate < FASTEST {
+            return None;
+        }
+        self.speed_up(now)
+    }
+
+    fn speed_up(&mut self, now: Duration) -> Option<News> {
+        let was_throttled = matches!(self.mode, Mode::Slowed(slowed) if slowed.throttled);
+        self.mode = Mode::Full;
+        self.refusals = (now, 0, 0);
+        was_throttled.then_some(News::FullSpeed)
+    }
+}
+
+impl Slowed {
+    /// From `now` on, which may be later than the cut that led here.
+    fn new(now: Duration, rate: f64, cut_at: Option<Duration>) -> Self {
+        Self {
+            rate,
+            tokens: 0.0,
+            filled_at: now,
+            counted_from: now,
+            worked: 0,
+            taken: None,
+            quiet_since: now,
+            cut_at,
+            grown_at: now,
+            worked_since_growth: false,
+            in_vain: 0,
+            throttled: false,
+        }
+    }
+
+    /// To a little less than what succeeded; to half while nothing is known of that. A provider that counts calls by the second
+    /// refuses all until the second is over, however slow they come: then a short pause is all that helps.
+    fn cut(&mut self, now: Duration, resumes: Duration) {
+        if self.rate <= SLOWEST {
+            self.in_vain += 1;
+        }
+        if self
+            .cut_at
+            .is_some_and(|cut_at| now.saturating_sub(cut_at) < CUT_EVERY)
+        {
+            return;
+        }
+        self.fill(now);
+        let tried_for = now.saturating_sub(self.counted_from);
+        if tried_for >= LEARN_FOR {
+            let measured = f64::from(self.worked) / tried_for.as_secs_f64();
+            let taken = match self.taken {
+                Some(taken) if measured >= taken / 4.0 => f64::midpoint(taken, measured),
+                Some(_) | None => measured,
+            };
+            self.taken = Some(taken);
+            self.rate = self.rate.min(taken * KEEP);
+            self.counted_from = resumes;
+            self.worked = 0;
+        } else {
+            self.rate = self
+                .rate
+                .min(self.taken.map_or(self.rate / 2.0, |taken| taken * KEEP));
+        }
+        self.rate = self.rate.max(SLOWEST);
+        self.tokens = self.tokens.min(0.0);
+        self.filled_at = self.filled_at.max(resumes.max(now + CUT_EVERY));
+        self.cut_at = Some(now);
+    }
+
+    fn fill(&mut self, now: Duration) {
+        let passed = now.saturating_sub(self.filled_at).as_secs_f64();
+        // A tenth of a second's worth may be saved up.
+        let most = (self.rate / 10.0).max(1.0);
+        self.tokens = (self.tokens + passed * self.rate).min(most);
+        self.filled_at = self.filled_at.max(now);
+    }
+
+    fn next(&mut self, now: Duration, want: usize) -> Step {
+        self.fill(now);
+        // No statement for each single payout where many are let through.
+        let enough = (self.rate / 20.0).max(1.0).min(count(want.max(1) as u64)).floor();
+        if self.tokens >= enough {
+            return Step::Claim(whole(self.tokens).min(want));
+        }
+        let wait = (enough - self.tokens) / self.rate;
+        Step::Wait(Duration::from_secs_f64(wait.clamp(0.001, 5.0)) + self.filled_at.saturating_sub(now))
+    }
+
+    fn take(&mut self, now: Duration, most: usize) -> usize {
+        self.fill(now);
+        let taken = whole(self.tokens).min(most);
+        self.tokens -= count(taken as u64);
+        taken
+    }
+}
+
+impl Away {
+    /// Not for ever: a claim may end without a call.
+    fn is_on_trial(&self, now: Duration) -> bool {
+        self.on_trial
+            .is_some_and(|since| now.saturating_sub(since) < TRIAL)
+    }
+
+    fn tried_in_vain(&mut self, now: Duration, chance: &dyn Randomness) {
+        if self.on_trial.take().is_some() {
+            self.only_payments_tell |= std::mem::take(&mut self.answered);
+            self.next_probe = now + probe_pause(chance);
+        }
+    }
+}
+
+fn probe_pause(chance: &dyn Randomness) -> Duration {
+    PROBE_EVERY / 2 + jittered(PROBE_EVERY, chance)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no count of calls is so large")]
+fn count(calls: u64) -> f64 {
+    calls as f64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a number of calls, and not below nothing"
+)]
+fn whole(tokens: f64) -> usize {
+    tokens.max(0.0) as usize
+}
+
+#[cfg(test)]
+#[path = "control_tests.rs"]
+mod tests;

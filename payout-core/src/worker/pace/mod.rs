@@ -1,0 +1,236 @@
+//! The pace at which a worker calls its provider: full speed, slowed down, or no more than a probe.
+//!
+//! [`control`] decides. This is what the worker's tasks share of it: while the provider works, a call costs a few relaxed
+//! operations on atomics and takes no lock.
+
+mod control;
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+pub(in crate::worker) use self::control::Step;
+use self::control::{Control, Heard, Mode, News};
+use crate::ports::{Observer, PaceState, ProcessorError, ProcessorKey, Randomness, Signal};
+
+/// So many calls without an answer, for so long or for four times as long as calls take, and no more are begun at full speed
+/// until one is answered: of a provider that falls silent, few outcomes are to be unknown.
+const UNANSWERED: u32 = 16;
+const SUSPICIOUS_AFTER: Duration = Duration::from_secs(1);
+/// How often somebody who waits for an answer looks again.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// The pace of one worker.
+pub(super) struct Pace {
+    control: Mutex<Control>,
+    observer: Arc<dyn Observer>,
+    /// A payment's key, for probes.
+    key: Mutex<Option<ProcessorKey>>,
+    /// Woken when the pace has changed.
+    pub(super) changed: Notify,
+    full: AtomicBool,
+    calm: AtomicBool,
+    worked: AtomicU64,
+    /// Microseconds, and one more: 0 is never.
+    last_worked: AtomicU64,
+    /// How long a call takes, about, in microseconds.
+    takes: AtomicU64,
+    unanswered: AtomicU32,
+    unanswered_since: AtomicU64,
+}
+
+impl Pace {
+    pub(super) fn new(observer: Arc<dyn Observer>) -> Self {
+        Self {
+            control: Mutex::default(),
+            observer,
+            key: Mutex::default(),
+            changed: Notify::new(),
+            full: AtomicBool::new(true),
+            calm: AtomicBool::new(true),
+            worked: AtomicU64::new(0),
+            last_worked: AtomicU64::new(0),
+            takes: AtomicU64::new(0),
+            unanswered: AtomicU32::new(0),
+            unanswered_since: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether the provider may be sent whatever there are slots for.
+    pub(super) fn is_full(&self, now: Duration) -> bool {
+        self.full.load(Ordering::Acquire) && !self.is_stalled(now)
+    }
+
+    /// A call begins at `now`.
+    pub(super) fn begun(&self, now: Duration) {
+        if self.unanswered.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.unanswered_since.store(micros(now), Ordering::Relaxed);
+        }
+    }
+
+    /// A claim that has made one call makes another.
+    pub(super) fn call_again(&self) {
+        if !self.full.load(Ordering::Acquire) {
+            self.lock().call_again();
+        }
+    }
+
+    /// A call has brought an answer.
+    pub(super) fn worked(&self, now: Duration, took: Duration, chance: &dyn Randomness) {
+        self.unanswered.store(0, Ordering::Relaxed);
+        self.worked.fetch_add(1, Ordering::Relaxed);
+        self.last_worked.store(micros(now) + 1, Ordering::Relaxed);
+        let (before, took) = (self.takes.load(Ordering::Relaxed), micros(took));
+        self.takes.store((before * 7 + took) / 8, Ordering::Relaxed);
+        if !self.calm.load(Ordering::Acquire) {
+            self.hear(now, Heard::Worked, chance);
+        }
+    }
+
+    /// A call for this payment has brought none.
+    pub(super) fn failed(
+        &self,
+        now: Duration,
+        error: &ProcessorError,
+        key: ProcessorKey,
+        chance: &dyn Randomness,
+    ) {
+        *self.key.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
+        if !matches!(error, ProcessorError::Unknown { .. }) {
+            self.unanswered.store(0, Ordering::Relaxed);
+        }
+        self.hear(now, heard(error), chance);
+    }
+
+    /// A probe has ended.
+    pub(super) fn probed(&self, now: Duration, said: Result<(), &ProcessorError>) {
+        let heard = said.map_or_else(heard, |()| Heard::Worked);
+        self.lock().probed(now, heard);
+        self.changed.notify_one();
+    }
+
+    /// What to do next, of up to `want` claims.
+    pub(super) fn next(&self, now: Duration, want: usize, chance: &dyn Randomness) -> Step {
+        if self.is_stalled(now) && self.full.load(Ordering::Acquire) {
+            return Step::Wait(LOOK_AGAIN);
+        }
+        let has_key = self.probe_key().is_some();
+        let worked = self.worked.load(Ordering::Relaxed);
+        let mut control = self.lock();
+        let rate = rate(&control);
+        let (step, news) = control.next(now, want, has_key, worked, chance);
+        self.tell(&control, rate, news);
+        step
+    }
+
+    /// Reserves the calls of up to `most` claims.
+    pub(super) fn take(&self, now: Duration, most: usize) -> usize {
+        self.lock().take(now, most)
+    }
+
+    /// Says how many of the reserved claims were made.
+    pub(super) fn claimed(&self, now: Duration, reserved: usize, won: usize, chance: &dyn Randomness) {
+        if self.full.load(Ordering::Acquire) {
+            return;
+        }
+        let mut control = self.lock();
+        let rate = rate(&control);
+        let news = control.claimed(now, reserved, won, chance);
+        self.tell(&control, rate, news);
+    }
+
+    /// What a probe looks up.
+    pub(super) fn probe_key(&self) -> Option<ProcessorKey> {
+        self.key.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn hear(&self, now: Duration, heard: Heard, chance: &dyn Randomness) {
+        let last_worked = self.last_worked.load(Ordering::Relaxed);
+        let last_worked = last_worked.checked_sub(1).map(Duration::from_micros);
+        let worked = (self.worked.load(Ordering::Relaxed), last_worked);
+        let mut control = self.lock();
+        let rate = rate(&control);
+        let news = control.hear(now, heard, worked, chance);
+        self.tell(&control, rate, news);
+    }
+
+    /// Makes a change known: to the other tasks, to the observer, and in the log.
+    fn tell(&self, control: &Control, rate_before: Option<u32>, news: Option<News>) {
+        let was_full = self.full.swap(control.mode == Mode::Full, Ordering::AcqRel);
+        self.calm.store(control.is_calm(), Ordering::Release);
+        let changed = news.is_some() || was_full != (control.mode == Mode::Full);
+        if changed || rate(control) != rate_before {
+            self.observer.observe(&Signal::Paced {
+                state: match control.mode {
+                    Mode::Full => PaceState::Full,
+                    Mode::Slowed(_) => PaceState::Slowed,
+                    Mode::Away(_) => PaceState::Away,
+                },
+                calls_per_second: rate(control),
+            });
+        }
+        if changed {
+            self.unanswered.store(0, Ordering::Relaxed);
+            self.changed.notify_one();
+        }
+        match news {
+            Some(News::Away) => tracing::warn!(
+                "the provider is away; payouts wait, and a probe about once a second finds out when it is back"
+            ),
+            Some(News::Back) => tracing::info!("the provider is back"),
+            Some(News::Slowed) => tracing::warn!(
+                "the provider refuses calls for now: payouts wait, and calls are slowed down to what it takes"
+            ),
+            Some(News::FullSpeed) => tracing::info!("the provider takes calls at full speed again"),
+            None => (),
+        }
+    }
+
+    fn is_stalled(&self, now: Duration) -> bool {
+        if self.unanswered.load(Ordering::Relaxed) < UNANSWERED {
+            return false;
+        }
+        let since = Duration::from_micros(self.unanswered_since.load(Ordering::Relaxed));
+        let takes = Duration::from_micros(self.takes.load(Ordering::Relaxed));
+        now.saturating_sub(since) >= SUSPICIOUS_AFTER.max(takes * 4)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Control> {
+        self.control.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn heard(error: &ProcessorError) -> Heard {
+    match error {
+        ProcessorError::Refused { retry_after, .. } => Heard::Refused(*retry_after),
+        ProcessorError::Overloaded { retry_after, .. } => Heard::Refused(Some(*retry_after)),
+        ProcessorError::Unknown {
+            retry_after: Some(retry_after),
+            ..
+        } => Heard::Refused(Some(*retry_after)),
+        ProcessorError::Unknown {
+            retry_after: None, ..
+        }
+        | ProcessorError::NeverSent { .. } => Heard::Failed,
+    }
+}
+
+/// Calls by the second, rounded up; absent at full speed.
+fn rate(control: &Control) -> Option<u32> {
+    match control.mode {
+        Mode::Full => None,
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rate is between a half and some thousands"
+        )]
+        Mode::Slowed(slowed) => Some(slowed.rate.ceil() as u32),
+        Mode::Away(_) => Some(0),
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX - 1)
+}
