@@ -68,6 +68,7 @@ impl Observer for Writes {
             | Signal::Paced { .. }
             | Signal::LateOutcome { .. }
             | Signal::Abandoned
+            | Signal::HintsDropped { .. }
             | Signal::Swept { .. }
             | Signal::Gathered { .. } => 0,
         };
