@@ -9,6 +9,8 @@ mod clocks;
 mod costs;
 #[path = "postgres/database.rs"]
 mod database;
+#[path = "postgres/first_key.rs"]
+mod first_key;
 #[path = "postgres/locks.rs"]
 mod locks;
 #[path = "postgres/outages.rs"]

@@ -45,7 +45,7 @@ async fn every_key_has_a_reference_of_its_own_and_a_new_generation_another() {
     let Answer::Paid { reference: first } = processor.submit(&instruction).await.unwrap() else {
         panic!()
     };
-    instruction.key = ProcessorKey::new(instruction.payout_id, 1);
+    instruction.key = ProcessorKey::new(instruction.payout_id, None, 1);
     let Answer::Paid { reference: second } = processor.submit(&instruction).await.unwrap() else {
         panic!()
     };

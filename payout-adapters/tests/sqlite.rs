@@ -7,6 +7,8 @@
 mod clocks;
 #[path = "sqlite/file.rs"]
 mod file;
+#[path = "sqlite/first_key.rs"]
+mod first_key;
 #[path = "sqlite/reads.rs"]
 mod reads;
 #[path = "sqlite/replaced.rs"]

@@ -45,6 +45,7 @@ async fn answer(keys: &ApiKeys, command: &KeysCommand) -> Result<String, KeysErr
         KeysCommand::Create {
             name,
             scopes,
+            succeeds,
             expires_in_days,
         } => {
             let expires_at = match expires_in_days {
@@ -52,7 +53,9 @@ async fn answer(keys: &ApiKeys, command: &KeysCommand) -> Result<String, KeysErr
                 None => None,
             };
             let scopes = scopes.iter().copied().collect();
-            let (key, token) = keys.create(name.clone(), scopes, expires_at).await?;
+            let (key, token) = keys
+                .create(name.clone(), scopes, expires_at, succeeds.clone())
+                .await?;
             Ok(shown(&key, &token))
         }
         KeysCommand::List => Ok(table(&keys.list().await?)),

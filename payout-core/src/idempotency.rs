@@ -39,8 +39,9 @@ impl IdempotencyKey {
     }
 }
 
-/// An idempotency key together with whose it is: two API keys that use the same one never meet, and neither meets
-/// whoever shows none.
+/// An idempotency key together with whose it is. Two API keys that use the same one never meet, unless one
+/// [succeeds](crate::keys::NewApiKey::succeeds) the other; what was recorded of callers without an API key, before there
+/// was the first, answers all of them ([`unscoped`](Self::unscoped)).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ScopedKey(String);
 
@@ -48,13 +49,29 @@ impl ScopedKey {
     /// The longest text, in bytes: a UUID, a space, and the longest key.
     pub const LONGEST: usize = 36 + 1 + 255;
 
-    /// The key of this API key, or of whoever shows none.
+    /// The key within the scope of this API key, or of whoever shows none.
     pub fn new(owner: Option<ApiKeyId>, key: &IdempotencyKey) -> Self {
         match owner {
             None => Self(key.0.clone()),
             // No key has a space, so that no key alone reads like another's.
             Some(owner) => Self(format!("{owner} {}", key.0)),
         }
+    }
+
+    /// The client's own key, without whose it is.
+    pub fn client_key(&self) -> &str {
+        self.0.split_once(' ').map_or(&self.0, |(_, key)| key)
+    }
+
+    /// The same key of whoever shows no API key, if this one is of an API key. A record of it was made before the first
+    /// API key was, and answers everybody who uses the key after that.
+    pub fn unscoped(&self) -> Option<&str> {
+        self.0.split_once(' ').map(|(_, key)| key)
+    }
+
+    /// The same, as a key.
+    pub fn without_owner(&self) -> Option<Self> {
+        self.unscoped().map(|key| Self(key.to_owned()))
     }
 
     /// As it is stored.
@@ -192,6 +209,9 @@ mod tests {
         assert_ne!(scoped[0], scoped[1]);
         assert_ne!(scoped[1], scoped[2]);
         assert_eq!(scoped[0].as_str(), key.as_str());
+        assert_eq!(scoped[0].unscoped(), None);
+        assert_eq!(scoped[1].unscoped(), Some(key.as_str()));
+        assert!(scoped.iter().all(|one| one.client_key() == key.as_str()));
         assert_eq!(scoped[2].as_str().len(), ScopedKey::LONGEST);
         let forged = scoped[1].as_str();
         assert_eq!(
@@ -204,5 +224,31 @@ mod tests {
     #[test]
     fn parts_cannot_be_shifted_between_fields() {
         assert_ne!(Fingerprint::of(&["ab", "c"]), Fingerprint::of(&["a", "bc"]));
+    }
+
+    /// As programs from before `provider_key` have stored it, and read it.
+    const OF_BEFORE: &str = r#"{"id":"01a20cf8-b758-773a-beeb-06fc8801f3e5","money":["10.50","USD"],"recipient_account":"DE89370400440532013000","recipient_name":"Ada Lovelace","description":"","status":"pending","needs_review":false,"failure":null,"provider_reference":null,"generation":0,"claims":0,"fence":0,"version":1,"first_submitted_at":null,"claimed_at":null,"quiet_at":null,"due_at":"1970-01-01T00:00:00Z","created_at":"1970-01-01T00:00:00Z","updated_at":"1970-01-01T00:00:00Z"}"#;
+
+    #[test]
+    fn an_answer_that_an_earlier_program_stored_is_read() {
+        let written_at = Timestamp::from_timestamp_micros(1_000_000).unwrap();
+        let snapshot: Snapshot = serde_json::from_str(OF_BEFORE).unwrap();
+        assert_eq!(serde_json::to_string(&snapshot).unwrap(), OF_BEFORE);
+        let payout = snapshot.restore(written_at).unwrap();
+        assert_eq!(payout.id().to_string(), "01a20cf8-b758-773a-beeb-06fc8801f3e5");
+        assert_eq!(payout.money().amount().to_string(), "10.50");
+        let parts = payout.parts();
+        assert_eq!((parts.provider_key, parts.created_at), (None, written_at));
+    }
+
+    #[test]
+    fn an_answer_keeps_what_the_providers_keys_begin_with() {
+        let mut parts: PayoutParts = serde_json::from_str(OF_BEFORE).unwrap();
+        parts.provider_key = Some(crate::payout::ProviderKey::from(uuid::Uuid::from_u128(7)));
+        let snapshot = Snapshot::of(&Payout::restore(parts.clone()).unwrap());
+        let text = serde_json::to_string(&snapshot).unwrap();
+        let read: Snapshot = serde_json::from_str(&text).unwrap();
+        let restored = read.restore(Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(restored.parts().provider_key, parts.provider_key);
     }
 }

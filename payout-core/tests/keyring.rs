@@ -111,6 +111,7 @@ fn held(name: &str, token: &Token) -> HeldKey {
         expires_at: None,
         digest: Hasher::new(&KeySecret::new(&SECRET).unwrap()).unwrap().of(token),
         previous: None,
+        idempotency_scope: id,
     }
 }
 
@@ -297,13 +298,14 @@ async fn a_key_that_would_open_nothing_is_not_made() {
     // Nothing is expected of `insert`: it panics when it is called.
     let keys = api_keys(store.repository());
     let name = || build::new_key("shop").name;
-    let no_scopes = keys.create(name(), [].into_iter().collect(), None).await;
+    let no_scopes = keys.create(name(), [].into_iter().collect(), None, None).await;
     assert!(matches!(no_scopes, Err(KeysError::NoScopes)));
     let expired = keys
         .create(
             name(),
             [Scope::Read].into_iter().collect(),
             Some(Timestamp::UNIX_EPOCH),
+            None,
         )
         .await;
     assert!(matches!(expired, Err(KeysError::ExpiresInPast)));

@@ -36,6 +36,7 @@ fn record(status: Status) -> Record {
         status,
         needs_review: false,
         deleted: false,
+        provider_key: None,
         generation: 0,
         version: 1,
         provider_reference: (status == Status::Completed).then(|| reference("ref")),
@@ -243,7 +244,7 @@ impl Processor for Ledger {
 
 impl Ledger {
     fn knows(mut self, record: &Record, generation: u32, there: There) -> Self {
-        let key = ProcessorKey::new(record.id, generation);
+        let key = record.key(generation);
         self.answers.insert(key.as_str().to_owned(), there);
         self
     }
@@ -352,7 +353,7 @@ async fn a_payout_that_is_written_meanwhile_is_no_disagreement() {
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_does_not_answer_is_asked_again_and_then_told() {
     let completed = record(Status::Completed);
-    let key = ProcessorKey::new(completed.id, 0);
+    let key = completed.key(0);
     let ledger = Arc::new(Ledger {
         silent: vec![key.as_str().to_owned()],
         ..Ledger::default()

@@ -246,11 +246,16 @@ async fn what_cannot_be_read_is_not_sent_and_waits_and_at_last_asks_for_a_person
         fence: u64::from(claims),
         generation: 0,
         claims,
+        altered: false,
+    };
+    let altered = UnreadableClaim {
+        altered: true,
+        ..unreadable(1)
     };
     let last = bench.settings.policy.max_attempts;
     let mut claims = Some(Claims {
         won: vec![first()],
-        unreadable: vec![unreadable(1), unreadable(last - 1), unreadable(last)],
+        unreadable: vec![unreadable(1), unreadable(last - 1), unreadable(last), altered],
     });
     bench
         .repository
@@ -271,6 +276,7 @@ async fn what_cannot_be_read_is_not_sent_and_waits_and_at_last_asks_for_a_person
                 Verdict::Completed { .. },
                 Verdict::Postponed { .. },
                 Verdict::Postponed { .. },
+                Verdict::Review { .. },
                 Verdict::Review { .. }
             ]
         ),

@@ -4,7 +4,7 @@
 //! The state machine is the core's: [`NewPayout::stored_at`], [`Change::made_at`], [`Payout::claim`] and [`Payout::settle`]
 //! say what a write makes of a row. What is left to a repository is the guard of each write, its event, and the reads.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use payout_core::limits::DailyTotals;
 use payout_core::payout::{
-    Actor, Change, Event, EventKind, Guarded, NewPayout, Payout, PayoutId, Settlement,
+    Actor, Change, Event, EventKind, Guarded, NewPayout, Payout, PayoutId, ProviderKey, Settlement,
 };
 use payout_core::ports::{
     Census, ClaimRequest, Claims, Clock, Count, Cursor, EventPage, EventPlace, EventQuery, Filter, Insertion,
@@ -32,6 +32,8 @@ struct State {
     rows: BTreeMap<PayoutId, Row>,
     answers: HashMap<ScopedKey, (Timestamp, StoredAnswer)>,
     totals: DailyTotals,
+    /// What the provider's keys of some payout begin with.
+    provider_keys: HashSet<ProviderKey>,
     latest: Timestamp,
 }
 
@@ -82,8 +84,15 @@ impl State {
         self.rows.get(&id).filter(|row| !row.deleted)
     }
 
+    /// The key's own answer, or that of the same key of no API key.
+    fn found_answer(&self, key: &ScopedKey) -> Option<&StoredAnswer> {
+        let own = self.answers.get(key);
+        let found = own.or_else(|| self.answers.get(&key.without_owner()?));
+        found.map(|(_, answer)| answer)
+    }
+
     fn is_answered(&self, request: Option<&IdempotentRequest>) -> bool {
-        request.is_some_and(|request| self.answers.contains_key(&request.key))
+        request.is_some_and(|request| self.found_answer(&request.key).is_some())
     }
 
     fn answer(&mut self, request: Option<&IdempotentRequest>, payout: &Payout, now: Timestamp) {
@@ -105,7 +114,12 @@ impl State {
         {
             return Insertion::OverLimit(over);
         }
-        let payout = new.stored_at(now);
+        let mut payout = new.stored_at(now);
+        // A request whose record was forgotten is another payment when it comes again.
+        let key = payout.parts().provider_key;
+        if key.is_some_and(|key| !self.provider_keys.insert(key)) {
+            payout = payout.under_its_id();
+        }
         let mut row = Row {
             payout: payout.clone(),
             deleted: false,
@@ -289,7 +303,7 @@ impl PayoutRepository for Shelf {
     }
 
     async fn find_answer(&self, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {
-        Ok(self.transact(|state, _| state.answers.get(key).map(|(_, answer)| answer.clone())))
+        Ok(self.transact(|state, _| state.found_answer(key).cloned()))
     }
 
     async fn events(&self, id: PayoutId, query: EventQuery) -> Result<Option<EventPage>, RepositoryError> {

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     fn look_up(base: &str) -> String {
-        let key = ProcessorKey::new(PayoutId::from(uuid::Uuid::nil()), 3);
+        let key = ProcessorKey::new(PayoutId::from(uuid::Uuid::nil()), None, 3);
         Endpoints::new(base).unwrap().look_up(&key).to_string()
     }
 

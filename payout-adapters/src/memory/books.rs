@@ -50,6 +50,7 @@ fn record(row: &Row) -> Record {
         status: parts.status,
         needs_review: parts.needs_review,
         deleted: row.deleted,
+        provider_key: parts.provider_key,
         generation: parts.generation,
         version: parts.version,
         provider_reference: parts.provider_reference.clone(),

@@ -93,6 +93,13 @@ impl ApiKeyRepository for MemoryApiKeys {
 
     async fn insert(&self, new: &NewApiKey) -> Result<ApiKey, ApiKeyError> {
         self.transact(|inner, now| {
+            let idempotency_scope = match &new.succeeds {
+                None => new.id,
+                Some(name) => {
+                    let before = row(inner, name).map_err(|_| ApiKeyError::NoPredecessor)?;
+                    before.key.idempotency_scope
+                }
+            };
             if inner.rows.iter().any(|row| row.key.name == new.name) {
                 return Err(ApiKeyError::NameTaken);
             }
@@ -109,6 +116,7 @@ impl ApiKeyRepository for MemoryApiKeys {
                 rotated_at: None,
                 revoked_at: None,
                 last_used_at: None,
+                idempotency_scope,
             };
             let held = HeldKey {
                 id: new.id,
@@ -117,6 +125,7 @@ impl ApiKeyRepository for MemoryApiKeys {
                 expires_at: new.expires_at,
                 digest: new.digest,
                 previous: None,
+                idempotency_scope,
             };
             inner.rows.push(Row {
                 key: key.clone(),

@@ -19,8 +19,7 @@ pub(super) struct Row {
 
 impl Row {
     /// A payout that is stored now.
-    pub(super) fn stored(new: &NewPayout, now: Timestamp) -> Self {
-        let payout = new.stored_at(now);
+    pub(super) fn stored(new: &NewPayout, payout: Payout, now: Timestamp) -> Self {
         let mut row = Self {
             folded_name: fold_name(&payout),
             payout,

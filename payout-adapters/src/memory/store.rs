@@ -6,7 +6,7 @@ use std::ops::RangeBounds;
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use payout_core::limits::DailyTotals;
-use payout_core::payout::{Change, Claim, Guarded, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::payout::{Change, Claim, Guarded, NewPayout, Payout, PayoutId, ProviderKey, Settlement};
 use payout_core::ports::{
     ClaimRequest, Count, Cursor, EventPage, EventPlace, EventQuery, Insertion, RepositoryError, Settled,
 };
@@ -26,6 +26,8 @@ pub(super) struct Store {
     /// The keys of `answers`, oldest first.
     answered: BTreeSet<(Timestamp, ScopedKey)>,
     totals: DailyTotals,
+    /// What the provider's keys of some payout begin with, deleted ones too.
+    provider_keys: HashSet<ProviderKey>,
 }
 
 fn refused(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> RepositoryError {
@@ -42,7 +44,7 @@ impl Store {
         let is_answered = |new: &NewPayout| {
             new.request
                 .as_ref()
-                .is_some_and(|r| self.answers.contains_key(&r.key))
+                .is_some_and(|request| self.is_answered(&request.key))
         };
         for new in batch.iter().filter(|new| !is_answered(new)) {
             if self.rows.contains_key(&new.id) || !ids.insert(new.id) {
@@ -53,9 +55,9 @@ impl Store {
     }
 
     fn insert_one(&mut self, new: &NewPayout, now: Timestamp) -> Insertion {
-        let row = Row::stored(new, now);
+        let mut payout = new.stored_at(now);
         if let Some(request) = &new.request
-            && self.answers.contains_key(&request.key)
+            && self.is_answered(&request.key)
         {
             return Insertion::KeyTaken;
         }
@@ -64,11 +66,17 @@ impl Store {
         {
             return Insertion::OverLimit(over);
         }
-        if let Some(request) = &new.request {
-            self.answer(request, &row.payout, now);
+        if payout
+            .parts()
+            .provider_key
+            .is_some_and(|key| !self.provider_keys.insert(key))
+        {
+            payout = payout.under_its_id();
         }
-        let payout = row.payout.clone();
-        self.rows.insert(new.id, row);
+        if let Some(request) = &new.request {
+            self.answer(request, &payout, now);
+        }
+        self.rows.insert(new.id, Row::stored(new, payout.clone(), now));
         self.index(&payout, false);
         Insertion::Stored(payout)
     }
@@ -79,7 +87,7 @@ impl Store {
         request: Option<&IdempotentRequest>,
         now: Timestamp,
     ) -> Result<Payout, RepositoryError> {
-        if request.is_some_and(|request| self.answers.contains_key(&request.key)) {
+        if request.is_some_and(|request| self.is_answered(&request.key)) {
             return Err(RepositoryError::KeyTaken);
         }
         let id = change.after.id();
@@ -126,7 +134,15 @@ impl Store {
     }
 
     pub(super) fn find_answer(&self, key: &ScopedKey) -> Option<StoredAnswer> {
-        self.answers.get(key).map(|(_, answer)| answer.clone())
+        let own = self.answers.get(key);
+        let found = own.or_else(|| self.answers.get(&key.without_owner()?));
+        found.map(|(_, answer)| answer.clone())
+    }
+
+    /// Whether the key has a record, its own or that of no API key.
+    fn is_answered(&self, key: &ScopedKey) -> bool {
+        let has_record = |key: &ScopedKey| self.answers.contains_key(key);
+        has_record(key) || key.without_owner().is_some_and(|open| has_record(&open))
     }
 
     /// The rows whose place in the order of creation lies within these bounds, but for the deleted ones.

@@ -10,18 +10,22 @@ use sqlx::FromRow;
 use super::link::{Link, Statement, only};
 use super::totals::Holding;
 use super::{find, interval};
-use crate::sql::recipient::{StoredRecipient, WrittenAnswer};
+use crate::sql::recipient::{StoredRecipient, WrittenAnswer, mac};
 use crate::sql::row::as_i64;
 use crate::sql::stored::{StoredTime, without_nul};
 
-/// The guard is in `target`, which also locks the row, and gives up at once where another session holds it; the record is written only when it holds, and the change only
-/// when the record was written or none was asked for.
+/// The guard is in `target`, which also locks the row, and gives up at once where another session holds it; the record is
+/// written only when it holds, and the change only when the record was written or none was asked for. A record without an
+/// API key stands in the way of one with it, and once there is an API key none is written without.
 const APPLY: &str = "
     WITH target AS (
         SELECT id FROM payouts WHERE id = $1 AND version = $2 AND deleted_at IS NULL FOR UPDATE NOWAIT
     ), won AS (
         INSERT INTO idempotency_keys (key, created_at, payout_id, fingerprint, snapshot, sealed)
-        SELECT $3, now(), id, $4, $5, $27 FROM target WHERE $3::text IS NOT NULL
+        SELECT $3, now(), id, $4, $5, $27 FROM target
+        WHERE $3::text IS NOT NULL AND CASE position(' ' IN $3)
+            WHEN 0 THEN NOT EXISTS (SELECT FROM api_keys)
+            ELSE NOT EXISTS (SELECT FROM idempotency_keys WHERE key = split_part($3, ' ', 2)) END
         ON CONFLICT (key) DO NOTHING
         RETURNING payout_id
     ), changed AS (
@@ -40,6 +44,8 @@ const APPLY: &str = "
             recipient_name = $16,
             recipient_name_folded = $17,
             sealed = $28,
+            mac = $29,
+            changed_version = CASE WHEN $29::bytea IS NOT NULL THEN $6::bigint END,
             description = $18,
             failure_code = $19,
             failure_message = $20,
@@ -103,7 +109,12 @@ pub(super) async fn apply(
     let answer = request
         .map(|request| WrittenAnswer::of(&change.after, request, &link.keyring))
         .transpose()?;
-    let written = Written { recipient, answer };
+    let mac = mac(&change.after, as_i64("version", after.version)?, &link.keyring);
+    let written = Written {
+        recipient,
+        answer,
+        mac,
+    };
     let mut pauses = PAUSES.iter();
     let Applied { found, changed_at } = loop {
         let began = link.monotonic();
@@ -160,6 +171,7 @@ async fn apply_once(
 struct Written<'a> {
     recipient: StoredRecipient<'a>,
     answer: Option<WrittenAnswer>,
+    mac: Option<Vec<u8>>,
 }
 
 fn statement<'a>(
@@ -211,7 +223,8 @@ fn statement<'a>(
                 .as_ref()
                 .and_then(|answer| answer.sealed.as_deref()),
         )
-        .bind(written.recipient.sealed.as_deref()))
+        .bind(written.recipient.sealed.as_deref())
+        .bind(written.mac.as_deref()))
 }
 
 pub(super) async fn forget_answers(link: &Link, age: Duration, limit: u32) -> Result<u64, RepositoryError> {

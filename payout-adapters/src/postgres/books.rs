@@ -36,6 +36,7 @@ const PRESUME_CLAIMED: &str = "
     ), claimed AS (
         UPDATE payouts
         SET status = 'processing',
+            keyed_claim = true,
             fence = fence + 1,
             claims = claims + 1,
             version = version + 1,

@@ -22,6 +22,8 @@ macro_rules! claim_due {
             "), claimed AS (
                 UPDATE payouts
                 SET status = 'processing',
+                    -- By a program that knows of provider_key.
+                    keyed_claim = true,
                     fence = fence + 1,
                     claims = claims + 1,
                     version = version + 1,

@@ -26,8 +26,13 @@ const FIND_MANY: &str = concat!(
     " FROM payouts WHERE id = ANY ($1) AND COALESCE(deleted_at, 'infinity') = 'infinity'"
 );
 
-const FIND_ANSWER: &str =
-    "SELECT payout_id, fingerprint, snapshot, sealed, created_at FROM idempotency_keys WHERE key = $1";
+/// That of an API key comes before that of none.
+const FIND_ANSWER: &str = "
+    SELECT key, payout_id, fingerprint, snapshot, sealed, created_at
+    FROM idempotency_keys
+    WHERE key = ANY ($1)
+    ORDER BY position(' ' IN key) DESC
+    LIMIT 1";
 
 /// A payout has at least the event of its creation, so none at all means that there is no such payout.
 const EVENTS: &str = "
@@ -63,12 +68,15 @@ pub(super) async fn payouts(link: &Link, ids: &[PayoutId]) -> Result<Vec<Payout>
 }
 
 pub(super) async fn answer(link: &Link, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {
+    let keys: Vec<&str> = [Some(key.as_str()), key.unscoped()]
+        .into_iter()
+        .flatten()
+        .collect();
     let rows = link
-        .read(|| sqlx::query_as::<_, AnswerRow>(FIND_ANSWER).bind(key.as_str()))
+        .read(|| sqlx::query_as::<_, AnswerRow>(FIND_ANSWER).bind(&keys))
         .await?;
     let row = rows.into_iter().next();
-    row.map(|row| row.restore(key.as_str(), &link.keyring))
-        .transpose()
+    row.map(|row| row.restore(&link.keyring)).transpose()
 }
 
 pub(super) async fn events(

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use payout_core::keys::{ApiKey, ApiKeyId, HeldKey, KeyDigest, KeyName, NewApiKey};
-use payout_core::ports::{ApiKeyError, ApiKeyRepository, LISTED_KEYS_MAX, LIVE_KEYS_MAX, Pulse};
+use payout_core::ports::{
+    ApiKeyError, ApiKeyRepository, LISTED_KEYS_MAX, LIVE_KEYS_MAX, Pulse, RepositoryError,
+};
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::link::only;
+use super::link::{Link, Statement, only};
+use super::transaction::Transaction;
 use super::{PostgresRepository, interval};
 use crate::sql::keys::{HeldRow, KeyRow, PulseRow, bytes, held_columns, key_columns, of_repository, usable};
 use crate::sql::stored::StoredTime;
@@ -30,11 +33,13 @@ const LIST: &str = concat!(
 
 const FIND: &str = concat!("SELECT ", key_columns!(), " FROM api_keys WHERE name = $1");
 
-/// No row comes back when the name is taken, or when there are too many.
+/// No row comes back when the name is taken, when there are too many, or none of the name that is to be succeeded.
 const INSERT: &str = concat!(
-    "INSERT INTO api_keys (id, name, scopes, expires_at, digest, secret_id, created_at) \
-     SELECT $1, $2, $3, $4, $5, $6, now() \
+    "INSERT INTO api_keys (id, name, scopes, expires_at, digest, secret_id, created_at, idempotency_scope) \
+     SELECT $1, $2, $3, $4, $5, $6, now(), \
+         (SELECT COALESCE(before.idempotency_scope, before.id) FROM api_keys AS before WHERE before.name = $8) \
      WHERE (SELECT count(*) FROM api_keys WHERE revoked_at IS NULL) < $7 \
+         AND ($8::text IS NULL OR EXISTS (SELECT FROM api_keys WHERE name = $8)) \
      ON CONFLICT (name) DO NOTHING \
      RETURNING ",
     key_columns!()
@@ -64,6 +69,19 @@ const NOTE_USE: &str = "
 
 const SECRET: &str = "UPDATE api_key_ring SET secret = COALESCE(secret, $1) RETURNING secret";
 
+/// Waits for the inserts that record an idempotency key, and keeps others out: what was recorded without an API key is there
+/// before the first key is, and nothing more is recorded without one afterwards.
+const LOCK: &str = "LOCK TABLE idempotency_keys IN SHARE MODE";
+
+/// Stores the first key.
+async fn first(link: &Link, insert: Statement<'_, KeyRow>) -> Result<Vec<KeyRow>, RepositoryError> {
+    let mut transaction = Transaction::begin(link).await?;
+    transaction.run(sqlx::query_as::<_, ()>(LOCK)).await?;
+    let rows = transaction.run(insert).await?;
+    transaction.commit().await?;
+    Ok(rows)
+}
+
 #[derive(FromRow)]
 struct TimedPulse {
     #[sqlx(flatten)]
@@ -79,6 +97,14 @@ impl PostgresRepository {
             .await
             .map_err(of_repository)?;
         found.into_iter().next().map(KeyRow::restore).transpose()
+    }
+
+    /// Whether there is the key that the new one is to succeed, if any.
+    async fn has_predecessor(&self, new: &NewApiKey) -> Result<bool, ApiKeyError> {
+        match &new.succeeds {
+            Some(name) => Ok(self.find_key(name).await?.is_some()),
+            None => Ok(true),
+        }
     }
 }
 
@@ -124,9 +150,16 @@ impl ApiKeyRepository for PostgresRepository {
             .bind(new.expires_at)
             .bind(new.digest.token.as_bytes().as_slice())
             .bind(new.digest.secret.as_bytes().as_slice())
-            .bind(i64::from(LIVE_KEYS_MAX));
-        match self.link.write(statement).await.map_err(of_repository)?.pop() {
+            .bind(i64::from(LIVE_KEYS_MAX))
+            .bind(new.succeeds.as_ref().map(KeyName::as_str));
+        let written = if self.pulse().await?.any {
+            self.link.write(statement).await
+        } else {
+            first(&self.link, statement).await
+        };
+        match written.map_err(of_repository)?.pop() {
             Some(row) => row.restore(),
+            None if !self.has_predecessor(new).await? => Err(ApiKeyError::NoPredecessor),
             None if self.find_key(&new.name).await?.is_some() => Err(ApiKeyError::NameTaken),
             None => Err(ApiKeyError::TooMany),
         }

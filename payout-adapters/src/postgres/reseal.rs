@@ -5,13 +5,18 @@ use payout_core::ports::RepositoryError;
 use uuid::Uuid;
 
 use super::link::{Link, only};
-use crate::seal::{KeyCheck, Stretch};
+use crate::seal::{KeyCheck, KnownKey, Proof, Stretch};
 use crate::sql::error::refused;
-use crate::sql::reseal::{RecipientRow, StoredAnswerRow, checked, new_answer, new_recipient};
+use crate::sql::reseal::{
+    RecipientRow, StoredAnswerRow, checked, new_answer, new_recipient, recipient_columns,
+};
 
 /// Deleted payouts too: their rows stay.
-const PAYOUTS: &str = "
-    SELECT id, recipient_account, recipient_name, sealed FROM payouts WHERE id > $1 ORDER BY id LIMIT $2";
+const PAYOUTS: &str = concat!(
+    "SELECT ",
+    recipient_columns!(),
+    " FROM payouts WHERE id > $1 ORDER BY id LIMIT $2"
+);
 
 const ANSWERS: &str = "
     SELECT key, payout_id, fingerprint, snapshot, sealed FROM idempotency_keys WHERE key > $1 ORDER BY key LIMIT $2";
@@ -21,22 +26,31 @@ const ANSWERS: &str = "
 const RESEAL_PAYOUTS: &str = "
     WITH incoming AS (
         SELECT * FROM UNNEST(
-            $1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::text[], $8::bytea[]
-        ) AS row (id, was_account, was_name, was_sealed, account, name, name_folded, sealed)
+            $1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::text[], $8::bytea[],
+            $9::bytea[], $10::bigint[], $11::bytea[], $12::bigint[]
+        ) AS row (
+            id, was_account, was_name, was_sealed, account, name, name_folded, sealed, was_mac, was_version, mac,
+            changed_version
+        )
     ), locked AS (
-        SELECT id, recipient_account, recipient_name, sealed FROM payouts WHERE id = ANY ($1) ORDER BY id
+        SELECT id, recipient_account, recipient_name, sealed, mac, version FROM payouts WHERE id = ANY ($1) ORDER BY id
         FOR UPDATE SKIP LOCKED
     ), resealed AS (
         UPDATE payouts
         SET recipient_account = incoming.account,
             recipient_name = incoming.name,
             recipient_name_folded = incoming.name_folded,
-            sealed = incoming.sealed
+            sealed = incoming.sealed,
+            mac = incoming.mac,
+            changed_version = incoming.changed_version
         FROM incoming JOIN locked USING (id)
         WHERE payouts.id = incoming.id
             AND locked.recipient_account = was_account
             AND locked.recipient_name = was_name
             AND locked.sealed IS NOT DISTINCT FROM was_sealed
+            AND locked.mac IS NOT DISTINCT FROM was_mac
+            -- Without a code nothing else tells that an amount was changed meanwhile.
+            AND (was_mac IS NOT NULL OR locked.version = was_version)
         RETURNING payouts.id
     )
     SELECT count(*) FROM resealed";
@@ -59,12 +73,18 @@ const RESEAL_ANSWERS: &str = "
     )
     SELECT count(*) FROM resealed";
 
-const KNOWN_KEYS: &str = "SELECT id, proof FROM sealing_keys ORDER BY id";
+const KNOWN_KEYS: &str = "SELECT id, proof, protected FROM sealing_keys ORDER BY id";
 
+/// A database that has no payout when its first key is made known has none without a MAC ever after.
 const KNOW_KEY: &str = "
-    INSERT INTO sealing_keys (id, proof, first_used_at) VALUES ($1, $2, now())
+    INSERT INTO sealing_keys (id, proof, first_used_at, protected)
+    SELECT $1, $2, now(), CASE
+        WHEN NOT EXISTS (SELECT FROM payouts) AND NOT EXISTS (SELECT FROM sealing_keys) THEN $3::bytea END
     ON CONFLICT (id) DO NOTHING
     RETURNING id";
+
+/// Every row has a MAC of this key.
+const PROTECTED: &str = "UPDATE sealing_keys SET protected = $2 WHERE id = $1 RETURNING id";
 
 const FORGET_KEYS: &str = "DELETE FROM sealing_keys WHERE id <> $1 RETURNING id";
 
@@ -89,7 +109,11 @@ pub(super) async fn payouts(
             .bind(column(&stale, |one| &one.new.account))
             .bind(column(&stale, |one| &one.new.name))
             .bind(column(&stale, |one| &one.new.name_folded))
-            .bind(column(&stale, |one| &one.new.sealed));
+            .bind(column(&stale, |one| &one.new.sealed))
+            .bind(column(&stale, |one| &one.row.mac))
+            .bind(column(&stale, |one| &one.row.version))
+            .bind(column(&stale, |one| &one.new.mac))
+            .bind(column(&stale, |one| &one.new.changed_version));
         let (sealed,) = only(link.write(statement).await?)?;
         stretch.sealed = sealed.unsigned_abs();
     }
@@ -135,8 +159,13 @@ pub(super) async fn check_keys(link: &Link) -> Result<KeyCheck, RepositoryError>
     let proof = link.keyring.proof().map_err(refused)?;
     match (link.keyring.check(&known), proof) {
         // Made known before anything is sealed with it; of two that do so at once, one is checked against the other.
-        (KeyCheck::Fits, Some((id, proof))) if known.iter().all(|(known, _)| known != id) => {
-            let statement = sqlx::query_as::<_, (String,)>(KNOW_KEY).bind(id).bind(proof);
+        (KeyCheck::Fits, Some(Proof { id, proof, protected }))
+            if known.iter().all(|(known, _, _)| known != id) =>
+        {
+            let statement = sqlx::query_as::<_, (String,)>(KNOW_KEY)
+                .bind(id)
+                .bind(proof)
+                .bind(protected);
             link.write(statement).await?;
             Ok(link.keyring.check(&known_keys(link).await?))
         }
@@ -148,15 +177,19 @@ pub(super) async fn compare_keys(link: &Link) -> Result<KeyCheck, RepositoryErro
     Ok(link.keyring.check(&known_keys(link).await?))
 }
 
-async fn known_keys(link: &Link) -> Result<Vec<(String, Vec<u8>)>, RepositoryError> {
+async fn known_keys(link: &Link) -> Result<Vec<KnownKey>, RepositoryError> {
     link.read(|| sqlx::query_as(KNOWN_KEYS)).await
 }
 
 pub(super) async fn forget_other_keys(link: &Link) -> Result<Vec<String>, RepositoryError> {
-    let Some(current) = link.keyring.current() else {
+    let Some(Proof { id, protected, .. }) = link.keyring.proof().map_err(refused)? else {
         return Err(refused("without a key there is none to keep"));
     };
-    let statement = sqlx::query_as::<_, (String,)>(FORGET_KEYS).bind(current.id());
+    // First, so that there is never a moment at which no key says so.
+    let mark = sqlx::query_as::<_, (String,)>(PROTECTED).bind(id).bind(protected);
+    link.write(mark).await?;
+    link.keyring.become_strict();
+    let statement = sqlx::query_as::<_, (String,)>(FORGET_KEYS).bind(id);
     let forgotten = link.write(statement).await?;
     Ok(forgotten.into_iter().map(|(id,)| id).collect())
 }

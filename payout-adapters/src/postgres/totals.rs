@@ -28,7 +28,11 @@ const KEEP: &str = "
     FROM UNNEST($1::uuid[], $2::text[], $3::date[], $4::numeric[]) AS kept (api_key_id, currency, day, total)
     WHERE daily_totals.api_key_id = kept.api_key_id AND daily_totals.currency = kept.currency";
 
-const TAKEN: &str = "SELECT key FROM idempotency_keys WHERE key = ANY ($1)";
+/// Those without an API key may not be used once there is one: they come with a space before them.
+const TAKEN: &str = "
+    SELECT key FROM idempotency_keys WHERE key = ANY ($1)
+    UNION ALL
+    SELECT ' ' || key FROM UNNEST($1) AS key WHERE position(' ' IN key) = 0 AND EXISTS (SELECT FROM api_keys)";
 
 /// A transaction that nobody else can pay out of some purses during, until it ends.
 pub(super) struct Holding<'l> {

@@ -9,6 +9,17 @@ use super::key::NotSealed;
 use super::{Keyring, Place};
 
 const PROVEN: &[u8] = b"this is the key";
+const PROTECTED: &[u8] = b"every row has a MAC";
+
+/// A key that a database knows: its id, what proves it, and, once every row has a MAC, what proves that.
+pub(crate) type KnownKey = (String, Vec<u8>, Option<Vec<u8>>);
+
+/// The current key's id, what proves it, and what would prove that every row has a MAC.
+pub(crate) struct Proof<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) proof: Vec<u8>,
+    pub(crate) protected: Vec<u8>,
+}
 
 /// Whether the configured keys are those that a database is sealed with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,16 +59,34 @@ impl fmt::Display for KeyCheck {
 }
 
 impl Keyring {
-    /// The current key's id, and what proves it.
-    pub(crate) fn proof(&self) -> Result<Option<(&str, Vec<u8>)>, NotSealed> {
-        self.current()
-            .map(|key| Ok((key.id(), key.seal(PROVEN, &Place::Proof)?)))
-            .transpose()
+    /// What makes the current key known.
+    pub(crate) fn proof(&self) -> Result<Option<Proof<'_>>, NotSealed> {
+        let proof = |key: &'_ super::key::Key| -> Result<_, NotSealed> {
+            let proof = key.seal(PROVEN, &Place::Proof)?;
+            Ok((proof, key.seal(PROTECTED, &Place::Protected)?))
+        };
+        let Some(key) = self.current() else {
+            return Ok(None);
+        };
+        let (proof, protected) = proof(key)?;
+        Ok(Some(Proof {
+            id: key.id(),
+            proof,
+            protected,
+        }))
     }
 
-    /// Holds the keys against what a database knows of its own.
-    pub(crate) fn check(&self, known: &[(String, Vec<u8>)]) -> KeyCheck {
-        for (key_id, proof) in known {
+    /// Checks the keys against what a database knows of its own. Where one of them says that every row has a MAC, a row
+    /// without one is refused from now on.
+    pub(crate) fn check(&self, known: &[KnownKey]) -> KeyCheck {
+        let says_so = |mark: &Option<Vec<u8>>| {
+            let mark = mark.as_deref();
+            mark.is_some_and(|mark| self.open(mark, &Place::Protected).is_ok())
+        };
+        if known.iter().any(|(_, _, protected)| says_so(protected)) {
+            self.become_strict();
+        }
+        for (key_id, proof, _) in known {
             let key_id = key_id.clone();
             if !self.ids().any(|id| id == key_id) {
                 return KeyCheck::Missing { key_id };

@@ -35,6 +35,7 @@ pub(crate) struct Key {
     header: Vec<u8>,
     cipher: XChaCha20Poly1305,
     digests: Hmac<Sha256>,
+    macs: Hmac<Sha256>,
 }
 
 impl Key {
@@ -42,11 +43,13 @@ impl Key {
     pub(super) fn new(id: &str, secret: &[u8; 32]) -> Self {
         let cipher: Zeroizing<[u8; 32]> = derive(secret, b"payout: seal, version 1");
         let digests: Zeroizing<[u8; 64]> = derive(secret, b"payout: digest, version 1");
+        let macs: Zeroizing<[u8; 64]> = derive(secret, b"payout: mac, version 1");
         Self {
             id: id.to_owned(),
             header: header(id),
             cipher: XChaCha20Poly1305::new((&*cipher).into()),
             digests: Hmac::new((&*digests).into()),
+            macs: Hmac::new((&*macs).into()),
         }
     }
 
@@ -57,6 +60,11 @@ impl Key {
     /// What everything begins with that this key sealed, and nothing else.
     pub(crate) fn header(&self) -> &[u8] {
         &self.header
+    }
+
+    /// What begins every code that binds a row.
+    pub(super) fn macs(&self) -> &Hmac<Sha256> {
+        &self.macs
     }
 
     /// Encrypts a text for its place: header, nonce, ciphertext, tag.

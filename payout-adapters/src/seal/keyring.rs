@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -36,7 +37,11 @@ pub enum InvalidKeys {
 /// The keys that stored texts are sealed with: the first seals, every one opens. Without any, texts are stored as they
 /// are. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Keyring(Arc<[Key]>);
+pub struct Keyring {
+    keys: Arc<[Key]>,
+    /// Whether a row without a MAC is refused. Once it is, it stays so, whatever the database says later.
+    strict: Arc<AtomicBool>,
+}
 
 impl Keyring {
     /// Reads `id:base64,…`, the current key first, each of 32 bytes. White space around the parts is ignored.
@@ -62,33 +67,46 @@ impl Keyring {
             let secret: Zeroizing<[u8; 32]> = Zeroizing::new(bytes[..read].try_into().map_err(|_| length())?);
             keys.push(Key::new(id, &secret));
         }
-        Ok(Self(keys.into()))
+        Ok(Self {
+            keys: keys.into(),
+            strict: Arc::default(),
+        })
     }
 
     /// Whether there are none: nothing is sealed.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.keys.is_empty()
     }
 
     /// The ids of all keys, the current one first.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(Key::id)
+        self.keys.iter().map(Key::id)
     }
 
     /// The key that seals.
     pub(crate) fn current(&self) -> Option<&Key> {
-        self.0.first()
+        self.keys.first()
+    }
+
+    /// Whether a row without a MAC is refused.
+    pub fn is_strict(&self) -> bool {
+        self.strict.load(Ordering::Relaxed)
+    }
+
+    /// From now on a row without a MAC is refused, by all clones.
+    pub(crate) fn become_strict(&self) {
+        self.strict.store(true, Ordering::Relaxed);
     }
 
     /// Every key.
     pub(crate) fn keys(&self) -> &[Key] {
-        &self.0
+        &self.keys
     }
 
     /// Decrypts what one of the keys sealed for the place.
     pub(crate) fn open(&self, sealed: &[u8], place: &Place<'_>) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let parts = Parts::of(sealed)?;
-        let key = self.0.iter().find(|key| key.id() == parts.key_id);
+        let key = self.keys.iter().find(|key| key.id() == parts.key_id);
         let key = key.ok_or_else(|| OpenError::UnknownKey {
             key_id: parts.key_id.to_owned(),
         })?;
@@ -99,6 +117,6 @@ impl Keyring {
 /// The ids alone.
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter()).finish()
+        f.debug_list().entries(self.keys.iter()).finish()
     }
 }

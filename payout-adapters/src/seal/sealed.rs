@@ -30,6 +30,9 @@ pub enum OpenError {
     /// It was altered, belongs to another row or column, or the key of this id is another one now.
     #[error("altered, moved from another place, or sealed with another key of the same id")]
     Altered,
+    /// It has no code that binds it to its row, although every row has one.
+    #[error("without its MAC, which every row of this database has")]
+    Unprotected,
     /// It is cut short, or was never sealed.
     #[error("cut short, or of an unknown form")]
     Malformed,
@@ -44,6 +47,8 @@ pub(crate) enum Place<'a> {
     Answer(Uuid, &'a str),
     /// The text that shows which key an id stands for.
     Proof,
+    /// The text that shows that every row of the database has a MAC.
+    Protected,
 }
 
 impl Place<'_> {
@@ -53,6 +58,7 @@ impl Place<'_> {
             Self::Recipient(payout) => (b'r', *payout, ""),
             Self::Answer(payout, key) => (b'a', *payout, *key),
             Self::Proof => (b'p', Uuid::nil(), ""),
+            Self::Protected => (b'm', Uuid::nil(), ""),
         };
         [header, &[column], payout.as_bytes(), record.as_bytes()].concat()
     }
@@ -62,6 +68,15 @@ impl Place<'_> {
 pub(super) fn header(key_id: &str) -> Vec<u8> {
     let length = u8::try_from(key_id.len()).unwrap_or(u8::MAX);
     [&[VERSION, length], key_id.as_bytes()].concat()
+}
+
+/// A key's id, and what follows the header.
+pub(super) fn split_header(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let ([VERSION, length], rest) = bytes.split_first_chunk::<2>()? else {
+        return None;
+    };
+    let (key_id, rest) = rest.split_at_checked(usize::from(*length))?;
+    Some((std::str::from_utf8(key_id).ok()?, rest))
 }
 
 /// What was sealed, taken apart.
@@ -78,14 +93,11 @@ impl<'a> Parts<'a> {
     }
 
     fn split(sealed: &'a [u8]) -> Option<Self> {
-        let ([VERSION, length], rest) = sealed.split_first_chunk::<2>()? else {
-            return None;
-        };
-        let (key_id, rest) = rest.split_at_checked(usize::from(*length))?;
+        let (key_id, rest) = split_header(sealed)?;
         let (nonce, rest) = rest.split_first_chunk::<NONCE_BYTES>()?;
         let (ciphertext, tag) = rest.split_last_chunk::<TAG_BYTES>()?;
         Some(Self {
-            key_id: std::str::from_utf8(key_id).ok()?,
+            key_id,
             nonce,
             ciphertext,
             tag,

@@ -151,3 +151,60 @@ proptest! {
         prop_assert!(keys.open(&noise, &place).is_err());
     }
 }
+
+fn paid() -> Paid<'static> {
+    Paid {
+        id: Uuid::from_u128(1),
+        generation: 0,
+        amount: rust_decimal::Decimal::new(1050, 2),
+        currency: "USD",
+        recipient: "ACC\0Ada",
+        description: "Invoice 7",
+        provider_key: None,
+        changed_version: 1,
+    }
+}
+
+#[test]
+fn a_code_is_its_rows_own_whatever_else_is_equal() {
+    let keys = ring(&format!("one:{ONE}"));
+    let mac = keys.protect(&paid()).unwrap();
+    assert_eq!(keys.verify(Some(&mac), &paid()), Ok(()));
+    let elsewhere = Paid {
+        id: Uuid::from_u128(2),
+        ..paid()
+    };
+    assert_eq!(keys.verify(Some(&mac), &elsewhere), Err(OpenError::Altered));
+    // The store writes the amount with as many decimals as it likes.
+    let scaled = Paid {
+        amount: rust_decimal::Decimal::new(105_000, 4),
+        ..paid()
+    };
+    assert_eq!(keys.verify(Some(&mac), &scaled), Ok(()));
+    let shifted = Paid {
+        description: "nvoice 7",
+        recipient: "ACC\0AdaI",
+        ..paid()
+    };
+    assert_eq!(keys.verify(Some(&mac), &shifted), Err(OpenError::Altered));
+}
+
+#[test]
+fn a_code_is_its_keys_own_and_may_be_missing_only_until_all_rows_have_one() {
+    let keys = ring(&format!("one:{ONE}"));
+    let mac = keys.protect(&paid()).unwrap();
+    let others = ring(&format!("one:{TWO}"));
+    assert_eq!(others.verify(Some(&mac), &paid()), Err(OpenError::Altered));
+    let unknown = Keyring::default().verify(Some(&mac), &paid());
+    assert!(
+        matches!(unknown, Err(OpenError::UnknownKey { .. })),
+        "{unknown:?}"
+    );
+    for cut in 0..mac.len() {
+        assert!(keys.verify(Some(&mac[..cut]), &paid()).is_err(), "{cut}");
+    }
+    assert_eq!(keys.verify(None, &paid()), Ok(()));
+    keys.clone().become_strict();
+    assert_eq!(keys.verify(None, &paid()), Err(OpenError::Unprotected));
+    assert_eq!(keys.verify(Some(&mac), &paid()), Ok(()));
+}

@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn a_key_has_the_same_digest_in_every_version() {
         let id = PayoutId::from(uuid::Uuid::nil());
-        let digest = digest(&ProcessorKey::new(id, 0));
+        let digest = digest(&ProcessorKey::new(id, None, 0));
         assert_eq!(format!("{digest:032x}"), "7020694f4ecb2a8e8eeebfe27345722b");
     }
 

@@ -72,14 +72,16 @@ pub(crate) fn repository_error(error: sqlx::Error) -> RepositoryError {
             | sqlx::Error::WorkerCrashed
             | sqlx::Error::BeginFailed
     );
-    let error = match error {
-        sqlx::Error::PoolTimedOut => SqlError::NoConnection,
+    let error = if matches!(error, sqlx::Error::PoolTimedOut) {
+        SqlError::NoConnection
+    } else if let sqlx::Error::Io(error) = error {
         // One of ours, on its way through the driver's type.
-        sqlx::Error::Io(error) => match error.downcast::<SqlError>() {
+        match error.downcast::<SqlError>() {
             Ok(ours) => ours,
             Err(error) => SqlError::Driver(sqlx::Error::Io(error)),
-        },
-        error => SqlError::Driver(error),
+        }
+    } else {
+        SqlError::Driver(error)
     };
     if passing {
         unavailable(error)

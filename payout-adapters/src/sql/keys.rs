@@ -11,7 +11,7 @@ use super::stored::StoredTime;
 /// The columns of a [`KeyRow`], for the constant statements of both dialects.
 macro_rules! key_columns {
     () => {
-        "id, name, scopes, created_at, expires_at, rotated_at, revoked_at, last_used_at"
+        "id, name, scopes, created_at, expires_at, rotated_at, revoked_at, last_used_at, idempotency_scope"
     };
 }
 pub(crate) use key_columns;
@@ -19,7 +19,7 @@ pub(crate) use key_columns;
 /// The columns of a [`HeldRow`].
 macro_rules! held_columns {
     () => {
-        "id, name, scopes, expires_at, digest, secret_id, previous_digest, previous_until"
+        "id, name, scopes, expires_at, digest, secret_id, previous_digest, previous_until, idempotency_scope"
     };
 }
 pub(crate) use held_columns;
@@ -35,6 +35,7 @@ pub(crate) struct KeyRow {
     rotated_at: Option<StoredTime>,
     revoked_at: Option<StoredTime>,
     last_used_at: Option<StoredTime>,
+    idempotency_scope: Option<Uuid>,
 }
 
 /// A key as requests are held against it.
@@ -48,6 +49,7 @@ pub(crate) struct HeldRow {
     secret_id: Vec<u8>,
     previous_digest: Option<Vec<u8>>,
     previous_until: Option<StoredTime>,
+    idempotency_scope: Option<Uuid>,
 }
 
 /// What every process asks every second.
@@ -97,6 +99,11 @@ fn time(time: Option<StoredTime>) -> Option<payout_core::Timestamp> {
     time.map(|time| time.0)
 }
 
+/// Its own, unless the row names another.
+fn scope_of(id: Uuid, scope: Option<Uuid>) -> ApiKeyId {
+    ApiKeyId::from(scope.unwrap_or(id))
+}
+
 impl KeyRow {
     /// The key, if the row is one.
     pub(crate) fn restore(self) -> Result<ApiKey, ApiKeyError> {
@@ -109,6 +116,7 @@ impl KeyRow {
             rotated_at: time(self.rotated_at),
             revoked_at: time(self.revoked_at),
             last_used_at: time(self.last_used_at),
+            idempotency_scope: scope_of(self.id, self.idempotency_scope),
         })
     }
 }
@@ -132,6 +140,7 @@ impl HeldRow {
                 secret: SecretId::from(bytes("secret_id", &self.secret_id)?),
             },
             previous,
+            idempotency_scope: scope_of(self.id, self.idempotency_scope),
         })
     }
 }

@@ -16,13 +16,13 @@
 use std::borrow::Cow;
 
 use payout_core::idempotency::{Fingerprint, IdempotentRequest, Snapshot};
-use payout_core::payout::{Payout, RecipientAccount, RecipientName};
+use payout_core::payout::{Payout, ProviderKey, RecipientAccount, RecipientName};
 use payout_core::ports::{RepositoryError, Search};
 use uuid::Uuid;
 
 use super::error::refused;
 use super::row::broken;
-use crate::seal::{Keyring, Place};
+use crate::seal::{Keyring, OpenError, Paid, Place};
 
 /// What is between the account and the name when they are sealed; neither has control characters.
 const SEPARATOR: char = '\0';
@@ -58,7 +58,7 @@ impl<'a> StoredRecipient<'a> {
                 sealed: None,
             });
         };
-        let text = format!("{account}{SEPARATOR}{name}");
+        let text = joined(account, name);
         let sealed = key
             .seal(text.as_bytes(), &Place::Recipient(payout))
             .map_err(refused)?;
@@ -71,28 +71,50 @@ impl<'a> StoredRecipient<'a> {
     }
 }
 
-/// Reads the columns back.
+/// What protects a payout against a change of its row, written at this version; absent without a key.
+pub(crate) fn mac(payout: &Payout, changed_version: i64, keys: &Keyring) -> Option<Vec<u8>> {
+    if keys.is_empty() {
+        return None;
+    }
+    let parts = payout.parts();
+    keys.protect(&Paid {
+        id: parts.id.as_uuid(),
+        generation: i64::from(parts.generation),
+        amount: parts.money.amount(),
+        currency: parts.money.currency().code(),
+        recipient: &joined(parts.recipient_account.as_str(), parts.recipient_name.as_str()),
+        description: parts.description.as_str(),
+        provider_key: parts.provider_key.map(ProviderKey::as_uuid),
+        changed_version,
+    })
+}
+
+/// The account and the name as one text.
+fn joined(account: &str, name: &str) -> String {
+    format!("{account}{SEPARATOR}{name}")
+}
+
+/// Reads the columns back, as one text.
 pub(crate) fn recipient(
     payout: Uuid,
     account: &str,
     name: &str,
     sealed: Option<&[u8]>,
     keys: &Keyring,
-) -> Result<(RecipientAccount, RecipientName), RepositoryError> {
+) -> Result<String, OpenError> {
     let Some(sealed) = sealed else {
-        return parsed(account, name);
+        return Ok(joined(account, name));
     };
-    let text = keys
-        .open(sealed, &Place::Recipient(payout))
-        .map_err(broken("sealed"))?;
-    let text = std::str::from_utf8(&text).map_err(broken("sealed"))?;
+    let text = keys.open(sealed, &Place::Recipient(payout))?;
+    let text = std::str::from_utf8(&text).map_err(|_| OpenError::Malformed)?;
+    Ok(text.to_owned())
+}
+
+/// The account and the name of such a text.
+pub(crate) fn parsed(text: &str) -> Result<(RecipientAccount, RecipientName), RepositoryError> {
     let (account, name) = text
         .split_once(SEPARATOR)
         .ok_or_else(|| broken("sealed")("one text where there should be two"))?;
-    parsed(account, name)
-}
-
-fn parsed(account: &str, name: &str) -> Result<(RecipientAccount, RecipientName), RepositoryError> {
     Ok((
         RecipientAccount::new(account).map_err(broken("recipient_account"))?,
         RecipientName::new(name).map_err(broken("recipient_name"))?,

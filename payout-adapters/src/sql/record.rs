@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use payout_core::money::{Currency, Money};
-use payout_core::payout::{PayoutId, ProviderReference, Status};
+use payout_core::payout::{PayoutId, ProviderKey, ProviderReference, Status};
 use payout_core::ports::{BooksQuery, Filter, ListQuery, Order, Position, Record, RepositoryError};
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use super::window::{Page, Window};
 /// The columns of a [`RecordRow`], for the constant statements of both dialects.
 macro_rules! record_columns {
     () => {
-        "id, amount, currency, status, needs_review, deleted_at IS NOT NULL AS deleted, generation, version, \
+        "id, amount, currency, status, needs_review, deleted_at IS NOT NULL AS deleted, provider_key, generation, version, \
          provider_reference, first_submitted_at, created_at"
     };
 }
@@ -29,6 +29,7 @@ pub(crate) struct RecordRow {
     status: String,
     needs_review: bool,
     deleted: bool,
+    provider_key: Option<Uuid>,
     generation: i64,
     version: i64,
     provider_reference: Option<String>,
@@ -45,6 +46,7 @@ impl RecordRow {
             status: Status::from_str(&self.status).map_err(refused)?,
             needs_review: self.needs_review,
             deleted: self.deleted,
+            provider_key: self.provider_key.map(ProviderKey::from),
             generation: u32::try_from(self.generation).map_err(refused)?,
             version: u64::try_from(self.version).map_err(refused)?,
             provider_reference: self

@@ -9,8 +9,10 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::error::refused;
-use super::recipient::{StoredRecipient, WrittenAnswer, answer, recipient};
-use crate::seal::Keyring;
+use super::recipient::{StoredRecipient, WrittenAnswer, answer, parsed, recipient};
+use super::row::broken;
+use super::stored::StoredAmount;
+use crate::seal::{Keyring, Paid};
 
 /// What became of one stretch of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,13 +30,30 @@ pub struct Stretch<Place> {
     pub next: Option<Place>,
 }
 
-/// Who is paid, as a row has it.
+/// The columns of a [`RecipientRow`], for the constant statements of both dialects.
+macro_rules! recipient_columns {
+    () => {
+        "id, recipient_account, recipient_name, sealed, generation, amount, currency, description, provider_key, mac, \
+         changed_version, version"
+    };
+}
+pub(crate) use recipient_columns;
+
+/// Who is paid and what, as a row has it.
 #[derive(FromRow)]
 pub(crate) struct RecipientRow {
     pub(crate) id: Uuid,
     pub(crate) recipient_account: String,
     pub(crate) recipient_name: String,
     pub(crate) sealed: Option<Vec<u8>>,
+    generation: i64,
+    amount: StoredAmount,
+    currency: String,
+    description: String,
+    provider_key: Option<Uuid>,
+    pub(crate) mac: Option<Vec<u8>>,
+    changed_version: Option<i64>,
+    pub(crate) version: i64,
 }
 
 /// An answer, as a row has it.
@@ -59,9 +78,11 @@ pub(crate) struct NewRecipient {
     pub(crate) name: String,
     pub(crate) name_folded: String,
     pub(crate) sealed: Option<Vec<u8>>,
+    pub(crate) mac: Option<Vec<u8>>,
+    pub(crate) changed_version: Option<i64>,
 }
 
-/// Whether the current key sealed it.
+/// Whether the current key sealed it, or made this code.
 fn is_current(sealed: Option<&[u8]>, keys: &Keyring) -> bool {
     match (sealed, keys.current()) {
         (Some(sealed), Some(key)) => sealed.starts_with(key.header()),
@@ -118,22 +139,40 @@ pub(crate) fn new_recipient(
     row: &RecipientRow,
     keys: &Keyring,
 ) -> Result<Option<NewRecipient>, RepositoryError> {
-    if is_current(row.sealed.as_deref(), keys) {
+    if is_current(row.sealed.as_deref(), keys) && is_current(row.mac.as_deref(), keys) {
         return Ok(None);
     }
-    let (account, name) = recipient(
+    let text = recipient(
         row.id,
         &row.recipient_account,
         &row.recipient_name,
         row.sealed.as_deref(),
         keys,
-    )?;
+    )
+    .map_err(broken("sealed"))?;
+    // Where it was last written by a person is not known of a row from before.
+    let changed_version = row.changed_version.unwrap_or(row.version);
+    let paid = Paid {
+        id: row.id,
+        generation: row.generation,
+        amount: row.amount.read()?,
+        currency: &row.currency,
+        recipient: &text,
+        description: &row.description,
+        provider_key: row.provider_key,
+        changed_version,
+    };
+    keys.verify(row.mac.as_deref(), &paid).map_err(broken("mac"))?;
+    let (account, name) = parsed(&text)?;
     let new = StoredRecipient::of(row.id, &account, &name, keys)?;
+    let mac = keys.protect(&paid);
     Ok(Some(NewRecipient {
         account: new.account.into_owned(),
         name: new.name.to_owned(),
         name_folded: new.name_folded,
         sealed: new.sealed,
+        changed_version: mac.as_ref().map(|_| changed_version),
+        mac,
     }))
 }
 

@@ -8,22 +8,22 @@ use payout_core::idempotency::{Snapshot, StoredAnswer};
 use payout_core::money::{Currency, Money};
 use payout_core::payout::{
     Actor, Claim, Description, Event, EventKind, Failure, NewPayout, Payout, PayoutId, PayoutParts,
-    ProviderReference, Status, UnreadableClaim,
+    ProviderKey, ProviderReference, Status, UnreadableClaim,
 };
 use payout_core::ports::{Claims, Cursor, EventPlace, Listed, RepositoryError};
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::error::{SqlError, refused};
-use super::recipient::{answer, recipient};
+use super::recipient::{answer, parsed, recipient};
 use super::stored::{StoredAmount, StoredTime, whole_micros};
-use crate::seal::Keyring;
+use crate::seal::{Keyring, OpenError, Paid};
 
 /// The columns of a [`PayoutRow`], for the constant statements of both dialects.
 macro_rules! payout_columns {
     () => {
         "id, amount, currency, recipient_account, recipient_name, sealed, description, status, needs_review, \
-         failure_code, failure_message, provider_reference, generation, claims, fence, version, \
+         failure_code, failure_message, provider_reference, provider_key, mac, changed_version, generation, claims, fence, version, \
          first_submitted_at, claimed_at, quiet_at, due_at, created_at, updated_at"
     };
 }
@@ -44,6 +44,9 @@ pub(crate) struct PayoutRow {
     failure_code: Option<String>,
     failure_message: Option<String>,
     provider_reference: Option<String>,
+    provider_key: Option<Uuid>,
+    mac: Option<Vec<u8>>,
+    changed_version: Option<i64>,
     generation: i64,
     claims: i64,
     fence: i64,
@@ -73,6 +76,7 @@ pub(crate) struct EventRow {
 /// A row of `idempotency_keys`.
 #[derive(FromRow)]
 pub(crate) struct AnswerRow {
+    key: String,
     payout_id: Uuid,
     fingerprint: Vec<u8>,
     snapshot: String,
@@ -100,7 +104,7 @@ fn number<T: TryFrom<i64, Error: Display>>(column: &'static str, number: i64) ->
 
 impl PayoutRow {
     /// The payout, if the row is one that a step of the domain leads to, and one of the keys opens what is sealed.
-    pub(crate) fn restore(self, keys: &Keyring) -> Result<Payout, RepositoryError> {
+    pub(crate) fn restore(&self, keys: &Keyring) -> Result<Payout, RepositoryError> {
         let id = self.id;
         self.checked(keys).inspect_err(|error| {
             let reason = std::error::Error::source(error).map(ToString::to_string);
@@ -108,33 +112,75 @@ impl PayoutRow {
         })
     }
 
-    fn unreadable(&self) -> Option<UnreadableClaim> {
-        Some(UnreadableClaim {
-            id: PayoutId::from(self.id),
-            fence: u64::try_from(self.fence).ok()?,
-            generation: u32::try_from(self.generation).ok()?,
-            claims: u32::try_from(self.claims).ok()?,
-        })
+    /// Whether somebody who has no key wrote what is paid, as far as that can be told: nobody who has one would have.
+    fn is_altered(&self, keys: &Keyring) -> bool {
+        let altered = |error: &OpenError| match error {
+            OpenError::Altered | OpenError::Malformed | OpenError::Unprotected => true,
+            OpenError::UnknownKey { .. } => false,
+        };
+        match self.recipient_text(keys) {
+            Err(error) => altered(&error),
+            Ok(text) => self.verify(&text, keys).is_err_and(|error| altered(&error)),
+        }
     }
 
-    fn checked(self, keys: &Keyring) -> Result<Payout, RepositoryError> {
-        let time = |time: Option<StoredTime>| time.map(|time| time.0);
-        let currency = Currency::recorded(&self.currency).map_err(broken("currency"))?;
-        let failure = match (self.failure_code, self.failure_message) {
-            (Some(code), Some(message)) => Some(Failure::new(&code, &message)),
-            (None, None) => None,
-            (Some(_), None) | (None, Some(_)) => return Err(broken("failure_message")("half a failure")),
-        };
-        let (recipient_account, recipient_name) = recipient(
+    fn recipient_text(&self, keys: &Keyring) -> Result<String, OpenError> {
+        recipient(
             self.id,
             &self.recipient_account,
             &self.recipient_name,
             self.sealed.as_deref(),
             keys,
-        )?;
+        )
+    }
+
+    /// Whether what is paid is what was asked for, where the row has a MAC.
+    fn verify(&self, recipient: &str, keys: &Keyring) -> Result<(), OpenError> {
+        let amount = self.amount.read().map_err(|_| OpenError::Altered);
+        match (amount, self.mac.as_deref()) {
+            (Err(_), None) => Ok(()),
+            (Err(altered), Some(_)) => Err(altered),
+            (Ok(amount), mac) => keys.verify(
+                mac,
+                &Paid {
+                    id: self.id,
+                    generation: self.generation,
+                    amount,
+                    currency: &self.currency,
+                    recipient,
+                    description: &self.description,
+                    provider_key: self.provider_key,
+                    changed_version: self.changed_version.unwrap_or_default(),
+                },
+            ),
+        }
+    }
+
+    fn unreadable(&self, keys: &Keyring) -> Option<UnreadableClaim> {
+        Some(UnreadableClaim {
+            id: PayoutId::from(self.id),
+            fence: u64::try_from(self.fence).ok()?,
+            generation: u32::try_from(self.generation).ok()?,
+            claims: u32::try_from(self.claims).ok()?,
+            altered: self.is_altered(keys),
+        })
+    }
+
+    fn checked(&self, keys: &Keyring) -> Result<Payout, RepositoryError> {
+        let time = |time: Option<StoredTime>| time.map(|time| time.0);
+        let currency = Currency::recorded(&self.currency).map_err(broken("currency"))?;
+        let failure = match (&self.failure_code, &self.failure_message) {
+            (Some(code), Some(message)) => Some(Failure::new(code, message)),
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => return Err(broken("failure_message")("half a failure")),
+        };
+        let amount = self.amount.read()?;
+        let text = self.recipient_text(keys).map_err(broken("sealed"))?;
+        self.verify(&text, keys).map_err(broken("mac"))?;
+        let (recipient_account, recipient_name) = parsed(&text)?;
         let parts = PayoutParts {
             id: PayoutId::from(self.id),
-            money: Money::restore(self.amount.read()?, currency).map_err(broken("amount"))?,
+            money: Money::restore(amount, currency).map_err(broken("amount"))?,
             recipient_account,
             recipient_name,
             description: Description::new(&self.description).map_err(broken("description"))?,
@@ -145,6 +191,7 @@ impl PayoutRow {
                 .provider_reference
                 .as_deref()
                 .and_then(ProviderReference::new),
+            provider_key: self.provider_key.map(ProviderKey::from),
             generation: number("generation", self.generation)?,
             claims: number("claims", self.claims)?,
             fence: number("fence", self.fence)?,
@@ -178,11 +225,10 @@ pub(crate) fn listed(rows: Vec<PayoutRow>, keys: &Keyring) -> Vec<Listed> {
 pub(crate) fn claims(rows: Vec<PayoutRow>, keys: &Keyring) -> Claims {
     let mut claims = Claims::default();
     for row in rows {
-        let unreadable = row.unreadable();
         match row.restore(keys).map(Claim::new) {
             Ok(Ok(claim)) => claims.won.push(claim),
             // Where not even these can be read, it is left to its lease.
-            Ok(Err(_)) | Err(_) => claims.unreadable.extend(unreadable),
+            Ok(Err(_)) | Err(_) => claims.unreadable.extend(row.unreadable(keys)),
         }
     }
     claims
@@ -210,15 +256,11 @@ impl EventRow {
 }
 
 impl AnswerRow {
-    /// The answer as it was given to this idempotency key.
-    pub(crate) fn restore(
-        self,
-        idempotency_key: &str,
-        keys: &Keyring,
-    ) -> Result<StoredAnswer, RepositoryError> {
+    /// The answer as it was given to the row's idempotency key.
+    pub(crate) fn restore(self, keys: &Keyring) -> Result<StoredAnswer, RepositoryError> {
         let (fingerprint, snapshot) = answer(
             self.payout_id,
-            idempotency_key,
+            &self.key,
             &self.fingerprint,
             self.snapshot,
             self.sealed.as_deref(),

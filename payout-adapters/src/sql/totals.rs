@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use payout_core::keys::ApiKeyId;
 use payout_core::limits::{DailyTotal, DailyTotals, Day, OverLimit, Purse};
 use payout_core::money::Currency;
-use payout_core::payout::NewPayout;
+use payout_core::payout::{NewPayout, Payout};
 use payout_core::ports::{Insertion, RepositoryError};
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -53,10 +53,51 @@ pub(crate) fn purses(batch: &[NewPayout]) -> Vec<Purse> {
     purses.into_iter().collect()
 }
 
-/// The idempotency keys of a batch.
+/// The idempotency keys of a batch, those of API keys in both their forms.
 pub(crate) fn keys(batch: &[NewPayout]) -> Vec<&str> {
     let requests = batch.iter().filter_map(|new| new.request.as_ref());
-    requests.map(|request| request.key.as_str()).collect()
+    requests
+        .flat_map(|request| [Some(request.key.as_str()), request.key.unscoped()])
+        .flatten()
+        .collect()
+}
+
+/// What the store made of a payout: when it was stored, and whether its provider's keys begin with its id although it has a
+/// request.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Stored {
+    pub(crate) at: payout_core::Timestamp,
+    pub(crate) under_its_id: bool,
+}
+
+impl Stored {
+    /// The payout as it is stored.
+    pub(crate) fn payout(self, new: &NewPayout) -> Payout {
+        let payout = stored_at(new, self.at);
+        if self.under_its_id {
+            payout.under_its_id()
+        } else {
+            payout
+        }
+    }
+}
+
+/// Those whose keys one before them in the batch has, and has without an API key. Of the requests of one process none is:
+/// only one of the two runs at a time.
+pub(crate) fn beaten(batch: &[NewPayout]) -> HashSet<Uuid> {
+    let (mut open, mut beaten) = (HashSet::new(), HashSet::new());
+    for new in batch {
+        match new
+            .request
+            .as_ref()
+            .map(|request| (request.key.unscoped(), &request.key))
+        {
+            Some((None, key)) => drop(open.insert(key.as_str())),
+            Some((Some(key), _)) if open.contains(key) => drop(beaten.insert(new.id.as_uuid())),
+            Some((Some(_), _)) | None => (),
+        }
+    }
+    beaten
 }
 
 /// What is to become of a payout of a batch.
@@ -69,9 +110,9 @@ pub(crate) enum Decision {
 
 impl Decision {
     /// The answer, once that has come of it.
-    pub(crate) fn answer(self, new: &NewPayout, now: payout_core::Timestamp) -> Insertion {
+    pub(crate) fn answer(self, new: &NewPayout, stored: Option<Stored>) -> Insertion {
         match self {
-            Self::Store => Insertion::Stored(stored_at(new, now)),
+            Self::Store => Insertion::Stored(stored.unwrap_or_default().payout(new)),
             Self::KeyTaken => Insertion::KeyTaken,
             Self::OverLimit(over) => Insertion::OverLimit(over),
         }
@@ -79,7 +120,7 @@ impl Decision {
 }
 
 /// Goes through a batch in its order: what has its key to itself, and room for its charge, is to be stored, and takes both
-/// from those after it. `taken` are the keys that have records; `totals` have been read, and locked, for this.
+/// from those after it. `taken` are the keys that have records, and, after a space, those that may not be used; `totals` have been read, and locked, for this.
 pub(crate) fn decide(
     batch: &[NewPayout],
     taken: HashSet<String>,
@@ -87,9 +128,17 @@ pub(crate) fn decide(
     today: Day,
 ) -> Vec<Decision> {
     let mut taken = taken;
+    let beaten = beaten(batch);
     let mut decide_one = |new: &NewPayout| {
         let key = new.request.as_ref().map(|request| request.key.as_str());
-        if key.is_some_and(|key| taken.contains(key)) {
+        let open = new.request.as_ref().and_then(|request| request.key.unscoped());
+        let is_taken = |key: &str| taken.contains(key);
+        // Without an API key, though there is one by now.
+        let is_barred = |key: &str| open.is_none() && taken.contains(&format!(" {key}"));
+        if beaten.contains(&new.id.as_uuid())
+            || [key, open].into_iter().flatten().any(is_taken)
+            || key.is_some_and(is_barred)
+        {
             return Decision::KeyTaken;
         }
         if let Some(Err(over)) = new.charge.as_ref().map(|charge| totals.take(charge, today)) {

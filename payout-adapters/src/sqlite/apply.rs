@@ -9,13 +9,17 @@ use payout_core::ports::RepositoryError;
 use super::store::{Store, Write, to_its_end};
 use super::totals;
 use crate::sql::error::repository_error;
-use crate::sql::recipient::{StoredRecipient, WrittenAnswer};
+use crate::sql::recipient::{StoredRecipient, WrittenAnswer, mac};
 use crate::sql::row::as_i64;
 use crate::sql::stored::{as_micros, without_nul};
 
+/// A record without an API key stands in the way of one with it; and once there is an API key, none is written without.
 const TAKE_KEY: &str = "
     INSERT INTO idempotency_keys (key, created_at, payout_id, fingerprint, snapshot, sealed)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6
+    WHERE CASE
+        WHEN ?7 IS NULL THEN NOT EXISTS (SELECT 1 FROM api_keys)
+        ELSE NOT EXISTS (SELECT 1 FROM idempotency_keys WHERE key = ?7) END
     ON CONFLICT (key) DO NOTHING";
 
 /// The guard is the last line.
@@ -35,6 +39,8 @@ const APPLY: &str = "
         recipient_name = ?14,
         recipient_name_folded = ?15,
         sealed = ?21,
+        mac = ?22,
+        changed_version = CASE WHEN ?22 IS NOT NULL THEN ?4 END,
         description = ?16,
         failure_code = ?17,
         failure_message = ?18,
@@ -79,7 +85,8 @@ pub(super) async fn apply(
                 .bind(after.id.as_uuid())
                 .bind(answer.fingerprint.to_vec())
                 .bind(answer.snapshot)
-                .bind(answer.sealed);
+                .bind(answer.sealed)
+                .bind(request.key.unscoped());
             let taken = take.execute(&mut **transaction).await.map_err(repository_error)?;
             if taken.rows_affected() == 0 {
                 write.transaction.rollback().await.map_err(repository_error)?;
@@ -112,7 +119,12 @@ pub(super) async fn apply(
                     .map(|reference| reference.as_str()),
             )
             .bind(after.first_submitted_at.map(|at| at.timestamp_micros()))
-            .bind(recipient.sealed);
+            .bind(recipient.sealed)
+            .bind(mac(
+                &change.after,
+                as_i64("version", after.version)?,
+                &store.keyring,
+            ));
         if apply
             .execute(&mut **transaction)
             .await

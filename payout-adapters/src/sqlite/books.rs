@@ -32,6 +32,7 @@ const DUE: &str = "SELECT id FROM payouts WHERE status = 'pending' AND due_at <=
 const PRESUME_CLAIMED: &str = "
     UPDATE payouts
     SET status = 'processing',
+        keyed_claim = 1,
         fence = fence + 1,
         claims = claims + 1,
         version = version + 1,

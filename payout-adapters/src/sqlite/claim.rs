@@ -46,6 +46,8 @@ pub(super) const BY_ID: &str = concat!(
 const CLAIM: &str = concat!(
     "UPDATE payouts
     SET status = 'processing',
+        -- By a program that knows of provider_key.
+        keyed_claim = 1,
         fence = fence + 1,
         claims = claims + 1,
         version = version + 1,

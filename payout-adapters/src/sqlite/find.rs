@@ -23,8 +23,13 @@ const FIND_MANY: &str = concat!(
     " FROM payouts WHERE id IN (SELECT unhex(value) FROM json_each(?1)) AND deleted_at IS NULL"
 );
 
-const FIND_ANSWER: &str =
-    "SELECT payout_id, fingerprint, snapshot, sealed, created_at FROM idempotency_keys WHERE key = ?1";
+/// That of an API key comes before that of none.
+const FIND_ANSWER: &str = "
+    SELECT key, payout_id, fingerprint, snapshot, sealed, created_at
+    FROM idempotency_keys
+    WHERE key IN (?1, ?2)
+    ORDER BY instr(key, ' ') DESC
+    LIMIT 1";
 
 /// A payout has at least the event of its creation, so none at all means that there is no such payout.
 const EVENTS: &str = "
@@ -61,12 +66,11 @@ pub(super) async fn payouts(store: &Store, ids: &[PayoutId]) -> Result<Vec<Payou
 }
 
 pub(super) async fn answer(store: &Store, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {
-    let rows = store
-        .read(sqlx::query_as::<_, AnswerRow>(FIND_ANSWER).bind(key.as_str()))
-        .await?;
-    let row = rows.into_iter().next();
-    row.map(|row| row.restore(key.as_str(), &store.keyring))
-        .transpose()
+    let find = sqlx::query_as::<_, AnswerRow>(FIND_ANSWER)
+        .bind(key.as_str())
+        .bind(key.unscoped());
+    let row = store.read(find).await?.into_iter().next();
+    row.map(|row| row.restore(&store.keyring)).transpose()
 }
 
 pub(super) async fn events(

@@ -14,19 +14,21 @@ use super::store::{Store, Write, hex, json, to_its_end};
 use super::totals as daily;
 use crate::seal::Keyring;
 use crate::sql::error::repository_error;
-use crate::sql::recipient::{StoredRecipient, WrittenAnswer};
-use crate::sql::row::stored_at;
+use crate::sql::recipient::{StoredRecipient, WrittenAnswer, mac};
 use crate::sql::stored::without_nul;
-use crate::sql::totals::{self, Decision};
+use crate::sql::totals::{self, Decision, Stored};
 
-/// Of two rows with one key, the first in the batch wins.
+/// Of two rows with one key, the first in the batch wins. A key has no record of its own to win while there is one without
+/// an API key; and once there is an API key, nothing is recorded without one: this process has not heard of it.
 const TAKE_KEYS: &str = "
     INSERT INTO idempotency_keys (key, created_at, payout_id, fingerprint, snapshot, sealed)
     SELECT
         value ->> 'key', ?2, unhex(value ->> 'id'), unhex(value ->> 'fingerprint'), value ->> 'snapshot',
         unhex(value ->> 'sealed_answer')
     FROM json_each(?1) AS incoming
-    WHERE value ->> 'key' IS NOT NULL
+    WHERE value ->> 'key' IS NOT NULL AND CASE
+        WHEN value ->> 'unscoped_key' IS NULL THEN NOT EXISTS (SELECT 1 FROM api_keys)
+        ELSE NOT EXISTS (SELECT 1 FROM idempotency_keys AS open WHERE open.key = value ->> 'unscoped_key') END
     ORDER BY incoming.key
     ON CONFLICT (key) DO NOTHING
     RETURNING payout_id";
@@ -34,13 +36,20 @@ const TAKE_KEYS: &str = "
 const INSERT: &str = "
     INSERT INTO payouts (
         id, generation, claims, fence, version, created_at, updated_at, due_at, needs_review, amount, currency,
-        status, recipient_account, recipient_name, recipient_name_folded, sealed, description
+        status, recipient_account, recipient_name, recipient_name_folded, sealed, description, provider_key,
+        mac, changed_version
     )
     SELECT
         unhex(value ->> 'id'), 0, 0, 0, 1, ?2, ?2, max(coalesce(value ->> 'scheduled_at', ?2), ?2), 0,
         value ->> 'amount', value ->> 'currency', 'pending', value ->> 'recipient_account', value ->> 'recipient_name',
-        value ->> 'recipient_name_folded', unhex(value ->> 'sealed'), value ->> 'description'
+        value ->> 'recipient_name_folded', unhex(value ->> 'sealed'), value ->> 'description',
+        unhex(value ->> 'provider_key'), unhex(value ->> 'mac'), CASE WHEN value ->> 'mac' IS NOT NULL THEN 1 END
     FROM json_each(?1)";
+
+/// Those of a request whose record was forgotten.
+const SPENT: &str = "
+    SELECT provider_key FROM spent_provider_keys
+    WHERE provider_key IN (SELECT unhex(value ->> 'provider_key') FROM json_each(?1))";
 
 const LOG: &str = "
     INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, request_id, detail)
@@ -56,17 +65,27 @@ pub(super) async fn insert(store: &Store, batch: &[NewPayout]) -> Result<Vec<Ins
     // The task needs a batch of its own.
     let (store, batch) = (store.clone(), batch.to_vec());
     to_its_end(async move {
-        let rows = batch
-            .iter()
-            .map(|new| Incoming::of(new, &store.keyring))
-            .collect::<Result<Vec<_>, _>>()?;
-        let all = json(&rows)?;
+        let mut rows = incoming(&batch, &HashSet::new(), &store.keyring)?;
+        let mut all = json(&rows)?;
         let mut write = store.begin().await.map_err(repository_error)?;
+        let spent = spent(&mut write, &batch, &all).await?;
+        if !spent.is_empty() {
+            rows = incoming(&batch, &spent, &store.keyring)?;
+            all = json(&rows)?;
+        }
         let charged = batch.iter().any(|new| new.charge.is_some());
         let decisions = if charged {
             charge(&mut write, &batch).await?
         } else {
-            let won = take_keys(&mut write, &batch, &all).await?;
+            let beaten = totals::beaten(&batch);
+            let won = if beaten.is_empty() {
+                take_keys(&mut write, &batch, &all).await?
+            } else {
+                let free = batch.iter().zip(&rows);
+                let free = free.filter(|(new, _)| !beaten.contains(&new.id.as_uuid()));
+                let free: Vec<_> = free.map(|(_, row)| row).collect();
+                take_keys(&mut write, &batch, &json(&free)?).await?
+            };
             let decide = |new: &NewPayout| match &new.request {
                 Some(_) if !won.contains(&new.id.as_uuid()) => Decision::KeyTaken,
                 Some(_) | None => Decision::Store,
@@ -93,8 +112,17 @@ pub(super) async fn insert(store: &Store, batch: &[NewPayout]) -> Result<Vec<Ins
             run.execute(&mut *transaction).await.map_err(repository_error)?;
         }
         transaction.commit().await.map_err(repository_error)?;
-        let answers = batch.iter().zip(decisions);
-        Ok(answers.map(|(new, decision)| decision.answer(new, now)).collect())
+        let answers = batch.iter().zip(decisions).map(|(new, decision)| {
+            let under_its_id = is_spent(new, &spent);
+            decision.answer(
+                new,
+                Some(Stored {
+                    at: now,
+                    under_its_id,
+                }),
+            )
+        });
+        Ok(answers.collect())
     })
     .await
 }
@@ -107,6 +135,33 @@ async fn charge(write: &mut Write, batch: &[NewPayout]) -> Result<Vec<Decision>,
     let decisions = totals::decide(batch, taken, &mut left, write.now.date_naive());
     daily::keep(write, &purses, &left).await?;
     Ok(decisions)
+}
+
+/// The batch as `json_each` takes it.
+fn incoming<'a>(
+    batch: &'a [NewPayout],
+    spent: &HashSet<Uuid>,
+    keys: &Keyring,
+) -> Result<Vec<Incoming<'a>>, RepositoryError> {
+    batch.iter().map(|new| Incoming::of(new, spent, keys)).collect()
+}
+
+fn is_spent(new: &NewPayout, spent: &HashSet<Uuid>) -> bool {
+    let key = new.provider_key();
+    key.is_some_and(|key| spent.contains(&key.as_uuid()))
+}
+
+/// What the provider's keys of no payout of the batch may begin with.
+async fn spent(write: &mut Write, batch: &[NewPayout], rows: &str) -> Result<HashSet<Uuid>, RepositoryError> {
+    if batch.iter().all(|new| new.request.is_none()) {
+        return Ok(HashSet::new());
+    }
+    let spent = sqlx::query_as::<_, (Uuid,)>(SPENT).bind(rows);
+    let spent = spent
+        .fetch_all(&mut *write.transaction)
+        .await
+        .map_err(repository_error)?;
+    Ok(spent.into_iter().map(|(key,)| key).collect())
 }
 
 /// Whose idempotency keys were free, and are now theirs.
@@ -145,18 +200,25 @@ struct Incoming<'a> {
     reason: Option<String>,
     key: Option<&'a str>,
     fingerprint: Option<String>,
+    unscoped_key: Option<&'a str>,
     snapshot: Option<String>,
     sealed_answer: Option<String>,
+    provider_key: Option<String>,
+    mac: Option<String>,
 }
 
 impl<'a> Incoming<'a> {
-    fn of(new: &'a NewPayout, keys: &Keyring) -> Result<Self, RepositoryError> {
+    fn of(new: &'a NewPayout, spent: &HashSet<Uuid>, keys: &Keyring) -> Result<Self, RepositoryError> {
         let (draft, request) = (&new.draft, new.request.as_ref());
         let (account, name) = (&draft.recipient_account, &draft.recipient_name);
         let recipient = StoredRecipient::of(new.id.as_uuid(), account, name, keys)?;
         // The times in it are put in when it is read.
-        let answered = |request| WrittenAnswer::of(&stored_at(new, Timestamp::UNIX_EPOCH), request, keys);
+        let under_its_id = is_spent(new, spent);
+        let at = Timestamp::UNIX_EPOCH;
+        let stored = Stored { at, under_its_id }.payout(new);
+        let answered = |request| WrittenAnswer::of(&stored, request, keys);
         let answer = request.map(answered).transpose()?;
+        let mac = mac(&stored, 1, keys);
         Ok(Self {
             id: hex(new.id.as_uuid().as_bytes()),
             amount: draft.money.amount().to_string(),
@@ -170,7 +232,13 @@ impl<'a> Incoming<'a> {
             actor: new.caller.actor.as_str(),
             request_id: new.caller.request_id.as_deref().map(without_nul),
             reason: new.caller.reason.as_deref().map(without_nul),
+            mac: mac.as_deref().map(hex),
             key: request.map(|request| request.key.as_str()),
+            unscoped_key: request.and_then(|request| request.key.unscoped()),
+            provider_key: new
+                .provider_key()
+                .filter(|_| !under_its_id)
+                .map(|key| hex(key.as_uuid().as_bytes())),
             fingerprint: answer.as_ref().map(|answer| hex(&answer.fingerprint)),
             sealed_answer: answer
                 .as_ref()

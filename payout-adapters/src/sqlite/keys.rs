@@ -31,11 +31,13 @@ const LIST: &str = concat!(
 
 const FIND: &str = concat!("SELECT ", key_columns!(), " FROM api_keys WHERE name = ?1");
 
-/// No row comes back when the name is taken, or when there are too many.
+/// No row comes back when the name is taken, when there are too many, or none of the name that is to be succeeded.
 const INSERT: &str = concat!(
-    "INSERT INTO api_keys (created_at, id, name, scopes, expires_at, digest, secret_id) \
-     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 \
+    "INSERT INTO api_keys (created_at, id, name, scopes, expires_at, digest, secret_id, idempotency_scope) \
+     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, \
+         (SELECT coalesce(before.idempotency_scope, before.id) FROM api_keys AS before WHERE before.name = ?9) \
      WHERE (SELECT count(*) FROM api_keys WHERE revoked_at IS NULL) < ?8 \
+         AND (?9 IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE name = ?9)) \
      ON CONFLICT (name) DO NOTHING \
      RETURNING ",
     key_columns!()
@@ -90,6 +92,14 @@ impl SqliteRepository {
         let found = self.store.read(find).await.map_err(of_repository)?;
         found.into_iter().next().map(KeyRow::restore).transpose()
     }
+
+    /// Whether there is the key that the new one is to succeed, if any.
+    async fn has_predecessor(&self, new: &NewApiKey) -> Result<bool, ApiKeyError> {
+        match &new.succeeds {
+            Some(name) => Ok(self.find_key(name).await?.is_some()),
+            None => Ok(true),
+        }
+    }
 }
 
 #[async_trait]
@@ -128,10 +138,12 @@ impl ApiKeyRepository for SqliteRepository {
                 .bind(key.digest.token.as_bytes().to_vec())
                 .bind(key.digest.secret.as_bytes().to_vec())
                 .bind(i64::from(LIVE_KEYS_MAX))
+                .bind(key.succeeds.map(|name| name.as_str().to_owned()))
         })
         .await?;
         match rows.pop() {
             Some(row) => row.restore(),
+            None if !self.has_predecessor(new).await? => Err(ApiKeyError::NoPredecessor),
             None if self.find_key(&new.name).await?.is_some() => Err(ApiKeyError::NameTaken),
             None => Err(ApiKeyError::TooMany),
         }

@@ -6,13 +6,18 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::store::{Store, Write, hex, json, to_its_end};
-use crate::seal::{KeyCheck, Stretch};
+use crate::seal::{KeyCheck, KnownKey, Proof, Stretch};
 use crate::sql::error::{refused, repository_error};
-use crate::sql::reseal::{RecipientRow, StoredAnswerRow, checked, new_answer, new_recipient};
+use crate::sql::reseal::{
+    RecipientRow, StoredAnswerRow, checked, new_answer, new_recipient, recipient_columns,
+};
 
 /// Deleted payouts too: their rows stay.
-const PAYOUTS: &str = "
-    SELECT id, recipient_account, recipient_name, sealed FROM payouts WHERE id > ?1 ORDER BY id LIMIT ?2";
+const PAYOUTS: &str = concat!(
+    "SELECT ",
+    recipient_columns!(),
+    " FROM payouts WHERE id > ?1 ORDER BY id LIMIT ?2"
+);
 
 const ANSWERS: &str = "
     SELECT key, payout_id, fingerprint, snapshot, sealed FROM idempotency_keys WHERE key > ?1 ORDER BY key LIMIT ?2";
@@ -23,12 +28,17 @@ const RESEAL_PAYOUTS: &str = "
     SET recipient_account = value ->> 'account',
         recipient_name = value ->> 'name',
         recipient_name_folded = value ->> 'name_folded',
-        sealed = unhex(value ->> 'sealed')
+        sealed = unhex(value ->> 'sealed'),
+        mac = unhex(value ->> 'mac'),
+        changed_version = value ->> 'changed_version'
     FROM json_each(?1)
     WHERE payouts.id = unhex(value ->> 'id')
         AND recipient_account = value ->> 'was_account'
         AND recipient_name = value ->> 'was_name'
-        AND payouts.sealed IS unhex(value ->> 'was_sealed')";
+        AND payouts.sealed IS unhex(value ->> 'was_sealed')
+        AND payouts.mac IS unhex(value ->> 'was_mac')
+        -- Without a code nothing else tells that an amount was changed meanwhile.
+        AND (value ->> 'was_mac' IS NOT NULL OR version = value ->> 'was_version')";
 
 const RESEAL_ANSWERS: &str = "
     UPDATE idempotency_keys
@@ -40,10 +50,18 @@ const RESEAL_ANSWERS: &str = "
         AND idempotency_keys.snapshot = value ->> 'was_snapshot'
         AND idempotency_keys.sealed IS unhex(value ->> 'was_sealed')";
 
-const KNOWN_KEYS: &str = "SELECT id, proof FROM sealing_keys ORDER BY id";
+const KNOWN_KEYS: &str = "SELECT id, proof, protected FROM sealing_keys ORDER BY id";
 
+/// A database that has no payout when its first key is made known has none without a MAC ever after.
 const KNOW_KEY: &str = "
-    INSERT INTO sealing_keys (id, proof, first_used_at) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING";
+    INSERT INTO sealing_keys (id, proof, first_used_at, protected)
+    SELECT ?1, ?2, ?3, CASE
+        WHEN NOT EXISTS (SELECT 1 FROM payouts) AND NOT EXISTS (SELECT 1 FROM sealing_keys) THEN ?4 END
+    WHERE true
+    ON CONFLICT (id) DO NOTHING";
+
+/// Every row has a MAC of this key.
+const PROTECTED: &str = "UPDATE sealing_keys SET protected = ?2 WHERE id = ?1";
 
 const FORGET_KEYS: &str = "DELETE FROM sealing_keys WHERE id <> ?1 RETURNING id";
 
@@ -57,6 +75,10 @@ struct Recipient {
     name: String,
     name_folded: String,
     sealed: Option<String>,
+    was_mac: Option<String>,
+    was_version: i64,
+    mac: Option<String>,
+    changed_version: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -92,6 +114,10 @@ pub(super) async fn payouts(
             name: one.new.name,
             name_folded: one.new.name_folded,
             sealed: one.new.sealed.as_deref().map(hex),
+            was_mac: one.row.mac.as_deref().map(hex),
+            was_version: one.row.version,
+            mac: one.new.mac.as_deref().map(hex),
+            changed_version: one.new.changed_version,
         })
         .collect();
     stretch.sealed = write(store, RESEAL_PAYOUTS, &batch).await?;
@@ -153,19 +179,23 @@ pub(super) async fn check_keys(store: &Store) -> Result<KeyCheck, RepositoryErro
         // As a writer from the start: of two that make a key known at once, one is checked against the other.
         let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
         let known = sqlx::query_as(KNOWN_KEYS).fetch_all(&mut *transaction).await;
-        let known: Vec<(String, Vec<u8>)> = known.map_err(repository_error)?;
+        let mut known: Vec<KnownKey> = known.map_err(repository_error)?;
         let proof = store.keyring.proof().map_err(refused)?;
         let check = store.keyring.check(&known);
-        if let (KeyCheck::Fits, Some((id, proof))) = (&check, proof) {
+        if let (KeyCheck::Fits, Some(Proof { id, proof, protected })) = (&check, proof) {
             let statement = sqlx::query(KNOW_KEY)
                 .bind(id.to_owned())
                 .bind(proof)
-                .bind(now.timestamp_micros());
+                .bind(now.timestamp_micros())
+                .bind(protected);
             statement
                 .execute(&mut *transaction)
                 .await
                 .map_err(repository_error)?;
+            let again = sqlx::query_as(KNOWN_KEYS).fetch_all(&mut *transaction).await;
+            known = again.map_err(repository_error)?;
         }
+        let check = store.keyring.check(&known);
         transaction.commit().await.map_err(repository_error)?;
         Ok(check)
     })
@@ -173,23 +203,26 @@ pub(super) async fn check_keys(store: &Store) -> Result<KeyCheck, RepositoryErro
 }
 
 pub(super) async fn compare_keys(store: &Store) -> Result<KeyCheck, RepositoryError> {
-    let known: Vec<(String, Vec<u8>)> = store.read(sqlx::query_as(KNOWN_KEYS)).await?;
+    let known: Vec<KnownKey> = store.read(sqlx::query_as(KNOWN_KEYS)).await?;
     Ok(store.keyring.check(&known))
 }
 
 pub(super) async fn forget_other_keys(store: &Store) -> Result<Vec<String>, RepositoryError> {
-    let Some(current) = store.keyring.current().map(|key| key.id().to_owned()) else {
+    let Some(Proof { id, protected, .. }) = store.keyring.proof().map_err(refused)? else {
         return Err(refused("without a key there is none to keep"));
     };
-    let store = store.clone();
+    let (current, store) = (id.to_owned(), store.clone());
     to_its_end(async move {
         let Write { mut transaction, .. } = store.begin().await.map_err(repository_error)?;
+        let mark = sqlx::query(PROTECTED).bind(current.clone()).bind(protected);
+        mark.execute(&mut *transaction).await.map_err(repository_error)?;
         let statement = sqlx::query_as::<_, (String,)>(FORGET_KEYS).bind(current);
         let forgotten = statement
             .fetch_all(&mut *transaction)
             .await
             .map_err(repository_error)?;
         transaction.commit().await.map_err(repository_error)?;
+        store.keyring.become_strict();
         Ok(forgotten.into_iter().map(|(id,)| id).collect())
     })
     .await

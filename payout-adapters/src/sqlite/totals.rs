@@ -22,8 +22,11 @@ const WRITE: &str = "
     WHERE true
     ON CONFLICT (api_key_id, currency) DO UPDATE SET day = excluded.day, total = excluded.total";
 
+/// Those without an API key may not be used once there is one: they come with a space before them.
 const TAKEN: &str = "
-    SELECT key FROM idempotency_keys WHERE key IN (SELECT value FROM json_each(?1))";
+    SELECT key FROM idempotency_keys WHERE key IN (SELECT value FROM json_each(?1))
+    UNION ALL
+    SELECT ' ' || value FROM json_each(?1) WHERE instr(value, ' ') = 0 AND EXISTS (SELECT 1 FROM api_keys)";
 
 /// What was paid out of these purses. Nobody else pays out of any until the transaction ends.
 pub(super) async fn read(write: &mut Write, purses: &[Purse]) -> Result<DailyTotals, RepositoryError> {

@@ -1,5 +1,7 @@
 //! What sealing promises on either dialect: the cases, over whatever stands in front of a database.
 
+mod altered;
+
 use std::error::Error;
 
 use payout_adapters::seal::{KeyCheck, Keyring, Stretch};
@@ -10,6 +12,13 @@ use payout_core::policy::Policy;
 use payout_core::ports::{
     Claims, Filter, Insertion, ListQuery, Listed, Order, PayoutRepository, Position, RepositoryError, Search,
     Settled, System,
+};
+
+pub(crate) use altered::{
+    a_database_that_began_with_a_key_has_no_row_in_plain,
+    a_rotation_passes_over_what_was_altered_and_says_so, an_older_ciphertext_of_the_row_is_refused,
+    every_change_of_a_person_is_bound_anew, rows_in_plain_are_refused_once_a_rotation_has_gone_through,
+    whatever_is_paid_is_bound_to_its_row,
 };
 
 pub(crate) const ONE: &str = "one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -228,6 +237,7 @@ pub(crate) async fn what_was_moved_from_another_row_is_refused_for_that_row_alon
         fence: 1,
         generation: 0,
         claims: 1,
+        altered: true,
     };
     assert_eq!(unreadable, [claimed(moved), claimed(cut)]);
     let settlement = claimed(moved).settle(&Policy::default(), &System::default());
@@ -241,9 +251,10 @@ pub(crate) async fn what_was_moved_from_another_row_is_refused_for_that_row_alon
 pub(crate) async fn what_is_sealed_with_a_key_of_others_is_left_to_them<S: Sealable>(store: S) {
     let (without, old) = (store.with(Keyring::default()), store.with(keys(ONE)));
     let new = store.with(keys(&format!("{TWO},{ONE}")));
+    // Before the first key is known: later, what is in plain would be refused.
+    let plain = drive::store(&without, canary()).await.id();
     assert_eq!(S::check(&old).await, KeyCheck::Fits);
     assert_eq!(S::check(&new).await, KeyCheck::Fits);
-    let plain = drive::store(&without, canary()).await.id();
     let sealed = drive::store(&old, canary()).await.id();
     let newly = drive::store(&new, canary()).await.id();
 
@@ -511,6 +522,12 @@ macro_rules! sealing_cases {
             whoever_changes_a_payout_during_a_rotation_wins,
             a_database_knows_its_keys,
             the_schema_refuses_plain_text_beside_what_is_sealed,
+            whatever_is_paid_is_bound_to_its_row,
+            an_older_ciphertext_of_the_row_is_refused,
+            every_change_of_a_person_is_bound_anew,
+            rows_in_plain_are_refused_once_a_rotation_has_gone_through,
+            a_database_that_began_with_a_key_has_no_row_in_plain,
+            a_rotation_passes_over_what_was_altered_and_says_so,
         }
     };
 }

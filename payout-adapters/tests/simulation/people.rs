@@ -124,7 +124,7 @@ async fn resolve(server: &Payouts, id: PayoutId, provider: &Provider, caller: Ca
     if !payout.needs_review() {
         return;
     }
-    let key = ProcessorKey::new(id, payout.generation());
+    let key = ProcessorKey::new(id, payout.parts().provider_key, payout.generation());
     let entry = provider.ledger.lock().unwrap().close(&key, id);
     let resolution = match entry {
         Entry::Paid => Resolution::Completed,

@@ -15,6 +15,9 @@ pub enum KeysCommand {
         /// What it opens, by commas: read, write, operate (retry, cancel, resolve), reveal, admin
         #[arg(long, required = true, value_delimiter = ',', value_name = "SCOPES")]
         scopes: Vec<Scope>,
+        /// The name of the key that it replaces, revoked or not: it knows that one's idempotency keys, and pays out of its day
+        #[arg(long, value_name = "NAME")]
+        succeeds: Option<KeyName>,
         /// After so many days it opens nothing; without it, it does not expire
         #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
         expires_in_days: Option<u32>,

@@ -399,7 +399,17 @@ fn keys_are_made_by_name_and_scopes() {
         Command::Keys(KeysCommand::Create {
             name: "billing".parse().unwrap(),
             scopes: vec![Scope::Read, Scope::Write],
+            succeeds: None,
             expires_in_days: Some(90),
+        })
+    );
+    assert_eq!(
+        command("keys create billing-2 --scopes read --succeeds billing"),
+        Command::Keys(KeysCommand::Create {
+            name: "billing-2".parse().unwrap(),
+            scopes: vec![Scope::Read],
+            succeeds: Some("billing".parse().unwrap()),
+            expires_in_days: None,
         })
     );
     assert_eq!(

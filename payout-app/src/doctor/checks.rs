@@ -226,7 +226,7 @@ pub(super) async fn provider(config: &Config, ports: &Ports, report: &mut Report
         }
         ProcessorConfig::Http { url, .. } => url,
     };
-    let nobody = ProcessorKey::new(PayoutId::from(Uuid::nil()), 0);
+    let nobody = ProcessorKey::new(PayoutId::from(Uuid::nil()), None, 0);
     let patience = config.worker.call_timeout;
     match timeout(patience, ports.processor.look_up(&nobody)).await {
         Ok(Ok(None)) => report.ok(

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use payout_core::ports::{ProcessorKey, Record};
+use payout_core::ports::Record;
 use payout_core::reconcile::{Disagreement, Finding, Period, Tally};
 use serde::Serialize;
 
@@ -68,7 +68,7 @@ impl Line {
             status: record.status.as_str(),
             needs_review: record.needs_review,
             deleted: record.deleted,
-            key: ProcessorKey::new(record.id, generation).as_str().to_owned(),
+            key: record.key(generation).as_str().to_owned(),
             finding,
             there: "",
             reference_here: reference.map(|reference| reference.as_str().to_owned()),

@@ -253,7 +253,7 @@ pub fn instruction() -> Instruction {
     } = draft();
     let payout_id = fresh_id();
     Instruction {
-        key: ProcessorKey::new(payout_id, 0),
+        key: ProcessorKey::new(payout_id, None, 0),
         payout_id,
         money,
         recipient_account,
@@ -273,6 +273,7 @@ pub fn new_key(name: &str) -> NewApiKey {
         scopes: Scopes::all(),
         expires_at: None,
         digest: key_digest(),
+        succeeds: None,
     }
 }
 

@@ -85,6 +85,14 @@ macro_rules! __repository_cases {
                 a_change_under_a_taken_key_changes_nothing,
                 answers_are_forgotten_by_age,
             ];
+            scopes: [
+                a_record_of_no_api_key_answers_every_one,
+                a_record_of_no_api_key_stands_in_the_way_of_a_change,
+                of_both_forms_of_a_key_in_a_batch_the_first_is_stored,
+                ones_own_answer_comes_first,
+                the_providers_key_is_that_of_the_request,
+                what_is_asked_for_again_after_its_record_was_forgotten_is_another_payment,
+            ];
             changes: [
                 every_step_of_a_person_is_written_with_its_event,
                 a_change_from_a_stale_version_writes_nothing,
@@ -217,6 +225,7 @@ macro_rules! __api_keys_cases {
                 a_use_is_noted,
                 every_set_of_scopes_is_kept,
                 live_keys_beyond_the_limit_are_refused,
+                a_successor_is_in_the_scope_of_the_first,
             ];
             pulses: [
                 the_revision_tells_of_every_change_and_of_no_use,

@@ -16,6 +16,9 @@ pub struct NewApiKey {
     pub expires_at: Option<Timestamp>,
     /// What is stored of its token.
     pub digest: KeyDigest,
+    /// The key that it succeeds, also one that is revoked or has expired: it shares that one's scope of idempotency, and so
+    /// the answers that were given to it, and what is left of its day's limits. Absent: it has a scope of its own.
+    pub succeeds: Option<KeyName>,
 }
 
 /// A key as people see it: nothing of its token.
@@ -37,6 +40,8 @@ pub struct ApiKey {
     pub revoked_at: Option<Timestamp>,
     /// When it was last used, to about a minute.
     pub last_used_at: Option<Timestamp>,
+    /// The key whose scope of idempotency it is in: itself, or the first of those that it succeeds.
+    pub idempotency_scope: ApiKeyId,
 }
 
 /// A key that opens something, as requests are held against it.
@@ -54,4 +59,6 @@ pub struct HeldKey {
     pub digest: KeyDigest,
     /// The token before this one, and until when it still opens.
     pub previous: Option<(TokenDigest, Timestamp)>,
+    /// The key whose scope of idempotency it is in: itself, or the first of those that it succeeds.
+    pub idempotency_scope: ApiKeyId,
 }

@@ -11,6 +11,7 @@ pub const OPEN_NAME: &str = "api";
 pub struct Principal {
     name: Actor,
     api_key: Option<ApiKeyId>,
+    idempotency_scope: Option<ApiKeyId>,
     scopes: Scopes,
 }
 
@@ -20,6 +21,7 @@ impl Principal {
         Self {
             name: Actor::new(OPEN_NAME),
             api_key: None,
+            idempotency_scope: None,
             scopes: Scopes::all(),
         }
     }
@@ -32,12 +34,22 @@ impl Principal {
         }
     }
 
-    /// Whoever holds this key.
+    /// Whoever holds this key, which has a scope of idempotency of its own.
     pub fn of_key(id: ApiKeyId, name: &str, scopes: Scopes) -> Self {
         Self {
             name: Actor::new(name),
             api_key: Some(id),
+            idempotency_scope: Some(id),
             scopes,
+        }
+    }
+
+    /// The same, within the scope of idempotency of the key that it succeeds.
+    #[must_use]
+    pub fn in_scope_of(self, first: ApiKeyId) -> Self {
+        Self {
+            idempotency_scope: Some(first),
+            ..self
         }
     }
 
@@ -60,7 +72,7 @@ impl Principal {
     pub fn caller(&self) -> Caller {
         Caller {
             actor: self.name.clone(),
-            api_key: self.api_key,
+            api_key: self.idempotency_scope,
             request_id: None,
             reason: None,
         }

@@ -62,7 +62,10 @@ impl Ring {
         for key in keys.into_iter().filter(|key| key.digest.secret == secret) {
             let holder = Arc::new(Holder {
                 id: key.id,
-                principal: Arc::new(Principal::of_key(key.id, key.name.as_str(), key.scopes)),
+                principal: Arc::new(
+                    Principal::of_key(key.id, key.name.as_str(), key.scopes)
+                        .in_scope_of(key.idempotency_scope),
+                ),
                 used: AtomicBool::new(
                     before
                         .holders
@@ -122,6 +125,7 @@ mod tests {
                 secret: SECRET,
             },
             previous: None,
+            idempotency_scope: ApiKeyId::from(uuid::Uuid::from_u128(number.into())),
         }
     }
 
@@ -142,6 +146,18 @@ mod tests {
         let mut last_bit = [1; 32];
         last_bit[31] ^= 1;
         assert_eq!(name_of(&ring, last_bit, now()), None, "all of the digest counts");
+    }
+
+    #[test]
+    fn a_successor_comes_in_the_scope_of_the_first_and_is_counted_by_its_own_id() {
+        let successor = HeldKey {
+            idempotency_scope: key(1).id,
+            ..key(2)
+        };
+        let ring = Ring::of(vec![successor], SECRET, &Ring::default());
+        let holder = ring.find(&TokenDigest::from([2; 32]), now()).unwrap();
+        assert_eq!(holder.principal().caller().api_key, Some(key(1).id));
+        assert_eq!(holder.principal().api_key(), Some(key(2).id));
     }
 
     #[test]

@@ -23,8 +23,8 @@ pub enum OverLimit {
     PerDay(Money),
 }
 
-/// Out of which a day's payouts are made: one for each API key and currency, and for each currency one that all share who
-/// show no key.
+/// Out of which a day's payouts are made: one for each API key, with those that succeed it, and currency, and for each
+/// currency one that all share who show no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Purse {
     /// Whose; of whoever shows no key when absent.

@@ -35,9 +35,9 @@ impl Claim {
         &self.0
     }
 
-    /// The key under which the provider pays at most once: `{payout_id}:{generation}`.
+    /// The key under which the provider pays at most once.
     pub fn key(&self) -> ProcessorKey {
-        ProcessorKey::new(self.0.id(), self.0.generation())
+        ProcessorKey::new(self.0.id(), self.0.parts().provider_key, self.0.generation())
     }
 
     /// Whether the key must be looked up before anything is sent: always but for the first claim of a payout that was never
@@ -243,16 +243,21 @@ pub struct UnreadableClaim {
     pub generation: u32,
     /// How often this generation was claimed.
     pub claims: u32,
+    /// What is paid was changed by somebody who has no key: nobody will mend that by waiting.
+    pub altered: bool,
 }
 
 impl UnreadableClaim {
     /// Ends the claim as one that learnt nothing: nothing can be sent without knowing to whom, and an earlier claim may have
     /// been sent. Somebody may mend the row, or another process be able to read it; when the attempts are used up, a person
-    /// decides.
+    /// decides; at once, where the row was altered.
     pub fn settle(self, policy: &Policy, randomness: &dyn Randomness) -> Settlement {
-        let why =
-            "The stored payout cannot be read: it was altered, or the key that it is encrypted with is gone.";
-        let verdict = if self.claims >= policy.max_attempts {
+        let why = if self.altered {
+            "The stored payout is not what was asked for: its row was altered past this service. Nothing was sent."
+        } else {
+            "The stored payout cannot be read: it was altered, or the key that it is encrypted with is gone."
+        };
+        let verdict = if self.altered || self.claims >= policy.max_attempts {
             Verdict::Review { why: why.into() }
         } else {
             Verdict::Postponed {
@@ -472,6 +477,21 @@ pub struct SettledRow<'a> {
 }
 
 impl Verdict {
+    /// The same; a review says which key the provider is to be asked for.
+    #[must_use]
+    pub fn naming(self, key: &ProcessorKey) -> Self {
+        match self {
+            Self::Review { why } => Self::Review {
+                why: format!("{why} The provider knows it by the key {key}"),
+            },
+            definite @ (Self::Completed { .. }
+            | Self::Failed(_)
+            | Self::Accepted { .. }
+            | Self::Postponed { .. }
+            | Self::Released { .. }) => definite,
+        }
+    }
+
     fn redacted(self, redaction: &Redaction) -> Self {
         match self {
             Self::Completed { reference } => Self::Completed {

@@ -5,7 +5,7 @@ use crate::idempotency::IdempotentRequest;
 use crate::limits::Charge;
 use crate::money::Money;
 use crate::payout::{
-    Caller, Description, Payout, PayoutId, PayoutParts, RecipientAccount, RecipientName, Status,
+    Caller, Description, Payout, PayoutId, PayoutParts, ProviderKey, RecipientAccount, RecipientName, Status,
 };
 
 /// What a client asks for, every part valid.
@@ -39,7 +39,14 @@ pub struct NewPayout {
 }
 
 impl NewPayout {
-    /// The payout as it is once stored at `now` by the repository's clock.
+    /// What the provider's idempotency keys are to begin with, where the client gave a key, and no other payout has it:
+    /// a request that is made again after its record was forgotten is another payment, and goes by its id.
+    pub fn provider_key(&self) -> Option<ProviderKey> {
+        self.request.as_ref().map(ProviderKey::of)
+    }
+
+    /// The payout as it is once stored at `now` by the repository's clock, if no other has its
+    /// [`provider_key`](Self::provider_key).
     pub fn stored_at(&self, now: Timestamp) -> Payout {
         let Draft {
             money,
@@ -57,6 +64,7 @@ impl NewPayout {
             needs_review: false,
             failure: None,
             provider_reference: None,
+            provider_key: self.provider_key(),
             generation: 0,
             claims: 0,
             fence: 0,

@@ -124,8 +124,8 @@ impl fmt::Display for Actor {
 pub struct Caller {
     /// Who.
     pub actor: Actor,
-    /// The API key that was shown; absent in a service without keys, and for whoever needs none. Idempotency keys are
-    /// its own.
+    /// The API key that was shown, or the first of those that it succeeds; absent in a service without keys, and for whoever
+    /// needs none. Idempotency keys and the day's limits are its own.
     pub api_key: Option<ApiKeyId>,
     /// The id of the request, so that a log line and an event can be matched.
     pub request_id: Option<String>,
@@ -152,7 +152,7 @@ impl Caller {
         self
     }
 
-    /// The same caller, with the API key that it showed.
+    /// The same caller, with the API key that it showed, or the first of those that this one succeeds.
     #[must_use]
     pub fn with_api_key(mut self, api_key: ApiKeyId) -> Self {
         self.api_key = Some(api_key);

@@ -12,6 +12,7 @@ mod event;
 mod fields;
 mod id;
 mod mask;
+mod provider_key;
 mod redact;
 mod row;
 mod status;
@@ -24,5 +25,6 @@ pub use fields::{Description, Failure, FieldError, ProviderReference, RecipientA
 pub use id::PayoutId;
 pub(crate) use id::uuid_v7;
 pub use mask::MASK;
+pub use provider_key::ProviderKey;
 pub use row::{BrokenRow, Payout, PayoutParts};
 pub use status::{Status, UnknownStatus};

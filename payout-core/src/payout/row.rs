@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::Timestamp;
 use crate::money::Money;
 use crate::payout::{
-    Description, Failure, PayoutId, ProviderReference, RecipientAccount, RecipientName, Status,
+    Description, Failure, PayoutId, ProviderKey, ProviderReference, RecipientAccount, RecipientName, Status,
 };
 
 /// A payout as it stands in the store.
@@ -44,7 +44,10 @@ pub struct PayoutParts {
     pub failure: Option<Failure>,
     /// The provider's name for the payment; while processing, it says that the provider has accepted it.
     pub provider_reference: Option<ProviderReference>,
-    /// Grows only when a definitively failed payout is retried by a person. Part of the idempotency key.
+    /// What the provider's idempotency keys begin with; the id where absent. Chosen once, when the payout is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider_key: Option<ProviderKey>,
+    /// Grows only when a definitively failed payout is retried by a person. Part of the provider's idempotency key.
     pub generation: u32,
     /// Claims of this generation that used up an attempt, or hold: not those whose end was that nothing was sent, or that the
     /// provider said *not now*.
@@ -105,6 +108,13 @@ impl Payout {
 
     pub(super) fn from_parts(parts: PayoutParts) -> Self {
         Self(parts)
+    }
+
+    /// The same payout, of whose provider's keys none begins as another payout's do: they begin with its id.
+    #[must_use]
+    pub fn under_its_id(mut self) -> Self {
+        self.0.provider_key = None;
+        self
     }
 
     /// The columns, to be written.

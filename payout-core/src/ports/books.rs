@@ -4,8 +4,8 @@ use async_trait::async_trait;
 
 use crate::Timestamp;
 use crate::money::Money;
-use crate::payout::{Actor, PayoutId, ProviderReference, Status};
-use crate::ports::{Cursor, RepositoryError};
+use crate::payout::{Actor, PayoutId, ProviderKey, ProviderReference, Status};
+use crate::ports::{Cursor, ProcessorKey, RepositoryError};
 
 /// A payout as far as the provider knows it too: not who is paid, nor where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Record {
     pub needs_review: bool,
     /// Whether it is hidden.
     pub deleted: bool,
+    /// What the provider's idempotency keys begin with; its id where absent.
+    pub provider_key: Option<ProviderKey>,
     /// Its generation: every one up to it may have been sent.
     pub generation: u32,
     /// Grows with every write.
@@ -30,6 +32,13 @@ pub struct Record {
     pub first_submitted_at: Option<Timestamp>,
     /// When it was created.
     pub created_at: Timestamp,
+}
+
+impl Record {
+    /// The provider's key of one of its generations.
+    pub fn key(&self, generation: u32) -> ProcessorKey {
+        ProcessorKey::new(self.id, self.provider_key, generation)
+    }
 }
 
 /// A page of the books, oldest first.

@@ -23,6 +23,9 @@ pub enum ApiKeyError {
     /// A key has, or had, this name. Nothing was written.
     #[error("there is, or was, a key of this name")]
     NameTaken,
+    /// No key ever had the name of the one that is to be succeeded. Nothing was written.
+    #[error("there is no key of the name that is to be succeeded")]
+    NoPredecessor,
     /// No key ever had this name.
     #[error("there is no key of this name")]
     NotFound,
@@ -75,10 +78,10 @@ pub trait ApiKeyRepository: Send + Sync {
     /// [`ApiKeyError::Unavailable`].
     async fn list(&self) -> Result<Vec<ApiKey>, ApiKeyError>;
 
-    /// Stores a key.
+    /// Stores a key, in the scope of idempotency of the one that it succeeds, or else in one of its own.
     ///
     /// # Errors
-    /// [`ApiKeyError::NameTaken`], [`ApiKeyError::TooMany`], [`ApiKeyError::Unavailable`].
+    /// [`ApiKeyError::NoPredecessor`], [`ApiKeyError::NameTaken`], [`ApiKeyError::TooMany`], [`ApiKeyError::Unavailable`].
     async fn insert(&self, new: &NewApiKey) -> Result<ApiKey, ApiKeyError>;
 
     /// Gives a live key another token. The one before opens for `overlap` longer; the one before that no more.

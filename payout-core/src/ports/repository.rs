@@ -36,7 +36,7 @@ pub enum RepositoryError {
     /// The payout is gone, or no longer at the version that the change was made from. Nothing was written.
     #[error("the payout was changed meanwhile")]
     VersionConflict,
-    /// The idempotency key has a record already. Nothing was written.
+    /// The idempotency key has a record already, its own or that of nobody's API key. Nothing was written.
     #[error("the idempotency key was used before")]
     KeyTaken,
     /// The charge does not fit into what is left of its day. Nothing was written.
@@ -292,7 +292,11 @@ pub struct Count {
 #[async_trait]
 pub trait PayoutRepository: Send + Sync {
     /// Inserts payouts, one answer each, in their order. A payout whose idempotency key has a record is not written; nor,
-    /// if it has none, is one whose charge does not fit beside those that are written before it.
+    /// if it has none, is one whose charge does not fit beside those that are written before it. The key of an API key has
+    /// the record of its [unscoped](ScopedKey::unscoped) form too.
+    ///
+    /// What is written has its [`provider_key`](NewPayout::provider_key), unless an earlier payout, a deleted one too, has
+    /// the same: its record was forgotten, and this is another payment ([`Payout::under_its_id`]).
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`], [`RepositoryError::Locked`] or [`RepositoryError::Refused`], for the whole batch.
@@ -325,7 +329,7 @@ pub trait PayoutRepository: Send + Sync {
     /// to be missing: ask for each alone.
     async fn find_many(&self, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError>;
 
-    /// The answer that was given to an idempotency key.
+    /// The answer that was given to an idempotency key: its own, or else that of its [unscoped](ScopedKey::unscoped) form.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].

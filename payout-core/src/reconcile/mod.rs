@@ -188,7 +188,7 @@ fn place(record: &Record) -> Cursor {
 async fn look_up(processor: Arc<dyn Processor>, record: Record, call_timeout: Duration) -> Looked {
     let mut said = Vec::new();
     for generation in generations(&record) {
-        let key = ProcessorKey::new(record.id, generation);
+        let key = record.key(generation);
         match ask(&*processor, &key, call_timeout).await {
             Ok(answer) => said.push(Said { generation, answer }),
             Err(why) => {

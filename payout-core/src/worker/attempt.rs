@@ -41,6 +41,7 @@ impl Shared {
             // The channel holds as many as there are slots, so the slot is freed before the write: the next claim
             // and this settlement overlap.
             Ok(verdict) => {
+                let verdict = verdict.naming(&claim.key());
                 let concluded = Concluded {
                     settlement: claim.settle(verdict),
                     errand,

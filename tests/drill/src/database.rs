@@ -11,6 +11,8 @@ use crate::clock::Time;
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub(crate) struct Row {
     pub(crate) id: String,
+    /// What the provider's keys of it begin with.
+    pub(crate) provider_key: String,
     pub(crate) generation: i64,
     pub(crate) status: String,
     pub(crate) needs_review: bool,
@@ -45,7 +47,7 @@ pub(crate) struct Books {
 }
 
 const ROWS: &str = "
-    SELECT id::text, generation, status::text, needs_review, deleted_at IS NOT NULL AS deleted,
+    SELECT id::text, COALESCE(provider_key, id)::text AS provider_key, generation, status::text, needs_review, deleted_at IS NOT NULL AS deleted,
         trim_scale(amount)::text AS amount, currency::text, recipient_account::text, recipient_name, description,
         provider_reference
     FROM payouts ORDER BY id";

@@ -37,17 +37,15 @@ impl Run<'_> {
             let payout = finding.payout.as_deref().unwrap_or("–");
             let _ = writeln!(text, "\n{}: {payout}: {}", finding.rule, finding.words);
             let Some(id) = &finding.payout else { continue };
+            let mut key = id.as_str();
             for row in self.books.rows.iter().filter(|row| row.id == *id) {
+                key = &row.provider_key;
                 let _ = writeln!(text, "  row    {row:?}");
             }
             for event in self.books.trails.get(id).into_iter().flatten() {
                 let _ = writeln!(text, "  event  {}", told(event));
             }
-            for entry in self
-                .ledger
-                .iter()
-                .filter(|entry| entry.key.starts_with(id.as_str()))
-            {
+            for entry in self.ledger.iter().filter(|entry| entry.key.starts_with(key)) {
                 let _ = writeln!(
                     text,
                     "  ledger {} {} {:?} {:?}",

@@ -50,11 +50,20 @@ struct Payments<'a> {
     generations: BTreeMap<&'a str, BTreeSet<&'a str>>,
 }
 
-fn payments(ledger: &[Entry]) -> Payments<'_> {
+/// The payouts by what the provider's keys of each begin with.
+type Payouts<'a> = HashMap<&'a str, &'a str>;
+
+/// Whose key it is, and of which generation.
+fn payout_of<'a>(key: &'a str, payouts: &Payouts<'a>) -> (&'a str, &'a str) {
+    let (base, generation) = key.rsplit_once(':').unwrap_or((key, ""));
+    (payouts.get(base).copied().unwrap_or(base), generation)
+}
+
+fn payments<'a>(ledger: &'a [Entry], payouts: &Payouts<'a>) -> Payments<'a> {
     let mut payments = Payments::default();
     for entry in ledger {
         if let Deed::Paid { reference } = &entry.deed {
-            let (payout, generation) = entry.key.rsplit_once(':').unwrap_or((&entry.key, ""));
+            let (payout, generation) = payout_of(&entry.key, payouts);
             payments
                 .by_key
                 .entry((payout, generation))
@@ -69,14 +78,19 @@ fn payments(ledger: &[Entry]) -> Payments<'_> {
 /// Everything that is not as promised.
 pub(crate) fn judge(evidence: &Evidence<'_>) -> Vec<Finding> {
     let mut findings = Findings::default();
-    let payments = payments(evidence.ledger);
+    let rows = &evidence.books.rows;
+    let payouts: Payouts<'_> = rows
+        .iter()
+        .map(|row| (row.provider_key.as_str(), row.id.as_str()))
+        .collect();
+    let payments = payments(evidence.ledger, &payouts);
     let rows: HashMap<&str, &Row> = evidence
         .books
         .rows
         .iter()
         .map(|row| (row.id.as_str(), row))
         .collect();
-    findings.ledger(evidence.ledger, &payments, &rows);
+    findings.ledger(evidence.ledger, &payouts, &payments, &rows);
     for row in &evidence.books.rows {
         findings.row(row, &payments);
         findings.api(row, evidence.api);
@@ -104,7 +118,13 @@ impl Findings {
         });
     }
 
-    fn ledger(&mut self, ledger: &[Entry], payments: &Payments<'_>, rows: &HashMap<&str, &Row>) {
+    fn ledger(
+        &mut self,
+        ledger: &[Entry],
+        payouts: &Payouts<'_>,
+        payments: &Payments<'_>,
+        rows: &HashMap<&str, &Row>,
+    ) {
         for ((payout, generation), paid) in &payments.by_key {
             if paid.len() > 1 {
                 self.add(
@@ -127,13 +147,13 @@ impl Findings {
             }
         }
         for entry in ledger.iter().filter(|entry| entry.deed == Deed::Altered) {
-            let payout = entry.key.rsplit_once(':').map_or("", |(payout, _)| payout);
+            let (payout, _) = payout_of(&entry.key, payouts);
             self.add(Rule::KeyWithTwoInstructions, payout, entry.key.clone());
         }
         // The key is the payout's own: a body under another's key would be paid for the wrong one.
         for entry in ledger {
             let foreign = entry.instruction.as_ref().is_some_and(|instruction| {
-                entry.cause != Cause::Person && !entry.key.starts_with(&format!("{}:", instruction.payout_id))
+                entry.cause != Cause::Person && payout_of(&entry.key, payouts).0 != instruction.payout_id
             });
             if foreign {
                 self.add(

@@ -6,6 +6,8 @@ use super::*;
 use crate::clock::{Time, now};
 
 const ID: &str = "p";
+/// What its provider's keys begin with.
+const KEY: &str = "k";
 const LEASE: TimeDelta = TimeDelta::seconds(15);
 
 fn instruction() -> Instruction {
@@ -44,6 +46,7 @@ impl World {
     fn sound() -> Self {
         let row = Row {
             id: ID.to_owned(),
+            provider_key: KEY.to_owned(),
             generation: 0,
             status: "completed".to_owned(),
             needs_review: false,
@@ -61,7 +64,7 @@ impl World {
             ..Told::default()
         };
         let mut world = Self {
-            ledger: vec![paid("p:0")],
+            ledger: vec![paid("k:0")],
             books: Books {
                 rows: vec![row],
                 trails: HashMap::new(),
@@ -121,14 +124,14 @@ fn a_sound_world_has_no_findings() {
 #[test]
 fn a_generation_that_is_paid_twice() {
     let mut world = World::sound();
-    world.ledger.push(paid("p:0"));
+    world.ledger.push(paid("k:0"));
     assert_eq!(world.findings(), [Rule::PaidTwice]);
 }
 
 #[test]
 fn two_generations_that_are_both_paid() {
     let mut world = World::sound();
-    world.ledger.push(paid("p:1"));
+    world.ledger.push(paid("k:1"));
     world.books.rows[0].generation = 1;
     assert_eq!(world.findings(), [Rule::TwoGenerationsPaid]);
 }
@@ -220,7 +223,7 @@ fn a_key_with_two_instructions() {
     let mut world = World::sound();
     world.ledger.push(Entry {
         deed: Deed::Altered,
-        ..paid("p:0")
+        ..paid("k:0")
     });
     assert_eq!(world.findings(), [Rule::KeyWithTwoInstructions]);
 }

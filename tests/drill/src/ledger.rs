@@ -65,7 +65,7 @@ pub(crate) enum Deed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) at: Time,
-    /// `{payout_id}:{generation}`
+    /// What the provider's keys of a payout begin with, `:`, and the generation.
     pub(crate) key: String,
     pub(crate) cause: Cause,
     #[serde(flatten)]

@@ -83,10 +83,12 @@ async fn resolve(api: &Api, ledger: &Ledger, id: &str) -> bool {
         .as_array()
         .and_then(|events| events.last())
         .cloned();
-    let Some(generation) = last.as_ref().and_then(|event| event["generation"].as_u64()) else {
+    // The review says which key to ask the provider for.
+    let detail = last.as_ref().and_then(|event| event["detail"].as_str());
+    let Some((_, key)) = detail.and_then(|detail| detail.rsplit_once(' ')) else {
         return false;
     };
-    let status = match ledger.close(&format!("{id}:{generation}")).await {
+    let status = match ledger.close(key).await {
         Standing::Paid { .. } => "completed",
         Standing::Declined { .. } => "failed",
         Standing::Accepted { .. } => return false,

@@ -159,7 +159,7 @@ async fn one_row_that_cannot_be_opened_harms_no_other(backend: Backend) {
     .await;
     assert_eq!(
         app.events(&paths[1]).await,
-        ["created", "claimed", "postponed", "claimed", "review_requested"]
+        ["created", "claimed", "review_requested"]
     );
     let said = app.log();
     assert!(

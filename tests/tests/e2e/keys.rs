@@ -302,12 +302,6 @@ async fn a_rotated_key_has_another_secret_and_the_same_idempotency_keys(backend:
 async fn one_idempotency_key_of_two_api_keys_is_two(backend: Backend) {
     let app = serving(backend).await;
     let (key, body) = ("k".repeat(255), payout());
-    let open = app
-        .post(PAYOUTS)
-        .header("idempotency-key", &key)
-        .json(&body)
-        .await
-        .expect(201);
     let tokens = [
         app.launch().make_key("one", "write,read").await,
         app.launch().make_key("other", "write,read").await,
@@ -317,7 +311,7 @@ async fn one_idempotency_key_of_two_api_keys_is_two(backend: Backend) {
         (app.get(PAYOUTS).await.status == 401 && second.status == 200).then_some(())
     })
     .await;
-    let mut ids = vec![open.json()["id"].clone()];
+    let mut ids = Vec::new();
     for token in &tokens {
         let create = async || {
             let call = app.post(PAYOUTS).key(token).header("idempotency-key", &key);
@@ -334,7 +328,7 @@ async fn one_idempotency_key_of_two_api_keys_is_two(backend: Backend) {
     }
     ids.sort_by_key(ToString::to_string);
     ids.dedup();
-    assert_eq!(ids.len(), 3, "each has a payout of its own");
+    assert_eq!(ids.len(), 2, "each has a payout of its own");
 }
 
 async fn the_trail_names_the_key_the_request_and_the_reason(backend: Backend) {

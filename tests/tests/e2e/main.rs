@@ -8,6 +8,7 @@
 
 mod support;
 
+mod altered;
 mod amounts;
 mod bodies;
 mod canary;
@@ -38,6 +39,7 @@ mod races;
 mod reconcile;
 mod refusals;
 mod restored;
+mod same_payment;
 mod schema;
 mod settings;
 mod settings_in_force;

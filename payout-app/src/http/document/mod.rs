@@ -26,7 +26,8 @@ status is final.
 
 - **Statuses**: `pending` → `processing` → `completed` or `failed`; a pending payout can be `cancelled`, a failed one \
 retried. A payout whose outcome nobody but a person can tell stays `processing` with `needs_review`.
-- **Repeating a request** is safe under an `Idempotency-Key`, which is the API key's own: two API keys never meet.
+- **Repeating a request** is safe under an `Idempotency-Key`, which is the API key's own: two API keys never meet, \
+unless one succeeds the other. What was asked for before the first API key is answered to every one after it.
 - **Who may**: send `Authorization: Bearer payout_…`. A key in the address is not looked at.
 - **Concurrent changes**: every payout has an `ETag`; a write with an `If-Match` that no longer matches is refused \
 with 412.

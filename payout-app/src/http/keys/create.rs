@@ -34,6 +34,17 @@ pub(crate) struct NewKeyBody {
     /// What it opens: at least one.
     #[schema(value_type = Vec<ScopeName>, example = json!(["read", "write"]))]
     scopes: Vec<String>,
+    /// The name of the key that it succeeds, also one that is revoked or has expired: requests that were made with that one
+    /// are known by their idempotency keys, and the day's limits go on as that one's. Without it, the key has idempotency
+    /// keys and limits of its own.
+    #[schema(
+        nullable = false,
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        example = "billing-2026"
+    )]
+    succeeds: Option<String>,
     /// From when on it opens nothing (RFC 3339); never when it is left away.
     #[schema(nullable = false, format = DateTime, example = "2027-11-24T09:30:00Z")]
     expires_at: Option<String>,
@@ -59,9 +70,10 @@ pub(crate) async fn create_key(request: &mut Request, depot: &mut Depot) -> Resu
     let Wanted {
         name,
         scopes,
+        succeeds,
         expires_at,
     } = wanted(Fields::parse(&body)?)?;
-    let (key, token) = context.keys()?.create(name, scopes, expires_at).await?;
+    let (key, token) = context.keys()?.create(name, scopes, expires_at, succeeds).await?;
     log(context, &key.name, "made");
     spread(context).await;
     Ok(Answer::json(&ShownKeyBody::of(&key, &token))?.status(StatusCode::CREATED))
@@ -70,18 +82,21 @@ pub(crate) async fn create_key(request: &mut Request, depot: &mut Depot) -> Resu
 struct Wanted {
     name: KeyName,
     scopes: Scopes,
+    succeeds: Option<KeyName>,
     expires_at: Option<Timestamp>,
 }
 
 fn wanted(mut fields: Fields<'_>) -> Result<Wanted, Problem> {
     let name = fields.required("name", fields::parsed::<KeyName>);
     let scopes = fields.required("scopes", fields::scopes);
+    let succeeds = fields.optional("succeeds", fields::parsed::<KeyName>);
     let expires_at = fields.optional("expires_at", fields::moment);
     fields.finish()?;
     match (name, scopes) {
         (Some(name), Some(scopes)) => Ok(Wanted {
             name,
             scopes,
+            succeeds,
             expires_at,
         }),
         (_, _) => Err(Problem::internal("a required field went missing".into())),
@@ -95,9 +110,10 @@ mod tests {
     #[test]
     fn every_mistake_is_named_at_once() {
         let refused = |body: &str| wanted(Fields::parse(body.as_bytes()).unwrap()).err().unwrap();
-        let problem =
-            refused(r#"{"name": "a b", "scopes": ["read", "root"], "expires_at": "soon", "token": "x"}"#);
-        for name in ["name", "scopes", "expires_at", "token"] {
+        let problem = refused(
+            r#"{"name": "a b", "scopes": ["read", "root"], "succeeds": "-", "expires_at": "soon", "token": "x"}"#,
+        );
+        for name in ["name", "scopes", "succeeds", "expires_at", "token"] {
             assert_eq!(problem.errors().get(name).len(), 1, "{name}");
         }
         let problem = refused("{}");

@@ -62,6 +62,8 @@ pub(crate) struct KeyBody<'a> {
     #[serde(serialize_with = "time_or_null")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     revoked_at: Option<Timestamp>,
+    /// The `id` of the key whose idempotency keys and daily limits it shares: its own, unless it succeeds another.
+    idempotency_scope: Uuid,
     /// When it was last used, to about a minute.
     #[serde(serialize_with = "time_or_null")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
@@ -78,6 +80,7 @@ impl<'a> From<&'a ApiKey> for KeyBody<'a> {
             expires_at: key.expires_at,
             rotated_at: key.rotated_at,
             revoked_at: key.revoked_at,
+            idempotency_scope: key.idempotency_scope.as_uuid(),
             last_used_at: key.last_used_at,
         }
     }
@@ -145,6 +148,9 @@ impl From<KeysError> for Problem {
                 Self::invalid(Errors::of("expires_at", "Ensure that this lies in the future."))
             }
             KeysError::NoScopes => Self::invalid(Errors::of("scopes", "Give it at least one scope.")),
+            KeysError::Store(ApiKeyError::NoPredecessor) => {
+                Self::invalid(Errors::of("succeeds", "There is, and was, no key of this name."))
+            }
             KeysError::Store(ApiKeyError::NameTaken) => Self::new(
                 Kind::NameTaken,
                 "There is, or was, a key of this name; names are used once.",

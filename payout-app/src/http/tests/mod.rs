@@ -135,7 +135,7 @@ impl Bench {
     async fn key(&self, name: &str, scopes: impl IntoIterator<Item = Scope>) -> Token {
         let name = KeyName::new(name).unwrap();
         let scopes = scopes.into_iter().collect::<Scopes>();
-        let (_, token) = self.site.keys.create(name, scopes, None).await.unwrap();
+        let (_, token) = self.site.keys.create(name, scopes, None, None).await.unwrap();
         self.site.gate.keyring.refresh().await.unwrap();
         token
     }

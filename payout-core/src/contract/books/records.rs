@@ -34,6 +34,7 @@ fn expected(payout: &Payout, deleted: bool) -> Record {
         status: parts.status,
         needs_review: parts.needs_review,
         deleted,
+        provider_key: parts.provider_key,
         generation: parts.generation,
         version: parts.version,
         provider_reference: parts.provider_reference.clone(),
@@ -45,7 +46,7 @@ fn expected(payout: &Payout, deleted: bool) -> Record {
 /// A record says what the payout's row says.
 pub async fn a_record_has_every_field(repository: Repository) {
     let port = &*repository.port;
-    let pending = drive::stored(port).await;
+    let pending = drive::store(port, build::keyed(&build::fresh_key())).await;
     let failed = drive::declined(port).await;
     let reviewed = drive::under_review(port).await;
     let paid = {

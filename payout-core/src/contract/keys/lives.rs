@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::contract::{Pair, build, drive};
-use crate::keys::{ApiKey, HeldKey};
+use crate::keys::{ApiKey, HeldKey, KeyName, NewApiKey};
 use crate::ports::{ApiKeyError, ApiKeyRepository, LIVE_KEYS_MAX};
 
 type Keys = Pair<dyn ApiKeyRepository>;
@@ -29,6 +29,7 @@ pub async fn a_new_key_is_listed_and_held_with_every_field(Pair { port, peer }: 
         rotated_at: None,
         revoked_at: None,
         last_used_at: None,
+        idempotency_scope: new.id,
     };
     assert_eq!(made, expected);
     assert!(made.created_at >= now);
@@ -40,6 +41,7 @@ pub async fn a_new_key_is_listed_and_held_with_every_field(Pair { port, peer }: 
         expires_at: new.expires_at,
         digest: new.digest,
         previous: None,
+        idempotency_scope: new.id,
     };
     assert_eq!(held_one(&*peer).await, held);
 }
@@ -183,4 +185,38 @@ pub async fn live_keys_beyond_the_limit_are_refused(Pair { port, .. }: Keys) {
     port.revoke(&build::new_key("key-7").name).await.unwrap();
     port.insert(&build::new_key("one-more")).await.unwrap();
     assert_eq!(port.held().await.unwrap().len(), LIVE_KEYS_MAX as usize);
+}
+
+/// A key that succeeds another is in the scope of idempotency of that one, or of the first before it, whether that is live
+/// or revoked; a rotation changes nothing of it.
+pub async fn a_successor_is_in_the_scope_of_the_first(Pair { port, peer }: Keys) {
+    let succeeding = |name, before| NewApiKey {
+        succeeds: Some(KeyName::new(before).unwrap()),
+        ..build::new_key(name)
+    };
+    let first = port.insert(&build::new_key("shop")).await.unwrap();
+    port.revoke(&first.name).await.unwrap();
+    let second = port.insert(&succeeding("shop-2", "shop")).await.unwrap();
+    let third = port.insert(&succeeding("shop-3", "shop-2")).await.unwrap();
+    assert_eq!(
+        (second.idempotency_scope, third.idempotency_scope),
+        (first.id, first.id)
+    );
+    let rotated = port
+        .rotate(&third.name, &build::key_digest(), Duration::ZERO)
+        .await;
+    assert_eq!(rotated.unwrap().idempotency_scope, first.id);
+    let held = peer.held().await.unwrap();
+    assert_eq!(held.len(), 2);
+    assert!(held.iter().all(|key| key.idempotency_scope == first.id));
+    let listed = peer.list().await.unwrap();
+    assert!(listed.iter().all(|key| key.idempotency_scope == first.id));
+
+    let unknown = port.insert(&succeeding("till", "nobody")).await;
+    assert!(matches!(unknown, Err(ApiKeyError::NoPredecessor)), "{unknown:?}");
+    let itself = port.insert(&succeeding("till", "till")).await;
+    assert!(matches!(itself, Err(ApiKeyError::NoPredecessor)), "{itself:?}");
+    let taken = port.insert(&succeeding("shop", "shop-2")).await;
+    assert!(matches!(taken, Err(ApiKeyError::NameTaken)), "{taken:?}");
+    assert_eq!(port.list().await.unwrap().len(), 3, "nothing was written");
 }

@@ -38,7 +38,7 @@ pub async fn a_submitted_instruction_is_paid(Pair { port, .. }: Payer) {
 
 /// A key that was never submitted is not found, which is no error.
 pub async fn a_key_that_was_never_submitted_is_not_found(Pair { port, .. }: Payer) {
-    let key = ProcessorKey::new(build::fresh_id(), 0);
+    let key = ProcessorKey::new(build::fresh_id(), None, 0);
     assert_eq!(port.look_up(&key).await.unwrap(), None);
 }
 
@@ -73,7 +73,7 @@ pub async fn generations_are_told_apart(Pair { port, .. }: Payer) {
     let first = build::instruction();
     submit_until_definite(&*port, &first).await;
     for generation in [1, 10] {
-        let key = ProcessorKey::new(first.payout_id, generation);
+        let key = ProcessorKey::new(first.payout_id, None, generation);
         assert_eq!(port.look_up(&key).await.unwrap(), None, "{key}");
         let next = Instruction { key, ..first.clone() };
         let answer = submit_until_definite(&*port, &next).await;

@@ -15,6 +15,7 @@ pub mod lists;
 pub mod prefix_search;
 pub mod races;
 pub mod raises;
+pub mod scopes;
 pub mod settlements;
 pub mod totals;
 pub mod whole_name_search;

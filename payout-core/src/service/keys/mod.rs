@@ -70,7 +70,8 @@ impl ApiKeys {
         )
     }
 
-    /// Makes a key. The token is shown here and never again.
+    /// Makes a key, which may succeed another: then it shares that one's scope of idempotency and day's limits. The token
+    /// is shown here and never again.
     ///
     /// # Errors
     /// [`KeysError`].
@@ -79,6 +80,7 @@ impl ApiKeys {
         name: KeyName,
         scopes: Scopes,
         expires_at: Option<Timestamp>,
+        succeeds: Option<KeyName>,
     ) -> Result<(ApiKey, Token), KeysError> {
         if scopes.is_empty() {
             return Err(KeysError::NoScopes);
@@ -94,6 +96,7 @@ impl ApiKeys {
             scopes,
             expires_at,
             digest: self.hashing.hasher().await?.of(&token),
+            succeeds,
         };
         Ok((self.repository.insert(&new).await?, token))
     }

@@ -1,0 +1,42 @@
+//! The first API key, and what is recorded without one.
+
+use payout_core::contract::build;
+use payout_core::contract::drive;
+use payout_core::idempotency::{Fingerprint, IdempotentRequest, ScopedKey};
+use payout_core::ports::{ApiKeyRepository, Insertion, PayoutRepository, RepositoryError};
+
+use crate::file::File;
+
+#[tokio::test]
+async fn once_there_is_an_api_key_nothing_is_recorded_without_one() {
+    let (repository, _file) = File::migrated().await;
+    let failed = drive::declined(&repository).await;
+    let owner = ApiKeyRepository::insert(&repository, &build::new_key("till"))
+        .await
+        .unwrap();
+    let (key, other) = (build::fresh_key(), build::fresh_key());
+    let charged = build::under(&other, build::charged("1", "USD", "100", owner.id));
+    let beyond = build::charged("101", "USD", "100", owner.id);
+    for batch in [
+        vec![build::keyed(&key), build::new_payout()],
+        vec![charged, build::new_payout(), beyond],
+    ] {
+        let answers = PayoutRepository::insert(&repository, &batch).await.unwrap();
+        assert_eq!(answers[0], Insertion::KeyTaken);
+        assert!(matches!(answers[1], Insertion::Stored(_)));
+    }
+    let retry = failed
+        .retry(repository.now().await.unwrap(), build::client())
+        .unwrap();
+    let request = IdempotentRequest {
+        key: build::fresh_key(),
+        fingerprint: Fingerprint::from([7; 32]),
+    };
+    let refused = repository.apply(&retry, Some(&request)).await;
+    assert!(matches!(refused, Err(RepositoryError::KeyTaken)), "{refused:?}");
+    let scoped = ScopedKey::new(Some(owner.id), &build::fresh_client_key());
+    drive::store(&repository, build::keyed(&scoped)).await;
+    let scoped = ScopedKey::new(Some(owner.id), &build::fresh_client_key());
+    let charged = build::charged("1", "USD", "100", owner.id);
+    drive::store(&repository, build::under(&scoped, charged)).await;
+}
