@@ -62,7 +62,9 @@ fn cause(database: &Database, error: &(dyn Error + 'static)) -> String {
     while let Some(error) = next {
         next = error.source();
         let words = error.to_string().replace(['\n', '\r'], " ");
-        if !(general(error) && next.is_some()) && !said.iter().any(|before| before.ends_with(&words)) {
+        let repeated = said.iter().any(|before| before.ends_with(&words));
+        let empty = general(error) && next.is_some();
+        if !repeated && !empty {
             said.push(words);
         }
     }
