@@ -37,7 +37,7 @@ impl Door {
             (true, OpenTo::Nobody) => return Err(AppError::Open(self.bind)),
             (true, OpenTo::ThisHost) => tracing::warn!(
                 "there are no API keys: open to everybody on this host, and to nobody else; the first key \
-                 (`payout keys create`) locks it"
+                 (`payout keys create`) locks it: make it before a proxy on this host leads here"
             ),
             (true, OpenTo::Anyone) => tracing::warn!(
                 "there are no API keys, and PAYOUT_AUTH=off: whoever reaches this address may do everything; the first key \

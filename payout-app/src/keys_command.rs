@@ -83,18 +83,28 @@ fn shown(key: &ApiKey, token: &Token) -> String {
         key = key.name.as_str(),
         scopes = %key.scopes,
         expires_at = key.expires_at.map(moment),
+        old_secret_works_until = key.previous_until.map(moment),
         "keep the secret: it cannot be shown again"
     );
     format!("{}\n", token.expose())
 }
 
 fn table(keys: &[ApiKey]) -> String {
-    let row = |cells: [&str; 6]| {
-        let [name, scopes, state, created, expires, used] = cells;
-        let line = format!("{name:<24} {scopes:<33} {state:<8} {created:<21} {expires:<21} {used}");
+    let row = |cells: [&str; 7]| {
+        let [name, scopes, state, created, expires, previous, used] = cells;
+        let line =
+            format!("{name:<24} {scopes:<33} {state:<8} {created:<21} {expires:<21} {previous:<22} {used}");
         format!("{}\n", line.trim_end())
     };
-    let mut text = row(["NAME", "SCOPES", "STATE", "CREATED", "EXPIRES", "LAST USED"]);
+    let mut text = row([
+        "NAME",
+        "SCOPES",
+        "STATE",
+        "CREATED",
+        "EXPIRES",
+        "OLD SECRET WORKS UNTIL",
+        "LAST USED",
+    ]);
     for key in keys {
         let or_dash = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), moment);
         text.push_str(&row([
@@ -107,6 +117,7 @@ fn table(keys: &[ApiKey]) -> String {
             },
             &moment(key.created_at),
             &or_dash(key.expires_at),
+            &or_dash(key.previous_until),
             &or_dash(key.last_used_at),
         ]));
     }

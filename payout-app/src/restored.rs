@@ -5,21 +5,20 @@
 
 use std::time::Duration;
 
+use payout_core::keys::RESTORE_NAME;
 use payout_core::payout::Actor;
 use payout_core::ports::{Books, RepositoryError};
 use tokio::time::sleep;
 
 const BATCH: u32 = 500;
 const PAUSE: Duration = Duration::from_millis(500);
-/// What the audit trail calls it.
-const NAME: &str = "restore";
 
 /// Reaches every pending payout that is due, however long the database is away meanwhile.
 ///
 /// # Errors
 /// [`RepositoryError`] when the store refuses: trying again will not help.
 pub(crate) async fn presume_sent(books: &dyn Books) -> Result<u64, RepositoryError> {
-    let by = Actor::new(NAME);
+    let by = Actor::new(RESTORE_NAME);
     let mut presumed = 0;
     loop {
         match books.presume_claimed(BATCH, &by).await {

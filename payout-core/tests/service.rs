@@ -10,7 +10,7 @@ use payout_core::Timestamp;
 use payout_core::contract::build;
 use payout_core::idempotency::{ScopedKey, StoredAnswer};
 use payout_core::limits::OverLimit;
-use payout_core::payout::{Payout, PayoutId, StepError};
+use payout_core::payout::{Failure, Payout, PayoutId, Status, StepError};
 use payout_core::ports::{
     Count, Cursor, Filter, Insertion, Listed, LockedPart, MockJobQueue, MockPayoutRepository, Order,
     Position, RepositoryError, System,
@@ -734,4 +734,53 @@ async fn an_edit_is_held_against_the_limits_as_a_create_is() {
         "{refused:?}"
     );
     assert_eq!(charges.lock().unwrap().len(), 2, "what is refused is not written");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_is_held_against_the_limits_as_a_create_is() {
+    let mut parts = stored().parts().clone();
+    (parts.status, parts.claims, parts.fence) = (Status::Failed, 1, 1);
+    (parts.failure, parts.due_at) = (Some(Failure::new("declined", "No.")), None);
+    let failed = Payout::restore(parts).unwrap();
+    let mut repository = MockPayoutRepository::new();
+    let known = failed.clone();
+    repository
+        .expect_find()
+        .returning(move |_| Ok(Some(known.clone())));
+    repository.expect_find_answer().returning(|_| Ok(None));
+    repository.expect_now().returning(|| Ok(Timestamp::UNIX_EPOCH));
+    let charges = Arc::new(Mutex::new(Vec::new()));
+    let seen = charges.clone();
+    repository.expect_apply().returning(move |change, _| {
+        seen.lock().unwrap().push(change.charge);
+        Ok(change.made_at(Timestamp::UNIX_EPOCH))
+    });
+    let repository = Arc::new(repository);
+    let started = |limits: &str| {
+        let mut queue = MockJobQueue::new();
+        queue.expect_enqueue().returning(|_| Ok(()));
+        Payouts::start(repository.clone(), Arc::new(queue), Arc::new(System::default()))
+            .within(limits.parse().unwrap())
+    };
+    let api_key = build::fresh_api_key();
+    let caller = || build::client().with_api_key(api_key);
+    let amount = failed.parts().money.amount().to_string();
+    let currency = failed.parts().money.currency().code();
+    let service = started(&format!("{currency}=/100"));
+    let id = failed.id();
+    service.retry(id, None, None, caller()).await.unwrap();
+    service
+        .retry(id, None, Some(build::fresh_client_key()), caller())
+        .await
+        .unwrap();
+    service.step(id, Step::Retry, None, caller()).await.unwrap();
+    let charge = build::charged(&amount, currency, "100", api_key).charge;
+    assert!(charge.is_some());
+    assert_eq!(*charges.lock().unwrap(), [charge; 3]);
+    let less = started(&format!("{currency}=1"));
+    for key in [None, Some(build::fresh_client_key())] {
+        let refused = less.retry(id, None, key, caller()).await;
+        assert!(is_over(&refused), "{refused:?}");
+    }
+    assert_eq!(charges.lock().unwrap().len(), 3, "what is refused is not written");
 }

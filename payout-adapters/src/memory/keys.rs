@@ -114,6 +114,7 @@ impl ApiKeyRepository for MemoryApiKeys {
                 created_at: now,
                 expires_at: new.expires_at,
                 rotated_at: None,
+                previous_until: None,
                 revoked_at: None,
                 last_used_at: None,
                 idempotency_scope,
@@ -150,6 +151,7 @@ impl ApiKeyRepository for MemoryApiKeys {
             row.held.previous = Some((row.held.digest.token, now + overlap));
             row.held.digest = *digest;
             row.key.rotated_at = Some(now);
+            row.key.previous_until = Some(now + overlap);
             let key = row.key.clone();
             inner.revision += 1;
             Ok(key)

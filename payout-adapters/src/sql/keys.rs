@@ -11,7 +11,8 @@ use super::stored::StoredTime;
 /// The columns of a [`KeyRow`], for the constant statements of both dialects.
 macro_rules! key_columns {
     () => {
-        "id, name, scopes, created_at, expires_at, rotated_at, revoked_at, last_used_at, idempotency_scope"
+        "id, name, scopes, created_at, expires_at, rotated_at, previous_until, revoked_at, last_used_at, \
+         idempotency_scope"
     };
 }
 pub(crate) use key_columns;
@@ -33,6 +34,7 @@ pub(crate) struct KeyRow {
     created_at: StoredTime,
     expires_at: Option<StoredTime>,
     rotated_at: Option<StoredTime>,
+    previous_until: Option<StoredTime>,
     revoked_at: Option<StoredTime>,
     last_used_at: Option<StoredTime>,
     idempotency_scope: Option<Uuid>,
@@ -88,7 +90,7 @@ pub(crate) fn bytes<const N: usize>(column: &'static str, bytes: &[u8]) -> Resul
 }
 
 fn name(name: &str) -> Result<KeyName, ApiKeyError> {
-    KeyName::new(name).map_err(|error| broken("name", error))
+    KeyName::stored(name).map_err(|error| broken("name", error))
 }
 
 fn scopes(scopes: &str) -> Result<Scopes, ApiKeyError> {
@@ -114,6 +116,7 @@ impl KeyRow {
             created_at: self.created_at.0,
             expires_at: time(self.expires_at),
             rotated_at: time(self.rotated_at),
+            previous_until: time(self.previous_until),
             revoked_at: time(self.revoked_at),
             last_used_at: time(self.last_used_at),
             idempotency_scope: scope_of(self.id, self.idempotency_scope),

@@ -161,7 +161,8 @@ struct Settings {
     #[arg(long, global = true, value_name = "SECRET")]
     key_secret: Option<Secret>,
     /// How much may be paid out, by commas: CURRENCY=MAXIMUM of one payout/MAXIMUM of a day and API key, either of them
-    /// left away where there is none (USD=1000/50000,EUR=500,JPY=/2000000); without it no currency has a limit
+    /// left away where there is none (USD=1000/50000,EUR=500,JPY=/2000000); * is every currency that is not named, which
+    /// without it has no limit
     #[arg(
         long = "limits",
         env = "PAYOUT_LIMITS",

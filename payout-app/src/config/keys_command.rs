@@ -12,7 +12,8 @@ pub enum KeysCommand {
     Create {
         /// What it is called, in the audit trail too; never used a second time
         name: KeyName,
-        /// What it opens, by commas: read, write, operate (retry, cancel, resolve), reveal, admin
+        /// What it opens, by commas: read, write, operate (retry, cancel, resolve), reveal, admin (keys, and every other
+        /// scope)
         #[arg(long, required = true, value_delimiter = ',', value_name = "SCOPES")]
         scopes: Vec<Scope>,
         /// The name of the key that it replaces, revoked or not: it knows that one's idempotency keys, and pays out of its day
@@ -22,16 +23,18 @@ pub enum KeysCommand {
         #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
         expires_in_days: Option<u32>,
     },
-    /// List the keys
+    /// List the keys, and until when the secret before a rotation still opens
     List,
     /// Revoke a key for good; every process knows of it within about two seconds
     Revoke {
         /// Its name
+        #[arg(value_parser = KeyName::stored)]
         name: KeyName,
     },
     /// Give a key another secret, and print it on standard output: it cannot be shown again
     Rotate {
         /// Its name
+        #[arg(value_parser = KeyName::stored)]
         name: KeyName,
         /// For so many minutes more the secret before may be used too
         #[arg(long, value_name = "MINUTES", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_080))]

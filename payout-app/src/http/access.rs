@@ -1,23 +1,19 @@
 //! Who may call what: every route says which scopes open it, and a request is let in before its handler sees it.
 //!
-//! Without any key the service is open, and only at home: it is bound to loopback, and answers only requests that were
-//! addressed to this host by themselves. A page in a browser can reach loopback too: by a name of its own that it has
-//! made to mean 127.0.0.1 (DNS rebinding), which its `Host` tells, or across origins, which its `Origin` tells.
+//! Without any key the service is open, and only at home: [`open`](super::open) has what that means.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use payout_core::keys::{Principal, Scope};
 use payout_core::service::keys::{Found, Keyring};
 use salvo::http::HeaderMap;
-use salvo::http::header::{AUTHORIZATION, HOST, ORIGIN};
-use salvo::http::uri::Authority;
+use salvo::http::header::AUTHORIZATION;
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
 use tokio::time::timeout;
-use url::{Host, Url};
 
 use super::body;
 use super::context::Context;
+use super::open::{OpenTo, is_from_here, way_through_a_proxy};
 use super::problem::{Kind, Problem};
 use crate::limits::{Limits, Place};
 use crate::metrics::Refused;
@@ -27,6 +23,8 @@ use crate::metrics::Refused;
 pub(super) enum Access {
     /// Nothing.
     Anyone,
+    /// Nothing; but while there are no keys, not through a proxy.
+    Documentation,
     /// One of these scopes. What further ones a body asks for is its handler's to say.
     OneOf(&'static [Scope]),
     /// The scope `read`; known well enough also while the keys have not been checked for long, since it is then that
@@ -38,33 +36,9 @@ impl Access {
     /// The scopes, one of which is needed; none when nothing is.
     pub(super) fn scopes(self) -> &'static [Scope] {
         match self {
-            Self::Anyone => &[],
+            Self::Anyone | Self::Documentation => &[],
             Self::OneOf(scopes) => scopes,
             Self::Metrics => &[Scope::Read],
-        }
-    }
-}
-
-/// Whom a service without keys answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OpenTo {
-    /// Whoever is on this host: it is bound to loopback.
-    ThisHost,
-    /// Whoever reaches it: `PAYOUT_AUTH=off`.
-    Anyone,
-    /// Nobody: it is bound to another address, and ends as soon as it knows that there are no keys.
-    Nobody,
-}
-
-impl OpenTo {
-    /// By where the service listens, and whether it was told to be open.
-    pub(crate) fn of(bind: SocketAddr, auth_off: bool) -> Self {
-        if auth_off {
-            Self::Anyone
-        } else if bind.ip().to_canonical().is_loopback() {
-            Self::ThisHost
-        } else {
-            Self::Nobody
         }
     }
 }
@@ -86,7 +60,7 @@ impl Gate {
     }
 
     /// Whoever sends this request, if that may pass.
-    fn admit(&self, request: &Request, access: Access) -> Result<Arc<Principal>, Problem> {
+    fn admit(&self, request: &Request, access: Access, limits: &Limits) -> Result<Arc<Principal>, Problem> {
         let shown = shown(request.headers());
         let stale_will_do = access == Access::Metrics;
         match self.keyring.ask(shown.token(), stale_will_do) {
@@ -95,22 +69,57 @@ impl Gate {
                 let detail = "The API keys could not be checked for a minute: the database is away.";
                 Err(Problem::new(Kind::Unavailable, detail).retry_after(1))
             }
-            Found::NoKeys => match self.open_to {
-                OpenTo::Anyone => Ok(self.open.clone()),
-                OpenTo::ThisHost if is_from_here(request) => Ok(self.open.clone()),
-                OpenTo::ThisHost => {
-                    let detail = "Without API keys this service answers only what is addressed to this host itself: \
-                                  make a key (`payout keys create`) to reach it by another name or from a page elsewhere.";
-                    Err(Problem::new(Kind::Forbidden, detail))
+            Found::NoKeys => {
+                self.refuse_proxied(request, limits)?;
+                match self.open_to {
+                    OpenTo::Anyone => Ok(self.open.clone()),
+                    OpenTo::ThisHost if is_from_here(request) => Ok(self.open.clone()),
+                    OpenTo::ThisHost => {
+                        let detail = "Without API keys this service answers only what is addressed to this host itself: \
+                                      make a key (`payout keys create`) to reach it by another name or from a page \
+                                      elsewhere.";
+                        Err(Problem::new(Kind::Forbidden, detail))
+                    }
+                    OpenTo::Nobody => Err(unauthorized(shown)),
                 }
-                OpenTo::Nobody => Err(unauthorized(shown)),
-            },
+            }
             Found::Known(principal) => {
                 allows(&principal, access.scopes())?;
                 Ok(principal)
             }
             Found::Nobody => Err(unauthorized(shown)),
         }
+    }
+
+    /// While there are no keys: whether this host itself asks, or anybody through a proxy on it, cannot be told apart, but
+    /// by what a proxy adds.
+    ///
+    /// # Errors
+    /// 403, which says by what it was seen and what to do.
+    fn refuse_proxied(&self, request: &Request, limits: &Limits) -> Result<(), Problem> {
+        let Some(way) = way_through_a_proxy(request) else {
+            return Ok(());
+        };
+        if self.open_to == OpenTo::Anyone && limits.is_of_trusted_proxy(request) {
+            return Ok(());
+        }
+        let detail = format!(
+            "This request came through a proxy ({way}), and the service has no API keys yet: whoever reaches the proxy could \
+             do everything. Make the first key on its host, which locks the service, and send it: `payout keys create NAME \
+             --scopes admin`."
+        );
+        Err(Problem::new(Kind::Forbidden, detail))
+    }
+
+    /// The same for what is open whether or not there are keys.
+    fn refuse_proxied_while_open(&self, request: &Request, limits: &Limits) -> Result<(), Problem> {
+        self.refuse_proxied(request, limits).or_else(|problem| {
+            if self.keyring.ask(None, true) == Found::NoKeys {
+                Err(problem)
+            } else {
+                Ok(())
+            }
+        })
     }
 }
 
@@ -181,44 +190,6 @@ fn shown(headers: &HeaderMap) -> Shown<'_> {
     }
 }
 
-/// Whether a request is addressed to this host by itself, and comes from no page of another.
-fn is_from_here(request: &Request) -> bool {
-    let headers = request.headers();
-    let host_is_local = match headers.get(HOST) {
-        Some(host) => host
-            .to_str()
-            .ok()
-            .and_then(|host| host.parse::<Authority>().ok())
-            .is_some_and(|authority| is_local(authority.host())),
-        // HTTP/2 has it in its address. HTTP/1.0 may leave it away; no browser does.
-        None => request
-            .uri()
-            .authority()
-            .is_none_or(|authority| is_local(authority.host())),
-    };
-    let origin_is_local = headers.get_all(ORIGIN).iter().all(|origin| {
-        let origin = origin.to_str().ok().and_then(|origin| Url::parse(origin).ok());
-        origin.is_some_and(|origin| match origin.host() {
-            Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-            Some(Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(Host::Ipv6(ip)) => ip.is_loopback(),
-            None => false,
-        })
-    });
-    host_is_local && origin_is_local
-}
-
-fn is_local(host: &str) -> bool {
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host);
-    host.eq_ignore_ascii_case("localhost")
-        || bare
-            .parse::<IpAddr>()
-            .is_ok_and(|ip| ip.to_canonical().is_loopback())
-}
-
 /// A handler behind its route's access.
 pub(super) struct Guarded {
     access: Access,
@@ -229,6 +200,7 @@ impl Guarded {
     pub(super) fn behind(access: Access, handler: Arc<dyn Handler>) -> Arc<dyn Handler> {
         match access {
             Access::Anyone => handler,
+            Access::Documentation => Arc::new(Direct(handler)),
             Access::OneOf(_) | Access::Metrics => Arc::new(Self { access, handler }),
         }
     }
@@ -243,7 +215,7 @@ impl Guarded {
     ) -> Result<(Arc<Limits>, Option<Place>), Problem> {
         let context = Context::of_mut(depot)?;
         let limits = context.site.limits.clone();
-        context.principal = context.site.gate.admit(request, self.access)?;
+        context.principal = context.site.gate.admit(request, self.access, &limits)?;
         if self.access == Access::Metrics {
             return Ok((limits, None));
         }
@@ -266,6 +238,32 @@ impl Guarded {
             return Err(Problem::new(Kind::Busy, detail).retry_after(1));
         };
         Ok((limits, Some(place)))
+    }
+}
+
+/// A handler for whoever asks, but while there are no keys not through a proxy.
+struct Direct(Arc<dyn Handler>);
+
+#[async_trait]
+impl Handler for Direct {
+    async fn handle(
+        &self,
+        request: &mut Request,
+        depot: &mut Depot,
+        response: &mut Response,
+        flow: &mut FlowCtrl,
+    ) {
+        let refused = Context::of(depot).and_then(|context| {
+            let site = &context.site;
+            site.gate.refuse_proxied_while_open(request, &site.limits)
+        });
+        match refused {
+            Ok(()) => self.0.handle(request, depot, response, flow).await,
+            Err(problem) => {
+                flow.skip_rest();
+                problem.write(request, depot, response).await;
+            }
+        }
     }
 }
 
@@ -329,67 +327,5 @@ mod tests {
             ("cookie", "key=abc"),
         ];
         assert_eq!(shown_by(&elsewhere), "Nothing");
-    }
-
-    #[test]
-    fn without_keys_only_what_is_addressed_to_this_host_is_from_here() {
-        for host in [
-            "localhost",
-            "LOCALHOST:8000",
-            "127.0.0.1:8000",
-            "127.8.0.1",
-            "[::1]:8000",
-            "[::ffff:127.0.0.1]",
-        ] {
-            assert!(is_from_here(&request(&[("host", host)])), "{host}");
-        }
-        for host in [
-            "payouts.example",
-            "localhost.evil.example",
-            "127.0.0.1.evil.example",
-            "10.0.0.1",
-            "0.0.0.0:8000",
-            "[::]",
-            "localhost@evil.example",
-            "a b",
-            "",
-        ] {
-            assert!(!is_from_here(&request(&[("host", host)])), "{host}");
-        }
-        assert!(is_from_here(&request(&[])));
-    }
-
-    #[test]
-    fn without_keys_no_page_of_elsewhere_may_ask() {
-        for origin in ["http://localhost:8000", "http://127.0.0.1:3000", "https://[::1]"] {
-            assert!(
-                is_from_here(&request(&[("host", "localhost"), ("origin", origin)])),
-                "{origin}"
-            );
-        }
-        for origin in [
-            "https://evil.example",
-            "null",
-            "",
-            "file://",
-            "http://localhost.evil.example",
-        ] {
-            assert!(
-                !is_from_here(&request(&[("host", "localhost"), ("origin", origin)])),
-                "{origin}"
-            );
-        }
-    }
-
-    #[test]
-    fn only_loopback_is_home() {
-        let of = |bind: &str, off| OpenTo::of(bind.parse().unwrap(), off);
-        for bind in ["127.0.0.1:1", "127.1.2.3:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
-            assert_eq!(of(bind, false), OpenTo::ThisHost, "{bind}");
-        }
-        for bind in ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "[::ffff:10.0.0.1]:1"] {
-            assert_eq!(of(bind, false), OpenTo::Nobody, "{bind}");
-            assert_eq!(of(bind, true), OpenTo::Anyone, "{bind}");
-        }
     }
 }

@@ -17,6 +17,7 @@ use salvo::{Handler, Request, Response, Router, handler};
 use sha2::{Digest, Sha256};
 use utoipa_swagger_ui::Config;
 
+use super::access::{Access, Guarded};
 use super::problem::Problem;
 use super::routes::leaves;
 
@@ -69,6 +70,7 @@ static SWAGGER: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
 /// Adds the pages. They are no part of the API, and so not of its document.
 pub(super) fn add(router: Router) -> Router {
     let page = |path: &str, handler: Arc<dyn Handler>| {
+        let handler = Guarded::behind(Access::Documentation, handler);
         Router::with_path(path).append(&mut leaves(&Method::GET, &handler))
     };
     router

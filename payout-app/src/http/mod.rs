@@ -30,6 +30,7 @@ mod list;
 mod metrics;
 mod moment;
 mod near;
+mod open;
 mod parameters;
 mod problem;
 mod query;
@@ -50,8 +51,9 @@ use salvo::{Router, Service};
 use utoipa::openapi::OpenApi;
 
 use self::access::Access;
-pub(crate) use self::access::{Gate, OpenTo};
+pub(crate) use self::access::Gate;
 pub(crate) use self::context::is_of_our_making;
+pub(crate) use self::open::OpenTo;
 use crate::health::Health;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -150,7 +152,11 @@ fn routes(besides: Besides) -> routes::Routes {
             &[400, 404, 408, 409, 413, 415, 500],
         );
     let routes = if besides.docs {
-        routes.add(schema::get_schema, Access::Anyone, &[400, 404, 429, 500])
+        routes.add(
+            schema::get_schema,
+            Access::Documentation,
+            &[400, 403, 404, 429, 500],
+        )
     } else {
         routes
     };

@@ -56,6 +56,13 @@ impl Limits {
         Client::of(peer, request.headers(), &self.config.trusted_proxies)
     }
 
+    /// Whether the other end of the request's connection is a proxy that is trusted.
+    pub(crate) fn is_of_trusted_proxy(&self, request: &Request) -> bool {
+        let peer = request.remote_addr().ip().map(|peer| peer.to_canonical());
+        let trusted = &self.config.trusted_proxies;
+        peer.is_some_and(|peer| trusted.iter().any(|network| network.contains(&peer)))
+    }
+
     /// Counts a request of this address.
     ///
     /// # Errors

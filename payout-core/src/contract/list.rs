@@ -179,6 +179,7 @@ macro_rules! __repository_cases {
                 an_edit_takes_what_the_payout_grows_by,
                 a_refused_edit_changes_nothing,
                 a_conflict_counts_nothing_and_is_told_before_a_used_up_day,
+                a_retry_takes_all_of_the_payout_once,
                 edits_and_inserts_at_once_use_a_day_up_and_no_more,
             ];
         }

@@ -19,7 +19,7 @@ mod token;
 pub use digest::{Hasher, KeyDigest, KeySecret, SecretId, ShortSecret, TokenDigest};
 pub use id::ApiKeyId;
 pub use key::{ApiKey, HeldKey, NewApiKey};
-pub use name::{InvalidKeyName, KeyName};
+pub use name::{InvalidKeyName, KeyName, RESTORE_NAME};
 pub use principal::{OPEN_NAME, Principal};
 pub use ring::{Holder, Ring};
 pub use scope::{Scope, Scopes, UnknownScope};

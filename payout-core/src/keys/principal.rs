@@ -63,9 +63,9 @@ impl Principal {
         self.api_key
     }
 
-    /// Whether the scope is open to it.
+    /// Whether the scope is open to it: by its name, or as part of [`Scope::Admin`].
     pub fn may(&self, scope: Scope) -> bool {
-        self.scopes.contains(scope)
+        self.scopes.include(scope)
     }
 
     /// The caller that it is in the use cases.

@@ -14,7 +14,7 @@ pub enum Scope {
     Operate,
     /// See account numbers and names in full.
     Reveal,
-    /// Manage keys, and so give oneself every other scope.
+    /// Manage keys; includes every other scope, since whoever makes keys can make one with any.
     Admin,
 }
 
@@ -76,9 +76,14 @@ impl Scopes {
         Scope::ALL.into_iter().collect()
     }
 
-    /// Whether it is among them.
+    /// Whether it is named among them.
     pub fn contains(self, scope: Scope) -> bool {
         self.0 & scope.bit() != 0
+    }
+
+    /// Whether they open what asks for this scope: it is among them, or [`Scope::Admin`] is, which includes every other.
+    pub fn include(self, scope: Scope) -> bool {
+        self.contains(scope) || self.contains(Scope::Admin)
     }
 
     /// Whether there are none.
@@ -137,12 +142,18 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_opens_only_itself() {
+    fn a_scope_includes_only_itself_and_admin_includes_every_one() {
         for scope in Scope::ALL {
             let only = Scopes::from_iter([scope]);
             for other in Scope::ALL {
                 assert_eq!(only.contains(other), other == scope);
+                assert_eq!(
+                    only.include(other),
+                    other == scope || scope == Scope::Admin,
+                    "{scope}: {other}"
+                );
             }
+            assert!(!Scopes::default().include(scope));
         }
     }
 }

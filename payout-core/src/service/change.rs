@@ -173,7 +173,8 @@ impl Payouts {
         .await
     }
 
-    /// Takes a step. Asking for the status that the payout has already succeeds and changes nothing.
+    /// Takes a step. Asking for the status that the payout has already succeeds and changes nothing. A retry is held against
+    /// the limits.
     ///
     /// # Errors
     /// [`ServiceError`].
@@ -194,7 +195,8 @@ impl Payouts {
         .await
     }
 
-    /// Retries a failed payout; with a key, once.
+    /// Retries a failed payout; with a key, once. It is held against the limits, as a new payout is; a repeated request
+    /// gets its first answer, whatever became of them.
     ///
     /// # Errors
     /// [`ServiceError`]; unlike [`step`](Self::step), a payout that is pending already is an illegal step.
@@ -277,7 +279,13 @@ impl Payouts {
             Step::Cancel => payout
                 .cancel(caller)
                 .map_err(|illegal| ServiceError::Step(illegal.into())),
-            Step::Retry => payout.retry(now, caller).map_err(ServiceError::Step),
+            // What a day's limit bounds is sending, and a retry sends anew.
+            Step::Retry => {
+                let (money, api_key) = (payout.parts().money, caller.api_key);
+                let mut change = payout.retry(now, caller).map_err(ServiceError::Step)?;
+                change.charge = self.limits.of_retry(money, api_key)?;
+                Ok(change)
+            }
             Step::Resolve(resolution) => payout
                 .resolve(resolution, caller)
                 .map_err(|illegal| ServiceError::Step(illegal.into())),

@@ -18,6 +18,9 @@ use crate::support::{launch, on_each_backend, serving};
 on_each_backend!(
     without_a_key_every_route_but_the_open_ones_is_refused,
     a_key_opens_the_routes_of_its_scopes_and_no_other,
+    the_first_key_may_be_of_admin_alone,
+    while_unlocked_nothing_comes_through_a_proxy,
+    a_list_says_until_when_an_old_secret_works,
     what_is_no_key_is_refused,
     a_key_in_the_address_is_neither_accepted_nor_logged,
     the_first_key_locks_an_open_service_within_seconds,
@@ -95,11 +98,16 @@ async fn without_a_key_every_route_but_the_open_ones_is_refused(backend: Backend
 async fn a_key_opens_the_routes_of_its_scopes_and_no_other(backend: Backend) {
     let (app, admin) = locked(backend).await;
     for scope in ALL {
-        let others: Vec<_> = ALL.into_iter().filter(|other| *other != scope).collect();
+        // But for `admin`, which includes every one.
+        let others: Vec<_> = ALL
+            .into_iter()
+            .filter(|other| *other != scope && *other != "admin")
+            .collect();
         let only = make(&app, &admin, &format!("only-{scope}"), &[scope]).await;
         let others = make(&app, &admin, &format!("all-but-{scope}"), &others).await;
         for (method, path, scopes) in operations(&app) {
-            let opens = scopes.is_empty() || scopes.iter().any(|name| name == scope);
+            let named = scopes.iter().any(|name| name == scope);
+            let opens = scopes.is_empty() || named || scope == "admin";
             let reply = app.call(&method, &path).key(&only).await;
             assert_eq!(reply.status != 403, opens, "{scope} alone: {reply}");
             assert_ne!(reply.status, 401, "{reply}");
@@ -107,7 +115,8 @@ async fn a_key_opens_the_routes_of_its_scopes_and_no_other(backend: Backend) {
                 assert_eq!(reply.problem(403).kind, "urn:payout:problem:forbidden");
             }
             let reply = app.call(&method, &path).key(&others).await;
-            assert_eq!(reply.status == 403, scopes == [scope], "all but {scope}: {reply}");
+            let needs_it = scopes == [scope] || scopes == ["admin"];
+            assert_eq!(reply.status == 403, needs_it, "all but {scope}: {reply}");
         }
     }
     // A step that hides in a field.
@@ -131,6 +140,124 @@ async fn a_key_opens_the_routes_of_its_scopes_and_no_other(backend: Backend) {
         .json(json!({"description": "x"}))
         .await
         .expect(200);
+}
+
+/// As `.env.example` says: nobody is locked out, and the list says what it was made with.
+async fn the_first_key_may_be_of_admin_alone(backend: Backend) {
+    let launch = launch(backend).await;
+    launch.migrate().await;
+    let token = launch.make_key("admin", "admin").await;
+    let app = launch.serve().await;
+    let created = app
+        .post(PAYOUTS)
+        .key(&token)
+        .json(payout())
+        .await
+        .expect(201)
+        .json();
+    assert_eq!(created["recipient_account"], payout()["recipient_account"]);
+    let path = path_of(&created);
+    let _ = app.get(&path).key(&token).await.expect(200);
+    let _ = app.get(&format!("{path}events/")).key(&token).await.expect(200);
+    let _ = app.get("/metrics").key(&token).await.expect(200);
+    let _ = app.post(&format!("{path}cancel/")).key(&token).await.expect(200);
+    let listed = app.get("/api/keys/").key(&token).await.expect(200).json();
+    assert_eq!(listed["results"][0]["scopes"], json!(["admin"]));
+}
+
+async fn while_unlocked_nothing_comes_through_a_proxy(backend: Backend) {
+    let app = serving(backend).await;
+    let path = path_of(&app.create(payout()).await);
+    for (name, value) in [
+        ("X-Forwarded-For", "8.8.8.8"),
+        ("X-Forwarded-For", "127.0.0.1"),
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Host", "localhost"),
+        ("Forwarded", "for=127.0.0.1"),
+        ("X-Real-IP", "127.0.0.1"),
+        ("Via", "1.1 proxy"),
+        ("CF-Connecting-IP", "8.8.8.8"),
+    ] {
+        for target in [
+            PAYOUTS,
+            &path,
+            "/api/keys/",
+            "/metrics",
+            "/api/docs/",
+            "/api/schema/",
+        ] {
+            let refused = app.get(target).header(name, value).await.problem(403);
+            assert_eq!(refused.kind, "urn:payout:problem:forbidden");
+            assert!(
+                refused.detail.contains(&name.to_lowercase()) && refused.detail.contains("keys create"),
+                "{refused:?}"
+            );
+        }
+        app.post(PAYOUTS)
+            .header(name, value)
+            .json(payout())
+            .await
+            .problem(403);
+        let _ = app.get("/health/ready").header(name, value).await.expect(200);
+    }
+    // nginx with a bare `proxy_pass`: it adds nothing, and asks in HTTP/1.0 for what it is configured to reach.
+    let port = app.port();
+    let bare = format!("GET {PAYOUTS} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    assert_eq!(
+        raw::send(port, bare.as_bytes()).await.problem(PAYOUTS).status,
+        403
+    );
+    let _ = app.get(PAYOUTS).await.expect(200);
+
+    let token = app.launch().make_key("first", "read").await;
+    eventually("it is locked", SECONDS, async || {
+        let reply = app.get(PAYOUTS).key(&token).header("x-forwarded-for", "8.8.8.8");
+        (reply.await.status == 200).then_some(())
+    })
+    .await;
+    let _ = app.get("/api/docs/").header("via", "1.1 proxy").await.expect(200);
+
+    // PAYOUT_AUTH=off is for networks of one's own: a proxy on it must be named.
+    let open = launch(backend).await.set("PAYOUT_AUTH", "off");
+    let trusting = open.clone().set("PAYOUT_TRUSTED_PROXIES", "127.0.0.1");
+    let of_proxy = async |app: &App| app.get(PAYOUTS).header("x-forwarded-for", "8.8.8.8").await;
+    of_proxy(&open.serve().await).await.problem(403);
+    let _ = of_proxy(&trusting.serve().await).await.expect(200);
+    let home = launch(backend).await.set("PAYOUT_TRUSTED_PROXIES", "127.0.0.1");
+    of_proxy(&home.serve().await).await.problem(403);
+}
+
+async fn a_list_says_until_when_an_old_secret_works(backend: Backend) {
+    let (app, admin) = locked(backend).await;
+    make(&app, &admin, "shop", &["write"]).await;
+    let rotate = async |body: Value| {
+        let rotated = app.post("/api/keys/shop/rotate/").key(&admin).json(body).await;
+        rotated.expect(200).json()["key"]["previous_secret_until"].clone()
+    };
+    let listed = async || {
+        let listed = app.get("/api/keys/").key(&admin).await.expect(200).json();
+        listed["results"][1]["previous_secret_until"].clone()
+    };
+    assert_eq!(listed().await, Value::Null);
+    let until = rotate(json!({"overlap_seconds": 3600})).await;
+    assert_eq!(listed().await, until);
+    let printed = app.launch().finish(&["keys", "list"]).await.printed();
+    assert!(printed.contains("OLD SECRET WORKS UNTIL"), "{printed}");
+    let seconds = &until.as_str().unwrap()[..19];
+    assert!(printed.contains(&format!("{seconds}Z")), "{printed}");
+    assert_eq!(rotate(json!({})).await, Value::Null);
+    assert_eq!(listed().await, Value::Null);
+    for name in ["restore", "worker"] {
+        let refused = app
+            .launch()
+            .finish(&["keys", "create", name, "--scopes", "read"])
+            .await;
+        assert!(
+            refused.log().contains("This name is the service's own"),
+            "{}",
+            refused.log()
+        );
+    }
 }
 
 /// A key, by the API.

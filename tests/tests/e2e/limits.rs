@@ -23,6 +23,16 @@ async fn limited(settings: &[(&str, &str)]) -> App {
     settings.iter().fold(launch, set).serve().await
 }
 
+/// The same, with a key: without any, nothing is answered through a proxy.
+async fn locked(settings: &[(&str, &str)]) -> (App, String) {
+    let launch = launch(Backend::Sqlite).await;
+    let set = |launch: Launch, (name, value): &(&str, &str)| launch.set(name, value);
+    let launch = settings.iter().fold(launch, set);
+    launch.migrate().await;
+    let key = launch.make_key("reader", "read").await;
+    (launch.serve().await, key)
+}
+
 async fn connect(app: &App) -> TcpStream {
     TcpStream::connect(("127.0.0.1", app.port())).await.unwrap()
 }
@@ -39,8 +49,9 @@ async fn many(app: &App, count: usize, said: &[u8]) -> Vec<TcpStream> {
 }
 
 /// The status of a list for whoever a proxy says that it is for.
-async fn forwarded(api: &Api, address: &str) -> u16 {
-    api.get(PAYOUTS).header("x-forwarded-for", address).await.status
+async fn forwarded(api: &Api, key: &str, address: &str) -> u16 {
+    let call = api.get(PAYOUTS).key(key);
+    call.header("x-forwarded-for", address).await.status
 }
 
 /// Whether the other end has closed it.
@@ -101,7 +112,7 @@ async fn a_forwarded_address_counts_only_from_a_trusted_proxy() {
     let settings = [("PAYOUT_RATE_PER_ADDRESS", "3/h")];
     let trusting = [settings[0], ("PAYOUT_TRUSTED_PROXIES", "127.0.0.2/32")];
 
-    let app = limited(&settings).await;
+    let (app, key) = locked(&settings).await;
     let stranger = Api::from_address([127, 0, 0, 3], app.port());
     for (address, status) in [
         ("198.51.100.1", 200),
@@ -110,24 +121,24 @@ async fn a_forwarded_address_counts_only_from_a_trusted_proxy() {
         ("198.51.100.4", 429),
     ] {
         assert_eq!(
-            forwarded(&stranger, address).await,
+            forwarded(&stranger, &key, address).await,
             status,
             "{address}: nobody is trusted"
         );
     }
 
-    let app = limited(&trusting).await;
+    let (app, key) = locked(&trusting).await;
     let proxy = Api::from_address([127, 0, 0, 2], app.port());
     for _ in 0..3 {
-        assert_eq!(forwarded(&proxy, "198.51.100.1").await, 200);
+        assert_eq!(forwarded(&proxy, &key, "198.51.100.1").await, 200);
     }
-    assert_eq!(forwarded(&proxy, "198.51.100.1").await, 429);
+    assert_eq!(forwarded(&proxy, &key, "198.51.100.1").await, 429);
     assert_eq!(
-        forwarded(&proxy, "198.51.100.99, 198.51.100.1").await,
+        forwarded(&proxy, &key, "198.51.100.99, 198.51.100.1").await,
         429,
         "what the client wrote itself"
     );
-    assert_eq!(forwarded(&proxy, "198.51.100.2").await, 200);
+    assert_eq!(forwarded(&proxy, &key, "198.51.100.2").await, 200);
     let stranger = Api::from_address([127, 0, 0, 3], app.port());
     for (address, status) in [
         ("198.51.100.5", 200),
@@ -136,7 +147,7 @@ async fn a_forwarded_address_counts_only_from_a_trusted_proxy() {
         ("198.51.100.8", 429),
     ] {
         assert_eq!(
-            forwarded(&stranger, address).await,
+            forwarded(&stranger, &key, address).await,
             status,
             "{address}: not by this proxy"
         );

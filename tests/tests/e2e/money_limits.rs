@@ -7,7 +7,7 @@ use payout_tests::client::{PAYOUTS, Reply};
 use payout_tests::store::Backend;
 use serde_json::{Value, json};
 
-use crate::support::{launch, on_each_backend, serving};
+use crate::support::{declining, launch, on_each_backend, serving};
 
 on_each_backend!(
     a_payout_may_be_of_the_maximum_and_no_more,
@@ -15,6 +15,8 @@ on_each_backend!(
     two_servers_use_a_day_up_together_and_no_more,
     a_repeated_request_gets_its_answer_after_the_limits_were_lowered,
     an_edit_is_no_way_round,
+    a_retry_is_charged_once_to_the_day_of_whoever_asks,
+    the_rule_for_all_others_holds_for_each_of_them,
     without_limits_and_in_other_currencies_there_are_none,
     what_limits_are_in_force_is_told,
 );
@@ -154,6 +156,58 @@ async fn an_edit_is_no_way_round(backend: Backend) {
     let one = app.post(PAYOUTS).json(of("0.01", "USD")).await;
     assert_eq!(one.problem(422).errors["amount"], [LEFT]);
     let _ = app.patch(&path).json(json!({"amount": "1"})).await.expect(200);
+}
+
+/// Failed payouts of earlier days, here of before the limits: sending them anew is what the day bounds.
+async fn a_retry_is_charged_once_to_the_day_of_whoever_asks(backend: Backend) {
+    let mut before = declining(backend).await;
+    let mut paths = Vec::new();
+    for _ in 0..5 {
+        let path = path_of(&before.create(of("60", "USD")).await);
+        before.until(&path, "failed").await;
+        paths.push(path);
+    }
+    before.process().kill();
+    let limits = "USD=/150";
+    let app = before.launch().clone().set("PAYOUT_LIMITS", limits).serve().await;
+    let retry = |path: &str, key: &'static str| {
+        let call = app.post(&format!("{path}retry/"));
+        call.header("idempotency-key", key)
+    };
+    let first = retry(&paths[0], "again-0").await.expect(202);
+    for _ in 0..3 {
+        let replayed = retry(&paths[0], "again-0").await.expect(202);
+        assert_eq!(replayed.header("idempotent-replayed"), Some("true"));
+        assert_eq!(replayed.json(), first.json());
+    }
+    let step = app.patch(&paths[1]).json(json!({"status": "pending"})).await;
+    assert_eq!(step.expect(200).json()["status"], "pending");
+    let detail = PER_DAY.replace("100.00", "150.00");
+    assert_over(&retry(&paths[2], "again-2").await, &detail, LEFT);
+    let step = app.patch(&paths[2]).json(json!({"status": "pending"})).await;
+    assert_over(&step, &detail, LEFT);
+    assert_over(&app.post(&format!("{}retry/", paths[2])).await, &detail, LEFT);
+    assert_eq!(app.payout(&paths[2]).await["status"], "failed");
+    let _ = app.post(PAYOUTS).json(of("30", "USD")).await.expect(201);
+    assert_over(&app.post(PAYOUTS).json(of("0.01", "USD")).await, &detail, LEFT);
+    // A maximum of one payout that came later holds too.
+    let lower = before.launch().clone().set("PAYOUT_LIMITS", "*=59").serve().await;
+    let refused = lower.post(&format!("{}retry/", paths[3])).await;
+    let message = "Ensure this value is less than or equal to 59.00.";
+    assert_over(&refused, "One payout may be of 59.00 USD at the most.", message);
+}
+
+async fn the_rule_for_all_others_holds_for_each_of_them(backend: Backend) {
+    let app = limited(backend, "USD=1000,*=100/150").await;
+    app.create(of("1000", "USD")).await;
+    for currency in ["EUR", "JPY"] {
+        let refused = app.post(PAYOUTS).json(of("101", currency)).await;
+        assert_eq!(refused.problem(422).kind, "urn:payout:problem:over-limit");
+        app.create(of("100", currency)).await;
+        app.create(of("50", currency)).await;
+        let refused = app.post(PAYOUTS).json(of("1", currency)).await;
+        assert_eq!(refused.problem(422).errors["amount"], [LEFT]);
+    }
 }
 
 async fn without_limits_and_in_other_currencies_there_are_none(backend: Backend) {

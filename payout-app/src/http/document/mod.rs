@@ -60,8 +60,9 @@ pub(super) fn empty() -> OpenApi {
             .bearer_format("payout_ and 64 hexadecimal digits")
             .description(Some(
                 "An API key, by `payout keys create` or `POST /api/keys/`. Each operation names the scopes that open it: \
-                 `read`, `write`, `operate` (retry, cancel, resolve), `reveal` (account numbers in full), `admin` (keys). A \
-                 service without any key needs none, and answers its own host alone.",
+                 `read`, `write`, `operate` (retry, cancel, resolve), `reveal` (account numbers in full), `admin` (keys, and \
+                 every other scope). A service without any key needs none, and answers its own host alone, and nothing that \
+                 came through a proxy.",
             ))
             .build(),
     ));

@@ -88,8 +88,8 @@ pub(super) const PROBLEMS: [ProblemDoc; 13] = [
     ProblemDoc {
         status: 403,
         name: "Forbidden",
-        description: "The key lacks the scope. In a service without keys: the request is not addressed to its own host, or \
-            comes from a page of another.",
+        description: "The key lacks the scope. In a service without keys: the request is not addressed to its own host, \
+            comes from a page of another, or came through a proxy.",
         kind: "forbidden",
         title: "This is not open to whoever asks.",
         detail: "This key lacks the scope write.",

@@ -50,7 +50,7 @@ documented! {
     ScopeName as "Scope" = text_of(Scope::ALL.map(Scope::as_str))
         .description(Some("What a key opens: `read` shows payouts, their trails and the metrics; `write` creates, edits and \
             deletes; `operate` retries, cancels and resolves; `reveal` shows accounts and names in full; `admin` manages \
-            keys, and so can give itself the others."))
+            keys, and includes every other scope."))
         .examples([json!("read")])
         .build();
     /// An amount as it is sent in.

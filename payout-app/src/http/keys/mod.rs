@@ -58,6 +58,10 @@ pub(crate) struct KeyBody<'a> {
     #[serde(serialize_with = "time_or_null")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     rotated_at: Option<Timestamp>,
+    /// Until when the secret before the last rotation still works too; null when none does.
+    #[serde(serialize_with = "time_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    previous_secret_until: Option<Timestamp>,
     /// When it was revoked.
     #[serde(serialize_with = "time_or_null")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
@@ -79,6 +83,7 @@ impl<'a> From<&'a ApiKey> for KeyBody<'a> {
             created_at: key.created_at,
             expires_at: key.expires_at,
             rotated_at: key.rotated_at,
+            previous_secret_until: key.previous_until,
             revoked_at: key.revoked_at,
             idempotency_scope: key.idempotency_scope.as_uuid(),
             last_used_at: key.last_used_at,
@@ -119,7 +124,7 @@ fn time_or_null<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<
 /// 404 when no key can have it.
 fn named(request: &Request) -> Result<KeyName, Problem> {
     let name = request.params().get("name");
-    name.and_then(|name| KeyName::new(name).ok())
+    name.and_then(|name| KeyName::stored(name).ok())
         .ok_or_else(|| KeysError::Store(ApiKeyError::NotFound).into())
 }
 

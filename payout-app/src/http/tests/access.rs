@@ -53,12 +53,16 @@ async fn every_route_is_opened_by_its_scopes_and_closed_to_all_others_together()
         let others = bench
             .key(
                 &format!("all-but-{scope}"),
-                Scope::ALL.into_iter().filter(|other| *other != scope),
+                // Which includes every other.
+                Scope::ALL
+                    .into_iter()
+                    .filter(|other| *other != scope && *other != Scope::Admin),
             )
             .await;
         for (method, path, scopes) in operations() {
             let what = format!("{scope}: {method} {path}");
-            let opens = scopes.is_empty() || scopes.iter().any(|name| name == scope.as_str());
+            let named = scopes.iter().any(|name| name == scope.as_str());
+            let opens = scopes.is_empty() || named || scope == Scope::Admin;
             let reply = bench.ask_with(&only, method.clone(), &path, "").await;
             assert_eq!(![401, 403].contains(&reply.status), opens, "{what}: {reply:?}");
             if !opens {
@@ -70,7 +74,7 @@ async fn every_route_is_opened_by_its_scopes_and_closed_to_all_others_together()
                     "{challenge}"
                 );
             }
-            let needs_it = scopes == [scope.as_str()];
+            let needs_it = scopes == [scope.as_str()] || scopes == [Scope::Admin.as_str()];
             let reply = bench.ask_with(&others, method.clone(), &path, "").await;
             assert_eq!(reply.status == 403, needs_it, "all but {what}: {reply:?}");
         }
@@ -81,9 +85,8 @@ async fn every_route_is_opened_by_its_scopes_and_closed_to_all_others_together()
 async fn a_status_needs_operate_and_every_other_field_write() {
     let bench = Bench::new();
     let (_, path) = bench.create().await;
-    let read = bench
-        .key("reads", [Scope::Read, Scope::Reveal, Scope::Admin])
-        .await;
+    let read = bench.key("reads", [Scope::Read, Scope::Reveal]).await;
+    let admin = bench.key("admin", [Scope::Admin]).await;
     let write = bench.key("writes", [Scope::Write]).await;
     let operate = bench.key("operates", [Scope::Operate]).await;
     let both = bench.key("does-both", [Scope::Write, Scope::Operate]).await;
@@ -103,6 +106,7 @@ async fn a_status_needs_operate_and_every_other_field_write() {
         (&operate, two, false),
         (&operate, same_status, true),
         (&both, two, true),
+        (&admin, two, true),
         (&operate, status, true),
     ] {
         let reply = bench.ask_with(token, Method::PATCH, &path, body).await;
@@ -117,6 +121,83 @@ async fn a_status_needs_operate_and_every_other_field_write() {
             .ask_with(token, Method::PUT, &path, &whole.to_string())
             .await;
         reply.problem(403, "forbidden");
+    }
+}
+
+#[tokio::test]
+async fn admin_alone_pays_and_sees_all_and_is_listed_as_it_was_made() {
+    let bench = Bench::new();
+    let admin = bench.key("admin", [Scope::Admin]).await;
+    let body = new_payout().to_string();
+    let made = bench.ask_with(&admin, Method::POST, "/api/payouts/", &body).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    assert_eq!(
+        made.json()["recipient_account"],
+        new_payout()["recipient_account"]
+    );
+    let searched = bench
+        .ask_with(&admin, Method::GET, "/api/payouts/?search=Ada", "")
+        .await;
+    assert_eq!(searched.json()["count"], 1, "{searched:?}");
+    let cancel = format!("{}cancel/", made.header("location"));
+    assert_eq!(
+        bench.ask_with(&admin, Method::POST, &cancel, "").await.status,
+        200
+    );
+    assert_eq!(
+        bench.ask_with(&admin, Method::GET, "/metrics", "").await.status,
+        200
+    );
+    let listed = bench.ask_with(&admin, Method::GET, "/api/keys/", "").await.json();
+    assert_eq!(listed["results"][0]["scopes"], json!(["admin"]));
+}
+
+#[tokio::test]
+async fn without_keys_nothing_but_health_is_answered_through_a_proxy() {
+    let bench = Bench::new();
+    let proxied = |name: &'static str| [(name, "8.8.8.8"), ("content-type", "application/json")];
+    for (method, path, _) in operations() {
+        for header in [
+            "x-forwarded-for",
+            "forwarded",
+            "via",
+            "x-real-ip",
+            "x-forwarded-proto",
+        ] {
+            let reply = bench.send(method.clone(), &path, &proxied(header), "").await;
+            if path.starts_with("/health/") {
+                assert_eq!(reply.status, 200, "{method} {path}");
+                continue;
+            }
+            let problem = reply.problem(403, "forbidden");
+            let detail = problem["detail"].as_str().unwrap();
+            assert!(
+                detail.contains(header) && detail.contains("payout keys create"),
+                "{detail}"
+            );
+        }
+    }
+    for page in ["/api/docs/", "/api/redoc/"] {
+        bench
+            .send(Method::GET, page, &proxied("via"), "")
+            .await
+            .problem(403, "forbidden");
+        assert_eq!(bench.get(page).await.status, 200);
+    }
+    let key = bench.key("first", [Scope::Admin]).await;
+    let bearer = format!("Bearer {}", key.expose());
+    let headers = [("x-forwarded-for", "8.8.8.8"), ("authorization", bearer.as_str())];
+    let reply = bench.send(Method::GET, "/api/payouts/", &headers, "").await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    bench
+        .send(Method::GET, "/api/payouts/", &proxied("x-forwarded-for"), "")
+        .await
+        .problem(401, "unauthorized");
+    for open in ["/api/docs/", "/api/schema/"] {
+        let reply = bench
+            .send(Method::GET, open, &proxied("x-forwarded-for"), "")
+            .await;
+        assert_eq!(reply.status, 200, "{open}");
     }
 }
 
@@ -215,6 +296,8 @@ async fn keys_are_made_listed_rotated_and_revoked_over_http() {
         .await;
     let third = rotated.json()["token"].as_str().unwrap().to_owned();
     assert_eq!((ask(&second).await, ask(&third).await), (200, 200));
+    let until = rotated.json()["key"]["previous_secret_until"].clone();
+    assert!(until.is_string(), "{rotated:?}");
 
     let listed = bench.ask_with(&admin, Method::GET, "/api/keys/", "").await;
     let names: Vec<_> = listed.json()["results"]
@@ -224,6 +307,9 @@ async fn keys_are_made_listed_rotated_and_revoked_over_http() {
         .map(|key| key["name"].clone())
         .collect();
     assert_eq!(names, ["admin", "till"]);
+    let keys = &listed.json()["results"];
+    assert_eq!(keys[1]["previous_secret_until"], until);
+    assert_eq!(keys[0]["previous_secret_until"], Value::Null);
     for token in [&first, &second, &third] {
         assert!(!listed.text.contains(token.as_str()), "a list has no secrets");
     }
@@ -232,6 +318,7 @@ async fn keys_are_made_listed_rotated_and_revoked_over_http() {
         .ask_with(&admin, Method::POST, "/api/keys/till/revoke/", "")
         .await;
     assert!(revoked.json()["revoked_at"].is_string(), "{revoked:?}");
+    assert_eq!(revoked.json()["previous_secret_until"], Value::Null);
     assert_eq!((ask(&second).await, ask(&third).await), (401, 401));
     bench
         .ask_with(&admin, Method::POST, "/api/keys/till/rotate/", "")
@@ -246,6 +333,17 @@ async fn keys_are_made_listed_rotated_and_revoked_over_http() {
             .ask_with(&admin, Method::POST, path, "")
             .await
             .problem(404, "not-found");
+    }
+    for name in ["restore", "Worker", "web-1-4711-0a1b2c"] {
+        let own = json!({"name": name, "scopes": ["read"]}).to_string();
+        let problem = bench
+            .ask_with(&admin, Method::POST, "/api/keys/", &own)
+            .await
+            .problem(400, "invalid-request");
+        assert_eq!(
+            problem["errors"]["name"],
+            json!(["This name is the service's own."])
+        );
     }
     let past = json!({"name": "late", "scopes": ["read"], "expires_at": "2020-01-01T00:00:00Z"}).to_string();
     let problem = bench

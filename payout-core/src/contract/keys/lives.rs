@@ -27,6 +27,7 @@ pub async fn a_new_key_is_listed_and_held_with_every_field(Pair { port, peer }: 
         created_at: made.created_at,
         expires_at: new.expires_at,
         rotated_at: None,
+        previous_until: None,
         revoked_at: None,
         last_used_at: None,
         idempotency_scope: new.id,
@@ -103,9 +104,11 @@ pub async fn a_rotated_key_is_held_with_both_its_tokens(Pair { port, peer }: Key
         rotated,
         ApiKey {
             rotated_at: Some(rotated_at),
+            previous_until: Some(rotated_at + overlap),
             ..made.clone()
         }
     );
+    assert_eq!(peer.list().await.unwrap(), [rotated]);
     let held = held_one(&*peer).await;
     assert_eq!((held.id, held.digest), (new.id, digests[0]));
     assert_eq!(held.previous, Some((new.digest.token, rotated_at + overlap)));

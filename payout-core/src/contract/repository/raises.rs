@@ -1,14 +1,15 @@
-//! An edit is no way round a day's limit.
+//! An edit and a retry are no way round a day's limit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::totals::{left, on_one_day};
 use crate::contract::{Pair, build, drive};
 use crate::idempotency::{Fingerprint, IdempotentRequest};
 use crate::keys::ApiKeyId;
-use crate::limits::OverLimit;
+use crate::limits::{MoneyLimits, OverLimit};
 use crate::money::Money;
-use crate::payout::{Change, Payout};
+use crate::payout::{Change, Payout, Status};
 use crate::ports::{PayoutRepository, RepositoryError};
 
 type Repository = Pair<dyn PayoutRepository>;
@@ -101,6 +102,52 @@ pub async fn a_conflict_counts_nothing_and_is_told_before_a_used_up_day(Pair { p
         }
     }
     assert_eq!(left(&*port, 100, api_key).await, 60);
+}
+
+/// A retry, charged to the day of a key that may pay out a hundred.
+async fn retry(port: &dyn PayoutRepository, failed: &Payout, api_key: ApiKeyId) -> Change {
+    let now = port.now().await.unwrap();
+    let caller = build::client().with_api_key(api_key);
+    let mut change = failed.clone().retry(now, caller).unwrap();
+    change.charge = "USD=/100"
+        .parse::<MoneyLimits>()
+        .unwrap()
+        .of_retry(failed.parts().money, Some(api_key))
+        .unwrap();
+    change
+}
+
+/// A retry takes all of its payout from the day of the key that asks for it, once; a repeated one takes nothing; and one
+/// beyond what is left changes nothing.
+pub async fn a_retry_takes_all_of_the_payout_once(Pair { port, peer }: Repository) {
+    on_one_day(&*port).await;
+    let (one, other) = (build::fresh_api_key(), build::fresh_api_key());
+    let mut failed = Vec::new();
+    for amount in ["60", "50"] {
+        let payout = stored(&*port, amount, other).await;
+        let claim = drive::claim_when_due(&*port, payout.id(), Duration::from_secs(60)).await;
+        failed.push(drive::settled(&*port, claim, build::failed()).await);
+    }
+    let request = IdempotentRequest {
+        key: build::fresh_key(),
+        fingerprint: Fingerprint::from([9; 32]),
+    };
+    let first = retry(&*port, &failed[0], one).await;
+    let written = port.apply(&first, Some(&request)).await.unwrap();
+    assert_eq!(written.status(), Status::Pending);
+    for repository in [&port, &peer] {
+        let again = repository.apply(&first, Some(&request)).await;
+        assert!(matches!(again, Err(RepositoryError::KeyTaken)), "{again:?}");
+    }
+    let witness = drive::Witness::of(&*port, failed[1].id()).await;
+    let beyond = retry(&*port, &failed[1], one).await;
+    let refused = port.apply(&beyond, None).await;
+    assert!(
+        matches!(refused, Err(RepositoryError::OverLimit(OverLimit::PerDay(most))) if most == usd("100")),
+        "{refused:?}"
+    );
+    witness.assert_untouched(&*port).await;
+    assert_eq!(left(&*port, 100, one).await, 40);
 }
 
 /// Raises of eight payouts and eight batches of new ones at once, of one key: its day is used up, and no more.

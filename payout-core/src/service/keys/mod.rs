@@ -108,7 +108,9 @@ impl ApiKeys {
     pub async fn rotate(&self, name: &KeyName, overlap: Duration) -> Result<(ApiKey, Token), KeysError> {
         let token = Token::of(&self.secrets.draw()?);
         let digest = self.hashing.hasher().await?.of(&token);
-        Ok((self.repository.rotate(name, &digest, overlap).await?, token))
+        let key = self.repository.rotate(name, &digest, overlap).await?;
+        let rotated_at = key.rotated_at.unwrap_or(key.created_at);
+        Ok((key.at(rotated_at), token))
     }
 
     /// Revokes a key for good.
@@ -116,15 +118,19 @@ impl ApiKeys {
     /// # Errors
     /// [`KeysError`].
     pub async fn revoke(&self, name: &KeyName) -> Result<ApiKey, KeysError> {
-        Ok(self.repository.revoke(name).await?)
+        let key = self.repository.revoke(name).await?;
+        let revoked_at = key.revoked_at.unwrap_or(key.created_at);
+        Ok(key.at(revoked_at))
     }
 
-    /// The keys, those not revoked first.
+    /// The keys as they are now, those not revoked first.
     ///
     /// # Errors
     /// [`KeysError`].
     pub async fn list(&self) -> Result<Vec<ApiKey>, KeysError> {
-        Ok(self.repository.list().await?)
+        let keys = self.repository.list().await?;
+        let now = self.now().await?;
+        Ok(keys.into_iter().map(|key| key.at(now)).collect())
     }
 
     /// The store's clock.
