@@ -121,10 +121,11 @@ async fn retry(port: &dyn PayoutRepository, failed: &Payout, api_key: ApiKeyId) 
 /// beyond what is left changes nothing.
 pub async fn a_retry_takes_all_of_the_payout_once(Pair { port, peer }: Repository) {
     on_one_day(&*port).await;
-    let (one, other) = (build::fresh_api_key(), build::fresh_api_key());
+    let one = build::fresh_api_key();
     let mut failed = Vec::new();
     for amount in ["60", "50"] {
-        let payout = stored(&*port, amount, other).await;
+        // Of an earlier day.
+        let payout = drive::store(&*port, build::amounting_to(amount, "USD")).await;
         let claim = drive::claim_when_due(&*port, payout.id(), Duration::from_secs(60)).await;
         failed.push(drive::settled(&*port, claim, build::failed()).await);
     }
