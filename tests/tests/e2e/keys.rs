@@ -148,14 +148,9 @@ async fn the_first_key_may_be_of_admin_alone(backend: Backend) {
     launch.migrate().await;
     let token = launch.make_key("admin", "admin").await;
     let app = launch.serve().await;
-    let created = app
-        .post(PAYOUTS)
-        .key(&token)
-        .json(payout())
-        .await
-        .expect(201)
-        .json();
-    assert_eq!(created["recipient_account"], payout()["recipient_account"]);
+    let body = payout();
+    let created = app.post(PAYOUTS).key(&token).json(&body).await.expect(201).json();
+    assert_eq!(created["recipient_account"], body["recipient_account"]);
     let path = path_of(&created);
     let _ = app.get(&path).key(&token).await.expect(200);
     let _ = app.get(&format!("{path}events/")).key(&token).await.expect(200);
