@@ -10,12 +10,14 @@ use payout_core::Timestamp;
 use payout_core::contract::build;
 use payout_core::idempotency::{ScopedKey, StoredAnswer};
 use payout_core::limits::OverLimit;
-use payout_core::payout::{Failure, Payout, PayoutId, Status, StepError};
+use payout_core::payout::{Failure, Payout, PayoutId, RecipientAccount, RecipientName, Status, StepError};
 use payout_core::ports::{
     Count, Cursor, Filter, Insertion, Listed, LockedPart, MockJobQueue, MockPayoutRepository, Order,
     Position, RepositoryError, System,
 };
-use payout_core::service::{CountMode, EditError, EditRequest, PageRequest, Payouts, ServiceError, Step};
+use payout_core::service::{
+    CountMode, EditError, EditRequest, PageRequest, Payouts, ServiceError, Sight, Step,
+};
 
 fn service(repository: MockPayoutRepository) -> Payouts {
     let mut queue = MockJobQueue::new();
@@ -235,9 +237,9 @@ mod gated {
     use async_trait::async_trait;
     use payout_core::Timestamp;
     use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-    use payout_core::payout::{Change, NewPayout, Payout, PayoutId, Settlement};
+    use payout_core::payout::{Caller, Change, NewPayout, Payout, PayoutId, Settlement};
     use payout_core::ports::{
-        Census, ClaimRequest, Claims, Count, EventPage, EventQuery, Filter, ListQuery, Listed,
+        Census, ClaimRequest, Claims, Count, DeletedPayout, EventPage, EventQuery, Filter, ListQuery, Listed,
         PayoutRepository, Settled,
     };
     use std::time::Duration;
@@ -264,6 +266,14 @@ mod gated {
         async fn find_many(&self, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError> {
             self.inner.find_many(ids).await
         }
+        async fn find_deleted(&self, id: PayoutId) -> Result<Option<DeletedPayout>, RepositoryError> {
+            self.inner.find_deleted(id).await
+        }
+
+        async fn record_refusal(&self, id: PayoutId, caller: &Caller) -> Result<(), RepositoryError> {
+            self.inner.record_refusal(id, caller).await
+        }
+
         async fn find_answer(&self, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {
             self.inner.find_answer(key).await
         }
@@ -783,4 +793,44 @@ async fn a_retry_is_held_against_the_limits_as_a_create_is() {
         assert!(is_over(&refused), "{refused:?}");
     }
     assert_eq!(charges.lock().unwrap().len(), 3, "what is refused is not written");
+}
+
+#[test]
+fn what_is_not_seen_is_changed_by_every_guess() {
+    let payout = stored();
+    let parts = payout.parts().clone();
+    let edit = |sight, change: &dyn Fn(&mut EditRequest)| {
+        let mut edit = EditRequest {
+            sight,
+            ..EditRequest::default()
+        };
+        change(&mut edit);
+        edit.over(&payout)
+    };
+    let account = |edit: &mut EditRequest| edit.recipient_account = Some(parts.recipient_account.clone());
+    let name = |edit: &mut EditRequest| edit.recipient_name = Some(parts.recipient_name.clone());
+    let description = |edit: &mut EditRequest| edit.description = Some(parts.description.clone());
+    let currency = |edit: &mut EditRequest| edit.currency = Some(parts.money.currency());
+    let same: [&dyn Fn(&mut EditRequest); 4] = [&account, &name, &description, &currency];
+    for (sight, is_change) in [
+        (Sight::Whole, [false; 4]),
+        (Sight::Masked, [true, true, false, false]),
+        (Sight::Nothing, [true; 4]),
+    ] {
+        let changes = same.map(|change| edit(sight, change).unwrap().is_some());
+        assert_eq!(changes, is_change, "{sight:?}");
+        assert_eq!(edit(sight, &|_| ()).unwrap(), None, "{sight:?}: nothing is named");
+    }
+    let masked = |edit: &mut EditRequest| {
+        edit.recipient_account = RecipientAccount::new(&parts.recipient_account.masked()).ok();
+        edit.recipient_name = RecipientName::new(&parts.recipient_name.masked()).ok();
+    };
+    assert_eq!(edit(Sight::Whole, &masked).unwrap(), None);
+    assert_eq!(edit(Sight::Masked, &masked).unwrap(), None);
+    assert!(matches!(edit(Sight::Nothing, &masked), Err(EditError::Masked(_))));
+    let fine = |edit: &mut EditRequest| edit.amount = "1.2345".parse().ok();
+    assert!(matches!(edit(Sight::Masked, &fine), Err(EditError::Amount(_))));
+    let unfit = edit(Sight::Nothing, &fine).unwrap_err();
+    assert!(matches!(unfit, EditError::Unfit), "{unfit:?}");
+    assert!(!unfit.to_string().contains(parts.money.currency().code()));
 }

@@ -78,8 +78,44 @@ fn each_step_exists_from_its_own_states_and_no_other() {
     );
     assert_eq!(
         legal_from(|payout| payout.delete(someone())),
-        ["pending", "completed", "failed", "cancelled"]
+        ["pending", "cancelled"]
     );
+}
+
+#[test]
+fn what_was_ever_sent_or_may_have_been_is_never_hidden() {
+    let now = at(1_000);
+    // Released: provably nothing was sent, and a worker has had it.
+    let released = settled(build::released(LEASE));
+    let kept = released.clone().delete(someone()).unwrap_err();
+    assert_eq!(
+        kept,
+        StepError::Kept {
+            status: Status::Pending
+        }
+    );
+    assert_eq!(
+        kept.to_string(),
+        "A payout that is pending and was with a worker cannot be deleted, but it can be cancelled: what was sent, or may \
+         have been, is kept."
+    );
+    let cancelled = released.cancel(someone()).unwrap().made_at(now);
+    assert!(
+        cancelled.delete(someone()).unwrap().deleted,
+        "nothing was ever sent"
+    );
+    // Declined, which was sent, then retried: also before anybody claims it, and once it is cancelled.
+    let retried = settled(build::failed())
+        .retry(now, someone())
+        .unwrap()
+        .made_at(now);
+    assert!(retried.clone().delete(someone()).is_err());
+    let cancelled = retried.cancel(someone()).unwrap().made_at(now);
+    assert!(cancelled.delete(someone()).is_err());
+    for verdict in [build::completed("ref"), build::failed(), build::review()] {
+        assert!(settled(verdict).delete(someone()).is_err());
+    }
+    assert!(claimed().payout().clone().delete(someone()).is_err());
 }
 
 #[test]

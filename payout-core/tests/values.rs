@@ -24,6 +24,7 @@ fn each_status_and_each_kind_of_event_has_its_name() {
         [
             "created",
             "edited",
+            "edit_refused",
             "claimed",
             "completed",
             "failed",

@@ -17,7 +17,7 @@ use payout_adapters::simulated::SimulatedProcessor;
 use payout_core::contract::build;
 use payout_core::idempotency::IdempotencyKey;
 use payout_core::payout::{PayoutId, Status};
-use payout_core::ports::{EventQuery, Filter, Order, Position, Search, System};
+use payout_core::ports::{Deleted, EventQuery, Filter, Order, Position, Search, System};
 use payout_core::service::{CountMode, EditRequest, PageRequest, Payouts, Step};
 use payout_core::worker::{Worker, WorkerSettings};
 use payout_tests::store::Store;
@@ -183,6 +183,7 @@ async fn no_request_and_no_payout_costs_more_than_it_did() {
             let query = EventQuery {
                 after: None,
                 limit: 200,
+                deleted: Deleted::Without,
             };
             running.payouts.events(known, query).await.unwrap();
         })

@@ -13,11 +13,12 @@ use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use payout_core::limits::DailyTotals;
 use payout_core::payout::{
-    Actor, Change, Event, EventKind, Guarded, NewPayout, Payout, PayoutId, ProviderKey, Settlement,
+    Actor, Caller, Change, Event, EventKind, Guarded, NewPayout, Payout, PayoutId, ProviderKey, Settlement,
 };
 use payout_core::ports::{
-    Census, ClaimRequest, Claims, Clock, Count, Cursor, EventPage, EventPlace, EventQuery, Filter, Insertion,
-    ListQuery, Listed, Order, PayoutRepository, Position, RepositoryError, Search, Settled, System, Tally,
+    Census, ClaimRequest, Claims, Clock, Count, Cursor, Deleted, DeletedPayout, EventPage, EventPlace,
+    EventQuery, Filter, Insertion, ListQuery, Listed, Order, PayoutRepository, Position, RepositoryError,
+    Search, Settled, System, Tally,
 };
 
 /// Payouts in this process's memory.
@@ -39,13 +40,21 @@ struct State {
 
 struct Row {
     payout: Payout,
-    deleted: bool,
+    deleted_at: Option<Timestamp>,
     events: Vec<Event>,
     /// The worker of each claim, by its fence.
     claimants: HashMap<u64, Actor>,
 }
 
 impl Row {
+    fn deleted(&self) -> Option<DeletedPayout> {
+        let deleted_at = self.deleted_at?;
+        Some(DeletedPayout {
+            payout: self.payout.clone(),
+            deleted_at,
+        })
+    }
+
     fn record(&mut self, kind: EventKind, actor: Actor, detail: Option<String>, at: Timestamp) -> &mut Event {
         self.events.push(Event {
             kind,
@@ -75,13 +84,23 @@ impl Row {
 
 impl State {
     fn visible(&self) -> Vec<&Row> {
-        let mut rows: Vec<&Row> = self.rows.values().filter(|row| !row.deleted).collect();
+        self.among(Deleted::Without)
+    }
+
+    /// Oldest first.
+    fn among(&self, deleted: Deleted) -> Vec<&Row> {
+        let is_wanted = |row: &&Row| match deleted {
+            Deleted::Without => row.deleted_at.is_none(),
+            Deleted::Only => row.deleted_at.is_some(),
+            Deleted::With => true,
+        };
+        let mut rows: Vec<&Row> = self.rows.values().filter(is_wanted).collect();
         rows.sort_by_key(|row| row.place());
         rows
     }
 
     fn find(&self, id: PayoutId) -> Option<&Row> {
-        self.rows.get(&id).filter(|row| !row.deleted)
+        self.rows.get(&id).filter(|row| row.deleted_at.is_none())
     }
 
     /// The key's own answer, or that of the same key of no API key.
@@ -122,7 +141,7 @@ impl State {
         }
         let mut row = Row {
             payout: payout.clone(),
-            deleted: false,
+            deleted_at: None,
             events: Vec::new(),
             claimants: HashMap::new(),
         };
@@ -143,7 +162,10 @@ impl State {
         if self.is_answered(request) {
             return Err(RepositoryError::KeyTaken);
         }
-        let row = self.rows.get_mut(&change.after.id()).filter(|row| !row.deleted);
+        let row = self
+            .rows
+            .get_mut(&change.after.id())
+            .filter(|row| row.deleted_at.is_none());
         let row = row.filter(|row| row.payout.version() == change.expected_version);
         let row = row.ok_or(RepositoryError::VersionConflict)?;
         if let Some(charge) = &change.charge {
@@ -152,7 +174,7 @@ impl State {
                 .map_err(RepositoryError::OverLimit)?;
         }
         row.payout = change.made_at(now);
-        row.deleted = change.deleted;
+        row.deleted_at = change.deleted.then_some(now);
         let caller = change.caller.clone();
         row.record(change.event, caller.actor, caller.reason, now)
             .request_id = caller.request_id;
@@ -211,7 +233,7 @@ impl State {
                 Ok(Settled::Late {
                     status: row.payout.status(),
                     generation: row.payout.generation(),
-                    deleted: row.deleted,
+                    deleted: row.deleted_at.is_some(),
                 })
             }
         }
@@ -302,6 +324,20 @@ impl PayoutRepository for Shelf {
         }))
     }
 
+    async fn find_deleted(&self, id: PayoutId) -> Result<Option<DeletedPayout>, RepositoryError> {
+        Ok(self.transact(|state, _| state.rows.get(&id).and_then(Row::deleted)))
+    }
+
+    async fn record_refusal(&self, id: PayoutId, caller: &Caller) -> Result<(), RepositoryError> {
+        self.transact(|state, now| {
+            if let Some(row) = state.rows.get_mut(&id).filter(|row| row.deleted_at.is_none()) {
+                let (actor, detail) = (caller.actor.clone(), caller.reason.clone());
+                row.record(EventKind::EditRefused, actor, detail, now).request_id = caller.request_id.clone();
+            }
+        });
+        Ok(())
+    }
+
     async fn find_answer(&self, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {
         Ok(self.transact(|state, _| state.found_answer(key).cloned()))
     }
@@ -309,7 +345,12 @@ impl PayoutRepository for Shelf {
     async fn events(&self, id: PayoutId, query: EventQuery) -> Result<Option<EventPage>, RepositoryError> {
         Ok(self.transact(|state, _| {
             // The place of an event is its number.
-            let events = &state.find(id)?.events;
+            let row = state.rows.get(&id)?;
+            let is_asked_for = match row.deleted_at {
+                Some(_) => query.deleted.has_deleted(),
+                None => query.deleted.has_others(),
+            };
+            let events = is_asked_for.then_some(&row.events)?;
             let after = query.after.map_or(0, |EventPlace(place)| place);
             let from = usize::try_from(after).map_or(events.len(), |from| from.min(events.len()));
             let to = from.saturating_add(query.limit as usize).min(events.len());
@@ -327,7 +368,7 @@ impl PayoutRepository for Shelf {
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError> {
         Ok(self.transact(|state, _| {
-            let mut rows = state.visible();
+            let mut rows = state.among(query.filter.deleted);
             rows.retain(|row| matches(&query.filter, row));
             if query.order == Order::NewestFirst {
                 rows.reverse();
@@ -353,14 +394,21 @@ impl PayoutRepository for Shelf {
             };
             page.iter()
                 .take(limit)
-                .map(|row| Listed::Payout(row.payout.clone()))
+                .map(|row| match row.deleted() {
+                    Some(deleted) => Listed::Deleted(deleted),
+                    None => Listed::Payout(row.payout.clone()),
+                })
                 .collect()
         }))
     }
 
     async fn count(&self, filter: &Filter, at_most: Option<u64>) -> Result<Count, RepositoryError> {
         Ok(self.transact(|state, _| {
-            let all = state.visible().iter().filter(|row| matches(filter, row)).count() as u64;
+            let all = state
+                .among(filter.deleted)
+                .iter()
+                .filter(|row| matches(filter, row))
+                .count() as u64;
             let count = at_most.map_or(all, |at_most| all.min(at_most));
             Count {
                 count,

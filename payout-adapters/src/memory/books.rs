@@ -49,7 +49,7 @@ fn record(row: &Row) -> Record {
         money: parts.money,
         status: parts.status,
         needs_review: parts.needs_review,
-        deleted: row.deleted,
+        deleted: row.deleted_at.is_some(),
         provider_key: parts.provider_key,
         generation: parts.generation,
         version: parts.version,

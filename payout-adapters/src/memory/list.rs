@@ -1,10 +1,12 @@
 //! Which payouts a list shows, in what order, and how many there are.
 
+use std::ops::Bound;
+
 use payout_core::Timestamp;
 use payout_core::ports::{Census, Count, Cursor, Filter, ListQuery, Listed, Order, Position, Tally};
 
 use super::row::Row;
-use super::store::Store;
+use super::store::{Places, Store};
 
 impl Store {
     /// One page, in the list's order.
@@ -15,21 +17,22 @@ impl Store {
             rows.filter(|row| matches(&query.filter, row))
                 .skip(skipped)
                 .take(limit)
-                .map(|row| Listed::Payout(row.payout.clone()))
+                .map(Row::listed)
                 .collect()
         };
+        let within = |places: Places| self.among(query.filter.deleted, places);
         let newest_first = query.order == Order::NewestFirst;
         match query.position {
-            Position::Offset(offset) if newest_first => pick(&mut self.visible(..).rev(), offset),
-            Position::Offset(offset) => pick(&mut self.visible(..), offset),
-            Position::After(cursor) if newest_first => pick(&mut self.visible(..cursor).rev(), 0),
-            Position::After(cursor) => pick(&mut self.visible(above(cursor)), 0),
+            Position::Offset(offset) if newest_first => pick(&mut within(ALL).rev(), offset),
+            Position::Offset(offset) => pick(&mut within(ALL), offset),
+            Position::After(cursor) if newest_first => pick(&mut within(below(cursor)).rev(), 0),
+            Position::After(cursor) => pick(&mut within(above(cursor)), 0),
             // The payouts right before a place are picked from there outwards, and answered in the list's order.
             Position::Before(cursor) => {
                 let mut page = if newest_first {
-                    pick(&mut self.visible(above(cursor)), 0)
+                    pick(&mut within(above(cursor)), 0)
                 } else {
-                    pick(&mut self.visible(..cursor).rev(), 0)
+                    pick(&mut within(below(cursor)).rev(), 0)
                 };
                 page.reverse();
                 page
@@ -39,7 +42,7 @@ impl Store {
 
     /// How many match, counting no further than `at_most`.
     pub(super) fn count(&self, filter: &Filter, at_most: Option<u64>) -> Count {
-        let mut matching = self.visible(..).filter(|row| matches(filter, row));
+        let mut matching = self.among(filter.deleted, ALL).filter(|row| matches(filter, row));
         let Some(at_most) = at_most else {
             return Count {
                 count: matching.count() as u64,
@@ -81,8 +84,14 @@ impl Store {
     }
 }
 
-fn above(cursor: Cursor) -> (std::ops::Bound<Cursor>, std::ops::Bound<Cursor>) {
-    (std::ops::Bound::Excluded(cursor), std::ops::Bound::Unbounded)
+const ALL: Places = (Bound::Unbounded, Bound::Unbounded);
+
+fn above(cursor: Cursor) -> Places {
+    (Bound::Excluded(cursor), Bound::Unbounded)
+}
+
+fn below(cursor: Cursor) -> Places {
+    (Bound::Unbounded, Bound::Excluded(cursor))
 }
 
 fn matches(filter: &Filter, row: &Row) -> bool {
@@ -93,6 +102,8 @@ fn matches(filter: &Filter, row: &Row) -> bool {
         created_before,
         needs_review,
         search,
+        // By which rows are looked at.
+        deleted: _,
     } = filter;
     let parts = row.payout.parts();
     (statuses.is_empty() || statuses.contains(&parts.status))

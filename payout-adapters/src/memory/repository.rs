@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::payout::{Actor, Change, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::payout::{Actor, Caller, Change, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
-    Books, BooksQuery, Census, ClaimRequest, Claims, Clock, Count, EventPage, EventQuery, Filter, Insertion,
-    ListQuery, Listed, PayoutRepository, Record, RepositoryError, Settled,
+    Books, BooksQuery, Census, ClaimRequest, Claims, Clock, Count, DeletedPayout, EventPage, EventQuery,
+    Filter, Insertion, ListQuery, Listed, PayoutRepository, Record, RepositoryError, Settled,
 };
 
 use super::store::Store;
@@ -82,6 +82,15 @@ impl PayoutRepository for MemoryRepository {
 
     async fn find_many(&self, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError> {
         Ok(self.transact(|store, _| ids.iter().filter_map(|id| store.find(*id)).collect()))
+    }
+
+    async fn find_deleted(&self, id: PayoutId) -> Result<Option<DeletedPayout>, RepositoryError> {
+        Ok(self.transact(|store, _| store.find_deleted(id)))
+    }
+
+    async fn record_refusal(&self, id: PayoutId, caller: &Caller) -> Result<(), RepositoryError> {
+        self.transact(|store, now| store.record_refusal(id, caller, now));
+        Ok(())
     }
 
     async fn find_answer(&self, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {

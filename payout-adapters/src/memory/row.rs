@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use payout_core::Timestamp;
 use payout_core::payout::{Actor, Caller, Change, Claim, Event, EventKind, NewPayout, Payout, Settlement};
-use payout_core::ports::{Search, Settled};
+use payout_core::ports::{DeletedPayout, Listed, Search, Settled};
 
 /// A payout, its audit trail, and what reads need beside them.
 pub(super) struct Row {
     pub(super) payout: Payout,
-    pub(super) deleted: bool,
+    pub(super) deleted_at: Option<Timestamp>,
     /// The recipient's name as [`Search`] folds it.
     pub(super) folded_name: String,
     pub(super) events: Vec<Event>,
@@ -23,7 +23,7 @@ impl Row {
         let mut row = Self {
             folded_name: fold_name(&payout),
             payout,
-            deleted: false,
+            deleted_at: None,
             events: Vec::new(),
             claimants: HashMap::new(),
         };
@@ -34,7 +34,7 @@ impl Row {
     /// Makes a person's change, whose guard has been checked.
     pub(super) fn change(&mut self, change: &Change, now: Timestamp) {
         self.payout = change.made_at(now);
-        self.deleted = change.deleted;
+        self.deleted_at = change.deleted.then_some(now);
         self.folded_name = fold_name(&self.payout);
         self.record_step(change.event, &change.caller, now);
     }
@@ -54,12 +54,27 @@ impl Row {
         self.record(EventKind::Claimed, by.clone(), None, Some(detail), now);
     }
 
+    /// The payout, if it is deleted.
+    pub(super) fn deleted(&self) -> Option<DeletedPayout> {
+        let deleted_at = self.deleted_at?;
+        Some(DeletedPayout {
+            payout: self.payout.clone(),
+            deleted_at,
+        })
+    }
+
+    /// As a list shows it.
+    pub(super) fn listed(&self) -> Listed {
+        self.deleted()
+            .map_or_else(|| Listed::Payout(self.payout.clone()), Listed::Deleted)
+    }
+
     /// Where the payout stands, for a settlement that came late.
     pub(super) fn stands(&self) -> Settled {
         Settled::Late {
             status: self.payout.status(),
             generation: self.payout.generation(),
-            deleted: self.deleted,
+            deleted: self.deleted_at.is_some(),
         }
     }
 
@@ -92,7 +107,7 @@ impl Row {
             .unwrap_or_else(|| Actor::new("worker"))
     }
 
-    fn record_step(&mut self, kind: EventKind, caller: &Caller, now: Timestamp) {
+    pub(super) fn record_step(&mut self, kind: EventKind, caller: &Caller, now: Timestamp) {
         let Caller {
             actor,
             api_key: _,

@@ -1,17 +1,23 @@
 //! The rows, the indexes over them, and the transactions that keep the two in step.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::ops::RangeBounds;
+use std::ops::{Bound, RangeBounds};
 
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use payout_core::limits::DailyTotals;
-use payout_core::payout::{Change, Claim, Guarded, NewPayout, Payout, PayoutId, ProviderKey, Settlement};
+use payout_core::payout::{
+    Caller, Change, Claim, EventKind, Guarded, NewPayout, Payout, PayoutId, ProviderKey, Settlement,
+};
 use payout_core::ports::{
-    ClaimRequest, Count, Cursor, EventPage, EventPlace, EventQuery, Insertion, RepositoryError, Settled,
+    ClaimRequest, Count, Cursor, Deleted, DeletedPayout, EventPage, EventPlace, EventQuery, Insertion,
+    RepositoryError, Settled,
 };
 
 use super::row::Row;
+
+/// Both ends of a part of a list.
+pub(super) type Places = (Bound<Cursor>, Bound<Cursor>);
 
 /// Everything stored. Each method is one transaction: it refuses before it writes.
 #[derive(Default)]
@@ -22,6 +28,8 @@ pub(super) struct Store {
     due: BTreeSet<(Timestamp, PayoutId)>,
     /// Who is not deleted, oldest first.
     visible: BTreeSet<Cursor>,
+    /// Who is, in the same order.
+    deleted: BTreeSet<Cursor>,
     answers: HashMap<ScopedKey, (Timestamp, StoredAnswer)>,
     /// The keys of `answers`, oldest first.
     answered: BTreeSet<(Timestamp, ScopedKey)>,
@@ -91,7 +99,8 @@ impl Store {
             return Err(RepositoryError::KeyTaken);
         }
         let id = change.after.id();
-        let at_version = |row: &&mut Row| !row.deleted && row.payout.version() == change.expected_version;
+        let at_version =
+            |row: &&mut Row| row.deleted_at.is_none() && row.payout.version() == change.expected_version;
         let Some(row) = self.rows.get_mut(&id).filter(at_version) else {
             return Err(RepositoryError::VersionConflict);
         };
@@ -115,9 +124,24 @@ impl Store {
         self.row(id).map(|row| row.payout.clone())
     }
 
+    pub(super) fn record_refusal(&mut self, id: PayoutId, caller: &Caller, now: Timestamp) {
+        if let Some(row) = self.rows.get_mut(&id).filter(|row| row.deleted_at.is_none()) {
+            row.record_step(EventKind::EditRefused, caller, now);
+        }
+    }
+
+    pub(super) fn find_deleted(&self, id: PayoutId) -> Option<DeletedPayout> {
+        self.rows.get(&id).and_then(Row::deleted)
+    }
+
     /// The place of an event is its number.
     pub(super) fn events(&self, id: PayoutId, query: EventQuery) -> Option<EventPage> {
-        let events = &self.row(id)?.events;
+        let row = self.rows.get(&id)?;
+        let is_asked_for = match row.deleted_at {
+            Some(_) => query.deleted.has_deleted(),
+            None => query.deleted.has_others(),
+        };
+        let events = is_asked_for.then_some(&row.events)?;
         let after = query.after.map_or(0, |EventPlace(place)| place);
         let from = usize::try_from(after).map_or(events.len(), |from| from.min(events.len()));
         let limit = query.limit.min(EventPage::LONGEST) as usize;
@@ -150,6 +174,24 @@ impl Store {
         self.visible
             .range(places)
             .filter_map(|cursor| self.rows.get(&cursor.id))
+    }
+
+    /// The rows of a list, oldest first: whose place lies within these bounds.
+    pub(super) fn among(
+        &self,
+        deleted: Deleted,
+        places: Places,
+    ) -> Box<dyn DoubleEndedIterator<Item = &Row> + '_> {
+        let hidden = self.deleted.range(places);
+        match deleted {
+            Deleted::Without => Box::new(self.visible(places)),
+            Deleted::Only => Box::new(hidden.filter_map(|cursor| self.rows.get(&cursor.id))),
+            Deleted::With => {
+                let mut both: Vec<&Cursor> = self.visible.range(places).chain(hidden).collect();
+                both.sort_unstable();
+                Box::new(both.into_iter().filter_map(|cursor| self.rows.get(&cursor.id)))
+            }
+        }
     }
 
     /// Since when, or from when on, somebody is due.
@@ -265,7 +307,7 @@ impl Store {
     }
 
     fn row(&self, id: PayoutId) -> Option<&Row> {
-        self.rows.get(&id).filter(|row| !row.deleted)
+        self.rows.get(&id).filter(|row| row.deleted_at.is_none())
     }
 
     /// Writes an idempotency record, whose key is free.
@@ -281,12 +323,15 @@ impl Store {
     fn index(&mut self, payout: &Payout, deleted: bool) {
         let parts = payout.parts();
         self.due.extend(parts.due_at.map(|due_at| (due_at, parts.id)));
-        if !deleted {
-            self.visible.insert(Cursor {
-                created_at: parts.created_at,
-                id: parts.id,
-            });
-        }
+        let places = if deleted {
+            &mut self.deleted
+        } else {
+            &mut self.visible
+        };
+        places.insert(Cursor {
+            created_at: parts.created_at,
+            id: parts.id,
+        });
     }
 
     fn unindex(&mut self, payout: &Payout) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use payout_core::idempotency::IdempotentRequest;
-use payout_core::payout::{Change, Due, Payout};
+use payout_core::payout::{Caller, Change, Due, EventKind, Payout, PayoutId};
 use payout_core::ports::RepositoryError;
 use sqlx::FromRow;
 
@@ -58,6 +58,16 @@ const APPLY: &str = "
         SELECT id, generation, fence, updated_at, $23, status, $24, $25, $26 FROM changed
     )
     SELECT EXISTS (SELECT FROM target) AS found, (SELECT updated_at FROM changed) AS changed_at";
+
+/// Evidence: the payout stays as it is.
+const RECORD_REFUSAL: &str = "
+    WITH logged AS (
+        INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, request_id, detail)
+        SELECT id, generation, fence, now(), $2, status, $3, $4, $5
+        FROM payouts WHERE id = $1 AND deleted_at IS NULL
+        RETURNING payout_id
+    )
+    SELECT count(*) FROM logged";
 
 /// The oldest first; passing over those that somebody else is just forgetting.
 const FORGET_ANSWERS: &str = "
@@ -225,6 +235,20 @@ fn statement<'a>(
         )
         .bind(written.recipient.sealed.as_deref())
         .bind(written.mac.as_deref()))
+}
+
+pub(super) async fn record_refusal(
+    link: &Link,
+    id: PayoutId,
+    caller: &Caller,
+) -> Result<(), RepositoryError> {
+    let statement = sqlx::query_as::<_, (i64,)>(RECORD_REFUSAL)
+        .bind(id.as_uuid())
+        .bind(EventKind::EditRefused.as_str())
+        .bind(caller.actor.as_str())
+        .bind(caller.request_id.as_deref().map(without_nul))
+        .bind(caller.reason.as_deref().map(without_nul));
+    link.write(statement).await.map(drop)
 }
 
 pub(super) async fn forget_answers(link: &Link, age: Duration, limit: u32) -> Result<u64, RepositoryError> {

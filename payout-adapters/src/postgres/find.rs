@@ -38,14 +38,16 @@ const FIND_ANSWER: &str = "
 const EVENTS: &str = "
     SELECT sequence, kind, status, generation, fence, actor, request_id, detail, at
     FROM payout_events
-    WHERE payout_id = $1 AND sequence > $2 AND EXISTS (SELECT FROM payouts WHERE id = $1 AND deleted_at IS NULL)
+    WHERE payout_id = $1 AND sequence > $2 AND EXISTS (
+        SELECT FROM payouts WHERE id = $1 AND CASE WHEN deleted_at IS NULL THEN $4 ELSE $5 END)
     ORDER BY sequence
     LIMIT $3";
 
 const COUNT_EVENTS: &str = "
     SELECT count(*) FROM (
         SELECT FROM payout_events
-        WHERE payout_id = $1 AND EXISTS (SELECT FROM payouts WHERE id = $1 AND deleted_at IS NULL)
+        WHERE payout_id = $1 AND EXISTS (
+            SELECT FROM payouts WHERE id = $1 AND CASE WHEN deleted_at IS NULL THEN $3 ELSE $4 END)
         LIMIT $2
     ) AS counted";
 
@@ -91,6 +93,8 @@ pub(super) async fn events(
             .bind(id)
             .bind(after)
             .bind(limit)
+            .bind(query.deleted.has_others())
+            .bind(query.deleted.has_deleted())
     };
     let part = match Part::of(link.read_costly(Cost::Light, read).await?, query)?.whole() {
         Ok(page) => return Ok(Some(page)),
@@ -100,6 +104,8 @@ pub(super) async fn events(
         sqlx::query_as::<_, (i64,)>(COUNT_EVENTS)
             .bind(id)
             .bind(trail::COUNTED)
+            .bind(query.deleted.has_others())
+            .bind(query.deleted.has_deleted())
     };
     let (counted,) = only(link.read_costly(Cost::Light, count).await?)?;
     Ok(part.counted(counted))

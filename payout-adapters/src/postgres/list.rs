@@ -6,8 +6,9 @@
 //! values at hand: conditions on absent parameters then vanish, and the planner sees how common a prefix or a status is.
 
 use payout_core::payout::Status;
-use payout_core::ports::{Count, Filter, ListQuery, Listed, RepositoryError};
+use payout_core::ports::{Count, Deleted, Filter, ListQuery, Listed, RepositoryError};
 
+use super::deleted;
 use super::link::{Link, Statement, only};
 use crate::reads::Cost;
 use crate::seal::Keyring;
@@ -204,6 +205,9 @@ pub(super) async fn list(link: &Link, query: &ListQuery) -> Result<Vec<Listed>, 
     if finds_nothing(&query.filter) {
         return Ok(Vec::new());
     }
+    if query.filter.deleted != Deleted::Without {
+        return deleted::list(link, query).await;
+    }
     let mut page = Page::of(query);
     // The inner limits are limit + offset, which must not overflow.
     page.offset = page.offset.min(i64::MAX - page.limit);
@@ -252,6 +256,9 @@ pub(super) async fn count(
     if finds_nothing(filter) {
         return Ok(counted(0, at_most));
     }
+    if filter.deleted != Deleted::Without {
+        return deleted::count(link, filter, at_most).await;
+    }
     // One more than asked for tells whether there are more.
     let limit = at_most.map(|at_most| i64::try_from(at_most).unwrap_or(i64::MAX).saturating_add(1));
     let is_unfiltered = *filter == Filter::default();
@@ -298,7 +305,11 @@ where
         .bind(below.1)
 }
 
-fn filtered<'q, Row>(statement: &'static str, window: Window, filter: &Filter) -> Statement<'q, Row>
+pub(super) fn filtered<'q, Row>(
+    statement: &'static str,
+    window: Window,
+    filter: &Filter,
+) -> Statement<'q, Row>
 where
     Row: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
 {

@@ -18,6 +18,7 @@ mod apply;
 mod books;
 mod census;
 mod claim;
+mod deleted;
 mod durability;
 mod find;
 mod insert;
@@ -36,10 +37,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::payout::{Actor, Change, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::payout::{Actor, Caller, Change, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
-    Books, BooksQuery, Census, ClaimRequest, Claims, Count, EventPage, EventQuery, Filter, Insertion,
-    ListQuery, Listed, PayoutRepository, Record, RepositoryError, Settled,
+    Books, BooksQuery, Census, ClaimRequest, Claims, Count, DeletedPayout, EventPage, EventQuery, Filter,
+    Insertion, ListQuery, Listed, PayoutRepository, Record, RepositoryError, Settled,
 };
 use sqlx::postgres::types::PgInterval;
 
@@ -227,6 +228,14 @@ impl PayoutRepository for PostgresRepository {
 
     async fn find_many(&self, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError> {
         find::payouts(&self.link, ids).await
+    }
+
+    async fn find_deleted(&self, id: PayoutId) -> Result<Option<DeletedPayout>, RepositoryError> {
+        deleted::find(&self.link, id).await
+    }
+
+    async fn record_refusal(&self, id: PayoutId, caller: &Caller) -> Result<(), RepositoryError> {
+        apply::record_refusal(&self.link, id, caller).await
     }
 
     async fn find_answer(&self, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {

@@ -10,7 +10,7 @@ use payout_core::payout::{
     Actor, Claim, Description, Event, EventKind, Failure, NewPayout, Payout, PayoutId, PayoutParts,
     ProviderKey, ProviderReference, Status, UnreadableClaim,
 };
-use payout_core::ports::{Claims, Cursor, EventPlace, Listed, RepositoryError};
+use payout_core::ports::{Claims, Cursor, DeletedPayout, EventPlace, Listed, RepositoryError};
 use sqlx::FromRow;
 use uuid::Uuid;
 
@@ -112,6 +112,13 @@ impl PayoutRow {
         })
     }
 
+    fn place(&self) -> Cursor {
+        Cursor {
+            created_at: self.created_at.0,
+            id: PayoutId::from(self.id),
+        }
+    }
+
     /// Whether somebody who has no key wrote what is paid, as far as that can be told: nobody who has one would have.
     fn is_altered(&self, keys: &Keyring) -> bool {
         let altered = |error: &OpenError| match error {
@@ -167,6 +174,10 @@ impl PayoutRow {
     }
 
     fn checked(&self, keys: &Keyring) -> Result<Payout, RepositoryError> {
+        Payout::restore(self.parts(keys)?).map_err(refused)
+    }
+
+    fn parts(&self, keys: &Keyring) -> Result<PayoutParts, RepositoryError> {
         let time = |time: Option<StoredTime>| time.map(|time| time.0);
         let currency = Currency::recorded(&self.currency).map_err(broken("currency"))?;
         let failure = match (&self.failure_code, &self.failure_message) {
@@ -178,7 +189,7 @@ impl PayoutRow {
         let text = self.recipient_text(keys).map_err(broken("sealed"))?;
         self.verify(&text, keys).map_err(broken("mac"))?;
         let (recipient_account, recipient_name) = parsed(&text)?;
-        let parts = PayoutParts {
+        Ok(PayoutParts {
             id: PayoutId::from(self.id),
             money: Money::restore(amount, currency).map_err(broken("amount"))?,
             recipient_account,
@@ -202,19 +213,51 @@ impl PayoutRow {
             due_at: time(self.due_at),
             created_at: self.created_at.0,
             updated_at: self.updated_at.0,
-        };
-        Payout::restore(parts).map_err(refused)
+        })
     }
+}
+
+/// A row of a list that may have deleted payouts.
+#[derive(FromRow)]
+pub(crate) struct MaybeDeletedRow {
+    #[sqlx(flatten)]
+    row: PayoutRow,
+    deleted_at: Option<StoredTime>,
+}
+
+impl MaybeDeletedRow {
+    /// The payout, which may be deleted.
+    pub(crate) fn restore(self, keys: &Keyring) -> Result<Listed, RepositoryError> {
+        let id = self.row.id;
+        let restored = match self.deleted_at {
+            None => return self.row.restore(keys).map(Listed::Payout),
+            Some(StoredTime(deleted_at)) => self.row.parts(keys).and_then(|parts| {
+                let payout = Payout::restore_deleted(parts).map_err(refused)?;
+                Ok(Listed::Deleted(DeletedPayout { payout, deleted_at }))
+            }),
+        };
+        restored.inspect_err(|error| {
+            let reason = std::error::Error::source(error).map(ToString::to_string);
+            tracing::error!(payout_id = %id, reason, "a deleted payout cannot be read");
+        })
+    }
+}
+
+/// The same for a page that may have deleted payouts.
+pub(crate) fn listed_with_deleted(rows: Vec<MaybeDeletedRow>, keys: &Keyring) -> Vec<Listed> {
+    rows.into_iter()
+        .map(|row| {
+            let place = row.row.place();
+            row.restore(keys).unwrap_or(Listed::Unreadable(place))
+        })
+        .collect()
 }
 
 /// The rows of a page. One that cannot be read keeps its place.
 pub(crate) fn listed(rows: Vec<PayoutRow>, keys: &Keyring) -> Vec<Listed> {
     rows.into_iter()
         .map(|row| {
-            let place = Cursor {
-                created_at: row.created_at.0,
-                id: PayoutId::from(row.id),
-            };
+            let place = row.place();
             row.restore(keys)
                 .map_or(Listed::Unreadable(place), Listed::Payout)
         })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use payout_core::idempotency::IdempotentRequest;
-use payout_core::payout::{Change, Due, Payout};
+use payout_core::payout::{Caller, Change, Due, EventKind, Payout, PayoutId};
 use payout_core::ports::RepositoryError;
 
 use super::store::{Store, Write, to_its_end};
@@ -51,6 +51,11 @@ const APPLY: &str = "
 const LOG: &str = "
     INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, request_id, detail)
     SELECT id, generation, fence, updated_at, ?2, status, ?3, ?4, ?5 FROM payouts WHERE id = ?1";
+
+/// Evidence: the payout stays as it is.
+const RECORD_REFUSAL: &str = "
+    INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, request_id, detail)
+    SELECT id, generation, fence, ?2, ?3, status, ?4, ?5, ?6 FROM payouts WHERE id = ?1 AND deleted_at IS NULL";
 
 const FORGET_ANSWERS: &str = "
     DELETE FROM idempotency_keys
@@ -150,6 +155,30 @@ pub(super) async fn apply(
         }
         write.transaction.commit().await.map_err(repository_error)?;
         Ok(change.made_at(now))
+    })
+    .await
+}
+
+pub(super) async fn record_refusal(
+    store: &Store,
+    id: PayoutId,
+    caller: &Caller,
+) -> Result<(), RepositoryError> {
+    let (store, caller) = (store.clone(), caller.clone());
+    to_its_end(async move {
+        let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
+        let record = sqlx::query(RECORD_REFUSAL)
+            .bind(id.as_uuid())
+            .bind(now.timestamp_micros())
+            .bind(EventKind::EditRefused.as_str())
+            .bind(caller.actor.as_str())
+            .bind(caller.request_id.as_deref().map(without_nul))
+            .bind(caller.reason.as_deref().map(without_nul));
+        record
+            .execute(&mut *transaction)
+            .await
+            .map_err(repository_error)?;
+        transaction.commit().await.map_err(repository_error)
     })
     .await
 }

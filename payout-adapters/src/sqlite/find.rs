@@ -35,14 +35,16 @@ const FIND_ANSWER: &str = "
 const EVENTS: &str = "
     SELECT sequence, kind, status, generation, fence, actor, request_id, detail, at
     FROM payout_events
-    WHERE payout_id = ?1 AND sequence > ?2 AND EXISTS (SELECT 1 FROM payouts WHERE id = ?1 AND deleted_at IS NULL)
+    WHERE payout_id = ?1 AND sequence > ?2 AND EXISTS (
+        SELECT 1 FROM payouts WHERE id = ?1 AND CASE WHEN deleted_at IS NULL THEN ?4 ELSE ?5 END)
     ORDER BY sequence
     LIMIT ?3";
 
 const COUNT_EVENTS: &str = "
     SELECT count(*) FROM (
         SELECT 1 FROM payout_events
-        WHERE payout_id = ?1 AND EXISTS (SELECT 1 FROM payouts WHERE id = ?1 AND deleted_at IS NULL)
+        WHERE payout_id = ?1 AND EXISTS (
+            SELECT 1 FROM payouts WHERE id = ?1 AND CASE WHEN deleted_at IS NULL THEN ?3 ELSE ?4 END)
         LIMIT ?2
     )";
 
@@ -83,14 +85,18 @@ pub(super) async fn events(
     let read = sqlx::query_as::<_, EventRow>(EVENTS)
         .bind(id)
         .bind(after)
-        .bind(limit);
+        .bind(limit)
+        .bind(query.deleted.has_others())
+        .bind(query.deleted.has_deleted());
     let part = match Part::of(store.read_costly(Cost::Light, read).await?, query)?.whole() {
         Ok(page) => return Ok(Some(page)),
         Err(part) => part,
     };
     let count = sqlx::query_as::<_, (i64,)>(COUNT_EVENTS)
         .bind(id)
-        .bind(trail::COUNTED);
+        .bind(trail::COUNTED)
+        .bind(query.deleted.has_others())
+        .bind(query.deleted.has_deleted());
     let counted = store.read_costly(Cost::Light, count).await?.into_iter().next();
     Ok(part.counted(counted.map_or(0, |(counted,)| counted)))
 }

@@ -5,8 +5,9 @@
 //! the rest filters on the way.
 
 use payout_core::payout::Status;
-use payout_core::ports::{Count, Filter, ListQuery, Listed, RepositoryError};
+use payout_core::ports::{Count, Deleted, Filter, ListQuery, Listed, RepositoryError};
 
+use super::deleted;
 use super::store::{Statement, Store, json};
 use crate::reads::Cost;
 use crate::sql::error::refused;
@@ -179,6 +180,9 @@ pub(super) const COUNT_SEALED_SEARCH: &str = concat!(
 );
 
 pub(super) async fn list(store: &Store, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError> {
+    if query.filter.deleted != Deleted::Without {
+        return deleted::list(store, query).await;
+    }
     let page = Page::of(query);
     let direction = page.direction as usize;
     // The inner limits are limit + offset, which must not overflow.
@@ -217,6 +221,9 @@ pub(super) async fn count(
     filter: &Filter,
     at_most: Option<u64>,
 ) -> Result<Count, RepositoryError> {
+    if filter.deleted != Deleted::Without {
+        return deleted::count(store, filter, at_most).await;
+    }
     // One more than asked for tells whether there are more.
     let limit = at_most.map_or(-1, |at_most| {
         i64::try_from(at_most).unwrap_or(i64::MAX).saturating_add(1)
@@ -248,7 +255,7 @@ pub(super) async fn count(
     Ok(counted(found, at_most))
 }
 
-fn filtered<'q, Row>(
+pub(super) fn filtered<'q, Row>(
     statement: &'static str,
     window: Window,
     filter: &Filter,

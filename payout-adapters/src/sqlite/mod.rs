@@ -17,6 +17,7 @@ mod backup;
 mod books;
 mod census;
 mod claim;
+mod deleted;
 mod file;
 mod find;
 mod insert;
@@ -38,10 +39,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::payout::{Actor, Change, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::payout::{Actor, Caller, Change, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
-    Books, BooksQuery, Census, ClaimRequest, Claims, Clock, Count, EventPage, EventQuery, Filter, Insertion,
-    ListQuery, Listed, PayoutRepository, Record, RepositoryError, Settled,
+    Books, BooksQuery, Census, ClaimRequest, Claims, Clock, Count, DeletedPayout, EventPage, EventQuery,
+    Filter, Insertion, ListQuery, Listed, PayoutRepository, Record, RepositoryError, Settled,
 };
 
 use crate::ReadLimits;
@@ -218,6 +219,14 @@ impl PayoutRepository for SqliteRepository {
 
     async fn find_many(&self, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError> {
         find::payouts(&self.store, ids).await
+    }
+
+    async fn find_deleted(&self, id: PayoutId) -> Result<Option<DeletedPayout>, RepositoryError> {
+        deleted::find(&self.store, id).await
+    }
+
+    async fn record_refusal(&self, id: PayoutId, caller: &Caller) -> Result<(), RepositoryError> {
+        apply::record_refusal(&self.store, id, caller).await
     }
 
     async fn find_answer(&self, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {

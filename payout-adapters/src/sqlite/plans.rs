@@ -2,7 +2,7 @@
 
 use sqlx::{Connection, SqliteConnection};
 
-use super::{census, claim, list, schema};
+use super::{census, claim, deleted, list, schema};
 
 /// The plan of a statement, one step a line.
 async fn plan(connection: &mut SqliteConnection, statement: &'static str) -> String {
@@ -50,6 +50,13 @@ async fn every_statement_walks_the_index_made_for_it() {
         (
             list::COUNT_SEALED_SEARCH,
             "payouts_by_account (recipient_account=?",
+        ),
+        (deleted::PAGE_OF_DELETED[0], "USING INDEX payouts_deleted_by_age"),
+        (deleted::PAGE_OF_DELETED[1], "USING INDEX payouts_deleted_by_age"),
+        (deleted::PAGE_WITH_DELETED[0], "USING INDEX payouts_by_age"),
+        (
+            deleted::PAGE_WITH_DELETED[0],
+            "USING INDEX payouts_deleted_by_age",
         ),
         (census::OPEN, "USING INDEX payouts_by_status (status=?)"),
         (

@@ -8,10 +8,10 @@ use payout_adapters::memory::MemoryRepository;
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use payout_core::limits::DailyTotals;
-use payout_core::payout::{Change, NewPayout, Payout, PayoutId, Settlement, Status};
+use payout_core::payout::{Caller, Change, NewPayout, Payout, PayoutId, Settlement, Status};
 use payout_core::ports::{
-    Census, ClaimRequest, Claims, Count, EventPage, EventQuery, Filter, Insertion, ListQuery, Listed,
-    PayoutRepository, Position, RepositoryError, Search, Settled, System,
+    Census, ClaimRequest, Claims, Count, DeletedPayout, EventPage, EventQuery, Filter, Insertion, ListQuery,
+    Listed, PayoutRepository, Position, RepositoryError, Search, Settled, System,
 };
 
 type Answer<T> = Result<T, RepositoryError>;
@@ -165,6 +165,14 @@ impl PayoutRepository for FlawedRepository {
 
     async fn find_many(&self, ids: &[PayoutId]) -> Answer<Vec<Payout>> {
         self.sound.find_many(ids).await
+    }
+
+    async fn find_deleted(&self, id: PayoutId) -> Answer<Option<DeletedPayout>> {
+        self.sound.find_deleted(id).await
+    }
+
+    async fn record_refusal(&self, id: PayoutId, caller: &Caller) -> Answer<()> {
+        self.sound.record_refusal(id, caller).await
     }
 
     async fn find_answer(&self, key: &ScopedKey) -> Answer<Option<StoredAnswer>> {

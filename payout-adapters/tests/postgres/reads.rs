@@ -7,7 +7,7 @@ use payout_adapters::postgres::{PostgresOptions, PostgresRepository};
 use payout_core::contract::build;
 use payout_core::contract::drive;
 use payout_core::payout::PayoutId;
-use payout_core::ports::{ApiKeyRepository, EventQuery, Filter, PayoutRepository, RepositoryError};
+use payout_core::ports::{ApiKeyRepository, Deleted, EventQuery, Filter, PayoutRepository, RepositoryError};
 use sqlx::{PgPool, Postgres, Transaction};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -17,6 +17,7 @@ use crate::database::Database;
 const QUERY: EventQuery = EventQuery {
     after: None,
     limit: 10,
+    deleted: Deleted::Without,
 };
 
 /// Another session that reads of events wait for, and nothing else that reads.

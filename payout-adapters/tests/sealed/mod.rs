@@ -220,6 +220,7 @@ pub(crate) async fn what_was_moved_from_another_row_is_refused_for_that_row_alon
         for row in rows {
             match row {
                 Listed::Payout(payout) => assert_eq!(payout.id(), sound),
+                Listed::Deleted(deleted) => panic!("{deleted:?} was not asked for"),
                 Listed::Unreadable(place) => assert_ne!(place.id, sound),
             }
         }

@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use payout_adapters::memory::{MemoryQueue, MemoryRepository};
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::payout::{Change, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::payout::{Caller, Change, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
-    Answer, Census, ClaimRequest, Claims, Count, Delivery, EventPage, EventQuery, Filter, Hint, Insertion,
-    Instruction, JobQueue, ListQuery, Listed, LockedPart, PayoutRepository, Processor, ProcessorError,
-    ProcessorKey, QueueError, Receipt, RepositoryError, Settled,
+    Answer, Census, ClaimRequest, Claims, Count, DeletedPayout, Delivery, EventPage, EventQuery, Filter,
+    Hint, Insertion, Instruction, JobQueue, ListQuery, Listed, LockedPart, PayoutRepository, Processor,
+    ProcessorError, ProcessorKey, QueueError, Receipt, RepositoryError, Settled,
 };
 
 use crate::chance::Chance;
@@ -115,6 +115,14 @@ impl PayoutRepository for FaultyRepository {
 
     async fn find_many(&self, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError> {
         self.call(self.store.find_many(ids)).await
+    }
+
+    async fn find_deleted(&self, id: PayoutId) -> Result<Option<DeletedPayout>, RepositoryError> {
+        self.call(self.store.find_deleted(id)).await
+    }
+
+    async fn record_refusal(&self, id: PayoutId, caller: &Caller) -> Result<(), RepositoryError> {
+        self.call(self.store.record_refusal(id, caller)).await
     }
 
     async fn find_answer(&self, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {

@@ -319,6 +319,7 @@ fn reviews_without_doubt(events: &[Event]) -> u64 {
             EventKind::Accepted => true,
             EventKind::Created
             | EventKind::Edited
+            | EventKind::EditRefused
             | EventKind::Completed
             | EventKind::Failed
             | EventKind::Released

@@ -8,6 +8,7 @@ use payout_core::Timestamp;
 use payout_core::keys::{Principal, Scope};
 use payout_core::money::Money;
 use payout_core::payout::Payout;
+use payout_core::ports::DeletedPayout;
 use salvo::http::header::{CONTENT_TYPE, ETAG, HeaderName, LOCATION};
 use salvo::http::{HeaderValue, StatusCode};
 use salvo::{Depot, Request, Response, Writer, async_trait};
@@ -66,6 +67,31 @@ pub(crate) struct PayoutBody<'a> {
     #[serde(serialize_with = "time")]
     #[schema(value_type = String, format = DateTime, example = "2026-11-24T09:30:02.654321Z")]
     updated_at: Timestamp,
+    /// When it was deleted. Absent unless it was, and deleted payouts were asked for.
+    #[serde(serialize_with = "time_of_some", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime, required = false, example = "2026-11-24T09:31:00.000000Z")]
+    deleted_at: Option<Timestamp>,
+}
+
+/// What a key without the scope `read` is told of a payout that it changed. The `ETag` beside it is its version.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PayoutReceipt)]
+pub(crate) struct ReceiptBody {
+    /// A UUID, version 7.
+    id: Uuid,
+    /// Where it stands.
+    #[schema(value_type = StatusName)]
+    status: &'static str,
+}
+
+/// The payout; for a key without the scope `read`, a receipt.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it describes what `Answer::written` answers with")]
+pub(crate) enum PayoutAnswer<'a> {
+    Payout(PayoutBody<'a>),
+    Receipt(ReceiptBody),
 }
 
 /// Why a payout failed.
@@ -107,7 +133,13 @@ impl<'a> PayoutBody<'a> {
             attempts: parts.claims,
             created_at: parts.created_at,
             updated_at: parts.updated_at,
+            deleted_at: None,
         }
+    }
+
+    /// The same of one that was deleted then, if it was.
+    pub(crate) fn deleted_at(self, deleted_at: Option<Timestamp>) -> Self {
+        Self { deleted_at, ..self }
     }
 }
 
@@ -121,6 +153,13 @@ fn shown_reference(payout: &Payout) -> Option<&str> {
 
 fn amount<S: Serializer>(money: &Money, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&money.amount())
+}
+
+fn time_of_some<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => time(at, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// RFC 3339 in UTC, to the microsecond. Written by hand: a format string would cost more than the rest of a payout.
@@ -167,15 +206,36 @@ impl Answer {
         })
     }
 
-    /// 200 with a payout, as it is shown to whoever asks, and its `ETag`.
+    /// 200 with a payout, as it is shown to whoever may read it or sent all of it in, and its `ETag`.
     pub(crate) fn payout(payout: &Payout, principal: &Principal) -> Result<Self, Problem> {
+        Self::of_version(payout.version(), &PayoutBody::of(payout, principal))
+    }
+
+    /// 200 with a deleted payout.
+    pub(crate) fn deleted(deleted: &DeletedPayout, principal: &Principal) -> Result<Self, Problem> {
+        let body = PayoutBody::of(&deleted.payout, principal).deleted_at(Some(deleted.deleted_at));
+        Self::of_version(deleted.payout.version(), &body)
+    }
+
+    /// 200 with a payout that was written to: all of it for whoever may read it, and no more than a receipt for others.
+    pub(crate) fn written(payout: &Payout, principal: &Principal) -> Result<Self, Problem> {
+        if principal.may(Scope::Read) {
+            return Self::payout(payout, principal);
+        }
+        let receipt = ReceiptBody {
+            id: payout.id().as_uuid(),
+            status: payout.status().as_str(),
+        };
+        Self::of_version(payout.version(), &receipt)
+    }
+
+    fn of_version(version: u64, payout: &impl Serialize) -> Result<Self, Problem> {
         let mut body = Vec::with_capacity(640);
-        serde_json::to_writer(&mut body, &PayoutBody::of(payout, principal))
-            .map_err(|error| Problem::internal(Box::new(error)))?;
+        serde_json::to_writer(&mut body, payout).map_err(|error| Problem::internal(Box::new(error)))?;
         Ok(Self {
             status: StatusCode::OK,
             body,
-            etag: Some(payout.version()),
+            etag: Some(version),
             location: None,
             replayed: false,
         })

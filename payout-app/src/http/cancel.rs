@@ -3,7 +3,7 @@
 use payout_core::service::Step;
 use salvo::{Depot, Request, handler};
 
-use super::answer::{Answer, PayoutBody};
+use super::answer::{Answer, PayoutAnswer};
 use super::context::Context;
 use super::headers;
 use super::problem::Problem;
@@ -21,7 +21,7 @@ use super::retry::{ReasonBody, reason};
     tag = "Payouts",
     params(headers::PayoutPath, headers::IfMatch),
     request_body = Option<ReasonBody>,
-    responses((status = 200, description = "The payout, cancelled.", body = PayoutBody,
+    responses((status = 200, description = "The payout, cancelled.", body = PayoutAnswer,
         headers(("ETag" = String, description = "The payout's version, for `If-Match`.")))),
 )]
 #[handler]
@@ -35,5 +35,5 @@ pub(crate) async fn cancel_payout(request: &mut Request, depot: &mut Depot) -> R
         .payouts()?
         .step(id, Step::Cancel, if_match.as_deref(), caller)
         .await?;
-    Answer::payout(&payout, &context.principal)
+    Answer::written(&payout, &context.principal)
 }

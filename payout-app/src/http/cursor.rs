@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
 use payout_core::payout::PayoutId;
-use payout_core::ports::{Cursor, Filter, Order, Position};
+use payout_core::ports::{Cursor, Deleted, Filter, Order, Position};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -83,13 +83,20 @@ fn checksum(place: &[u8], order: Order, filter: &Filter) -> [u8; CHECKSUM] {
         created_before,
         needs_review,
         search,
+        deleted,
     } = filter;
     let mut statuses: Vec<&str> = statuses.iter().map(|status| status.as_str()).collect();
     statuses.sort_unstable();
     statuses.dedup();
     let micros = |at: &Option<payout_core::Timestamp>| at.map(|at| at.timestamp_micros());
+    // As it was before deleted payouts could be asked for, where they are not.
+    let hidden = match deleted {
+        Deleted::Without => "",
+        Deleted::Only => " only deleted",
+        Deleted::With => " with deleted",
+    };
     let list = format!(
-        "{order:?} {statuses:?} {currency:?} {:?} {:?} {needs_review:?} {:?}",
+        "{order:?} {statuses:?} {currency:?} {:?} {:?} {needs_review:?} {:?}{hidden}",
         micros(created_after),
         micros(created_before),
         search.as_ref().map(|search| search.account()),

@@ -9,8 +9,9 @@ use super::problem::Problem;
 
 /// Delete a payout
 ///
-/// Hides it; its row and its audit trail are kept. A pending payout is then never sent. Refused while `processing`:
-/// money may be on its way.
+/// Hides a payout that was never sent: a pending one that no worker ever took up, which is then never sent, or a cancelled one.
+/// Every other one is refused with 409: what was sent, or may have been, is kept. Its row and its audit trail stay, and whoever
+/// has the scope `operate` finds them with `?deleted=with`.
 #[utoipa::path(
     delete,
     path = "/api/payouts/{id}/",

@@ -3,22 +3,23 @@
 //! Both change fields, and both may name a `status`, which asks for a step of the state machine. One request does one
 //! or the other: a step together with changed fields is refused, since the two could not be made as one write.
 
-use payout_core::keys::Scope;
+use payout_core::keys::{Principal, Scope};
 use payout_core::money::Amount;
 use payout_core::payout::{
     Description, Payout, PayoutId, RecipientAccount, RecipientName, Resolution, Status,
 };
-use payout_core::service::{EditError, EditRequest, Payouts, Step};
+use payout_core::service::{EditError, EditRequest, Payouts, Sight, Step};
 use salvo::{Depot, Request, handler};
 use utoipa::ToSchema;
 
 use super::access;
-use super::answer::{Answer, PayoutBody};
+use super::answer::{Answer, PayoutAnswer};
 use super::body;
 use super::context::Context;
 use super::create::empty_description;
 use super::document::{self, StatusName};
 use super::fields::{self, Fields};
+use super::guess;
 use super::headers;
 use super::problem::{Errors, Kind, Problem};
 
@@ -111,6 +112,11 @@ pub(crate) struct ReplacementBody {
 /// `{"status": …}` asks for a step instead: `cancelled` from pending, `pending` from failed (a retry), `completed` or
 /// `failed` from processing under review, with a `reason`. The status that it has already changes nothing. A `status`
 /// needs the scope `operate`, every other field `write`.
+///
+/// What a key may not see does not show: an account or a name that a key without `reveal` sends, and anything that one without
+/// `read` sends, counts as a change, whatever is stored; where fields cannot be changed it is refused either way. Masks may be
+/// sent back by whoever is shown them, and change nothing. A refused write of an account or a name by a key without `reveal` is
+/// kept in the audit trail; beyond 30 a minute they are 429.
 #[utoipa::path(
     patch,
     path = "/api/payouts/{id}/",
@@ -119,7 +125,7 @@ pub(crate) struct ReplacementBody {
     tag = "Payouts",
     params(headers::PayoutPath, headers::IfMatch),
     request_body = ChangesBody,
-    responses((status = 200, description = "The payout, as it is now.", body = PayoutBody,
+    responses((status = 200, description = "The payout, as it is now.", body = PayoutAnswer,
         headers(("ETag" = String, description = "The payout's version, for `If-Match`.")))),
 )]
 #[handler]
@@ -139,7 +145,7 @@ pub(crate) async fn change_payout(request: &mut Request, depot: &mut Depot) -> R
     tag = "Payouts",
     params(headers::PayoutPath, headers::IfMatch),
     request_body = ReplacementBody,
-    responses((status = 200, description = "The payout, as it is now.", body = PayoutBody,
+    responses((status = 200, description = "The payout, as it is now.", body = PayoutAnswer,
         headers(("ETag" = String, description = "The payout's version, for `If-Match`.")))),
 )]
 #[handler]
@@ -156,25 +162,43 @@ async fn edit(
     let id = headers::payout_id(request)?;
     let if_match = headers::if_match(request.headers())?;
     let body = body::read(request)?;
-    let Wanted { edit, status, reason } = read(Fields::parse(&body)?)?;
+    let Wanted {
+        mut edit,
+        status,
+        reason,
+    } = read(Fields::parse(&body)?)?;
     if status.is_some() {
         access::allows(&context.principal, &[Scope::Operate])?;
     }
-    if status.is_none() || edit != EditRequest::default() {
+    if status.is_none() || !edit.is_empty() {
         access::allows(&context.principal, &[Scope::Write])?;
     }
+    edit.sight = sight(&context.principal);
+    let guess = guess::Guess::of(context, id, &edit, reason.as_deref())?;
     let change = Change {
         id,
         if_match: if_match.as_deref(),
         caller: context.caller(reason.as_deref()),
     };
     let payouts = context.payouts()?;
-    let payout = match status {
-        None => change.fields(payouts, edit).await?,
-        Some(status) if edit == EditRequest::default() => change.step(payouts, status).await?,
-        Some(status) => change.step_beside_fields(payouts, edit, status).await?,
+    let changed = match status {
+        None => change.fields(payouts, edit).await.map_err(Problem::from),
+        Some(status) if edit.is_empty() => change.step(payouts, status).await,
+        Some(status) => change.step_beside_fields(payouts, edit, status).await,
     };
-    Answer::payout(&payout, &context.principal)
+    match changed {
+        Ok(payout) => Answer::written(&payout, &context.principal),
+        Err(problem) => Err(guess.refused(context, payouts, problem).await),
+    }
+}
+
+/// What whoever asks may see of a payout.
+fn sight(principal: &Principal) -> Sight {
+    match (principal.may(Scope::Read), principal.may(Scope::Reveal)) {
+        (true, true) => Sight::Whole,
+        (true, false) => Sight::Masked,
+        (false, _) => Sight::Nothing,
+    }
 }
 
 /// Reads a body in both ways.
@@ -202,6 +226,7 @@ impl Wanted {
             recipient_account: fields.optional("recipient_account", fields::visible(RecipientAccount::new)),
             recipient_name: fields.optional("recipient_name", fields::visible(RecipientName::new)),
             description: fields.optional("description", fields::field(Description::new)),
+            sight: Sight::default(),
         };
         Self::rest(fields, edit)
     }
@@ -214,6 +239,7 @@ impl Wanted {
             recipient_account: fields.required("recipient_account", fields::visible(RecipientAccount::new)),
             recipient_name: fields.required("recipient_name", fields::visible(RecipientName::new)),
             description: fields.optional("description", fields::field(Description::new)),
+            sight: Sight::default(),
         };
         if edit.description.is_none() {
             edit.description = Some(empty_description()?);
@@ -285,8 +311,7 @@ impl Change<'_> {
         if payout.status() == status {
             return Ok(self.fields(payouts, edit).await?);
         }
-        let edit = edit.over(&payout)?;
-        if payout.already_reads(&edit) {
+        if edit.over(&payout)?.is_none() {
             return self.step(payouts, status).await;
         }
         let message =

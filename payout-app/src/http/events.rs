@@ -3,8 +3,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use payout_core::Timestamp;
+use payout_core::keys::Scope;
 use payout_core::payout::{Event, PayoutId};
-use payout_core::ports::{EventPage, EventPlace, EventQuery};
+use payout_core::ports::{Deleted, EventPage, EventPlace, EventQuery};
 use salvo::{Depot, Request, handler};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -13,7 +14,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{Answer, time};
 use super::context::Context;
-use super::document::{EventName, StatusName};
+use super::document::{Deletion, EventName, StatusName};
+use super::get;
 use super::headers;
 use super::list;
 use super::problem::{Errors, Problem};
@@ -46,6 +48,10 @@ pub(crate) struct TrailQuery {
     page_size: Option<u32>,
     /// A place in this very trail, as `next` carries it.
     cursor: Option<String>,
+    /// `with` finds the trail also of a deleted payout, as for a key with the scope `operate` it is found anyway; `only` finds
+    /// no other. Needs that scope.
+    #[param(inline)]
+    deleted: Option<Deletion>,
 }
 
 /// Something that happened to a payout. Events are only ever added.
@@ -97,7 +103,7 @@ impl<'a> From<&'a Event> for EventBody<'a> {
 /// Get the audit trail of a payout
 ///
 /// What happened to it, who did it and why, oldest first. The trail of nearly every payout fits into one answer; where it does
-/// not, follow `next`.
+/// not, follow `next`. That of a deleted payout is found with the scope `operate`.
 #[utoipa::path(
     get,
     path = "/api/payouts/{id}/events/",
@@ -110,8 +116,16 @@ impl<'a> From<&'a Event> for EventBody<'a> {
 #[handler]
 pub(crate) async fn list_events(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let id = headers::payout_id(request)?;
-    let query = read_query(request.uri().query().unwrap_or_default(), id)?;
-    let page = Context::of(depot)?.payouts()?.events(id, query).await?;
+    let context = Context::of(depot)?;
+    let deleted = match get::asked(request, context)? {
+        Deleted::Without if context.principal.may(Scope::Operate) => Deleted::With,
+        asked => asked,
+    };
+    let query = EventQuery {
+        deleted,
+        ..read_query(request.uri().query().unwrap_or_default(), id)?
+    };
+    let page = context.payouts()?.events(id, query).await?;
     let next = page.next.map(|place| {
         let (base, limit, cursor) = (list::base(request), query.limit, encode(place, id));
         format!("{base}/api/payouts/{id}/events/?page_size={limit}&cursor={cursor}")
@@ -138,7 +152,11 @@ fn read_query(query: &str, id: PayoutId) -> Result<EventQuery, Problem> {
         }
     }
     match (limit, after) {
-        (Ok(limit), Ok(after)) => Ok(EventQuery { after, limit }),
+        (Ok(limit), Ok(after)) => Ok(EventQuery {
+            after,
+            limit,
+            deleted: Deleted::Without,
+        }),
         (limit, after) => {
             let mut errors = Errors::default();
             limit

@@ -1,11 +1,29 @@
 //! `GET /api/payouts/{id}/`
 
+use payout_core::keys::Scope;
+use payout_core::ports::Deleted;
+use payout_core::service::ServiceError;
 use salvo::{Depot, Request, handler};
+use url::form_urlencoded;
+use utoipa::IntoParams;
 
+use super::access;
 use super::answer::{Answer, PayoutBody};
 use super::context::Context;
+use super::document::Deletion;
 use super::headers;
-use super::problem::Problem;
+use super::problem::{Errors, Problem};
+use super::query::deletion;
+
+/// Which payouts are found.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it describes the query that `asked` reads")]
+pub(crate) struct GetQuery {
+    /// `with` finds a payout also when it is deleted, and says when; `only` finds it only then. Needs the scope `operate`.
+    #[param(inline)]
+    deleted: Option<Deletion>,
+}
 
 /// Get a payout
 ///
@@ -16,7 +34,7 @@ use super::problem::Problem;
     impl_for = get_payout,
     operation_id = "get_payout",
     tag = "Payouts",
-    params(headers::PayoutPath),
+    params(headers::PayoutPath, GetQuery),
     responses((status = 200, description = "The payout.", body = PayoutBody,
         headers(("ETag" = String, description = "The payout's version, for `If-Match`.")))),
 )]
@@ -24,6 +42,37 @@ use super::problem::Problem;
 pub(crate) async fn get_payout(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let id = headers::payout_id(request)?;
     let context = Context::of(depot)?;
-    let payout = context.payouts()?.get(id).await?;
-    Answer::payout(&payout, &context.principal)
+    let deleted = asked(request, context)?;
+    let payouts = context.payouts()?;
+    if deleted != Deleted::Only {
+        match payouts.get(id).await {
+            Ok(payout) => return Answer::payout(&payout, &context.principal),
+            Err(ServiceError::NotFound) if deleted == Deleted::With => (),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Answer::deleted(&payouts.get_deleted(id).await?, &context.principal)
+}
+
+/// Whether a deleted one is asked for, by whoever may.
+pub(super) fn asked(request: &Request, context: &Context) -> Result<Deleted, Problem> {
+    let deleted = deleted(request.uri().query().unwrap_or_default())?;
+    if deleted != Deleted::Without {
+        access::allows(&context.principal, &[Scope::Operate])?;
+    }
+    Ok(deleted)
+}
+
+/// Whether it may be a deleted one. An empty value counts as none.
+fn deleted(query: &str) -> Result<Deleted, Problem> {
+    if query.is_empty() {
+        return Ok(Deleted::Without);
+    }
+    let asked = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "deleted");
+    match asked.last() {
+        Some((_, text)) if !text.is_empty() => {
+            deletion(&text).map_err(|message| Problem::invalid(Errors::of("deleted", message)))
+        }
+        Some(_) | None => Ok(Deleted::Without),
+    }
 }

@@ -1,7 +1,7 @@
 //! `GET /api/payouts/`
 
 use payout_core::keys::Scope;
-use payout_core::ports::Cursor;
+use payout_core::ports::{Cursor, Deleted};
 use payout_core::service::Page;
 use salvo::http::header::HOST;
 use salvo::http::uri::Authority;
@@ -14,7 +14,7 @@ use super::access;
 use super::answer::{Answer, PayoutBody};
 use super::context::Context;
 use super::cursor::{self, Direction};
-use super::document::{Counting, Ordering, StatusName};
+use super::document::{Counting, Deletion, Ordering, StatusName};
 use super::problem::{Kind, Problem};
 use super::query::{self, ListParams};
 
@@ -68,6 +68,9 @@ pub(crate) struct ListQuery {
     /// whole name is found. Needs the scope `reveal`.
     #[param(max_length = 128, example = "Ada")]
     search: Option<String>,
+    /// `only` lists deleted payouts, `with` those beside the others; each then says when. Needs the scope `operate`.
+    #[param(inline)]
+    deleted: Option<Deletion>,
     /// By time of creation, oldest or (as by default) newest first.
     #[param(inline)]
     ordering: Option<Ordering>,
@@ -116,6 +119,9 @@ pub(crate) async fn list_payouts(request: &mut Request, depot: &mut Depot) -> Re
         );
         return Err(Problem::new(Kind::NotFound, detail));
     }
+    if params.request.filter.deleted != Deleted::Without {
+        access::allows(&context.principal, &[Scope::Operate])?;
+    }
     let page = context.payouts()?.list(&params.request).await?;
     if params.page.is_some_and(|page| page > 1) && page.payouts.is_empty() && page.unreadable.is_empty() {
         return Err(Problem::new(Kind::NotFound, "There is no such page."));
@@ -132,7 +138,10 @@ pub(crate) async fn list_payouts(request: &mut Request, depot: &mut Depot) -> Re
         results: page
             .payouts
             .iter()
-            .map(|payout| PayoutBody::of(payout, &context.principal))
+            .map(|payout| {
+                let deleted_at = page.deleted.get(&payout.id()).copied();
+                PayoutBody::of(payout, &context.principal).deleted_at(deleted_at)
+            })
             .collect(),
         unreadable: page.unreadable.iter().map(ToString::to_string).collect(),
     })

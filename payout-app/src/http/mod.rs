@@ -23,6 +23,7 @@ mod fields;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod get;
+mod guess;
 mod headers;
 mod health;
 mod keys;
@@ -120,7 +121,7 @@ fn routes(besides: Besides) -> routes::Routes {
     let routes = routes::Routes::new()
         .add(create::create_payout, WRITE, &[400, 408, 409, 413, 415, 422, 500])
         .add(list::list_payouts, READ, &[400, 404, 500])
-        .add(get::get_payout, READ, &[404, 500])
+        .add(get::get_payout, READ, &[400, 404, 500])
         .add(
             edit::change_payout,
             WRITE_OR_OPERATE,

@@ -7,7 +7,7 @@ use std::fmt;
 
 use payout_core::Timestamp;
 use payout_core::money::Currency;
-use payout_core::ports::{Filter, Order, Position, Search};
+use payout_core::ports::{Deleted, Filter, Order, Position, Search};
 use payout_core::service::{CountMode, PageRequest};
 use url::form_urlencoded;
 
@@ -137,6 +137,7 @@ impl Reader {
                 _ => Err("Use true or false.".to_owned()),
             }),
             search: self.read("search", search).flatten(),
+            deleted: self.read("deleted", deletion).unwrap_or_default(),
         }
     }
 
@@ -157,6 +158,15 @@ impl Reader {
             self.errors.add("status", message);
         }
         statuses
+    }
+}
+
+/// Whether deleted payouts are asked for.
+pub(super) fn deletion(text: &str) -> Result<Deleted, String> {
+    match text {
+        "only" => Ok(Deleted::Only),
+        "with" => Ok(Deleted::With),
+        _ => Err("Use only or with, or leave it away.".to_owned()),
     }
 }
 
@@ -268,7 +278,7 @@ mod tests {
     #[test]
     fn every_wrong_parameter_is_named_at_once() {
         let query = "status=gone&currency=XXX&created_after=yesterday&created_before=2026-13-01&needs_review=yes\
-                     &search=a%00b&ordering=amount&count=about&page_size=0&page=0&cursor=x";
+                     &search=a%00b&deleted=yes&ordering=amount&count=about&page_size=0&page=0&cursor=x";
         let problem = ListParams::parse(query).unwrap_err();
         for name in [
             "status",
@@ -277,6 +287,7 @@ mod tests {
             "created_before",
             "needs_review",
             "search",
+            "deleted",
             "ordering",
             "count",
             "page_size",

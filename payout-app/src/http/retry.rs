@@ -4,7 +4,7 @@ use salvo::http::StatusCode;
 use salvo::{Depot, Request, handler};
 use utoipa::ToSchema;
 
-use super::answer::{Answer, PayoutBody};
+use super::answer::{Answer, PayoutAnswer};
 use super::body;
 use super::context::Context;
 use super::fields::{self, Fields};
@@ -39,7 +39,7 @@ pub(crate) struct ReasonBody {
     tag = "Payouts",
     params(headers::PayoutPath, headers::IfMatch, headers::KeyHeader),
     request_body = Option<ReasonBody>,
-    responses((status = 202, description = "The payout, pending again.", body = PayoutBody,
+    responses((status = 202, description = "The payout, pending again.", body = PayoutAnswer,
         headers(
             ("ETag" = String, description = "The payout's version, for `If-Match`."),
             ("Idempotent-Replayed" = String, description = "`true` when an earlier request under the key did it."),
@@ -57,7 +57,7 @@ pub(crate) async fn retry_payout(request: &mut Request, depot: &mut Depot) -> Re
         .payouts()?
         .retry(id, if_match.as_deref(), key, caller)
         .await?;
-    Ok(Answer::payout(&answered.payout, &context.principal)?
+    Ok(Answer::written(&answered.payout, &context.principal)?
         .status(StatusCode::ACCEPTED)
         .replayed(answered.replayed))
 }

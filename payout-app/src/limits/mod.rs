@@ -13,13 +13,15 @@ mod connections;
 mod places;
 mod rate;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use payout_core::keys::ApiKeyId;
 use payout_core::ports::Clock;
 use salvo::Request;
 
-use crate::config::LimitsConfig;
+use crate::config::{LimitsConfig, Quota, RateLimit};
 
 pub(crate) use self::client::Client;
 use self::client::Network;
@@ -29,11 +31,21 @@ use self::places::Places;
 use self::rate::Rate;
 pub(crate) use self::rate::{Allowance, Taken, TooMany, whole_seconds};
 
+/// How many writes of one key may be refused for what it may not see: more than somebody mistypes.
+const GUESSES: RateLimit = RateLimit {
+    quota: Quota {
+        requests: NonZeroU32::MIN.saturating_add(29),
+        window: Duration::from_secs(60),
+    },
+    spares_this_host: false,
+};
+
 /// The limits of one process. Several processes have each their own.
 pub(crate) struct Limits {
     pub(crate) config: LimitsConfig,
     per_address: Option<Rate<Network>>,
     per_key: Option<Rate<ApiKeyId>>,
+    guesses: Rate<ApiKeyId>,
     places: Places,
 }
 
@@ -45,6 +57,7 @@ impl Limits {
                 .per_address
                 .map(|limit| Rate::new("address", limit, clock())),
             per_key: config.per_key.map(|limit| Rate::new("key", limit, clock())),
+            guesses: Rate::new("guesses", GUESSES, clock()),
             places: Places::new(config.in_flight),
             config,
         }
@@ -82,6 +95,14 @@ impl Limits {
         take(self.per_key.as_ref(), &key, client)
     }
 
+    /// Counts what this key, which may not see whom payouts pay, could find out by.
+    ///
+    /// # Errors
+    /// [`TooMany`].
+    pub(crate) fn take_guess(&self, key: ApiKeyId) -> Result<(), TooMany> {
+        self.guesses.take(&key).map(drop)
+    }
+
     /// A place among the requests that are worked on, unless all are taken.
     pub(crate) fn take_place(&self) -> Option<Place> {
         self.places.take()
@@ -100,6 +121,7 @@ impl Limits {
         if let Some(rate) = &self.per_key {
             rate.forget_idle();
         }
+        self.guesses.forget_idle();
     }
 }
 

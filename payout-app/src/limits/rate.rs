@@ -113,6 +113,11 @@ impl<K: Key> Rate<K> {
 }
 
 impl Allowance {
+    /// Of which quota.
+    pub(crate) fn quota(self) -> Quota {
+        self.quota
+    }
+
     /// Until the whole quota is there again.
     fn reset_seconds(self) -> u64 {
         let used = self.quota.requests.get().saturating_sub(self.remaining);

@@ -14,6 +14,8 @@ pub(crate) enum Refused {
     Key,
     /// Requests in flight.
     InFlight,
+    /// Refused writes of one API key that may not see whom payouts pay.
+    Guess,
 }
 
 /// Ready from the start, so that the first refusal is seen as an increase.
@@ -21,6 +23,7 @@ pub(super) struct Limited {
     address: Counter,
     key: Counter,
     in_flight: Counter,
+    guesses: Counter,
     requests: Gauge,
     connections: Gauge,
 }
@@ -32,6 +35,7 @@ impl Limited {
             address: refused("address"),
             key: refused("key"),
             in_flight: refused("in_flight"),
+            guesses: refused("guesses"),
             requests: gauge!("payout_http_requests_in_flight"),
             connections: gauge!("payout_http_connections"),
         })
@@ -45,6 +49,7 @@ impl Metrics {
             Refused::Address => &self.limited.address,
             Refused::Key => &self.limited.key,
             Refused::InFlight => &self.limited.in_flight,
+            Refused::Guess => &self.limited.guesses,
         }
         .increment(1);
     }

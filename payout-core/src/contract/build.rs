@@ -7,8 +7,8 @@ use crate::keys::{ApiKeyId, KeyDigest, KeyName, NewApiKey, Scope, Scopes, Secret
 use crate::limits::{Charge, MoneyLimits};
 use crate::money::{Currency, Money};
 use crate::payout::{
-    Actor, Caller, Description, Draft, Failure, NewPayout, PayoutId, ProviderReference, RecipientAccount,
-    RecipientName, Verdict,
+    Actor, Caller, Change, Description, Draft, Due, EventKind, Failure, NewPayout, Payout, PayoutId,
+    ProviderReference, RecipientAccount, RecipientName, Status, Verdict,
 };
 use crate::ports::{ClaimRequest, Clock, Instruction, ProcessorKey, Randomness, System};
 
@@ -176,6 +176,25 @@ pub fn only(ids: &[PayoutId], lease: Duration) -> ClaimRequest {
     ClaimRequest {
         only: Some(ids.to_vec()),
         ..sweep(u32::try_from(ids.len()).unwrap(), lease)
+    }
+}
+
+/// The deletion of a payout that no worker is at, whatever became of it: as earlier releases let be deleted what was sent.
+///
+/// # Panics
+/// When a worker is at it.
+pub fn deletion(payout: &Payout) -> Change {
+    assert!(payout.status() != Status::Processing, "a worker is at it");
+    let mut parts = payout.parts().clone();
+    (parts.version, parts.due_at) = (parts.version + 1, None);
+    Change {
+        expected_version: payout.version(),
+        after: Payout::restore_deleted(parts).unwrap(),
+        deleted: true,
+        due: Due::Never,
+        event: EventKind::Deleted,
+        caller: client(),
+        charge: None,
     }
 }
 

@@ -11,7 +11,10 @@ use crate::contract::build;
 use crate::payout::{
     Caller, Change, Claim, Event, EventKind, NewPayout, Payout, PayoutId, Resolution, Settlement, Verdict,
 };
-use crate::ports::{ClaimRequest, EventQuery, Insertion, ListQuery, Listed, PayoutRepository, Settled};
+use crate::ports::{
+    ClaimRequest, Deleted, EventQuery, Filter, Insertion, ListQuery, Listed, Order, PayoutRepository,
+    Position, Settled,
+};
 
 /// How often to look whether something has come to pass.
 const POLL: Duration = Duration::from_millis(10);
@@ -99,6 +102,7 @@ pub async fn listed(repository: &dyn PayoutRepository, query: &ListQuery) -> Vec
     rows.into_iter()
         .map(|row| match row {
             Listed::Payout(payout) => payout,
+            Listed::Deleted(deleted) => panic!("{deleted:?} was not asked for"),
             Listed::Unreadable(place) => panic!("{place:?} cannot be read"),
         })
         .collect()
@@ -216,6 +220,51 @@ impl Witness {
     }
 }
 
+/// A whole list, in its own order, by pages of two: by offset, by cursor forwards, and by cursor backwards.
+///
+/// # Panics
+/// When a read fails.
+pub async fn pages_of_two(
+    repository: &dyn PayoutRepository,
+    filter: &Filter,
+    order: Order,
+) -> [(&'static str, Vec<Listed>); 3] {
+    let page = async |position| {
+        let query = ListQuery {
+            filter: filter.clone(),
+            order,
+            position,
+            limit: 2,
+        };
+        repository.list(&query).await.unwrap()
+    };
+    let mut by_offset: Vec<Listed> = Vec::new();
+    let mut forwards: Vec<Listed> = Vec::new();
+    let mut backwards: Vec<Listed> = Vec::new();
+    // More pages than there are payouts: a walk that goes in circles ends as well.
+    for _ in 0..50 {
+        let skipped = by_offset.len() as u64;
+        by_offset.extend(page(Position::Offset(skipped)).await);
+        let after = forwards
+            .last()
+            .map_or(Position::Offset(0), |row| Position::After(row.place()));
+        forwards.extend(page(after).await);
+    }
+    for _ in 0..50 {
+        let end = backwards.first().map(Listed::place);
+        let end = end.or_else(|| forwards.last().map(Listed::place));
+        if let Some(end) = end {
+            backwards.splice(0..0, page(Position::Before(end)).await);
+        }
+    }
+    backwards.extend(forwards.last().cloned());
+    [
+        ("offset", by_offset),
+        ("cursor", forwards),
+        ("cursor, backwards", backwards),
+    ]
+}
+
 /// Lets all of these begin at the same moment, and answers what each came to, in their order.
 ///
 /// # Panics
@@ -249,7 +298,11 @@ where
 pub async fn trail(repository: &dyn PayoutRepository, id: PayoutId) -> Vec<Event> {
     let (mut trail, mut after) = (Vec::new(), None);
     loop {
-        let query = EventQuery { after, limit: 100 };
+        let query = EventQuery {
+            after,
+            limit: 100,
+            deleted: Deleted::Without,
+        };
         let page = repository.events(id, query).await.unwrap();
         let mut page = page.expect("the payout has events");
         trail.append(&mut page.events);
@@ -265,6 +318,7 @@ pub async fn has_trail(repository: &dyn PayoutRepository, id: PayoutId) -> bool 
     let query = EventQuery {
         after: None,
         limit: 1,
+        deleted: Deleted::Without,
     };
     repository.events(id, query).await.unwrap().is_some()
 }

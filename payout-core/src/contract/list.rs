@@ -99,6 +99,7 @@ macro_rules! __repository_cases {
                 a_change_from_before_a_claim_is_a_conflict,
                 a_change_of_an_unknown_payout_is_a_conflict,
                 a_deleted_payout_is_hidden_from_everybody,
+                a_deleted_payout_is_found_by_whoever_asks_for_it,
                 the_version_grows_by_one_with_every_write,
             ];
             claims: [
@@ -142,10 +143,12 @@ macro_rules! __repository_cases {
                 each_filter_alone_and_all_together,
                 a_bounded_count_says_whether_it_is_exact,
                 a_search_follows_an_edit,
+                deleted_payouts_are_listed_and_counted_where_they_are_asked_for,
             ];
             events: [
                 the_trail_tells_a_whole_life_oldest_first,
                 an_event_names_who_did_it,
+                a_refused_change_leaves_evidence_and_nothing_else,
                 a_trail_is_one_payouts_own,
                 a_trail_is_read_part_by_part,
                 time_does_not_run_backwards,

@@ -98,6 +98,7 @@ mod tests {
             previous_until: Some(after(until)),
             revoked_at: None,
             last_used_at: None,
+            idempotency_scope: ApiKeyId::from(uuid::Uuid::nil()),
         }
     }
 

@@ -85,6 +85,15 @@ pub enum StepError {
     /// Not from this state.
     #[error(transparent)]
     Illegal(#[from] IllegalStep),
+    /// It is not to be hidden: it was sent, or may have been.
+    #[error(
+        "A payout that is {status} and was with a worker cannot be deleted{}: what was sent, or may have been, is kept.",
+        if *.status == Status::Pending { ", but it can be cancelled" } else { "" }
+    )]
+    Kept {
+        /// Where the payout stands.
+        status: Status,
+    },
     /// A worker that lost its lease may still be sending the generation that is to be retried.
     #[error("A worker of the failed attempt may still be running; retry in {} seconds.", .wait.as_secs() + 1)]
     NotQuiet {
@@ -222,19 +231,25 @@ impl Payout {
         }))
     }
 
-    /// Hides the payout; its row and its audit trail stay.
+    /// Hides a payout that was never sent: a pending one that no worker ever claimed, or a cancelled one. Its row and its
+    /// audit trail stay.
     ///
     /// # Errors
-    /// [`IllegalStep`] while processing: money may be on its way.
-    pub fn delete(self, caller: Caller) -> Result<Change, IllegalStep> {
-        match self.status() {
-            Status::Processing => Err(self.refuse("deleted")),
-            Status::Pending | Status::Completed | Status::Failed | Status::Cancelled => {
-                let mut change = self.change(Due::Never, EventKind::Deleted, caller, |_| ());
-                change.deleted = true;
-                Ok(change)
-            }
+    /// [`StepError::Kept`] for every other one: what was sent, or may have been, is hidden from nobody.
+    pub fn delete(self, caller: Caller) -> Result<Change, StepError> {
+        let never_sent = match self.status() {
+            Status::Pending => self.fence() == 0 && self.parts().claims == 0,
+            Status::Cancelled => self.generation() == 0 && self.parts().first_submitted_at.is_none(),
+            Status::Processing | Status::Completed | Status::Failed => false,
+        };
+        if !never_sent {
+            return Err(StepError::Kept {
+                status: self.status(),
+            });
         }
+        let mut change = self.change(Due::Never, EventKind::Deleted, caller, |_| ());
+        change.deleted = true;
+        Ok(change)
     }
 
     fn change(

@@ -15,6 +15,9 @@ pub enum EventKind {
     Created,
     /// A client changed a field while it was pending.
     Edited,
+    /// A client that may not see whom it pays wrote an account or a name that could not be taken; evidence only, nothing was
+    /// changed.
+    EditRefused,
     /// A worker claimed it.
     Claimed,
     /// The provider paid.
@@ -48,9 +51,10 @@ pub struct UnknownEventKind;
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Created,
         Self::Edited,
+        Self::EditRefused,
         Self::Claimed,
         Self::Completed,
         Self::Failed,
@@ -70,6 +74,7 @@ impl EventKind {
         match self {
             Self::Created => "created",
             Self::Edited => "edited",
+            Self::EditRefused => "edit_refused",
             Self::Claimed => "claimed",
             Self::Completed => "completed",
             Self::Failed => "failed",

@@ -90,6 +90,31 @@ impl Payout {
     /// # Errors
     /// [`BrokenRow`] when the row is in a state that no step leads to.
     pub fn restore(parts: PayoutParts) -> Result<Self, BrokenRow> {
+        let payout = Self::checked(parts)?;
+        if payout.0.awaits_somebody() != payout.0.due_at.is_some() {
+            return Err(BrokenRow {
+                id: payout.0.id,
+                what: "due if and only if a worker has something left to do",
+            });
+        }
+        Ok(payout)
+    }
+
+    /// Reads the row of a deleted payout back, of which nobody has anything left to do.
+    ///
+    /// # Errors
+    /// [`BrokenRow`] when the row is in a state that no step leads to.
+    pub fn restore_deleted(parts: PayoutParts) -> Result<Self, BrokenRow> {
+        if parts.due_at.is_some() {
+            return Err(BrokenRow {
+                id: parts.id,
+                what: "deleted and due",
+            });
+        }
+        Self::checked(parts)
+    }
+
+    fn checked(parts: PayoutParts) -> Result<Self, BrokenRow> {
         let refuse = |what| Err(BrokenRow { id: parts.id, what });
         if parts.needs_review && parts.status != Status::Processing {
             return refuse("under review but not processing");
@@ -99,9 +124,6 @@ impl Payout {
         }
         if (parts.status == Status::Failed) != parts.failure.is_some() {
             return refuse("a failure is recorded if and only if the status is failed");
-        }
-        if parts.awaits_somebody() != parts.due_at.is_some() {
-            return refuse("due if and only if a worker has something left to do");
         }
         Ok(Self(parts))
     }

@@ -15,6 +15,7 @@
 mod ambient;
 mod books;
 mod census;
+mod deleted;
 mod keys;
 mod observer;
 mod processor;
@@ -26,6 +27,7 @@ mod trail;
 pub use ambient::{Ambient, Clock, Randomness, System};
 pub use books::{Books, BooksQuery, Record};
 pub use census::{Census, Tally};
+pub use deleted::{Deleted, DeletedPayout};
 pub use keys::{
     ApiKeyError, ApiKeyRepository, LISTED_KEYS_MAX, LIVE_KEYS_MAX, NoSecret, Pulse, SecretSource,
 };

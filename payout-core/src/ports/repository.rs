@@ -8,8 +8,10 @@ use crate::Timestamp;
 use crate::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use crate::limits::OverLimit;
 use crate::money::Currency;
-use crate::payout::{Actor, Change, Claim, NewPayout, Payout, PayoutId, Settlement, Status, UnreadableClaim};
-use crate::ports::{Census, EventPage, EventQuery};
+use crate::payout::{
+    Actor, Caller, Change, Claim, NewPayout, Payout, PayoutId, Settlement, Status, UnreadableClaim,
+};
+use crate::ports::{Census, Deleted, DeletedPayout, EventPage, EventQuery};
 
 /// The repository could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -144,7 +146,7 @@ pub enum Settled {
     Locked,
 }
 
-/// Which payouts a list or a count is about. Deleted ones never are.
+/// Which payouts a list or a count is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Filter {
     /// Any of these; all when empty.
@@ -159,6 +161,8 @@ pub struct Filter {
     pub needs_review: Option<bool>,
     /// Only what matches.
     pub search: Option<Search>,
+    /// Whether deleted ones are among them.
+    pub deleted: Deleted,
 }
 
 /// Matches a payout whose account is exactly this text, or whose recipient's name begins with it in any case. A repository
@@ -213,6 +217,8 @@ pub struct Cursor {
 pub enum Listed {
     /// A payout.
     Payout(Payout),
+    /// A deleted payout, where it was asked for.
+    Deleted(DeletedPayout),
     /// There is a payout at this place, and its row cannot be read: it was altered, or its key is gone.
     Unreadable(Cursor),
 }
@@ -222,6 +228,7 @@ impl Listed {
     pub fn place(&self) -> Cursor {
         match self {
             Self::Payout(payout) => Cursor::of(payout),
+            Self::Deleted(deleted) => Cursor::of(&deleted.payout),
             Self::Unreadable(place) => *place,
         }
     }
@@ -275,11 +282,12 @@ pub struct Count {
 /// # Promises
 /// - What a call acknowledges is durable. A call that fails has written nothing, except that after
 ///   [`RepositoryError::Unavailable`] the write may have been made.
-/// - Every write is one transaction with its event and, where given, its idempotency record, and grows the
-///   payout's version by one.
+/// - Every write to a payout is one transaction with its event and, where given, its idempotency record, and grows the
+///   payout's version by one. What is recorded as evidence alone, of a late outcome or a refused change, does not.
 /// - Time (`due_at`, leases, `created_at`) is the repository's clock: [`now`](Self::now). It is the same for every
 ///   process that shares the store.
-/// - Deleted payouts are found by no read; their rows and events stay. Events are never changed or removed.
+/// - Deleted payouts are found by no read but those that ask for them; their rows and events stay. Events are never changed or
+///   removed.
 /// - Batches are atomic only item by item: each payout is written whole or not at all.
 /// - Lists, counts, audit trails and the census may be slow, and are bounded in number and in time: no other call waits for
 ///   them.
@@ -328,6 +336,20 @@ pub trait PayoutRepository: Send + Sync {
     /// [`RepositoryError::Unavailable`]; [`RepositoryError::Refused`] when one of them cannot be read, so that none is taken
     /// to be missing: ask for each alone.
     async fn find_many(&self, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError>;
+
+    /// One payout that was deleted, by this release or by an earlier one that let more be deleted.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    async fn find_deleted(&self, id: PayoutId) -> Result<Option<DeletedPayout>, RepositoryError>;
+
+    /// Adds to the audit trail that a change was refused ([`EventKind::EditRefused`](crate::payout::EventKind::EditRefused)),
+    /// and who asked, with the reason as its detail. Nothing else is written, and the version does not grow. Of a payout that
+    /// is not there, or is deleted, nothing at all.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    async fn record_refusal(&self, id: PayoutId, caller: &Caller) -> Result<(), RepositoryError>;
 
     /// The answer that was given to an idempotency key: its own, or else that of its [unscoped](ScopedKey::unscoped) form.
     ///

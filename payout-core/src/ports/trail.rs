@@ -1,7 +1,7 @@
 //! The audit trail of one payout, part by part: it has no bound, so no answer has all of it.
 
 use crate::payout::Event;
-use crate::ports::Count;
+use crate::ports::{Count, Deleted};
 
 /// Which part of an audit trail is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub struct EventQuery {
     pub after: Option<EventPlace>,
     /// At most this many.
     pub limit: u32,
+    /// Whether the payout may be a deleted one.
+    pub deleted: Deleted,
 }
 
 /// A place in an audit trail: that of an event. Later events have greater ones.

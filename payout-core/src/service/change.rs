@@ -33,6 +33,19 @@ impl Step {
     }
 }
 
+/// What whoever edits a payout may see of it. What they may not see must not show in whether their edit changes anything: a
+/// value that they give for it counts as a change, whatever is stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Sight {
+    /// All of it.
+    #[default]
+    Whole,
+    /// All but whom it pays, of which they are shown masks.
+    Masked,
+    /// Nothing.
+    Nothing,
+}
+
 /// New values for some fields; an absent one stays. An amount without a currency is one of the stored currency.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EditRequest {
@@ -46,40 +59,66 @@ pub struct EditRequest {
     pub recipient_name: Option<RecipientName>,
     /// What for.
     pub description: Option<Description>,
+    /// What whoever asks may see.
+    pub sight: Sight,
 }
 
 impl EditRequest {
-    /// The whole edit of a payout. An account or a name that reads as its mask stays as it is: whoever sees only the mask
-    /// may send it back.
+    /// Whether it names no field.
+    pub fn is_empty(&self) -> bool {
+        let nothing = Self {
+            sight: self.sight,
+            ..Self::default()
+        };
+        *self == nothing
+    }
+
+    /// The whole edit of a payout; absent when it changes nothing, as far as whoever asks may know. An account or a name
+    /// that reads as its mask stays as it is: whoever is shown the mask may send it back.
     ///
     /// # Errors
     /// [`EditError::Amount`] when the amount, new or stored, has more decimals than the currency, new or stored;
-    /// [`EditError::Masked`] for any other mask.
-    pub fn over(self, payout: &Payout) -> Result<Edit, EditError> {
+    /// [`EditError::Unfit`] the same for whoever may see neither; [`EditError::Masked`] for any other mask.
+    pub fn over(self, payout: &Payout) -> Result<Option<Edit>, EditError> {
         let stored = payout.as_edit();
+        let names_anything = !self.is_empty();
+        let sight = self.sight;
+        let unfit = |error| match sight {
+            Sight::Whole | Sight::Masked => EditError::Amount(error),
+            Sight::Nothing => EditError::Unfit,
+        };
         let money = match (self.amount, self.currency) {
             (None, None) => stored.money,
-            (Some(amount), currency) => Money::new(amount, currency.unwrap_or(stored.money.currency()))?,
-            (None, Some(currency)) => stored.money.in_currency(currency)?,
+            (Some(amount), Some(currency)) => Money::new(amount, currency)?,
+            (Some(amount), None) => Money::new(amount, stored.money.currency()).map_err(unfit)?,
+            (None, Some(currency)) => stored.money.in_currency(currency).map_err(unfit)?,
         };
+        // Whoever is shown nothing was not shown the mask either.
+        let shown = sight != Sight::Nothing;
         let account = self
             .recipient_account
-            .filter(|account| account.as_str() != stored.recipient_account.masked());
+            .filter(|account| !(shown && account.as_str() == stored.recipient_account.masked()));
         if account.as_ref().is_some_and(RecipientAccount::is_masked) {
             return Err(EditError::Masked("recipient_account"));
         }
         let name = self
             .recipient_name
-            .filter(|name| name.as_str() != stored.recipient_name.masked());
+            .filter(|name| !(shown && name.as_str() == stored.recipient_name.masked()));
         if name.as_ref().is_some_and(RecipientName::is_masked) {
             return Err(EditError::Masked("recipient_name"));
         }
-        Ok(Edit {
+        let is_change_unseen = match sight {
+            Sight::Whole => false,
+            Sight::Masked => account.is_some() || name.is_some(),
+            Sight::Nothing => names_anything,
+        };
+        let edit = Edit {
             money,
             recipient_account: account.unwrap_or(stored.recipient_account),
             recipient_name: name.unwrap_or(stored.recipient_name),
             description: self.description.unwrap_or(stored.description),
-        })
+        };
+        Ok((is_change_unseen || !payout.already_reads(&edit)).then_some(edit))
     }
 }
 
@@ -155,10 +194,9 @@ impl Payouts {
         caller: Caller,
     ) -> Result<Payout, EditError> {
         self.change(id, if_match, |payout| {
-            let edit = edit.over(&payout)?;
-            if payout.already_reads(&edit) {
+            let Some(edit) = edit.over(&payout)? else {
                 return Ok(None);
-            }
+            };
             let (before, api_key) = (payout.parts().money, caller.api_key);
             let mut change = payout
                 .edit(edit, caller)
@@ -171,6 +209,15 @@ impl Payouts {
             Ok(Some(change))
         })
         .await
+    }
+
+    /// Keeps as evidence that an edit by whoever may not see whom the payout pays was refused.
+    ///
+    /// # Errors
+    /// [`ServiceError::Repository`].
+    pub async fn record_refusal(&self, id: PayoutId, caller: Caller) -> Result<(), ServiceError> {
+        let repository = self.repository.clone();
+        Ok(uncancelled(async move { repository.record_refusal(id, &caller).await }).await?)
     }
 
     /// Takes a step. Asking for the status that the payout has already succeeds and changes nothing. A retry is held against
@@ -239,7 +286,7 @@ impl Payouts {
         .await
     }
 
-    /// Hides a payout that no worker is at.
+    /// Hides a payout that was never sent.
     ///
     /// # Errors
     /// [`ServiceError`].
@@ -250,10 +297,7 @@ impl Payouts {
         caller: Caller,
     ) -> Result<(), ServiceError> {
         self.change(id, if_match, |payout| {
-            payout
-                .delete(caller)
-                .map(Some)
-                .map_err(|illegal| ServiceError::Step(illegal.into()))
+            payout.delete(caller).map(Some).map_err(ServiceError::Step)
         })
         .await
         .map(|_: Payout| ())
@@ -300,6 +344,9 @@ pub enum EditError {
     /// The amount does not fit its currency.
     #[error(transparent)]
     Amount(#[from] AmountError),
+    /// The same, said to whoever may see neither the stored amount nor the stored currency.
+    #[error("This does not go with the payout's stored amount or currency: send both.")]
+    Unfit,
     /// This field reads as what somebody was shown of another account or name.
     #[error("This is a mask, and not the current one: send the whole value, or leave the field away.")]
     Masked(&'static str),

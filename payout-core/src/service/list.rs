@@ -1,10 +1,13 @@
 //! Pages of payouts.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::Timestamp;
 use crate::payout::{Payout, PayoutId};
 use crate::ports::{
-    Count, Cursor, Filter, ListQuery, Listed, Order, PayoutRepository, Position, RepositoryError,
+    Count, Cursor, DeletedPayout, Filter, ListQuery, Listed, Order, PayoutRepository, Position,
+    RepositoryError,
 };
 use crate::service::collapse::Collapse;
 use crate::service::{Payouts, ServiceError};
@@ -39,6 +42,8 @@ pub struct PageRequest {
 pub struct Page {
     /// In the list's order.
     pub payouts: Vec<Payout>,
+    /// When those of them were deleted that are.
+    pub deleted: HashMap<PayoutId, Timestamp>,
     /// These belong on the page too, and cannot be read.
     pub unreadable: Vec<PayoutId>,
     /// How many the whole list has.
@@ -107,14 +112,20 @@ impl Payouts {
         let next = rows.last().filter(|_| has_next).map(Listed::place);
         let previous = rows.first().filter(|_| has_previous).map(Listed::place);
         let (mut payouts, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
+        let mut deleted = HashMap::new();
         for row in rows {
             match row {
                 Listed::Payout(payout) => payouts.push(payout),
+                Listed::Deleted(DeletedPayout { payout, deleted_at }) => {
+                    deleted.insert(payout.id(), deleted_at);
+                    payouts.push(payout);
+                }
                 Listed::Unreadable(place) => unreadable.push(place.id),
             }
         }
         Ok(Page {
             payouts,
+            deleted,
             unreadable,
             count,
             next,

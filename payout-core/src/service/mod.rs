@@ -30,11 +30,11 @@ use crate::errand::Errand;
 use crate::limits::{MoneyLimits, OverLimit};
 use crate::payout::{Payout, PayoutId, StepError};
 use crate::ports::{
-    Ambient, Count, EventPage, EventQuery, Filter, JobQueue, ListQuery, Listed, PayoutRepository,
-    RepositoryError, Tracer, Watch,
+    Ambient, Count, DeletedPayout, EventPage, EventQuery, Filter, JobQueue, ListQuery, Listed,
+    PayoutRepository, RepositoryError, Tracer, Watch,
 };
 
-pub use change::{EditError, EditRequest, Step};
+pub use change::{EditError, EditRequest, Sight, Step};
 pub use intake::IntakeSettings;
 pub use list::{CountMode, Page, PageRequest};
 
@@ -166,6 +166,17 @@ impl Payouts {
     /// [`ServiceError::NotFound`], [`ServiceError::Repository`].
     pub async fn get(&self, id: PayoutId) -> Result<Payout, ServiceError> {
         self.reads.ask(id).await?.ok_or(ServiceError::NotFound)
+    }
+
+    /// One payout that is deleted.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`], [`ServiceError::Repository`].
+    pub async fn get_deleted(&self, id: PayoutId) -> Result<DeletedPayout, ServiceError> {
+        self.repository
+            .find_deleted(id)
+            .await?
+            .ok_or(ServiceError::NotFound)
     }
 
     /// Part of the audit trail of a payout, oldest first.

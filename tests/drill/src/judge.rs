@@ -296,9 +296,12 @@ impl Findings {
             let id = event.payout_id.as_str();
             if let Some(before) = before {
                 let legal = match before.status.as_str() {
-                    "completed" | "cancelled" => matches!(kind, "deleted" | "late_outcome"),
-                    "failed" => matches!(kind, "deleted" | "late_outcome" | "retried"),
-                    _ => kind != "retried",
+                    // What was sent, or may have been, is hidden from nobody.
+                    "completed" => kind == "late_outcome",
+                    "cancelled" => matches!(kind, "deleted" | "late_outcome"),
+                    "failed" => matches!(kind, "late_outcome" | "retried"),
+                    "pending" => kind != "retried" && (kind != "deleted" || before.fence == 0),
+                    _ => !matches!(kind, "retried" | "deleted"),
                 } && (before.kind != "deleted" || kind == "late_outcome")
                     && (kind != "late_outcome" || event.status == before.status);
                 if !legal {

@@ -286,6 +286,18 @@ fn a_final_state_that_changed() {
         ("claimed", "processing", 1, 2),
     ]);
     assert_eq!(world.findings(), [Rule::FinalStateChanged]);
+    for (kind, status) in [
+        ("completed", "completed"),
+        ("failed", "failed"),
+        ("released", "pending"),
+    ] {
+        world.trail(&[
+            ("claimed", "processing", 1, 0),
+            (kind, status, 1, 1),
+            ("deleted", status, 1, 2),
+        ]);
+        assert_eq!(world.findings(), [Rule::FinalStateChanged], "{kind}");
+    }
     world.trail(&[
         ("claimed", "processing", 1, 0),
         ("failed", "failed", 1, 1),

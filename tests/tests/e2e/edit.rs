@@ -6,7 +6,7 @@ use payout_tests::client::PAYOUTS;
 use payout_tests::store::Backend;
 use serde_json::{Value, json};
 
-use crate::support::{on_each_backend, paying, serving};
+use crate::support::{State, launch, on_each_backend, paying, serving};
 
 on_each_backend!(
     a_patch_changes_the_field_it_names_and_no_other,
@@ -19,6 +19,8 @@ on_each_backend!(
     a_put_of_the_same_fields_may_take_a_step,
     a_deleted_payout_is_gone,
     a_deleted_payout_is_never_paid,
+    what_was_sent_cannot_be_deleted,
+    a_deleted_payout_is_seen_by_whoever_operates_and_asks,
     what_does_not_exist_cannot_be_changed,
 );
 
@@ -217,7 +219,6 @@ async fn a_deleted_payout_is_gone(backend: Backend) {
     for below in ["cancel/", "retry/"] {
         app.post(&format!("{path}{below}")).await.problem(404);
     }
-    app.get(&format!("{path}events/")).await.problem(404);
     let list = app.payout(PAYOUTS).await;
     assert_eq!(
         (&list["count"], &list["results"]),
@@ -253,6 +254,153 @@ async fn a_deleted_payout_is_never_paid(backend: Backend) {
             .await,
         1
     );
+}
+
+/// Whatever became of it, and also once it is pending or cancelled again.
+async fn what_was_sent_cannot_be_deleted(backend: Backend) {
+    for state in [
+        State::Completed,
+        State::Failed,
+        State::Processing,
+        State::UnderReview,
+    ] {
+        let app = state.service(backend).await;
+        let path = state.payout(&app).await;
+        let kept = app.delete(&path).await.problem(409);
+        assert_eq!(kept.kind, "urn:payout:problem:illegal-step");
+        assert!(
+            kept.detail.contains(state.status()) && kept.detail.contains("is kept"),
+            "{kept:?}"
+        );
+        assert_eq!(app.payout(&path).await["status"], state.status());
+    }
+    let mut failing = State::Failed.service(backend).await;
+    let path = State::Failed.payout(&failing).await;
+    failing.process().kill();
+    let app = failing.launch().clone().serve().await;
+    let _ = app.post(&format!("{path}retry/")).await.expect(202);
+    app.delete(&path).await.problem(409);
+    let _ = app.post(&format!("{path}cancel/")).await.expect(200);
+    app.delete(&path).await.problem(409);
+    // A client of the old service: what was never sent goes as it went.
+    for cancelled in [false, true] {
+        let path = path_of(&app.create(payout()).await);
+        if cancelled {
+            let _ = app.post(&format!("{path}cancel/")).await.expect(200);
+        }
+        deleted(&app, &path).await;
+        app.get(&path).await.problem(404);
+    }
+}
+
+async fn a_deleted_payout_is_seen_by_whoever_operates_and_asks(backend: Backend) {
+    let launch = launch(backend).await;
+    launch.migrate().await;
+    let desk = launch.make_key("desk", "read,operate").await;
+    let shop = launch.make_key("shop", "read,write,reveal").await;
+    let app = launch.serve().await;
+    let create = async || {
+        app.post(PAYOUTS)
+            .key(&shop)
+            .json(payout())
+            .await
+            .expect(201)
+            .json()
+    };
+    let (kept, gone, paid) = (create().await, create().await, create().await);
+    let _ = app.delete(&path_of(&gone)).key(&shop).await.expect(204);
+    // As earlier releases let be deleted what was sent: it comes to light too.
+    let id = paid["id"].as_str().unwrap();
+    let id = match backend {
+        Backend::Sqlite => format!("x'{}'", id.replace('-', "")),
+        Backend::Postgres => format!("'{id}'"),
+    };
+    let sql = format!(
+        "UPDATE payouts SET status = 'completed', provider_reference = 'ref', due_at = NULL, deleted_at = updated_at, \
+         claims = 1, fence = 1, claimed_at = updated_at, quiet_at = updated_at, first_submitted_at = updated_at WHERE id = {id}"
+    );
+    app.store().execute(sql).await;
+
+    let page = async |query: &str| {
+        let page = app.get(&format!("{PAYOUTS}?{query}")).key(&desk).await;
+        let page = page.expect(200).json();
+        let rows = page["results"].as_array().unwrap().iter();
+        let ids: Vec<Value> = rows.map(|row| row["id"].clone()).collect();
+        assert_eq!(page["count"], ids.len(), "{page}");
+        (ids, page)
+    };
+    let ids = |payouts: &[&Value]| {
+        payouts
+            .iter()
+            .map(|payout| payout["id"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(page("").await.0, ids(&[&kept]));
+    let (only, rows) = page("deleted=only").await;
+    assert_eq!(only, ids(&[&paid, &gone]));
+    for row in rows["results"].as_array().unwrap() {
+        assert!(row["deleted_at"].is_string(), "{row}");
+    }
+    let (with, rows) = page("deleted=with&count=exact").await;
+    assert_eq!(with, ids(&[&paid, &gone, &kept]));
+    assert_eq!(rows["results"][2].get("deleted_at"), None, "it is not deleted");
+    assert_eq!(page("deleted=only&status=completed").await.0, ids(&[&paid]));
+    // A cursor of this list, and of no other.
+    let first = app
+        .get(&format!("{PAYOUTS}?deleted=with&page_size=2"))
+        .key(&desk)
+        .await;
+    let next = first.expect(200).json()["next"].as_str().unwrap().to_owned();
+    let second = app.get(&next).key(&desk).await.expect(200).json();
+    assert_eq!(second["results"][0]["id"], kept["id"]);
+    app.get(&next.replace("deleted=with", "deleted=only"))
+        .key(&desk)
+        .await
+        .problem(400);
+
+    for payout in [&gone, &paid] {
+        let path = path_of(payout);
+        app.get(&path).key(&desk).await.problem(404);
+        for query in ["deleted=with", "deleted=only"] {
+            let found = app
+                .get(&format!("{path}?{query}"))
+                .key(&desk)
+                .await
+                .expect(200)
+                .json();
+            assert!(found["deleted_at"].is_string(), "{found}");
+            app.get(&format!("{path}?{query}")).key(&shop).await.problem(403);
+        }
+    }
+    let trail = format!("{}events/", path_of(&gone));
+    let events = app.get(&trail).key(&desk).await.expect(200).json();
+    assert_eq!(events["results"][1]["event"], "deleted");
+    assert_eq!(events["results"][1]["actor"], "shop");
+    app.get(&trail).key(&shop).await.problem(404);
+    let path = path_of(&kept);
+    let found = app
+        .get(&format!("{path}?deleted=with"))
+        .key(&desk)
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(found.get("deleted_at"), None);
+    app.get(&format!("{path}?deleted=only"))
+        .key(&desk)
+        .await
+        .problem(404);
+    app.get(&format!("{path}?deleted=yes"))
+        .key(&desk)
+        .await
+        .problem(400);
+    app.get(&format!("{PAYOUTS}?deleted=yes"))
+        .key(&desk)
+        .await
+        .problem(400);
+    app.get(&format!("{PAYOUTS}?deleted=only"))
+        .key(&shop)
+        .await
+        .problem(403);
 }
 
 async fn what_does_not_exist_cannot_be_changed(backend: Backend) {

@@ -2,7 +2,7 @@
 
 use payout_tests::app::{App, path_of};
 use payout_tests::body::{payout, payout_with, with};
-use payout_tests::client::PAYOUTS;
+use payout_tests::client::{PAYOUTS, Reply};
 use payout_tests::store::Backend;
 use serde_json::{Value, json};
 
@@ -12,6 +12,8 @@ on_each_backend!(
     without_reveal_every_answer_is_masked,
     whoever_sees_a_mask_may_send_it_back_and_changes_nothing,
     without_reveal_nobody_searches,
+    without_reveal_no_answer_tells_whether_a_guess_was_right,
+    without_read_an_answer_is_a_receipt_and_tells_of_no_guess,
 );
 
 const ACCOUNT: &str = "DE89370400440532013000";
@@ -166,4 +168,195 @@ async fn without_reveal_nobody_searches(backend: Backend) {
         .expect(200)
         .json();
     assert_eq!(found["count"], 1);
+}
+
+/// Of an answer what a guess could be told by.
+fn told(reply: &Reply) -> (u16, Option<String>, Value) {
+    let mut body = if reply.status == 200 {
+        reply.json()
+    } else {
+        Value::Null
+    };
+    if let Some(fields) = body.as_object_mut() {
+        for written in ["recipient_account", "recipient_name", "updated_at"] {
+            fields.remove(written);
+        }
+    }
+    (reply.status, reply.header("etag").map(str::to_owned), body)
+}
+
+async fn without_reveal_no_answer_tells_whether_a_guess_was_right(backend: Backend) {
+    let (app, full, blind) = locked(backend).await;
+    let create = async || {
+        app.post(PAYOUTS)
+            .key(&full)
+            .json(to_ada())
+            .await
+            .expect(201)
+            .json()
+    };
+    let guesses = |name: &str| match name {
+        "recipient_account" => [ACCOUNT, "GB33BUKB20201555555555"],
+        _ => ["Ada Qlovelace", "Grace Hopper"],
+    };
+    // Pending: right or wrong, it is a change.
+    for name in ["recipient_account", "recipient_name"] {
+        let mut answers = Vec::new();
+        for guess in guesses(name) {
+            let path = path_of(&create().await);
+            let guessed = app.patch(&path).key(&blind).json(json!({name: guess})).await;
+            let mut answer = told(&guessed);
+            answer.2["id"] = Value::Null;
+            answer.2["created_at"] = Value::Null;
+            assert_eq!((answer.0, answer.1.as_deref()), (200, Some("\"2\"")), "{guessed}");
+            let trail = app
+                .get(&format!("{path}events/"))
+                .key(&blind)
+                .await
+                .expect(200)
+                .json();
+            assert_eq!(trail["count"], 2, "{trail}");
+            answers.push(answer);
+        }
+        assert_eq!(answers[0], answers[1]);
+    }
+    // Not to be changed: right or wrong, it is refused, and is in the trail.
+    let path = path_of(&create().await);
+    let _ = app.post(&format!("{path}cancel/")).key(&full).await.expect(200);
+    for name in ["recipient_account", "recipient_name"] {
+        for guess in guesses(name) {
+            let refused = app.patch(&path).key(&blind).json(json!({name: guess})).await;
+            let problem = refused.problem(409);
+            assert_eq!(problem.detail, "A payout that is cancelled cannot be edited.");
+            let mut whole = to_ada();
+            whole[name] = guess.into();
+            app.put(&path).key(&blind).json(&whole).await.problem(409);
+            let step = json!({"status": "failed", name: guess});
+            app.patch(&path).key(&blind).json(step).await.problem(400);
+        }
+    }
+    let trail = app
+        .get(&format!("{path}events/"))
+        .key(&full)
+        .await
+        .expect(200)
+        .json();
+    let refused: Vec<&Value> = trail["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| event["event"] == "edit_refused")
+        .collect();
+    assert_eq!(refused.len(), 12, "{trail}");
+    for event in &refused {
+        assert_eq!(event["actor"], "blind");
+        assert!(
+            event["detail"].as_str().unwrap().starts_with("recipient_"),
+            "{event}"
+        );
+    }
+    let after = app.get(&path).key(&full).await.expect(200);
+    assert_eq!(after.etag(), "\"2\"", "evidence is no change");
+    // Who may see all of it still repeats himself for nothing, and leaves no trace.
+    let same = app.put(&path).key(&full).json(to_ada()).await.expect(200);
+    assert_eq!(same.etag(), "\"2\"");
+    // Beyond so many a minute it is told to wait, and no more is written.
+    let mut last = 409;
+    for _ in 0..40 {
+        let guess = json!({"recipient_account": "GB33BUKB20201555555555"});
+        let reply = app.patch(&path).key(&blind).json(guess).await;
+        last = reply.status;
+        if last == 429 {
+            assert!(reply.header("retry-after").is_some(), "{reply}");
+            break;
+        }
+    }
+    assert_eq!(last, 429);
+    let refused = app
+        .store()
+        .number("SELECT count(*) FROM payout_events WHERE kind = 'edit_refused'")
+        .await;
+    assert!((30..=32).contains(&refused), "{refused}");
+    // What it may do it still may.
+    let other = path_of(&create().await);
+    let edit = json!({"description": "another"});
+    let _ = app.patch(&other).key(&blind).json(edit).await.expect(200);
+}
+
+async fn without_read_an_answer_is_a_receipt_and_tells_of_no_guess(backend: Backend) {
+    let launch = launch(backend).await;
+    launch.migrate().await;
+    let full = launch.make_key("full", "read,write,operate,reveal").await;
+    let write = launch.make_key("writer", "write").await;
+    let operate = launch.make_key("operator", "operate").await;
+    let app = launch.serve().await;
+    let created = app
+        .post(PAYOUTS)
+        .key(&full)
+        .json(to_ada())
+        .await
+        .expect(201)
+        .json();
+    let path = path_of(&created);
+    let receipt = |status: &str| json!({"id": created["id"], "status": status});
+    let empty = app.patch(&path).key(&write).json(json!({})).await.expect(200);
+    assert_eq!(
+        (empty.json(), empty.etag()),
+        (receipt("pending"), "\"1\"".to_owned())
+    );
+    let same = app
+        .patch(&path)
+        .key(&operate)
+        .json(json!({"status": "pending"}))
+        .await;
+    assert_eq!(same.expect(200).json(), receipt("pending"));
+    // What it sends counts as a change, whatever is stored: the amount and the description are not told of either.
+    let mut version = 1;
+    for body in [
+        json!({"amount": created["amount"]}),
+        json!({"currency": created["currency"]}),
+        json!({"description": created["description"]}),
+        json!({"recipient_account": ACCOUNT}),
+        json!({"description": "another"}),
+    ] {
+        version += 1;
+        let edited = app.patch(&path).key(&write).json(&body).await.expect(200);
+        assert_eq!(edited.json(), receipt("pending"));
+        assert_eq!(edited.etag(), format!("\"{version}\""), "{body}");
+    }
+    let put = app.put(&path).key(&write).json(to_ada()).await.expect(200);
+    assert_eq!(put.json(), receipt("pending"));
+    // It was shown no mask, and so sends none back.
+    for mask in ["••••3000", "••••3001"] {
+        let guess = json!({"recipient_account": mask});
+        app.patch(&path).key(&write).json(guess).await.problem(400);
+    }
+    let unfit = app
+        .patch(&path)
+        .key(&write)
+        .json(json!({"amount": "1.2345"}))
+        .await
+        .problem(400);
+    assert!(!unfit.errors["amount"][0].contains("USD"), "{unfit:?}");
+    let cancelled = app
+        .post(&format!("{path}cancel/"))
+        .key(&operate)
+        .await
+        .expect(200);
+    assert_eq!(cancelled.json(), receipt("cancelled"));
+    for body in [
+        json!({"amount": created["amount"]}),
+        json!({"description": ""}),
+        json!({"recipient_name": "Ada Qlovelace"}),
+        json!({"recipient_name": "Somebody Else"}),
+    ] {
+        app.patch(&path).key(&write).json(&body).await.problem(409);
+    }
+    // Its own new payout it is told of, as it sent it in, and again when it repeats itself.
+    for _ in 0..2 {
+        let call = app.post(PAYOUTS).key(&write).header("idempotency-key", "own");
+        let own = call.json(to_ada()).await.expect(201).json();
+        assert_masked(&own);
+        assert_eq!(own["amount"], created["amount"]);
+    }
 }

@@ -72,7 +72,7 @@ impl Ask {
             (Self::Edit | Self::Replace, Pending) => Some((200, "pending")),
             (Self::Cancel, Pending | Cancelled) => Some((200, "cancelled")),
             (Self::Retry, Failed) => Some((202, "pending")),
-            (Self::Delete, Pending | Completed | Failed | Cancelled) => Some((204, "")),
+            (Self::Delete, Pending | Cancelled) => Some((204, "")),
             (_, Pending | Processing | UnderReview | Completed | Failed | Cancelled) => None,
         }
     }

@@ -13,7 +13,9 @@ use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response, Type};
 
 use self::problems::PROBLEMS;
-pub(super) use self::types::{Amount, Counting, EventName, Form, Ordering, Pending, ScopeName, StatusName};
+pub(super) use self::types::{
+    Amount, Counting, Deletion, EventName, Form, Ordering, Pending, ScopeName, StatusName,
+};
 use super::access::Access;
 use super::problem::ProblemBody;
 

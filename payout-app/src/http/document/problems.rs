@@ -173,7 +173,8 @@ pub(super) const PROBLEMS: [ProblemDoc; 13] = [
         status: 429,
         name: "TooManyRequests",
         description: "More requests came from this address, or under this API key, than the service allows; `RateLimit` says \
-            of which (draft-ietf-httpapi-ratelimit-headers). A refused request does not count.",
+            of which (draft-ietf-httpapi-ratelimit-headers). A refused request does not count. Or more writes were refused of \
+            accounts and names that this key may not see than 30 in a minute.",
         kind: "too-many-requests",
         title: "Too many requests came.",
         detail: "More requests of this key than 1000 a second came.",

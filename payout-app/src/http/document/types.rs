@@ -70,6 +70,8 @@ documented! {
     Ordering as "Ordering" = text_of(["created_at", "-created_at"]).default(Some(json!("-created_at"))).build();
     /// How a list may be made to count.
     Counting as "Counting" = text_of(["exact"]).build();
+    /// Whether deleted payouts are asked for.
+    Deletion as "Deletion" = text_of(["only", "with"]).build();
     /// The forms of the document.
     Form as "Form" = text_of(["yaml", "json"]).build();
 }

@@ -240,6 +240,7 @@ impl From<EditError> for Problem {
     fn from(error: EditError) -> Self {
         match error {
             EditError::Amount(error) => Self::invalid(Errors::of("amount", error.to_string())),
+            EditError::Unfit => Self::invalid(Errors::of("amount", error.to_string())),
             EditError::Masked(field) => Self::invalid(Errors::of(field, error.to_string())),
             EditError::Service(error) => error.into(),
             error => Self::internal(Box::new(error)),

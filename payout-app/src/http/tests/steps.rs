@@ -244,17 +244,20 @@ async fn a_deleted_payout_is_gone() {
     let (_, path) = bench.create().await;
     let gone = bench.send(Method::DELETE, &path, &[], "").await;
     assert_eq!((gone.status, gone.text.as_str()), (204, ""));
-    for suffix in ["", "events/"] {
-        bench
-            .get(&format!("{path}{suffix}"))
-            .await
-            .problem(404, "not-found");
-    }
+    bench.get(&path).await.problem(404, "not-found");
+    let hidden = bench.get(&format!("{path}?deleted=with")).await;
+    assert!(hidden.json()["deleted_at"].is_string(), "{hidden:?}");
+    let trail = bench.get(&format!("{path}events/")).await.json();
+    assert_eq!(trail["results"][1]["event"], "deleted");
     bench
         .send(Method::DELETE, &path, &[], "")
         .await
         .problem(404, "not-found");
     assert_eq!(bench.get("/api/payouts/").await.json()["count"], 0);
+    for (query, count) in [("deleted=only", 1), ("deleted=with", 1)] {
+        let page = bench.get(&format!("/api/payouts/?{query}")).await.json();
+        assert_eq!(page["count"], count, "{query}");
+    }
 
     let (_, path) = bench.create().await;
     bench.claim().await;

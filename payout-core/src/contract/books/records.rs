@@ -66,7 +66,7 @@ pub async fn the_books_hold_deleted_payouts(repository: Repository) {
     let pending = drive::stored(port).await;
     let failed = drive::declined(port).await;
     for payout in [pending.clone(), failed.clone()] {
-        drive::apply(port, &payout.delete(build::client()).unwrap()).await;
+        drive::apply(port, &build::deletion(&payout)).await;
     }
     let kept = drive::stored(port).await;
     let records = port.records(&all()).await.unwrap();

@@ -38,7 +38,7 @@ pub async fn a_census_tells_every_status_and_currency_once(Pair { port, peer }: 
     let claim = drive::claimed(&*port).await;
     let ended = drive::settled(&*port, claim, build::completed("ref")).await;
     for deleted in [drive::stored(&*port).await, ended] {
-        drive::apply(&*port, &deleted.delete(build::client()).unwrap()).await;
+        drive::apply(&*port, &build::deletion(&deleted)).await;
     }
 
     let census = peer.census().await.unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::contract::build::{self, LONG_LEASE, SHORT_LEASE};
 use crate::contract::{Pair, drive};
 use crate::payout::{Event, EventKind as Kind, Resolution};
-use crate::ports::{EventPlace, EventQuery, PayoutRepository};
+use crate::ports::{Deleted, EventPlace, EventQuery, PayoutRepository};
 
 type Repository = Pair<dyn PayoutRepository>;
 
@@ -77,6 +77,38 @@ pub async fn an_event_names_who_did_it(Pair { port, .. }: Repository) {
     assert_eq!(who(claimed), (request.worker, None));
 }
 
+/// Of a refused change the trail has who asked, and why; no column is written, and of what is not there nothing at all.
+pub async fn a_refused_change_leaves_evidence_and_nothing_else(Pair { port, peer }: Repository) {
+    let (pending, failed) = (drive::stored(&*port).await, drive::declined(&*port).await);
+    let caller = build::operator("recipient_account");
+    for payout in [&pending, &failed] {
+        let witness = drive::Witness::of(&*port, payout.id()).await;
+        peer.record_refusal(payout.id(), &caller).await.unwrap();
+        let event = witness.assert_only_events(&*port, 1).await.remove(0);
+        assert_eq!(
+            (event.kind, event.status, event.generation, event.fence),
+            (
+                Kind::EditRefused,
+                payout.status(),
+                payout.generation(),
+                payout.fence()
+            )
+        );
+        assert_eq!(
+            (event.actor, event.request_id, event.detail),
+            (
+                caller.actor.clone(),
+                caller.request_id.clone(),
+                caller.reason.clone()
+            )
+        );
+    }
+    let hidden = drive::apply(&*port, &pending.delete(build::client()).unwrap()).await;
+    for id in [hidden.id(), build::fresh_id()] {
+        port.record_refusal(id, &caller).await.unwrap();
+    }
+}
+
 /// The trails of two payouts do not mix, and what was never stored has none.
 pub async fn a_trail_is_one_payouts_own(Pair { port, .. }: Repository) {
     let first = drive::declined(&*port).await;
@@ -104,7 +136,11 @@ pub async fn a_trail_is_read_part_by_part(Pair { port, .. }: Repository) {
     assert_eq!(whole.len(), 7);
     let (mut read, mut after, mut parts) = (Vec::new(), None, 0);
     loop {
-        let query = EventQuery { after, limit: 3 };
+        let query = EventQuery {
+            after,
+            limit: 3,
+            deleted: Deleted::Without,
+        };
         let mut page = port.events(id, query).await.unwrap().expect("it has a trail");
         assert!(page.events.len() <= 3);
         assert!(page.count.exact);
@@ -128,12 +164,14 @@ pub async fn a_trail_is_read_part_by_part(Pair { port, .. }: Repository) {
     let query = EventQuery {
         after: None,
         limit: 9,
+        deleted: Deleted::Without,
     };
     let page = port.events(id, query).await.unwrap().expect("it has a trail");
     assert_eq!((page.events.len(), page.next), (9, None));
     let query = EventQuery {
         after: Some(EventPlace(u64::MAX)),
         limit: 9,
+        deleted: Deleted::Without,
     };
     let page = port.events(id, query).await.unwrap().expect("it has a trail");
     assert_eq!((page.events.len(), page.next, page.count.count), (0, None, 9));

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use crate::contract::{Pair, build, drive};
 use crate::payout::{Draft, Payout, PayoutId, RecipientAccount, RecipientName, Status};
-use crate::ports::{Count, Filter, ListQuery, Order, PayoutRepository, Position, Search};
+use crate::ports::{
+    Count, Cursor, Deleted, Filter, ListQuery, Listed, Order, PayoutRepository, Position, Search,
+};
 
 type Repository = Pair<dyn PayoutRepository>;
 
@@ -115,6 +117,7 @@ pub async fn each_filter_alone_and_all_together(Pair { port, .. }: Repository) {
                             created_before,
                             needs_review,
                             search,
+                            deleted: Deleted::Without,
                         };
                         let expected: Vec<PayoutId> = payouts
                             .iter()
@@ -189,5 +192,91 @@ pub async fn a_search_follows_an_edit(Pair { port, .. }: Repository) {
             HashSet::from_iter(expected),
             "{text:?}"
         );
+    }
+}
+
+/// Those that are deleted, alone or among the others, under every other filter and in every way to page; nobody else sees
+/// them.
+pub async fn deleted_payouts_are_listed_and_counted_where_they_are_asked_for(Pair { port, .. }: Repository) {
+    let mut places: Vec<(Cursor, bool)> = Vec::new();
+    let batch: Vec<_> = ["USD", "USD", "JPY", "USD", "JPY", "USD", "USD"]
+        .iter()
+        .enumerate()
+        .map(|(number, currency)| {
+            let mut new = build::amounting_to("7", currency);
+            new.draft.recipient_name = RecipientName::new(if number < 4 { "Ada" } else { "Bob" }).unwrap();
+            new
+        })
+        .collect();
+    for (number, new) in batch.iter().enumerate() {
+        let stored = drive::store(&*port, new.clone()).await;
+        let deleted = number % 2 == 0;
+        if deleted {
+            drive::apply(&*port, &build::deletion(&stored)).await;
+        }
+        places.push((Cursor::of(&stored), deleted));
+    }
+    places.sort();
+    let of_ada: Vec<PayoutId> = batch[..4].iter().map(|new| new.id).collect();
+    let in_yen = [batch[2].id, batch[4].id];
+    for deleted in [Deleted::Without, Deleted::Only, Deleted::With] {
+        let wanted = |is_deleted: bool| match deleted {
+            Deleted::Without => !is_deleted,
+            Deleted::Only => is_deleted,
+            Deleted::With => true,
+        };
+        for (search, currency) in [
+            (None, None),
+            (Some("Ada"), None),
+            (None, Some("JPY")),
+            (Some("ada"), Some("JPY")),
+        ] {
+            let filter = Filter {
+                search: search.and_then(Search::new),
+                currency: currency.map(|code| code.parse().unwrap()),
+                deleted,
+                ..Filter::default()
+            };
+            let oldest_first: Vec<(Cursor, bool)> = places
+                .iter()
+                .filter(|(place, is_deleted)| {
+                    wanted(*is_deleted)
+                        && (search.is_none() || of_ada.contains(&place.id))
+                        && (currency.is_none() || in_yen.contains(&place.id))
+                })
+                .copied()
+                .collect();
+            for order in [Order::NewestFirst, Order::OldestFirst] {
+                let mut expected = oldest_first.clone();
+                if order == Order::NewestFirst {
+                    expected.reverse();
+                }
+                for (name, pages) in drive::pages_of_two(&*port, &filter, order).await {
+                    let seen: Vec<(Cursor, bool)> = pages
+                        .iter()
+                        .map(|row| (row.place(), matches!(row, Listed::Deleted(_))))
+                        .collect();
+                    assert_eq!(
+                        seen, expected,
+                        "{deleted:?} {search:?} {currency:?} {order:?} by {name}"
+                    );
+                }
+            }
+            let all = oldest_first.len() as u64;
+            let exact = port.count(&filter, None).await.unwrap();
+            assert_eq!(
+                exact,
+                Count {
+                    count: all,
+                    exact: true
+                }
+            );
+            let bounded = port.count(&filter, Some(1)).await.unwrap();
+            let expected = Count {
+                count: all.min(1),
+                exact: all <= 1,
+            };
+            assert_eq!(bounded, expected, "{filter:?}");
+        }
     }
 }

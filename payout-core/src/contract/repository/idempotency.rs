@@ -102,7 +102,7 @@ pub async fn an_answer_is_replayed_as_it_was_given(Pair { port, .. }: Repository
         .unwrap();
     let completed = drive::apply(&*port, &resolved).await;
     assert_replayed("after it was completed").await;
-    drive::apply(&*port, &completed.delete(build::client()).unwrap()).await;
+    drive::apply(&*port, &build::deletion(&completed)).await;
     assert_replayed("after its deletion").await;
     assert_eq!(port.find_answer(&build::fresh_key()).await.unwrap(), None);
 }

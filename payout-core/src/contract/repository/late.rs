@@ -175,7 +175,7 @@ pub async fn a_late_report_tells_of_a_deletion(Pair { port, .. }: Repository) {
     let claim = drive::claimed(&*port).await;
     let id = claim.payout().id();
     let pending = drive::settled(&*port, claim.clone(), build::released(LONG_LEASE)).await;
-    drive::apply(&*port, &pending.delete(build::client()).unwrap()).await;
+    drive::apply(&*port, &build::deletion(&pending)).await;
     let late = drive::settle(&*port, claim, build::completed("ref-1")).await;
     assert_eq!(
         late,
