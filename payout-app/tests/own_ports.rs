@@ -102,7 +102,7 @@ async fn a_program_makes_its_first_api_key_itself() {
     let keys = running.api_keys();
     let name = "shop".parse().unwrap();
     let (key, token) = keys
-        .create(name, [Scope::Read].into_iter().collect(), None)
+        .create(name, [Scope::Read].into_iter().collect(), None, None)
         .await
         .unwrap();
     assert_eq!(key.name.as_str(), "shop");
