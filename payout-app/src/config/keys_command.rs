@@ -17,7 +17,7 @@ pub enum KeysCommand {
         #[arg(long, required = true, value_delimiter = ',', value_name = "SCOPES")]
         scopes: Vec<Scope>,
         /// The name of the key that it replaces, revoked or not: it knows that one's idempotency keys, and pays out of its day
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", value_parser = KeyName::stored)]
         succeeds: Option<KeyName>,
         /// After so many days it opens nothing; without it, it does not expire
         #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
