@@ -63,6 +63,7 @@ async fn a_submission_is_what_the_contract_says() {
         "recipient_account": instruction.recipient_account.as_str(),
         "recipient_name": instruction.recipient_name.as_str(),
         "description": instruction.description.as_str(),
+        "digest": instruction.digest(),
     });
     assert_eq!(serde_json::from_str::<serde_json::Value>(body).unwrap(), expected);
 }
@@ -146,6 +147,7 @@ async fn each_row_of_the_contract_comes_over_the_wire() {
             Ok(Answer::Paid { .. }) => "paid".to_owned(),
             Ok(Answer::Accepted { .. }) => "accepted".to_owned(),
             Ok(Answer::Declined(_)) => "declined".to_owned(),
+            Ok(Answer::Reported { .. }) => "reported".to_owned(),
             Err(ProcessorError::Refused { retry_after, .. }) => format!("refused {retry_after:?}"),
             Err(ProcessorError::Unknown { retry_after, .. }) => format!("unknown {retry_after:?}"),
             Err(ProcessorError::Overloaded { retry_after, .. }) => format!("overloaded {retry_after:?}"),

@@ -66,6 +66,7 @@ async fn the_failure_rate_is_about_that_and_0_and_1_are_exact() {
                 }
                 Answer::Paid { .. } => {}
                 Answer::Accepted { .. } => panic!("it never accepts"),
+                Answer::Reported { .. } => panic!("it says nothing of the payment"),
             }
         }
         assert!(expected.contains(&declined), "{declined} of 1000 at {rate}");

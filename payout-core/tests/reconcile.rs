@@ -33,6 +33,7 @@ fn record(status: Status) -> Record {
     Record {
         id: build::fresh_id(),
         money: build::money("10.50", "USD"),
+        digest: Some("ab".to_owned()),
         status,
         needs_review: false,
         deleted: false,
@@ -372,4 +373,35 @@ async fn a_provider_that_does_not_answer_is_asked_again_and_then_told() {
     };
     assert_eq!((record, *generation), (&completed, 0));
     assert_eq!(why, "no answer to rely on: reset");
+}
+
+#[test]
+fn an_answer_about_another_payment_is_told_in_every_state() {
+    use payout_core::payout::ReportedPayment;
+
+    let about = |amount: &str, digest: &str| {
+        let payment = ReportedPayment::new(Some(amount), Some("USD"), Some(digest)).unwrap();
+        let paid = answer(There::Paid).unwrap().of_payment(payment);
+        Said {
+            generation: 0,
+            answer: Some(paid),
+        }
+    };
+    for status in [
+        Status::Completed,
+        Status::Pending,
+        Status::Processing,
+        Status::Failed,
+    ] {
+        let told = |said: Said| kinds(&record(status), &[said], at(1)).contains(&Kind::OtherPayment);
+        assert!(!told(about("10.5", "AB")), "{status}");
+        assert!(told(about("10.51", "ab")), "{status}");
+        assert!(told(about("10.5", "ac")), "{status}");
+    }
+    let retried = Record {
+        generation: 1,
+        ..record(Status::Pending)
+    };
+    let found = kinds(&retried, &[about("11", "ac")], at(1));
+    assert!(!found.contains(&Kind::OtherPayment), "edited since: {found:?}");
 }

@@ -385,3 +385,34 @@ fn every_attempt_of_a_generation_has_one_key_and_the_next_generation_another() {
     let third = retried.claim(at(1_000), LEASE, LEASE).unwrap();
     assert_eq!(third.key().as_str(), format!("{}:1", first.payout().id()));
 }
+
+/// Whatever the outcome is: one of another payment is none of this one.
+#[test]
+fn an_outcome_is_adopted_only_where_what_was_paid_agrees() {
+    use payout_core::payout::ReportedPayment;
+    use payout_core::ports::Instruction;
+
+    let claim = first_claim();
+    let digest = Instruction::from(&claim).digest();
+    let paid = || Answer::Paid {
+        reference: build::reference("ref-1"),
+    };
+    let accepted = || Answer::Accepted {
+        reference: build::reference("ref-1"),
+    };
+    let declined = || Answer::Declined(Failure::new("closed", "Closed."));
+    let of = |amount, currency, digest| ReportedPayment::new(amount, currency, digest).unwrap();
+    for answer in [paid(), accepted(), declined()] {
+        for other in [
+            of(Some("10.51"), None, None),
+            of(None, Some("EUR"), None),
+            of(Some("10.50"), Some("USD"), Some("ab")),
+        ] {
+            let verdict = conclude(&claim, Ok(answer.clone().of_payment(other)));
+            assert!(matches!(verdict, Verdict::Review { .. }), "{verdict:?}");
+        }
+        let agreeing = of(Some("10.5"), Some("USD"), Some(&digest));
+        let verdict = conclude(&claim, Ok(answer.clone().of_payment(agreeing)));
+        assert_eq!(verdict, conclude(&claim, Ok(answer)));
+    }
+}

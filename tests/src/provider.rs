@@ -268,7 +268,15 @@ impl Shared {
 impl Entry {
     fn pay(&mut self, key: &str) {
         self.payments += 1;
-        self.answer = Some(json!({"status": "completed", "reference": format!("ref-{key}")}));
+        // What it was told to pay first, as it was told.
+        let told = self.bodies.first().cloned().unwrap_or_default();
+        self.answer = Some(json!({
+            "status": "completed",
+            "reference": format!("ref-{key}"),
+            "amount": told["amount"],
+            "currency": told["currency"],
+            "digest": told["digest"],
+        }));
     }
 }
 

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use payout_core::payout::{Failure, ProviderReference};
+use payout_core::payout::{Failure, ProviderReference, ReportedPayment};
 use payout_core::ports::{Answer, ProcessorError};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -92,6 +92,33 @@ struct Claimed {
     status: Option<serde_json::Value>,
 }
 
+/// What an answer may say of the payment: whatever it says must agree.
+#[derive(Deserialize)]
+struct Payment {
+    amount: Option<serde_json::Value>,
+    currency: Option<String>,
+    digest: Option<String>,
+}
+
+/// What the answer says of the payment.
+fn read_payment(received: &Received) -> Result<ReportedPayment, ProcessorError> {
+    let Payment {
+        amount,
+        currency,
+        digest,
+    } = object(received)?;
+    let amount = match amount {
+        None | Some(serde_json::Value::Null) => None,
+        Some(serde_json::Value::String(text)) => Some(text),
+        Some(serde_json::Value::Number(number)) => Some(number.to_string()),
+        Some(serde_json::Value::Bool(_) | serde_json::Value::Array(_) | serde_json::Value::Object(_)) => {
+            return Err(unknown(received, "an amount that is none"));
+        }
+    };
+    ReportedPayment::new(amount.as_deref(), currency.as_deref(), digest.as_deref())
+        .ok_or_else(|| unknown(received, "an amount that is none"))
+}
+
 fn read_outcome(received: &Received) -> Result<Answer, ProcessorError> {
     // 202 says that nothing is decided yet: with a decision in its body it contradicts itself.
     let decided = received.status != 202;
@@ -105,7 +132,8 @@ fn read_outcome(received: &Received) -> Result<Answer, ProcessorError> {
         Outcome::Failed(decline) if decided => decline.into_failure().map(Answer::Declined),
         Outcome::Completed { .. } | Outcome::Failed(_) => None,
     };
-    answer.ok_or_else(|| unknown(received, "an outcome that is none of the contract's"))
+    let answer = answer.ok_or_else(|| unknown(received, "an outcome that is none of the contract's"))?;
+    Ok(answer.of_payment(read_payment(received)?))
 }
 
 fn read_decline(received: &Received) -> Result<Answer, ProcessorError> {
@@ -118,9 +146,10 @@ fn read_decline(received: &Received) -> Result<Answer, ProcessorError> {
         return Err(unknown(received, "a refusal that contradicts itself"));
     }
     let failure = object::<Decline>(received)?.into_failure();
-    failure
+    let declined = failure
         .map(Answer::Declined)
-        .ok_or_else(|| unknown(received, "a refusal without a code"))
+        .ok_or_else(|| unknown(received, "a refusal without a code"))?;
+    Ok(declined.of_payment(read_payment(received)?))
 }
 
 impl Decline {

@@ -354,3 +354,37 @@ fn no_error_repeats_the_body() {
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{status}");
     }
 }
+
+#[test]
+fn what_an_answer_says_of_the_payment_is_taken() {
+    let said = submitted(
+        200,
+        r#"{"status":"completed","reference":"tr_1","amount":"10.50","currency":"USD","digest":"ab"}"#,
+    )
+    .unwrap();
+    let payment = said.payment().expect("it says something").clone();
+    assert_eq!(
+        payment,
+        payout_core::payout::ReportedPayment::new(Some("10.50"), Some("USD"), Some("ab")).unwrap()
+    );
+    assert_eq!(
+        *said.outcome(),
+        Answer::Paid {
+            reference: reference("tr_1")
+        }
+    );
+    for body in [
+        r#"{"status":"failed","code":"x","message":"y","amount":10.5}"#,
+        r#"{"status":"pending","reference":"r","digest":"ab"}"#,
+    ] {
+        assert!(submitted(200, body).unwrap().payment().is_some(), "{body}");
+    }
+    let nothing = r#"{"status":"completed","reference":"r","amount":null,"currency":null}"#;
+    assert_eq!(submitted(200, nothing).unwrap().payment(), None);
+    for amount in [r#""ten""#, "true", "[]", "{}", r#""""#] {
+        assert_unknown(
+            200,
+            &format!(r#"{{"status":"completed","reference":"r","amount":{amount}}}"#),
+        );
+    }
+}

@@ -56,6 +56,8 @@ pub(super) struct Wire<'a> {
     recipient_account: &'a str,
     recipient_name: &'a str,
     description: &'a str,
+    /// Of the five before, for the provider to answer with.
+    digest: String,
 }
 
 impl<'a> From<&'a Instruction> for Wire<'a> {
@@ -67,6 +69,7 @@ impl<'a> From<&'a Instruction> for Wire<'a> {
             recipient_account: instruction.recipient_account.as_str(),
             recipient_name: instruction.recipient_name.as_str(),
             description: instruction.description.as_str(),
+            digest: instruction.digest(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The books of what is in memory.
 
 use payout_core::Timestamp;
-use payout_core::payout::{Actor, PayoutId};
+use payout_core::payout::{Actor, PayoutId, instruction_digest};
 use payout_core::ports::{BooksQuery, Cursor, Record};
 
 use super::row::Row;
@@ -47,6 +47,12 @@ fn record(row: &Row) -> Record {
     Record {
         id: parts.id,
         money: parts.money,
+        digest: Some(instruction_digest(
+            parts.money,
+            &parts.recipient_account,
+            &parts.recipient_name,
+            &parts.description,
+        )),
         status: parts.status,
         needs_review: parts.needs_review,
         deleted: row.deleted_at.is_some(),

@@ -66,7 +66,7 @@ pub(super) async fn records(link: &Link, query: &BooksQuery) -> Result<Vec<Recor
                 .bind(i64::from(query.limit.min(LONGEST_PAGE)))
         })
         .await?;
-    rows.into_iter().map(RecordRow::restore).collect()
+    rows.into_iter().map(|row| row.restore(&link.keyring)).collect()
 }
 
 pub(super) async fn presume_claimed(link: &Link, limit: u32, by: &Actor) -> Result<u64, RepositoryError> {

@@ -3,19 +3,23 @@
 use std::str::FromStr;
 
 use payout_core::money::{Currency, Money};
-use payout_core::payout::{PayoutId, ProviderKey, ProviderReference, Status};
+use payout_core::payout::{
+    Description, PayoutId, ProviderKey, ProviderReference, Status, instruction_digest,
+};
 use payout_core::ports::{BooksQuery, Filter, ListQuery, Order, Position, Record, RepositoryError};
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::error::refused;
+use super::recipient::{parsed, recipient};
 use super::stored::{StoredAmount, StoredTime};
 use super::window::{Page, Window};
+use crate::seal::Keyring;
 
 /// The columns of a [`RecordRow`], for the constant statements of both dialects.
 macro_rules! record_columns {
     () => {
-        "id, amount, currency, status, needs_review, deleted_at IS NOT NULL AS deleted, provider_key, generation, version, \
+        "id, amount, currency, recipient_account, recipient_name, sealed, description, status, needs_review, deleted_at IS NOT NULL AS deleted, provider_key, generation, version, \
          provider_reference, first_submitted_at, created_at"
     };
 }
@@ -26,6 +30,10 @@ pub(crate) struct RecordRow {
     id: Uuid,
     amount: StoredAmount,
     currency: String,
+    recipient_account: String,
+    recipient_name: String,
+    sealed: Option<Vec<u8>>,
+    description: String,
     status: String,
     needs_review: bool,
     deleted: bool,
@@ -38,11 +46,29 @@ pub(crate) struct RecordRow {
 }
 
 impl RecordRow {
-    pub(crate) fn restore(self) -> Result<Record, RepositoryError> {
+    /// What is to be paid, for the digest alone.
+    fn digest(&self, money: Money, keys: &Keyring) -> Option<String> {
+        let sealed = self.sealed.as_deref();
+        let text = recipient(
+            self.id,
+            &self.recipient_account,
+            &self.recipient_name,
+            sealed,
+            keys,
+        )
+        .ok()?;
+        let (account, name) = parsed(&text).ok()?;
+        let description = Description::new(&self.description).ok()?;
+        Some(instruction_digest(money, &account, &name, &description))
+    }
+
+    pub(crate) fn restore(self, keys: &Keyring) -> Result<Record, RepositoryError> {
         let currency = Currency::recorded(&self.currency).map_err(refused)?;
+        let money = Money::restore(self.amount.read()?, currency).map_err(refused)?;
         Ok(Record {
             id: PayoutId::from(self.id),
-            money: Money::restore(self.amount.read()?, currency).map_err(refused)?,
+            money,
+            digest: self.digest(money, keys),
             status: Status::from_str(&self.status).map_err(refused)?,
             needs_review: self.needs_review,
             deleted: self.deleted,

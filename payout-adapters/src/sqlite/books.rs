@@ -59,7 +59,7 @@ pub(super) async fn records(store: &Store, query: &BooksQuery) -> Result<Vec<Rec
         .bind(window.below.1)
         .bind(i64::from(query.limit));
     let rows = store.read_costly(Cost::Own, statement).await?;
-    rows.into_iter().map(RecordRow::restore).collect()
+    rows.into_iter().map(|row| row.restore(&store.keyring)).collect()
 }
 
 pub(super) async fn presume_claimed(store: &Store, limit: u32, by: &Actor) -> Result<u64, RepositoryError> {

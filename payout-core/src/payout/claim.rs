@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::Timestamp;
 use crate::payout::fields::printable;
+use crate::payout::paid::instruction_digest;
 use crate::payout::redact::Redaction;
 use crate::payout::{BrokenRow, EventKind, Failure, Payout, PayoutId, ProviderReference, Status};
 use crate::policy::Policy;
@@ -133,7 +134,20 @@ impl Claim {
         policy: &Policy,
         randomness: &dyn Randomness,
     ) -> Verdict {
+        let said = match said {
+            Ok(answer) => match self.contradicted_by(&answer) {
+                Some(what) => {
+                    return Verdict::Review {
+                        why: format!("The provider's answer to this key is of another payment: {what}."),
+                    };
+                }
+                None => Ok(answer.outcome().clone()),
+            },
+            Err(error) => Err(error),
+        };
         match said {
+            // The outcome of an answer is none of these.
+            Ok(Answer::Reported { answer, .. }) => self.decide(Ok(*answer), policy, randomness),
             Ok(Answer::Paid { reference }) => Verdict::Completed { reference },
             Ok(Answer::Declined(failure)) => Verdict::Failed(failure),
             Ok(Answer::Accepted { .. }) if self.age() > policy.key_window => Verdict::Review {
@@ -189,6 +203,19 @@ impl Claim {
             after: policy.backoff(self.0.parts().claims, randomness).max(patience),
             uses_attempt: true,
         }
+    }
+
+    /// What the provider says of the payment that is not so of this one.
+    fn contradicted_by(&self, answer: &Answer) -> Option<&'static str> {
+        let payment = answer.payment()?;
+        let parts = self.0.parts();
+        let digest = instruction_digest(
+            parts.money,
+            &parts.recipient_account,
+            &parts.recipient_name,
+            &parts.description,
+        );
+        payment.contradicts(parts.money, Some(&digest))
     }
 
     /// Whether no claim may follow this one without an answer. The polls of a payment that the provider has accepted

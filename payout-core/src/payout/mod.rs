@@ -12,6 +12,7 @@ mod event;
 mod fields;
 mod id;
 mod mask;
+mod paid;
 mod provider_key;
 mod redact;
 mod row;
@@ -25,6 +26,7 @@ pub use fields::{Description, Failure, FieldError, ProviderReference, RecipientA
 pub use id::PayoutId;
 pub(crate) use id::uuid_v7;
 pub use mask::MASK;
+pub use paid::{ReportedPayment, instruction_digest};
 pub use provider_key::ProviderKey;
 pub use row::{BrokenRow, Payout, PayoutParts};
 pub use status::{Status, UnknownStatus};

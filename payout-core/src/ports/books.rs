@@ -14,6 +14,8 @@ pub struct Record {
     pub id: PayoutId,
     /// How much, of what.
     pub money: Money,
+    /// The digest of what is to be paid; absent where the row cannot be read.
+    pub digest: Option<String>,
     /// Where it stands.
     pub status: Status,
     /// Whether it waits for a person.

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use crate::money::Money;
 use crate::payout::{
     Claim, Description, Failure, PayoutId, ProviderKey, ProviderReference, RecipientAccount, RecipientName,
+    ReportedPayment, instruction_digest,
 };
 
 /// The key under which the provider pays at most once: `{base}:{generation}`, of at most 47 characters that a URL and a
@@ -52,6 +53,18 @@ pub struct Instruction {
     pub description: Description,
 }
 
+impl Instruction {
+    /// The digest of what is to be paid, for the provider to answer with: see [`instruction_digest`].
+    pub fn digest(&self) -> String {
+        instruction_digest(
+            self.money,
+            &self.recipient_account,
+            &self.recipient_name,
+            &self.description,
+        )
+    }
+}
+
 impl From<&Claim> for Instruction {
     fn from(claim: &Claim) -> Self {
         let parts = claim.payout().parts();
@@ -81,6 +94,43 @@ pub enum Answer {
     },
     /// It was declined: the provider's answer for this key for good.
     Declined(Failure),
+    /// One of these, with what the provider says it was told to pay: it is adopted only where that agrees.
+    Reported {
+        /// The answer itself.
+        answer: Box<Answer>,
+        /// What was to be paid.
+        payment: Box<ReportedPayment>,
+    },
+}
+
+impl Answer {
+    /// The same, with what the provider says of the payment, if it says anything.
+    #[must_use]
+    pub fn of_payment(self, payment: ReportedPayment) -> Self {
+        if payment.is_empty() {
+            return self;
+        }
+        Self::Reported {
+            answer: Box::new(self),
+            payment: Box::new(payment),
+        }
+    }
+
+    /// The answer itself.
+    pub fn outcome(&self) -> &Self {
+        match self {
+            Self::Reported { answer, .. } => answer.outcome(),
+            Self::Paid { .. } | Self::Accepted { .. } | Self::Declined(_) => self,
+        }
+    }
+
+    /// What the provider says of the payment, where it does.
+    pub fn payment(&self) -> Option<&ReportedPayment> {
+        match self {
+            Self::Reported { payment, .. } => Some(payment),
+            Self::Paid { .. } | Self::Accepted { .. } | Self::Declined(_) => None,
+        }
+    }
 }
 
 /// The provider gave no answer that can be relied on.

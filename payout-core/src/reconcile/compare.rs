@@ -47,6 +47,9 @@ pub enum Kind {
     UnknownThere,
     /// Completed here and paid there, under another name of the payment.
     OtherReference,
+    /// The provider's answer is of another amount, currency, recipient or description: the store was restored to before an
+    /// edit, or a row was altered.
+    OtherPayment,
     /// The provider knows a retry that the store does not: the store was restored from a backup.
     LaterAttemptThere,
     /// Processing for longer than it should take, whatever the provider says.
@@ -55,13 +58,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::PaidThere,
         Self::PaidTwice,
         Self::AcceptedThere,
         Self::DeclinedThere,
         Self::UnknownThere,
         Self::OtherReference,
+        Self::OtherPayment,
         Self::LaterAttemptThere,
         Self::ProcessingTooLong,
     ];
@@ -75,6 +79,7 @@ impl Kind {
             Self::DeclinedThere => "declined_there",
             Self::UnknownThere => "unknown_there",
             Self::OtherReference => "other_reference",
+            Self::OtherPayment => "other_payment",
             Self::LaterAttemptThere => "later_attempt_there",
             Self::ProcessingTooLong => "processing_too_long",
         }
@@ -105,8 +110,8 @@ pub struct Said {
 
 impl Said {
     fn there(&self) -> There {
-        match &self.answer {
-            Some(Answer::Paid { .. }) => There::Paid,
+        match self.answer.as_ref().map(Answer::outcome) {
+            Some(Answer::Paid { .. } | Answer::Reported { .. }) => There::Paid,
             Some(Answer::Accepted { .. }) => There::Accepted,
             Some(Answer::Declined(_)) => There::Declined,
             None => There::Unknown,
@@ -114,9 +119,9 @@ impl Said {
     }
 
     fn reference(&self) -> Option<&ProviderReference> {
-        match &self.answer {
+        match self.answer.as_ref().map(Answer::outcome) {
             Some(Answer::Paid { reference } | Answer::Accepted { reference }) => Some(reference),
-            Some(Answer::Declined(_)) | None => None,
+            Some(Answer::Declined(_) | Answer::Reported { .. }) | None => None,
         }
     }
 }
@@ -141,6 +146,17 @@ pub fn compare(record: &Record, said: &[Said], now: Timestamp, too_long: Duratio
             kind.map(|kind| disagreement(kind, said))
         })
         .collect();
+    // An earlier generation may have been edited since.
+    let current = said.iter().filter(|said| said.generation == record.generation);
+    let of_another = current.filter(|said| {
+        let payment = said.answer.as_ref().and_then(Answer::payment);
+        payment.is_some_and(|payment| {
+            payment
+                .contradicts(record.money, record.digest.as_deref())
+                .is_some()
+        })
+    });
+    found.extend(of_another.map(|said| disagreement(Kind::OtherPayment, said)));
     let mut paid = said.iter().filter(|said| said.there() == There::Paid);
     if let (Some(_), Some(second)) = (paid.next(), paid.next()) {
         found.push(disagreement(Kind::PaidTwice, second));

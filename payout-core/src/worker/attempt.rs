@@ -234,6 +234,7 @@ fn name(answer: &Answer) -> &'static str {
         Answer::Paid { .. } => "paid",
         Answer::Accepted { .. } => "accepted",
         Answer::Declined(_) => "declined",
+        Answer::Reported { answer, .. } => name(answer),
     }
 }
 

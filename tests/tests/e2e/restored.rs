@@ -15,6 +15,7 @@ on_each_backend!(
     a_backup_under_load_is_whole_and_serves,
     a_restored_service_adopts_what_was_paid_since_and_pays_nothing_twice,
     a_retry_that_the_backup_does_not_know_is_adopted_and_not_paid_again,
+    what_was_edited_and_paid_since_is_reviewed_and_not_paid_again,
 );
 
 async fn with_provider(launch: Launch, provider: &Provider) -> Launch {
@@ -201,4 +202,27 @@ async fn a_backup_replaces_nothing_and_is_its_owners_alone() {
     );
     let mut again = launch.finish(&["backup", file.to_str().unwrap()]).await;
     assert!(!again.ended().unwrap().success() && again.log().contains("is there already"));
+}
+
+/// Restored to before an edit: what was paid since is not what the row says.
+async fn what_was_edited_and_paid_since_is_reviewed_and_not_paid_again(backend: Backend) {
+    let provider = Provider::that(Deed::Pay).await;
+    let launch = with_provider(launch(backend).await, &provider).await;
+    let server = launch.serve().await;
+    let payout = create(&server, 1).await.remove(0);
+    let backup = Backup::of(&launch, "copy").await;
+    let edit = serde_json::json!({"recipient_name": "Grace Hopper"});
+    let _ = server.patch(&path_of(&payout)).json(edit).await.expect(200);
+    let worker = launch.worker();
+    server.until(&path_of(&payout), "completed").await;
+    drop((worker, server));
+
+    let service = restored(&backup, &provider)
+        .await
+        .start(&["run", "--restored"])
+        .ready()
+        .await;
+    service.until_review(&path_of(&payout)).await;
+    let entry = provider.entry(&key(&payout, 0));
+    assert_eq!((entry.payments, entry.submissions), (1, 1));
 }

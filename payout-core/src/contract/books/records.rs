@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::Bookkept;
 use crate::Timestamp;
 use crate::contract::{Pair, build, drive};
-use crate::payout::{NewPayout, Payout};
+use crate::payout::{NewPayout, Payout, instruction_digest};
 use crate::ports::{BooksQuery, Cursor, Insertion, Record};
 
 type Repository = Pair<dyn Bookkept>;
@@ -31,6 +31,12 @@ fn expected(payout: &Payout, deleted: bool) -> Record {
     Record {
         id: parts.id,
         money: parts.money,
+        digest: Some(instruction_digest(
+            parts.money,
+            &parts.recipient_account,
+            &parts.recipient_name,
+            &parts.description,
+        )),
         status: parts.status,
         needs_review: parts.needs_review,
         deleted,

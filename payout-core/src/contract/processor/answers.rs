@@ -6,9 +6,9 @@ use crate::ports::{Answer, Instruction, Processor, ProcessorKey};
 type Payer = Pair<dyn Processor>;
 
 fn is_definite(answer: &Answer) -> bool {
-    match answer {
+    match answer.outcome() {
         Answer::Paid { .. } | Answer::Declined(_) => true,
-        Answer::Accepted { .. } => false,
+        Answer::Accepted { .. } | Answer::Reported { .. } => false,
     }
 }
 
