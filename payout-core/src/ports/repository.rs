@@ -210,10 +210,6 @@ pub struct Cursor {
 
 /// A row of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all are payouts; boxing each would cost more"
-)]
 pub enum Listed {
     /// A payout.
     Payout(Payout),
