@@ -264,7 +264,7 @@ impl State {
 fn matches(filter: &Filter, row: &Row) -> bool {
     let parts = row.payout.parts();
     let found = |search: &Search| {
-        parts.recipient_account.as_str() == search.account()
+        search.finds_account(parts.recipient_account.as_str())
             || Search::fold_name(parts.recipient_name.as_str()).starts_with(&search.name_prefix())
     };
     (filter.statuses.is_empty() || filter.statuses.contains(&parts.status))

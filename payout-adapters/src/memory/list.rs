@@ -112,7 +112,7 @@ fn matches(filter: &Filter, row: &Row) -> bool {
         && created_before.is_none_or(|before| parts.created_at < before)
         && needs_review.is_none_or(|needs_review| parts.needs_review == needs_review)
         && search.as_ref().is_none_or(|search| {
-            parts.recipient_account.as_str() == search.account()
+            search.finds_account(parts.recipient_account.as_str())
                 || row.folded_name.starts_with(&search.name_prefix())
         })
 }

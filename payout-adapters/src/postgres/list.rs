@@ -230,7 +230,7 @@ fn page_statement<'q>(page: &Page, filter: &'q Filter, keys: &Keyring) -> Statem
             let statement = filtered(PAGE_OF_ANY[direction], page.window, filter);
             statement.bind(page.limit).bind(page.offset)
         }
-        Shape::Search(search) if !keys.is_empty() => {
+        Shape::Search(search) if !keys.is_empty() || search.is_iban() => {
             let wanted = Wanted::of(search, keys);
             let statement = filtered(PAGE_OF_SEALED_SEARCH[direction], page.window, filter);
             let statement = statement.bind(page.limit).bind(page.offset);
@@ -273,7 +273,7 @@ pub(super) async fn count(
                 Shape::All | Shape::Status(_) | Shape::Other => {
                     filtered(COUNT_ANY, window, filter).bind(limit)
                 }
-                Shape::Search(search) if !link.keyring.is_empty() => {
+                Shape::Search(search) if !link.keyring.is_empty() || search.is_iban() => {
                     let wanted = Wanted::of(search, &link.keyring);
                     let statement = filtered(COUNT_SEALED_SEARCH, window, filter).bind(limit);
                     statement.bind(wanted.accounts).bind(wanted.names)

@@ -2,7 +2,7 @@
 //!
 //! | column | in plain | sealed |
 //! |---|---|---|
-//! | `payouts.recipient_account` | the account | its digest |
+//! | `payouts.recipient_account` | the account | its digest, or that of an IBAN's normal form |
 //! | `payouts.recipient_name` | the name | `***` |
 //! | `payouts.recipient_name_folded` | the folded name | its digest |
 //! | `payouts.sealed` | null | the account and the name |
@@ -16,7 +16,7 @@
 use std::borrow::Cow;
 
 use payout_core::idempotency::{Fingerprint, IdempotentRequest, Snapshot};
-use payout_core::payout::{Payout, ProviderKey, RecipientAccount, RecipientName};
+use payout_core::payout::{Payout, ProviderKey, RecipientAccount, RecipientName, normal_iban};
 use payout_core::ports::{RepositoryError, Search};
 use uuid::Uuid;
 
@@ -63,7 +63,9 @@ impl<'a> StoredRecipient<'a> {
             .seal(text.as_bytes(), &Place::Recipient(payout))
             .map_err(refused)?;
         Ok(Self {
-            account: key.digest(ACCOUNT, account).into(),
+            account: key
+                .digest(ACCOUNT, normal_iban(account).as_deref().unwrap_or(account))
+                .into(),
             name: SEALED_NAME,
             name_folded: key.digest(NAME, &name_folded),
             sealed: Some(sealed),
@@ -121,8 +123,9 @@ pub(crate) fn parsed(text: &str) -> Result<(RecipientAccount, RecipientName), Re
     ))
 }
 
-/// What a search looks for where payouts are sealed: one of these accounts, or one of these names. A name is found by
-/// all of it, and both under every key, and in plain as long as there are payouts that were stored before the first key.
+/// What a search looks for where payouts are sealed, or where it is for an IBAN, which has several spellings: one of these
+/// accounts, or one of these names. A name is found by all of it, and both under every key, and in plain as long as there are
+/// payouts that were stored before the first key.
 pub(crate) struct Wanted {
     pub(crate) accounts: Vec<String>,
     pub(crate) names: Vec<String>,
@@ -130,11 +133,15 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     pub(crate) fn of(search: &Search, keys: &Keyring) -> Self {
-        let (account, name) = (search.account(), search.name_prefix());
+        let (plain, name) = (search.accounts(), search.name_prefix());
         let keys = keys.keys();
-        let mut accounts: Vec<String> = keys.iter().map(|key| key.digest(ACCOUNT, account)).collect();
+        // The digest is of an IBAN's normal form; before, it was of the account as it was given.
+        let digests = keys
+            .iter()
+            .flat_map(|key| plain.iter().map(|account| key.digest(ACCOUNT, account)));
+        let mut accounts: Vec<String> = digests.collect();
         let mut names: Vec<String> = keys.iter().map(|key| key.digest(NAME, &name)).collect();
-        accounts.push(account.to_owned());
+        accounts.extend(plain);
         names.push(name);
         Self { accounts, names }
     }

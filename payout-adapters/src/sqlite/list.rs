@@ -197,7 +197,7 @@ pub(super) async fn list(store: &Store, query: &ListQuery) -> Result<Vec<Listed>
     let statement = match Shape::of(&query.filter) {
         Shape::All | Shape::Other => paged(PAGE_OF_ANY[direction])?,
         Shape::Status(status) => paged(PAGE_OF_STATUS[direction])?.bind(status.as_str()),
-        Shape::Search(search) if !store.keyring.is_empty() => {
+        Shape::Search(search) if !store.keyring.is_empty() || search.is_iban() => {
             let wanted = Wanted::of(search, &store.keyring);
             let statement = paged(PAGE_OF_SEALED_SEARCH[direction])?;
             statement.bind(json(&wanted.accounts)?).bind(json(&wanted.names)?)
@@ -233,7 +233,7 @@ pub(super) async fn count(
     let statement = match Shape::of(filter) {
         Shape::All | Shape::Other => limited(COUNT_ANY)?,
         Shape::Status(status) => limited(COUNT_STATUS)?.bind(status.as_str()),
-        Shape::Search(search) if !store.keyring.is_empty() => {
+        Shape::Search(search) if !store.keyring.is_empty() || search.is_iban() => {
             let wanted = Wanted::of(search, &store.keyring);
             let statement = limited(COUNT_SEALED_SEARCH)?;
             statement.bind(json(&wanted.accounts)?).bind(json(&wanted.names)?)

@@ -5,9 +5,9 @@ use std::time::Duration;
 use payout_adapters::postgres::{PostgresOptions, PostgresRepository};
 use payout_core::contract::build;
 use payout_core::contract::drive;
-use payout_core::payout::{Caller, Claim};
+use payout_core::payout::{Caller, NewPayout};
 use payout_core::ports::{PayoutRepository, RepositoryError};
-use sqlx::PgPool;
+use sqlx::{PgPool, Postgres, Transaction};
 
 use crate::database::Database;
 
@@ -120,14 +120,18 @@ async fn the_url_is_not_quoted_when_it_is_refused() {
     assert!(!format!("{error:?}").contains("secret"));
 }
 
-/// A transaction that holds the row until it is rolled back.
-async fn hold_row(pool: &PgPool, claim: &Claim) -> sqlx::Transaction<'static, sqlx::Postgres> {
+/// Another session that is just writing the idempotency key of this payout.
+async fn hold_key(pool: &PgPool, new: &NewPayout) -> Transaction<'static, Postgres> {
     let mut holder = pool.begin().await.unwrap();
-    let hold = sqlx::query("SELECT FROM payouts WHERE id = $1 FOR UPDATE");
-    hold.bind(claim.payout().id().as_uuid())
-        .execute(&mut *holder)
-        .await
-        .unwrap();
+    let key = new.request.as_ref().unwrap().key.as_str();
+    sqlx::query(
+        "INSERT INTO idempotency_keys (key, created_at, payout_id, fingerprint, snapshot)
+        VALUES ($1, now(), gen_random_uuid(), decode(repeat('00', 32), 'hex'), '')",
+    )
+    .bind(key)
+    .execute(&mut *holder)
+    .await
+    .unwrap();
     holder
 }
 
@@ -139,14 +143,15 @@ async fn a_statement_that_takes_too_long_may_be_repeated() {
         ..PostgresOptions::default()
     };
     let repository = database.repository_with(&options);
-    let claim = drive::claimed(&repository).await;
-    let holder = hold_row(&database.pool().await, &claim).await;
-    let settlement = claim.settle(build::completed("ref-1"));
-    assert!(is_unavailable(
-        &repository.settle(std::slice::from_ref(&settlement)).await
-    ));
+    let new = [build::keyed(&build::fresh_key())];
+    let holder = hold_key(&database.pool().await, &new[0]).await;
+    let given_up = repository.insert(&new).await;
+    assert!(
+        matches!(given_up, Err(RepositoryError::Locked { .. })),
+        "{given_up:?}"
+    );
     holder.rollback().await.unwrap();
-    repository.settle(&[settlement]).await.unwrap();
+    repository.insert(&new).await.unwrap();
 }
 
 #[tokio::test]
@@ -157,19 +162,16 @@ async fn a_caller_that_gives_up_leaves_nothing_behind() {
         ..PostgresOptions::default()
     };
     let repository = database.repository_with(&options);
-    let claim = drive::claimed(&repository).await;
+    repository.now().await.unwrap();
     let pool = database.pool().await;
-    let holder = hold_row(&pool, &claim).await;
-    let settlement = claim.settle(build::completed("ref-1"));
-    let given_up = tokio::time::timeout(
-        Duration::from_millis(100),
-        repository.settle(std::slice::from_ref(&settlement)),
-    );
+    let new = [build::keyed(&build::fresh_key())];
+    let holder = hold_key(&pool, &new[0]).await;
+    let given_up = tokio::time::timeout(Duration::from_millis(100), repository.insert(&new));
     assert!(given_up.await.is_err());
-    // The only connection is free again at once, though the server still waits for the row.
+    // The only connection is free again at once, though the server still waits for the key.
     repository.now().await.unwrap();
     holder.rollback().await.unwrap();
-    repository.settle(&[settlement]).await.unwrap();
+    repository.insert(&new).await.unwrap();
     let open = "SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
     assert_eq!(

@@ -64,8 +64,8 @@ pub(crate) struct ListQuery {
     created_before: Option<String>,
     /// Only those that do, or do not, wait for a person.
     needs_review: Option<bool>,
-    /// Exactly this account, or a recipient whose name begins with this, in any case; where names are encrypted, only a
-    /// whole name is found. Needs the scope `reveal`.
+    /// Exactly this account (an IBAN with or without spaces, in any case), or a recipient whose name begins with this, in any
+    /// case; where names are encrypted, only a whole name is found. Needs the scope `reveal`.
     #[param(max_length = 128, example = "Ada")]
     search: Option<String>,
     /// `only` lists deleted payouts, `with` those beside the others; each then says when. Needs the scope `operate`.

@@ -144,6 +144,7 @@ macro_rules! __repository_cases {
                 a_bounded_count_says_whether_it_is_exact,
                 a_search_follows_an_edit,
                 deleted_payouts_are_listed_and_counted_where_they_are_asked_for,
+                an_iban_is_found_however_it_is_written,
             ];
             events: [
                 the_trail_tells_a_whole_life_oldest_first,

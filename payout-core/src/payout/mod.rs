@@ -10,6 +10,7 @@ mod claim;
 mod draft;
 mod event;
 mod fields;
+mod iban;
 mod id;
 mod mask;
 mod paid;
@@ -23,6 +24,8 @@ pub use claim::{Claim, Guarded, NotDue, SettledRow, Settlement, UnreadableClaim,
 pub use draft::{Draft, NewPayout};
 pub use event::{Actor, Caller, Event, EventKind};
 pub use fields::{Description, Failure, FieldError, ProviderReference, RecipientAccount, RecipientName};
+pub use iban::normal_iban;
+pub(crate) use iban::spellings;
 pub use id::PayoutId;
 pub(crate) use id::uuid_v7;
 pub use mask::MASK;

@@ -10,6 +10,7 @@ use crate::limits::OverLimit;
 use crate::money::Currency;
 use crate::payout::{
     Actor, Caller, Change, Claim, NewPayout, Payout, PayoutId, Settlement, Status, UnreadableClaim,
+    normal_iban, spellings,
 };
 use crate::ports::{Census, Deleted, DeletedPayout, EventPage, EventQuery};
 
@@ -165,8 +166,8 @@ pub struct Filter {
     pub deleted: Deleted,
 }
 
-/// Matches a payout whose account is exactly this text, or whose recipient's name begins with it in any case. A repository
-/// that keeps names sealed finds a name only by all of it.
+/// Matches a payout whose account is exactly this text, or the same IBAN with or without spaces and in any case, or whose
+/// recipient's name begins with it in any case. A repository that keeps names sealed finds a name only by all of it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Search(String);
 
@@ -177,9 +178,33 @@ impl Search {
         (!text.is_empty()).then(|| Self(text.to_owned()))
     }
 
-    /// The account to find.
+    /// The account to find, as it was asked for.
     pub fn account(&self) -> &str {
         &self.0
+    }
+
+    /// The accounts to find: this text and, where it is an IBAN, each way in which the same one is usually written. A
+    /// repository that keeps something of the account that is the same for all of them need not try them.
+    pub fn accounts(&self) -> Vec<String> {
+        let mut accounts = vec![self.0.clone()];
+        if let Some(normal) = normal_iban(&self.0) {
+            accounts.extend(
+                spellings(&normal)
+                    .into_iter()
+                    .filter(|spelled| *spelled != self.0),
+            );
+        }
+        accounts
+    }
+
+    /// Whether it is a search for this account.
+    pub fn finds_account(&self, account: &str) -> bool {
+        self.0 == account || normal_iban(&self.0).is_some_and(|normal| normal_iban(account) == Some(normal))
+    }
+
+    /// Whether what it is for is an IBAN.
+    pub fn is_iban(&self) -> bool {
+        normal_iban(&self.0).is_some()
     }
 
     /// The beginning of a name to find, folded as [`fold_name`](Self::fold_name) folds.

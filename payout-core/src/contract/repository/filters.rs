@@ -280,3 +280,34 @@ pub async fn deleted_payouts_are_listed_and_counted_where_they_are_asked_for(Pai
         }
     }
 }
+
+/// An IBAN is found however it is written and was written, and stays as it was given; another account only as it is.
+pub async fn an_iban_is_found_however_it_is_written(Pair { port, .. }: Repository) {
+    let spelled = [
+        "DE89370400440532013000",
+        "DE89 3704 0044 0532 0130 00",
+        "de89370400440532013000",
+        "de89 3704 0044 0532 0130 00",
+    ];
+    let store = async |account: &str| {
+        let draft = Draft {
+            recipient_account: RecipientAccount::new(account).unwrap(),
+            ..build::draft()
+        };
+        drive::store(&*port, build::of_draft(draft)).await
+    };
+    let mut stored = HashSet::new();
+    for account in spelled {
+        let payout = store(account).await;
+        assert_eq!(payout.parts().recipient_account.as_str(), account);
+        stored.insert(payout.id());
+    }
+    // One digit is wrong, so it is no IBAN: only as it is.
+    let other = store("DE88 3704 0044 0532 0130 00").await;
+    for text in spelled {
+        assert_eq!(found_by(&*port, text).await, stored, "{text:?}");
+    }
+    let given = found_by(&*port, "DE88 3704 0044 0532 0130 00").await;
+    assert_eq!(given, HashSet::from([other.id()]));
+    assert_eq!(found_by(&*port, "DE88370400440532013000").await, HashSet::new());
+}
