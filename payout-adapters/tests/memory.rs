@@ -80,6 +80,34 @@ async fn a_clock_that_jumps_back_makes_time_stand_still() {
     assert_eq!(drive::stored(&repository).await.parts().created_at, before);
 }
 
+/// The time of day, and that of the process, in seconds.
+#[derive(Default)]
+struct TwoClocks(AtomicI64, AtomicI64);
+
+impl Clock for TwoClocks {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH + Duration::from_secs(self.0.load(Ordering::SeqCst).unsigned_abs())
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_secs(self.1.load(Ordering::SeqCst).unsigned_abs())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_a_clock_that_was_set_back_a_lease_ends_when_it_has_lasted() {
+    let clock = Arc::new(TwoClocks(9_000.into(), 0.into()));
+    let repository = MemoryRepository::new(clock.clone());
+    let id = drive::stored(&repository).await.id();
+    let sweep = build::sweep(10, Duration::from_secs(15));
+    assert_eq!(drive::claim_ids(&repository, &sweep).await, [id]);
+    clock.0.store(10, Ordering::SeqCst);
+    clock.1.store(14, Ordering::SeqCst);
+    assert_eq!(drive::claim_ids(&repository, &sweep).await, []);
+    clock.1.store(15, Ordering::SeqCst);
+    assert_eq!(drive::claim_ids(&repository, &sweep).await, [id]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_new_day_begins_with_nothing_at_midnight() {
     const MIDNIGHT: i64 = 20_000 * 24 * 60 * 60;

@@ -216,6 +216,63 @@ fn a_presumed_claim_may_have_been_sent_since_the_payout_was_last_written() {
 }
 
 #[test]
+fn a_time_that_a_clock_wrote_which_was_ahead_is_brought_back_and_no_other() {
+    let ahead = 10_000;
+    let claim = pending().claim(at(ahead), LEASE, QUIET).unwrap();
+    let leased = claim.payout().clone();
+    let waits = |payout: Payout, now: i64| {
+        payout
+            .brought_back(at(now))
+            .map(|back| (back.parts().due_at.unwrap() - at(now)).num_seconds())
+    };
+    assert_eq!(waits(leased.clone(), 50), Some(15), "its holder may be at work");
+    assert_eq!(waits(leased.clone(), ahead), None, "the clock was right");
+    assert_eq!(
+        waits(leased.clone(), ahead - 1),
+        None,
+        "clocks differ by as much as that"
+    );
+    let back = leased.brought_back(at(50)).unwrap();
+    assert_eq!(back.parts().updated_at, at(50));
+    assert!(back.brought_back(at(51)).is_none(), "once");
+    let long = build::postponed(Duration::from_secs(7_200));
+    let settled = claim.payout().clone().settle(&claim.settle(long), at(ahead + 1));
+    let Guarded::Written(postponed) = settled else {
+        panic!("a fresh claim settles")
+    };
+    assert_eq!(waits(postponed.clone(), 50), Some(7_200));
+    assert_eq!(waits(postponed, ahead + 60), None);
+
+    let fresh = build::new_payout().stored_at(at(ahead));
+    assert_eq!(waits(fresh, 50), Some(0), "due since it was stored");
+    let scheduled = payout_core::payout::NewPayout {
+        scheduled_at: Some(at(ahead + 500)),
+        ..build::new_payout()
+    };
+    assert_eq!(
+        waits(scheduled.stored_at(at(ahead)), 50),
+        None,
+        "a date is a date"
+    );
+}
+
+#[test]
+fn a_wait_that_nothing_can_have_asked_for_is_over() {
+    let first = claimed();
+    let altered = |payout: &Payout, due_at| {
+        let mut parts = payout.parts().clone();
+        parts.due_at = Some(due_at);
+        Payout::restore(parts).unwrap()
+    };
+    let due = |payout: &Payout| payout.brought_back(at(5)).map(|back| back.parts().due_at);
+    assert_eq!(due(&altered(first.payout(), at(1_000))), Some(Some(at(5))));
+    assert_eq!(due(first.payout()), None);
+    let postponed = settled(build::postponed(Duration::from_secs(90_000_000)));
+    assert_eq!(due(&postponed), None, "a day is the longest wait of all");
+    assert_eq!(due(&altered(&postponed, at(100_000))), Some(Some(at(5))));
+}
+
+#[test]
 fn two_claims_at_one_moment_are_told_apart() {
     let first = claimed();
     let payout = first.payout().clone();

@@ -356,6 +356,30 @@ fn an_unknown_key_is_sent_again_only_within_half_of_the_key_window() {
 }
 
 #[test]
+fn the_key_window_runs_from_the_next_claim_where_the_clock_was_set_back() {
+    let ahead = claimed_at(&[100_000], &unanswered());
+    let mut parts = ahead.payout().parts().clone();
+    parts.due_at = Some(at(10));
+    let payout = payout_core::payout::Payout::restore(parts).unwrap();
+    let second = payout.claim(at(10), LEASE, LEASE).unwrap();
+    assert!(second.may_send(&policy()).is_ok());
+    let parts = second.payout().parts().clone();
+    assert!(
+        parts.claimed_at > parts.first_submitted_at,
+        "an earlier claim may have sent"
+    );
+    assert!(
+        parts.quiet_at.unwrap() <= at(10) + LEASE,
+        "nobody is at work for longer than that"
+    );
+    let mut parts = second.payout().parts().clone();
+    parts.due_at = Some(at(511));
+    let payout = payout_core::payout::Payout::restore(parts).unwrap();
+    let third = payout.claim(at(511), LEASE, LEASE).unwrap();
+    assert!(matches!(third.may_send(&policy()), Err(Verdict::Review { .. })));
+}
+
+#[test]
 fn a_payout_whose_workers_keep_dying_is_not_sent_for_ever() {
     assert!(
         claimed_at(&[1, 20, 40], &unanswered())

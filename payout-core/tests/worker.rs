@@ -60,6 +60,7 @@ impl Bench {
     fn new() -> Self {
         let mut repository = MockPayoutRepository::new();
         repository.expect_forget_answers().returning(|_, _| Ok(0));
+        repository.expect_bring_back().returning(|_| Ok(0));
         let mut queue = MockJobQueue::new();
         queue
             .expect_receive()

@@ -27,6 +27,8 @@ struct Inner {
     store: Store,
     /// The latest time that was answered or written.
     latest: Timestamp,
+    /// When that was, by the time of the process.
+    lasted: Duration,
 }
 
 impl MemoryRepository {
@@ -37,16 +39,23 @@ impl MemoryRepository {
             inner: Mutex::new(Inner {
                 store: Store::default(),
                 latest: Timestamp::MIN_UTC,
+                lasted: Duration::ZERO,
             }),
         }
     }
 
-    /// One transaction at one time. A clock that jumps back makes time stand still here, not run backwards.
+    /// One transaction at one time. Behind a clock that was set back, time goes on here by that of the process.
     fn transact<T>(&self, work: impl FnOnce(&mut Store, Timestamp) -> T) -> T {
         // Every transaction refuses before it writes, so a panic leaves none half made.
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let Inner { store, latest } = &mut *inner;
-        *latest = self.clock.now().max(*latest);
+        let Inner {
+            store,
+            latest,
+            lasted,
+        } = &mut *inner;
+        let before = std::mem::replace(lasted, self.clock.monotonic());
+        let passed = lasted.saturating_sub(before);
+        *latest = self.clock.now().max(*latest + passed);
         work(store, *latest)
     }
 }
@@ -115,6 +124,14 @@ impl PayoutRepository for MemoryRepository {
 
     async fn settle(&self, batch: &[Settlement]) -> Result<Vec<Settled>, RepositoryError> {
         self.transact(|store, now| store.settle(batch, now))
+    }
+
+    async fn count_ahead(&self, at_most: u32) -> Result<u64, RepositoryError> {
+        Ok(self.transact(|store, now| store.ahead(now).take(at_most as usize).count() as u64))
+    }
+
+    async fn bring_back(&self, limit: u32) -> Result<u64, RepositoryError> {
+        Ok(self.transact(|store, now| store.bring_back(now, limit as usize)))
     }
 
     async fn forget_answers(&self, age: Duration, limit: u32) -> Result<u64, RepositoryError> {

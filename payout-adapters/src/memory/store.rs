@@ -295,6 +295,21 @@ impl Store {
         due.filter_map(|(_, id)| self.rows.get(id))
     }
 
+    /// Those whose time a clock has written that was ahead, as they are once it is brought back.
+    pub(super) fn ahead(&self, now: Timestamp) -> impl Iterator<Item = Payout> {
+        let waiting = self.due.iter().rev().take_while(move |(due_at, _)| *due_at > now);
+        waiting.filter_map(move |(_, id)| self.rows.get(id)?.payout.brought_back(now))
+    }
+
+    /// Brings these back.
+    pub(super) fn bring_back(&mut self, now: Timestamp, limit: usize) -> u64 {
+        let ahead: Vec<Payout> = self.ahead(now).take(limit).collect();
+        for payout in &ahead {
+            self.rewrite(payout.id(), |row| row.payout = payout.clone());
+        }
+        ahead.len() as u64
+    }
+
     /// Changes a row that is not deleted, and keeps the indexes in step.
     pub(super) fn rewrite(&mut self, id: PayoutId, change: impl FnOnce(&mut Row)) {
         if let Some(row) = self.rows.get_mut(&id) {

@@ -32,9 +32,15 @@ macro_rules! claim_due {
                     -- tells whether an earlier claim may have sent something.
                     claimed_at = GREATEST(now(), claimed_at + interval '1 microsecond'),
                     due_at = now() + $2,
-                    quiet_at = GREATEST(quiet_at, now() + $3),
-                    first_submitted_at = COALESCE(
-                        first_submitted_at, GREATEST(now(), claimed_at + interval '1 microsecond'))
+                    quiet_at = GREATEST(
+                        -- A worker that was claimed for by a clock that was ahead is as far from done as it was then.
+                        CASE WHEN claimed_at > now() AND quiet_at > claimed_at
+                            THEN now() + (quiet_at - claimed_at) ELSE quiet_at END,
+                        now() + $3),
+                    -- Nothing was sent later than now, whatever a clock that was ahead has written.
+                    first_submitted_at = CASE WHEN first_submitted_at IS NULL
+                        THEN GREATEST(now(), claimed_at + interval '1 microsecond')
+                        ELSE LEAST(first_submitted_at, now()) END
                 WHERE id = ANY (ARRAY(SELECT id FROM due))
                 RETURNING ",
             payout_columns!(),

@@ -14,6 +14,7 @@
 //! A day's totals are locked before all else and in their order, rows in the order of their ids and keys in theirs; a key is waited for only by who holds rows that nobody
 //! who holds keys waits for, but for totals, which he has already. So no two of these statements can deadlock.
 
+mod ahead;
 mod apply;
 mod books;
 mod census;
@@ -260,6 +261,14 @@ impl PayoutRepository for PostgresRepository {
 
     async fn settle(&self, batch: &[Settlement]) -> Result<Vec<Settled>, RepositoryError> {
         settle::settle(&self.link, batch).await
+    }
+
+    async fn count_ahead(&self, at_most: u32) -> Result<u64, RepositoryError> {
+        ahead::count(&self.link, at_most).await
+    }
+
+    async fn bring_back(&self, limit: u32) -> Result<u64, RepositoryError> {
+        ahead::bring_back(&self.link, limit).await
     }
 
     async fn forget_answers(&self, age: Duration, limit: u32) -> Result<u64, RepositoryError> {

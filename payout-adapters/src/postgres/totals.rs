@@ -82,7 +82,7 @@ impl<'l> Holding<'l> {
 
     fn waited_past_midnight(&self) -> bool {
         let mut totals = self.purses.iter().filter_map(|purse| self.totals.of(*purse));
-        totals.any(|total| self.today < total.day)
+        totals.any(|total| self.today < total.day && total.as_of(self.today) == total)
     }
 
     /// Which of these idempotency keys have records.

@@ -24,10 +24,19 @@ macro_rules! not_of_others {
     };
 }
 
+/// A wait that was begun before the clock leapt forward is over once it has lasted: `?5` is the time of the leap, and `?6` how
+/// far it went.
+macro_rules! has_lasted {
+    () => {
+        " AND (status <> 'processing' OR updated_at > ?5 OR +due_at <= ?1 - ?6)"
+    };
+}
+
 /// The longest due.
 pub(super) const SWEEP: &str = concat!(
     "SELECT payouts.id FROM payouts WHERE due_at <= ?1 AND ",
     not_of_others!(),
+    has_lasted!(),
     " ORDER BY due_at LIMIT ?2"
 );
 
@@ -37,6 +46,7 @@ pub(super) const BY_ID: &str = concat!(
     FROM json_each(?4) AS hint CROSS JOIN payouts ON payouts.id = unhex(hint.value)
     WHERE +due_at <= ?1 AND ",
     not_of_others!(),
+    has_lasted!(),
     " GROUP BY payouts.id
     ORDER BY min(hint.key)
     LIMIT ?2"
@@ -56,8 +66,15 @@ const CLAIM: &str = concat!(
         -- an earlier claim may have sent something.
         claimed_at = max(coalesce(claimed_at + 1, 0), ?1),
         due_at = ?1 + ?3,
-        quiet_at = max(coalesce(quiet_at, 0), ?1 + ?4),
-        first_submitted_at = coalesce(first_submitted_at, max(coalesce(claimed_at + 1, 0), ?1))
+        -- A worker that was claimed for by a clock that was ahead is as far from done as it was then.
+        quiet_at = max(
+            CASE WHEN claimed_at > ?1 AND quiet_at > claimed_at THEN ?1 + quiet_at - claimed_at
+                ELSE coalesce(quiet_at, 0) END,
+            ?1 + ?4),
+        -- Nothing was sent later than now, whatever a clock that was ahead has written.
+        first_submitted_at = CASE WHEN first_submitted_at IS NULL
+            THEN max(coalesce(claimed_at + 1, 0), ?1)
+            ELSE min(first_submitted_at, ?1) END
     WHERE id IN (SELECT unhex(value) FROM json_each(?2))
     RETURNING ",
     payout_columns!()
@@ -81,10 +98,11 @@ pub(super) async fn claim(store: &Store, request: &ClaimRequest) -> Result<Claim
             .bind(now.timestamp_micros())
             .bind(i64::from(request.limit))
             .bind(json(&store.keyring.ids().collect::<Vec<_>>())?);
-        let choice = match hints {
-            Some(hints) => choice.bind(hints),
-            None => choice,
-        };
+        let leap = store.leap();
+        let choice = choice
+            .bind(hints)
+            .bind(leap.before.timestamp_micros())
+            .bind(as_micros(leap.by));
         let chosen = choice
             .fetch_all(&mut *transaction)
             .await

@@ -12,11 +12,13 @@
 //! `json_each`), no statements that write within others (a write, its event and its record are statements of one
 //! transaction), and no clock that its users share: time is the host's, read once the transaction has begun.
 
+mod ahead;
 mod apply;
 mod backup;
 mod books;
 mod census;
 mod claim;
+mod clock;
 mod deleted;
 mod file;
 mod find;
@@ -251,6 +253,14 @@ impl PayoutRepository for SqliteRepository {
 
     async fn settle(&self, batch: &[Settlement]) -> Result<Vec<Settled>, RepositoryError> {
         settle::settle(&self.store, batch).await
+    }
+
+    async fn count_ahead(&self, at_most: u32) -> Result<u64, RepositoryError> {
+        ahead::count(&self.store, at_most).await
+    }
+
+    async fn bring_back(&self, limit: u32) -> Result<u64, RepositoryError> {
+        ahead::bring_back(&self.store, limit).await
     }
 
     async fn forget_answers(&self, age: Duration, limit: u32) -> Result<u64, RepositoryError> {

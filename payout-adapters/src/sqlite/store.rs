@@ -13,13 +13,13 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, FromRow};
 
+use super::clock::{Leap, StoreClock};
 use super::file::DatabaseFile;
 use super::writer::{Transaction, Writer};
 use crate::ReadLimits;
 use crate::reads::{Cost, Gate, TooMuch};
 use crate::seal::Keyring;
 use crate::sql::error::{is_interrupted, refused, repository_error, unavailable};
-use crate::sql::stored::whole_micros;
 use crate::sql::writes::RecentWrites;
 
 /// Readers run beside the writer (WAL); a few are enough for the cores of one host.
@@ -44,7 +44,7 @@ pub(super) struct Store {
     /// For reads that may be slow, so that nothing else waits for them.
     costly: SqlitePool,
     gate: Gate,
-    clock: Arc<dyn Clock>,
+    clock: StoreClock,
     /// What who is paid is sealed with.
     pub(super) keyring: Keyring,
 }
@@ -97,7 +97,7 @@ impl Store {
             gate: Gate::new(reads),
             file,
             writes: Arc::default(),
-            clock,
+            clock: StoreClock::new(clock),
             keyring: Keyring::default(),
         })
     }
@@ -163,7 +163,12 @@ impl Store {
     }
 
     pub(super) fn now(&self) -> Timestamp {
-        whole_micros(self.clock.now())
+        self.clock.now()
+    }
+
+    /// The last leap of the clock that waits under way are to be spared.
+    pub(super) fn leap(&self) -> Leap {
+        self.clock.leap()
     }
 
     /// Whether the file is still the one that is open.

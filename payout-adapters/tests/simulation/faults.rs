@@ -164,6 +164,10 @@ impl PayoutRepository for FaultyRepository {
         Ok(settled)
     }
 
+    async fn bring_back(&self, limit: u32) -> Result<u64, RepositoryError> {
+        self.call(self.store.bring_back(limit)).await
+    }
+
     async fn forget_answers(&self, age: Duration, limit: u32) -> Result<u64, RepositoryError> {
         self.call(self.store.forget_answers(age, limit)).await
     }

@@ -66,6 +66,7 @@ impl Observer for Writes {
             Signal::Settled(_) => 1,
             Signal::Called { .. }
             | Signal::Paced { .. }
+            | Signal::BroughtBack { .. }
             | Signal::LateOutcome { .. }
             | Signal::Abandoned
             | Signal::HintsDropped { .. }

@@ -20,6 +20,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// By so much may the clocks of this host and the database differ before somebody should know. Leases and due times
 /// are the database's alone; ids, logs and traces are this host's.
 const SKEW: TimeDelta = TimeDelta::seconds(2);
+/// Payouts whose times are ahead are counted no further.
+const COUNTED: u32 = 1_000;
 
 /// A remedy for whatever only its own words explain.
 pub(super) const SEE_MESSAGE: &str = "see what it says";
@@ -135,6 +137,13 @@ pub(super) async fn database(config: &Config, ports: &Ports, report: &mut Report
             "clock",
             line,
             "set both by NTP: ids, logs and traces go by this host's",
+        );
+    }
+    if let Ok(Ok(ahead @ 1..)) = timeout(PATIENCE, ports.repository.count_ahead(COUNTED)).await {
+        report.warn(
+            "clock",
+            format!("{ahead} payouts wait for a time that was written by a clock that was ahead, and was set back since"),
+            "a running worker brings them back to now, within seconds",
         );
     }
     migrations(config, ports, report).await

@@ -63,6 +63,7 @@ async fn a_database_that_answers_in_time_and_has_no_reviews_is_well() {
     let mut repository = MockPayoutRepository::new();
     repository.expect_probe().returning(|| Ok(()));
     repository.expect_now().returning(|| Ok(System::default().now()));
+    repository.expect_count_ahead().returning(|_| Ok(0));
     repository.expect_count().returning(|_, _| {
         Ok(Count {
             count: 0,
@@ -99,6 +100,7 @@ async fn another_clock_and_payouts_under_review_are_told() {
     repository
         .expect_now()
         .returning(|| Ok(System::default().now() - chrono::TimeDelta::seconds(90)));
+    repository.expect_count_ahead().returning(|_| Ok(7));
     repository
         .expect_probe()
         .returning(|| Err(RepositoryError::Unavailable("read-only".into())));
@@ -110,12 +112,14 @@ async fn another_clock_and_payouts_under_review_are_told() {
     });
     let report = database(repository).await;
     assert_eq!(levels(&report)[1], ("clock", Level::Warn));
+    assert_eq!(levels(&report)[2], ("clock", Level::Warn));
+    assert!(report.lines().contains("7 payouts wait for a time"));
     assert_eq!(
-        levels(&report)[3],
+        levels(&report)[4],
         ("writes", Level::Fail),
         "it answers, and takes none"
     );
-    assert_eq!(levels(&report)[5], ("reviews", Level::Warn));
+    assert_eq!(levels(&report)[6], ("reviews", Level::Warn));
     assert!(report.lines().contains("3 payouts wait for a person"));
 }
 

@@ -95,6 +95,7 @@ impl Observer for Metrics {
             Signal::Claimed { .. }
             | Signal::Called { .. }
             | Signal::Paced { .. }
+            | Signal::BroughtBack { .. }
             | Signal::Settled(_)
             | Signal::LateOutcome { .. }
             | Signal::Abandoned

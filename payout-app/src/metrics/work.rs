@@ -66,6 +66,7 @@ pub(super) struct Work {
     late: Counter,
     late_and_paid: Counter,
     abandoned: Counter,
+    brought_back: Counter,
 }
 
 impl Work {
@@ -114,6 +115,7 @@ impl Work {
             late: late("false"),
             late_and_paid: late("true"),
             abandoned: at_zero(counter!("payout_abandoned_claims_total")),
+            brought_back: at_zero(counter!("payout_times_brought_back_total")),
         })
     }
 
@@ -174,6 +176,7 @@ impl Work {
                 late.increment(1);
             }
             Signal::Abandoned => self.abandoned.increment(1),
+            Signal::BroughtBack { count } => self.brought_back.increment(count),
             Signal::Swept { took } => self.sweep_duration.record(took),
             Signal::Gathered { .. } | Signal::HintsDropped { .. } => (),
         }
@@ -265,6 +268,10 @@ pub(super) fn describe() {
     describe_counter!(
         "payout_hints_dropped_total",
         "Hints that were not sent, since the queue was away, refused them, or was full; the sweep finds their payouts."
+    );
+    describe_counter!(
+        "payout_times_brought_back_total",
+        "Payouts whose due time was written by a clock that was ahead and was set back since, and was corrected."
     );
     describe_histogram!(
         "payout_batch_size",

@@ -78,10 +78,17 @@ impl DailyTotal {
         }
     }
 
-    /// The same as it counts today: that of an earlier day is nothing. A clock that went back begins no day anew.
+    /// The same as it counts today: that of an earlier day is nothing. A clock that went back over midnight begins no day anew;
+    /// a total of a day after tomorrow was written by a clock that was ahead, and is nothing too, or it would stay used up
+    /// for as long as the clock was wrong.
     #[must_use]
     pub fn as_of(self, today: Day) -> Self {
-        if self.day < today { Self::none(today) } else { self }
+        let tomorrow = today.succ_opt().unwrap_or(today);
+        if self.day < today || self.day > tomorrow {
+            Self::none(today)
+        } else {
+            self
+        }
     }
 
     /// With a charge more.
@@ -161,6 +168,16 @@ mod tests {
             "a clock that went back"
         );
         assert!(totals.take(&charge("70", "100"), day(2)).is_err());
+    }
+
+    #[test]
+    fn a_day_after_tomorrow_was_written_by_a_clock_that_was_ahead_and_uses_nothing_up() {
+        let mut totals = DailyTotals::default();
+        totals.take(&charge("100", "100"), day(9)).unwrap();
+        assert!(totals.take(&charge("1", "100"), day(8)).is_err());
+        totals.take(&charge("70", "100"), day(7)).unwrap();
+        assert!(totals.take(&charge("70", "100"), day(7)).is_err());
+        totals.take(&charge("70", "100"), day(8)).unwrap();
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::Timestamp;
+use crate::payout::ahead::LONGEST_WAIT;
 use crate::payout::fields::printable;
 use crate::payout::paid::instruction_digest;
 use crate::payout::redact::Redaction;
@@ -73,13 +74,12 @@ impl Claim {
         u32::try_from(given_back).unwrap_or(u32::MAX).min(most)
     }
 
-    /// How long ago this generation may first have been sent, by the repository's clock.
+    /// How long ago this generation may first have been sent, by the repository's clock: it was last written by the claim, and
+    /// that time is never ahead, as the claim's may be where the clock was set back.
     fn age(&self) -> Duration {
         let parts = self.0.parts();
-        match (parts.first_submitted_at, parts.claimed_at) {
-            (Some(first), Some(claimed)) => (claimed - first).to_std().unwrap_or(Duration::ZERO),
-            (None, _) | (_, None) => Duration::ZERO,
-        }
+        let first = parts.first_submitted_at.unwrap_or(parts.updated_at);
+        (parts.updated_at - first).to_std().unwrap_or(Duration::ZERO)
     }
 
     /// Whether a key that the provider does not know may be sent again.
@@ -338,15 +338,25 @@ impl Payout {
         parts.claims += 1;
         parts.version += 1;
         parts.due_at = Some(later(now, lease));
+        // A worker that was claimed for by a clock that was ahead is as far from done as it was then.
+        let quiet_at = match (parts.quiet_at, parts.claimed_at) {
+            (Some(quiet_at), Some(last)) if last > now && quiet_at > last => Some(now + (quiet_at - last)),
+            (quiet_at, _) => quiet_at,
+        };
         // Strictly later than the claim before, even within one tick of the clock or after it was set back: whether
         // the two times below are equal tells whether an earlier claim may have sent something.
         let claimed_at = parts
             .claimed_at
             .map_or(now, |last| now.max(later(last, Duration::from_micros(1))));
         parts.claimed_at = Some(claimed_at);
-        parts.first_submitted_at = parts.first_submitted_at.or(Some(claimed_at));
+        // Nothing was sent later than now, whatever a clock that was ahead has written: the key's window runs from now.
+        parts.first_submitted_at = Some(
+            parts
+                .first_submitted_at
+                .map_or(claimed_at, |first| first.min(now)),
+        );
         // An earlier claim with a longer lease may still be sending when this one surely is not.
-        parts.quiet_at = parts.quiet_at.max(Some(later(now, quiet_after)));
+        parts.quiet_at = quiet_at.max(Some(later(now, quiet_after)));
         parts.updated_at = now;
         Ok(Claim(Self::from_parts(parts)))
     }
@@ -420,7 +430,7 @@ impl Payout {
 }
 
 /// A time so much later, or the end of time.
-fn later(now: Timestamp, by: Duration) -> Timestamp {
+pub(super) fn later(now: Timestamp, by: Duration) -> Timestamp {
     let later = chrono::TimeDelta::from_std(by)
         .ok()
         .and_then(|by| now.checked_add_signed(by));
@@ -577,7 +587,7 @@ impl Verdict {
             },
             Self::Accepted { reference, after } => SettledRow {
                 reference: Some(reference),
-                due_in: Some(*after),
+                due_in: Some((*after).min(LONGEST_WAIT)),
                 event: EventKind::Accepted,
                 detail: Some(reference.as_str()),
                 ..processing
@@ -587,13 +597,13 @@ impl Verdict {
                 after,
                 uses_attempt: _,
             } => SettledRow {
-                due_in: Some(*after),
+                due_in: Some((*after).min(LONGEST_WAIT)),
                 detail: Some(why),
                 ..processing
             },
             Self::Released { why, after } => SettledRow {
                 status: Status::Pending,
-                due_in: Some(*after),
+                due_in: Some((*after).min(LONGEST_WAIT)),
                 never_sent: true,
                 event: EventKind::Released,
                 detail: Some(why),

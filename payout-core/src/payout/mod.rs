@@ -5,6 +5,7 @@
 //! consume what they start from and yield a description of the write, which a repository applies under its guard.
 //! `mask` says how who is paid is shown to whoever may not see it, and `redact` keeps it out of others' words.
 
+mod ahead;
 mod change;
 mod claim;
 mod draft;

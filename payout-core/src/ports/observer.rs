@@ -63,6 +63,11 @@ pub enum Signal<'a> {
     },
     /// A claim was let go without a call: its lease was too far gone.
     Abandoned,
+    /// Payouts whose time was written by a clock that was ahead were brought back to the present.
+    BroughtBack {
+        /// How many.
+        count: u64,
+    },
     /// The sweep has looked for what is due.
     Swept {
         /// How long it took.

@@ -423,6 +423,26 @@ pub trait PayoutRepository: Send + Sync {
     /// [`RepositoryError::Unavailable`]: settle again; repeating is harmless.
     async fn settle(&self, batch: &[Settlement]) -> Result<Vec<Settled>, RepositoryError>;
 
+    /// How many payouts wait for a time that a clock has written which was ahead, counting no further than `at_most`: those of
+    /// [`Payout::brought_back`].
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    async fn count_ahead(&self, at_most: u32) -> Result<u64, RepositoryError> {
+        let _ = at_most;
+        Ok(0)
+    }
+
+    /// Brings the due times of those back to the present, at most `limit` of them; returns how many. The one write that grows
+    /// no version and leaves no event: no fact of the payout changes.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    async fn bring_back(&self, limit: u32) -> Result<u64, RepositoryError> {
+        let _ = limit;
+        Ok(0)
+    }
+
     /// Forgets idempotency records older than `age`, at most `limit` of them; returns how many.
     ///
     /// # Errors

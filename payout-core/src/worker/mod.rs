@@ -10,6 +10,7 @@
 //! - `attempt` is one claimed payout's task: look the key up, send, conclude.
 //! - `pace` says how many calls the provider may be sent: it may be away, throttle, or ask for patience.
 //! - `settle` writes the verdicts; it repeats until they are written. `aside` writes those whose rows another session holds.
+//! - `clock` takes back what a clock that was ahead has written.
 //! - `janitor` forgets idempotency records that are old enough.
 //!
 //! A worker claims no more than it has free slots for, so that every claim starts at once, well within its lease.
@@ -18,6 +19,7 @@
 mod aside;
 mod attempt;
 mod claims;
+mod clock;
 mod hints;
 mod janitor;
 mod pace;
@@ -184,6 +186,7 @@ impl Worker {
         let loops = TaskTracker::new();
         loops.spawn(shared.clone().follow_hints());
         loops.spawn(shared.clone().sweep());
+        loops.spawn(shared.clone().bring_back());
         loops.spawn(shared.clone().forget_old_answers());
         loops.close();
         loops.wait().await;

@@ -1,0 +1,40 @@
+//! Takes back what a clock that was ahead has written.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::ports::Signal;
+use crate::worker::Shared;
+
+const BATCH: u32 = 1_000;
+const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
+
+impl Shared {
+    /// Looks at start-up and then every few sweeps: what was in flight when the clock was set back is taken over within its
+    /// lease.
+    pub(super) async fn bring_back(self: Arc<Self>) {
+        let every = (self.settings.sweep_every * 2).max(AT_LEAST_EVERY);
+        let mut pause = Duration::ZERO;
+        while !self.shut_down_within(pause).await {
+            pause = self.about(every);
+            match self.repository.bring_back(BATCH).await {
+                Ok(0) => (),
+                Ok(count) => {
+                    tracing::warn!(
+                        count,
+                        "the store's clock was set back: payouts that waited for a time to come are brought back to now"
+                    );
+                    self.observer.observe(&Signal::BroughtBack { count });
+                    if count == u64::from(BATCH) {
+                        pause = Duration::ZERO;
+                    }
+                }
+                // The sweep says that the store is away.
+                Err(error) => tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "no look at times that are ahead"
+                ),
+            }
+        }
+    }
+}
