@@ -9,6 +9,8 @@ FLAGS ?=
 WORKERS ?= 1
 
 PAYOUT = cargo run $(FLAGS) --profile $(PROFILE) --bin payout --
+# Quiet once it is built: what the command prints is all there is to see.
+PAYOUT_QUIETLY = cargo run $(FLAGS) $$(test ! -e "$(BINARY)" || echo --quiet) --profile $(PROFILE) --bin payout --
 WORKSPACE = $(FLAGS) --workspace --all-features
 
 .DEFAULT_GOAL := help
@@ -17,21 +19,46 @@ WORKSPACE = $(FLAGS) --workspace --all-features
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# Said once, before the first build: cargo itself shows names of crates and nothing of ours for minutes.
+BINARY = $${CARGO_TARGET_DIR:-target}/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/payout
+SAY_WHAT_IS_BUILT = @test -e "$(BINARY)" || echo 'Building payout and the 350 or so crates it stands on, this once: two to ten minutes,' \
+	'by the machine. The next starts take seconds.'
+
 .PHONY: run
 run: ## serve and work in one process, on SQLite: nothing else to install
-	$(PAYOUT) run $(ARGS)
+	$(SAY_WHAT_IS_BUILT)
+	@$(PAYOUT) run $(ARGS)
+
+.PHONY: payout
+payout: ## any command of the binary: make payout ARGS='keys list'
+	@$(PAYOUT_QUIETLY) $(or $(ARGS),--help)
+
+.PHONY: keys
+keys: ## API keys: make keys ARGS='create billing --scopes read,write'
+	@$(PAYOUT_QUIETLY) keys $(or $(ARGS),--help)
+
+.PHONY: doctor
+doctor: ## look at everything that the service needs, and say what is wrong
+	@$(PAYOUT_QUIETLY) doctor $(ARGS)
+
+.PHONY: install
+install: ## put the binary where cargo has its programs (~/.cargo/bin), in release
+	cargo install --locked --path payout-app $(ARGS)
 
 .PHONY: serve
 serve: ## the HTTP server alone
-	$(PAYOUT) serve $(ARGS)
+	$(SAY_WHAT_IS_BUILT)
+	@$(PAYOUT) serve $(ARGS)
 
 .PHONY: worker
 worker: ## a worker alone
-	$(PAYOUT) worker $(ARGS)
+	$(SAY_WHAT_IS_BUILT)
+	@$(PAYOUT) worker $(ARGS)
 
 .PHONY: migrate
 migrate: ## bring the database's schema up to date
-	$(PAYOUT) migrate $(ARGS)
+	$(SAY_WHAT_IS_BUILT)
+	@$(PAYOUT) migrate $(ARGS)
 
 .PHONY: openapi
 openapi: ## print the OpenAPI document
@@ -113,16 +140,24 @@ fmt: ## format the code
 	cargo fmt --all
 
 .PHONY: up
-up: .env-has-a-key ## start everything in Docker; WORKERS=3 for three workers
-	docker compose up --build --detach --scale worker=$(WORKERS)
+up: .docker-has-a-key ## start everything in Docker, and wait until it is healthy; WORKERS=3 for three workers
+	docker compose up --build --detach --wait --wait-timeout 300 --scale worker=$(WORKERS)
 
-# Where neither .env nor the environment has a key to encrypt with, .env gets a new one.
-.PHONY: .env-has-a-key
-.env-has-a-key:
-	@test -n "$$PAYOUT_ENCRYPTION_KEYS" || grep -qs '^PAYOUT_ENCRYPTION_KEYS=.' .env || { \
-		(umask 077; printf 'PAYOUT_ENCRYPTION_KEYS=k1:%s\n' "$$(head -c 32 /dev/urandom | base64)" >> .env); \
-		echo 'A new encryption key is in .env: keep a copy of it, without it the recipients are lost.'; }
+# Where nobody has given the containers a key to encrypt with, they get a new one: in a file of their own, which .env names
+# for docker compose alone, so that `make run` does not take the key of production.
+.PHONY: .docker-has-a-key
+.docker-has-a-key:
+	@test -n "$$PAYOUT_ENCRYPTION_KEYS$$DOCKER_ENCRYPTION_KEYS_FILE" \
+		|| grep -Eqs '^(export +)?(PAYOUT_ENCRYPTION_KEYS|DOCKER_ENCRYPTION_KEYS_FILE) *= *.' .env || { \
+		set -e; \
+		(umask 077; mkdir -p secrets); chmod 700 secrets; \
+		test -s secrets/encryption_keys || { \
+			(umask 077; printf 'k1:%s\n' "$$(head -c 32 /dev/urandom | base64)" > secrets/encryption_keys.part); \
+			chmod 444 secrets/encryption_keys.part; mv secrets/encryption_keys.part secrets/encryption_keys; \
+			echo 'A new encryption key is in secrets/encryption_keys: keep a copy of it, without it the recipients are lost.'; }; \
+		test ! -s .env || test -z "$$(tail -c 1 .env)" || echo >> .env; \
+		(umask 077; echo 'DOCKER_ENCRYPTION_KEYS_FILE=secrets/encryption_keys' >> .env); }
 
 .PHONY: down
-down: ## stop what `up` started; the data stay
-	docker compose down
+down: ## stop what `up` started, and Prometheus, Alertmanager and Grafana; the data stay
+	docker compose --profile observability down

@@ -9,7 +9,7 @@ use payout_core::worker::Worker;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Command, Config, Database, ProcessorConfig};
+use crate::config::{Command, Config, ProcessorConfig};
 use crate::door::Door;
 use crate::failure::AppError;
 use crate::health::Health;
@@ -23,7 +23,7 @@ pub use crate::running::Running;
 use crate::sampler::Sampler;
 use crate::server::{Failing, listen, serve};
 use crate::wiring::Ports;
-use crate::{audit_trail, keys_fit, schema_ready};
+use crate::{audit_trail, first_steps, keys_fit, schema_ready};
 
 /// Starts processes.
 #[derive(Debug)]
@@ -114,6 +114,10 @@ impl App {
         };
         let clock: Arc<dyn Clock> = ports.system.clone();
         let limits = Arc::new(Limits::new(config.limits.clone(), &clock));
+        let besides = Besides {
+            docs: config.docs,
+            metrics: config.metrics_bind.is_none(),
+        };
         let site = Arc::new(Site {
             limits: limits.clone(),
             payouts,
@@ -123,6 +127,8 @@ impl App {
             metrics: metrics.clone(),
             system: ports.system.clone(),
             tracer: ports.traces.tracer(),
+            require_idempotency_key: config.require_idempotency_key,
+            besides,
         });
 
         let mut connections = None;
@@ -131,10 +137,6 @@ impl App {
         let (fail, failed) = oneshot::channel();
         let fail = Failing::new(fail);
         if role.serves {
-            let besides = Besides {
-                docs: config.docs,
-                metrics: config.metrics_bind.is_none(),
-            };
             let open = Connections::new(&config.limits, clock.clone());
             connections = Some(open.clone());
             let listener = listen("PAYOUT_BIND", config.bind)?;
@@ -184,6 +186,7 @@ impl App {
             keyring,
             open_to,
             bind: config.bind,
+            try_it: first_steps::try_it(&config, ports.own_processor, local_addr),
         });
         let work = tokio::spawn(work(config, ports, door, health, metrics, shutdown.clone(), fail));
         Ok(Running {
@@ -302,9 +305,5 @@ fn say_what_starts(config: &Config, role: Role, ports: &Ports, local_addr: Optio
         "{}",
         role.describe()
     );
-    if config.keyring.is_empty() && !own_repository && !matches!(config.database, Database::Memory) {
-        tracing::warn!(
-            "account numbers and names are stored in plain: set PAYOUT_ENCRYPTION_KEYS to encrypt them"
-        );
-    }
+    first_steps::say(config, ports, local_addr);
 }

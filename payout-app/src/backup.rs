@@ -18,9 +18,6 @@ pub(crate) enum BackupError {
     /// Not SQLite.
     #[error("DATABASE_URL: {0} is no SQLite file; use pg_dump for PostgreSQL")]
     NotAFile(&'static str),
-    /// Nothing to copy.
-    #[error("DATABASE_URL: there is no file {}", .0.display())]
-    Missing(PathBuf),
     /// The copy would replace something.
     #[error("{} is there already", .0.display())]
     Taken(PathBuf),
@@ -42,12 +39,9 @@ pub(crate) enum BackupError {
 /// # Errors
 /// [`BackupError`]; a file with `.part` after its name may be left.
 pub(crate) async fn backup(config: &Config, to: &Path) -> Result<(), BackupError> {
-    let Database::Sqlite { path } = &config.database else {
+    let Database::Sqlite { .. } = &config.database else {
         return Err(BackupError::NotAFile(config.database.kind()));
     };
-    if !path.exists() {
-        return Err(BackupError::Missing(path.clone()));
-    }
     if to.exists() {
         return Err(BackupError::Taken(to.to_owned()));
     }

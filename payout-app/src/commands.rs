@@ -29,20 +29,32 @@ const REPORTS: Duration = Duration::from_secs(2);
 
 /// Does what the command line and the environment say.
 pub fn main() -> ExitCode {
+    match Config::without_settings(std::env::args_os()) {
+        Ok(Some(format)) => return print_document(format),
+        Ok(None) => (),
+        Err(answer) => return print_answer(&answer),
+    }
     if let Err(error) = Config::load_dotenv() {
         return refuse(WRONG_SETTING, &error);
     }
     let config = match Config::from_args(std::env::args_os(), &System::default()) {
         Ok(config) => config,
-        Err(StartError::CommandLine(error)) => {
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(WRONG_SETTING));
-        }
+        Err(StartError::CommandLine(error)) => return print_answer(&error),
         Err(error) => return refuse(WRONG_SETTING, &error),
     };
     #[cfg(feature = "crash-points")]
     if let Err(error) = Config::arm_crash_point() {
         return refuse(WRONG_SETTING, &error);
+    }
+    if let Some(path) = needs_database(&config.command)
+        .then(|| config.database.missing())
+        .flatten()
+    {
+        let line = format!(
+            "DATABASE_URL: there is no file {}; go to the folder of its file or name it, or make it: payout migrate",
+            path.display()
+        );
+        return refuse(code_of_missing(&config.command), &line);
     }
     match &config.command {
         Command::Openapi { format } => print_document(*format),
@@ -60,6 +72,36 @@ pub fn main() -> ExitCode {
         Command::Migrate => in_runtime(&config, migrate(&config)),
         Command::Run | Command::Serve | Command::Worker => in_runtime(&config, run(config.clone())),
     }
+}
+
+/// Whether a command works on what is there: it makes no database, and finds nothing in an empty one.
+fn needs_database(command: &Command) -> bool {
+    match command {
+        Command::Keys(_) | Command::KeysRotate | Command::Reconcile(_) | Command::Backup { .. } => true,
+        // Doctor says so itself, among the rest.
+        Command::Doctor { .. }
+        | Command::Run
+        | Command::Serve
+        | Command::Worker
+        | Command::Migrate
+        | Command::Openapi { .. }
+        | Command::Healthcheck => false,
+    }
+}
+
+/// 1 of `payout reconcile` says that they disagree.
+fn code_of_missing(command: &Command) -> u8 {
+    if matches!(command, Command::Reconcile(_)) {
+        WRONG_SETTING
+    } else {
+        FAILED
+    }
+}
+
+/// Help and the version, or what clap says of a command line that it does not understand.
+fn print_answer(answer: &clap::Error) -> ExitCode {
+    let _ = answer.print();
+    ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(WRONG_SETTING))
 }
 
 /// One line on standard error.

@@ -18,6 +18,8 @@ pub(crate) struct Door {
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) open_to: OpenTo,
     pub(crate) bind: SocketAddr,
+    /// A request to try out, where payouts are simulated.
+    pub(crate) try_it: Option<String>,
 }
 
 impl Door {
@@ -35,10 +37,7 @@ impl Door {
         let no_keys = self.keyring.ask(None, true) == Found::NoKeys;
         match (no_keys, self.open_to) {
             (true, OpenTo::Nobody) => return Err(AppError::Open(self.bind)),
-            (true, OpenTo::ThisHost) => tracing::warn!(
-                "there are no API keys: open to everybody on this host, and to nobody else; the first key \
-                 (`payout keys create`) locks it: make it before a proxy on this host leads here"
-            ),
+            (true, OpenTo::ThisHost) => self.say_open_to_this_host(),
             (true, OpenTo::Anyone) => tracing::warn!(
                 "there are no API keys, and PAYOUT_AUTH=off: whoever reaches this address may do everything; the first key \
                  (`payout keys create`) locks it"
@@ -51,6 +50,18 @@ impl Door {
             }
         }
         Ok(())
+    }
+
+    /// A warning where payouts are real; else the way that is recommended to begin.
+    fn say_open_to_this_host(&self) {
+        let line = "there are no API keys: open to everybody on this host, and to nobody else; the first key \
+                    (`payout keys create`) locks it: make it before a proxy on this host leads here";
+        let Some(try_it) = &self.try_it else {
+            tracing::warn!("{line}");
+            return;
+        };
+        tracing::info!("{line}");
+        tracing::info!("a first payout: {try_it}");
     }
 
     /// Keeps the keys current until it is told to stop.

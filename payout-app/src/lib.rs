@@ -48,6 +48,7 @@
 //! - [`Service`] and [`app`] start a process (server, worker, or both); [`Running`] is one that runs, and ends it.
 //! - [`config`] reads the settings, and alone reads the environment.
 //! - `wiring` chooses the adapters that the settings ask for; `own_ports` are those that a program brings itself.
+//! - `first_steps` says at a start what a newcomer wants to know.
 //! - `http` answers requests; `health` and `metrics` say how the process does, and `sampler` looks for them.
 //! - `schema_ready` waits for the database, `unusable` says when waiting does not help, and `audit_trail` looks at its
 //!   guard.
@@ -64,6 +65,7 @@ pub mod config;
 mod doctor;
 mod door;
 mod failure;
+mod first_steps;
 mod health;
 mod healthcheck;
 mod http;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 fn payout(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
@@ -113,11 +114,200 @@ fn help_and_version_are_there() {
     ] {
         assert!(help.contains(name), "{name}");
     }
-    assert!(!help.contains("healthcheck"));
+    assert!(help.contains("healthcheck"));
 }
 
 #[test]
 fn a_health_check_of_nobody_fails() {
     let output = payout(&["healthcheck"], &[("PAYOUT_BIND", "127.0.0.1:1")]);
     assert_eq!(output.status.code(), Some(1));
+}
+
+/// A folder of a test's own, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(test: &str, env: Option<&str>) -> Self {
+        let path = std::env::temp_dir().join(format!("payout-binary-{test}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        if let Some(env) = env {
+            std::fs::write(path.join(".env"), env).unwrap();
+        }
+        Self(path)
+    }
+
+    /// Exit code, standard output, standard error.
+    fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_payout"));
+        command.args(arguments).current_dir(&self.0).env_clear();
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+
+    fn files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.0).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A command line of each command that reads settings.
+const READ_SETTINGS: &[&[&str]] = &[
+    &[],
+    &["run"],
+    &["serve"],
+    &["worker"],
+    &["migrate"],
+    &["keys", "list"],
+    &["keys", "create", "a", "--scopes", "read"],
+    &["keys-rotate"],
+    &["doctor"],
+    &["reconcile", "--since", "1d"],
+    &["backup", "copy.db"],
+    &["healthcheck"],
+];
+
+#[test]
+fn an_unknown_variable_ends_every_command_with_the_nearest_name() {
+    let folder = Folder::new("unknown", None);
+    for arguments in READ_SETTINGS {
+        let (code, _, error) = folder.run(arguments, &[("PAYOUT_PROCESOR", "http")]);
+        let line = "payout: PAYOUT_PROCESOR: is no setting; is PAYOUT_PROCESSOR meant?\n";
+        assert_eq!((code, error.as_str()), (Some(2), line), "{arguments:?}");
+    }
+    for (name, nearest) in [
+        ("PAYOUT_ENCRYPTION_KEY", "PAYOUT_ENCRYPTION_KEYS"),
+        ("PAYOUT_LEASE", "PAYOUT_LEASE_MS"),
+        ("DATABSE_URL", "DATABASE_URL"),
+    ] {
+        let (code, _, error) = folder.run(&["run"], &[(name, "hunter2")]);
+        let line = format!("payout: {name}: is no setting; is {nearest} meant?\n");
+        assert_eq!((code, error), (Some(2), line));
+    }
+    assert_eq!(folder.files(), Vec::<String>::new(), "nothing was made");
+}
+
+#[test]
+fn an_unknown_name_in_the_env_file_is_named_with_its_line() {
+    for (name, nearest) in [
+        ("DATABSE_URL", "DATABASE_URL"),
+        ("REDIS_URLL", "REDIS_URL"),
+        ("SENTRY_DNS", "SENTRY_DSN"),
+        ("PAYOUT_PROCESOR", "PAYOUT_PROCESSOR"),
+    ] {
+        let folder = Folder::new("unknown-in-file", Some(&format!("# ours\n\n{name}=hunter2\n")));
+        for arguments in READ_SETTINGS {
+            // In the file it is refused even where the right one is set.
+            let variables = [("DATABASE_URL", "memory:")];
+            let (code, _, error) = folder.run(arguments, &variables);
+            let line = format!("payout: .env: line 3: {name}: is no setting; is {nearest} meant?\n");
+            assert_eq!((code, error), (Some(2), line), "{arguments:?}");
+        }
+    }
+}
+
+#[test]
+fn what_others_put_into_the_environment_is_passed_over() {
+    let folder = Folder::new(
+        "others",
+        Some("POSTGRES_PASSWORD=x\nPAYOUT_IMAGE=x\nGRAFANA_PORT=1\n"),
+    );
+    let variables = [
+        ("PAYOUT_BIND", "127.0.0.1:1"),
+        ("PAYOUT_PORT", "tcp://10.0.0.1:8000"),
+        ("PAYOUT_SERVICE_HOST", "10.0.0.1"),
+        ("PAYOUT_SERVICE_PORT_HTTP", "8000"),
+        ("PAYOUT_PORT_8000_TCP_ADDR", "10.0.0.1"),
+        ("PAYOUT_WEB_PORT_8000_TCP", "tcp://10.0.0.1:8000"),
+        ("DATABASE_URL", "memory:"),
+        ("DATABASE_URI", "another program's"),
+        ("OTEL_SERVICE_NAME", "payout"),
+    ];
+    let (code, _, error) = folder.run(&["healthcheck"], &variables);
+    assert_eq!(code, Some(1), "{error}");
+    assert!(error.contains("127.0.0.1:1 does not answer"), "{error}");
+}
+
+#[test]
+fn a_value_of_the_env_file_is_kept_as_it_is() {
+    for (line, value) in [
+        ("PAYOUT_LOG=ab$cd", "ab$cd"),
+        ("PAYOUT_LOG=\"ab${PATH}cd\"", "ab${PATH}cd"),
+        ("PAYOUT_LOG='$ab'", "$ab"),
+        ("PAYOUT_LOG=a b$ # comment", "a b$"),
+    ] {
+        let folder = Folder::new("dollar", Some(line));
+        let (code, _, error) = folder.run(&["run"], &[]);
+        let start = format!("payout: PAYOUT_LOG: {value:?} is not a log filter");
+        assert!(code == Some(2) && error.starts_with(&start), "{line}: {error}");
+    }
+    // What is in the environment wins.
+    let folder = Folder::new("wins", Some("PAYOUT_LOG=ab$cd\nPAYOUT_BIND=nowhere\n"));
+    let (_, _, error) = folder.run(&["run"], &[("PAYOUT_LOG", "info")]);
+    assert!(error.starts_with("payout: PAYOUT_BIND: \"nowhere\""), "{error}");
+}
+
+#[test]
+fn commands_on_a_database_make_none() {
+    let folder = Folder::new("elsewhere", None);
+    let path = std::fs::canonicalize(&folder.0).unwrap().join("payouts.db");
+    for arguments in [
+        &["keys", "list"][..],
+        &["keys", "create", "billing", "--scopes", "read"],
+        &["keys", "revoke", "billing"],
+        &["keys", "rotate", "billing"],
+        &[
+            "keys-rotate",
+            "--encryption-keys",
+            "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+        ],
+        &["reconcile", "--since", "1d"],
+        &["backup", "copy.db"],
+        &["doctor"],
+    ] {
+        let (code, printed, error) = folder.run(arguments, &[]);
+        assert!(code != Some(0), "{arguments:?}");
+        let said = printed + &error;
+        assert!(said.contains(path.to_str().unwrap()), "{arguments:?}: {said}");
+        assert_eq!(folder.files(), Vec::<String>::new(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_document_and_help_need_no_settings() {
+    let folder = Folder::new("document", Some("this is nothing"));
+    for arguments in [
+        &["openapi"][..],
+        &["--help"],
+        &["help", "keys"],
+        &["--version"],
+        &["run", "--help"],
+    ] {
+        let (code, printed, error) = folder.run(arguments, &[("PAYOUT_PROCESOR", "http")]);
+        assert_eq!((code, error.as_str()), (Some(0), ""), "{arguments:?}");
+        assert!(!printed.is_empty());
+    }
+}
+
+#[test]
+fn an_option_of_another_command_is_one_line_that_names_it() {
+    refused(
+        &["serve", "--restored"],
+        &[],
+        "payout: --restored: says nothing to `payout serve`",
+    );
+    refused(
+        &["openapi", "--database-url=memory:"],
+        &[],
+        "payout: --database-url: says nothing to `payout openapi`",
+    );
 }

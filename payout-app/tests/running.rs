@@ -34,12 +34,13 @@ impl Drop for Folder {
 }
 
 fn config(options: &[&str]) -> Config {
-    let mut all = vec![
-        "payout",
-        "--bind=127.0.0.1:0",
-        "--redis-url=",
-        "--processor=simulated",
-    ];
+    let mut all = vec!["payout", "--redis-url="];
+    if options.first() != Some(&"worker") {
+        all.push("--bind=127.0.0.1:0");
+    }
+    if options.first() != Some(&"serve") {
+        all.push("--processor=simulated");
+    }
     all.extend_from_slice(options);
     Config::from_args(all, &System::default()).unwrap()
 }

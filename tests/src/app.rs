@@ -34,6 +34,8 @@ impl Launch {
             .set("PAYOUT_LOG", "debug")
             .set("PAYOUT_SIMULATED_DELAY_MS", 0)
             .set("PAYOUT_SWEEP_MS", 200)
+            // Never the default: a service of the developer's own may be there.
+            .set("PAYOUT_BIND", "127.0.0.1:0")
     }
 
     /// With nothing said: only what the binary does by itself.

@@ -69,6 +69,10 @@ fn weaknesses(service: &Value) -> Vec<String> {
     ] {
         expect(service.get(name).is_none(), name);
     }
+    for limit in ["mem_limit", "cpus", "pids_limit"] {
+        let no_limit = format!("it has no {limit}");
+        expect(service.get(limit).is_some(), &no_limit);
+    }
     let docker = list("volumes")
         .iter()
         .any(|volume| volume.contains("docker.sock"));
@@ -90,8 +94,8 @@ fn every_container_is_without_root_and_capabilities_and_cannot_change_its_files(
 
 #[test]
 fn a_container_that_could_do_more_is_caught() {
-    let hardened =
-        "{read_only: true, cap_drop: [ALL], security_opt: ['no-new-privileges:true'], user: '10001:10001'}";
+    let hardened = "{read_only: true, cap_drop: [ALL], security_opt: ['no-new-privileges:true'], user: '10001:10001', \
+                    mem_limit: 1g, cpus: 1, pids_limit: 9}";
     let hardened: Value = yaml_serde::from_str(hardened).unwrap();
     assert_eq!(weaknesses(&hardened), Vec::<String>::new());
     for (name, value) in [
@@ -113,11 +117,239 @@ fn a_container_that_could_do_more_is_caught() {
             .insert(name.into(), yaml_serde::from_str(value).unwrap());
         assert_eq!(weaknesses(&weak).len(), 1, "{name}: {value}");
     }
-    for name in ["read_only", "cap_drop", "security_opt", "user"] {
+    for name in [
+        "read_only",
+        "cap_drop",
+        "security_opt",
+        "user",
+        "mem_limit",
+        "cpus",
+        "pids_limit",
+    ] {
         let mut weak = hardened.clone();
         weak.as_mapping_mut().unwrap().remove(name);
         assert_eq!(weaknesses(&weak).len(), 1, "without {name}");
     }
+}
+
+/// Whether an image is one that a later push to the same name does not replace by another version: by digest, or by a tag
+/// with a minor version.
+fn is_pinned(image: &str) -> bool {
+    if image.contains("@sha256:") {
+        return true;
+    }
+    let Some((_, tag)) = image.rsplit_once(':') else {
+        return false;
+    };
+    let mut numbers = tag.trim_start_matches('v').split(['.', '-']);
+    let is_number = |part: Option<&str>| part.is_some_and(|part| part.parse::<u32>().is_ok());
+    is_number(numbers.next()) && is_number(numbers.next())
+}
+
+#[test]
+fn every_image_is_pinned_to_a_minor_version() {
+    let compose = yaml("docker-compose.yml");
+    let images = compose["services"].as_mapping().unwrap().values();
+    let mut images: Vec<String> = images
+        .filter(|service| service.get("build").is_none())
+        .map(|service| service["image"].as_str().unwrap().to_owned())
+        .collect();
+    let dockerfile = read("payout-app/Dockerfile");
+    let bases = dockerfile.lines().filter_map(|line| line.strip_prefix("FROM "));
+    images.extend(bases.map(|base| base.split(' ').next().unwrap_or_default().to_owned()));
+    assert!(images.len() >= 8, "{images:?}");
+    for image in images {
+        assert!(is_pinned(&image), "{image}");
+    }
+    for moving in [
+        "postgres",
+        "postgres:16",
+        "debian:bookworm-slim",
+        "redis:latest",
+        "x:16-1b",
+    ] {
+        assert!(!is_pinned(moving), "{moving}");
+    }
+    assert!(is_pinned("prom/prometheus:v3.5.0") && is_pinned("postgres@sha256:0123"));
+}
+
+#[test]
+fn no_build_asks_a_registry_for_its_own_syntax() {
+    assert!(!read("payout-app/Dockerfile").contains("syntax="));
+}
+
+/// Everything but `up` (`down`, `ps`, `logs`) must do with an empty environment.
+#[test]
+fn nothing_is_required_before_a_container_starts() {
+    let compose = read("docker-compose.yml");
+    for line in compose.lines().filter(|line| !line.trim_start().starts_with('#')) {
+        for required in [":?", "?}"] {
+            assert!(!line.contains(required), "{line}");
+        }
+    }
+}
+
+/// Each secret that a container may have in a file is one of this host's, mounted where its variable says.
+#[test]
+fn secrets_reach_the_containers_by_files() {
+    let compose = yaml("docker-compose.yml");
+    let secrets = compose["secrets"].as_mapping().unwrap();
+    let environment = compose["services"]["web"]["environment"].as_mapping().unwrap();
+    let mut found = Vec::new();
+    for (name, value) in environment {
+        let (name, value) = (name.as_str().unwrap(), value.as_str().unwrap_or_default());
+        let Some(variable) = name.strip_suffix("_FILE") else {
+            continue;
+        };
+        let short = variable.trim_start_matches("PAYOUT_");
+        let secret = short.to_lowercase();
+        assert_eq!(
+            value,
+            format!("${{DOCKER_{short}_FILE:+/run/secrets/{secret}}}"),
+            "{name}"
+        );
+        let file = secrets[secret.as_str()]["file"].as_str().unwrap();
+        assert_eq!(file, format!("${{DOCKER_{short}_FILE:-/dev/null}}"), "{name}");
+        for service in ["web", "worker", "migrate"] {
+            let mounted = compose["services"][service]["secrets"].as_sequence().unwrap();
+            assert!(
+                mounted.contains(&secret.as_str().into()),
+                "{service} has no {secret}"
+            );
+        }
+        found.push(variable);
+    }
+    found.sort_unstable();
+    assert_eq!(
+        found,
+        [
+            "PAYOUT_ENCRYPTION_KEYS",
+            "PAYOUT_KEY_SECRET",
+            "PAYOUT_PROCESSOR_TOKEN",
+            "SENTRY_DSN"
+        ]
+    );
+    let example = read(".env.example");
+    for variable in secrets.values().map(|secret| secret["file"].as_str().unwrap()) {
+        let (name, _) = variable.trim_start_matches("${").split_once(':').unwrap();
+        assert!(
+            example.contains(&format!("#{name}=")),
+            "{name} is not in .env.example"
+        );
+    }
+}
+
+/// A server that was stopped while it was prepared answers pg_isready for ever, and no query.
+#[test]
+fn the_database_is_healthy_only_once_it_answers_a_query() {
+    let check = &yaml("docker-compose.yml")["services"]["db"]["healthcheck"]["test"];
+    let check = check[1].as_str().unwrap();
+    for part in [
+        "psql ",
+        "--host 127.0.0.1",
+        "--username \"$$POSTGRES_USER\"",
+        "--dbname \"$$POSTGRES_DB\"",
+        "'SELECT 1'",
+    ] {
+        assert!(check.contains(part), "{part} is not in {check}");
+    }
+}
+
+/// `make` in a folder with nothing but the Makefile and, perhaps, a `.env`; docker is one that says what it was told.
+struct Make(payout_tests::store::Folder);
+
+impl Make {
+    fn new(env: Option<&str>) -> Self {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = payout_tests::store::Folder::new();
+        std::fs::copy(format!("{ROOT}/Makefile"), folder.path().join("Makefile")).unwrap();
+        let docker = folder.path().join("docker");
+        std::fs::write(&docker, "#!/bin/sh\necho docker \"$@\"\n").unwrap();
+        std::fs::set_permissions(&docker, PermissionsExt::from_mode(0o755)).unwrap();
+        if let Some(env) = env {
+            std::fs::write(folder.path().join(".env"), env).unwrap();
+        }
+        Self(folder)
+    }
+
+    fn run(&self, args: &[&str]) -> String {
+        let path = std::env::var("PATH").unwrap();
+        let output = std::process::Command::new("make")
+            .args(args)
+            .current_dir(self.0.path())
+            .env_clear()
+            .env("PATH", format!("{}:{path}", self.0.path().display()))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn text(&self, file: &str) -> Option<String> {
+        std::fs::read_to_string(self.0.path().join(file)).ok()
+    }
+
+    fn mode(&self, file: &str) -> u32 {
+        use std::os::unix::fs::PermissionsExt;
+
+        let metadata = std::fs::metadata(self.0.path().join(file)).unwrap();
+        metadata.permissions().mode() & 0o777
+    }
+}
+
+#[test]
+fn make_up_keeps_the_containers_key_out_of_what_make_run_reads() {
+    for env in [
+        None,
+        Some("PAYOUT_LOG=debug\nPAYOUT_ENCRYPTION_KEYS=\n#DOCKER_ENCRYPTION_KEYS_FILE=x"),
+    ] {
+        let make = Make::new(env);
+        let said = make.run(&["up"]);
+        let key = make.text("secrets/encryption_keys").unwrap();
+        let key = key.trim_end();
+        assert!(key.starts_with("k1:") && key.len() == 47, "{}", key.len());
+        assert!(!said.contains(key), "the key is shown");
+        // The folder is this user's alone; the file is read by whoever is in the container.
+        assert_eq!(
+            (make.mode("secrets"), make.mode("secrets/encryption_keys")),
+            (0o700, 0o444)
+        );
+        let line = "DOCKER_ENCRYPTION_KEYS_FILE=secrets/encryption_keys\n";
+        let expected = env.map_or_else(String::new, |env| format!("{env}\n")) + line;
+        let written = make.text(".env").unwrap();
+        assert_eq!(written, expected);
+        make.run(&["up"]);
+        assert_eq!(make.text(".env").unwrap(), written, "once");
+        assert_eq!(make.text("secrets/encryption_keys").unwrap().trim_end(), key);
+    }
+}
+
+#[test]
+fn make_up_takes_a_key_that_is_given() {
+    for env in [
+        "PAYOUT_ENCRYPTION_KEYS=k1:abc\n",
+        "export DOCKER_ENCRYPTION_KEYS_FILE=/elsewhere/keys\n",
+    ] {
+        let make = Make::new(Some(env));
+        make.run(&["up"]);
+        assert_eq!(make.text(".env").as_deref(), Some(env));
+        assert_eq!(make.text("secrets/encryption_keys"), None);
+    }
+}
+
+#[test]
+fn make_up_waits_and_make_down_takes_everything_down() {
+    let make = Make::new(Some("PAYOUT_ENCRYPTION_KEYS=k1:abc\n"));
+    let up = make.run(&["up", "WORKERS=3"]);
+    for part in ["--detach", "--wait ", "--scale worker=3"] {
+        assert!(up.contains(part), "{up}");
+    }
+    let down = make.run(&["down"]);
+    assert!(
+        down.contains("docker compose --profile observability down"),
+        "{down}"
+    );
 }
 
 #[test]

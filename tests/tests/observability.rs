@@ -275,11 +275,11 @@ fn every_link_of_the_runbook_within_itself_leads_somewhere() {
 }
 
 #[test]
-fn the_compose_profile_starts_prometheus_and_grafana_with_files_that_are_there() {
+fn the_compose_profile_starts_everything_with_files_that_are_there() {
     let mut compose: yaml_serde::Value = yaml_serde::from_str(&read("docker-compose.yml")).unwrap();
     compose.apply_merge().unwrap();
     let mut mounted = BTreeSet::new();
-    for name in ["prometheus", "grafana"] {
+    for name in ["prometheus", "alertmanager", "grafana"] {
         let service = &compose["services"][name];
         assert_eq!(service["profiles"][0], "observability", "{name}");
         for volume in service["volumes"].as_sequence().unwrap() {
@@ -295,12 +295,32 @@ fn the_compose_profile_starts_prometheus_and_grafana_with_files_that_are_there()
     let all = [
         "prometheus.yml",
         "rules.yml",
+        "alertmanager.yml",
         "grafana/datasources.yml",
         "grafana/dashboards.yml",
         "grafana/payout.json",
     ];
     let all = all.map(|file| format!("observability/{file}"));
     assert_eq!(mounted, BTreeSet::from(all));
+    // Prometheus tells Alertmanager, which tells a receiver that is there.
+    let prometheus: yaml_serde::Value = yaml_serde::from_str(&read("observability/prometheus.yml")).unwrap();
+    let told = &prometheus["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"][0];
+    assert_eq!(told, "alertmanager:9093");
+    let alertmanager: yaml_serde::Value =
+        yaml_serde::from_str(&read("observability/alertmanager.yml")).unwrap();
+    let receivers = alertmanager["receivers"].as_sequence().unwrap();
+    let known = |name: &yaml_serde::Value| receivers.iter().any(|receiver| &receiver["name"] == name);
+    let route = &alertmanager["route"];
+    assert!(known(&route["receiver"]));
+    for route in route["routes"].as_sequence().unwrap() {
+        assert!(known(&route["receiver"]), "{route:?}");
+        let severity = route["matchers"][0].as_str().unwrap();
+        let label = severity.replace("=\"", ": ").replace('"', "");
+        assert!(
+            read("observability/rules.yml").contains(&label),
+            "no rule has {label}"
+        );
+    }
     let source: yaml_serde::Value =
         yaml_serde::from_str(&read("observability/grafana/datasources.yml")).unwrap();
     let dashboard: Value = serde_json::from_str(&read("observability/grafana/payout.json")).unwrap();

@@ -11,9 +11,10 @@ use std::fmt;
 
 use opentelemetry::Context;
 use opentelemetry::trace::{TraceContextExt, Tracer as _, TracerProvider as _};
-use opentelemetry::{KeyValue, trace};
+use opentelemetry::{Key, KeyValue, trace};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::resource::ResourceBuilder;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use payout_core::ports::{Span, SpanKind, TraceContext, Tracer};
 use tokio::runtime::Handle;
@@ -57,8 +58,7 @@ impl OtlpTracer {
             .with_endpoint(endpoint)
             .build()
             .map_err(|error| OtlpSetupError(Box::new(error)))?;
-        let resource = Resource::builder()
-            .with_service_name("payout")
+        let resource = resource_of_the_environment()
             .with_attribute(KeyValue::new("service.version", settings.version))
             .with_attribute(KeyValue::new("service.instance.id", settings.instance.clone()))
             .build();
@@ -80,6 +80,19 @@ impl OtlpTracer {
                 "the last traces were not sent"
             );
         }
+    }
+}
+
+/// With the service's name that `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` gives it, else ours.
+fn resource_of_the_environment() -> ResourceBuilder {
+    let named = Resource::builder()
+        .build()
+        .get(&Key::from_static_str("service.name"))
+        .is_some_and(|name| !name.as_str().starts_with("unknown_service"));
+    if named {
+        Resource::builder()
+    } else {
+        Resource::builder().with_service_name("payout")
     }
 }
 

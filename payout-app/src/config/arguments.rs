@@ -19,6 +19,7 @@ pub(super) mod defaults {
     pub(crate) const DATABASE_URL: &str = "sqlite://payouts.db";
     pub(crate) const BIND: &str = "127.0.0.1:8000";
     pub(crate) const DOCS: &str = "on";
+    pub(crate) const REQUIRE_IDEMPOTENCY_KEY: &str = "off";
     pub(crate) const REDIS_PREFIX: &str = "payout";
     pub(crate) const PROCESSOR: &str = "simulated";
     pub(crate) const SIMULATED_DELAY_MS: &str = "2000";
@@ -90,8 +91,7 @@ pub enum Command {
         /// The copy, which must not be there yet
         file: PathBuf,
     },
-    /// Ask a running process whether it is ready; exit 0 when it is
-    #[command(hide = true)]
+    /// Ask the process that listens at PAYOUT_BIND whether it is ready; exit 0 when it is, 1 when not
     Healthcheck,
 }
 
@@ -116,8 +116,8 @@ pub enum LogFormat {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Settings")]
 struct Settings {
-    /// With run or worker, after the database was restored from a backup: look each payout that was pending up at the
-    /// provider before sending it
+    /// After the database was restored from a backup: look each payout that was pending up at the provider before
+    /// sending it
     #[arg(long, global = true)]
     restored: bool,
     /// sqlite://FILE (created when missing), postgres://USER:PASSWORD@HOST:PORT/DATABASE, or memory:
@@ -174,7 +174,10 @@ struct Settings {
     /// Whether Swagger UI, Redoc and the OpenAPI document are served: on, or off
     #[arg(long, env = "PAYOUT_DOCS", global = true, hide_env_values = true, value_name = "on|off", default_value = defaults::DOCS)]
     docs: String,
-    /// Who moves the money: simulated, or http
+    /// Whether every create must have an Idempotency-Key, so that none can be repeated by mistake: on, or off
+    #[arg(long, env = "PAYOUT_REQUIRE_IDEMPOTENCY_KEY", global = true, hide_env_values = true, value_name = "on|off", default_value = defaults::REQUIRE_IDEMPOTENCY_KEY)]
+    require_idempotency_key: String,
+    /// Who moves the money: simulated (nobody is paid), or http
     #[arg(long, env = "PAYOUT_PROCESSOR", global = true, hide_env_values = true, value_name = "NAME", default_value = defaults::PROCESSOR)]
     processor: String,
     /// The base address of the provider
@@ -249,13 +252,14 @@ struct Settings {
 }
 
 /// Every variable that clap reads, for the check that each is text.
-pub(super) const VARIABLES: [&str; 23] = [
+pub(super) const VARIABLES: [&str; 24] = [
     "PAYOUT_REDIS_PREFIX",
     "PAYOUT_BIND",
     "PAYOUT_METRICS_BIND",
     "PAYOUT_AUTH",
     "PAYOUT_LIMITS",
     "PAYOUT_DOCS",
+    "PAYOUT_REQUIRE_IDEMPOTENCY_KEY",
     "PAYOUT_PROCESSOR",
     "PAYOUT_PROCESSOR_URL",
     "PAYOUT_SIMULATED_DELAY_MS",
@@ -334,6 +338,7 @@ impl Arguments {
         redis_prefix = redis_prefix or REDIS_PREFIX,
         bind = bind or BIND,
         docs = docs or DOCS,
+        require_idempotency_key = require_idempotency_key or REQUIRE_IDEMPOTENCY_KEY,
         processor = processor or PROCESSOR,
         simulated_delay_ms = simulated_delay_ms or SIMULATED_DELAY_MS,
         simulated_failure_rate = simulated_failure_rate or SIMULATED_FAILURE_RATE,

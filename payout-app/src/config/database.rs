@@ -108,6 +108,16 @@ impl Database {
         }
     }
 
+    /// Where its file would be, when it is one and is not there.
+    pub fn missing(&self) -> Option<PathBuf> {
+        match self {
+            Self::Sqlite { path } if matches!(path.try_exists(), Ok(false)) => {
+                Some(std::path::absolute(path).unwrap_or_else(|_| path.clone()))
+            }
+            Self::Sqlite { .. } | Self::Postgres { .. } | Self::Memory => None,
+        }
+    }
+
     /// The kind, for health checks and logs.
     pub fn kind(&self) -> &'static str {
         match self {

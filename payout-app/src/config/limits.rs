@@ -68,7 +68,8 @@ impl FromStr for Quota {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let (number, unit) = text.split_once('/').unwrap_or((text, "s"));
+        // Without a unit it may be meant by the second, the minute or the hour.
+        let (number, unit) = text.split_once('/').ok_or(())?;
         let window = match unit {
             "s" => 1,
             "m" => 60,
@@ -222,9 +223,9 @@ fn rate(variable: &'static str, text: Option<&str>) -> Result<Option<RateLimit>,
             quota,
             spares_this_host: text.is_none_or(|text| text.trim().is_empty()),
         })),
-        Err(()) => {
-            reader.refuse("a rate such as 1000/s, 600/m or 50/h, of 1 to 1000000 requests, and not off")
-        }
+        Err(()) => reader.refuse(
+            "a rate with its unit, such as 1000/s, 600/m or 50/h (1 to 1000000 requests), and not off",
+        ),
     }
 }
 

@@ -4,11 +4,14 @@
 //! exists. Whatever is wrong is one line that names the variable.
 
 mod arguments;
+mod belonging;
 #[cfg(feature = "crash-points")]
 mod crash;
 mod database;
+mod dotenv;
 mod keys_command;
 mod limits;
+mod names;
 mod parts;
 mod read;
 mod reconcile_command;
@@ -21,10 +24,8 @@ mod tests;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
-use clap::Parser;
 use payout_adapters::seal::Keyring;
 use payout_adapters::{ReadLimits, Secret};
 use payout_core::keys::KeySecret;
@@ -34,9 +35,11 @@ use payout_core::worker::WorkerSettings;
 
 use self::arguments::{Arguments, defaults};
 pub use self::arguments::{Command, DocumentFormat, LogFormat};
+pub use self::belonging::MisplacedOption;
 pub use self::database::Database;
 pub use self::keys_command::KeysCommand;
 pub use self::limits::{LimitsConfig, Quota, RateLimit};
+pub use self::names::UnknownSetting;
 use self::read::Reader;
 pub use self::reconcile_command::{ReconcileCommand, ReconcileFormat};
 
@@ -65,6 +68,8 @@ pub struct Config {
     pub money_limits: MoneyLimits,
     /// Whether the documentation is served: the pages and the document that they show.
     pub docs: bool,
+    /// Whether a create without an `Idempotency-Key` is refused.
+    pub require_idempotency_key: bool,
     /// How much of the service one client may take.
     pub limits: LimitsConfig,
     /// Who moves the money.
@@ -147,6 +152,12 @@ pub enum StartError {
     /// A setting is wrong.
     #[error(transparent)]
     Setting(#[from] ConfigError),
+    /// A variable looks like a setting, and is none.
+    #[error(transparent)]
+    Unknown(#[from] UnknownSetting),
+    /// An option says nothing to the command.
+    #[error(transparent)]
+    Misplaced(#[from] MisplacedOption),
 }
 
 /// What README's table calls the defaults, for a program that sets the rest itself. Nothing is read from the environment.
@@ -184,19 +195,40 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] when the file is there and cannot be read.
     pub fn load_dotenv() -> Result<(), ConfigError> {
-        let path = Path::new(".env");
-        match dotenvy::from_path(path) {
-            Ok(()) => Ok(()),
-            Err(error) if error.not_found() => Ok(()),
-            // The line itself is not shown: it may hold a secret.
-            Err(dotenvy::Error::LineParse(line, _)) => {
-                let text = std::fs::read_to_string(path).unwrap_or_default();
-                let first = line.lines().next().unwrap_or_default().trim();
-                let number = text.lines().position(|other| other.trim() == first);
-                let place = number.map_or_else(String::new, |number| format!("line {}: ", number + 1));
-                Err(ConfigError::new(".env", format!("{place}this is not NAME=value")))
+        dotenv::load()
+    }
+
+    /// What a command line asks for that no setting has a say in: the document, or what clap itself answers (help, version).
+    ///
+    /// # Errors
+    /// [`clap::Error`], which is that answer.
+    pub fn without_settings<I, T>(args: I) -> Result<Option<DocumentFormat>, clap::Error>
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<OsString> + Clone,
+    {
+        use clap::error::ErrorKind;
+
+        match belonging::parse(args) {
+            Ok(arguments) => match arguments.command() {
+                Command::Openapi { format } => Ok(Some(format)),
+                Command::Run
+                | Command::Serve
+                | Command::Worker
+                | Command::Migrate
+                | Command::Keys(_)
+                | Command::KeysRotate
+                | Command::Doctor { .. }
+                | Command::Reconcile(_)
+                | Command::Backup { .. }
+                | Command::Healthcheck => Ok(None),
+            },
+            Err(StartError::CommandLine(error))
+                if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
+            {
+                Err(error)
             }
-            Err(error) => Err(ConfigError::new(".env", error)),
+            Err(_) => Ok(None),
         }
     }
 
@@ -210,7 +242,8 @@ impl Config {
         T: Into<OsString> + Clone,
     {
         arguments::refuse_odd_text()?;
-        let arguments = Arguments::try_parse_from(args)?;
+        let arguments = belonging::parse(args)?;
+        names::unknown_in_environment()?;
         Ok(Self::from_arguments(arguments, randomness)?)
     }
 
@@ -239,12 +272,6 @@ impl Config {
             | Command::Reconcile(_)
             | Command::Backup { .. }
             | Command::Healthcheck => (),
-        }
-        if arguments.restored() && !matches!(command, Command::Run | Command::Worker) {
-            return Err(ConfigError::new(
-                "--restored",
-                "goes with `payout run` and `payout worker`",
-            ));
         }
         let log = LogConfig {
             filter: read::log_filter(arguments.log())?,
@@ -275,6 +302,11 @@ impl Config {
             docs: Reader {
                 variable: "PAYOUT_DOCS",
                 text: arguments.docs(),
+            }
+            .choice(&[("on", true), ("off", false)])?,
+            require_idempotency_key: Reader {
+                variable: "PAYOUT_REQUIRE_IDEMPOTENCY_KEY",
+                text: arguments.require_idempotency_key(),
             }
             .choice(&[("on", true), ("off", false)])?,
             limits: arguments.limits.read()?,

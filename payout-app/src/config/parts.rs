@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use payout_adapters::ReadLimits;
+use payout_adapters::{ReadLimits, Secret};
 use payout_core::keys::KeySecret;
 use payout_core::limits::MoneyLimits;
 use payout_core::payout::Actor;
@@ -84,7 +84,9 @@ pub(super) fn processor(arguments: &Arguments) -> Result<ProcessorConfig, Config
         text: arguments.processor(),
     }
     .choice(&[("simulated", false), ("http", true)])?;
+    let token = secrets::PROCESSOR_TOKEN.read(arguments.processor_token())?;
     if !http {
+        refuse_forgotten_provider(arguments, token.as_ref())?;
         return Ok(ProcessorConfig::Simulated { delay, failure_rate });
     }
     let Some(text) = arguments.processor_url() else {
@@ -94,7 +96,6 @@ pub(super) fn processor(arguments: &Arguments) -> Result<ProcessorConfig, Config
         ));
     };
     let url = base_url("PAYOUT_PROCESSOR_URL", text)?;
-    let token = secrets::PROCESSOR_TOKEN.read(arguments.processor_token())?;
     if token
         .as_ref()
         .is_some_and(|token| !token.expose().bytes().all(|byte| byte.is_ascii_graphic()))
@@ -111,6 +112,19 @@ pub(super) fn processor(arguments: &Arguments) -> Result<ProcessorConfig, Config
 pub(super) fn traces(arguments: &Arguments) -> Result<Option<url::Url>, ConfigError> {
     let read = |text| base_url("OTEL_EXPORTER_OTLP_ENDPOINT", text);
     arguments.otlp_endpoint().map(read).transpose()
+}
+
+/// Whoever names a provider means it: the simulated one would say of every payout that it was paid.
+fn refuse_forgotten_provider(arguments: &Arguments, token: Option<&Secret>) -> Result<(), ConfigError> {
+    let variable = match (arguments.processor_url(), token) {
+        (Some(_), _) => "PAYOUT_PROCESSOR_URL",
+        (None, Some(_)) => secrets::PROCESSOR_TOKEN.name,
+        (None, None) => return Ok(()),
+    };
+    Err(ConfigError::new(
+        variable,
+        "is set, but the provider is simulated and nobody would be paid: set PAYOUT_PROCESSOR=http, or unset it",
+    ))
 }
 
 /// An address that paths are added to.

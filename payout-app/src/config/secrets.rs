@@ -32,7 +32,6 @@ pub(super) const KEY_SECRET: SecretVariable = secret_variable!("PAYOUT_KEY_SECRE
 pub(super) const SENTRY_DSN: SecretVariable = secret_variable!("SENTRY_DSN");
 
 /// All of them.
-#[cfg(test)]
 pub(super) const ALL: [SecretVariable; 6] = [
     DATABASE_URL,
     REDIS_URL,

@@ -67,10 +67,12 @@ fn the_defaults_are_those_of_the_table_and_of_the_core() {
         keyring,
         sentry,
         traces,
+        require_idempotency_key,
         limits,
         reads,
     } = config(&[]);
     assert_eq!(reads, payout_adapters::ReadLimits::default());
+    assert!(!require_idempotency_key);
     assert!(keyring.is_empty());
     assert_eq!(command, Command::Run);
     assert_eq!(database.to_string(), "sqlite://payouts.db");
@@ -206,11 +208,11 @@ fn each_wrong_setting_is_one_line_that_names_the_variable() {
             &["--redis-url=redis://x", "--redis-prefix=a b"],
             "PAYOUT_REDIS_PREFIX: use up to 64 visible ASCII characters",
         ),
-        (
-            &["serve", "--restored"],
-            "--restored: goes with `payout run` and `payout worker`",
-        ),
         (&["--docs=true"], "PAYOUT_DOCS: \"true\" is not on or off"),
+        (
+            &["--require-idempotency-key=yes"],
+            "PAYOUT_REQUIRE_IDEMPOTENCY_KEY: \"yes\" is not on or off",
+        ),
         (
             &["--processor=bank"],
             "PAYOUT_PROCESSOR: \"bank\" is not simulated or http",
@@ -505,7 +507,7 @@ fn encryption_keys_are_not_shown() {
 
 #[test]
 fn a_rate_that_is_set_holds_for_this_host_too() {
-    let limits = config(&["--rate-per-key=600/m", "--rate-per-address=5"]).limits;
+    let limits = config(&["--rate-per-key=600/m", "--rate-per-address=5/s"]).limits;
     for (limit, quota) in [(limits.per_key, "600/m"), (limits.per_address, "5/s")] {
         let limit = limit.unwrap();
         assert_eq!(limit.quota, quota.parse().unwrap());
@@ -520,6 +522,7 @@ fn a_rate_that_is_set_holds_for_this_host_too() {
 fn limits_that_are_none_are_refused_by_name() {
     for (option, value) in [
         ("PAYOUT_RATE_PER_KEY", "0"),
+        ("PAYOUT_RATE_PER_KEY", "100"),
         ("PAYOUT_RATE_PER_KEY", "0/s"),
         ("PAYOUT_RATE_PER_KEY", "-1"),
         ("PAYOUT_RATE_PER_KEY", "+1"),
@@ -589,5 +592,54 @@ fn limits_of_money_are_read_whole_and_what_is_none_is_named() {
     ] {
         let line = refused(&["--limits", text]);
         assert!(line.starts_with(&format!("PAYOUT_LIMITS: {part}")), "{line}");
+    }
+}
+
+#[test]
+fn a_provider_is_paid_through_or_not_named() {
+    for (option, variable) in [
+        ("--processor-url=https://bank.example/v1", "PAYOUT_PROCESSOR_URL"),
+        ("--processor-token=hunter2", "PAYOUT_PROCESSOR_TOKEN"),
+    ] {
+        for processor in ["--processor=simulated", "--processor="] {
+            let line = refused(&[option, processor]);
+            let rest = "is set, but the provider is simulated and nobody would be paid: set PAYOUT_PROCESSOR=http, or unset it";
+            assert_eq!(line, format!("{variable}: {rest}"));
+        }
+    }
+    assert!(matches!(
+        config(&["--processor-url= ", "--processor-token="]).processor,
+        ProcessorConfig::Simulated { .. }
+    ));
+}
+
+#[test]
+fn a_rate_says_its_unit() {
+    let line = refused(&["--rate-per-key=100"]);
+    let rest = "a rate with its unit, such as 1000/s, 600/m or 50/h (1 to 1000000 requests), and not off";
+    assert_eq!(line, format!("PAYOUT_RATE_PER_KEY: \"100\" is not {rest}"));
+}
+
+#[test]
+fn help_and_the_document_need_no_settings() {
+    let early = |line: &[&str]| Config::without_settings(line.iter().copied());
+    assert_eq!(
+        early(&["payout", "openapi", "--format=json"]).unwrap(),
+        Some(DocumentFormat::Json)
+    );
+    for line in [
+        &["payout"][..],
+        &["payout", "run"],
+        &["payout", "walk"],
+        &["payout", "serve", "--restored"],
+    ] {
+        assert_eq!(early(line).unwrap(), None, "{line:?}");
+    }
+    for line in [
+        &["payout", "--help"][..],
+        &["payout", "-V"],
+        &["payout", "help", "keys"],
+    ] {
+        assert!(early(line).is_err(), "{line:?}");
     }
 }

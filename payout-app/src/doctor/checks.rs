@@ -87,11 +87,13 @@ pub(super) fn settings(config: &Config, report: &mut Report) {
 pub(super) async fn database(config: &Config, ports: &Ports, report: &mut Report) -> bool {
     let shown = config.database.to_string();
     // Asked for its schema, SQLite would make the file.
-    if let Database::Sqlite { path } = &config.database
-        && matches!(path.try_exists(), Ok(false))
-    {
-        let line = format!("{shown} is not there");
-        report.fail("database", line, "run `payout migrate`, which makes it");
+    if let Some(path) = config.database.missing() {
+        let line = format!("there is no file {}", path.display());
+        report.fail(
+            "database",
+            line,
+            "go to the folder of the file or name it in DATABASE_URL, or run `payout migrate`, which makes it",
+        );
         return false;
     }
     let remedy = match &config.database {

@@ -52,7 +52,8 @@ pub(crate) struct NewPayoutBody {
 /// It is stored as `pending`, and a worker sends it within moments.
 ///
 /// Send an `Idempotency-Key` and repeat the request under the same key when in doubt: the payout is made once, and
-/// every repetition gets the first one's answer, with `Idempotent-Replayed: true`.
+/// every repetition gets the first one's answer, with `Idempotent-Replayed: true`. A service may be set up to refuse a create
+/// without one (400).
 #[utoipa::path(
     post,
     path = "/api/payouts/",
@@ -81,6 +82,9 @@ pub(crate) struct NewPayoutBody {
 pub(crate) async fn create_payout(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
     let key = headers::idempotency_key(request.headers())?;
+    if key.is_none() && context.site.require_idempotency_key {
+        return Err(headers::idempotency_key_missing());
+    }
     let body = body::read(request)?;
     let draft = draft(Fields::parse(&body)?)?;
     let created = context

@@ -134,6 +134,13 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyK
         .map_err(|error| refuse(error.to_string()))
 }
 
+/// What a create without a key is told where every create needs one.
+pub(crate) fn idempotency_key_missing() -> Problem {
+    let message = "This service wants this header on every create: a value of your own for each payout, the same when the \
+                   request is repeated.";
+    Problem::invalid(Errors::of("Idempotency-Key", message.to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

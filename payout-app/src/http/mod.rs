@@ -26,6 +26,7 @@ mod get;
 mod guess;
 mod headers;
 mod health;
+mod index;
 mod keys;
 mod list;
 mod metrics;
@@ -69,6 +70,10 @@ pub(crate) struct Site {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) system: Arc<System>,
     pub(crate) tracer: Arc<dyn Tracer>,
+    /// Whether a create without an `Idempotency-Key` is refused.
+    pub(crate) require_idempotency_key: bool,
+    /// What is served besides the API.
+    pub(crate) besides: Besides,
 }
 
 /// What is served besides the API.
@@ -161,7 +166,9 @@ fn routes(besides: Besides) -> routes::Routes {
     } else {
         routes
     };
-    let routes = add_health(routes);
+    let routes = add_health(routes)
+        .add(index::get_index, Access::Anyone, &[404, 429, 500])
+        .add(index::get_root, Access::Anyone, &[404, 429, 500]);
     if besides.metrics {
         add_metrics(routes, Access::Metrics)
     } else {

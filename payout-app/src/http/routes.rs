@@ -60,9 +60,15 @@ impl Routes {
         let mut leaves = leaves(&http_method(method), handler);
         match self.paths.iter_mut().find(|(known, _)| known == path) {
             Some((_, router)) => router.routers.append(&mut leaves),
-            None => self
-                .paths
-                .push((path.to_owned(), Router::with_path(path).append(&mut leaves))),
+            None => {
+                // The root has no path to compare.
+                let router = if path.is_empty() {
+                    Router::new()
+                } else {
+                    Router::with_path(path)
+                };
+                self.paths.push((path.to_owned(), router.append(&mut leaves)));
+            }
         }
     }
 

@@ -61,7 +61,7 @@ fn operations(app: &App) -> Vec<(String, String, Vec<String>)> {
 }
 
 fn is_open(path: &str) -> bool {
-    ["/health/live", "/health/ready", "/api/schema/"].contains(&path)
+    ["/", "/api/", "/health/live", "/health/ready", "/api/schema/"].contains(&path)
 }
 
 async fn without_a_key_every_route_but_the_open_ones_is_refused(backend: Backend) {
@@ -73,7 +73,13 @@ async fn without_a_key_every_route_but_the_open_ones_is_refused(backend: Backend
             "{method} {path} asks for no scope"
         );
         let bare = path.trim_end_matches('/');
-        for path in [&path, bare, &format!("{path}?page_size=1")] {
+        let paged = format!("{path}?page_size=1");
+        let forms = [path.as_str(), bare, paged.as_str()];
+        // The document takes no such parameter, and the root has no form without its slash.
+        let asked = forms
+            .into_iter()
+            .filter(|form| !form.is_empty() && (!scopes.is_empty() || *form != paged));
+        for path in asked {
             let reply = app.call(&method, path).json(payout()).await;
             if scopes.is_empty() {
                 assert_eq!(reply.status, 200, "{reply}");

@@ -20,6 +20,7 @@ mod doctor;
 mod edit;
 mod encryption;
 mod events;
+mod first_steps;
 mod health;
 mod idempotency;
 mod if_match;

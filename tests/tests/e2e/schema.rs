@@ -97,6 +97,8 @@ async fn every_row_of_the_contract_is_documented() {
     let mut documented = app.document().operations();
     documented.sort();
     let contract = [
+        ("/", "get"),
+        ("/api/", "get"),
         ("/api/keys/", "get"),
         ("/api/keys/", "post"),
         ("/api/keys/{name}/revoke/", "post"),

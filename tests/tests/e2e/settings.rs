@@ -165,6 +165,81 @@ async fn contradictions_are_refused_by_name() {
 }
 
 #[tokio::test]
+async fn a_variable_that_is_no_setting_is_refused_by_name() {
+    let launch = launch(Backend::Sqlite).await;
+    for (name, nearest) in [
+        ("PAYOUT_PROCESOR", "PAYOUT_PROCESSOR"),
+        ("PAYOUT_ENCRYPTION_KEY", "PAYOUT_ENCRYPTION_KEYS"),
+        ("REDIS_URLL", "REDIS_URL"),
+    ] {
+        for command in [
+            &["run"][..],
+            &["serve"],
+            &["worker"],
+            &["migrate"],
+            &["keys", "list"],
+            &["doctor"],
+        ] {
+            let line = refused(&launch.clone().set(name, "hunter2"), command, name).await;
+            assert!(line.contains(nearest) && !line.contains("hunter2"), "{line}");
+        }
+    }
+    // Another program's, and what was meant is set.
+    let both = launch
+        .set("DATABASE_URI", "x")
+        .set("PAYOUT_SERVICE_HOST", "10.0.0.1");
+    both.migrate().await;
+    std::fs::write(
+        both.store().folder().join(".env"),
+        "PAYOUT_LOG=info\nDATABSE_URL=hunter2\n",
+    )
+    .unwrap();
+    let line = refused(&both, &["run"], "DATABSE_URL").await;
+    assert!(
+        line.contains(".env: line 2: ") && !line.contains("hunter2"),
+        "{line}"
+    );
+}
+
+#[tokio::test]
+async fn a_provider_that_is_named_is_used_or_ends_the_start() {
+    let launch = launch(Backend::Sqlite).await;
+    let url = launch.clone().set("PAYOUT_PROCESSOR_URL", "http://127.0.0.1:9/");
+    let token = launch.clone().set("PAYOUT_PROCESSOR_TOKEN", "hunter2");
+    let file = from_files(launch, &[("PAYOUT_PROCESSOR_TOKEN", "hunter2")]);
+    for (launch, variable) in [
+        (url, "PAYOUT_PROCESSOR_URL"),
+        (token, "PAYOUT_PROCESSOR_TOKEN"),
+        (file, "PAYOUT_PROCESSOR_TOKEN"),
+    ] {
+        for launch in [launch.clone(), launch.set("PAYOUT_PROCESSOR", "simulated")] {
+            for command in ["run", "serve", "worker", "doctor"] {
+                let line = refused(&launch, &[command], variable).await;
+                assert!(
+                    line.contains("PAYOUT_PROCESSOR=http") && !line.contains("hunter2"),
+                    "{line}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_named_and_not_made() {
+    let launch = launch(Backend::Sqlite).await;
+    let file = launch.store().folder().join("payouts.db");
+    for args in [
+        &["keys", "create", "billing", "--scopes", "read"][..],
+        &["keys", "list"],
+        &["reconcile", "--since", "1d"],
+        &["backup", "copy.db"],
+    ] {
+        refused(&launch, args, file.to_str().unwrap()).await;
+        assert!(!file.exists(), "{args:?}");
+    }
+}
+
+#[tokio::test]
 async fn no_refusal_shows_a_secret() {
     let launch = launch(Backend::Sqlite).await;
     for (variable, value) in [

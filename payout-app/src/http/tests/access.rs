@@ -26,7 +26,7 @@ fn operations() -> Vec<(Method, String, Vec<String>)> {
 }
 
 fn is_open(path: &str) -> bool {
-    ["/health/live", "/health/ready", "/api/schema/"].contains(&path)
+    ["/", "/api/", "/health/live", "/health/ready", "/api/schema/"].contains(&path)
 }
 
 #[tokio::test]

@@ -122,8 +122,8 @@ fn what_is_routed_is_what_is_documented() {
     assert_eq!(found, documented);
     assert_eq!(
         found.len(),
-        17 + 8,
-        "a route came or went: 17 operations, 8 of them with HEAD"
+        19 + 10,
+        "a route came or went: 19 operations, 10 of them with HEAD"
     );
 }
 

@@ -6,6 +6,7 @@ mod access;
 mod browser;
 mod document;
 mod errors;
+mod index;
 mod limits;
 mod pages;
 mod payouts;
@@ -28,7 +29,7 @@ use salvo::{Router, Service, handler};
 use serde_json::{Value, json};
 
 use super::{Gate, OpenTo, Site, edge};
-use crate::config::{Config, LimitsConfig};
+use crate::config::Config;
 use crate::health::Health;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -75,7 +76,11 @@ impl Bench {
 
     /// With limits, as they are set; before the database is ready.
     fn limited(repository: Arc<dyn PayoutRepository>, settings: &[&str]) -> Self {
-        let limits = limits(settings);
+        let Config {
+            limits,
+            require_idempotency_key,
+            ..
+        } = config(settings);
         let system = Arc::new(System::default());
         let metrics = Arc::new(Metrics::new().unwrap());
         let health = Arc::new(Health::new("memory", "memory", metrics.clone()));
@@ -98,6 +103,8 @@ impl Bench {
             metrics,
             system,
             tracer: Arc::new(NoTracer),
+            require_idempotency_key,
+            besides: super::Besides::ALL,
         });
         let router = super::router(super::Besides::ALL).push(Router::with_path("panic").get(panicking));
         let service = Service::new(router).hoop(edge::Edge::new(site.clone()));
@@ -225,12 +232,12 @@ impl Reply {
     }
 }
 
-/// The limits that these options set.
-fn limits(settings: &[&str]) -> LimitsConfig {
+/// What these options set.
+fn config(settings: &[&str]) -> Config {
     let arguments = ["payout", "--database-url=memory:"]
         .into_iter()
         .chain(settings.iter().copied());
-    Config::from_args(arguments, &System::default()).unwrap().limits
+    Config::from_args(arguments, &System::default()).unwrap()
 }
 
 fn new_payout() -> Value {

@@ -1,6 +1,10 @@
 //! Create, read, list.
 
+use std::sync::Arc;
+
+use payout_adapters::memory::MemoryRepository;
 use payout_core::payout::{Failure, Verdict};
+use payout_core::ports::System;
 use salvo::http::Method;
 use serde_json::{Value, json};
 
@@ -270,4 +274,26 @@ async fn a_cursor_of_another_list_is_refused() {
             .status,
         200
     );
+}
+
+#[tokio::test]
+async fn a_create_without_a_key_is_refused_where_one_is_required() {
+    let repository = Arc::new(MemoryRepository::new(Arc::new(System::default())));
+    let bench = Bench::limited(repository, &["--require-idempotency-key=on"]).opened();
+    let reply = bench
+        .write(Method::POST, "/api/payouts/", &[], &new_payout())
+        .await;
+    let problem = reply.problem(400, "invalid-request");
+    let message = problem["errors"]["Idempotency-Key"][0].as_str().unwrap();
+    assert!(message.contains("wants this header on every create"), "{message}");
+    assert_eq!(bench.get("/api/payouts/").await.json()["count"], 0);
+
+    let key = [("idempotency-key", "order-7")];
+    let reply = bench
+        .write(Method::POST, "/api/payouts/", &key, &new_payout())
+        .await;
+    assert_eq!(reply.status, 201, "{reply:?}");
+    // What changes a payout that is there is guarded by its state, and wants none.
+    let cancel = format!("{}cancel/", reply.header("location"));
+    assert_eq!(bench.send(Method::POST, &cancel, &[], "").await.status, 200);
 }

@@ -1,0 +1,128 @@
+//! What a newcomer wants to know at a start: whether anybody is paid, where to go, and a request that works.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::config::{Config, Database, LogFormat, ProcessorConfig};
+use crate::own_ports::OWN;
+use crate::wiring::Ports;
+
+/// Says in a line each what is easily missed. Where nobody is paid and nobody else can ask, nothing of it is a warning but that.
+pub(crate) fn say(config: &Config, ports: &Ports, local_addr: Option<SocketAddr>) {
+    let is_simulated = is_simulated(config, ports.own_processor);
+    if is_simulated {
+        tracing::warn!(
+            "the provider is simulated: payouts end as completed and NOBODY IS PAID; PAYOUT_PROCESSOR=http pays"
+        );
+    }
+    let keeps = ports.repository_kind != OWN && !matches!(config.database, Database::Memory);
+    if config.keyring.is_empty() && keeps {
+        let line = "account numbers and names are stored in plain; PAYOUT_ENCRYPTION_KEYS has them encrypted (see README)";
+        if is_simulated && config.bind.ip().is_loopback() {
+            tracing::info!("{line}");
+        } else {
+            tracing::warn!("{line}");
+        }
+    }
+    if let Some(address) = local_addr
+        && config.docs
+    {
+        tracing::info!(
+            "documentation, to read and to try out: {}/api/docs/",
+            base(address)
+        );
+    }
+}
+
+/// A create that works as long as there is no API key; none where payouts are real, or nobody reads the log.
+pub(crate) fn try_it(config: &Config, own_processor: bool, local_addr: Option<SocketAddr>) -> Option<String> {
+    if !is_simulated(config, own_processor) || config.log.format == LogFormat::Json {
+        return None;
+    }
+    let key = if config.require_idempotency_key {
+        " -H 'Idempotency-Key: order-7'"
+    } else {
+        ""
+    };
+    Some(format!(
+        "curl -i {}/api/payouts/ -H 'Content-Type: application/json'{key} -d '{{\"amount\": \"10.50\", \"currency\": \"USD\", \
+         \"recipient_account\": \"GB33BUKB20201555555555\", \"recipient_name\": \"Grace Hopper\"}}'",
+        base(local_addr?)
+    ))
+}
+
+fn is_simulated(config: &Config, own_processor: bool) -> bool {
+    !own_processor && matches!(config.processor, ProcessorConfig::Simulated { .. })
+}
+
+/// How whoever is on this host reaches it.
+fn base(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, address.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use payout_core::ports::System;
+
+    use super::*;
+
+    fn config(options: &[&str]) -> Config {
+        let all = ["payout", "--database-url=memory:"]
+            .into_iter()
+            .chain(options.iter().copied());
+        Config::from_args(all, &System::default()).unwrap()
+    }
+
+    #[test]
+    fn the_request_to_try_goes_to_where_the_process_listens() {
+        let address = |text: &str| Some(text.parse().unwrap());
+        let line = try_it(&config(&[]), false, address("127.0.0.1:8123")).unwrap();
+        assert!(
+            line.starts_with("curl -i http://127.0.0.1:8123/api/payouts/ -H"),
+            "{line}"
+        );
+        assert!(!line.contains("Idempotency-Key"), "{line}");
+        for (bound, reached) in [
+            ("0.0.0.0:80", "http://127.0.0.1:80/"),
+            ("[::]:80", "http://[::1]:80/"),
+        ] {
+            assert!(
+                try_it(&config(&[]), false, address(bound))
+                    .unwrap()
+                    .contains(reached),
+                "{bound}"
+            );
+        }
+        let line = try_it(
+            &config(&["--require-idempotency-key=on"]),
+            false,
+            address("127.0.0.1:1"),
+        )
+        .unwrap();
+        assert!(
+            line.contains(" -H 'Idempotency-Key: order-7' -d '{\"amount\""),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn nobody_is_told_to_try_out_what_pays_or_to_read_a_log_for_programs() {
+        let address = Some(SocketAddr::from(([127, 0, 0, 1], 80)));
+        for options in [
+            &["--processor=http", "--processor-url=http://127.0.0.1:1/"][..],
+            &["--log-format=json"],
+        ] {
+            assert_eq!(try_it(&config(options), false, address), None, "{options:?}");
+        }
+        assert_eq!(try_it(&config(&[]), false, None), None, "a worker alone");
+        assert_eq!(
+            try_it(&config(&[]), true, address),
+            None,
+            "a program's own provider"
+        );
+    }
+}
