@@ -119,7 +119,7 @@ pub(crate) async fn list_events(request: &mut Request, depot: &mut Depot) -> Res
     let context = Context::of(depot)?;
     let deleted = match get::asked(request, context)? {
         Deleted::Without if context.principal.may(Scope::Operate) => Deleted::With,
-        asked => asked,
+        asked @ (Deleted::Without | Deleted::Only | Deleted::With) => asked,
     };
     let query = EventQuery {
         deleted,
