@@ -7,7 +7,7 @@ use payout_adapters::ReadLimits;
 use payout_adapters::sqlite::SqliteRepository;
 use payout_core::contract::build;
 use payout_core::contract::drive;
-use payout_core::ports::{EventQuery, Filter, PayoutRepository, RepositoryError, System};
+use payout_core::ports::{Deleted, EventQuery, Filter, PayoutRepository, RepositoryError, System};
 use sqlx::SqlitePool;
 use tokio::time::timeout;
 
@@ -16,6 +16,7 @@ use crate::file::File;
 const QUERY: EventQuery = EventQuery {
     after: None,
     limit: 10,
+    deleted: Deleted::Without,
 };
 
 /// So many payouts that looking at each takes a while.
