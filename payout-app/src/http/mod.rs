@@ -167,8 +167,8 @@ fn routes(besides: Besides) -> routes::Routes {
         routes
     };
     let routes = add_health(routes)
-        .add(index::get_index, Access::Anyone, &[404, 429, 500])
-        .add(index::get_root, Access::Anyone, &[404, 429, 500]);
+        .add(index::get_index, Access::Documentation, &[403, 404, 429, 500])
+        .add(index::get_root, Access::Documentation, &[403, 404, 429, 500]);
     if besides.metrics {
         add_metrics(routes, Access::Metrics)
     } else {
