@@ -74,6 +74,10 @@ examples: ## build and test the example project and README's snippets, as projec
 		cargo test $(FLAGS) --manifest-path examples/own-ports/Cargo.toml --test service
 	tests/readme
 
+.PHONY: django-test
+django-test: ## import databases that Django itself has made, and compare; needs Python
+	PROFILE=$(PROFILE) FLAGS="$(FLAGS)" tests/with-services --no-browser tests/django/run $(ARGS)
+
 # SEED replays a plan of faults; SECONDS is the length; LONG=1 takes thirty minutes, with the default lease. Built in
 # release unless PROFILE is given.
 DRILL_PROFILE = $(if $(filter command environment,$(firstword $(origin PROFILE))),$(PROFILE),release)

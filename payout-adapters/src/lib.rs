@@ -8,12 +8,14 @@
 //! | `Processor` | `http`, `simulated` |
 //! | `Tracer` | `otlp` |
 //!
-//! `sentry` reports errors; it is no port's.
+//! `sentry` reports errors, and `django` reads the table of the service that this one replaces; they are no port's.
 //!
 //! The two SQL repositories share the row, the mapping and the error mapping (`sql`), and nothing else: their
 //! statements are constants beside the methods that run them. Both seal who is paid with the keys of a
 //! [`Keyring`](seal::Keyring), if they are given one.
 
+#[cfg(feature = "django")]
+pub mod django;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "memory")]

@@ -35,6 +35,7 @@ use std::sync::Arc;
 use database::Database;
 use payout_core::contract::Fixture;
 use payout_core::contract::books::Bookkept;
+use payout_core::contract::imports::Importing;
 use payout_core::ports::{ApiKeyRepository, PayoutRepository};
 
 async fn make_repository() -> Fixture<dyn PayoutRepository> {
@@ -56,6 +57,19 @@ mod books {
     }
 
     payout_core::books_contract!(make_books);
+}
+
+mod imports {
+    use super::*;
+
+    async fn make_importing() -> Fixture<dyn Importing> {
+        let (repository, database) = Database::migrated().await;
+        let peer: Arc<dyn Importing> = Arc::new(database.repository());
+        let port: Arc<dyn Importing> = Arc::new(repository);
+        Fixture::from((port, database)).with_peer(peer)
+    }
+
+    payout_core::import_contract!(make_importing);
 }
 
 mod keys {

@@ -58,6 +58,7 @@ impl Role {
             | Command::Doctor { .. }
             | Command::Reconcile(_)
             | Command::Backup { .. }
+            | Command::ImportDjango(_)
             | Command::Healthcheck => Self {
                 migrates: true,
                 serves: true,

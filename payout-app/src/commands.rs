@@ -13,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
 use crate::app::App;
-use crate::config::{Command, Config, DocumentFormat, ReconcileCommand, StartError};
+use crate::config::{Command, Config, DocumentFormat, ImportCommand, ReconcileCommand, StartError};
 use crate::failure::AppError;
 use crate::keys_rotate::RotationError;
 use crate::unusable::Unusable;
@@ -68,6 +68,7 @@ pub fn main() -> ExitCode {
         }),
         Command::KeysRotate => in_runtime(&config, rotate(&config)),
         Command::Reconcile(command) => in_runtime(&config, reconcile(&config, *command)),
+        Command::ImportDjango(command) => in_runtime(&config, import(&config, command)),
         Command::Backup { file } => in_runtime(&config, backup(&config, file)),
         Command::Migrate => in_runtime(&config, migrate(&config)),
         Command::Run | Command::Serve | Command::Worker => in_runtime(&config, run(config.clone())),
@@ -77,7 +78,11 @@ pub fn main() -> ExitCode {
 /// Whether a command works on what is there: it makes no database, and finds nothing in an empty one.
 fn needs_database(command: &Command) -> bool {
     match command {
-        Command::Keys(_) | Command::KeysRotate | Command::Reconcile(_) | Command::Backup { .. } => true,
+        Command::Keys(_)
+        | Command::KeysRotate
+        | Command::Reconcile(_)
+        | Command::Backup { .. }
+        | Command::ImportDjango(_) => true,
         // Doctor says so itself, among the rest.
         Command::Doctor { .. }
         | Command::Run
@@ -238,6 +243,14 @@ async fn reconcile(config: &Config, command: ReconcileCommand) -> ExitCode {
     match crate::reconcile::reconcile(config, command).await {
         Ok(code) => code,
         // 1 says that they disagree.
+        Err(error) => refuse(WRONG_SETTING, &error),
+    }
+}
+
+async fn import(config: &Config, command: &ImportCommand) -> ExitCode {
+    match crate::import::import(config, command).await {
+        Ok(code) => code,
+        // 1 says that some rows were refused.
         Err(error) => refuse(WRONG_SETTING, &error),
     }
 }

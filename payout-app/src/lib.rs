@@ -54,7 +54,7 @@
 //!   guard.
 //! - `keys_fit` waits for the keys that the database is sealed with, and `keys_rotate` seals everything anew.
 //! - `doctor` looks at everything that a process needs; `reconcile` holds the store against the provider; `backup` copies
-//!   it, and `restored` begins on a copy.
+//!   it, and `restored` begins on a copy. `import` takes the table of the Django service over.
 //! - [`commands`] are what the binary can be told to do.
 
 pub mod app;
@@ -69,6 +69,7 @@ mod first_steps;
 mod health;
 mod healthcheck;
 mod http;
+mod import;
 mod keys_command;
 mod keys_fit;
 mod keys_rotate;

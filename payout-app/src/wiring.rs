@@ -10,7 +10,8 @@ use payout_adapters::redis::{RedisQueue, RedisSettings};
 use payout_adapters::simulated::SimulatedProcessor;
 use payout_adapters::sqlite::SqliteRepository;
 use payout_core::ports::{
-    ApiKeyRepository, Books, JobQueue, NoTracer, PayoutRepository, Processor, RepositoryError, System, Tracer,
+    ApiKeyRepository, Books, JobQueue, NoTracer, PayoutImport, PayoutRepository, Processor, RepositoryError,
+    System, Tracer,
 };
 use payout_core::service::keys::ApiKeys;
 use tokio::runtime::Handle;
@@ -151,6 +152,15 @@ impl Store {
 
     /// The books; none for what only this process sees.
     pub(crate) fn books(&self) -> Option<Arc<dyn Books>> {
+        match self {
+            Self::Memory => None,
+            Self::Sqlite(repository) => Some(Arc::new(repository.clone())),
+            Self::Postgres(repository) => Some(repository.clone()),
+        }
+    }
+
+    /// What takes payouts of another service over; none for what only this process sees.
+    pub(crate) fn importer(&self) -> Option<Arc<dyn PayoutImport>> {
         match self {
             Self::Memory => None,
             Self::Sqlite(repository) => Some(Arc::new(repository.clone())),

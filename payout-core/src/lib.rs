@@ -41,7 +41,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `mocks` | a [mockall](https://docs.rs/mockall) mock of every port, `ports::MockProcessor` and the like: for tests of what calls the ports |
-//! | `contract` | the module `contract`: the cases that every adapter of a port must pass (`repository_contract!`, `queue_contract!`, `processor_contract!`, `api_keys_contract!`, `books_contract!`), and `contract::build`, which makes valid payouts for tests |
+//! | `contract` | the module `contract`: the cases that every adapter of a port must pass (`repository_contract!`, `queue_contract!`, `processor_contract!`, `api_keys_contract!`, `books_contract!`, `import_contract!`), and `contract::build`, which makes valid payouts for tests |
 //! | `crash-points` | places at which a test kills the process; never for a release |
 //!
 //! `mocks` and `contract` belong into `[dev-dependencies]`.

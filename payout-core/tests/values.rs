@@ -23,6 +23,7 @@ fn each_status_and_each_kind_of_event_has_its_name() {
         kinds,
         [
             "created",
+            "imported",
             "edited",
             "edit_refused",
             "claimed",

@@ -8,6 +8,7 @@
 //! pause), nothing runs in the background, and no answer depends on the order of a hash map.
 
 mod books;
+mod import;
 mod keys;
 mod list;
 mod queue;

@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::payout::{Actor, Caller, Change, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::payout::{Actor, Caller, Change, ForeignPayout, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
     Books, BooksQuery, Census, ClaimRequest, Claims, Clock, Count, DeletedPayout, EventPage, EventQuery,
-    Filter, Insertion, ListQuery, Listed, PayoutRepository, Record, RepositoryError, Settled,
+    Filter, Imported, Insertion, ListQuery, Listed, PayoutImport, PayoutRepository, Record, RepositoryError,
+    Settled,
 };
 
 use super::store::Store;
@@ -68,6 +69,13 @@ impl Books for MemoryRepository {
 
     async fn presume_claimed(&self, limit: u32, by: &Actor) -> Result<u64, RepositoryError> {
         Ok(self.transact(|store, now| store.presume_claimed(limit, by, now)))
+    }
+}
+
+#[async_trait]
+impl PayoutImport for MemoryRepository {
+    async fn import(&self, batch: &[ForeignPayout]) -> Result<Vec<Imported>, RepositoryError> {
+        Ok(self.transact(|store, now| store.import(batch, now)))
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use payout_core::Timestamp;
-use payout_core::payout::{Actor, Caller, Change, Claim, Event, EventKind, NewPayout, Payout, Settlement};
+use payout_core::payout::{
+    Actor, Caller, Change, Claim, Event, EventKind, ForeignPayout, NewPayout, Payout, Settlement,
+};
 use payout_core::ports::{DeletedPayout, Listed, Search, Settled};
 
 /// A payout, its audit trail, and what reads need beside them.
@@ -28,6 +30,21 @@ impl Row {
             claimants: HashMap::new(),
         };
         row.record_step(EventKind::Created, &new.caller, now);
+        row
+    }
+
+    /// A payout that comes from another service now.
+    pub(super) fn imported(foreign: &ForeignPayout, now: Timestamp) -> Self {
+        let payout = foreign.stored_at(now);
+        let mut row = Self {
+            folded_name: fold_name(&payout),
+            payout,
+            deleted_at: None,
+            events: Vec::new(),
+            claimants: HashMap::new(),
+        };
+        let (actor, detail) = (foreign.actor.clone(), foreign.detail.clone());
+        row.record(EventKind::Imported, actor, None, Some(detail), now);
         row
     }
 

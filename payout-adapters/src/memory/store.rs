@@ -89,6 +89,18 @@ impl Store {
         Insertion::Stored(payout)
     }
 
+    /// Adds a row under an id that is free; false when it is taken.
+    pub(super) fn add(&mut self, id: PayoutId, make: impl FnOnce() -> Row) -> bool {
+        if self.rows.contains_key(&id) {
+            return false;
+        }
+        let row = make();
+        let payout = row.payout.clone();
+        self.rows.insert(id, row);
+        self.index(&payout, false);
+        true
+    }
+
     pub(super) fn apply(
         &mut self,
         change: &Change,

@@ -22,6 +22,7 @@ mod claim;
 mod deleted;
 mod durability;
 mod find;
+mod import;
 mod insert;
 mod keys;
 mod link;
@@ -38,10 +39,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::payout::{Actor, Caller, Change, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::payout::{Actor, Caller, Change, ForeignPayout, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
     Books, BooksQuery, Census, ClaimRequest, Claims, Count, DeletedPayout, EventPage, EventQuery, Filter,
-    Insertion, ListQuery, Listed, PayoutRepository, Record, RepositoryError, Settled,
+    Imported, Insertion, ListQuery, Listed, PayoutImport, PayoutRepository, Record, RepositoryError, Settled,
 };
 use sqlx::postgres::types::PgInterval;
 
@@ -195,6 +196,13 @@ impl PostgresRepository {
     /// Closes the connections, once what runs on them has ended.
     pub async fn close(&self) {
         self.link.close().await;
+    }
+}
+
+#[async_trait]
+impl PayoutImport for PostgresRepository {
+    async fn import(&self, batch: &[ForeignPayout]) -> Result<Vec<Imported>, RepositoryError> {
+        import::import(&self.link, self.now().await?, batch).await
     }
 }
 

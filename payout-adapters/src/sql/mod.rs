@@ -7,6 +7,7 @@
 //! - `recipient` has the columns of who is paid, in plain or sealed.
 //! - `reseal` seals anew what an older key sealed.
 //! - `stored` has the two column types that the dialects store differently: times and amounts.
+//! - `import` has the rows of an import.
 //! - `totals` has the rows of a day's totals, and decides which payouts of a batch fit.
 //! - `window` turns a list query into bounds, a direction and one of four shapes, each with statements of its own.
 //! - `writes` remembers whether the last writes went through.
@@ -19,6 +20,7 @@
 pub(crate) mod census;
 pub(crate) mod error;
 pub(crate) mod fault;
+pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod recipient;
 pub(crate) mod record;

@@ -22,6 +22,7 @@ mod clock;
 mod deleted;
 mod file;
 mod find;
+mod import;
 mod insert;
 mod keys;
 mod list;
@@ -41,10 +42,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::payout::{Actor, Caller, Change, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::payout::{Actor, Caller, Change, ForeignPayout, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
     Books, BooksQuery, Census, ClaimRequest, Claims, Clock, Count, DeletedPayout, EventPage, EventQuery,
-    Filter, Insertion, ListQuery, Listed, PayoutRepository, Record, RepositoryError, Settled,
+    Filter, Imported, Insertion, ListQuery, Listed, PayoutImport, PayoutRepository, Record, RepositoryError,
+    Settled,
 };
 
 use crate::ReadLimits;
@@ -187,6 +189,13 @@ impl SqliteRepository {
     /// Closes the connections, once what runs on them has ended.
     pub async fn close(&self) {
         self.store.close().await;
+    }
+}
+
+#[async_trait]
+impl PayoutImport for SqliteRepository {
+    async fn import(&self, batch: &[ForeignPayout]) -> Result<Vec<Imported>, RepositoryError> {
+        import::import(&self.store, batch).await
     }
 }
 

@@ -318,6 +318,7 @@ fn reviews_without_doubt(events: &[Event]) -> u64 {
                 .is_some_and(|why| why.contains("no answer to rely on")),
             EventKind::Accepted => true,
             EventKind::Created
+            | EventKind::Imported
             | EventKind::Edited
             | EventKind::EditRefused
             | EventKind::Completed

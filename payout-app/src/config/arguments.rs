@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use payout_adapters::Secret;
 
 use super::ConfigError;
+use super::import_command::ImportCommand;
 use super::keys_command::KeysCommand;
 use super::limits::{self, LimitSettings};
 use super::read::or;
@@ -91,6 +92,9 @@ pub enum Command {
         /// The copy, which must not be there yet
         file: PathBuf,
     },
+    /// Take the payouts of the Django service over that this one replaces, with their ids, states and times; what was imported
+    /// before is left as it is. Exit 0 when every row is here, 1 when one is refused or differs, 2 when it could not go on
+    ImportDjango(ImportCommand),
     /// Ask the process that listens at PAYOUT_BIND whether it is ready; exit 0 when it is, 1 when not
     Healthcheck,
 }

@@ -62,7 +62,7 @@ fn options(command: &str) -> &'static [&'static [&'static str]] {
         ],
         "migrate" | "backup" => &[DATABASE, LOG],
         "keys" => &[DATABASE, LOG, KEYS],
-        "keys-rotate" => &[DATABASE, LOG, SEALING],
+        "keys-rotate" | "import-django" => &[DATABASE, LOG, SEALING],
         "doctor" => &[
             DATABASE, LOG, SEALING, KEYS, QUEUE, TRACES, SERVING, LISTENING, PROVIDER, WORKING,
         ],

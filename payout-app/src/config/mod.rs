@@ -9,6 +9,7 @@ mod belonging;
 mod crash;
 mod database;
 mod dotenv;
+mod import_command;
 mod keys_command;
 mod limits;
 mod names;
@@ -37,6 +38,7 @@ use self::arguments::{Arguments, defaults};
 pub use self::arguments::{Command, DocumentFormat, LogFormat};
 pub use self::belonging::MisplacedOption;
 pub use self::database::Database;
+pub use self::import_command::{ImportCommand, Pair, PendingChoice, SourceUrl, StatusPair};
 pub use self::keys_command::KeysCommand;
 pub use self::limits::{LimitsConfig, Quota, RateLimit};
 pub use self::names::UnknownSetting;
@@ -221,6 +223,7 @@ impl Config {
                 | Command::Doctor { .. }
                 | Command::Reconcile(_)
                 | Command::Backup { .. }
+                | Command::ImportDjango(_)
                 | Command::Healthcheck => Ok(None),
             },
             Err(StartError::CommandLine(error))
@@ -271,6 +274,7 @@ impl Config {
             | Command::Doctor { .. }
             | Command::Reconcile(_)
             | Command::Backup { .. }
+            | Command::ImportDjango(_)
             | Command::Healthcheck => (),
         }
         let log = LogConfig {

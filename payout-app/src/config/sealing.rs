@@ -28,7 +28,7 @@ pub(super) fn keyring(
         (Command::Run | Command::Serve, Database::Postgres { .. }) => {
             (!bind.ip().is_loopback()).then(|| format!("others may reach this service at {bind}"))
         }
-        (Command::Worker, Database::Postgres { .. }) => {
+        (Command::Worker | Command::ImportDjango(_), Database::Postgres { .. }) => {
             (!database.is_on_this_host()).then(|| "the database is on another host".to_owned())
         }
         (

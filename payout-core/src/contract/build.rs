@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use crate::Timestamp;
 use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest, ScopedKey};
 use crate::keys::{ApiKeyId, KeyDigest, KeyName, NewApiKey, Scope, Scopes, SecretId, TokenDigest};
 use crate::limits::{Charge, MoneyLimits};
 use crate::money::{Currency, Money};
 use crate::payout::{
-    Actor, Caller, Change, Description, Draft, Due, EventKind, Failure, NewPayout, Payout, PayoutId,
-    ProviderReference, RecipientAccount, RecipientName, Status, Verdict,
+    Actor, Caller, Change, Description, Draft, Due, EventKind, Failure, ForeignPayout, NewPayout, Payout,
+    PayoutId, ProviderReference, RecipientAccount, RecipientName, Standing, Status, Verdict,
 };
 use crate::ports::{ClaimRequest, Clock, Instruction, ProcessorKey, Randomness, System};
 
@@ -47,6 +48,28 @@ pub fn draft() -> Draft {
         recipient_account: RecipientAccount::new(&unique("ACC")).unwrap(),
         recipient_name: RecipientName::new("Ada Lovelace").unwrap(),
         description: Description::new("Invoice 7").unwrap(),
+    }
+}
+
+/// A payout of 10.50 USD that another service created at this time.
+pub fn foreign(standing: Standing, created_at: Timestamp) -> ForeignPayout {
+    let Draft {
+        money,
+        recipient_account,
+        recipient_name,
+        description,
+    } = draft();
+    ForeignPayout {
+        id: fresh_id(),
+        money,
+        recipient_account,
+        recipient_name,
+        description,
+        standing,
+        created_at,
+        updated_at: created_at,
+        actor: Actor::new("import"),
+        detail: "From another service.".to_owned(),
     }
 }
 

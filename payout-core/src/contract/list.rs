@@ -29,6 +29,17 @@ macro_rules! books_contract {
     };
 }
 
+/// Runs every case that the [`PayoutImport`](crate::ports::PayoutImport) of a repository must pass, each as a test.
+///
+/// Takes the path of an `async fn()` that makes a repository over an **empty store of its own** and returns something that
+/// turns into a [`Fixture`](crate::contract::Fixture) of an [`Importing`](crate::contract::imports::Importing).
+#[macro_export]
+macro_rules! import_contract {
+    ($make:expr) => {
+        $crate::__import_cases! { tests($make) }
+    };
+}
+
 /// Runs every case that an [`ApiKeyRepository`](crate::ports::ApiKeyRepository) must pass, each as a test.
 ///
 /// Takes the path of an `async fn()` that makes one over an **empty store of its own** and returns something that turns
@@ -215,6 +226,23 @@ macro_rules! __books_cases {
 
 #[doc(hidden)]
 #[macro_export]
+macro_rules! __import_cases {
+    ($($how:tt)*) => {
+        $crate::__expand_cases! {
+            $($how)* (dyn $crate::contract::imports::Importing) in imports;
+            takeovers: [
+                an_imported_payout_is_stored_as_it_was,
+                a_repeated_import_writes_nothing,
+                only_an_imported_pending_payout_is_claimed,
+                an_id_is_taken_once_in_a_batch,
+                imports_at_once_store_each_payout_once,
+            ];
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
 macro_rules! __api_keys_cases {
     ($($how:tt)*) => {
         $crate::__expand_cases! {
@@ -367,6 +395,7 @@ mod tests {
     fn every_case_is_in_its_suites_list() {
         assert_listed(&crate::__repository_cases! { names() });
         assert_listed(&crate::__books_cases! { names() });
+        assert_listed(&crate::__import_cases! { names() });
         assert_listed(&crate::__api_keys_cases! { names() });
         assert_listed(&crate::__prefix_search_cases! { names() });
         assert_listed(&crate::__whole_name_search_cases! { names() });

@@ -18,7 +18,7 @@
 //! dropped after the case, for example to drop the case's own database. Cases run on a multi-threaded tokio runtime
 //! that [`run`] builds, in real time, since a repository's clock may be a database's; they poll rather than sleep.
 //!
-//! - [`repository`], [`books`], [`keys`], [`queue`] and [`processor`] are the cases, one function each, grouped by what they are about.
+//! - [`repository`], [`books`], [`imports`], [`keys`], [`queue`] and [`processor`] are the cases, one function each, grouped by what they are about.
 //! - The macros hold the list of the cases; a test compares it with the functions.
 //! - [`build`] makes payouts and requests; [`drive`] takes the steps that most cases begin with. Both are for other
 //!   tests as well.
@@ -32,6 +32,7 @@
 pub mod books;
 pub mod build;
 pub mod drive;
+pub mod imports;
 pub mod keys;
 pub mod processor;
 pub mod queue;

@@ -13,6 +13,8 @@ use crate::payout::fields::printable;
 pub enum EventKind {
     /// A client created it.
     Created,
+    /// It was taken over from another service, as it stood there.
+    Imported,
     /// A client changed a field while it was pending.
     Edited,
     /// A client that may not see whom it pays wrote an account or a name that could not be taken; evidence only, nothing was
@@ -51,8 +53,9 @@ pub struct UnknownEventKind;
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Created,
+        Self::Imported,
         Self::Edited,
         Self::EditRefused,
         Self::Claimed,
@@ -73,6 +76,7 @@ impl EventKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
+            Self::Imported => "imported",
             Self::Edited => "edited",
             Self::EditRefused => "edit_refused",
             Self::Claimed => "claimed",

@@ -2,6 +2,7 @@
 //!
 //! - [`PayoutRepository`] keeps payouts, their audit trail and the idempotency records: the only truth.
 //! - [`Books`] opens that truth to be held against the provider's, deleted payouts included.
+//! - [`PayoutImport`] takes payouts of another service over.
 //! - [`JobQueue`] carries hints. Losing one costs latency, repeating one costs nothing.
 //! - [`Processor`] moves the money.
 //! - [`ApiKeyRepository`] keeps API keys, of which it has only digests; [`SecretSource`] is where their secrets come from.
@@ -16,6 +17,7 @@ mod ambient;
 mod books;
 mod census;
 mod deleted;
+mod import;
 mod keys;
 mod observer;
 mod processor;
@@ -28,6 +30,7 @@ pub use ambient::{Ambient, Clock, Randomness, System};
 pub use books::{Books, BooksQuery, Record};
 pub use census::{Census, Tally};
 pub use deleted::{Deleted, DeletedPayout};
+pub use import::{Imported, PayoutImport};
 pub use keys::{
     ApiKeyError, ApiKeyRepository, LISTED_KEYS_MAX, LIVE_KEYS_MAX, NoSecret, Pulse, SecretSource,
 };
@@ -46,6 +49,7 @@ pub use trail::{EventPage, EventPlace, EventQuery};
 pub use self::{
     ambient::{MockClock, MockRandomness},
     books::MockBooks,
+    import::MockPayoutImport,
     keys::{MockApiKeyRepository, MockSecretSource},
     observer::MockObserver,
     processor::MockProcessor,

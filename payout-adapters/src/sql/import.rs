@@ -1,0 +1,121 @@
+//! The rows of an import, as both dialects take them: one JSON array, with times in microseconds since 1970.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use payout_core::Timestamp;
+use payout_core::payout::{ForeignPayout, Payout};
+use payout_core::ports::{Imported, RepositoryError};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::error::refused;
+use super::recipient::{StoredRecipient, mac};
+use super::stored::without_nul;
+use crate::seal::Keyring;
+
+/// A payout of another service, by columns.
+#[derive(Serialize)]
+struct ImportRow {
+    id: String,
+    amount: String,
+    currency: &'static str,
+    recipient_account: String,
+    recipient_name: String,
+    recipient_name_folded: String,
+    sealed: Option<String>,
+    mac: Option<String>,
+    description: String,
+    status: &'static str,
+    needs_review: bool,
+    failure_code: Option<String>,
+    failure_message: Option<String>,
+    provider_reference: Option<String>,
+    claims: u32,
+    fence: u64,
+    /// When it may have been sent, claimed and quiet: one time, of another service.
+    sent_at: Option<i64>,
+    due_at: Option<i64>,
+    created_at: i64,
+    updated_at: i64,
+    actor: String,
+    detail: String,
+}
+
+impl ImportRow {
+    fn of(foreign: &ForeignPayout, payout: &Payout, keys: &Keyring) -> Result<Self, RepositoryError> {
+        let parts = payout.parts();
+        let recipient = StoredRecipient::of(
+            parts.id.as_uuid(),
+            &parts.recipient_account,
+            &parts.recipient_name,
+            keys,
+        )?;
+        let micros = |at: Timestamp| at.timestamp_micros();
+        Ok(Self {
+            id: hex(parts.id.as_uuid().as_bytes()),
+            amount: parts.money.amount().to_string(),
+            currency: parts.money.currency().code(),
+            recipient_account: recipient.account.into_owned(),
+            recipient_name: recipient.name.to_owned(),
+            recipient_name_folded: recipient.name_folded,
+            sealed: recipient.sealed.as_deref().map(hex),
+            mac: mac(payout, 1, keys).as_deref().map(hex),
+            description: parts.description.as_str().to_owned(),
+            status: parts.status.as_str(),
+            needs_review: parts.needs_review,
+            failure_code: parts.failure.as_ref().map(|failure| without_nul(failure.code())),
+            failure_message: parts
+                .failure
+                .as_ref()
+                .map(|failure| without_nul(failure.message())),
+            provider_reference: parts
+                .provider_reference
+                .as_ref()
+                .map(|reference| without_nul(reference.as_str())),
+            claims: parts.claims,
+            fence: parts.fence,
+            sent_at: parts.first_submitted_at.map(micros),
+            due_at: parts.due_at.map(micros),
+            created_at: micros(parts.created_at),
+            updated_at: micros(parts.updated_at),
+            actor: foreign.actor.as_str().to_owned(),
+            detail: without_nul(&foreign.detail),
+        })
+    }
+}
+
+/// The batch as JSON, each id once, as it is stored at `now`.
+pub(crate) fn rows(
+    batch: &[ForeignPayout],
+    now: Timestamp,
+    keys: &Keyring,
+) -> Result<String, RepositoryError> {
+    let mut seen = HashSet::new();
+    let first = batch.iter().filter(|foreign| seen.insert(foreign.id));
+    let rows = first.map(|foreign| ImportRow::of(foreign, &foreign.stored_at(now), keys));
+    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    serde_json::to_string(&rows).map_err(refused)
+}
+
+/// The answers, given the ids that were written.
+pub(crate) fn answers(batch: &[ForeignPayout], written: Vec<(Uuid,)>) -> Vec<Imported> {
+    let mut written: HashSet<Uuid> = written.into_iter().map(|(id,)| id).collect();
+    let answer = |foreign: &ForeignPayout| {
+        if written.remove(&foreign.id.as_uuid()) {
+            Imported::Stored
+        } else {
+            Imported::Known
+        }
+    };
+    batch.iter().map(answer).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
