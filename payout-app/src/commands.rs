@@ -78,13 +78,10 @@ pub fn main() -> ExitCode {
 /// Whether a command works on what is there: it makes no database, and finds nothing in an empty one.
 fn needs_database(command: &Command) -> bool {
     match command {
-        Command::Keys(_)
-        | Command::KeysRotate
-        | Command::Reconcile(_)
-        | Command::Backup { .. }
-        | Command::ImportDjango(_) => true,
-        // Doctor says so itself, among the rest.
+        Command::Keys(_) | Command::KeysRotate | Command::Reconcile(_) | Command::Backup { .. } => true,
+        // Doctor says so itself, among the rest; so does an import, by an exit code of its own.
         Command::Doctor { .. }
+        | Command::ImportDjango(_)
         | Command::Run
         | Command::Serve
         | Command::Worker

@@ -266,6 +266,7 @@ try:
     call_command("migrate", verbosity=0)
     unready = payout("import-django", "--from", OLD, expect=2)
     assert "payout migrate" in unready.stderr, unready.stderr
+    assert not list(FOLDER.glob("new.db*")), "an import makes no database"
     payout("migrate")
     if FLAVOUR == "sqlite-naive":
         test_naive()

@@ -25,7 +25,7 @@ use tokio::time::timeout;
 use self::fields::Plan;
 use self::output::{Outcome, Output, Tally};
 use self::row::{Rules, Taken, id_of};
-use crate::config::{Config, ConfigError, ImportCommand};
+use crate::config::{Config, ConfigError, Database, ImportCommand};
 use crate::wiring::Ports;
 
 const BATCH: u32 = 500;
@@ -123,6 +123,12 @@ fn verdict(tally: Tally) -> ExitCode {
 
 async fn ready(config: &Config, ports: &Ports) -> Result<(), ImportError> {
     let shown = || config.database.to_string();
+    // Asked for its schema, SQLite would make the file.
+    if let Database::Sqlite { path } = &config.database
+        && !path.exists()
+    {
+        return Err(ImportError::NotMigrated(shown()));
+    }
     let asked = async {
         let current = ports
             .store
