@@ -34,7 +34,7 @@ impl Processor for Bank {
             return Ok(answer.clone());
         }
         let answer = if instruction.recipient_account.as_str() == "CLOSED" {
-            Answer::Declined(Failure::new("account_closed", "The account is closed."))
+            Answer::Declined(Failure::new("account_gone", "There is no such account."))
         } else {
             let name = format!("bank-{}", books.len() + 1);
             // A provider that says "paid" and names no payment has said nothing that can be relied on.

@@ -67,7 +67,7 @@ async fn a_payout_over_http_is_paid_by_the_programs_own_bank_once() {
     }
     assert!(post(address, "CLOSED").await.starts_with("HTTP/1.1 201"));
     until(address, "/api/payouts/?status=completed", "\"count\":1,").await;
-    until(address, "/api/payouts/?status=failed", "account_closed").await;
+    until(address, "/api/payouts/?status=failed", "account_gone").await;
     assert_eq!(bank.payments(), 1);
     until(address, "/health/ready", "custom").await;
     running.shutdown().await;
