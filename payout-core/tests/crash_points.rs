@@ -45,9 +45,9 @@ fn every_call_that_leaves_a_trace_outside_stands_between_two_points() {
             &mut text,
         );
     }
-    // One call each, but for the intake's second, row by row, of a batch that was refused whole.
+    // One call each.
     for (call, times) in [
-        (".insert(&batch)", 1),
+        ("repository.insert(news)", 1),
         (".enqueue(", 1),
         (".apply(", 1),
         (".claim(&ClaimRequest", 1),

@@ -48,8 +48,12 @@ async fn an_error_is_reported_with_the_payout_and_nothing_of_its_recipient() {
     let (sentry, provider) = (Sink::start().await, Provider::that(Deed::Hang).await);
     let app = launch(&sentry, &provider).await.run().await;
     let body = payout();
+    let _ = app
+        .get(&format!("{PAYOUTS}?search=canary-query"))
+        .await
+        .expect(200);
     let created = app
-        .post(&format!("{PAYOUTS}?query=canary-query"))
+        .post(PAYOUTS)
         .header("x-request-id", "canary-header")
         .json(&body);
     let path = path_of(&created.await.expect(201).json());

@@ -233,6 +233,7 @@ fn two_payouts_of_one_key() {
     let mut world = World::sound();
     let mut second = world.books.rows[0].clone();
     second.id = "q".to_owned();
+    second.provider_key = "q".to_owned();
     second.status = "cancelled".to_owned();
     world
         .api

@@ -360,17 +360,18 @@ async fn two_keys_under_one_idempotency_key_never_see_each_others_answers() {
         .write(
             Method::POST,
             "/api/payouts/",
-            &[("idempotency-key", "order-7")],
+            &[("idempotency-key", "order-6")],
             &new_payout(),
         )
         .await;
     let one = bench.key("one", [Scope::Write]).await;
     let other = bench.key("other", [Scope::Write]).await;
-    let create = async |token: &Token, payout: &Value| {
+    let create_under = async |order: &str, token: &Token, payout: &Value| {
         let bearer = format!("Bearer {}", token.expose());
-        let headers = [("authorization", bearer.as_str()), ("idempotency-key", "order-7")];
+        let headers = [("authorization", bearer.as_str()), ("idempotency-key", order)];
         bench.write(Method::POST, "/api/payouts/", &headers, payout).await
     };
+    let create = async |token: &Token, payout: &Value| create_under("order-7", token, payout).await;
     let mut ids = vec![open.json()["id"].clone()];
     for token in [&one, &other] {
         let first = create(token, &new_payout()).await;
@@ -388,6 +389,12 @@ async fn two_keys_under_one_idempotency_key_never_see_each_others_answers() {
     let mut another = new_payout();
     another["amount"] = json!("1.00");
     create(&one, &another).await.problem(422, "key-reused");
+    // What was answered before there were API keys answers each of them.
+    for token in [&one, &other] {
+        let again = create_under("order-6", token, &new_payout()).await;
+        assert_eq!(again.header("idempotent-replayed"), "true");
+        assert_eq!(again.json()["id"], ids[0]);
+    }
 }
 
 #[tokio::test]
