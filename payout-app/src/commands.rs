@@ -262,7 +262,7 @@ async fn backup(config: &Config, file: &Path) -> ExitCode {
 fn print_document(format: DocumentFormat) -> ExitCode {
     let document = http::document();
     let text = match format {
-        DocumentFormat::Yaml => document.to_yaml().map_err(|error| error.to_string()),
+        DocumentFormat::Yaml => http::yaml(&document),
         DocumentFormat::Json => document
             .to_pretty_json()
             .map(|text| text + "\n")

@@ -9,7 +9,9 @@ use sha2::{Digest, Sha256};
 
 use crate::Timestamp;
 use crate::keys::ApiKeyId;
+use crate::money::Money;
 use crate::payout::{BrokenRow, Draft, Payout, PayoutId, PayoutParts};
+use crate::text::{nfc, nfd};
 
 /// A client's name for one request: 1–255 visible ASCII characters. They may be an account number, so none is printed.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -87,19 +89,35 @@ pub struct Fingerprint([u8; 32]);
 impl Fingerprint {
     /// Of a request to create a payout. Requests that mean the same (`10` and `"10.00"`) are the same.
     pub fn of_create(draft: &Draft) -> Self {
-        Self::of(&[
-            "create",
-            &draft.money.amount().to_string(),
-            draft.money.currency().code(),
+        Self::of_new(
+            draft.money,
             draft.recipient_account.as_str(),
             draft.recipient_name.as_str(),
             draft.description.as_str(),
-        ])
+        )
+    }
+
+    fn of_new(money: Money, account: &str, name: &str, description: &str) -> Self {
+        let amount = money.amount().to_string();
+        let parts = [
+            "create",
+            &amount,
+            money.currency().code(),
+            account,
+            name,
+            description,
+        ];
+        Self::of(&parts)
     }
 
     /// Of a request to retry a payout.
     pub fn of_retry(id: PayoutId, reason: Option<&str>) -> Self {
         Self::of(&["retry", &id.to_string(), reason.unwrap_or_default()])
+    }
+
+    /// Of the request to retry a payout as it was recorded before texts were normalized, where the reason came in Form D.
+    pub fn of_decomposed_retry(id: PayoutId, reason: Option<&str>) -> Self {
+        Self::of_retry(id, reason.map(nfd).as_deref())
     }
 
     fn of(parts: &[&str]) -> Self {
@@ -158,6 +176,27 @@ pub struct StoredAnswer {
     pub fingerprint: Fingerprint,
     /// The payout as the first request was answered.
     pub payout: Payout,
+}
+
+impl StoredAnswer {
+    /// Whether this is the answer to the create with that fingerprint. Records of before texts were normalized have the
+    /// fingerprint of what was sent then; it says the same when it is equal once it is normalized.
+    pub fn is_of_create(&self, fingerprint: Fingerprint) -> bool {
+        if self.fingerprint == fingerprint {
+            return true;
+        }
+        let parts = self.payout.parts();
+        let (account, name, description) = (
+            parts.recipient_account.as_str(),
+            parts.recipient_name.as_str(),
+            parts.description.as_str(),
+        );
+        let of = |account: &str, name: &str, description: &str| {
+            Fingerprint::of_new(parts.money, account, name, description)
+        };
+        self.fingerprint == of(account, name, description)
+            && fingerprint == of(&nfc(account), &nfc(name), &nfc(description))
+    }
 }
 
 /// A payout as a request was answered, in the form that is stored.
@@ -250,5 +289,39 @@ mod tests {
         let read: Snapshot = serde_json::from_str(&text).unwrap();
         let restored = read.restore(Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(restored.parts().provider_key, parts.provider_key);
+    }
+
+    #[test]
+    fn a_record_of_before_texts_were_normalized_is_answered() {
+        use crate::payout::{Description, RecipientAccount, RecipientName};
+
+        let draft = |account: &str, name: &str, description: &str| Draft {
+            money: Money::new("1".parse().unwrap(), "USD".parse().unwrap()).unwrap(),
+            recipient_account: RecipientAccount::restore(account).unwrap(),
+            recipient_name: RecipientName::restore(name).unwrap(),
+            description: Description::restore(description).unwrap(),
+        };
+        let stored = |draft: Draft, fingerprint| {
+            let mut parts: PayoutParts = serde_json::from_str(OF_BEFORE).unwrap();
+            parts.money = draft.money;
+            parts.recipient_account = draft.recipient_account;
+            parts.recipient_name = draft.recipient_name;
+            parts.description = draft.description;
+            let payout = Payout::restore(parts).unwrap();
+            StoredAnswer { fingerprint, payout }
+        };
+        let before = draft("A", "Jose\u{301}", "Cafe\u{301}");
+        let record = stored(before.clone(), Fingerprint::of_create(&before));
+        let now = Fingerprint::of_create(&draft("A", "Jos\u{e9}", "Caf\u{e9}"));
+        assert!(record.is_of_create(now));
+        assert!(!record.is_of_create(Fingerprint::of_create(&draft("A", "Jose", "Caf\u{e9}"))));
+        // A record of a retry has the payout too.
+        let id = record.payout.id();
+        let retry = stored(before, Fingerprint::of_retry(id, None));
+        assert!(!retry.is_of_create(now));
+        assert_eq!(
+            Fingerprint::of_decomposed_retry(id, Some("Caf\u{e9}")),
+            Fingerprint::of_retry(id, Some("Cafe\u{301}"))
+        );
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! - [`money`], [`limits`], [`payout`], [`policy`] and [`keys`] are the domain: values that are valid once they exist, a state
 //!   machine whose steps consume the state they leave, and pure functions that decide what a worker does next.
+//! - [`text`] is what Unicode says of texts: what nobody sees, and what is equal.
 //! - [`ports`] are the promises that adapters keep: storage, hints, the payment processor, time and chance. Each has a page in
 //!   the folder `docs` of the source on how to write one: `writing-a-processor.md`, `writing-a-queue.md`,
 //!   `writing-a-repository.md`.
@@ -60,6 +61,7 @@ pub mod policy;
 pub mod ports;
 pub mod reconcile;
 pub mod service;
+pub mod text;
 pub mod worker;
 
 #[cfg(feature = "contract")]

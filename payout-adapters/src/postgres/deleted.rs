@@ -27,7 +27,8 @@ macro_rules! matching {
             AND ($6::text IS NULL OR currency = $6)
             AND ($7::boolean IS NULL OR needs_review = $7)
             AND ($8::text[] IS NULL OR recipient_account = ANY ($8) OR recipient_name_folded = ANY ($9::text[])
-                OR (recipient_name_folded >= $10 AND recipient_name_folded < $11))"
+                OR EXISTS (SELECT FROM unnest($10::text[], $11::text[]) AS names (low, high)
+                    WHERE recipient_name_folded >= low AND recipient_name_folded < high))"
         )
     };
 }
@@ -162,12 +163,12 @@ fn cost(filter: &Filter) -> Cost {
     if *filter == all { Cost::Light } else { Cost::Dear }
 }
 
-/// Binds what the search of a filter finds: by digests where payouts are sealed, else by an account and a range of names.
+/// Binds what the search of a filter finds: by digests where payouts are sealed, else by its accounts and ranges of names.
 fn searched<'q, Row>(statement: Statement<'q, Row>, filter: &Filter, keys: &Keyring) -> Statement<'q, Row> {
-    let (accounts, names, range) = match &filter.search {
+    let (accounts, names, ranges) = match &filter.search {
         None => (None, None, None),
         Some(search) if keys.is_empty() => {
-            let accounts = vec![search.account().to_owned()];
+            let accounts = search.accounts();
             (Some(accounts), None, Some(NameRange::of(search)))
         }
         Some(search) => {
@@ -175,6 +176,7 @@ fn searched<'q, Row>(statement: Statement<'q, Row>, filter: &Filter, keys: &Keyr
             (Some(accounts), Some(names), None)
         }
     };
-    let (from, to) = range.map_or((None, None), |range| (Some(range.from), Some(range.to)));
+    let ranges = ranges.map(|ranges| ranges.into_iter().map(|range| (range.from, range.to)));
+    let (from, to): (Option<Vec<String>>, Option<Vec<String>>) = ranges.map(Iterator::unzip).unzip();
     statement.bind(accounts).bind(names).bind(from).bind(to)
 }

@@ -6,7 +6,7 @@
 //! values at hand: conditions on absent parameters then vanish, and the planner sees how common a prefix or a status is.
 
 use payout_core::payout::Status;
-use payout_core::ports::{Count, Deleted, Filter, ListQuery, Listed, RepositoryError};
+use payout_core::ports::{Count, Deleted, Filter, ListQuery, Listed, RepositoryError, Search};
 
 use super::deleted;
 use super::link::{Link, Statement, only};
@@ -108,7 +108,10 @@ macro_rules! page_of_search {
             ) UNION ALL (
                 SELECT * FROM payouts WHERE ",
             window_and_filter!(),
-            " AND recipient_name_folded >= $11 AND recipient_name_folded < $12 AND recipient_account <> $10
+            " AND ((recipient_name_folded >= $11 AND recipient_name_folded < $12)
+                    OR (recipient_name_folded >= $13 AND recipient_name_folded < $14)
+                    OR (recipient_name_folded >= $15 AND recipient_name_folded < $16))
+                AND recipient_account <> $10
                 ORDER BY created_at ",
             $at,
             ", id ",
@@ -182,7 +185,10 @@ const COUNT_ANY: &str = concat!(
 const COUNT_SEARCH: &str = concat!(
     "SELECT count(*) FROM (SELECT FROM payouts WHERE ",
     window_and_filter!(),
-    " AND (recipient_account = $9 OR (recipient_name_folded >= $10 AND recipient_name_folded < $11))
+    " AND (recipient_account = $9
+        OR (recipient_name_folded >= $10 AND recipient_name_folded < $11)
+        OR (recipient_name_folded >= $12 AND recipient_name_folded < $13)
+        OR (recipient_name_folded >= $14 AND recipient_name_folded < $15))
     LIMIT $8) AS counted"
 );
 
@@ -237,13 +243,9 @@ fn page_statement<'q>(page: &Page, filter: &'q Filter, keys: &Keyring) -> Statem
             statement.bind(wanted.accounts).bind(wanted.names)
         }
         Shape::Search(search) => {
-            let names = NameRange::of(search);
             let statement = filtered(PAGE_OF_SEARCH[direction], page.window, filter);
             let statement = statement.bind(page.limit).bind(page.offset);
-            statement
-                .bind(search.account().to_owned())
-                .bind(names.from)
-                .bind(names.to)
+            searching(statement, search)
         }
     }
 }
@@ -279,18 +281,27 @@ pub(super) async fn count(
                     statement.bind(wanted.accounts).bind(wanted.names)
                 }
                 Shape::Search(search) => {
-                    let names = NameRange::of(search);
-                    let statement = filtered(COUNT_SEARCH, window, filter).bind(limit);
-                    statement
-                        .bind(search.account().to_owned())
-                        .bind(names.from)
-                        .bind(names.to)
+                    searching(filtered(COUNT_SEARCH, window, filter).bind(limit), search)
                 }
             }
         })
         .await?;
     let (found,) = only(rows)?;
     Ok(counted(found, at_most))
+}
+
+/// The account, and the ranges of names; those that there are not are NULL, and vanish from the plan.
+fn searching<'q, Row>(statement: Statement<'q, Row>, search: &Search) -> Statement<'q, Row>
+where
+    Row: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
+{
+    let mut names = NameRange::of(search).into_iter();
+    let mut statement = statement.bind(search.account().to_owned());
+    for _ in 0..NameRange::MOST {
+        let (from, to) = names.next().map(|range| (range.from, range.to)).unzip();
+        statement = statement.bind(from).bind(to);
+    }
+    statement
 }
 
 fn within<'q, Row>(statement: &'static str, window: Window) -> Statement<'q, Row>

@@ -118,14 +118,14 @@ pub(crate) fn parsed(text: &str) -> Result<(RecipientAccount, RecipientName), Re
         .split_once(SEPARATOR)
         .ok_or_else(|| broken("sealed")("one text where there should be two"))?;
     Ok((
-        RecipientAccount::new(account).map_err(broken("recipient_account"))?,
-        RecipientName::new(name).map_err(broken("recipient_name"))?,
+        RecipientAccount::restore(account).map_err(broken("recipient_account"))?,
+        RecipientName::restore(name).map_err(broken("recipient_name"))?,
     ))
 }
 
 /// What a search looks for where payouts are sealed, or where it is for an IBAN, which has several spellings: one of these
-/// accounts, or one of these names. A name is found by all of it, and both under every key, and in plain as long as there are
-/// payouts that were stored before the first key.
+/// accounts, or one of these names. A name is found by all of it, folded as names are and as they were before, and both under
+/// every key, and in plain as long as there are payouts that were stored before the first key.
 pub(crate) struct Wanted {
     pub(crate) accounts: Vec<String>,
     pub(crate) names: Vec<String>,
@@ -133,16 +133,19 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     pub(crate) fn of(search: &Search, keys: &Keyring) -> Self {
-        let (plain, name) = (search.accounts(), search.name_prefix());
+        let (plain, folded) = (search.accounts(), search.folded_names());
         let keys = keys.keys();
         // The digest is of an IBAN's normal form; before, it was of the account as it was given.
         let digests = keys
             .iter()
             .flat_map(|key| plain.iter().map(|account| key.digest(ACCOUNT, account)));
         let mut accounts: Vec<String> = digests.collect();
-        let mut names: Vec<String> = keys.iter().map(|key| key.digest(NAME, &name)).collect();
+        let mut names: Vec<String> = keys
+            .iter()
+            .flat_map(|key| folded.iter().map(|name| key.digest(NAME, name)))
+            .collect();
         accounts.extend(plain);
-        names.push(name);
+        names.extend(folded);
         Self { accounts, names }
     }
 }

@@ -194,7 +194,7 @@ impl PayoutRow {
             money: Money::restore(amount, currency).map_err(broken("amount"))?,
             recipient_account,
             recipient_name,
-            description: Description::new(&self.description).map_err(broken("description"))?,
+            description: Description::restore(&self.description).map_err(broken("description"))?,
             status: parse("status", &self.status)?,
             needs_review: self.needs_review,
             failure,

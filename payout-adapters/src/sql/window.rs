@@ -158,9 +158,19 @@ impl Shape<'_> {
 }
 
 impl NameRange {
-    /// The names that a search finds.
-    pub(crate) fn of(search: &Search) -> Self {
-        let from = search.name_prefix();
+    /// The most ranges that a search has.
+    pub(crate) const MOST: usize = 3;
+
+    /// The names that a search finds: mostly one range, and one more for each other way in which the beginning was folded.
+    pub(crate) fn of(search: &Search) -> Vec<Self> {
+        search
+            .name_prefixes()
+            .into_iter()
+            .map(Self::beginning_with)
+            .collect()
+    }
+
+    fn beginning_with(from: String) -> Self {
         let mut to = from.clone();
         // The next code point in place of the last one that has a next; ranges of `char` pass over the surrogates.
         while let Some(last) = to.pop() {
@@ -289,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_prefix_ends_before_the_next_text_that_does_not_have_it() {
-        let range = |text: &str| NameRange::of(&Search::new(text).unwrap()).to;
+        let range = |text: &str| NameRange::beginning_with(text.to_lowercase()).to;
         assert_eq!(range("Ada"), "adb");
         assert_eq!(range("a%_\\"), "a%_]");
         assert_eq!(range("a\u{10ffff}"), "b");

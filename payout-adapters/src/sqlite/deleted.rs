@@ -6,13 +6,13 @@
 use payout_core::payout::PayoutId;
 use payout_core::ports::{Count, Deleted, DeletedPayout, Filter, ListQuery, Listed, RepositoryError};
 
-use super::list::filtered;
+use super::list::{filtered, name_ranges};
 use super::store::{Statement, Store, json};
 use crate::reads::Cost;
 use crate::sql::error::refused;
 use crate::sql::recipient::Wanted;
 use crate::sql::row::{MaybeDeletedRow, listed_with_deleted, payout_columns};
-use crate::sql::window::{NameRange, Page, Window, counted};
+use crate::sql::window::{Page, Window, counted};
 
 /// Which of the two kinds, and all of a filter.
 macro_rules! matching {
@@ -28,7 +28,8 @@ macro_rules! matching {
             AND (?7 IS NULL OR needs_review = ?7)
             AND (?8 IS NULL OR recipient_account IN (SELECT value FROM json_each(?8))
                 OR recipient_name_folded IN (SELECT value FROM json_each(?9))
-                OR (recipient_name_folded >= ?10 AND recipient_name_folded < ?11))"
+                OR EXISTS (SELECT 1 FROM json_each(?10)
+                    WHERE recipient_name_folded >= value ->> 0 AND recipient_name_folded < value ->> 1))"
         )
     };
 }
@@ -42,7 +43,7 @@ macro_rules! part {
             $way,
             ", id ",
             $way,
-            " LIMIT ?12 + ?13)"
+            " LIMIT ?11 + ?12)"
         )
     };
 }
@@ -58,7 +59,7 @@ macro_rules! page {
             $way,
             ", id ",
             $way,
-            " LIMIT ?12 OFFSET ?13"
+            " LIMIT ?11 OFFSET ?12"
         )
     };
 }
@@ -93,14 +94,14 @@ pub(super) const PAGE_WITH_DELETED: [&str; 2] = [
 const COUNT_DELETED: &str = concat!(
     "SELECT count(*) FROM (SELECT 1 ",
     matching!("payouts_deleted_by_age", "NOT NULL"),
-    " LIMIT ?12)"
+    " LIMIT ?11)"
 );
 const COUNT_WITH_DELETED: &str = concat!(
     "SELECT count(*) FROM (SELECT 1 ",
     matching!("payouts_by_age", "NULL"),
     " UNION ALL SELECT 1 ",
     matching!("payouts_deleted_by_age", "NOT NULL"),
-    " LIMIT ?12)"
+    " LIMIT ?11)"
 );
 
 const FIND: &str = concat!(
@@ -168,28 +169,26 @@ fn cost(filter: &Filter) -> Cost {
     if *filter == all { Cost::Light } else { Cost::Dear }
 }
 
-/// Binds what the search of a filter finds: by digests where payouts are sealed, else by an account and a range of names.
+/// Binds what the search of a filter finds: by digests where payouts are sealed, else by its accounts and ranges of names.
 fn searched<'q, Row>(
     statement: Statement<'q, Row>,
     filter: &Filter,
     store: &Store,
 ) -> Result<Statement<'q, Row>, RepositoryError> {
-    let (accounts, names, range) = match &filter.search {
+    let (accounts, names, ranges) = match &filter.search {
         None => (None, None, None),
         Some(search) if store.keyring.is_empty() => {
-            let accounts = vec![search.account().to_owned()];
-            (Some(accounts), None, Some(NameRange::of(search)))
+            let accounts = search.accounts();
+            (Some(accounts), None, Some(name_ranges(search)))
         }
         Some(search) => {
             let Wanted { accounts, names } = Wanted::of(search, &store.keyring);
             (Some(accounts), Some(names), None)
         }
     };
-    let (from, to) = range.map_or((None, None), |range| (Some(range.from), Some(range.to)));
     let list = |texts: Option<Vec<String>>| texts.map(|texts| json(&texts)).transpose();
     Ok(statement
         .bind(list(accounts)?)
         .bind(list(names)?)
-        .bind(from)
-        .bind(to))
+        .bind(ranges.map(|ranges| json(&ranges)).transpose()?))
 }

@@ -5,7 +5,7 @@
 //! the rest filters on the way.
 
 use payout_core::payout::Status;
-use payout_core::ports::{Count, Deleted, Filter, ListQuery, Listed, RepositoryError};
+use payout_core::ports::{Count, Deleted, Filter, ListQuery, Listed, RepositoryError, Search};
 
 use super::deleted;
 use super::store::{Statement, Store, json};
@@ -80,9 +80,11 @@ macro_rules! page_of_search {
             $id,
             " LIMIT ?8 + ?9
                 ) UNION ALL SELECT * FROM (
-                    SELECT * FROM payouts INDEXED BY payouts_by_name WHERE ",
+                    SELECT payouts.* FROM (
+                        SELECT value ->> 0 AS low, value ->> 1 AS high FROM json_each(?11)
+                    ) AS names CROSS JOIN payouts INDEXED BY payouts_by_name WHERE ",
             window_and_filter!(),
-            " AND recipient_name_folded >= ?11 AND recipient_name_folded < ?12 AND recipient_account <> ?10
+            " AND recipient_name_folded >= low AND recipient_name_folded < high AND recipient_account <> ?10
                     ORDER BY created_at ",
             $at,
             ", id ",
@@ -158,9 +160,11 @@ pub(super) const COUNT_SEARCH: &str = concat!(
     window_and_filter!(),
     " AND recipient_account = ?9
         UNION ALL
-        SELECT 1 FROM payouts INDEXED BY payouts_by_name WHERE ",
+        SELECT 1 FROM (
+            SELECT value ->> 0 AS low, value ->> 1 AS high FROM json_each(?10)
+        ) AS names CROSS JOIN payouts INDEXED BY payouts_by_name WHERE ",
     window_and_filter!(),
-    " AND recipient_name_folded >= ?10 AND recipient_name_folded < ?11 AND recipient_account <> ?9
+    " AND recipient_name_folded >= low AND recipient_name_folded < high AND recipient_account <> ?9
         LIMIT ?8
     )"
 );
@@ -203,12 +207,10 @@ pub(super) async fn list(store: &Store, query: &ListQuery) -> Result<Vec<Listed>
             statement.bind(json(&wanted.accounts)?).bind(json(&wanted.names)?)
         }
         Shape::Search(search) => {
-            let names = NameRange::of(search);
             let statement = paged(PAGE_OF_SEARCH[direction])?;
             statement
                 .bind(search.account().to_owned())
-                .bind(names.from)
-                .bind(names.to)
+                .bind(json(&name_ranges(search))?)
         }
     };
     let cost = Shape::of(&query.filter).cost();
@@ -238,13 +240,9 @@ pub(super) async fn count(
             let statement = limited(COUNT_SEALED_SEARCH)?;
             statement.bind(json(&wanted.accounts)?).bind(json(&wanted.names)?)
         }
-        Shape::Search(search) => {
-            let names = NameRange::of(search);
-            limited(COUNT_SEARCH)?
-                .bind(search.account().to_owned())
-                .bind(names.from)
-                .bind(names.to)
-        }
+        Shape::Search(search) => limited(COUNT_SEARCH)?
+            .bind(search.account().to_owned())
+            .bind(json(&name_ranges(search))?),
     };
     let cost = at_most.map_or(Cost::Dear, |_| Shape::of(filter).cost());
     let rows: Vec<(i64,)> = store.read_costly(cost, statement).await?;
@@ -253,6 +251,12 @@ pub(super) async fn count(
         .next()
         .ok_or_else(|| refused("a count without an answer"))?;
     Ok(counted(found, at_most))
+}
+
+/// From and to of each.
+pub(super) fn name_ranges(search: &Search) -> Vec<[String; 2]> {
+    let ranges = NameRange::of(search).into_iter();
+    ranges.map(|range| [range.from, range.to]).collect()
 }
 
 pub(super) fn filtered<'q, Row>(

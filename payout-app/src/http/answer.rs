@@ -24,7 +24,21 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// A payout: money that is to be sent, is being sent, or was sent.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Payout)]
+#[schema(as = Payout, example = json!({
+    "id": "019ab1f0-9c4b-7d21-8e55-2f0d3c6a9b17",
+    "amount": "125.50",
+    "currency": "EUR",
+    "recipient_account": "DE89370400440532013000",
+    "recipient_name": "Ada Lovelace",
+    "description": "Invoice 2026-117",
+    "status": "completed",
+    "needs_review": false,
+    "failure": null,
+    "provider_reference": "sim_0f6d0e3b9a4c5d21",
+    "attempts": 1,
+    "created_at": "2026-11-24T09:30:00.123456Z",
+    "updated_at": "2026-11-24T09:30:02.654321Z",
+}))]
 pub(crate) struct PayoutBody<'a> {
     /// A UUID, version 7.
     id: Uuid,
@@ -241,6 +255,17 @@ impl Answer {
         })
     }
 
+    /// 304: the client has it, at this version.
+    pub(crate) fn not_modified(version: u64) -> Self {
+        Self {
+            status: StatusCode::NOT_MODIFIED,
+            body: Vec::new(),
+            etag: Some(version),
+            location: None,
+            replayed: false,
+        }
+    }
+
     pub(crate) fn status(self, status: StatusCode) -> Self {
         Self { status, ..self }
     }
@@ -264,7 +289,9 @@ impl Writer for Answer {
     async fn write(self, _: &mut Request, _: &mut Depot, response: &mut Response) {
         response.status_code(self.status);
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, JSON);
+        if self.status != StatusCode::NOT_MODIFIED {
+            headers.insert(CONTENT_TYPE, JSON);
+        }
         if let Some(version) = self
             .etag
             .and_then(|version| format!("\"{version}\"").try_into().ok())
@@ -277,7 +304,9 @@ impl Writer for Answer {
         if self.replayed {
             headers.insert(&IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
         }
-        response.body(self.body);
+        if self.status != StatusCode::NOT_MODIFIED {
+            response.body(self.body);
+        }
     }
 }
 

@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use futures::StreamExt;
+use mime::Mime;
 use salvo::Request;
-use salvo::http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use salvo::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use salvo::http::{Method, ReqBody};
 use tokio::time::timeout;
 
@@ -73,6 +74,10 @@ pub(crate) fn read(request: &mut Request) -> Result<Vec<u8>, Problem> {
             return Err(Problem::internal("a body that was not received".into()));
         }
     };
+    if !body.is_empty() && is_encoded(request) {
+        let detail = "Send the body as it is, without a `Content-Encoding`.";
+        return Err(Problem::new(Kind::UnsupportedMediaType, detail).accepting_no_encoding());
+    }
     if !body.is_empty() && !says_json(request) {
         let detail = "Send JSON, with `Content-Type: application/json`.";
         return Err(Problem::new(Kind::UnsupportedMediaType, detail));
@@ -95,33 +100,86 @@ async fn drain(request: &mut Request) {
     }
 }
 
-/// `application/json`, or a media type built upon it (`application/merge-patch+json`), in UTF-8.
+/// `application/json`, or a media type built upon it (`application/merge-patch+json`), in UTF-8; said once.
 fn says_json(request: &Request) -> bool {
-    let Some(value) = request
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-    else {
+    let mut lines = request.headers().get_all(CONTENT_TYPE).iter();
+    let (Some(line), None) = (lines.next(), lines.next()) else {
         return false;
     };
-    let mut parts = value.split(';').map(str::trim);
-    let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
-    let json = essence == "application/json"
-        || essence
-            .strip_prefix("application/")
-            .is_some_and(|subtype| subtype.ends_with("+json"));
-    let utf8 = parts
-        .filter_map(|part| part.split_once('='))
-        .all(|(name, value)| {
-            !name.trim().eq_ignore_ascii_case("charset")
-                || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+    // The parameters may end with a semicolon (RFC 9110 §5.6.6).
+    let text = line
+        .to_str()
+        .unwrap_or_default()
+        .trim_end_matches([' ', '\t', ';']);
+    let Ok(media_type) = without_space_before_semicolons(text).parse::<Mime>() else {
+        return false;
+    };
+    let json = media_type.subtype() == mime::JSON || media_type.suffix() == Some(mime::JSON);
+    let utf8 = media_type
+        .params()
+        .filter(|(name, _)| *name == mime::CHARSET)
+        .all(|(_, charset)| {
+            ["utf-8", "utf8"]
+                .iter()
+                .any(|utf8| charset.as_str().eq_ignore_ascii_case(utf8))
         });
-    json && utf8
+    media_type.type_() == mime::APPLICATION && json && utf8
+}
+
+/// The same but for the white space that a parameter may have before its semicolon (RFC 9110 §5.6.6), which the parser does
+/// not take.
+fn without_space_before_semicolons(text: &str) -> String {
+    let mut shortened = String::with_capacity(text.len());
+    let mut is_quoted = false;
+    for c in text.chars() {
+        match c {
+            '"' => is_quoted = !is_quoted,
+            ';' if !is_quoted => shortened.truncate(shortened.trim_end_matches([' ', '\t']).len()),
+            _ => (),
+        }
+        shortened.push(c);
+    }
+    shortened
+}
+
+/// Whether the body is encoded in a way that is not the identity. It is not decoded: a few bytes may stand for very many.
+fn is_encoded(request: &Request) -> bool {
+    let lines = request.headers().get_all(CONTENT_ENCODING).iter();
+    let mut codings = lines.flat_map(|line| line.to_str().unwrap_or("?").split(','));
+    codings.any(|coding| {
+        let coding = coding.trim();
+        !coding.is_empty() && !coding.eq_ignore_ascii_case("identity")
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_identity_is_no_encoding() {
+        let encoded = |values: &[&str]| {
+            let mut request = Request::new();
+            for value in values {
+                request
+                    .headers_mut()
+                    .append(CONTENT_ENCODING, value.parse().unwrap());
+            }
+            is_encoded(&request)
+        };
+        for taken in [
+            &[][..],
+            &["identity"],
+            &["Identity, identity"],
+            &[""],
+            &["identity", "identity"],
+        ] {
+            assert!(!encoded(taken), "{taken:?}");
+        }
+        for refused in [&["gzip"][..], &["identity, br"], &["identity", "GZIP"], &["x"]] {
+            assert!(encoded(refused), "{refused:?}");
+        }
+    }
 
     fn says(content_type: &str) -> bool {
         let mut request = Request::new();
@@ -138,6 +196,10 @@ mod tests {
             "Application/JSON; charset=UTF-8",
             "application/merge-patch+json",
             "application/json;charset=\"utf-8\"",
+            "application/json; charset=utf8",
+            "application/json;charset=\"UTF8\"",
+            "application/json ; version=1; charset=utf-8",
+            "application/json;",
         ] {
             assert!(says(taken), "{taken}");
         }
@@ -146,10 +208,23 @@ mod tests {
             "application/jsonp",
             "text/json+json",
             "application/json; charset=latin1",
+            "application/json; charset=utf-8; charset=utf-16",
+            "application/json; charset=",
+            "application/json; charset",
+            "application/json, application/json",
+            "application/x;type=application/json",
+            "json",
             "",
         ] {
             assert!(!says(refused), "{refused}");
         }
         assert!(!says_json(&Request::new()));
+        let mut twice = Request::new();
+        for _ in 0..2 {
+            twice
+                .headers_mut()
+                .append(CONTENT_TYPE, "application/json".parse().unwrap());
+        }
+        assert!(!says_json(&twice));
     }
 }

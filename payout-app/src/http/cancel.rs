@@ -4,6 +4,7 @@ use payout_core::service::Step;
 use salvo::{Depot, Request, handler};
 
 use super::answer::{Answer, PayoutAnswer};
+use super::conditions::{ConditionHeaders, Conditions};
 use super::context::Context;
 use super::headers;
 use super::problem::Problem;
@@ -19,7 +20,7 @@ use super::retry::{ReasonBody, reason};
     impl_for = cancel_payout,
     operation_id = "cancel_payout",
     tag = "Payouts",
-    params(headers::PayoutPath, headers::IfMatch),
+    params(headers::PayoutPath, ConditionHeaders),
     request_body = Option<ReasonBody>,
     responses((status = 200, description = "The payout, cancelled.", body = PayoutAnswer,
         headers(("ETag" = String, description = "The payout's version, for `If-Match`.")))),
@@ -28,11 +29,12 @@ use super::retry::{ReasonBody, reason};
 pub(crate) async fn cancel_payout(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
     let id = headers::payout_id(request)?;
-    let if_match = headers::if_match(request.headers())?;
+    let conditions = Conditions::of(request.headers())?;
     let reason = reason(request).await?;
     let caller = context.caller(reason.as_deref());
-    let payout = context
-        .payouts()?
+    let payouts = context.payouts()?;
+    let if_match = conditions.for_write(payouts, id).await?;
+    let payout = payouts
         .step(id, Step::Cancel, if_match.as_deref(), caller)
         .await?;
     Answer::written(&payout, &context.principal)

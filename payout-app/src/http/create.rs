@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::answer::{Answer, PayoutBody};
 use super::body;
 use super::context::Context;
-use super::document::{Amount, Pending};
+use super::document::{AccountText, Amount, CurrencyCode, DescriptionText, NameText, Pending};
 use super::fields::{self, Fields};
 use super::guess;
 use super::headers;
@@ -25,23 +25,15 @@ use super::problem::Problem;
 pub(crate) struct NewPayoutBody {
     /// How much.
     amount: Amount,
-    /// An ISO 4217 code, in any case.
-    #[schema(min_length = 3, max_length = 3, example = "EUR")]
-    currency: String,
-    /// Where the money goes. White space around it is cut off.
-    #[schema(min_length = 1, max_length = 128, example = "DE89370400440532013000")]
-    recipient_account: String,
-    /// Who gets it. White space around it is cut off.
-    #[schema(min_length = 1, max_length = 128, example = "Ada Lovelace")]
-    recipient_name: String,
-    /// What for. May have line breaks.
-    #[schema(
-        required = false,
-        default = "",
-        max_length = 255,
-        example = "Invoice 2026-117"
-    )]
-    description: String,
+    /// Of what.
+    currency: CurrencyCode,
+    /// Where the money goes.
+    recipient_account: AccountText,
+    /// Who gets it.
+    recipient_name: NameText,
+    /// What for.
+    #[schema(required = false, default = "")]
+    description: DescriptionText,
     // Its description is in the schema: utoipa would make an object of an inlined schema that has one here.
     #[schema(inline, required = false)]
     status: Pending,
@@ -105,8 +97,8 @@ pub(crate) async fn create_payout(request: &mut Request, depot: &mut Depot) -> R
 pub(super) fn draft(mut fields: Fields<'_>) -> Result<Draft, Problem> {
     let amount = fields.required("amount", fields::amount);
     let currency = fields.required("currency", fields::parsed);
-    let recipient_account = fields.required("recipient_account", fields::visible(RecipientAccount::new));
-    let recipient_name = fields.required("recipient_name", fields::visible(RecipientName::new));
+    let recipient_account = fields.required("recipient_account", fields::field(RecipientAccount::new));
+    let recipient_name = fields.required("recipient_name", fields::field(RecipientName::new));
     let description = fields.optional("description", fields::field(Description::new));
     fields.optional("status", fields::pending);
     refuse_masks(&mut fields, recipient_account.as_ref(), recipient_name.as_ref());

@@ -3,6 +3,7 @@
 use salvo::{Depot, Request, handler};
 
 use super::answer::NoContent;
+use super::conditions::{ConditionHeaders, Conditions};
 use super::context::Context;
 use super::headers;
 use super::problem::Problem;
@@ -18,16 +19,17 @@ use super::problem::Problem;
     impl_for = delete_payout,
     operation_id = "delete_payout",
     tag = "Payouts",
-    params(headers::PayoutPath, headers::IfMatch),
+    params(headers::PayoutPath, ConditionHeaders),
     responses((status = 204, description = "It is gone.")),
 )]
 #[handler]
 pub(crate) async fn delete_payout(request: &mut Request, depot: &mut Depot) -> Result<NoContent, Problem> {
     let context = Context::of(depot)?;
     let id = headers::payout_id(request)?;
-    let if_match = headers::if_match(request.headers())?;
-    context
-        .payouts()?
+    let conditions = Conditions::of(request.headers())?;
+    let payouts = context.payouts()?;
+    let if_match = conditions.for_write(payouts, id).await?;
+    payouts
         .delete(id, if_match.as_deref(), context.caller(None))
         .await?;
     Ok(NoContent)

@@ -9,8 +9,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use flate2::read::GzDecoder;
 use salvo::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    HeaderName, IF_NONE_MATCH, LOCATION, VARY,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH,
+    LOCATION, VARY,
 };
 use salvo::http::{HeaderValue, Method, StatusCode};
 use salvo::{Handler, Request, Response, Router, handler};
@@ -18,6 +18,8 @@ use sha2::{Digest, Sha256};
 use utoipa_swagger_ui::Config;
 
 use super::access::{Access, Guarded};
+use super::conditions::Tags;
+use super::negotiation::takes_coding;
 use super::problem::Problem;
 use super::routes::leaves;
 
@@ -182,24 +184,18 @@ fn send(
     if let Ok(etag) = HeaderValue::from_str(&etag) {
         headers.insert(ETAG, etag);
     }
-    let wanted = request
-        .headers()
-        .get(IF_NONE_MATCH)
-        .and_then(|tags| tags.to_str().ok());
-    if wanted.is_some_and(|tags| tags == "*" || tags.split(',').any(|tag| tag.trim() == etag)) {
+    let opaque = etag.trim_start_matches("W/").trim_matches('"');
+    let known = Tags::read(request.headers(), &IF_NONE_MATCH).ok().flatten();
+    if known.is_some_and(|tags| tags.match_weakly(opaque)) {
         response.status_code(StatusCode::NOT_MODIFIED);
         return Ok(());
     }
     if let Ok(content_type) = HeaderValue::from_str(&content_type) {
         headers.insert(CONTENT_TYPE, content_type);
     }
-    let accepted = request
-        .headers()
-        .get(ACCEPT_ENCODING)
-        .and_then(|accepted| accepted.to_str().ok());
     if !gzipped {
         response.body(bytes.into_owned());
-    } else if accepted.is_some_and(|accepted| accepted.contains("gzip")) {
+    } else if takes_coding(request.headers(), "gzip") {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         response.body(bytes.into_owned());
     } else {

@@ -140,7 +140,8 @@ impl Edge {
             response.headers_mut().insert(REQUEST_ID, id);
         }
         browser::protect(response.headers_mut());
-        if *request.method() == Method::HEAD {
+        // A 304 has no body, and the length of none.
+        if *request.method() == Method::HEAD && response.status_code != Some(StatusCode::NOT_MODIFIED) {
             keep_only_the_length(response);
         }
         let took = self.site.system.monotonic().saturating_sub(started);

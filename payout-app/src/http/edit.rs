@@ -15,9 +15,10 @@ use utoipa::ToSchema;
 use super::access;
 use super::answer::{Answer, PayoutAnswer};
 use super::body;
+use super::conditions::{ConditionHeaders, Conditions};
 use super::context::Context;
 use super::create::empty_description;
-use super::document::{self, StatusName};
+use super::document::{self, AccountText, CurrencyCode, DescriptionText, NameText, StatusName};
 use super::fields::{self, Fields};
 use super::guess;
 use super::headers;
@@ -35,23 +36,18 @@ pub(crate) struct ChangesBody {
     /// How much, as in a new payout.
     #[schema(required = false)]
     amount: document::Amount,
-    /// An ISO 4217 code, in any case.
-    #[schema(nullable = false, min_length = 3, max_length = 3, example = "EUR")]
-    currency: Option<String>,
+    /// Of what. Without it an amount is one of the currency that the payout has.
+    #[schema(required = false)]
+    currency: CurrencyCode,
     /// Where the money goes.
-    #[schema(
-        nullable = false,
-        min_length = 1,
-        max_length = 128,
-        example = "DE89370400440532013000"
-    )]
-    recipient_account: Option<String>,
+    #[schema(required = false)]
+    recipient_account: AccountText,
     /// Who gets it.
-    #[schema(nullable = false, min_length = 1, max_length = 128, example = "Ada Lovelace")]
-    recipient_name: Option<String>,
+    #[schema(required = false)]
+    recipient_name: NameText,
     /// What for.
-    #[schema(nullable = false, max_length = 255, example = "Invoice 2026-117")]
-    description: Option<String>,
+    #[schema(required = false)]
+    description: DescriptionText,
     /// Asks for a step: `cancelled` from pending, `pending` from failed (a retry), `completed` or `failed` from
     /// processing under review. The status that it has already changes nothing.
     #[schema(required = false)]
@@ -76,26 +72,15 @@ pub(crate) struct ChangesBody {
 pub(crate) struct ReplacementBody {
     /// How much, as in a new payout.
     amount: document::Amount,
-    /// An ISO 4217 code, in any case.
-    #[schema(min_length = 3, max_length = 3, example = "EUR")]
-    currency: String,
+    /// Of what.
+    currency: CurrencyCode,
     /// Where the money goes.
-    #[schema(min_length = 1, max_length = 128, example = "DE89370400440532013000")]
-    recipient_account: String,
+    recipient_account: AccountText,
     /// Who gets it.
-    #[schema(min_length = 1, max_length = 128, example = "Ada Lovelace")]
-    recipient_name: String,
+    recipient_name: NameText,
     /// What for.
-    #[schema(
-        required = false,
-        default = "",
-        max_length = 255,
-        example = "Invoice 2026-117"
-    )]
-    description: String,
-    /// Asks for a step, as in `PATCH`; the other fields must then read as they do.
-    #[schema(required = false)]
-    status: StatusName,
+    #[schema(required = false, default = "")]
+    description: DescriptionText,
     /// Why, for the audit trail.
     #[schema(
         nullable = false,
@@ -123,8 +108,8 @@ pub(crate) struct ReplacementBody {
     impl_for = change_payout,
     operation_id = "change_payout",
     tag = "Payouts",
-    params(headers::PayoutPath, headers::IfMatch),
-    request_body = ChangesBody,
+    params(headers::PayoutPath, ConditionHeaders),
+    request_body(content = ChangesBody, example = json!({"description": "Invoice 2026-118"})),
     responses((status = 200, description = "The payout, as it is now.", body = PayoutAnswer,
         headers(("ETag" = String, description = "The payout's version, for `If-Match`.")))),
 )]
@@ -135,16 +120,19 @@ pub(crate) async fn change_payout(request: &mut Request, depot: &mut Depot) -> R
 
 /// Set all fields of a payout
 ///
-/// As `PATCH`, but every field must be given; a description that is left away becomes empty. With a `status` it needs the
-/// scope `operate` too.
+/// As `PATCH`, but every field must be given; a description that is left away becomes empty. A `status` is taken as in `PATCH`
+/// where the other fields read as they do; it needs the scope `operate` too.
 #[utoipa::path(
     put,
     path = "/api/payouts/{id}/",
     impl_for = replace_payout,
     operation_id = "replace_payout",
     tag = "Payouts",
-    params(headers::PayoutPath, headers::IfMatch),
-    request_body = ReplacementBody,
+    params(headers::PayoutPath, ConditionHeaders),
+    request_body(content = ReplacementBody, example = json!({
+        "amount": "130.00", "currency": "EUR", "recipient_account": "DE89370400440532013000", "recipient_name": "Ada Lovelace",
+        "description": "Invoice 2026-118",
+    })),
     responses((status = 200, description = "The payout, as it is now.", body = PayoutAnswer,
         headers(("ETag" = String, description = "The payout's version, for `If-Match`.")))),
 )]
@@ -160,7 +148,7 @@ async fn edit(
 ) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
     let id = headers::payout_id(request)?;
-    let if_match = headers::if_match(request.headers())?;
+    let conditions = Conditions::of(request.headers())?;
     let body = body::read(request)?;
     let Wanted {
         mut edit,
@@ -175,12 +163,13 @@ async fn edit(
     }
     edit.sight = sight(&context.principal);
     let guess = guess::Guess::of(context, id, &edit, reason.as_deref())?;
+    let payouts = context.payouts()?;
+    let if_match = conditions.for_write(payouts, id).await?;
     let change = Change {
         id,
         if_match: if_match.as_deref(),
         caller: context.caller(reason.as_deref()),
     };
-    let payouts = context.payouts()?;
     let changed = match status {
         None => change.fields(payouts, edit).await.map_err(Problem::from),
         Some(status) if edit.is_empty() => change.step(payouts, status).await,
@@ -223,8 +212,8 @@ impl Wanted {
         let edit = EditRequest {
             amount: fields.optional("amount", fields::amount),
             currency: fields.optional("currency", fields::parsed),
-            recipient_account: fields.optional("recipient_account", fields::visible(RecipientAccount::new)),
-            recipient_name: fields.optional("recipient_name", fields::visible(RecipientName::new)),
+            recipient_account: fields.optional("recipient_account", fields::field(RecipientAccount::new)),
+            recipient_name: fields.optional("recipient_name", fields::field(RecipientName::new)),
             description: fields.optional("description", fields::field(Description::new)),
             sight: Sight::default(),
         };
@@ -236,8 +225,8 @@ impl Wanted {
         let mut edit = EditRequest {
             amount: fields.required("amount", fields::amount),
             currency: fields.required("currency", fields::parsed),
-            recipient_account: fields.required("recipient_account", fields::visible(RecipientAccount::new)),
-            recipient_name: fields.required("recipient_name", fields::visible(RecipientName::new)),
+            recipient_account: fields.required("recipient_account", fields::field(RecipientAccount::new)),
+            recipient_name: fields.required("recipient_name", fields::field(RecipientName::new)),
             description: fields.optional("description", fields::field(Description::new)),
             sight: Sight::default(),
         };

@@ -17,7 +17,6 @@ use super::context::Context;
 use super::document::{Deletion, EventName, StatusName};
 use super::get;
 use super::headers;
-use super::list;
 use super::problem::{Errors, Problem};
 
 const DEFAULT_PAGE_SIZE: u32 = 200;
@@ -46,8 +45,6 @@ pub(crate) struct TrailQuery {
     /// The most events of one answer.
     #[param(minimum = 1, maximum = 1000, default = 200)]
     page_size: Option<u32>,
-    /// A place in this very trail, as `next` carries it.
-    cursor: Option<String>,
     /// `with` finds the trail also of a deleted payout, as for a key with the scope `operate` it is found anyway; `only` finds
     /// no other. Needs that scope.
     #[param(inline)]
@@ -103,7 +100,8 @@ impl<'a> From<&'a Event> for EventBody<'a> {
 /// Get the audit trail of a payout
 ///
 /// What happened to it, who did it and why, oldest first. The trail of nearly every payout fits into one answer; where it does
-/// not, follow `next`. That of a deleted payout is found with the scope `operate`.
+/// not, follow `next`, which carries a `cursor` of this very trail. That of a deleted payout is found with the scope
+/// `operate`.
 #[utoipa::path(
     get,
     path = "/api/payouts/{id}/events/",
@@ -111,6 +109,7 @@ impl<'a> From<&'a Event> for EventBody<'a> {
     operation_id = "list_events",
     tag = "Payouts",
     params(headers::PayoutPath, TrailQuery),
+    extensions(("x-parameters-of-links" = json!(["cursor"]))),
     responses((status = 200, description = "The events.", body = EventsBody)),
 )]
 #[handler]
@@ -127,7 +126,8 @@ pub(crate) async fn list_events(request: &mut Request, depot: &mut Depot) -> Res
     };
     let page = context.payouts()?.events(id, query).await?;
     let next = page.next.map(|place| {
-        let (base, limit, cursor) = (list::base(request), query.limit, encode(place, id));
+        let base = context.site.limits.base_address(request).unwrap_or_default();
+        let (limit, cursor) = (query.limit, encode(place, id));
         format!("{base}/api/payouts/{id}/events/?page_size={limit}&cursor={cursor}")
     });
     Answer::json(&EventsBody {

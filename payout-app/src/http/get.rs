@@ -9,6 +9,7 @@ use utoipa::IntoParams;
 
 use super::access;
 use super::answer::{Answer, PayoutBody};
+use super::conditions::{ConditionHeaders, Conditions};
 use super::context::Context;
 use super::document::Deletion;
 use super::headers;
@@ -34,24 +35,37 @@ pub(crate) struct GetQuery {
     impl_for = get_payout,
     operation_id = "get_payout",
     tag = "Payouts",
-    params(headers::PayoutPath, GetQuery),
-    responses((status = 200, description = "The payout.", body = PayoutBody,
-        headers(("ETag" = String, description = "The payout's version, for `If-Match`.")))),
+    params(headers::PayoutPath, GetQuery, ConditionHeaders),
+    responses(
+        (status = 200, description = "The payout.", body = PayoutBody,
+            headers(("ETag" = String, description = "The payout's version, for `If-Match`."))),
+        (status = 304, description = "The payout is as `If-None-Match` names it.",
+            headers(("ETag" = String, description = "The payout's version."))),
+    ),
 )]
 #[handler]
 pub(crate) async fn get_payout(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let id = headers::payout_id(request)?;
+    let conditions = Conditions::of(request.headers())?;
     let context = Context::of(depot)?;
     let deleted = asked(request, context)?;
     let payouts = context.payouts()?;
     if deleted != Deleted::Only {
         match payouts.get(id).await {
-            Ok(payout) => return Answer::payout(&payout, &context.principal),
+            Ok(payout) if conditions.allow_read(payout.version())? => {
+                return Answer::payout(&payout, &context.principal);
+            }
+            Ok(payout) => return Ok(Answer::not_modified(payout.version())),
             Err(ServiceError::NotFound) if deleted == Deleted::With => (),
             Err(error) => return Err(error.into()),
         }
     }
-    Answer::deleted(&payouts.get_deleted(id).await?, &context.principal)
+    let found = payouts.get_deleted(id).await?;
+    if conditions.allow_read(found.payout.version())? {
+        Answer::deleted(&found, &context.principal)
+    } else {
+        Ok(Answer::not_modified(found.payout.version()))
+    }
 }
 
 /// Whether a deleted one is asked for, by whoever may.

@@ -1,13 +1,13 @@
-//! Reads what names a payout and guards a write: the path's id, `If-Match` and `Idempotency-Key`.
+//! Reads what names a payout and a request: the path's id and `Idempotency-Key`.
 
 use payout_core::idempotency::IdempotencyKey;
 use payout_core::payout::PayoutId;
 use salvo::Request;
 use salvo::http::HeaderMap;
-use salvo::http::header::IF_MATCH;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
+use super::document::KeyText;
 use super::problem::{Errors, Kind, Problem};
 
 /// Which payout.
@@ -19,35 +19,18 @@ pub(super) struct PayoutPath {
     id: Uuid,
 }
 
-/// At which version.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "it describes what `if_match` reads")]
-pub(super) struct IfMatch {
-    /// The `ETag` that the request means: it is refused with 412 when that is no longer the payout's.
-    #[param(
-        rename = "If-Match",
-        nullable = false,
-        pattern = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#,
-        example = "\"3\""
-    )]
-    if_match: Option<String>,
-}
+/// What [`idempotency_key`] takes, for the document: a bare key, or a string as RFC 9651 has it.
+pub(super) const KEY: &str = r#"^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$"#;
 
 /// Under which name.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "it describes what `idempotency_key` reads")]
 pub(super) struct KeyHeader {
-    /// Your name for this request, so that it can be repeated: 1 to 255 visible ASCII characters, also within double
-    /// quotes. Kept for at least 30 days.
-    #[param(
-        rename = "Idempotency-Key",
-        nullable = false,
-        pattern = "^[!-~]{1,255}$",
-        example = "order-7301"
-    )]
-    idempotency_key: Option<String>,
+    /// Your name for this request, such as `order-7301`, so that it can be repeated: 1 to 255 visible ASCII characters, also
+    /// within double quotes. Kept for at least 30 days.
+    #[param(rename = "Idempotency-Key", inline, required = false)]
+    idempotency_key: KeyText,
 }
 
 /// The `{id}` of the path.
@@ -58,57 +41,6 @@ pub(crate) fn payout_id(request: &Request) -> Result<PayoutId, Problem> {
     let id = request.params().get("id").filter(|id| id.len() == 36);
     id.and_then(|id| id.parse().ok())
         .ok_or_else(|| Problem::new(Kind::NotFound, "There is no such payout."))
-}
-
-/// The versions that `If-Match` accepts; absent when it accepts any.
-///
-/// Source: RFC 9110 §13.1.1. The comparison is strong, so a weak tag matches nothing; nor does a tag that is not one
-/// of ours.
-///
-/// # Errors
-/// 400 when the header is no list of entity tags.
-pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<Vec<u64>>, Problem> {
-    if !headers.contains_key(IF_MATCH) {
-        return Ok(None);
-    }
-    let mut versions = Vec::new();
-    for value in headers.get_all(IF_MATCH) {
-        let value = value.to_str().map_err(|_| refused_if_match())?.trim();
-        if value == "*" {
-            return Ok(None);
-        }
-        entity_tags(value, &mut versions).ok_or_else(refused_if_match)?;
-    }
-    Ok(Some(versions))
-}
-
-fn refused_if_match() -> Problem {
-    let message =
-        "This is not a list of entity tags: quote the `ETag` as it was answered, such as \"3\", or use *.";
-    Problem::invalid(Errors::of("If-Match", message))
-}
-
-/// Reads `"1", W/"2"`; absent when it is something else.
-fn entity_tags(mut rest: &str, versions: &mut Vec<u64>) -> Option<()> {
-    loop {
-        let (weak, quoted) = match rest.strip_prefix("W/") {
-            Some(rest) => (true, rest),
-            None => (false, rest),
-        };
-        let (tag, after) = quoted.strip_prefix('"')?.split_once('"')?;
-        // Only the text that `ETag` has: `"03"` is another tag than `"3"`.
-        if let Ok(version) = tag.parse::<u64>()
-            && !weak
-            && version.to_string() == tag
-        {
-            versions.push(version);
-        }
-        rest = after.trim_start();
-        if rest.is_empty() {
-            return Some(());
-        }
-        rest = rest.strip_prefix(',')?.trim_start();
-    }
 }
 
 /// The `Idempotency-Key`, quoted or bare.
@@ -125,11 +57,16 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyK
         return Err(refuse("This header is given more than once.".to_owned()));
     }
     let text = value.to_str().unwrap_or_default();
-    let bare = text
-        .strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'))
-        .unwrap_or(text);
-    IdempotencyKey::new(bare)
+    let key = match text.strip_prefix('"') {
+        Some(quoted) => unquoted(quoted).ok_or_else(|| {
+            refuse(
+                "This is not a quoted string: end it with a quote, and write \\\" for a quote within."
+                    .to_owned(),
+            )
+        })?,
+        None => text.to_owned(),
+    };
+    IdempotencyKey::new(&key)
         .map(Some)
         .map_err(|error| refuse(error.to_string()))
 }
@@ -139,6 +76,22 @@ pub(crate) fn idempotency_key_missing() -> Problem {
     let message = "This service wants this header on every create: a value of your own for each payout, the same when the \
                    request is repeated.";
     Problem::invalid(Errors::of("Idempotency-Key", message.to_owned()))
+}
+
+/// What is in a string of RFC 9651 §3.3.3, after its first quote.
+fn unquoted(quoted: &str) -> Option<String> {
+    let mut text = String::with_capacity(quoted.len());
+    let mut chars = quoted.chars();
+    loop {
+        match chars.next()? {
+            '"' => return chars.as_str().is_empty().then_some(text),
+            '\\' => match chars.next()? {
+                escaped @ ('"' | '\\') => text.push(escaped),
+                _ => return None,
+            },
+            c => text.push(c),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -154,25 +107,24 @@ mod tests {
     }
 
     #[test]
-    fn if_match_is_a_list_of_strong_tags() {
-        let read = |values: &[&str]| if_match(&headers("if-match", values)).unwrap();
-        assert_eq!(if_match(&HeaderMap::new()).unwrap(), None);
-        assert_eq!(read(&["*"]), None);
-        assert_eq!(read(&["\"3\""]), Some(vec![3]));
-        assert_eq!(read(&["\"3\", \"4\"", "\"5\""]), Some(vec![3, 4, 5]));
-        assert_eq!(read(&["W/\"3\""]), Some(vec![]));
-        assert_eq!(read(&["\"abc\", \"03\", \"+3\""]), Some(vec![]));
-        for odd in ["3", "\"3", "\"3\" \"4\"", "\"3\",", "", "w/\"3\""] {
-            assert!(if_match(&headers("if-match", &[odd])).is_err(), "{odd:?}");
-        }
-    }
-
-    #[test]
     fn a_key_is_taken_quoted_or_bare() {
         let read = |value: &str| idempotency_key(&headers("idempotency-key", &[value]));
         assert_eq!(read("abc").unwrap(), read("\"abc\"").unwrap());
         assert_eq!(idempotency_key(&HeaderMap::new()).unwrap(), None);
-        for odd in ["", "\"\"", "a b", &"k".repeat(256)] {
+        assert_eq!(read(r#""a\"b\\c""#).unwrap().unwrap().as_str(), r#"a"b\c"#);
+        assert_eq!(read(r"a\b").unwrap().unwrap().as_str(), r"a\b");
+        for odd in [
+            "",
+            "\"\"",
+            "a b",
+            "\"a b\"",
+            "\"abc",
+            "\"abc\"d",
+            "\"abc\";a=1",
+            r#""a\b""#,
+            r#""a\""#,
+            &"k".repeat(256),
+        ] {
             assert!(read(odd).is_err(), "{odd:?}");
         }
         assert!(idempotency_key(&headers("idempotency-key", &["a", "a"])).is_err());
@@ -180,8 +132,12 @@ mod tests {
 
     proptest::proptest! {
         #[test]
+        fn what_the_document_allows_is_a_key(value in proptest::string::string_regex(KEY.trim_matches(['^', '$'])).unwrap()) {
+            proptest::prop_assert!(idempotency_key(&headers("idempotency-key", &[&value])).is_ok(), "{:?}", value);
+        }
+
+        #[test]
         fn no_header_makes_it_panic(value in "[ -~]{0,60}") {
-            let _ = if_match(&headers("if-match", &[&value]));
             let _ = idempotency_key(&headers("idempotency-key", &[&value]));
         }
     }

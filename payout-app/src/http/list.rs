@@ -3,8 +3,6 @@
 use payout_core::keys::Scope;
 use payout_core::ports::{Cursor, Deleted};
 use payout_core::service::Page;
-use salvo::http::header::HOST;
-use salvo::http::uri::Authority;
 use salvo::{Depot, Request, handler};
 use serde::Serialize;
 use url::form_urlencoded;
@@ -14,7 +12,7 @@ use super::access;
 use super::answer::{Answer, PayoutBody};
 use super::context::Context;
 use super::cursor::{self, Direction};
-use super::document::{Counting, Deletion, Ordering, StatusName};
+use super::document::{Counting, Deletion, Moment, Ordering, RecordedCurrencyCode, StatusName};
 use super::problem::{Kind, Problem};
 use super::query::{self, ListParams};
 
@@ -27,7 +25,8 @@ pub(crate) struct PageBody<'a> {
     count: u64,
     /// Whether `count` is exact. When false, the list has at least so many.
     count_exact: bool,
-    /// The next page; null on the last.
+    /// The next page; null on the last. With scheme and host where the service knows by which it was reached, else from the
+    /// root of this host.
     #[schema(
         required = true,
         example = "http://127.0.0.1:8000/api/payouts/?page_size=20&cursor=AWEABkRb5u0"
@@ -53,20 +52,20 @@ pub(crate) struct ListQuery {
     /// Only these statuses. May be repeated.
     #[param(required = false)]
     status: Vec<StatusName>,
-    /// Only this ISO 4217 currency, in any case.
-    #[param(min_length = 3, max_length = 3, example = "EUR")]
-    currency: Option<String>,
-    /// Created at this time or later: RFC 3339, or a date (midnight UTC).
-    #[param(example = "2026-11-01")]
-    created_after: Option<String>,
-    /// Created before this time: RFC 3339, or a date (midnight UTC).
-    #[param(example = "2026-12-01T00:00:00Z")]
-    created_before: Option<String>,
+    /// Only this currency of ISO 4217, in any case; also one in which nobody is paid any more.
+    #[param(inline, required = false)]
+    currency: RecordedCurrencyCode,
+    /// Created at this time or later: RFC 3339, or a date such as `2026-11-01` (midnight UTC).
+    #[param(inline, required = false)]
+    created_after: Moment,
+    /// Created before this time: RFC 3339 such as `2026-12-01T00:00:00Z`, or a date (midnight UTC).
+    #[param(inline, required = false)]
+    created_before: Moment,
     /// Only those that do, or do not, wait for a person.
     needs_review: Option<bool>,
     /// Exactly this account (an IBAN with or without spaces, in any case), or a recipient whose name begins with this, in any
     /// case; where names are encrypted, only a whole name is found. Needs the scope `reveal`.
-    #[param(max_length = 128, example = "Ada")]
+    #[param(max_length = 128, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     search: Option<String>,
     /// `only` lists deleted payouts, `with` those beside the others; each then says when. Needs the scope `operate`.
     #[param(inline)]
@@ -77,11 +76,9 @@ pub(crate) struct ListQuery {
     /// How many payouts a page has.
     #[param(minimum = 1, maximum = 200, default = 20)]
     page_size: Option<u32>,
-    /// A place in this very list, as `next` and `previous` carry it.
-    cursor: Option<String>,
     /// The number of a page, from 1, among the first 10000 payouts of the list; for those behind them follow `next`, which
     /// then carries a cursor. Not together with `cursor`.
-    #[param(minimum = 1)]
+    #[param(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
     page: Option<u64>,
     /// `exact` counts beyond 10000. Refused with 503 when that takes too long, or when too many count.
     #[param(inline)]
@@ -90,7 +87,7 @@ pub(crate) struct ListQuery {
 
 /// List payouts
 ///
-/// Newest first. Follow `next` and `previous`: they carry an opaque cursor, cost the same at any depth, and neither
+/// Newest first. Follow `next` and `previous`: they carry an opaque `cursor` of this very list (not together with `page`), cost the same at any depth, and neither
 /// repeat nor miss a payout while others are created. `page` also works, for clients of the old service.
 #[utoipa::path(
     get,
@@ -99,6 +96,8 @@ pub(crate) struct ListQuery {
     operation_id = "list_payouts",
     tag = "Payouts",
     params(ListQuery),
+    // No client makes one by itself, and the document says nothing that could be one.
+    extensions(("x-parameters-of-links" = json!(["cursor"]))),
     responses((status = 200, description = "A page.", body = PageBody)),
 )]
 #[handler]
@@ -127,7 +126,7 @@ pub(crate) async fn list_payouts(request: &mut Request, depot: &mut Depot) -> Re
         return Err(Problem::new(Kind::NotFound, "There is no such page."));
     }
     let links = Links {
-        base: base(request),
+        base: context.site.limits.base_address(request).unwrap_or_default(),
         params: &params,
     };
     Answer::json(&PageBody {
@@ -145,19 +144,6 @@ pub(crate) async fn list_payouts(request: &mut Request, depot: &mut Depot) -> Re
             .collect(),
         unreadable: page.unreadable.iter().map(ToString::to_string).collect(),
     })
-}
-
-/// Where the client found this service, by its own account. Forwarded headers are not trusted.
-pub(super) fn base(request: &Request) -> String {
-    let host = request
-        .headers()
-        .get(HOST)
-        .and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
-    let authority = host.or_else(|| request.uri().authority().cloned());
-    match authority {
-        Some(authority) => format!("{}://{authority}", request.scheme()),
-        None => String::new(),
-    }
 }
 
 struct Links<'a> {
@@ -217,16 +203,5 @@ mod tests {
             link,
             "http://host:1/api/payouts/?search=%C3%A9+%26&status=failed&page=3"
         );
-    }
-
-    #[test]
-    fn a_host_that_is_none_makes_no_link() {
-        let mut request = Request::new();
-        request.headers_mut().insert(HOST, "a b<script>".parse().unwrap());
-        assert_eq!(base(&request), "");
-        request
-            .headers_mut()
-            .insert(HOST, "payouts.example:8443".parse().unwrap());
-        assert_eq!(base(&request), "http://payouts.example:8443");
     }
 }

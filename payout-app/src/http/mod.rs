@@ -10,6 +10,7 @@ mod answer;
 mod body;
 mod browser;
 mod cancel;
+mod conditions;
 mod context;
 mod create;
 mod cursor;
@@ -32,6 +33,7 @@ mod list;
 mod metrics;
 mod moment;
 mod near;
+mod negotiation;
 mod open;
 mod parameters;
 mod problem;
@@ -55,6 +57,7 @@ use utoipa::openapi::OpenApi;
 use self::access::Access;
 pub(crate) use self::access::Gate;
 pub(crate) use self::context::is_of_our_making;
+pub(crate) use self::document::yaml;
 pub(crate) use self::open::OpenTo;
 use crate::health::Health;
 use crate::limits::Limits;
@@ -126,7 +129,7 @@ fn routes(besides: Besides) -> routes::Routes {
     let routes = routes::Routes::new()
         .add(create::create_payout, WRITE, &[400, 408, 409, 413, 415, 422, 500])
         .add(list::list_payouts, READ, &[400, 404, 500])
-        .add(get::get_payout, READ, &[400, 404, 500])
+        .add(get::get_payout, READ, &[400, 404, 412, 500])
         .add(
             edit::change_payout,
             WRITE_OR_OPERATE,
@@ -138,7 +141,7 @@ fn routes(besides: Besides) -> routes::Routes {
             &[400, 404, 408, 409, 412, 413, 415, 422, 500],
         )
         .add(delete::delete_payout, WRITE, &[400, 404, 409, 412, 500])
-        .add(events::list_events, READ, &[404, 500])
+        .add(events::list_events, READ, &[400, 404, 500])
         .add(
             retry::retry_payout,
             OPERATE,

@@ -35,7 +35,18 @@ impl Known {
             name: parameter.name.clone(),
             repeatable: matches!(parameter.schema, Some(RefOr::T(Schema::Array(_)))),
         });
-        Self(parameters.collect())
+        // What only links carry is named apart.
+        let of_links = operation
+            .extensions
+            .as_ref()
+            .and_then(|extensions| extensions.get("x-parameters-of-links"))
+            .and_then(|names| names.as_array());
+        let of_links = of_links.into_iter().flatten().filter_map(|name| name.as_str());
+        let of_links = of_links.map(|name| Parameter {
+            name: name.to_owned(),
+            repeatable: false,
+        });
+        Self(parameters.chain(of_links).collect())
     }
 
     /// Every unknown parameter, and every one that is given more than once and may not be.

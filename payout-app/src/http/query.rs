@@ -9,6 +9,7 @@ use payout_core::Timestamp;
 use payout_core::money::Currency;
 use payout_core::ports::{Deleted, Filter, Order, Position, Search};
 use payout_core::service::{CountMode, PageRequest};
+use payout_core::text::nfc;
 use url::form_urlencoded;
 
 use super::problem::{Errors, Problem};
@@ -198,7 +199,7 @@ fn digits(text: &str) -> Option<u64> {
 }
 
 fn search(text: &str) -> Result<Option<Search>, String> {
-    if text.chars().count() > 128 {
+    if nfc(text).chars().count() > 128 {
         return Err("Ensure this value has no more than 128 characters.".to_owned());
     }
     if text.chars().any(char::is_control) {

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::answer::{Answer, PayoutAnswer};
 use super::body;
+use super::conditions::{ConditionHeaders, Conditions};
 use super::context::Context;
 use super::fields::{self, Fields};
 use super::headers;
@@ -37,7 +38,7 @@ pub(crate) struct ReasonBody {
     impl_for = retry_payout,
     operation_id = "retry_payout",
     tag = "Payouts",
-    params(headers::PayoutPath, headers::IfMatch, headers::KeyHeader),
+    params(headers::PayoutPath, ConditionHeaders, headers::KeyHeader),
     request_body = Option<ReasonBody>,
     responses((status = 202, description = "The payout, pending again.", body = PayoutAnswer,
         headers(
@@ -49,14 +50,13 @@ pub(crate) struct ReasonBody {
 pub(crate) async fn retry_payout(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
     let id = headers::payout_id(request)?;
-    let if_match = headers::if_match(request.headers())?;
+    let conditions = Conditions::of(request.headers())?;
     let key = headers::idempotency_key(request.headers())?;
     let reason = reason(request).await?;
     let caller = context.caller(reason.as_deref());
-    let answered = context
-        .payouts()?
-        .retry(id, if_match.as_deref(), key, caller)
-        .await?;
+    let payouts = context.payouts()?;
+    let if_match = conditions.for_write(payouts, id).await?;
+    let answered = payouts.retry(id, if_match.as_deref(), key, caller).await?;
     Ok(Answer::written(&answered.payout, &context.principal)?
         .status(StatusCode::ACCEPTED)
         .replayed(answered.replayed))
@@ -65,11 +65,7 @@ pub(crate) async fn retry_payout(request: &mut Request, depot: &mut Depot) -> Re
 /// Reads a body that has a reason at the most.
 pub(super) async fn reason(request: &mut Request) -> Result<Option<String>, Problem> {
     let body = body::read(request)?;
-    let mut fields = if body.is_empty() {
-        Fields::none()
-    } else {
-        Fields::parse(&body)?
-    };
+    let mut fields = Fields::of_optional(&body)?;
     let reason = fields.optional("reason", fields::reason);
     fields.finish()?;
     Ok(reason)

@@ -3,12 +3,13 @@
 use std::sync::LazyLock;
 
 use salvo::http::HeaderValue;
-use salvo::http::header::{ACCEPT, CONTENT_TYPE, VARY};
+use salvo::http::header::{CONTENT_TYPE, VARY};
 use salvo::{Depot, Request, Response, handler};
 use url::form_urlencoded;
 use utoipa::IntoParams;
 
 use super::document::Form;
+use super::negotiation::wants_media_type;
 use super::problem::{Errors, Problem};
 
 const YAML_TYPE: &str = "application/vnd.oai.openapi";
@@ -17,7 +18,7 @@ const JSON_TYPE: &str = "application/vnd.oai.openapi+json";
 /// The document in both its forms, written once.
 static TEXTS: LazyLock<Result<Texts, String>> = LazyLock::new(|| {
     let document = super::document();
-    let yaml = document.to_yaml().map_err(|error| error.to_string())?;
+    let yaml = super::yaml(&document)?;
     let json = document.to_pretty_json().map_err(|error| error.to_string())?;
     Ok(Texts { yaml, json })
 });
@@ -83,13 +84,11 @@ fn wants_json(request: &Request) -> Result<bool, Problem> {
         Some("json") => Ok(true),
         Some("yaml") => Ok(false),
         None | Some("") => {
-            let accepted = request
-                .headers()
-                .get(ACCEPT)
-                .and_then(|accept| accept.to_str().ok())
-                .unwrap_or_default();
-            let first = accepted.split([',', ';']).next().unwrap_or_default().trim();
-            Ok(first == "application/json" || first == JSON_TYPE)
+            let wants = |names| wants_media_type(request.headers(), names);
+            Ok(
+                wants(&[JSON_TYPE, "application/json"])
+                    > wants(&[YAML_TYPE, "application/yaml", "text/yaml"]),
+            )
         }
         Some(_) => Err(Problem::invalid(Errors::of("format", "Use yaml or json."))),
     }

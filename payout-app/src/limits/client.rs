@@ -6,37 +6,66 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use ipnet::IpNet;
 use salvo::http::HeaderMap;
 
-const FORWARDED_FOR: &str = "x-forwarded-for";
+use super::forwarded;
+
+pub(super) const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The address that a request comes from; unknown where its connection has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Client(Option<IpAddr>);
 
-impl Client {
-    /// `X-Forwarded-For` has an address more from each proxy on the way, the nearest last. Its end alone can be believed: as
-    /// far as the proxies are trusted, and the address that the last of these was called from.
-    pub(crate) fn of(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
-        let Some(peer) = peer.map(|peer| peer.to_canonical()) else {
-            return Self(None);
+/// How far what proxies say of a request is believed.
+pub(super) struct Chain {
+    /// The address that the outermost trusted proxy was called from.
+    pub(super) client: IpAddr,
+    /// So many of what they said, from the end.
+    pub(super) believed: usize,
+}
+
+impl Chain {
+    /// `X-Forwarded-For` has an address more from each proxy on the way, the nearest last, and so has `Forwarded`, which
+    /// counts where the former is not there. The end alone can be believed: as far as the proxies are trusted, and the address
+    /// that the last of these was called from.
+    pub(super) fn of(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> Option<Self> {
+        let mut chain = Self {
+            client: peer?.to_canonical(),
+            believed: 0,
         };
         let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
-        if !is_trusted(&peer) {
-            return Self(Some(peer));
+        if !is_trusted(&chain.client) {
+            return Some(chain);
         }
-        let mut nearest = peer;
-        for value in headers.get_all(FORWARDED_FOR).iter().rev() {
-            let hops = value.to_str().unwrap_or_default().rsplit(',');
-            for hop in hops {
-                let Some(address) = address_of(hop.trim()) else {
-                    return Self(Some(nearest));
-                };
-                nearest = address;
-                if !is_trusted(&address) {
-                    return Self(Some(nearest));
-                }
+        for hop in hops(headers).into_iter().rev() {
+            let Some(address) = hop.as_deref().and_then(address_of) else {
+                break;
+            };
+            chain.client = address;
+            chain.believed += 1;
+            if !is_trusted(&address) {
+                break;
             }
         }
-        Self(Some(nearest))
+        Some(chain)
+    }
+}
+
+/// Every address that is said, the nearest last; absent where something else is said.
+fn hops(headers: &HeaderMap) -> Vec<Option<String>> {
+    if !headers.contains_key(FORWARDED_FOR) {
+        let elements = forwarded::elements(headers).into_iter();
+        return elements.map(|element| element.by_client).collect();
+    }
+    let lines = headers.get_all(FORWARDED_FOR).iter();
+    lines
+        .flat_map(|line| line.to_str().unwrap_or_default().split(','))
+        .map(|hop| Some(hop.trim().to_owned()))
+        .collect()
+}
+
+impl Client {
+    /// The other end of the connection, or whom the trusted proxies name.
+    pub(crate) fn of(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
+        Self(Chain::of(peer, headers, trusted).map(|chain| chain.client))
     }
 
     /// Whether it is this very host.
@@ -154,6 +183,36 @@ mod tests {
             );
         }
         assert_eq!(client("10.1.2.3", &[], &["10.0.0.0/8"]), ip("10.1.2.3"));
+    }
+
+    #[test]
+    fn a_trusted_proxy_may_speak_the_standard_too() {
+        let of = |headers: &[(&'static str, &str)]| {
+            let mut all = HeaderMap::new();
+            for (name, value) in headers {
+                all.append(*name, value.parse().unwrap());
+            }
+            Client::of(Some(ip("10.1.2.3")), &all, &["10.0.0.0/8".parse().unwrap()])
+                .0
+                .unwrap()
+        };
+        for (value, client) in [
+            ("for=198.51.100.1", "198.51.100.1"),
+            ("for=\"198.51.100.1:4711\";proto=https", "198.51.100.1"),
+            ("For=\"[2001:db8::1]:443\"", "2001:db8::1"),
+            ("for=127.0.0.1, for=198.51.100.1, for=10.0.0.7", "198.51.100.1"),
+            ("for=198.51.100.1, for=unknown", "10.1.2.3"),
+            ("for=198.51.100.1, for=_hidden", "10.1.2.3"),
+            ("for=198.51.100.1, for", "10.1.2.3"),
+            ("proto=https", "10.1.2.3"),
+        ] {
+            assert_eq!(of(&[("forwarded", value)]), ip(client), "{value}");
+        }
+        let both = [
+            ("forwarded", "for=203.0.113.7"),
+            ("x-forwarded-for", "198.51.100.1"),
+        ];
+        assert_eq!(of(&both), ip("198.51.100.1"));
     }
 
     #[test]

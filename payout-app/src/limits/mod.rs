@@ -10,6 +10,8 @@
 
 mod client;
 mod connections;
+mod forwarded;
+mod origin;
 mod places;
 mod rate;
 
@@ -74,6 +76,17 @@ impl Limits {
         let peer = request.remote_addr().ip().map(|peer| peer.to_canonical());
         let trusted = &self.config.trusted_proxies;
         peer.is_some_and(|peer| trusted.iter().any(|network| network.contains(&peer)))
+    }
+
+    /// Where the client of this request finds the service; absent where only relative links can lead back.
+    pub(crate) fn base_address(&self, request: &Request) -> Option<String> {
+        let peer = request.remote_addr().ip();
+        origin::base(
+            peer,
+            request.headers(),
+            request.uri().authority(),
+            &self.config.trusted_proxies,
+        )
     }
 
     /// Counts a request of this address.

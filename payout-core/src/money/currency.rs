@@ -39,6 +39,15 @@ impl Currency {
         Ok(Self(currency))
     }
 
+    /// Every currency that payouts can be in, or could be once, by code.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let letters = || (b'A'..=b'Z').map(char::from);
+        let codes = letters().flat_map(move |first| {
+            letters().flat_map(move |second| letters().map(move |third| [first, second, third]))
+        });
+        codes.filter_map(|code| Self::recorded(&String::from_iter(code)).ok())
+    }
+
     /// Whether somebody can be paid in it today.
     pub fn is_payable(self) -> bool {
         // The bolívar has two codes in the standard's current list since 2021; the table calls the first one superseded.

@@ -52,6 +52,14 @@ pub enum AmountError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Amount(Decimal);
 
+impl Amount {
+    /// The same number without the zeros at its end: as a number is meant, where a writer chose its digits.
+    #[must_use]
+    pub fn by_value(self) -> Self {
+        Self(self.0.normalize())
+    }
+}
+
 impl FromStr for Amount {
     type Err = AmountError;
 

@@ -7,6 +7,7 @@ use crate::Timestamp;
 use crate::keys::ApiKeyId;
 use crate::payout::Status;
 use crate::payout::fields::printable;
+use crate::text::nfc;
 
 /// What happened to a payout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -138,7 +139,7 @@ pub struct Caller {
     pub api_key: Option<ApiKeyId>,
     /// The id of the request, so that a log line and an event can be matched.
     pub request_id: Option<String>,
-    /// The person's own words, cut at 255 characters.
+    /// The person's own words in Normalization Form C, cut at 255 characters.
     pub reason: Option<String>,
 }
 
@@ -156,7 +157,7 @@ impl Caller {
     /// The same caller, with a reason.
     #[must_use]
     pub fn because(mut self, reason: &str) -> Self {
-        let reason = printable(reason, 255);
+        let reason = printable(&nfc(reason), 255);
         self.reason = (!reason.is_empty()).then_some(reason);
         self
     }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::{is_invisible, is_odd_space, nfc};
+
 /// Why a text does not fit its field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -20,6 +22,12 @@ pub enum FieldError {
     /// A character that cannot be printed or stored, such as NUL.
     #[error("Control characters are not allowed.")]
     ControlCharacter,
+    /// A character that nobody sees, or that changes how others are read.
+    #[error("Invisible characters and changes of the direction of writing are not allowed: U+{:04X}.", u32::from(*.0))]
+    Invisible(char),
+    /// White space that looks like a space and is none.
+    #[error("White space other than the plain space is not allowed: U+{:04X}.", u32::from(*.0))]
+    OddSpace(char),
 }
 
 /// What sets one text field apart from another.
@@ -27,9 +35,26 @@ struct Bounds {
     required: bool,
     max_chars: usize,
     line_breaks: bool,
+    odd_spaces: bool,
 }
 
+/// What a client writes, in Normalization Form C: equal texts become equal.
 fn parse(text: &str, bounds: &Bounds) -> Result<String, FieldError> {
+    let text = restore(&nfc(text), bounds)?;
+    if text.is_ascii() {
+        return Ok(text);
+    }
+    if let Some(c) = text.chars().find(|c| is_invisible(*c)) {
+        return Err(FieldError::Invisible(c));
+    }
+    if let Some(c) = text.chars().find(|c| !bounds.odd_spaces && is_odd_space(*c)) {
+        return Err(FieldError::OddSpace(c));
+    }
+    Ok(text)
+}
+
+/// What is stored, as it is: also what was accepted before it became known to be invisible, or was not normalized.
+fn restore(text: &str, bounds: &Bounds) -> Result<String, FieldError> {
     let text = text.trim();
     if bounds.required && text.is_empty() {
         return Err(FieldError::Blank);
@@ -54,12 +79,25 @@ macro_rules! text_field {
         pub struct $name(String);
 
         impl $name {
-            /// Takes the text without the white space around it.
+            /// Takes the text without the white space around it, in Unicode's Normalization Form C.
+            ///
+            /// # Errors
+            /// [`FieldError`] when it is blank or too long, or has control characters or ones that nobody sees.
+            pub fn new(text: &str) -> Result<Self, FieldError> {
+                parse(text, &$bounds).map(Self)
+            }
+
+            /// Takes a stored text as it is.
             ///
             /// # Errors
             /// [`FieldError`] when it is blank, too long or has control characters.
-            pub fn new(text: &str) -> Result<Self, FieldError> {
-                parse(text, &$bounds).map(Self)
+            pub fn restore(text: &str) -> Result<Self, FieldError> {
+                restore(text, &$bounds).map(Self)
+            }
+
+            /// Whether this reads the same, however its characters are composed.
+            pub fn is_equivalent(&self, other: &Self) -> bool {
+                self == other || nfc(&self.0) == nfc(&other.0)
             }
 
             /// The text.
@@ -68,11 +106,12 @@ macro_rules! text_field {
             }
         }
 
+        /// What was stored is taken as it is.
         impl TryFrom<String> for $name {
             type Error = FieldError;
 
             fn try_from(text: String) -> Result<Self, FieldError> {
-                Self::new(&text)
+                Self::restore(&text)
             }
         }
 
@@ -98,17 +137,17 @@ macro_rules! redacted_debug {
 text_field!(
     /// The account that the money goes to, 1–128 characters.
     RecipientAccount,
-    Bounds { required: true, max_chars: 128, line_breaks: false }
+    Bounds { required: true, max_chars: 128, line_breaks: false, odd_spaces: false }
 );
 text_field!(
     /// The name of who gets the money, 1–128 characters.
     RecipientName,
-    Bounds { required: true, max_chars: 128, line_breaks: false }
+    Bounds { required: true, max_chars: 128, line_breaks: false, odd_spaces: true }
 );
 text_field!(
     /// What the money is for, 0–255 characters; may have line breaks.
     Description,
-    Bounds { required: false, max_chars: 255, line_breaks: true }
+    Bounds { required: false, max_chars: 255, line_breaks: true, odd_spaces: true }
 );
 redacted_debug!(RecipientAccount, RecipientName, Description);
 
@@ -191,6 +230,63 @@ mod tests {
         assert!(Description::new("a\r\nb").is_ok());
         assert_eq!(RecipientName::new("a\nb"), Err(FieldError::ControlCharacter));
         assert_eq!(Description::new("a\0b"), Err(FieldError::ControlCharacter));
+    }
+
+    #[test]
+    fn what_nobody_sees_is_in_no_text_of_a_payout() {
+        for c in [
+            '\u{3164}', '\u{200b}', '\u{200d}', '\u{202e}', '\u{fe0f}', '\u{ffff}', '\u{2800}', '\u{2028}',
+        ] {
+            for text in [format!("DE{c}89"), format!("Ada{c}x"), format!("{c}Ada")] {
+                // At an end, separators of lines are white space, and cut off.
+                let cut_off = c == '\u{2028}' && text.starts_with(c);
+                let refused = (!cut_off).then_some(FieldError::Invisible(c));
+                assert_eq!(RecipientAccount::new(&text).err(), refused, "{c:?}");
+                assert_eq!(RecipientName::new(&text).err(), refused, "{c:?}");
+                assert_eq!(Description::new(&text).err(), refused, "{c:?}");
+            }
+        }
+        let message = RecipientName::new("\u{3164}").unwrap_err().to_string();
+        assert!(message.ends_with("U+3164."), "{message}");
+    }
+
+    #[test]
+    fn an_account_has_no_white_space_but_the_space() {
+        assert!(RecipientAccount::new("DE89 3704 0044").is_ok());
+        for c in ['\u{a0}', '\u{2009}', '\u{202f}', '\u{3000}'] {
+            let text = format!("DE89{c}3704");
+            assert_eq!(RecipientAccount::new(&text), Err(FieldError::OddSpace(c)));
+            assert!(RecipientName::new(&text).is_ok() && Description::new(&text).is_ok());
+        }
+        assert_eq!(RecipientName::new("\u{3000}"), Err(FieldError::Blank));
+    }
+
+    #[test]
+    fn equal_text_is_equal_and_measured_composed() {
+        assert_eq!(RecipientName::new("Jose\u{301}"), RecipientName::new("Jos\u{e9}"));
+        assert_eq!(
+            RecipientAccount::new("Jose\u{301}"),
+            RecipientAccount::new("Jos\u{e9}")
+        );
+        assert_eq!(Description::new("Jose\u{301}"), Description::new("Jos\u{e9}"));
+        assert!(RecipientName::new(&"e\u{301}".repeat(128)).is_ok());
+        assert!(RecipientName::new(&"e\u{301}".repeat(129)).is_err());
+    }
+
+    #[test]
+    fn what_was_stored_before_stays_as_it_is() {
+        for text in ["DE89\u{a0}3704", "\u{3164}", "Jose\u{301}", "می\u{200c}خواهم"] {
+            let account = RecipientAccount::restore(text).unwrap();
+            assert_eq!(account.as_str(), text);
+            let json = serde_json::to_string(&account).unwrap();
+            assert_eq!(serde_json::from_str::<RecipientAccount>(&json).unwrap(), account);
+        }
+        let (old, new) = (
+            RecipientName::restore("Jose\u{301}").unwrap(),
+            RecipientName::new("Jos\u{e9}").unwrap(),
+        );
+        assert!(old != new && old.is_equivalent(&new));
+        assert!(RecipientName::restore("a\0b").is_err());
     }
 
     #[test]

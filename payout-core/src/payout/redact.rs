@@ -3,6 +3,7 @@
 
 use crate::payout::mask::MASK;
 use crate::payout::{Failure, PayoutParts, ProviderReference};
+use crate::text::{fold_char, is_invisible};
 
 /// Shorter ones are only taken out where they stand alone: else hardly a word would be left.
 const SHORT_CHARS: usize = 4;
@@ -18,7 +19,8 @@ impl Redaction {
         ])
     }
 
-    /// The text without them, whatever their case, and however they are grouped by spaces and dashes.
+    /// The text without them, whatever their case, however they are grouped by spaces, dashes and what nobody sees, and
+    /// however their characters are composed.
     pub(super) fn text(&self, text: &str) -> String {
         self.without(text, End::MayBeCut)
     }
@@ -48,12 +50,15 @@ enum End {
 }
 
 fn is_filler(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '-' | '.' | '/')
+    c.is_whitespace() || matches!(c, '-' | '.' | '/') || is_invisible(c)
 }
 
+/// Without regard to case, and however the characters are composed.
 fn folded(text: &str) -> Vec<char> {
     let significant = text.chars().filter(|c| !is_filler(*c));
-    significant.flat_map(char::to_lowercase).collect()
+    significant
+        .flat_map(|c| fold_char(c).chars().collect::<Vec<_>>())
+        .collect()
 }
 
 /// A text with a mask in place of each occurrence of the secret.
@@ -87,7 +92,7 @@ fn length_of(secret: &[char], text: &str, end: End) -> Option<usize> {
         if is_filler(c) && at > 0 {
             continue;
         }
-        for folded in c.to_lowercase() {
+        for folded in fold_char(c).chars() {
             if folded != *next {
                 return None;
             }
@@ -163,6 +168,20 @@ mod tests {
             redacted("A bank said no to 12, not 123.", "12", "A"),
             "••• bank said no to •••, not 123."
         );
+    }
+
+    #[test]
+    fn neither_composition_nor_what_nobody_sees_hides_one() {
+        for (text, account, name) in [
+            ("No Jose\u{301} Nin\u{303}o", "x", "Jos\u{e9} Ni\u{f1}o"),
+            ("No JOS\u{c9} NI\u{d1}O", "x", "Jose\u{301} Nin\u{303}o"),
+            ("No DE89\u{200b}3704\u{2060}0044", "DE8937040044", "x y z"),
+            ("No DE89\u{a0}3704\u{ad}0044", "DE8937040044", "x y z"),
+            ("No ΟΔΥΣΣΕΥΣ", "x", "Οδυσσευς"),
+            ("No STRASSE", "x", "Straße"),
+        ] {
+            assert_eq!(redacted(text, account, name), "No •••", "{text}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::payout::{
     normal_iban, spellings,
 };
 use crate::ports::{Census, Deleted, DeletedPayout, EventPage, EventQuery};
+use crate::text::{fold, nfc, nfd};
 
 /// The repository could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -172,10 +173,10 @@ pub struct Filter {
 pub struct Search(String);
 
 impl Search {
-    /// Takes the text without the white space around it; absent when nothing is left.
+    /// Takes the text without the white space around it, in Normalization Form C; absent when nothing is left.
     pub fn new(text: &str) -> Option<Self> {
-        let text = text.trim();
-        (!text.is_empty()).then(|| Self(text.to_owned()))
+        let text = nfc(text.trim());
+        (!text.is_empty()).then(|| Self(text.into_owned()))
     }
 
     /// The account to find, as it was asked for.
@@ -212,9 +213,32 @@ impl Search {
         Self::fold_name(&self.0)
     }
 
+    /// The beginnings of a name to find: folded as [`fold_name`](Self::fold_name) folds, and as names were folded before
+    /// (by lower case alone, as they were sent), so that what was stored then is found as it was. None begins with another.
+    pub fn name_prefixes(&self) -> Vec<String> {
+        let mut prefixes = self.folded_names();
+        let all = prefixes.clone();
+        prefixes.retain(|prefix| {
+            !all.iter()
+                .any(|other| prefix != other && prefix.starts_with(other.as_str()))
+        });
+        prefixes
+    }
+
+    /// The whole names to find, folded in the same ways.
+    pub fn folded_names(&self) -> Vec<String> {
+        let mut names = vec![self.name_prefix()];
+        for before in [self.0.to_lowercase(), nfd(&self.0).to_lowercase()] {
+            if !names.contains(&before) {
+                names.push(before);
+            }
+        }
+        names
+    }
+
     /// How names are folded, so that every repository finds the same.
     pub fn fold_name(name: &str) -> String {
-        name.to_lowercase()
+        fold(name)
     }
 }
 

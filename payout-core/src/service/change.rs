@@ -9,6 +9,7 @@ use crate::payout::{
 };
 use crate::ports::{Hint, RepositoryError};
 use crate::service::{Answered, Payouts, ServiceError, uncancelled};
+use crate::text::nfc;
 
 /// A step of the state machine that a person asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +75,8 @@ impl EditRequest {
     }
 
     /// The whole edit of a payout; absent when it changes nothing, as far as whoever asks may know. An account or a name
-    /// that reads as its mask stays as it is: whoever is shown the mask may send it back.
+    /// that reads as its mask stays as it is: whoever is shown the mask may send it back. So does what is equivalent to what
+    /// is stored, which may have been stored as it was sent.
     ///
     /// # Errors
     /// [`EditError::Amount`] when the amount, new or stored, has more decimals than the currency, new or stored;
@@ -97,13 +99,13 @@ impl EditRequest {
         let shown = sight != Sight::Nothing;
         let account = self
             .recipient_account
-            .filter(|account| !(shown && account.as_str() == stored.recipient_account.masked()));
+            .filter(|account| !(shown && account.as_str() == nfc(&stored.recipient_account.masked())));
         if account.as_ref().is_some_and(RecipientAccount::is_masked) {
             return Err(EditError::Masked("recipient_account"));
         }
         let name = self
             .recipient_name
-            .filter(|name| !(shown && name.as_str() == stored.recipient_name.masked()));
+            .filter(|name| !(shown && name.as_str() == nfc(&stored.recipient_name.masked())));
         if name.as_ref().is_some_and(RecipientName::is_masked) {
             return Err(EditError::Masked("recipient_name"));
         }
@@ -112,11 +114,19 @@ impl EditRequest {
             Sight::Masked => account.is_some() || name.is_some(),
             Sight::Nothing => names_anything,
         };
+        // Only now: whether it is what is stored must not show to whoever may not see that.
         let edit = Edit {
             money,
-            recipient_account: account.unwrap_or(stored.recipient_account),
-            recipient_name: name.unwrap_or(stored.recipient_name),
-            description: self.description.unwrap_or(stored.description),
+            recipient_account: account
+                .filter(|account| !account.is_equivalent(&stored.recipient_account))
+                .unwrap_or(stored.recipient_account),
+            recipient_name: name
+                .filter(|name| !name.is_equivalent(&stored.recipient_name))
+                .unwrap_or(stored.recipient_name),
+            description: self
+                .description
+                .filter(|description| !description.is_equivalent(&stored.description))
+                .unwrap_or(stored.description),
         };
         Ok((is_change_unseen || !payout.already_reads(&edit)).then_some(edit))
     }
@@ -266,12 +276,22 @@ impl Payouts {
         let key = ScopedKey::new(caller.api_key, &key);
         let running = self.in_flight.begin(&key).ok_or(ServiceError::KeyInFlight)?;
         let fingerprint = Fingerprint::of_retry(id, caller.reason.as_deref());
+        let decomposed = Fingerprint::of_decomposed_retry(id, caller.reason.as_deref());
         let request = IdempotentRequest { key, fingerprint };
         let this = self.clone();
         let if_match = if_match.map(<[u64]>::to_vec);
         uncancelled(async move {
             let _running = running;
-            if let Some(answered) = this.replay(&request).await? {
+            let replayed = match this.replay(&request).await {
+                // The record may be of before texts were normalized.
+                Err(ServiceError::KeyReused) if decomposed != request.fingerprint => {
+                    let fingerprint = decomposed;
+                    let key = request.key.clone();
+                    this.replay(&IdempotentRequest { key, fingerprint }).await?
+                }
+                replayed => replayed?,
+            };
+            if let Some(answered) = replayed {
                 return Ok(answered);
             }
             let payout = this.read_at(id, if_match.as_deref()).await?;

@@ -97,7 +97,7 @@ impl Payouts {
     /// The answer that was given to this request before, if any.
     pub(super) async fn replay(&self, request: &IdempotentRequest) -> Result<Option<Answered>, ServiceError> {
         match self.repository.find_answer(&request.key).await? {
-            Some(stored) if stored.fingerprint == request.fingerprint => Ok(Some(Answered {
+            Some(stored) if stored.is_of_create(request.fingerprint) => Ok(Some(Answered {
                 payout: stored.payout,
                 replayed: true,
             })),

@@ -12,6 +12,8 @@ on_each_backend!(
     a_body_that_is_no_json_object_is_refused,
     a_large_body_is_refused,
     a_body_of_another_type_is_refused,
+    a_body_of_json_is_taken_however_it_says_so,
+    an_encoded_body_is_refused_and_says_what_is_taken,
 );
 
 async fn a_body_that_is_no_json_object_is_refused(backend: Backend) {
@@ -95,4 +97,31 @@ async fn a_body_of_another_type_is_refused(backend: Backend) {
     }
     app.post(PAYOUTS).bytes(payout().to_string()).await.problem(415);
     nothing_stored(&app).await;
+}
+
+async fn a_body_of_json_is_taken_however_it_says_so(backend: Backend) {
+    let app = serving(backend).await;
+    for name in [
+        "application/json; charset=utf8",
+        "application/json;charset=\"utf-8\"",
+        "APPLICATION/JSON ; Charset=UTF-8",
+        "application/json;",
+        "application/merge-patch+json",
+    ] {
+        let call = app.post(PAYOUTS).header("content-type", name);
+        let _ = call.bytes(payout().to_string()).await.expect(201);
+    }
+}
+
+async fn an_encoded_body_is_refused_and_says_what_is_taken(backend: Backend) {
+    let app = serving(backend).await;
+    for coding in ["gzip", "br", "identity, gzip", "x"] {
+        let call = app.post(PAYOUTS).header("content-encoding", coding);
+        let reply = call.text(vec![0x1f, 0x8b, 8, 0]).await;
+        reply.problem(415);
+        assert_eq!(reply.header("accept-encoding"), Some("identity"), "{coding}");
+    }
+    nothing_stored(&app).await;
+    let identity = app.post(PAYOUTS).header("content-encoding", "identity");
+    let _ = identity.json(payout()).await.expect(201);
 }

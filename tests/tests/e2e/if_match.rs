@@ -1,8 +1,8 @@
-//! `ETag` and `If-Match`.
+//! `ETag`, `If-Match` and `If-None-Match`.
 
 use payout_tests::app::{App, path_of};
 use payout_tests::body::payout;
-use payout_tests::client::Call;
+use payout_tests::client::{Call, PAYOUTS};
 use payout_tests::store::Backend;
 use serde_json::json;
 
@@ -15,6 +15,8 @@ on_each_backend!(
     a_header_that_is_no_list_of_tags_is_refused,
     a_retry_is_guarded_too,
     of_many_racing_edits_of_one_version_one_is_made,
+    what_the_client_has_is_not_sent_again,
+    a_write_of_what_must_not_be_there_is_refused,
 );
 
 fn version(etag: &str) -> u64 {
@@ -99,7 +101,7 @@ async fn a_write_at_another_version_is_refused(backend: Backend) {
 async fn a_header_that_is_no_list_of_tags_is_refused(backend: Backend) {
     let app = serving(backend).await;
     let path = path_of(&app.create(payout()).await);
-    for odd in ["1", "\"1", "\"1\" \"2\"", "'1'", "W/1", "\"1\",,", "{}"] {
+    for odd in ["1", "\"1", "\"1\" \"2\"", "'1'", "W/1", "*, \"1\"", "{}"] {
         for (name, call) in writes(&app, &path) {
             let reply = call.header("if-match", odd).await;
             assert_eq!(reply.problem(400).fields(), ["If-Match"], "{name} {odd}");
@@ -145,4 +147,90 @@ async fn of_many_racing_edits_of_one_version_one_is_made(backend: Backend) {
     }
     assert_eq!(app.payout(&path).await, made[0].json());
     assert_eq!(app.events(&path).await, ["created", "edited"]);
+}
+
+async fn what_the_client_has_is_not_sent_again(backend: Backend) {
+    let app = serving(backend).await;
+    let path = path_of(&app.create(payout()).await);
+    let etag = app.get(&path).await.etag();
+    for method in ["GET", "HEAD"] {
+        for known in [
+            "*".to_owned(),
+            etag.clone(),
+            format!("W/{etag}"),
+            format!("\"99\", W/{etag}"),
+        ] {
+            let reply = app
+                .call(method, &path)
+                .header("if-none-match", &known)
+                .await
+                .expect(304);
+            assert_eq!(
+                (reply.etag(), reply.body.len()),
+                (etag.clone(), 0),
+                "{method} {known}"
+            );
+            assert_eq!(
+                reply.header("cache-control"),
+                Some("no-store"),
+                "as the whole answer has it"
+            );
+        }
+        let both = app
+            .call(method, &path)
+            .header("if-none-match", "\"99\"")
+            .header("if-none-match", &etag);
+        assert_eq!(both.await.status, 304, "lines are one list");
+        for other in ["\"99\"", "W/\"99\"", "\"\""] {
+            let _ = app
+                .call(method, &path)
+                .header("if-none-match", other)
+                .await
+                .expect(200);
+        }
+        assert_eq!(
+            app.call(method, &path).header("if-match", "\"99\"").await.status,
+            412
+        );
+        assert_eq!(
+            app.call(method, &path).header("if-match", &etag).await.status,
+            200
+        );
+        assert_eq!(
+            app.call(method, &path).header("if-none-match", "99").await.status,
+            400
+        );
+        let date = "Sat, 28 Nov 2026 09:30:00 GMT";
+        assert_eq!(
+            app.call(method, &path)
+                .header("if-modified-since", date)
+                .await
+                .status,
+            200
+        );
+    }
+    let gone = format!("{PAYOUTS}01a2232e-bdb0-78f9-acff-1b62de6de58e/");
+    app.get(&gone).header("if-none-match", "*").await.problem(404);
+}
+
+async fn a_write_of_what_must_not_be_there_is_refused(backend: Backend) {
+    let app = serving(backend).await;
+    let path = path_of(&app.create(payout()).await);
+    let etag = app.get(&path).await.etag();
+    for refused in ["*".to_owned(), etag.clone(), format!("W/{etag}")] {
+        for (name, call) in writes(&app, &path) {
+            let reply = call.header("if-none-match", &refused).await;
+            assert_eq!(reply.problem(412).fields(), [] as [&str; 0], "{name} {refused}");
+        }
+    }
+    assert_eq!(app.get(&path).await.etag(), etag, "nothing was done");
+    let gone = format!("{PAYOUTS}01a2232e-bdb0-78f9-acff-1b62de6de58e/");
+    app.delete(&gone).header("if-none-match", "*").await.problem(404);
+    let edit = app.patch(&path).json(json!({"description": "new"}));
+    assert_eq!(edit.header("if-none-match", "\"99\"").await.status, 200);
+    assert_eq!(
+        app.delete(&path).header("if-none-match", &etag).await.status,
+        204,
+        "an old version"
+    );
 }

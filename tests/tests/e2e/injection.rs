@@ -265,8 +265,19 @@ async fn a_name_that_deceives_the_eye_is_refused() {
         "\u{2066}Ada\u{2069}",
         "\u{feff}Ada",
         "Ada\u{2028}Lovelace",
+        // Fillers, joiners, selectors, tags, private and no characters: by their properties, not by a list.
+        "\u{3164}",
+        "\u{2800}",
+        "Ada\u{115f}Lovelace",
+        "Zoë 👩\u{200d}🔬",
+        "Ada\u{fe0f}",
+        "Ada\u{34f}Lovelace",
+        "Ada\u{e0041}",
+        "Ada\u{e000}",
+        "Ada\u{ffff}",
+        "Ada\u{fff9}Lovelace",
     ] {
-        for field in ["recipient_name", "recipient_account"] {
+        for field in ["recipient_name", "recipient_account", "description"] {
             let problem = app
                 .post(PAYOUTS)
                 .json(payout_with(field, deceiving))
@@ -280,8 +291,19 @@ async fn a_name_that_deceives_the_eye_is_refused() {
         "عبد الله",
         "王小明",
         "O\u{2019}Brien",
-        "Zoë 👩\u{200d}🔬",
+        "Zoë 🔬",
+        "山田\u{3000}太郎",
     ] {
         app.create(payout_with("recipient_name", honest)).await;
     }
+    for space in ["\u{a0}", "\u{2009}", "\u{3000}", "\u{202f}"] {
+        let account = format!("DE89{space}3704");
+        let refused = app
+            .post(PAYOUTS)
+            .json(payout_with("recipient_account", account))
+            .await;
+        assert_eq!(refused.problem(400).fields(), ["recipient_account"], "{space:?}");
+    }
+    app.create(payout_with("recipient_account", "DE89 3704 0044"))
+        .await;
 }

@@ -139,6 +139,15 @@ async fn a_forwarded_address_counts_only_from_a_trusted_proxy() {
         "what the client wrote itself"
     );
     assert_eq!(forwarded(&proxy, &key, "198.51.100.2").await, 200);
+    let standard = proxy
+        .get(PAYOUTS)
+        .key(&key)
+        .header("forwarded", "for=198.51.100.1;proto=https");
+    assert_eq!(
+        standard.await.status,
+        429,
+        "the same client, in the standard's words"
+    );
     let stranger = Api::from_address([127, 0, 0, 3], app.port());
     for (address, status) in [
         ("198.51.100.5", 200),

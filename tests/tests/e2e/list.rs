@@ -17,6 +17,8 @@ on_each_backend!(
     reviews_are_filtered,
     a_search_finds_the_exact_account,
     a_search_finds_the_beginning_of_a_name,
+    equal_names_are_found_and_replayed_however_they_are_written,
+    what_was_stored_before_names_were_folded_whole_is_found,
     filters_add_up,
     every_wrong_parameter_is_named,
     an_unknown_parameter_is_refused_and_named,
@@ -200,6 +202,77 @@ async fn a_search_finds_the_beginning_of_a_name(backend: Backend) {
         found.sort_by_key(|id| expected.iter().position(|other| other == id));
         assert_eq!(found, expected, "{search}");
     }
+}
+
+async fn equal_names_are_found_and_replayed_however_they_are_written(backend: Backend) {
+    let app = serving(backend).await;
+    let body = with(
+        payout_with("recipient_name", "Rene\u{301}e STRASSE ΟΔΥΣΣΕΥΣ"),
+        "description",
+        "Cafe\u{301}",
+    );
+    let composed = with(
+        with(body.clone(), "recipient_name", "Ren\u{e9}e STRASSE ΟΔΥΣΣΕΥΣ"),
+        "description",
+        "Caf\u{e9}",
+    );
+    let keyed = |body: &Value| {
+        app.post(PAYOUTS)
+            .header("idempotency-key", "one")
+            .json(body.clone())
+    };
+    let first = keyed(&body).await.expect(201);
+    assert_eq!(first.json()["recipient_name"], composed["recipient_name"]);
+    let again = keyed(&composed).await.expect(201);
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    let id = first.json()["id"].clone();
+    for search in [
+        "REN%C3%89E",
+        "rene%CC%81e%20stra%C3%9Fe",
+        "ren%C3%A9e%20strasse%20%CE%BF%CE%B4%CF%85%CF%83",
+    ] {
+        assert_eq!(
+            ids(&app, &format!("search={search}")).await,
+            only(&id),
+            "{search}"
+        );
+    }
+}
+
+async fn what_was_stored_before_names_were_folded_whole_is_found(backend: Backend) {
+    let app = serving(backend).await;
+    for (name, folded, searches) in [
+        ("Straße", "straße", vec!["straße", "STRAßE"]),
+        ("ΟΔΥΣΣΕΥΣ", "οδυσσευς", vec!["ΟΔΥΣΣΕΥΣ", "οδυσσευς"]),
+        ("Rene\u{301}e", "rene\u{301}e", vec!["rene\u{301}e", "REN\u{c9}E"]),
+    ] {
+        let id = created(&app, payout()).await;
+        let number = format!("(SELECT count(*) FROM payouts WHERE recipient_name_folded = '{folded}')");
+        app.store()
+            .execute(format!(
+                "UPDATE payouts SET recipient_name = '{name}', recipient_name_folded = '{folded}' \
+                 WHERE recipient_name = '{}'",
+                payout_tests::body::NAME
+            ))
+            .await;
+        assert_eq!(app.store().number(format!("SELECT {number}")).await, 1);
+        for search in searches {
+            let encoded: String = url_encoded(search);
+            assert_eq!(
+                ids(&app, &format!("search={encoded}")).await,
+                only(&id),
+                "{name} {search}"
+            );
+        }
+        assert_eq!(
+            app.payout(&format!("{PAYOUTS}{}/", id.as_str().unwrap())).await["recipient_name"],
+            name
+        );
+    }
+}
+
+fn url_encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 async fn filters_add_up(backend: Backend) {

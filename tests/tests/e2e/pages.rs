@@ -4,13 +4,14 @@ use std::collections::HashSet;
 
 use payout_tests::app::{App, path_of};
 use payout_tests::body::{payout, payout_with};
-use payout_tests::client::PAYOUTS;
+use payout_tests::client::{Api, PAYOUTS};
 use payout_tests::store::Backend;
 use serde_json::{Value, json};
 
 use crate::support::{launch, on_each_backend, serving};
 
 on_each_backend!(
+    links_lead_back_by_the_way_the_client_came,
     a_page_has_twenty_payouts_unless_asked_otherwise,
     pages_by_cursor_lead_through_the_whole_list_and_back,
     pages_by_cursor_neither_repeat_nor_miss_while_others_are_created,
@@ -263,4 +264,74 @@ async fn links_lead_to_where_the_client_came(backend: Backend) {
             .await
             .starts_with(&format!("http://payouts.example:8443{PAYOUTS}?search=Ada"))
     );
+}
+
+async fn links_lead_back_by_the_way_the_client_came(backend: Backend) {
+    let launch = launch(backend)
+        .await
+        .set("PAYOUT_TRUSTED_PROXIES", "127.0.0.2/32");
+    launch.migrate().await;
+    let key = launch.make_key("client", "read,write,reveal").await;
+    let app = launch.serve().await;
+    app.always_with_key(&key);
+    for _ in 0..2 {
+        app.create(payout()).await;
+    }
+    let one = format!("{PAYOUTS}?page_size=1");
+    let next = async |api: &Api, headers: &[(&str, &str)]| -> String {
+        let call = headers
+            .iter()
+            .fold(api.get(&one), |call, (name, value)| call.header(name, value));
+        call.await.expect(200).json()["next"].as_str().unwrap().to_owned()
+    };
+    let direct = next(&app, &[]).await;
+    assert!(
+        direct.starts_with(&format!("http://127.0.0.1:{}/api/payouts/?", app.port())),
+        "{direct}"
+    );
+
+    let from = |address| {
+        let api = Api::from_address(address, app.port());
+        api.always_with_key(&key);
+        api
+    };
+    let proxy = from([127, 0, 0, 2]);
+    for headers in [
+        &[("host", "pay.example"), ("x-forwarded-proto", "https")][..],
+        &[
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "pay.example"),
+        ],
+        &[("forwarded", "for=198.51.100.1;proto=https;host=pay.example")],
+    ] {
+        let link = next(&proxy, headers).await;
+        assert!(
+            link.starts_with("https://pay.example/api/payouts/?"),
+            "{headers:?}: {link}"
+        );
+    }
+    // Who is not trusted says nothing, and what nobody says is not guessed.
+    let stranger = from([127, 0, 0, 3]);
+    for (api, headers) in [
+        (
+            &stranger,
+            &[
+                ("x-forwarded-proto", "https"),
+                ("x-forwarded-host", "evil.example"),
+            ][..],
+        ),
+        (&stranger, &[("forwarded", "proto=https;host=evil.example")]),
+        (&proxy, &[("host", "pay.example")]),
+        (
+            &proxy,
+            &[
+                ("x-forwarded-proto", "https"),
+                ("x-forwarded-host", "evil.example/x?"),
+            ],
+        ),
+    ] {
+        let link = next(api, headers).await;
+        assert!(link.starts_with("/api/payouts/?"), "{headers:?}: {link}");
+        let _ = app.get(&link).await.expect(200);
+    }
 }

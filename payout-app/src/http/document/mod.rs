@@ -1,6 +1,9 @@
 //! The OpenAPI document: what every endpoint file says of itself, and what they share.
 
+mod examples;
+mod money;
 mod problems;
+mod texts;
 mod types;
 
 use utoipa::ToSchema;
@@ -14,7 +17,8 @@ use utoipa::openapi::{ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Respon
 
 use self::problems::PROBLEMS;
 pub(super) use self::types::{
-    Amount, Counting, Deletion, EventName, Form, Ordering, Pending, ScopeName, StatusName,
+    AccountText, Amount, Counting, CurrencyCode, Deletion, DescriptionText, EntityTags, EventName, Form,
+    KeyText, Moment, NameText, Ordering, Pending, RecordedCurrencyCode, ScopeName, StatusName,
 };
 use super::access::Access;
 use super::problem::ProblemBody;
@@ -133,6 +137,7 @@ pub(super) fn add(
     problems: &[u16],
 ) {
     refuse_with(&mut operation, problems);
+    examples::add(&mut operation);
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(response) = response {
             response
@@ -151,7 +156,39 @@ pub(super) fn add(
         .components
         .get_or_insert_default()
         .schemas
-        .extend(schemas);
+        .extend(schemas.into_iter().map(completed));
+}
+
+/// A schema with what a derived one cannot say.
+fn completed((name, schema): (String, RefOr<Schema>)) -> (String, RefOr<Schema>) {
+    let schema = match name.as_str() {
+        "NewPayout" | "PayoutReplacement" => money::with_both(schema).into(),
+        "PayoutChanges" => money::with_either(schema).into(),
+        _ => schema,
+    };
+    (name, schema)
+}
+
+/// The document as YAML. A reader of YAML 1.1 takes a bare date for something else than a text: each is quoted.
+pub(crate) fn yaml(document: &OpenApi) -> Result<String, String> {
+    let text = document.to_yaml().map_err(|error| error.to_string())?;
+    let lines = text.lines().map(|line| match line.rsplit_once(' ') {
+        Some((before, date)) if before.ends_with([':', '-']) && begins_with_a_date(date) => {
+            format!("{before} '{date}'\n")
+        }
+        Some(_) | None => format!("{line}\n"),
+    });
+    Ok(lines.collect())
+}
+
+fn begins_with_a_date(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    let shape = "0000-00-00".bytes();
+    text.len() >= 10
+        && shape.zip(&mut bytes).all(|(shape, byte)| match shape {
+            b'-' => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        })
 }
 
 fn refuse_with(operation: &mut Operation, problems: &[u16]) {

@@ -49,6 +49,12 @@ impl ProblemDoc {
                 .description(Some("How to authenticate (RFC 6750)."));
             return response.header("WWW-Authenticate", challenge.build()).build();
         }
+        if self.status == 415 {
+            let codings = HeaderBuilder::new()
+                .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+                .description(Some("`identity`, where the body has a content coding."));
+            return response.header("Accept-Encoding", codings.build()).build();
+        }
         if !self.retry_after {
             return response.build();
         }
@@ -131,7 +137,7 @@ pub(super) const PROBLEMS: [ProblemDoc; 13] = [
     ProblemDoc {
         status: 412,
         name: "PreconditionFailed",
-        description: "The payout is no longer at the version that `If-Match` names.",
+        description: "The payout is no longer at the version that `If-Match` names, or is at one that `If-None-Match` names.",
         kind: "precondition-failed",
         title: "The payout is at another version.",
         detail: "The payout is no longer at the version that the request names.",
@@ -151,7 +157,8 @@ pub(super) const PROBLEMS: [ProblemDoc; 13] = [
     ProblemDoc {
         status: 415,
         name: "UnsupportedMediaType",
-        description: "The body does not say that it is JSON.",
+        description: "The body does not say that it is JSON in UTF-8; or it has a content coding, and `Accept-Encoding` says that \
+            none is taken.",
         kind: "unsupported-media-type",
         title: "The body's media type is not supported.",
         detail: "Send JSON, with `Content-Type: application/json`.",

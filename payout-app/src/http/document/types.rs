@@ -5,9 +5,13 @@ use std::borrow::Cow;
 use payout_core::keys::Scope;
 use payout_core::payout::{EventKind, Status};
 use serde_json::json;
-use utoipa::openapi::schema::{OneOfBuilder, Schema};
-use utoipa::openapi::{ObjectBuilder, RefOr, Type};
+use utoipa::openapi::schema::{AnyOfBuilder, OneOfBuilder, Schema};
+use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
+
+use super::super::conditions::TAGS;
+use super::super::headers::KEY;
+use super::{money, texts};
 
 /// A type that stands for what several bodies and queries have in common.
 macro_rules! documented {
@@ -55,16 +59,49 @@ documented! {
         .build();
     /// An amount as it is sent in.
     Amount as "Amount" = OneOfBuilder::new()
-        .description(Some("Above zero, at most 18 digits, and no more decimals than the currency has (2 for USD, 0 for JPY, \
-            3 for BHD). A string is safest: some JSON writers round numbers."))
+        .description(Some("Above zero, at most 18 digits with all of its currency's decimals, and no more decimals than the \
+            currency has (2 for USD, 0 for JPY, 3 for BHD). A string is safest: some JSON writers round numbers."))
         .item(ObjectBuilder::new()
             .schema_type(Type::String)
-            .pattern(Some(r"^\d+(\.\d+)?([eE][+-]?\d+)?$"))
+            .pattern(Some(r"^(?=.*[1-9])[0-9]{1,18}(\.[0-9]{1,3})?$"))
             .examples([json!("125.50")]))
         .item(ObjectBuilder::new()
             .schema_type(Type::Number)
             .exclusive_minimum(Some(0.0))
             .examples([json!(125.5)]))
+        .build();
+    /// A currency that somebody can be paid in.
+    CurrencyCode as "Currency" = money::currency()
+        .description(Some("A code of ISO 4217 in which somebody can be paid today. Taken in any case."))
+        .build();
+    /// A currency that payouts can be in.
+    RecordedCurrencyCode as "RecordedCurrency" = money::recorded_currency().build();
+    /// An account as it is sent in.
+    AccountText as "RecipientAccount" = texts::account()
+        .description(Some("Where the money goes. Kept in Unicode's Form C, without the white space around it; without invisible \
+            characters, and without white space but the plain space."))
+        .build();
+    /// A name as it is sent in.
+    NameText as "RecipientName" = texts::name()
+        .description(Some("Who gets it. Kept in Unicode's Form C, without the white space around it; without invisible \
+            characters."))
+        .build();
+    /// A description as it is sent in.
+    DescriptionText as "Description" = texts::description()
+        .description(Some("What for. May have line breaks, and no invisible characters. Kept in Unicode's Form C."))
+        .build();
+    /// A list of entity tags.
+    EntityTags as "EntityTags" = ObjectBuilder::new().schema_type(Type::String).pattern(Some(TAGS)).build();
+    /// An idempotency key.
+    KeyText as "IdempotencyKey" = ObjectBuilder::new().schema_type(Type::String).pattern(Some(KEY)).build();
+    /// A moment, or a day.
+    Moment as "Moment" = AnyOfBuilder::new()
+        .item(ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))))
+        .item(ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))))
         .build();
     /// The orders of a list.
     Ordering as "Ordering" = text_of(["created_at", "-created_at"]).default(Some(json!("-created_at"))).build();

@@ -32,7 +32,7 @@ pub(crate) struct NewKeyBody {
     )]
     name: String,
     /// What it opens: at least one.
-    #[schema(value_type = Vec<ScopeName>, example = json!(["read", "write"]))]
+    #[schema(value_type = Vec<ScopeName>, min_items = 1, example = json!(["read", "write"]))]
     scopes: Vec<String>,
     /// The name of the key that it succeeds, also one that is revoked or has expired: requests that were made with that one
     /// are known by their idempotency keys, and the day's limits go on as that one's. Without it, the key has idempotency
@@ -46,7 +46,12 @@ pub(crate) struct NewKeyBody {
     )]
     succeeds: Option<String>,
     /// From when on it opens nothing (RFC 3339); never when it is left away.
-    #[schema(nullable = false, format = DateTime, example = "2027-11-24T09:30:00Z")]
+    #[schema(
+        nullable = false,
+        format = DateTime,
+        pattern = "^(202[6-9]|20[3-9][0-9]|2[1-9][0-9]{2}|[3-9][0-9]{3})-",
+        example = "2027-11-24T09:30:00Z"
+    )]
     expires_at: Option<String>,
 }
 

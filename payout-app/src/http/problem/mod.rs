@@ -10,7 +10,7 @@ use payout_core::limits::OverLimit;
 use payout_core::payout::StepError;
 use payout_core::ports::RepositoryError;
 use payout_core::service::{EditError, ServiceError};
-use salvo::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use salvo::http::header::{ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use salvo::http::{HeaderValue, StatusCode};
 use salvo::{Depot, Request, Response, Writer, async_trait};
 use utoipa::ToSchema;
@@ -36,6 +36,7 @@ pub(crate) struct Problem {
     retry_after_seconds: Option<u64>,
     /// How to authenticate, in `WWW-Authenticate`.
     challenge: Option<Cow<'static, str>>,
+    no_encoding: bool,
     /// For the log only.
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -48,6 +49,7 @@ impl Problem {
             errors: Errors::default(),
             retry_after_seconds: None,
             challenge: None,
+            no_encoding: false,
             source: None,
         }
     }
@@ -102,6 +104,14 @@ impl Problem {
         }
     }
 
+    /// Says that no content coding is taken (RFC 9110 §12.5.3).
+    pub(crate) fn accepting_no_encoding(self) -> Self {
+        Self {
+            no_encoding: true,
+            ..self
+        }
+    }
+
     pub(crate) fn caused_by(self, source: impl Error + Send + Sync + 'static) -> Self {
         Self {
             source: Some(Box::new(source)),
@@ -144,6 +154,9 @@ impl Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if self.no_encoding {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         if let Some(challenge) = self.challenge.and_then(|text| HeaderValue::from_str(&text).ok()) {
             headers.insert(WWW_AUTHENTICATE, challenge);

@@ -23,6 +23,9 @@ pub async fn a_search_finds_exact_accounts_and_beginnings_of_names(Pair { port, 
     let ada = store("DE89370400440532013000", "Ada Lovelace").await;
     let umlaut = store("de893704", "Ärzte ohne Grenzen").await;
     let cyrillic = store("RU1", "Иванов Иван").await;
+    let greek = store("GR1", "ΟΔΥΣΣΕΥΣ Κ").await;
+    let sharp = store("CH1", "Straße AG").await;
+    let decomposed = store("FR1", "Rene\u{301}e").await;
     let percent = store("P%", "100% Fair").await;
     let no_percent = store("P1", "1000 Fair").await;
     let underscore = store("U_", "a_b").await;
@@ -42,6 +45,13 @@ pub async fn a_search_finds_exact_accounts_and_beginnings_of_names(Pair { port, 
         ("ärzte", vec![umlaut]),
         ("ÄRZTE OHNE", vec![umlaut]),
         ("иВАНОВ", vec![cyrillic]),
+        ("ΟΔΥΣ", vec![greek]),
+        ("οδυσσευς", vec![greek]),
+        ("STRASSE", vec![sharp]),
+        ("straße ag", vec![sharp]),
+        ("STRAß", vec![sharp]),
+        ("ren\u{e9}e", vec![decomposed]),
+        ("RENE\u{301}", vec![decomposed]),
         ("100%", vec![percent]),
         ("100", vec![percent, no_percent]),
         ("%", vec![]),

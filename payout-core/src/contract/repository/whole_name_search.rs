@@ -22,6 +22,9 @@ pub async fn a_search_finds_exact_accounts_and_whole_names(Pair { port, .. }: Re
     let ada = store("DE89370400440532013000", "Ada Lovelace").await;
     let another = store("DE1", "ADA LOVELACE").await;
     let umlaut = store("de893704", "Ärzte ohne Grenzen").await;
+    let greek = store("GR1", "ΟΔΥΣΣΕΥΣ").await;
+    let sharp = store("CH1", "Straße").await;
+    let decomposed = store("FR1", "Rene\u{301}e").await;
     let namesake = store("Ada Lovelace", "DE1").await;
     for (text, expected) in [
         ("DE89370400440532013000", vec![ada]),
@@ -34,6 +37,10 @@ pub async fn a_search_finds_exact_accounts_and_whole_names(Pair { port, .. }: Re
         ("Ada Lovelace", vec![ada, another, namesake]),
         ("DE1", vec![another, namesake]),
         ("äRZTE OHNE GRENZEN", vec![umlaut]),
+        ("οδυσσευς", vec![greek]),
+        ("STRASSE", vec![sharp]),
+        ("ren\u{e9}e", vec![decomposed]),
+        ("RENE\u{301}E", vec![decomposed]),
         ("%", vec![]),
         ("***", vec![]),
     ] {

@@ -1,0 +1,70 @@
+//! Answers as they are really given, for the operations that answer with a payout.
+
+use serde_json::{Value, json};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::path::Operation;
+
+/// Adds an example to every answer with a payout: as it stands right after that operation.
+pub(super) fn add(operation: &mut Operation) {
+    let example = match operation.operation_id.as_deref() {
+        Some("create_payout" | "change_payout" | "replace_payout") => pending(),
+        Some("retry_payout") => with(pending(), &[("updated_at", json!("2026-11-24T10:15:00.246810Z"))]),
+        Some("cancel_payout") => with(
+            pending(),
+            &[
+                ("status", json!("cancelled")),
+                ("updated_at", json!("2026-11-24T09:30:07.000001Z")),
+            ],
+        ),
+        Some("get_payout") => completed(),
+        Some(_) | None => return,
+    };
+    for status in ["200", "201", "202"] {
+        if let Some(RefOr::T(response)) = operation.responses.responses.get_mut(status) {
+            for content in response.content.values_mut() {
+                if let RefOr::T(content) = content {
+                    content.example = Some(example.clone());
+                }
+            }
+        }
+    }
+}
+
+/// One that was just created.
+fn pending() -> Value {
+    json!({
+        "id": "019ab1f0-9c4b-7d21-8e55-2f0d3c6a9b17",
+        "amount": "125.50",
+        "currency": "EUR",
+        "recipient_account": "DE89370400440532013000",
+        "recipient_name": "Ada Lovelace",
+        "description": "Invoice 2026-117",
+        "status": "pending",
+        "needs_review": false,
+        "failure": null,
+        "provider_reference": null,
+        "attempts": 0,
+        "created_at": "2026-11-24T09:30:00.123456Z",
+        "updated_at": "2026-11-24T09:30:00.123456Z",
+    })
+}
+
+/// The same once it is paid.
+fn completed() -> Value {
+    with(
+        pending(),
+        &[
+            ("status", json!("completed")),
+            ("provider_reference", json!("sim_0f6d0e3b9a4c5d21")),
+            ("attempts", json!(1)),
+            ("updated_at", json!("2026-11-24T09:30:02.654321Z")),
+        ],
+    )
+}
+
+fn with(mut example: Value, changes: &[(&str, Value)]) -> Value {
+    for (name, value) in changes {
+        example[*name] = value.clone();
+    }
+    example
+}

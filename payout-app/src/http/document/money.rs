@@ -1,0 +1,121 @@
+//! Money in the document: which currencies there are, and which amounts each takes.
+
+use std::sync::LazyLock;
+
+use payout_core::money::{Currency, MAX_DIGITS};
+use serde_json::json;
+use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, OneOfBuilder, Schema};
+use utoipa::openapi::{Object, ObjectBuilder, RefOr, Type};
+
+/// All of them, found once.
+static CURRENCIES: LazyLock<Vec<Currency>> = LazyLock::new(|| Currency::all().collect());
+
+/// So many digits of a JSON number are exact in every reader.
+const EXACT_DIGITS: u32 = 15;
+
+/// What somebody can be paid in.
+pub(super) fn currency() -> ObjectBuilder {
+    codes(|_| true).examples([json!("EUR")])
+}
+
+/// What payouts can be in: also what nobody is paid in any more.
+pub(super) fn recorded_currency() -> ObjectBuilder {
+    let codes = CURRENCIES.iter().map(|currency| currency.code());
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(codes))
+}
+
+fn codes(which: impl Fn(Currency) -> bool) -> ObjectBuilder {
+    let payable = CURRENCIES
+        .iter()
+        .filter(|currency| currency.is_payable() && which(**currency));
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(payable.map(|currency| currency.code())))
+}
+
+/// An amount of a currency with so many decimals.
+fn amount(decimals: u32) -> OneOfBuilder {
+    let fraction = match decimals {
+        0 => String::new(),
+        decimals => format!(r"(\.[0-9]{{1,{decimals}}})?"),
+    };
+    let text = format!("^(?=.*[1-9])[0-9]{{1,{}}}{fraction}$", MAX_DIGITS - decimals);
+    let largest = 10_f64.powi(i32::try_from(EXACT_DIGITS - decimals).unwrap_or_default()) - 1.0;
+    let finest = format!("1e-{decimals}").parse::<f64>().unwrap_or(1.0);
+    OneOfBuilder::new()
+        .item(ObjectBuilder::new().schema_type(Type::String).pattern(Some(text)))
+        .item(
+            ObjectBuilder::new()
+                .schema_type(Type::Number)
+                .exclusive_minimum(Some(0.0))
+                .maximum(Some(largest))
+                .multiple_of(Some(finest)),
+        )
+}
+
+/// The numbers of decimals that there are.
+fn decimals() -> Vec<u32> {
+    let payable = CURRENCIES.iter().filter(|currency| currency.is_payable());
+    let mut all: Vec<u32> = payable.map(|currency| currency.minor_units()).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn of_currencies_with(decimals: u32) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .property("currency", codes(|currency| currency.minor_units() == decimals))
+        .property("amount", amount(decimals))
+}
+
+/// A body that has an amount and a currency: no finer than the currency.
+pub(super) fn with_both(body: RefOr<Schema>) -> Schema {
+    let fitting = decimals().into_iter().fold(AnyOfBuilder::new(), |any, decimals| {
+        any.item(of_currencies_with(decimals))
+    });
+    AllOfBuilder::new().item(body).item(fitting).build().into()
+}
+
+/// A body that may have either: without a currency the amount is whole, so that it fits any that the payout has; without an
+/// amount the currency is one that takes any.
+pub(super) fn with_either(body: RefOr<Schema>) -> Schema {
+    let all = decimals();
+    let alone = ObjectBuilder::new()
+        .property(
+            "currency",
+            codes(|currency| Some(&currency.minor_units()) == all.last()),
+        )
+        .property("amount", amount(0));
+    let fitting = all.iter().fold(AnyOfBuilder::new().item(alone), |any, decimals| {
+        any.item(
+            of_currencies_with(*decimals)
+                .required("currency")
+                .required("amount"),
+        )
+    });
+    // What is null where it may not be is not there.
+    let absent = || Object::builder().schema_type(Type::Null);
+    let fields = [
+        "amount",
+        "currency",
+        "recipient_account",
+        "recipient_name",
+        "description",
+    ];
+    let step = fields
+        .into_iter()
+        .fold(ObjectBuilder::new().required("status"), |step, field| {
+            step.property(field, absent())
+        });
+    let either = AnyOfBuilder::new()
+        .item(ObjectBuilder::new().property("status", absent()))
+        .item(step);
+    AllOfBuilder::new()
+        .item(body)
+        .item(fitting)
+        .item(either)
+        .build()
+        .into()
+}

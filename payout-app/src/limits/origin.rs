@@ -1,0 +1,229 @@
+//! Where a client finds this service: scheme and host for links that lead back to it.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use salvo::http::HeaderMap;
+use salvo::http::header::HOST;
+use salvo::http::uri::Authority;
+
+use super::client::{Chain, FORWARDED_FOR};
+use super::forwarded;
+
+/// What a proxy adds, and a client that comes by itself does not.
+const OF_PROXIES: [&str; 7] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-real-ip",
+    "via",
+];
+
+/// `https://pay.example`; absent where it cannot be known, and links have to be relative.
+///
+/// A trusted proxy says it. From elsewhere a client may have sent what it wants; without any such header the request came
+/// straight here, over HTTP, by the name in `Host`.
+pub(super) fn base(
+    peer: Option<IpAddr>,
+    headers: &HeaderMap,
+    authority: Option<&Authority>,
+    trusted: &[IpNet],
+) -> Option<String> {
+    let asked_for = match headers.get(HOST) {
+        Some(host) => host.to_str().ok().and_then(valid_host),
+        None => authority.map(Authority::as_str).and_then(valid_host),
+    };
+    let peer = peer.map(|peer| peer.to_canonical());
+    let by_proxy = OF_PROXIES.iter().any(|name| headers.contains_key(*name));
+    let is_trusted = peer.is_some_and(|peer| trusted.iter().any(|network| network.contains(&peer)));
+    if !is_trusted {
+        return asked_for
+            .filter(|_| !by_proxy)
+            .map(|host| format!("http://{host}"));
+    }
+    let believed = Chain::of(peer, headers, trusted).map_or(0, |chain| chain.believed);
+    let (proto, host) = if speaks_x_forwarded(headers) {
+        let proto = said(headers, "x-forwarded-proto", believed);
+        let host = said(headers, "x-forwarded-host", believed);
+        let port = said(headers, "x-forwarded-port", believed);
+        (proto.clone(), with_port(host, port, proto.as_deref()))
+    } else {
+        let elements = forwarded::elements(headers);
+        let outermost = elements.len().saturating_sub(believed.max(1));
+        let element = elements.into_iter().nth(outermost).unwrap_or_default();
+        (element.proto, element.host)
+    };
+    let scheme = match proto?.to_ascii_lowercase().as_str() {
+        "http" => "http",
+        "https" => "https",
+        _ => return None,
+    };
+    let host = match host {
+        Some(host) => valid_host(&host)?,
+        None => asked_for?,
+    };
+    Some(format!("{scheme}://{host}"))
+}
+
+fn speaks_x_forwarded(headers: &HeaderMap) -> bool {
+    headers.contains_key(FORWARDED_FOR)
+        || headers.contains_key("x-forwarded-proto")
+        || headers.contains_key("x-forwarded-host")
+}
+
+/// What the outermost of the trusted proxies said: so many values from the end, where each adds its own; the only one, where
+/// the nearest overwrites it.
+fn said(headers: &HeaderMap, name: &str, believed: usize) -> Option<String> {
+    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+    let values: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
+    let outermost = values.len().checked_sub(believed.max(1)).unwrap_or_default();
+    values
+        .get(outermost)
+        .filter(|value| !value.is_empty())
+        .map(|value| (*value).to_owned())
+}
+
+fn with_port(host: Option<String>, port: Option<String>, proto: Option<&str>) -> Option<String> {
+    let host = host?;
+    let authority: Authority = host.parse().ok()?;
+    let usual = if proto == Some("https") { 443 } else { 80 };
+    match port.and_then(|port| port.parse::<u16>().ok()) {
+        Some(port) if authority.port().is_none() && port != usual => Some(format!("{host}:{port}")),
+        Some(_) | None => Some(host),
+    }
+}
+
+/// A host and perhaps a port, and nothing besides: no user, no path, nothing that could end a header or leave a link.
+fn valid_host(text: &str) -> Option<String> {
+    let authority: Authority = text.parse().ok()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    let is_plain = !authority.host().is_empty() && text.chars().all(plain);
+    is_plain.then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(peer: &str, headers: &[(&'static str, &str)]) -> String {
+        let mut all = HeaderMap::new();
+        for (name, value) in headers {
+            all.append(*name, value.parse().unwrap());
+        }
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        base(Some(peer.parse().unwrap()), &all, None, &trusted).unwrap_or_default()
+    }
+
+    const HOST: (&str, &str) = ("host", "payouts.example");
+
+    #[test]
+    fn a_trusted_proxy_says_scheme_and_host() {
+        for (headers, expected) in [
+            (
+                vec![HOST, ("x-forwarded-proto", "https")],
+                "https://payouts.example",
+            ),
+            (
+                vec![
+                    ("host", "web:8000"),
+                    ("x-forwarded-proto", "HTTPS"),
+                    ("x-forwarded-host", "pay.example"),
+                ],
+                "https://pay.example",
+            ),
+            (
+                vec![
+                    ("x-forwarded-proto", "https"),
+                    ("x-forwarded-host", "pay.example"),
+                    ("x-forwarded-port", "8443"),
+                ],
+                "https://pay.example:8443",
+            ),
+            (
+                vec![
+                    ("x-forwarded-proto", "https"),
+                    ("x-forwarded-host", "pay.example"),
+                    ("x-forwarded-port", "443"),
+                ],
+                "https://pay.example",
+            ),
+            (
+                vec![(
+                    "forwarded",
+                    "for=198.51.100.1;proto=https;host=\"pay.example:8443\"",
+                )],
+                "https://pay.example:8443",
+            ),
+            (
+                vec![HOST, ("forwarded", "for=198.51.100.1;proto=http")],
+                "http://payouts.example",
+            ),
+            // Both proxies add theirs: the outer one is what the client used.
+            (
+                vec![
+                    HOST,
+                    ("x-forwarded-for", "203.0.113.9, 198.51.100.1, 10.0.0.7"),
+                    ("x-forwarded-proto", "gopher, https, http"),
+                ],
+                "https://payouts.example",
+            ),
+            (
+                vec![(
+                    "forwarded",
+                    "for=1.2.3.4;host=evil.example, for=198.51.100.1;proto=https;host=pay.example, for=10.0.0.7;proto=http",
+                )],
+                "https://pay.example",
+            ),
+        ] {
+            assert_eq!(link("10.1.2.3", &headers), expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_makes_a_relative_link() {
+        for headers in [
+            // It says nothing of the scheme.
+            vec![HOST],
+            vec![HOST, ("x-forwarded-for", "198.51.100.1")],
+            vec![HOST, ("forwarded", "for=198.51.100.1")],
+            // Nonsense.
+            vec![HOST, ("x-forwarded-proto", "javascript")],
+            vec![
+                ("x-forwarded-proto", "https"),
+                ("x-forwarded-host", "evil.example/path?"),
+            ],
+            vec![
+                ("x-forwarded-proto", "https"),
+                ("x-forwarded-host", "user@evil.example"),
+            ],
+            vec![HOST, ("forwarded", "proto=https;host")],
+            vec![("x-forwarded-proto", "https")],
+        ] {
+            assert_eq!(link("10.1.2.3", &headers), "", "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_is_not_trusted_does_not_choose_where_links_lead() {
+        for header in [
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "evil.example"),
+            ("forwarded", "proto=https;host=evil.example"),
+            ("via", "1.1 somewhere"),
+        ] {
+            assert_eq!(link("203.0.113.9", &[HOST, header]), "", "{header:?}");
+        }
+        assert_eq!(link("203.0.113.9", &[HOST]), "http://payouts.example");
+        assert_eq!(
+            link("127.0.0.1", &[("host", "127.0.0.1:8000")]),
+            "http://127.0.0.1:8000"
+        );
+        assert_eq!(link("127.0.0.1", &[("host", "[::1]:8000")]), "http://[::1]:8000");
+        assert_eq!(link("127.0.0.1", &[HOST]), "http://payouts.example");
+        for host in ["a b<script>", "user@payouts.example", "payouts.example/x", ""] {
+            assert_eq!(link("203.0.113.9", &[("host", host)]), "", "{host}");
+        }
+    }
+}
