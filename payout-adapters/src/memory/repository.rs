@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use payout_core::payout::{Actor, Caller, Change, ForeignPayout, NewPayout, Payout, PayoutId, Settlement};
@@ -57,7 +57,9 @@ impl MemoryRepository {
         let before = std::mem::replace(lasted, self.clock.monotonic());
         let passed = lasted.saturating_sub(before);
         *latest = self.clock.now().max(*latest + passed);
-        work(store, *latest)
+        // To the microsecond, as everywhere: a place in a list has no more.
+        let now = DateTime::from_timestamp_micros(latest.timestamp_micros()).unwrap_or(*latest);
+        work(store, now)
     }
 }
 
