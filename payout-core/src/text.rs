@@ -8,7 +8,9 @@ use std::borrow::Cow;
 
 use icu_casemap::{CaseMapper, CaseMapperBorrowed};
 use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
-use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, NoncharacterCodePoint, WhiteSpace};
+use icu_properties::props::{
+    DefaultIgnorableCodePoint, ExtendedPictographic, GeneralCategory, NoncharacterCodePoint, WhiteSpace,
+};
 use icu_properties::{CodePointMapData, CodePointSetData};
 
 const CASES: CaseMapperBorrowed<'static> = CaseMapper::new();
@@ -89,6 +91,28 @@ pub fn is_invisible(c: char) -> bool {
         || BLANK.contains(&c)
 }
 
+/// The first character of a text that nobody sees. Seen, in what becomes of its neighbours, are within pictographs (UTS #51):
+/// a joiner between two, which are drawn as one, and the selector of how one is drawn.
+pub(crate) fn first_invisible(text: &str) -> Option<char> {
+    let is_pictograph = |c: char| CodePointSetData::new::<ExtendedPictographic>().contains(c);
+    let mut after_pictograph = false;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let is_seen = match c {
+            '\u{200d}' => after_pictograph && chars.peek().copied().is_some_and(is_pictograph),
+            '\u{fe0f}' => after_pictograph,
+            _ => !is_invisible(c),
+        };
+        if !is_seen {
+            return Some(c);
+        }
+        // The selector, and a colour of skin, belong to the pictograph before.
+        let goes_on = after_pictograph && matches!(c, '\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}');
+        after_pictograph = is_pictograph(c) || goes_on;
+    }
+    None
+}
+
 /// Whether it is white space other than the space itself: it looks like one, and is another account.
 pub(crate) fn is_odd_space(c: char) -> bool {
     c != ' ' && CodePointSetData::new::<WhiteSpace>().contains(c)
@@ -149,6 +173,32 @@ mod tests {
             'a', ' ', 'é', 'ß', 'ё', '王', 'ا', 'क', '\u{301}', '•', '€', '☕', '🙂', '\u{3000}', '\u{a0}',
         ] {
             assert!(!is_invisible(c), "{c}");
+        }
+    }
+
+    #[test]
+    fn a_joiner_is_seen_between_pictographs_alone() {
+        for text in [
+            "plain",
+            "👩\u{200d}👩\u{200d}👧\u{200d}👦",
+            "❤\u{fe0f}\u{200d}🔥",
+            "👩🏽\u{200d}🚀",
+            "☕\u{fe0f}",
+        ] {
+            assert_eq!(first_invisible(text), None, "{text}");
+        }
+        for text in [
+            "Ada\u{200d}Lovelace",
+            "👩\u{200d}",
+            "\u{200d}👩",
+            "👩\u{200d}a",
+            "👩\u{200d}\u{200d}👩",
+            "👩 \u{200d}👩",
+        ] {
+            assert_eq!(first_invisible(text), Some('\u{200d}'), "{text:?}");
+        }
+        for text in ["Ada\u{fe0f}", "\u{fe0f}", "☕\u{fe0f}\u{fe0f}a\u{fe0f}"] {
+            assert_eq!(first_invisible(text), Some('\u{fe0f}'), "{text:?}");
         }
     }
 

@@ -87,7 +87,10 @@ fn said(headers: &HeaderMap, name: &str, believed: usize) -> Option<String> {
 
 fn with_port(host: Option<String>, port: Option<String>, proto: Option<&str>) -> Option<String> {
     let host = host?;
-    let authority: Authority = host.parse().ok()?;
+    // What is no host is refused as one: it is not as if nothing had been said.
+    let Ok(authority) = host.parse::<Authority>() else {
+        return Some(host);
+    };
     let usual = if proto == Some("https") { 443 } else { 80 };
     match port.and_then(|port| port.parse::<u16>().ok()) {
         Some(port) if authority.port().is_none() && port != usual => Some(format!("{host}:{port}")),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::text::{is_invisible, is_odd_space, nfc};
+use crate::text::{first_invisible, is_invisible, is_odd_space, nfc};
 
 /// Why a text does not fit its field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -44,7 +44,13 @@ fn parse(text: &str, bounds: &Bounds) -> Result<String, FieldError> {
     if text.is_ascii() {
         return Ok(text);
     }
-    if let Some(c) = text.chars().find(|c| is_invisible(*c)) {
+    // An account has no pictographs that would need a joiner.
+    let invisible = if bounds.odd_spaces {
+        first_invisible(&text)
+    } else {
+        text.chars().find(|c| is_invisible(*c))
+    };
+    if let Some(c) = invisible {
         return Err(FieldError::Invisible(c));
     }
     if let Some(c) = text.chars().find(|c| !bounds.odd_spaces && is_odd_space(*c)) {
