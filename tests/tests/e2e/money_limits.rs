@@ -212,9 +212,9 @@ async fn the_rule_for_all_others_holds_for_each_of_them(backend: Backend) {
 
 async fn without_limits_and_in_other_currencies_there_are_none(backend: Backend) {
     let without = serving(backend).await;
-    without.create(of("999999999999999999", "USD")).await;
+    without.create(of("9999999999999999", "USD")).await;
     let app = limited(backend, "USD=1/1").await;
-    app.create(of("999999999999999999", "EUR")).await;
+    app.create(of("9999999999999999", "EUR")).await;
     for app in [without, app] {
         let rows = "SELECT count(*) FROM daily_totals";
         assert_eq!(app.store().number(rows).await, 0, "nothing is counted");
