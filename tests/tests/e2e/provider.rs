@@ -1,5 +1,7 @@
 //! `PAYOUT_PROCESSOR=http`: what the provider answers, and what becomes of the payout.
 
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use payout_tests::app::{App, path_of};
@@ -7,7 +9,7 @@ use payout_tests::body::payout;
 use payout_tests::provider::{Deed, Provider};
 use payout_tests::store::Backend;
 use payout_tests::wait::{SOON, eventually, now};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{launch, on_each_backend};
 
@@ -57,7 +59,7 @@ async fn a_payment_is_asked_for_by_the_contract(backend: Backend) {
     assert_eq!(paid["provider_reference"], format!("ref-{key}"));
     let expected = json!({
         "payout_id": created["id"], "amount": "10.50", "currency": "USD", "recipient_account": body["recipient_account"],
-        "recipient_name": body["recipient_name"], "description": "Invoice 7",
+        "recipient_name": body["recipient_name"], "description": "Invoice 7", "digest": digest_of(&body),
     });
     let entry = provider.entry(&key);
     assert_eq!(
@@ -67,6 +69,30 @@ async fn a_payment_is_asked_for_by_the_contract(backend: Backend) {
     assert_eq!(provider.tokens(), [Some("s3cr3t-t0ken".to_owned())]);
     assert!(app.process().terminate().await.success());
     assert!(!app.log().contains("s3cr3t-t0ken"));
+}
+
+/// As the contract describes it, by another program's SHA-256.
+fn digest_of(body: &Value) -> String {
+    let fields = [
+        "amount",
+        "currency",
+        "recipient_account",
+        "recipient_name",
+        "description",
+    ];
+    let texts = fields.map(|field| body[field].as_str().unwrap());
+    let netstrings = texts.map(|text| format!("{}:{text},", text.len())).concat();
+    let mut sha256sum = Command::new("sha256sum")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = sha256sum.stdin.take().unwrap();
+    input.write_all(netstrings.as_bytes()).unwrap();
+    drop(input);
+    let output = sha256sum.wait_with_output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    printed.split(' ').next().unwrap().to_owned()
 }
 
 async fn an_accepted_payment_is_looked_up_until_it_settles(backend: Backend) {
