@@ -26,10 +26,10 @@ fn command(options: &[&str]) -> ImportCommand {
     let mut all = vec!["payout", "import-django", "--from=sqlite:///old.sqlite3"];
     all.extend_from_slice(options);
     let config = Config::from_args(all, &payout_core::ports::System::default()).unwrap();
-    match config.command {
-        Command::ImportDjango(command) => command,
-        other => panic!("{other:?}"),
-    }
+    let Command::ImportDjango(command) = config.command else {
+        panic!("another command")
+    };
+    command
 }
 
 fn table() -> Vec<String> {

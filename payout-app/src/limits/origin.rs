@@ -78,7 +78,7 @@ fn speaks_x_forwarded(headers: &HeaderMap) -> bool {
 fn said(headers: &HeaderMap, name: &str, believed: usize) -> Option<String> {
     let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
     let values: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
-    let outermost = values.len().checked_sub(believed.max(1)).unwrap_or_default();
+    let outermost = values.len().saturating_sub(believed.max(1));
     values
         .get(outermost)
         .filter(|value| !value.is_empty())

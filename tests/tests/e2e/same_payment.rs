@@ -42,6 +42,14 @@ async fn rows(app: &App) -> i64 {
     app.store().number("SELECT count(*) FROM payouts").await
 }
 
+/// Each process hears of a key within two seconds.
+async fn known(app: &App, token: &str) {
+    eventually("the key is known", SOON, async || {
+        (app.get(PAYOUTS).key(token).await.status == 200).then_some(())
+    })
+    .await;
+}
+
 /// Until the service knows that it has a key.
 async fn locked(app: &App) {
     eventually("it is locked", SOON, async || {
@@ -65,6 +73,7 @@ async fn a_request_of_before_the_first_key_is_answered_to_whoever_comes_after(ba
     for app in [&app, &other] {
         locked(app).await;
         for token in [&token, &second] {
+            known(app, token).await;
             let again = create(app, Some(token), &body).await.expect(201);
             assert!(is_replayed(&again));
             assert_eq!(again.json()["id"], first.json()["id"]);
