@@ -32,7 +32,8 @@ async fn sql_in_every_field_is_text_like_any_other(backend: Backend) {
         let name = format!("Person {text}");
         let body = with(payout_with("description", text), "recipient_name", name);
         let body = with(body, "recipient_account", account.as_str());
-        let key = text.replace(' ', "_");
+        // A quotation mark begins a quoted key, so none stands at the beginning of this one.
+        let key = text.replace(' ', "_").trim_start_matches('"').to_owned();
         let created = app
             .post(PAYOUTS)
             .header("idempotency-key", &key)
@@ -269,8 +270,8 @@ async fn a_name_that_deceives_the_eye_is_refused() {
         "\u{3164}",
         "\u{2800}",
         "Ada\u{115f}Lovelace",
-        "Zoë 👩\u{200d}🔬",
         "Ada\u{fe0f}",
+        "Ada\u{200d}Lovelace",
         "Ada\u{34f}Lovelace",
         "Ada\u{e0041}",
         "Ada\u{e000}",
@@ -287,6 +288,8 @@ async fn a_name_that_deceives_the_eye_is_refused() {
         }
     }
     for honest in [
+        // A joiner within one picture shows: it is taken there and nowhere else.
+        "Zoë 👩\u{200d}🔬",
         "Иванов Иван",
         "عبد الله",
         "王小明",
