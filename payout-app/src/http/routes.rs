@@ -33,18 +33,18 @@ impl Routes {
     where
         H: Handler + utoipa::Path + utoipa::__dev::SchemaReferences + for<'t> utoipa::__dev::Tags<'t>,
     {
-        let path = H::path();
+        let (path, documented) = (H::path(), H::operation());
         let mut handler: Arc<dyn Handler> = Arc::new(handler);
         let mut problems = problems.to_vec();
         if path.starts_with("/api/") {
-            handler = Checked::before(&H::operation(), handler);
+            handler = Checked::before(&documented, handler);
             problems.push(400);
         }
         let handler = Guarded::behind(access, handler);
         for method in H::methods() {
             let mut schemas = Vec::new();
             H::schemas(&mut schemas);
-            let operation = OperationBuilder::from(H::operation())
+            let operation = OperationBuilder::from(documented.clone())
                 .tags(Some(H::tags()))
                 .build();
             let operation = document::guarded(operation, access);
