@@ -9,7 +9,6 @@ use payout_core::worker::Worker;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Command, Config, ProcessorConfig};
 use crate::door::Door;
 use crate::failure::AppError;
 use crate::health::Health;
@@ -22,6 +21,7 @@ use crate::running::Handles;
 pub use crate::running::Running;
 use crate::sampler::Sampler;
 use crate::server::{Failing, listen, serve};
+use crate::settings::{Command, Config, ProcessorConfig};
 use crate::wiring::Ports;
 use crate::{audit_trail, first_steps, keys_fit, schema_ready};
 

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, ConfigError, Database};
+use crate::settings::{Config, ConfigError, Database};
 use crate::unusable::Unusable;
 use crate::wiring::{self, Store};
 

@@ -13,9 +13,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
 use crate::app::App;
-use crate::config::{Command, Config, DocumentFormat, ImportCommand, ReconcileCommand, StartError};
 use crate::failure::AppError;
 use crate::keys_rotate::RotationError;
+use crate::settings::{Command, Config, DocumentFormat, ImportCommand, ReconcileCommand, StartError};
 use crate::unusable::Unusable;
 use crate::{doctor, healthcheck, http, keys_command, keys_rotate, logging, schema_ready, wiring};
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use payout_core::ports::{ApiKeyError, RepositoryError};
 
-use crate::config::ConfigError;
+use crate::settings::ConfigError;
 use crate::unusable::Unusable;
 
 /// Why a process does not start, or does not go on.

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::config::{Config, Database, LogFormat, ProcessorConfig};
 use crate::own_ports::OWN;
+use crate::settings::{Config, Database, LogFormat, ProcessorConfig};
 use crate::wiring::Ports;
 
 /// Says in a line each what is easily missed. Where nobody is paid and nobody else can ask, nothing of it is a warning but that.

@@ -11,7 +11,7 @@ use payout_core::ports::ApiKeyError;
 use payout_core::service::keys::{ApiKeys, KeysError};
 use tokio::time::timeout;
 
-use crate::config::{Config, Database, KeysCommand};
+use crate::settings::{Config, Database, KeysCommand};
 use crate::unusable::Unusable;
 use crate::wiring::Ports;
 

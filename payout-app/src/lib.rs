@@ -10,7 +10,7 @@
 //! use async_trait::async_trait;
 //! use payout_app::payout_core::payout::ProviderReference;
 //! use payout_app::payout_core::ports::{Answer, Instruction, Processor, ProcessorError, ProcessorKey};
-//! use payout_app::{Config, Service, config::Database};
+//! use payout_app::{Config, Service, settings::Database};
 //!
 //! /// Calls the bank. Both calls are under the bank's idempotency key.
 //! struct Bank;
@@ -46,7 +46,7 @@
 //! # Inside
 //!
 //! - [`Service`] and [`app`] start a process (server, worker, or both); [`Running`] is one that runs, and ends it.
-//! - [`config`] reads the settings, and alone reads the environment.
+//! - [`settings`] reads the settings, and alone reads the environment.
 //! - `wiring` chooses the adapters that the settings ask for; `own_ports` are those that a program brings itself.
 //! - `first_steps` says at a start what a newcomer wants to know.
 //! - `http` answers requests; `health` and `metrics` say how the process does, and `sampler` looks for them.
@@ -61,7 +61,6 @@ pub mod app;
 mod audit_trail;
 mod backup;
 pub mod commands;
-pub mod config;
 mod doctor;
 mod door;
 mod failure;
@@ -86,11 +85,11 @@ mod schema_ready;
 mod sealed_store;
 mod server;
 mod service;
+pub mod settings;
 mod unusable;
 mod wiring;
 
 pub use app::{App, Running};
-pub use config::Config;
 pub use failure::AppError;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -99,6 +98,7 @@ pub use os_secrets::OsSecrets;
 pub use payout_adapters;
 pub use payout_core;
 pub use service::Service;
+pub use settings::Config;
 pub use unusable::Unusable;
 
 /// The snippets of the README, compiled, and run where they end.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use payout_core::ports::{ApiKeyRepository, JobQueue, PayoutRepository, Processor};
 
-use crate::config::{Config, ConfigError};
+use crate::settings::{Config, ConfigError};
 
 /// The kind of a program's own port, for health checks and logs.
 pub(crate) const OWN: &str = "custom";

@@ -9,8 +9,8 @@ use std::time::Duration;
 use payout_core::ports::{PayoutRepository, RepositoryError};
 use tokio::time::sleep;
 
-use crate::config::Database;
 use crate::health::{Health, State};
+use crate::settings::Database;
 use crate::unusable::Unusable;
 use crate::wiring::Store;
 

@@ -10,9 +10,9 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::config::ConfigError;
 use crate::failure::AppError;
 use crate::limits::{Connections, Doorkeeper};
+use crate::settings::ConfigError;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;

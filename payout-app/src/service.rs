@@ -5,15 +5,15 @@ use std::sync::Arc;
 use payout_core::ports::{ApiKeyRepository, JobQueue, PayoutRepository, Processor};
 
 use crate::app::{App, Running};
-use crate::config::Config;
 use crate::failure::AppError;
 use crate::own_ports::OwnPorts;
+use crate::settings::Config;
 
 /// The service before it starts: its settings, and the ports that the program brings itself.
 ///
 /// Each port that is not given is the adapter that the settings choose, as for the `payout` binary. Which half of the service
-/// runs is [`Config::command`]'s to say: [`Run`](crate::config::Command::Run) (the default) is the REST server and a worker,
-/// [`Serve`](crate::config::Command::Serve) and [`Worker`](crate::config::Command::Worker) are one of the two.
+/// runs is [`Config::command`]'s to say: [`Run`](crate::settings::Command::Run) (the default) is the REST server and a worker,
+/// [`Serve`](crate::settings::Command::Serve) and [`Worker`](crate::settings::Command::Worker) are one of the two.
 ///
 /// The service installs no logger, no panic hook and no signal handler: those are the program's. It logs with `tracing`.
 ///
@@ -21,7 +21,7 @@ use crate::own_ports::OwnPorts;
 /// use std::sync::Arc;
 ///
 /// use payout_app::payout_adapters::memory::MemoryQueue;
-/// use payout_app::{Config, Service, config::Database};
+/// use payout_app::{Config, Service, settings::Database};
 ///
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {

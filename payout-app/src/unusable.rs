@@ -9,7 +9,7 @@ use std::path::Path;
 use payout_adapters::StoreFault;
 use payout_core::ports::RepositoryError;
 
-use crate::config::Database;
+use crate::settings::Database;
 
 /// The database cannot be used, and waiting will not help.
 #[derive(Debug)]

@@ -16,9 +16,9 @@ use payout_core::ports::{
 use payout_core::service::keys::ApiKeys;
 use tokio::runtime::Handle;
 
-use crate::config::{Config, ConfigError, Database, ProcessorConfig};
 use crate::os_secrets::OsSecrets;
 use crate::own_ports::{OWN, OwnPorts};
+use crate::settings::{Config, ConfigError, Database, ProcessorConfig};
 
 /// Hints that wait in the in-process queue at the most; more are dropped, and the sweep finds their payouts.
 const MEMORY_QUEUE: usize = 100_000;

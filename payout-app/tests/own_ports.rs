@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use payout_app::config::Database;
+use payout_app::settings::Database;
 use payout_app::{AppError, Config, Service};
 use payout_core::keys::Scope;
 use payout_core::money::Money;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::durability;
 use super::report::{Report, in_a_line};
-use crate::config::{Config, Database, ProcessorConfig};
+use crate::settings::{Config, Database, ProcessorConfig};
 use crate::unusable::Unusable;
 use crate::wiring::Ports;
 

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::checks::{PATIENCE, SEE_MESSAGE};
 use super::report::{Report, in_a_line};
-use crate::config::{Config, Database};
+use crate::settings::{Config, Database};
 use crate::unusable::Unusable;
 use crate::wiring::Ports;
 

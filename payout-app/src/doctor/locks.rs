@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use super::checks::{PATIENCE, SEE_MESSAGE};
 use super::report::{Report, in_a_line};
-use crate::config::Config;
+use crate::settings::Config;
 use crate::wiring::Ports;
 
 pub(super) async fn access(config: &Config, ports: &Ports, report: &mut Report) {

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::config::{Config, ConfigError};
+use crate::settings::{Config, ConfigError};
 use crate::wiring::Ports;
 
 use self::report::Report;

@@ -11,7 +11,7 @@ use payout_core::ports::{
 
 use super::report::{Level, Report};
 use super::{checks, durability, locks, report};
-use crate::config::Config;
+use crate::settings::Config;
 use crate::wiring::{Ports, Store, Traces, api_keys};
 
 fn config(options: &[&str]) -> Config {

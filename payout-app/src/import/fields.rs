@@ -2,7 +2,7 @@
 
 use payout_adapters::django::{Column, DjangoRow};
 
-use crate::config::{ImportCommand, Pair};
+use crate::settings::{ImportCommand, Pair};
 
 /// A field of a payout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -25,7 +25,7 @@ use tokio::time::timeout;
 use self::fields::Plan;
 use self::output::{Outcome, Output, Tally};
 use self::row::{Rules, Taken, id_of};
-use crate::config::{Config, ConfigError, Database, ImportCommand};
+use crate::settings::{Config, ConfigError, Database, ImportCommand};
 use crate::wiring::Ports;
 
 const BATCH: u32 = 500;

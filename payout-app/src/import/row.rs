@@ -12,7 +12,7 @@ use sha1::{Digest, Sha1};
 use uuid::{Builder, Uuid};
 
 use super::fields::{Field, Plan};
-use crate::config::{ImportCommand, PendingChoice};
+use crate::settings::{ImportCommand, PendingChoice};
 
 /// What the audit trail calls it.
 pub(super) const ACTOR: &str = "import-django";

@@ -8,7 +8,7 @@ use super::contradiction;
 use super::fields::{Field, Plan};
 use super::output::{Outcome, Output, Tally};
 use super::row::{Rules, Taken, id_of};
-use crate::config::{Command, Config, ImportCommand};
+use crate::settings::{Command, Config, ImportCommand};
 
 const COLUMNS: [&str; 9] = [
     "id",

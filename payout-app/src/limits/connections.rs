@@ -17,7 +17,7 @@ use salvo::conn::ConnCtrl;
 use salvo::fuse::{ArcConnObserver, ConnObserver, FuseAction, FuseConfig, FuseInfo, FusePolicy};
 
 use super::client::Network;
-use crate::config::LimitsConfig;
+use crate::settings::LimitsConfig;
 
 /// A connection that was opened or answered just now is not closed for another.
 const GRACE_MS: u64 = 1_000;

@@ -23,7 +23,7 @@ use payout_core::keys::ApiKeyId;
 use payout_core::ports::Clock;
 use salvo::Request;
 
-use crate::config::{LimitsConfig, Quota, RateLimit};
+use crate::settings::{LimitsConfig, Quota, RateLimit};
 
 pub(crate) use self::client::Client;
 use self::client::Network;

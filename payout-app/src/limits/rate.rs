@@ -17,7 +17,7 @@ use governor::{Quota as Cells, RateLimiter};
 use payout_core::ports::Clock;
 use salvo::http::{HeaderMap, HeaderValue};
 
-use crate::config::{Quota, RateLimit};
+use crate::settings::{Quota, RateLimit};
 
 /// Source: draft-ietf-httpapi-ratelimit-headers.
 const POLICY: &str = "ratelimit-policy";

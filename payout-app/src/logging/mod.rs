@@ -13,7 +13,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use self::errand::WithErrand;
 use self::report::ReportErrors;
-use crate::config::{LogConfig, LogFormat};
+use crate::settings::{LogConfig, LogFormat};
 
 /// What libraries say at these levels is no news to an operator. The setting's own directives come later and win.
 const LIBRARIES: &str =

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use self::output::Output;
 use self::progress::Progress;
-use crate::config::{Config, ConfigError, ProcessorConfig, ReconcileCommand};
+use crate::settings::{Config, ConfigError, ProcessorConfig, ReconcileCommand};
 use crate::unusable::Unusable;
 use crate::wiring::Ports;
 

@@ -6,7 +6,7 @@ use payout_core::ports::Record;
 use payout_core::reconcile::{Disagreement, Finding, Period, Tally};
 use serde::Serialize;
 
-use crate::config::ReconcileFormat;
+use crate::settings::ReconcileFormat;
 
 /// What is written of one finding, in this order.
 #[derive(Debug, Serialize)]

@@ -29,10 +29,10 @@ use salvo::{Router, Service, handler};
 use serde_json::{Value, json};
 
 use super::{Gate, OpenTo, Site, edge};
-use crate::config::Config;
 use crate::health::Health;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::settings::Config;
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(super::document()).unwrap());
 

@@ -165,11 +165,11 @@ pub enum StartError {
 /// What README's table calls the defaults, for a program that sets the rest itself. Nothing is read from the environment.
 ///
 /// ```
-/// use payout_app::config::{Config, Database};
+/// use payout_app::settings::{Config, Database};
 ///
 /// let config = Config { database: Database::parse("sqlite:///var/lib/shop/payouts.db")?, ..Config::default() };
 /// assert_eq!(config.bind.to_string(), "127.0.0.1:8000");
-/// # Ok::<(), payout_app::config::ConfigError>(())
+/// # Ok::<(), payout_app::settings::ConfigError>(())
 /// ```
 impl Default for Config {
     #[expect(clippy::expect_used, reason = "a test reads the defaults")]
