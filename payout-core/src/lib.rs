@@ -1,22 +1,22 @@
 //! The payout protocol without I/O.
 //!
-//! - [`money`], [`limits`], [`payout`], [`policy`] and [`keys`] are the domain: values that are valid once they exist, a state
-//!   machine whose steps consume the state they leave, and pure functions that decide what a worker does next.
+//! - [`money`], [`spending`], [`payout`], [`policy`] and [`access`] are the domain: values that are valid once they exist, a
+//!   state machine whose steps consume the state they leave, and pure functions that decide what a worker does next.
 //! - [`text`] is what Unicode says of texts: what nobody sees, and what is equal.
 //! - [`ports`] are the promises that adapters keep: storage, hints, the payment processor, time and chance. Each has a page in
 //!   the folder `docs` of the source on how to write one: `writing-a-processor.md`, `writing-a-queue.md`,
 //!   `writing-a-repository.md`.
-//! - [`service`] is what a request calls; [`worker`] is what sends money; [`reconcile`] holds the store against the provider.
+//! - [`usecase`] is what a request calls; [`worker`] is what sends money.
 //!
 //! # Embedding
 //!
-//! Bring your own adapters (or those of `payout-adapters`), hand them to [`service::Payouts`] and
+//! Bring your own adapters (or those of `payout-adapters`), hand them to [`usecase::Payouts`] and
 //! [`worker::Worker`], and the whole protocol runs in your process:
 //!
 //! ```
 //! use std::sync::Arc;
 //! use payout_core::ports::{JobQueue, PayoutRepository, Processor, System};
-//! use payout_core::service::Payouts;
+//! use payout_core::usecase::Payouts;
 //! use payout_core::worker::{Worker, WorkerSettings};
 //! use tokio_util::sync::CancellationToken;
 //!
@@ -49,20 +49,21 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod concurrency;
 pub mod crash;
+mod domain;
 pub mod errand;
-pub mod idempotency;
-pub mod keys;
-pub mod limits;
-pub mod money;
-mod outage;
-pub mod payout;
-pub mod policy;
 pub mod ports;
-pub mod reconcile;
-pub mod service;
-pub mod text;
+pub mod usecase;
 pub mod worker;
+
+pub use domain::{access, idempotency, money, payout, policy, spending, text};
+
+// The names of before the folders were moved, while the paths that use them change.
+#[doc(hidden)]
+pub use domain::{access as keys, spending as limits};
+#[doc(hidden)]
+pub use usecase::{self as service, reconciliation as reconcile};
 
 #[cfg(feature = "contract")]
 pub mod contract;

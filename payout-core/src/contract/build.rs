@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use crate::Timestamp;
+use crate::access::{ApiKeyId, KeyDigest, KeyName, NewApiKey, Scope, Scopes, SecretId, TokenDigest};
 use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest, ScopedKey};
-use crate::keys::{ApiKeyId, KeyDigest, KeyName, NewApiKey, Scope, Scopes, SecretId, TokenDigest};
-use crate::limits::{Charge, MoneyLimits};
 use crate::money::{Currency, Money};
 use crate::payout::{
     Actor, Caller, Change, Description, Draft, Due, EventKind, Failure, ForeignPayout, NewPayout, Payout,
     PayoutId, ProviderReference, RecipientAccount, RecipientName, Standing, Status, Verdict,
 };
 use crate::ports::{ClaimRequest, Clock, Instruction, ProcessorKey, Randomness, System};
+use crate::spending::{Charge, MoneyLimits};
 
 /// A lease that does not end during a case.
 pub const LONG_LEASE: Duration = Duration::from_secs(600);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::Timestamp;
-use crate::keys::{ApiKey, ApiKeyId, HeldKey, KeyDigest, KeyName, NewApiKey};
+use crate::access::{ApiKey, ApiKeyId, HeldKey, KeyDigest, KeyName, NewApiKey};
 
 /// Keys that may be live at the same time; more are refused, so that every process can hold all of them in memory.
 pub const LIVE_KEYS_MAX: u32 = 1_000;

@@ -6,13 +6,13 @@ use async_trait::async_trait;
 
 use crate::Timestamp;
 use crate::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use crate::limits::OverLimit;
 use crate::money::Currency;
 use crate::payout::{
     Actor, Caller, Change, Claim, NewPayout, Payout, PayoutId, Settlement, Status, UnreadableClaim,
     normal_iban, spellings,
 };
 use crate::ports::{Census, Deleted, DeletedPayout, EventPage, EventQuery};
+use crate::spending::OverLimit;
 use crate::text::{fold, nfc, nfd};
 
 /// The repository could not do what was asked.
@@ -336,7 +336,7 @@ pub struct Count {
 /// - Batches are atomic only item by item: each payout is written whole or not at all.
 /// - Lists, counts, audit trails and the census may be slow, and are bounded in number and in time: no other call waits for
 ///   them.
-/// - A [`Charge`](crate::limits::Charge) is part of the write that it goes with: it is taken from the total of its purse and
+/// - A [`Charge`](crate::spending::Charge) is part of the write that it goes with: it is taken from the total of its purse and
 ///   of the day by the repository's clock, or the write is refused, whatever else is written at the same time. A total of
 ///   an earlier day counts as nothing. What is not written takes nothing, and nothing is ever given back.
 /// - A row that cannot be read, since somebody altered it or its key is gone, harms no other payout. To ask for it alone is

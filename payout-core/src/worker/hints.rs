@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::concurrency::outage::Outage;
 use crate::crash::{self, Point};
-use crate::outage::Outage;
 use crate::payout::PayoutId;
 use crate::ports::{Delivery, Receipt};
 use crate::worker::Shared;

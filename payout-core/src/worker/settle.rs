@@ -10,9 +10,9 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::concurrency::outage::Outage;
 use crate::crash::{self, Point};
 use crate::errand::Errand;
-use crate::outage::Outage;
 use crate::payout::{Settlement, Status, Verdict};
 use crate::ports::{Batch, Observer, PayoutRepository, RepositoryError, Settled, Signal, Span};
 use crate::worker::aside;

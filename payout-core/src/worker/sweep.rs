@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::outage::Outage;
+use crate::concurrency::outage::Outage;
 use crate::ports::{Randomness, Signal};
 use crate::worker::Shared;
 use crate::worker::pace::Step;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::access::{ApiKey, HeldKey, KeyName, NewApiKey};
 use crate::contract::{Pair, build, drive};
-use crate::keys::{ApiKey, HeldKey, KeyName, NewApiKey};
 use crate::ports::{ApiKeyError, ApiKeyRepository, LIVE_KEYS_MAX};
 
 type Keys = Pair<dyn ApiKeyRepository>;

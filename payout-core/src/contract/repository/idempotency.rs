@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::access::ApiKeyId;
 use crate::contract::build::{self, LONG_LEASE};
 use crate::contract::{Pair, drive};
 use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest, ScopedKey};
-use crate::keys::ApiKeyId;
 use crate::payout::Resolution;
 use crate::ports::{Filter, Insertion, PayoutRepository, RepositoryError};
 

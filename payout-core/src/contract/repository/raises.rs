@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::totals::{left, on_one_day};
+use crate::access::ApiKeyId;
 use crate::contract::{Pair, build, drive};
 use crate::idempotency::{Fingerprint, IdempotentRequest};
-use crate::keys::ApiKeyId;
-use crate::limits::{MoneyLimits, OverLimit};
 use crate::money::Money;
 use crate::payout::{Change, Payout, Status};
 use crate::ports::{PayoutRepository, RepositoryError};
+use crate::spending::{MoneyLimits, OverLimit};
 
 type Repository = Pair<dyn PayoutRepository>;
 

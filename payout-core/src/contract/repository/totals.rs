@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use chrono::{Days, NaiveTime};
 
+use crate::access::ApiKeyId;
 use crate::contract::{Pair, build, drive};
-use crate::keys::ApiKeyId;
-use crate::limits::OverLimit;
 use crate::payout::NewPayout;
 use crate::ports::{Filter, Insertion, PayoutRepository};
+use crate::spending::OverLimit;
 
 type Repository = Pair<dyn PayoutRepository>;
 
@@ -94,7 +94,7 @@ pub async fn every_api_key_and_every_currency_has_a_day_of_its_own(Pair { port, 
         ];
         let mut open = build::amounting_to("60", "USD");
         open.charge = "USD=/100"
-            .parse::<crate::limits::MoneyLimits>()
+            .parse::<crate::spending::MoneyLimits>()
             .unwrap()
             .of_new(open.draft.money, None)
             .unwrap();

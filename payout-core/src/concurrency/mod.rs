@@ -1,0 +1,13 @@
+//! Tools for many tasks at the same time.
+//!
+//! - `batcher` makes one batch of the requests that arrive during a round trip to the store.
+//! - `single_flight` reads once for all who ask the same at the same time; `count_cache` remembers which lists are too
+//!   long to be counted.
+//! - `detached` runs a write in a task of its own, so that a client that disconnects cannot cancel it.
+//! - `outage` reports the beginning and the end of an outage once each.
+
+pub(crate) mod batcher;
+pub(crate) mod count_cache;
+pub(crate) mod detached;
+pub(crate) mod outage;
+pub(crate) mod single_flight;

@@ -1,0 +1,158 @@
+//! What people call a key.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::access::OPEN_NAME;
+
+/// A key's name: 1–64 letters, digits, dots, dashes and underscores, the first a letter or a digit. It is in the audit
+/// trail as the actor, so that it is never used for a second key, and no new key is called as the service calls itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyName(String);
+
+/// What the audit trail calls the start on a restored database.
+pub const RESTORE_NAME: &str = "restore";
+
+/// What the audit trail calls others than keys, or may yet: the open service, workers without a name, and the commands and
+/// tasks that write by themselves.
+const RESERVED: [&str; 13] = [
+    OPEN_NAME,
+    RESTORE_NAME,
+    "worker",
+    "system",
+    "service",
+    "janitor",
+    "sweep",
+    "reconcile",
+    "import",
+    "import-django",
+    "migrate",
+    "anonymous",
+    "provider",
+];
+
+/// Whether a worker may be called so: its host, its process and six hexadecimal digits, by dashes.
+fn is_of_a_worker(name: &str) -> bool {
+    let mut parts = name.rsplitn(3, '-');
+    let (Some(random), Some(process), Some(_host)) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    random.len() == 6
+        && random
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        && !process.is_empty()
+        && process.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The text is no name of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidKeyName {
+    /// It has other characters, or too many.
+    #[error(
+        "A name is 1 to 64 letters, digits, dots, dashes and underscores, and begins with a letter or a digit."
+    )]
+    Form,
+    /// The service calls itself so.
+    #[error("This name is the service's own.")]
+    Reserved,
+}
+
+impl KeyName {
+    /// Takes the name of a key that is to be made.
+    ///
+    /// # Errors
+    /// [`InvalidKeyName`].
+    pub fn new(name: &str) -> Result<Self, InvalidKeyName> {
+        let name = Self::stored(name)?;
+        let is_reserved = RESERVED.iter().any(|own| name.0.eq_ignore_ascii_case(own));
+        if is_reserved || is_of_a_worker(&name.0) {
+            return Err(InvalidKeyName::Reserved);
+        }
+        Ok(name)
+    }
+
+    /// Takes the name of a key that may have been made before its name was reserved: it opens what it opened, and can be
+    /// rotated and revoked.
+    ///
+    /// # Errors
+    /// [`InvalidKeyName::Form`].
+    pub fn stored(name: &str) -> Result<Self, InvalidKeyName> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let first = name.bytes().next().ok_or(InvalidKeyName::Form)?;
+        if name.len() > 64 || !first.is_ascii_alphanumeric() || !name.bytes().all(plain) {
+            return Err(InvalidKeyName::Form);
+        }
+        Ok(Self(name.to_owned()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for KeyName {
+    type Err = InvalidKeyName;
+
+    fn from_str(name: &str) -> Result<Self, InvalidKeyName> {
+        Self::new(name)
+    }
+}
+
+impl fmt::Display for KeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_plain() {
+        for name in ["a", "billing-2026", "Shop.eu_1", &"n".repeat(64)] {
+            assert!(KeyName::new(name).is_ok(), "{name}");
+        }
+        for name in ["", "-a", ".", "a b", "a/b", "ключ", "a\n", &"n".repeat(65)] {
+            assert_eq!(KeyName::new(name), Err(InvalidKeyName::Form), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn no_key_is_called_as_the_service_calls_itself() {
+        for name in [
+            "api",
+            "API",
+            "worker",
+            "System",
+            "restore",
+            "Restore",
+            "janitor",
+            "import-django",
+            "anonymous",
+            "web-1-4711-0a1b2c",
+            "worker-1-ffffff",
+        ] {
+            assert_eq!(KeyName::new(name), Err(InvalidKeyName::Reserved), "{name}");
+        }
+        for name in [
+            "restorer",
+            "web-1",
+            "web-1-4711",
+            "a-4711-0a1b2",
+            "a-x-0a1b2c",
+            "worker-2",
+        ] {
+            assert!(KeyName::new(name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_was_made_before_its_name_was_reserved_keeps_it() {
+        assert_eq!(KeyName::stored("restore").unwrap().as_str(), "restore");
+        assert_eq!(KeyName::stored("a b"), Err(InvalidKeyName::Form));
+    }
+}

@@ -1,0 +1,206 @@
+//! All keys at one moment, in memory.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::Timestamp;
+use crate::access::{ApiKeyId, HeldKey, Principal, SecretId, TokenDigest};
+
+/// Whoever holds a key.
+#[derive(Debug)]
+pub struct Holder {
+    id: ApiKeyId,
+    principal: Arc<Principal>,
+    used: AtomicBool,
+}
+
+impl Holder {
+    /// The principal that requests come from.
+    pub fn principal(&self) -> &Arc<Principal> {
+        &self.principal
+    }
+
+    /// Notes that it was used. Nearly always it was noted already, and nothing is written.
+    pub fn note_use(&self) {
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Its key.
+    pub fn id(&self) -> ApiKeyId {
+        self.id
+    }
+
+    /// Whether it was used since this was asked last.
+    pub fn take_use(&self) -> bool {
+        self.used.swap(false, Ordering::Relaxed)
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    digest: TokenDigest,
+    /// From when on it opens nothing.
+    until: Option<Timestamp>,
+    holder: Arc<Holder>,
+}
+
+/// The keys that open something, by the digests of their tokens.
+#[derive(Debug, Default)]
+pub struct Ring {
+    entries: HashMap<[u8; 8], Vec<Entry>>,
+    holders: HashMap<ApiKeyId, Arc<Holder>>,
+}
+
+impl Ring {
+    /// A ring of these keys. Those made under another secret than this one open nothing. Uses that the ring before it
+    /// has noted are kept.
+    pub fn of(keys: Vec<HeldKey>, secret: SecretId, before: &Self) -> Self {
+        let mut ring = Self::default();
+        for key in keys.into_iter().filter(|key| key.digest.secret == secret) {
+            let holder = Arc::new(Holder {
+                id: key.id,
+                principal: Arc::new(
+                    Principal::of_key(key.id, key.name.as_str(), key.scopes)
+                        .in_scope_of(key.idempotency_scope),
+                ),
+                used: AtomicBool::new(
+                    before
+                        .holders
+                        .get(&key.id)
+                        .is_some_and(|holder| holder.take_use()),
+                ),
+            });
+            ring.holders.insert(key.id, holder.clone());
+            let earlier = |one: Timestamp| Some(key.expires_at.map_or(one, |other| one.min(other)));
+            if let Some((digest, until)) = key.previous {
+                ring.add(digest, earlier(until), holder.clone());
+            }
+            ring.add(key.digest.token, key.expires_at, holder);
+        }
+        ring
+    }
+
+    fn add(&mut self, digest: TokenDigest, until: Option<Timestamp>, holder: Arc<Holder>) {
+        let entry = Entry {
+            digest,
+            until,
+            holder,
+        };
+        self.entries.entry(digest.place()).or_default().push(entry);
+    }
+
+    /// Whoever holds the token of this digest at this time.
+    pub fn find(&self, digest: &TokenDigest, now: Timestamp) -> Option<&Arc<Holder>> {
+        let entries = self.entries.get(&digest.place())?;
+        let entry = entries.iter().find(|entry| entry.digest == *digest)?;
+        let open = entry.until.is_none_or(|until| now < until);
+        open.then_some(&entry.holder)
+    }
+
+    /// All who hold a key.
+    pub fn holders(&self) -> impl Iterator<Item = &Arc<Holder>> {
+        self.holders.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::{KeyDigest, KeyName, Scope, Scopes};
+    use chrono::TimeDelta;
+
+    const SECRET: SecretId = SecretId::of_bytes([7; 8]);
+
+    fn key(number: u8) -> HeldKey {
+        HeldKey {
+            id: ApiKeyId::from(uuid::Uuid::from_u128(number.into())),
+            name: KeyName::new(&format!("key-{number}")).unwrap(),
+            scopes: Scopes::from_iter([Scope::Read]),
+            expires_at: None,
+            digest: KeyDigest {
+                token: TokenDigest::from([number; 32]),
+                secret: SECRET,
+            },
+            previous: None,
+            idempotency_scope: ApiKeyId::from(uuid::Uuid::from_u128(number.into())),
+        }
+    }
+
+    fn now() -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+
+    fn name_of(ring: &Ring, digest: [u8; 32], at: Timestamp) -> Option<String> {
+        let holder = ring.find(&TokenDigest::from(digest), at)?;
+        Some(holder.principal().name().to_owned())
+    }
+
+    #[test]
+    fn a_token_finds_its_own_key_and_no_other() {
+        let ring = Ring::of(vec![key(1), key(2)], SECRET, &Ring::default());
+        assert_eq!(name_of(&ring, [1; 32], now()).as_deref(), Some("key-1"));
+        assert_eq!(name_of(&ring, [2; 32], now()).as_deref(), Some("key-2"));
+        let mut last_bit = [1; 32];
+        last_bit[31] ^= 1;
+        assert_eq!(name_of(&ring, last_bit, now()), None, "all of the digest counts");
+    }
+
+    #[test]
+    fn a_successor_comes_in_the_scope_of_the_first_and_is_counted_by_its_own_id() {
+        let successor = HeldKey {
+            idempotency_scope: key(1).id,
+            ..key(2)
+        };
+        let ring = Ring::of(vec![successor], SECRET, &Ring::default());
+        let holder = ring.find(&TokenDigest::from([2; 32]), now()).unwrap();
+        assert_eq!(holder.principal().caller().api_key, Some(key(1).id));
+        assert_eq!(holder.principal().api_key(), Some(key(2).id));
+    }
+
+    #[test]
+    fn an_expired_key_opens_nothing() {
+        let expiring = HeldKey {
+            expires_at: Some(now()),
+            ..key(1)
+        };
+        let ring = Ring::of(vec![expiring], SECRET, &Ring::default());
+        let before = now() - TimeDelta::microseconds(1);
+        assert!(name_of(&ring, [1; 32], before).is_some());
+        assert_eq!(name_of(&ring, [1; 32], now()), None);
+    }
+
+    #[test]
+    fn the_token_before_opens_until_its_time_or_the_keys() {
+        let at = |seconds| now() + TimeDelta::seconds(seconds);
+        let rotated = |until, expires_at| HeldKey {
+            previous: Some((TokenDigest::from([9; 32]), until)),
+            expires_at,
+            ..key(1)
+        };
+        let ring = Ring::of(vec![rotated(at(10), None)], SECRET, &Ring::default());
+        assert!(name_of(&ring, [9; 32], at(9)).is_some());
+        assert_eq!(name_of(&ring, [9; 32], at(10)), None);
+        let ring = Ring::of(vec![rotated(at(10), Some(at(5)))], SECRET, &Ring::default());
+        assert_eq!(name_of(&ring, [9; 32], at(5)), None);
+    }
+
+    #[test]
+    fn a_key_made_under_another_secret_opens_nothing() {
+        let ring = Ring::of(vec![key(1)], SecretId::from([0; 8]), &Ring::default());
+        assert_eq!(name_of(&ring, [1; 32], now()), None);
+    }
+
+    #[test]
+    fn a_use_is_noted_once_and_outlives_the_ring() {
+        let ring = Ring::of(vec![key(1)], SECRET, &Ring::default());
+        ring.find(&TokenDigest::from([1; 32]), now()).unwrap().note_use();
+        let next = Ring::of(vec![key(1), key(2)], SECRET, &ring);
+        let used: Vec<_> = next.holders().filter(|holder| holder.take_use()).collect();
+        assert_eq!(used.len(), 1);
+        assert_eq!(used[0].id(), key(1).id);
+        assert!(!used[0].take_use());
+    }
+}

@@ -1,0 +1,10 @@
+//! The domain: values that are valid once they exist, a state machine whose steps consume the state they leave, and pure
+//! functions that decide what a worker does next. It knows no port: the use cases and the worker join the two.
+
+pub mod access;
+pub mod idempotency;
+pub mod money;
+pub mod payout;
+pub mod policy;
+pub mod spending;
+pub mod text;

@@ -1,0 +1,203 @@
+//! What a write takes from a day's limit.
+
+use std::collections::HashMap;
+
+use rust_decimal::Decimal;
+
+use crate::access::ApiKeyId;
+use crate::money::{Currency, Money};
+
+/// A calendar day of UTC, by the repository's clock.
+pub type Day = chrono::NaiveDate;
+
+/// The limit that a payout is beyond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OverLimit {
+    /// That of one payout.
+    #[error("One payout may be of {0} at the most.")]
+    PerPayout(Money),
+    /// That of one day and one API key.
+    #[error(
+        "The payouts that one API key makes in a day (UTC) may come to {0} at the most; with this one they would be more."
+    )]
+    PerDay(Money),
+}
+
+/// Out of which a day's payouts are made: one for each API key, with those that succeed it, and currency, and for each
+/// currency one that all share who show no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Purse {
+    /// Whose; of whoever shows no key when absent.
+    pub api_key: Option<ApiKeyId>,
+    /// Of what.
+    pub currency: Currency,
+}
+
+/// Money that counts towards a day's limit, and the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Charge {
+    api_key: Option<ApiKeyId>,
+    amount: Money,
+    limit: Money,
+}
+
+impl Charge {
+    /// So much of what may come to `limit` in a day; both are of one currency.
+    pub(super) fn new(api_key: Option<ApiKeyId>, amount: Money, limit: Money) -> Self {
+        Self {
+            api_key,
+            amount,
+            limit,
+        }
+    }
+
+    /// Out of which purse.
+    pub fn purse(&self) -> Purse {
+        Purse {
+            api_key: self.api_key,
+            currency: self.amount.currency(),
+        }
+    }
+}
+
+/// What was paid out of a purse on the latest day that anything was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DailyTotal {
+    /// The day.
+    pub day: Day,
+    /// How much.
+    pub total: Decimal,
+}
+
+impl DailyTotal {
+    /// Nothing yet.
+    pub fn none(day: Day) -> Self {
+        Self {
+            day,
+            total: Decimal::ZERO,
+        }
+    }
+
+    /// The same as it counts today: that of an earlier day is nothing. A clock that went back over midnight begins no day anew;
+    /// a total of a day after tomorrow was written by a clock that was ahead, and is nothing too, or it would stay used up
+    /// for as long as the clock was wrong.
+    #[must_use]
+    pub fn as_of(self, today: Day) -> Self {
+        let tomorrow = today.succ_opt().unwrap_or(today);
+        if self.day < today || self.day > tomorrow {
+            Self::none(today)
+        } else {
+            self
+        }
+    }
+
+    /// With a charge more.
+    ///
+    /// # Errors
+    /// [`OverLimit`] when that is beyond its limit.
+    pub fn plus(self, charge: &Charge) -> Result<Self, OverLimit> {
+        match self.total.checked_add(charge.amount.amount()) {
+            Some(total) if total <= charge.limit.amount() => Ok(Self { total, ..self }),
+            Some(_) | None => Err(OverLimit::PerDay(charge.limit)),
+        }
+    }
+}
+
+/// What was paid out of some purses.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DailyTotals(HashMap<Purse, DailyTotal>);
+
+impl DailyTotals {
+    /// Takes a charge today.
+    ///
+    /// # Errors
+    /// [`OverLimit`] when it does not fit; then nothing is taken.
+    pub fn take(&mut self, charge: &Charge, today: Day) -> Result<(), OverLimit> {
+        let purse = charge.purse();
+        let total = self.of(purse).unwrap_or(DailyTotal::none(today));
+        self.0.insert(purse, total.as_of(today).plus(charge)?);
+        Ok(())
+    }
+
+    /// That of one purse, on whichever day.
+    pub fn of(&self, purse: Purse) -> Option<DailyTotal> {
+        self.0.get(&purse).copied()
+    }
+}
+
+impl FromIterator<(Purse, DailyTotal)> for DailyTotals {
+    fn from_iter<I: IntoIterator<Item = (Purse, DailyTotal)>>(totals: I) -> Self {
+        Self(totals.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usd(amount: &str) -> Money {
+        Money::new(amount.parse().unwrap(), "USD".parse().unwrap()).unwrap()
+    }
+
+    fn charge(amount: &str, limit: &str) -> Charge {
+        Charge::new(None, usd(amount), usd(limit))
+    }
+
+    fn day(day: u32) -> Day {
+        Day::from_ymd_opt(2026, 11, day).unwrap()
+    }
+
+    #[test]
+    fn a_day_is_used_up_to_its_last_cent() {
+        let mut totals = DailyTotals::default();
+        totals.take(&charge("60", "100"), day(1)).unwrap();
+        totals.take(&charge("40.00", "100"), day(1)).unwrap();
+        let refused = totals.take(&charge("0.01", "100"), day(1));
+        assert_eq!(refused, Err(OverLimit::PerDay(usd("100"))));
+        let total = totals.of(charge("1", "1").purse()).unwrap();
+        assert_eq!(total.total, Decimal::from(100), "what is refused is not taken");
+    }
+
+    #[test]
+    fn another_day_begins_with_nothing_and_none_begins_twice() {
+        let mut totals = DailyTotals::default();
+        totals.take(&charge("100", "100"), day(1)).unwrap();
+        totals.take(&charge("70", "100"), day(2)).unwrap();
+        assert!(
+            totals.take(&charge("70", "100"), day(1)).is_err(),
+            "a clock that went back"
+        );
+        assert!(totals.take(&charge("70", "100"), day(2)).is_err());
+    }
+
+    #[test]
+    fn a_day_after_tomorrow_was_written_by_a_clock_that_was_ahead_and_uses_nothing_up() {
+        let mut totals = DailyTotals::default();
+        totals.take(&charge("100", "100"), day(9)).unwrap();
+        assert!(totals.take(&charge("1", "100"), day(8)).is_err());
+        totals.take(&charge("70", "100"), day(7)).unwrap();
+        assert!(totals.take(&charge("70", "100"), day(7)).is_err());
+        totals.take(&charge("70", "100"), day(8)).unwrap();
+    }
+
+    #[test]
+    fn a_limit_below_the_total_lets_nothing_more_through() {
+        let mut totals = DailyTotals::default();
+        totals.take(&charge("100", "100"), day(1)).unwrap();
+        assert!(totals.take(&charge("0.01", "50"), day(1)).is_err());
+        totals.take(&charge("1", "101"), day(1)).unwrap();
+    }
+
+    #[test]
+    fn the_largest_amounts_overflow_nothing() {
+        let largest = "9999999999999999.99";
+        let mut totals = DailyTotals::default();
+        totals.take(&charge(largest, largest), day(1)).unwrap();
+        assert!(totals.take(&charge(largest, largest), day(1)).is_err());
+        let most = DailyTotal {
+            day: day(1),
+            total: Decimal::MAX,
+        };
+        assert!(most.plus(&charge("1", largest)).is_err());
+    }
+}

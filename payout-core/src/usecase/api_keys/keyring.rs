@@ -1,0 +1,251 @@
+//! All live keys in memory, and the task that keeps them current.
+//!
+//! It asks the store once a second for its revision, a few bytes, and reads the keys only when that is another. So a key
+//! that was made, rotated or revoked by any process is known to all within about two seconds. While the store is away
+//! the keys that were read last hold for a minute; from then on nobody is let in, and nobody could be served anyway.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::Timestamp;
+use crate::access::{ApiKeyId, Hasher, Principal, Ring};
+use crate::ports::{Ambient, ApiKeyError, ApiKeyRepository};
+use crate::usecase::api_keys::Hashing;
+
+/// How often the store is asked.
+const EVERY: Duration = Duration::from_secs(1);
+/// How long its answer may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the keys that were read last hold without an answer.
+const HOLD: Duration = Duration::from_secs(60);
+/// How often the use of one key is written.
+const WRITE_USE_EVERY: Duration = Duration::from_secs(60);
+
+/// What a keyring says of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// The keys are not known: not yet, or not for too long.
+    Unknown {
+        /// Whether they were known once.
+        stale: bool,
+    },
+    /// There are no keys, and never were while this process ran.
+    NoKeys,
+    /// Whoever shows the token is this.
+    Known(Arc<Principal>),
+    /// There are keys, and the token is of none that opens.
+    Nobody,
+}
+
+/// What is known of the store's keys.
+struct Known {
+    hasher: Hasher,
+    revision: u64,
+    /// Whether there is any key, or was since this process runs: what was locked is not opened again.
+    any: bool,
+    /// The store's clock when it was asked last.
+    now: Timestamp,
+    ring: Arc<Ring>,
+    /// How many keys were made under another secret.
+    foreign: usize,
+    stale: bool,
+}
+
+/// The keys of one store, as this process knows them.
+pub struct Keyring {
+    repository: Arc<dyn ApiKeyRepository>,
+    hashing: Arc<Hashing>,
+    ambient: Arc<dyn Ambient>,
+    known: RwLock<Option<Known>>,
+    upkeep: Mutex<Upkeep>,
+    /// One refresh at a time, so that an older answer never replaces a newer one.
+    refreshing: tokio::sync::Mutex<()>,
+}
+
+/// What only the task needs.
+#[derive(Default)]
+struct Upkeep {
+    /// When the store last answered, by the monotonic clock.
+    answered: Duration,
+    /// When each key's use was last written.
+    written: HashMap<ApiKeyId, Duration>,
+}
+
+impl Keyring {
+    pub(super) fn new(
+        repository: Arc<dyn ApiKeyRepository>,
+        hashing: Arc<Hashing>,
+        ambient: Arc<dyn Ambient>,
+    ) -> Self {
+        Self {
+            repository,
+            hashing,
+            ambient,
+            known: RwLock::new(None),
+            upkeep: Mutex::default(),
+            refreshing: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Who shows this token, or nothing. Asks nobody but this process's memory. `stale_will_do` goes by the keys that
+    /// were known last, however long ago.
+    pub fn ask(&self, token: Option<&str>, stale_will_do: bool) -> Found {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = known.as_ref() else {
+            return Found::Unknown { stale: false };
+        };
+        if known.stale && !stale_will_do {
+            return Found::Unknown { stale: true };
+        }
+        if !known.any {
+            return Found::NoKeys;
+        }
+        let digest = token.and_then(|token| known.hasher.of_shown(token));
+        match digest.and_then(|digest| known.ring.find(&digest, known.now)) {
+            Some(holder) => {
+                holder.note_use();
+                Found::Known(holder.principal().clone())
+            }
+            None => Found::Nobody,
+        }
+    }
+
+    /// How many keys were made under another secret than this process has, and open nothing here; and how many are
+    /// live.
+    pub fn foreign_and_live(&self) -> (usize, usize) {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known
+            .as_ref()
+            .map_or((0, 0), |known| (known.foreign, known.ring.holders().count()))
+    }
+
+    /// Asks the store now, as whoever has just changed a key does.
+    ///
+    /// # Errors
+    /// [`ApiKeyError`]; what was known before holds on.
+    pub async fn refresh(&self) -> Result<(), ApiKeyError> {
+        let _alone = self.refreshing.lock().await;
+        let pulse = self.repository.pulse().await?;
+        let hasher = self.hashing.hasher().await?;
+        let before = {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            known
+                .as_ref()
+                .map(|known| (known.revision, known.any, known.ring.clone(), known.foreign))
+        };
+        let before_any = before.as_ref().map(|(_, any, ..)| *any);
+        let (ring, any, foreign) = match before {
+            Some((revision, any, ring, foreign)) if revision == pulse.revision => {
+                (ring, any || pulse.any, foreign)
+            }
+            before => {
+                let (any, ring) = before.map_or_else(Default::default, |(_, any, ring, _)| (any, ring));
+                let held = self.repository.held().await?;
+                let foreign = held
+                    .iter()
+                    .filter(|key| key.digest.secret != hasher.secret())
+                    .count();
+                if foreign > 0 {
+                    tracing::warn!(
+                        keys = foreign,
+                        "some API keys were made under another PAYOUT_KEY_SECRET; they open nothing here"
+                    );
+                }
+                let ring = Arc::new(Ring::of(held, hasher.secret(), &ring));
+                (ring, any || pulse.any, foreign)
+            }
+        };
+        if any && before_any == Some(false) {
+            tracing::warn!("the first API key was made: from now on every request needs one");
+        }
+        let news = Known {
+            hasher: hasher.clone(),
+            revision: pulse.revision,
+            any,
+            now: pulse.now,
+            ring,
+            foreign,
+            stale: false,
+        };
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(news);
+        let mut upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
+        upkeep.answered = self.ambient.monotonic();
+        Ok(())
+    }
+
+    /// Keeps the keys current and writes their uses, until it is told to stop.
+    pub async fn watch(&self, shutdown: CancellationToken) {
+        let rounds = async {
+            loop {
+                self.look().await;
+                self.write_uses(WRITE_USE_EVERY).await;
+                sleep(EVERY).await;
+            }
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => (),
+            () = rounds => (),
+        }
+        self.write_uses(Duration::ZERO).await;
+    }
+
+    async fn look(&self) {
+        // Who watches the dependencies says that the store is away; what it will not do is said here.
+        match timeout(PATIENCE, self.refresh()).await {
+            Ok(Ok(())) => return,
+            Ok(Err(ApiKeyError::Unavailable(_))) | Err(_) => (),
+            Ok(Err(error)) => {
+                let reason = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(reason, "the API keys cannot be read");
+            }
+        }
+        let answered = {
+            let upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
+            upkeep.answered
+        };
+        if self.ambient.monotonic().saturating_sub(answered) >= HOLD {
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = known.as_mut().filter(|known| !known.stale) {
+                known.stale = true;
+                tracing::warn!(
+                    "the API keys could not be checked for a minute; nobody is let in until they can be"
+                );
+            }
+        }
+    }
+
+    /// Writes that keys were used, each at most once in `every`, all in one statement.
+    async fn write_uses(&self, every: Duration) {
+        let now = self.ambient.monotonic();
+        let ring = {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            known.as_ref().map(|known| known.ring.clone())
+        };
+        let Some(ring) = ring else { return };
+        let used: Vec<ApiKeyId> = {
+            let mut upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
+            let due = |written: Option<&Duration>| written.is_none_or(|at| now.saturating_sub(*at) >= every);
+            let used: Vec<ApiKeyId> = ring
+                .holders()
+                .filter(|holder| due(upkeep.written.get(&holder.id())) && holder.take_use())
+                .map(|holder| holder.id())
+                .collect();
+            for id in &used {
+                upkeep.written.insert(*id, now);
+            }
+            used
+        };
+        if used.is_empty() {
+            return;
+        }
+        // Best effort: a use that is not written is written after the next one.
+        let written = timeout(PATIENCE, self.repository.note_use(&used)).await;
+        if !matches!(written, Ok(Ok(()))) {
+            tracing::debug!(keys = used.len(), "the use of API keys could not be noted");
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The use cases, a folder per aggregate. Each reads, asks the domain for a step, and writes under the step's guard.
+//!
+//! - [`Payouts`] is what a request about payouts calls.
+//! - [`api_keys`] makes and ends API keys, and checks requests against them.
+//! - [`reconciliation`] compares the store with the provider's ledger.
+
+pub mod api_keys;
+mod payouts;
+pub mod reconciliation;
+
+#[doc(hidden)]
+pub use api_keys as keys;
+pub use payouts::{
+    Answered, CountMode, EditError, EditRequest, IntakeSettings, Page, PageRequest, Payouts, ServiceError,
+    Sight, Step,
+};

@@ -1,0 +1,109 @@
+//! Create a payout, once per idempotency key.
+
+use crate::Timestamp;
+use crate::concurrency::detached::uncancelled;
+use crate::errand::Errand;
+use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest, ScopedKey};
+use crate::payout::{Caller, Draft, NewPayout, PayoutId};
+use crate::ports::{Insertion, Randomness, SpanKind};
+use crate::usecase::payouts::intake::Incoming;
+use crate::usecase::payouts::{Answered, Payouts, ServiceError};
+
+impl Payouts {
+    /// Stores a payout and tells a worker.
+    ///
+    /// With a key, the same request gets the first one's answer, whatever became of the payout since, and of the limits.
+    ///
+    /// # Errors
+    /// [`ServiceError::KeyReused`], [`ServiceError::KeyInFlight`], [`ServiceError::OverLimit`],
+    /// [`ServiceError::Busy`], [`ServiceError::Repository`].
+    pub async fn create(
+        &self,
+        draft: Draft,
+        scheduled_at: Option<Timestamp>,
+        key: Option<IdempotencyKey>,
+        caller: Caller,
+    ) -> Result<Answered, ServiceError> {
+        let id = PayoutId::generate(self.ambient.now(), &*self.ambient as &dyn Randomness);
+        let charge = self.limits.of_new(draft.money, caller.api_key);
+        let Some(key) = key else {
+            let new = NewPayout {
+                id,
+                draft,
+                scheduled_at,
+                caller,
+                request: None,
+                charge: charge?,
+            };
+            return match self.insert(new).await? {
+                Insertion::Stored(payout) => Ok(Answered {
+                    payout,
+                    replayed: false,
+                }),
+                Insertion::KeyTaken => Err(ServiceError::KeyInFlight),
+                Insertion::OverLimit(over) => Err(over.into()),
+            };
+        };
+        let key = ScopedKey::new(caller.api_key, &key);
+        let running = self.in_flight.begin(&key).ok_or(ServiceError::KeyInFlight)?;
+        let this = self.clone();
+        uncancelled(async move {
+            let _running = running;
+            let fingerprint = Fingerprint::of_create(&draft);
+            let request = IdempotentRequest { key, fingerprint };
+            let charge = match charge {
+                Ok(charge) => charge,
+                Err(over) => return this.replay(&request).await?.ok_or(over.into()),
+            };
+            let new = NewPayout {
+                id,
+                draft,
+                scheduled_at,
+                caller,
+                request: Some(request.clone()),
+                charge,
+            };
+            match this.insert(new).await? {
+                Insertion::Stored(payout) => Ok(Answered {
+                    payout,
+                    replayed: false,
+                }),
+                Insertion::KeyTaken => {
+                    // The winner may not have committed yet where another process is writing it.
+                    this.replay(&request).await?.ok_or(ServiceError::KeyInFlight)
+                }
+                Insertion::OverLimit(over) => Err(over.into()),
+            }
+        })
+        .await
+    }
+
+    /// Inserts together with whoever else is inserting, each within a span of its own.
+    async fn insert(&self, new: NewPayout) -> Result<Insertion, ServiceError> {
+        let errand = Errand::current();
+        let mut span = self
+            .tracer
+            .begin(SpanKind::Internal, "insert payout", errand.trace);
+        if let Some(span) = &mut span {
+            span.note("payout.id", &new.id.to_string());
+        }
+        let trace = errand.within(span.as_deref()).trace;
+        let inserted = self.intake.ask(Incoming { new, trace }).await;
+        if let (Some(span), Err(_)) = (&mut span, &inserted) {
+            span.fail();
+        }
+        inserted
+    }
+
+    /// The answer that was given to this request before, if any.
+    pub(super) async fn replay(&self, request: &IdempotentRequest) -> Result<Option<Answered>, ServiceError> {
+        match self.repository.find_answer(&request.key).await? {
+            Some(stored) if stored.is_of_create(request.fingerprint) => Ok(Some(Answered {
+                payout: stored.payout,
+                replayed: true,
+            })),
+            Some(_) => Err(ServiceError::KeyReused),
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Creates, gathered: one commit makes many payouts durable.
+
+use std::sync::Arc;
+
+use crate::concurrency::batcher::{Gather, Request};
+use crate::payout::NewPayout;
+use crate::ports::{Batch, Insertion, Observer, PayoutRepository, Signal, TraceContext};
+use crate::usecase::payouts::hints::Hints;
+use crate::usecase::payouts::inserts::Writer;
+
+/// How creates are gathered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IntakeSettings {
+    /// How many batches may be written at the same time. One is, as long as the store is quick; the others go on when it
+    /// stalls.
+    pub writers: usize,
+    /// The most payouts in one batch.
+    pub batch: usize,
+    /// The most creates that may wait; more are refused as busy.
+    pub capacity: usize,
+}
+
+impl Default for IntakeSettings {
+    fn default() -> Self {
+        Self {
+            writers: 4,
+            batch: 512,
+            capacity: 4_096,
+        }
+    }
+}
+
+/// Inserts a payout together with whoever else is inserting, and tells the queue.
+pub(super) type Intake = Gather<Incoming, Insertion>;
+
+/// A payout to insert, and the trace that it is of.
+pub(super) struct Incoming {
+    pub(super) new: NewPayout,
+    pub(super) trace: Option<TraceContext>,
+}
+
+pub(super) fn start(
+    repository: Arc<dyn PayoutRepository>,
+    hints: Hints,
+    settings: IntakeSettings,
+    observer: Arc<dyn Observer>,
+) -> Intake {
+    let IntakeSettings {
+        writers,
+        batch,
+        capacity,
+    } = settings;
+    let writer = Writer::new(repository, hints);
+    let work = move |batch: Vec<Request<Incoming, Insertion>>| {
+        observer.observe(&Signal::Gathered {
+            batch: Batch::Create,
+            size: batch.len(),
+        });
+        Box::pin(writer.clone().write(batch)) as _
+    };
+    Gather::start(batch, writers, capacity, Arc::new(work))
+}
