@@ -72,7 +72,6 @@ mod import;
 mod keys_command;
 mod keys_fit;
 mod keys_rotate;
-mod limits;
 mod logging;
 mod metrics;
 mod os_secrets;

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::health::Health;
-use crate::limits::{Connections, Limits};
+use crate::http::admission::{Connections, Limits};
 use crate::metrics::Metrics;
 use crate::wiring::Store;
 

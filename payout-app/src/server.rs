@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::failure::AppError;
-use crate::limits::{Connections, Doorkeeper};
+use crate::http::admission::{Connections, Doorkeeper};
 use crate::settings::ConfigError;
 
 /// Connections that may wait to be accepted.

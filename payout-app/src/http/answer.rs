@@ -16,8 +16,8 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::document::StatusName;
-use super::problem::Problem;
+use crate::http::openapi::StatusName;
+use crate::http::problem::Problem;
 
 static IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");

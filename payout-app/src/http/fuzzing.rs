@@ -5,9 +5,10 @@ use payout_core::payout::PayoutId;
 use payout_core::ports::{Cursor, Filter, Order, Position};
 use uuid::Uuid;
 
-use super::cursor::{self, Direction};
-use super::fields::Fields;
-use super::{create, edit};
+use crate::http::api::payouts::create;
+use crate::http::api::payouts::cursor::{self, Direction};
+use crate::http::api::payouts::edit;
+use crate::http::extract::fields::Fields;
 
 /// Reads a body as a new payout, as changes and as a replacement. What makes a payout makes the same one again when it
 /// is sent as it is answered.

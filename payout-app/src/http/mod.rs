@@ -1,46 +1,23 @@
 //! The HTTP side: one file for each endpoint, and what they share.
 //!
-//! A request passes the outermost hoop ([`edge`]), the router ([`routes`]), what its route asks of whoever calls it ([`access`]) and of
-//! its query ([`parameters`]), and one handler. A handler reads what it needs
-//! ([`headers`], [`query`], [`body`], [`fields`]), makes one call to the use cases, and answers ([`answer`]) or refuses ([`problem`]). What an
-//! endpoint says of itself beside its handler becomes the OpenAPI document ([`document`]).
+//! A request passes the outermost hoop (`middleware::edge`), the router ([`routes`]), the access of its route
+//! (`middleware::access`) and the check of its query (`middleware::parameters`), and one handler: [`api`] has those of clients,
+//! [`ops`] those of operators. A handler reads what it needs ([`extract`]), makes one call to the use cases, and answers
+//! ([`answer`]) or refuses ([`problem`]). [`admission`] bounds how much one client may take. What an endpoint says of itself
+//! beside its handler becomes the OpenAPI document ([`openapi`]).
 
-mod access;
+pub(crate) mod admission;
 mod answer;
-mod body;
-mod browser;
-mod cancel;
-mod conditions;
-mod context;
-mod create;
-mod cursor;
-mod delete;
-mod docs;
-mod document;
-mod edge;
-mod edit;
-mod events;
-mod fields;
+mod api;
+mod extract;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
-mod get;
-mod guess;
-mod headers;
-mod health;
-mod index;
-mod keys;
-mod list;
-mod metrics;
-mod moment;
-mod near;
-mod negotiation;
-mod open;
-mod parameters;
+mod middleware;
+mod openapi;
+mod ops;
 mod problem;
-mod query;
-mod retry;
 mod routes;
-mod schema;
+mod static_files;
 
 #[cfg(test)]
 mod tests;
@@ -54,13 +31,15 @@ use payout_core::service::keys::ApiKeys;
 use salvo::{Router, Service};
 use utoipa::openapi::OpenApi;
 
-use self::access::Access;
-pub(crate) use self::access::Gate;
-pub(crate) use self::context::is_of_our_making;
-pub(crate) use self::document::yaml;
-pub(crate) use self::open::OpenTo;
+use self::admission::Limits;
+use self::api::{api_keys, index, payouts, schema};
+use self::middleware::access::Access;
+pub(crate) use self::middleware::access::Gate;
+pub(crate) use self::middleware::context::is_of_our_making;
+use self::middleware::edge;
+pub(crate) use self::middleware::open::OpenTo;
+pub(crate) use self::openapi::yaml;
 use crate::health::Health;
-use crate::limits::Limits;
 use crate::metrics::Metrics;
 
 /// What the handlers work with.
@@ -103,7 +82,11 @@ pub(crate) fn service(site: Arc<Site>, besides: Besides) -> Service {
 
 fn router(besides: Besides) -> Router {
     let (router, _) = routes(besides).finish();
-    if besides.docs { docs::add(router) } else { router }
+    if besides.docs {
+        static_files::add(router)
+    } else {
+        router
+    }
 }
 
 /// What operators ask: whether the process is alive and ready, and its metrics.
@@ -127,36 +110,44 @@ const ADMIN: Access = Access::OneOf(&[Scope::Admin]);
 /// The most asked for come first: routes are tried in their order.
 fn routes(besides: Besides) -> routes::Routes {
     let routes = routes::Routes::new()
-        .add(create::create_payout, WRITE, &[400, 408, 409, 413, 415, 422, 500])
-        .add(list::list_payouts, READ, &[400, 404, 500])
-        .add(get::get_payout, READ, &[400, 404, 412, 500])
         .add(
-            edit::change_payout,
+            payouts::create::create_payout,
+            WRITE,
+            &[400, 408, 409, 413, 415, 422, 500],
+        )
+        .add(payouts::list::list_payouts, READ, &[400, 404, 500])
+        .add(payouts::get::get_payout, READ, &[400, 404, 412, 500])
+        .add(
+            payouts::edit::change_payout,
             WRITE_OR_OPERATE,
             &[400, 404, 408, 409, 412, 413, 415, 422, 500],
         )
         .add(
-            edit::replace_payout,
+            payouts::edit::replace_payout,
             WRITE,
             &[400, 404, 408, 409, 412, 413, 415, 422, 500],
         )
-        .add(delete::delete_payout, WRITE, &[400, 404, 409, 412, 500])
-        .add(events::list_events, READ, &[400, 404, 500])
+        .add(payouts::delete::delete_payout, WRITE, &[400, 404, 409, 412, 500])
+        .add(payouts::events::list_events, READ, &[400, 404, 500])
         .add(
-            retry::retry_payout,
+            payouts::retry::retry_payout,
             OPERATE,
             &[400, 404, 408, 409, 412, 413, 415, 422, 500],
         )
         .add(
-            cancel::cancel_payout,
+            payouts::cancel::cancel_payout,
             OPERATE,
             &[400, 404, 408, 409, 412, 413, 415, 500],
         )
-        .add(keys::list::list_keys, ADMIN, &[500])
-        .add(keys::create::create_key, ADMIN, &[400, 408, 409, 413, 415, 500])
-        .add(keys::revoke::revoke_key, ADMIN, &[404, 500])
+        .add(api_keys::list::list_keys, ADMIN, &[500])
         .add(
-            keys::rotate::rotate_key,
+            api_keys::create::create_key,
+            ADMIN,
+            &[400, 408, 409, 413, 415, 500],
+        )
+        .add(api_keys::revoke::revoke_key, ADMIN, &[404, 500])
+        .add(
+            api_keys::rotate::rotate_key,
             ADMIN,
             &[400, 404, 408, 409, 413, 415, 500],
         );
@@ -185,11 +176,13 @@ fn operators_routes() -> routes::Routes {
 }
 
 fn add_health(routes: routes::Routes) -> routes::Routes {
-    routes
-        .add(health::get_live, Access::Anyone, &[500])
-        .add(health::get_ready, Access::Anyone, &[500])
+    routes.add(ops::health::get_live, Access::Anyone, &[500]).add(
+        ops::health::get_ready,
+        Access::Anyone,
+        &[500],
+    )
 }
 
 fn add_metrics(routes: routes::Routes, access: Access) -> routes::Routes {
-    routes.add(metrics::get_metrics, access, &[404, 500])
+    routes.add(ops::metrics::get_metrics, access, &[404, 500])
 }

@@ -8,9 +8,9 @@ use salvo::{Handler, Router};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder};
 
-use super::access::{Access, Guarded};
-use super::document;
-use super::parameters::Checked;
+use crate::http::middleware::access::{Access, Guarded};
+use crate::http::middleware::parameters::Checked;
+use crate::http::openapi;
 
 /// The routes so far, and what is said of them.
 pub(super) struct Routes {
@@ -23,7 +23,7 @@ impl Routes {
     pub(super) fn new() -> Self {
         Self {
             paths: Vec::new(),
-            document: document::empty(),
+            document: openapi::empty(),
         }
     }
 
@@ -47,8 +47,8 @@ impl Routes {
             let operation = OperationBuilder::from(documented.clone())
                 .tags(Some(H::tags()))
                 .build();
-            let operation = document::guarded(operation, access);
-            document::add(&mut self.document, &path, &method, operation, schemas, &problems);
+            let operation = openapi::guarded(operation, access);
+            openapi::add(&mut self.document, &path, &method, operation, schemas, &problems);
             self.route(&path, &method, &handler);
         }
         self

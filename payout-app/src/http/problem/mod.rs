@@ -15,8 +15,8 @@ use salvo::http::{HeaderValue, StatusCode};
 use salvo::{Depot, Request, Response, Writer, async_trait};
 use utoipa::ToSchema;
 
-use super::context::Context;
-use crate::limits::{TooMany, whole_seconds};
+use crate::http::admission::{TooMany, whole_seconds};
+use crate::http::middleware::context::Context;
 
 pub(crate) use self::errors::Errors;
 pub(crate) use self::kind::Kind;

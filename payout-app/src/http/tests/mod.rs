@@ -28,9 +28,10 @@ use salvo::test::{RequestBuilder, ResponseExt};
 use salvo::{Router, Service, handler};
 use serde_json::{Value, json};
 
-use super::{Gate, OpenTo, Site, edge};
+use super::middleware::edge;
+use super::{Gate, OpenTo, Site};
 use crate::health::Health;
-use crate::limits::Limits;
+use crate::http::admission::Limits;
 use crate::metrics::Metrics;
 use crate::settings::Config;
 

@@ -1,0 +1,180 @@
+//! API keys over HTTP, for whoever has the scope `admin`.
+
+pub(crate) mod create;
+pub(crate) mod list;
+pub(crate) mod revoke;
+pub(crate) mod rotate;
+
+use payout_core::Timestamp;
+use payout_core::keys::{ApiKey, KeyName, Scope, Token};
+use payout_core::ports::ApiKeyError;
+use payout_core::service::keys::KeysError;
+use salvo::Request;
+use serde::{Serialize, Serializer};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::http::answer::time;
+use crate::http::middleware::context::Context;
+use crate::http::openapi::ScopeName;
+use crate::http::problem::{Errors, Kind, Problem};
+
+/// The key that a path names.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it describes the path that `named` reads")]
+pub(crate) struct KeyPath {
+    /// The key's name.
+    #[param(
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        example = "billing"
+    )]
+    name: String,
+}
+
+/// An API key. Its secret is not stored.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ApiKey)]
+pub(crate) struct KeyBody<'a> {
+    /// A UUID, version 7; it outlives rotations.
+    id: Uuid,
+    /// What it is called; the audit trail's actor.
+    #[schema(example = "billing")]
+    name: &'a str,
+    /// What it opens.
+    #[schema(value_type = Vec<ScopeName>)]
+    scopes: Vec<&'static str>,
+    /// When it was made.
+    #[serde(serialize_with = "time")]
+    #[schema(value_type = String, format = DateTime, example = "2026-11-24T09:30:00.123456Z")]
+    created_at: Timestamp,
+    /// From when on it opens nothing; null: never.
+    #[serde(serialize_with = "time_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime, required = true, example = "2027-11-24T09:30:00.123456Z")]
+    expires_at: Option<Timestamp>,
+    /// When it last got another secret.
+    #[serde(serialize_with = "time_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    rotated_at: Option<Timestamp>,
+    /// Until when the secret before the last rotation still works too; null when none does.
+    #[serde(serialize_with = "time_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    previous_secret_until: Option<Timestamp>,
+    /// When it was revoked.
+    #[serde(serialize_with = "time_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    revoked_at: Option<Timestamp>,
+    /// The `id` of the key whose idempotency keys and daily limits it shares: its own, unless it succeeds another.
+    idempotency_scope: Uuid,
+    /// When it was last used, to about a minute.
+    #[serde(serialize_with = "time_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    last_used_at: Option<Timestamp>,
+}
+
+impl<'a> From<&'a ApiKey> for KeyBody<'a> {
+    fn from(key: &'a ApiKey) -> Self {
+        Self {
+            id: key.id.as_uuid(),
+            name: key.name.as_str(),
+            scopes: key.scopes.iter().map(Scope::as_str).collect(),
+            created_at: key.created_at,
+            expires_at: key.expires_at,
+            rotated_at: key.rotated_at,
+            previous_secret_until: key.previous_until,
+            revoked_at: key.revoked_at,
+            idempotency_scope: key.idempotency_scope.as_uuid(),
+            last_used_at: key.last_used_at,
+        }
+    }
+}
+
+/// An API key with its secret, which is shown this once.
+#[derive(Serialize, ToSchema)]
+#[schema(as = NewApiKey)]
+pub(crate) struct ShownKeyBody<'a> {
+    /// The key.
+    key: KeyBody<'a>,
+    /// The secret, to be sent as `Authorization: Bearer …`. It cannot be shown again.
+    #[schema(pattern = "^payout_[0-9a-f]{64}$")]
+    token: &'a str,
+}
+
+impl<'a> ShownKeyBody<'a> {
+    fn of(key: &'a ApiKey, token: &'a Token) -> Self {
+        Self {
+            key: key.into(),
+            token: token.expose(),
+        }
+    }
+}
+
+fn time_or_null<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => time(at, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// The name in the path.
+///
+/// # Errors
+/// 404 when no key can have it.
+fn named(request: &Request) -> Result<KeyName, Problem> {
+    let name = request.params().get("name");
+    name.and_then(|name| KeyName::stored(name).ok())
+        .ok_or_else(|| KeysError::Store(ApiKeyError::NotFound).into())
+}
+
+/// Makes what was changed known to this process at once; every other one hears of it within a second or two, as this one
+/// would.
+async fn spread(context: &Context) {
+    if context.site.gate.keyring.refresh().await.is_err() {
+        tracing::debug!("the change of a key is taken up by the next look");
+    }
+}
+
+/// A line for the log, since keys have no audit trail of their own.
+fn log(context: &Context, name: &KeyName, what: &'static str) {
+    tracing::info!(
+        key = name.as_str(),
+        by = context.principal.name(),
+        request_id = context.request_id.as_str(),
+        "an API key was {what}"
+    );
+}
+
+impl From<KeysError> for Problem {
+    fn from(error: KeysError) -> Self {
+        match error {
+            KeysError::ExpiresInPast => {
+                Self::invalid(Errors::of("expires_at", "Ensure that this lies in the future."))
+            }
+            KeysError::NoScopes => Self::invalid(Errors::of("scopes", "Give it at least one scope.")),
+            KeysError::Store(ApiKeyError::NoPredecessor) => {
+                Self::invalid(Errors::of("succeeds", "There is, and was, no key of this name."))
+            }
+            KeysError::Store(ApiKeyError::NameTaken) => Self::new(
+                Kind::NameTaken,
+                "There is, or was, a key of this name; names are used once.",
+            ),
+            KeysError::Store(ApiKeyError::NotFound) => Self::new(Kind::NotFound, "There is no such key."),
+            KeysError::Store(ApiKeyError::Dead) => {
+                Self::new(Kind::KeyDead, "The key is revoked or has expired; make another.")
+            }
+            KeysError::Store(ApiKeyError::TooMany) => Self::new(
+                Kind::TooManyKeys,
+                "There are as many keys as there may be; revoke one.",
+            ),
+            KeysError::Store(error @ ApiKeyError::Unavailable(_)) => Self::new(
+                Kind::Unavailable,
+                "The database does not answer. The request may or may not have been done.",
+            )
+            .retry_after(1)
+            .caused_by(error),
+            error @ (KeysError::Store(_) | KeysError::NoSecret(_) | _) => Self::internal(Box::new(error)),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! `GET /api/payouts/{id}/events/`
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use payout_core::Timestamp;
+use payout_core::keys::Scope;
+use payout_core::payout::{Event, PayoutId};
+use payout_core::ports::{Deleted, EventPage, EventPlace, EventQuery};
+use salvo::{Depot, Request, handler};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use url::form_urlencoded;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::http::answer::{Answer, time};
+use crate::http::api::payouts::get;
+use crate::http::extract::headers;
+use crate::http::middleware::context::Context;
+use crate::http::openapi::{Deletion, EventName, StatusName};
+use crate::http::problem::{Errors, Problem};
+
+const DEFAULT_PAGE_SIZE: u32 = 200;
+
+/// The audit trail of a payout, or a part of it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = EventList)]
+pub(crate) struct EventsBody<'a> {
+    /// How many events the whole trail has.
+    #[schema(example = 3)]
+    count: u64,
+    /// Whether `count` is exact. When false, the trail has at least so many.
+    count_exact: bool,
+    /// The part that follows; null when this one has the newest event.
+    #[schema(required = true)]
+    next: Option<String>,
+    /// The events, oldest first.
+    results: Vec<EventBody<'a>>,
+}
+
+/// What a trail can be asked for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it describes the query that `read_query` reads")]
+pub(crate) struct TrailQuery {
+    /// The most events of one answer.
+    #[param(minimum = 1, maximum = 1000, default = 200)]
+    page_size: Option<u32>,
+    /// `with` finds the trail also of a deleted payout, as for a key with the scope `operate` it is found anyway; `only` finds
+    /// no other. Needs that scope.
+    #[param(inline)]
+    deleted: Option<Deletion>,
+}
+
+/// Something that happened to a payout. Events are only ever added.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Event)]
+pub(crate) struct EventBody<'a> {
+    /// What happened.
+    #[schema(value_type = EventName)]
+    event: &'static str,
+    /// The status right after it.
+    #[schema(value_type = StatusName)]
+    status: &'static str,
+    /// How often the payout had been retried by then: 0 before the first retry.
+    #[schema(example = 0)]
+    generation: u32,
+    /// The worker's claim that it happened under, counted over the payout's whole life: 0 before the first.
+    #[schema(example = 1)]
+    claim: u64,
+    /// Who did it: an API key by name, `api` in a service without keys, or a worker by name.
+    #[schema(example = "billing")]
+    actor: &'a str,
+    /// The request it came with.
+    #[schema(required = true)]
+    request_id: Option<&'a str>,
+    /// The reason that was given, or what the worker learnt.
+    #[schema(required = true)]
+    detail: Option<&'a str>,
+    /// When.
+    #[serde(serialize_with = "time")]
+    #[schema(value_type = String, format = DateTime, example = "2026-11-24T09:30:00.123456Z")]
+    at: Timestamp,
+}
+
+impl<'a> From<&'a Event> for EventBody<'a> {
+    fn from(event: &'a Event) -> Self {
+        Self {
+            event: event.kind.as_str(),
+            status: event.status.as_str(),
+            generation: event.generation,
+            claim: event.fence,
+            actor: event.actor.as_str(),
+            request_id: event.request_id.as_deref(),
+            detail: event.detail.as_deref(),
+            at: event.at,
+        }
+    }
+}
+
+/// Get the audit trail of a payout
+///
+/// What happened to it, who did it and why, oldest first. The trail of nearly every payout fits into one answer; where it does
+/// not, follow `next`, which carries a `cursor` of this very trail. That of a deleted payout is found with the scope
+/// `operate`.
+#[utoipa::path(
+    get,
+    path = "/api/payouts/{id}/events/",
+    impl_for = list_events,
+    operation_id = "list_events",
+    tag = "Payouts",
+    params(headers::PayoutPath, TrailQuery),
+    extensions(("x-parameters-of-links" = json!(["cursor"]))),
+    responses((status = 200, description = "The events.", body = EventsBody)),
+)]
+#[handler]
+pub(crate) async fn list_events(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
+    let id = headers::payout_id(request)?;
+    let context = Context::of(depot)?;
+    let deleted = match get::asked(request, context)? {
+        Deleted::Without if context.principal.may(Scope::Operate) => Deleted::With,
+        asked @ (Deleted::Without | Deleted::Only | Deleted::With) => asked,
+    };
+    let query = EventQuery {
+        deleted,
+        ..read_query(request.uri().query().unwrap_or_default(), id)?
+    };
+    let page = context.payouts()?.events(id, query).await?;
+    let next = page.next.map(|place| {
+        let base = context.site.limits.base_address(request).unwrap_or_default();
+        let (limit, cursor) = (query.limit, encode(place, id));
+        format!("{base}/api/payouts/{id}/events/?page_size={limit}&cursor={cursor}")
+    });
+    Answer::json(&EventsBody {
+        count: page.count.count,
+        count_exact: page.count.exact,
+        next,
+        results: page.events.iter().map(EventBody::from).collect(),
+    })
+}
+
+/// Reads a query. An empty parameter counts as absent, and of several the last one.
+///
+/// # Errors
+/// 400 with the messages by parameter.
+fn read_query(query: &str, id: PayoutId) -> Result<EventQuery, Problem> {
+    let (mut limit, mut after) = (Ok(DEFAULT_PAGE_SIZE), Ok(None));
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match &*name {
+            "page_size" if !value.is_empty() => limit = page_size(&value),
+            "cursor" if !value.is_empty() => after = decode(&value, id).map(Some),
+            _ => (),
+        }
+    }
+    match (limit, after) {
+        (Ok(limit), Ok(after)) => Ok(EventQuery {
+            after,
+            limit,
+            deleted: Deleted::Without,
+        }),
+        (limit, after) => {
+            let mut errors = Errors::default();
+            limit
+                .err()
+                .into_iter()
+                .for_each(|message| errors.add("page_size", message));
+            after
+                .err()
+                .into_iter()
+                .for_each(|message| errors.add("cursor", message));
+            Err(Problem::invalid(errors))
+        }
+    }
+}
+
+fn page_size(text: &str) -> Result<u32, String> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    let size = is_plain.then(|| text.parse().ok()).flatten();
+    size.filter(|size| (1..=EventPage::LONGEST).contains(size))
+        .ok_or_else(|| format!("Use a number from 1 to {}.", EventPage::LONGEST))
+}
+
+/// A place, and some of a digest of it and the payout: the cursor of one trail is none of another.
+fn bytes_of(place: EventPlace, id: PayoutId) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&place.0.to_be_bytes());
+    let digest = Sha256::new()
+        .chain_update(id.as_uuid().as_bytes())
+        .chain_update(place.0.to_be_bytes())
+        .finalize();
+    bytes[8..].copy_from_slice(&digest[..8]);
+    bytes
+}
+
+fn encode(place: EventPlace, id: PayoutId) -> String {
+    URL_SAFE_NO_PAD.encode(bytes_of(place, id))
+}
+
+fn decode(text: &str, id: PayoutId) -> Result<EventPlace, String> {
+    let refuse = || "This is not a cursor of this trail: follow `next`, or start without one.".to_owned();
+    let mut bytes = [0; 16];
+    let length = URL_SAFE_NO_PAD
+        .decode_slice(text, &mut bytes)
+        .map_err(|_| refuse())?;
+    let mut number = [0; 8];
+    number.copy_from_slice(&bytes[..8]);
+    let place = EventPlace(u64::from_be_bytes(number));
+    if length != bytes.len() || bytes != bytes_of(place, id) {
+        return Err(refuse());
+    }
+    Ok(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "019ac4a5-0000-7000-8000-000000000001";
+    const OTHER: &str = "019ac4a5-0000-7000-8000-000000000002";
+
+    #[test]
+    fn a_cursor_fits_the_trail_that_it_came_from_alone() {
+        let (id, other): (PayoutId, PayoutId) = (ID.parse().unwrap(), OTHER.parse().unwrap());
+        let place = EventPlace(200_001);
+        let cursor = encode(place, id);
+        let read = |cursor: &str, id| read_query(&format!("cursor={cursor}"), id);
+        assert_eq!(read(&cursor, id).unwrap().after, Some(place));
+        for (cursor, id) in [
+            (cursor.as_str(), other),
+            ("x", id),
+            ("AAAAAAAAAAAAAAAAAAAAAA", id),
+        ] {
+            let problem = read(cursor, id).unwrap_err();
+            assert_eq!(problem.status(), 400);
+            assert_eq!(problem.errors().get("cursor").len(), 1, "{cursor}");
+        }
+    }
+
+    #[test]
+    fn a_size_is_a_plain_number_within_bounds() {
+        let id = ID.parse().unwrap();
+        for size in ["0", "1001", "-1", "+5", "1.5", "x", "99999999999999999999"] {
+            assert!(read_query(&format!("page_size={size}"), id).is_err(), "{size}");
+        }
+        assert_eq!(read_query("page_size=1000", id).unwrap().limit, 1000);
+        assert_eq!(read_query("page_size=", id).unwrap().limit, DEFAULT_PAGE_SIZE);
+    }
+}

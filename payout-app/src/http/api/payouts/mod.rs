@@ -1,0 +1,13 @@
+//! Payouts over HTTP.
+
+pub(crate) mod cancel;
+pub(crate) mod create;
+pub(crate) mod cursor;
+pub(crate) mod delete;
+pub(crate) mod edit;
+pub(crate) mod events;
+pub(crate) mod get;
+mod guess;
+pub(crate) mod list;
+mod query;
+pub(crate) mod retry;

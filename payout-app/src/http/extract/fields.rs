@@ -1,0 +1,398 @@
+//! Reads a JSON object: every name known and given once.
+//!
+//! All fields are looked at before anything is refused, so that a client learns of all its mistakes at once. Numbers
+//! are read from their own text, never through a float.
+
+use std::fmt;
+
+use payout_core::Timestamp;
+use payout_core::keys::{Scope, Scopes};
+use payout_core::money::Amount;
+use payout_core::payout::{FieldError, Status};
+use payout_core::text::nfc;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::http::extract::near::nearest;
+use crate::http::problem::{Errors, Kind, Problem};
+
+/// The fields that a payout has and no request may set.
+const READ_ONLY: [&str; 7] = [
+    "id",
+    "needs_review",
+    "failure",
+    "provider_reference",
+    "attempts",
+    "created_at",
+    "updated_at",
+];
+
+type Message = std::borrow::Cow<'static, str>;
+
+/// A JSON object as it was sent: names and raw values.
+pub(crate) struct Fields<'a> {
+    values: Vec<(String, &'a RawValue)>,
+    /// The names that were asked for.
+    known: Vec<&'static str>,
+    errors: Errors,
+}
+
+/// How many: names and values are whatever a client wrote.
+impl std::fmt::Debug for Fields<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Fields({} of them)", self.values.len())
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// Reads an object's names, and its values as raw text.
+    ///
+    /// # Errors
+    /// 400 when it is no JSON object. A name given twice is reported by [`finish`](Self::finish).
+    pub(crate) fn parse(body: &'a [u8]) -> Result<Self, Problem> {
+        let refuse = |detail: String| Err(Problem::new(Kind::MalformedBody, detail));
+        if body.iter().all(u8::is_ascii_whitespace) {
+            return refuse("The body is empty; a JSON object is expected.".to_owned());
+        }
+        if let Err(error) = serde_json::from_slice::<&RawValue>(body) {
+            return refuse(format!("The body is not JSON: {error}."));
+        }
+        let mut deserializer = serde_json::Deserializer::from_slice(body);
+        match deserializer.deserialize_map(ObjectVisitor) {
+            Ok(fields) => Ok(fields),
+            Err(error) if error.is_data() => {
+                refuse("The body is JSON, but not an object; an object is expected.".to_owned())
+            }
+            Err(error) => refuse(format!("The body is not JSON: {error}.")),
+        }
+    }
+
+    /// Reads a body that may be left away; `null` is as good as none.
+    ///
+    /// # Errors
+    /// 400 when it is something else than an object.
+    pub(crate) fn of_optional(body: &'a [u8]) -> Result<Self, Problem> {
+        if body.is_empty() || body.trim_ascii() == b"null" {
+            return Ok(Self::none());
+        }
+        Self::parse(body)
+    }
+
+    /// An object without fields.
+    fn none() -> Self {
+        Self {
+            values: Vec::new(),
+            known: Vec::new(),
+            errors: Errors::default(),
+        }
+    }
+
+    /// Reads a field that may be absent; an error is kept for [`finish`](Self::finish).
+    pub(crate) fn optional<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&'a RawValue) -> Result<T, Message>,
+    ) -> Option<T> {
+        self.known.push(name);
+        let position = self.values.iter().position(|(given, _)| given == name)?;
+        let (_, value) = self.values.swap_remove(position);
+        match read(value) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                self.errors.add(name, message);
+                None
+            }
+        }
+    }
+
+    /// The same for a field that must be there.
+    pub(crate) fn required<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&'a RawValue) -> Result<T, Message>,
+    ) -> Option<T> {
+        if !self.values.iter().any(|(given, _)| given == name) {
+            self.known.push(name);
+            self.errors.add(name, "This field is required.");
+            return None;
+        }
+        self.optional(name, read)
+    }
+
+    /// Refuses a field for a reason that another field gave.
+    pub(crate) fn refuse(&mut self, name: &'static str, message: impl Into<Message>) {
+        self.errors.add(name, message);
+    }
+
+    /// Refuses what is left over, and reports everything that was refused.
+    ///
+    /// # Errors
+    /// 400 with the messages by field.
+    pub(crate) fn finish(mut self) -> Result<(), Problem> {
+        self.values.sort_by(|(one, _), (other, _)| one.cmp(other));
+        for (name, _) in self.values {
+            let message: Message = if READ_ONLY.contains(&name.as_str()) {
+                "This field is read-only.".into()
+            } else if let Some(known) = nearest(&name, self.known.iter().copied()) {
+                format!("Unknown field; is {known} meant?").into()
+            } else {
+                "Unknown field.".into()
+            };
+            self.errors.add(name, message);
+        }
+        if self.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Problem::invalid(self.errors))
+        }
+    }
+}
+
+struct ObjectVisitor;
+
+impl<'de> Visitor<'de> for ObjectVisitor {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+        let mut fields = Fields {
+            values: Vec::with_capacity(8),
+            known: Vec::with_capacity(8),
+            errors: Errors::default(),
+        };
+        while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+            if fields.values.iter().any(|(given, _)| *given == name) {
+                fields.errors.add(name, "This field is given more than once.");
+            } else {
+                fields.values.push((name, value));
+            }
+        }
+        Ok(fields)
+    }
+}
+
+const NULL: Message = Message::Borrowed("This field may not be null.");
+
+/// A JSON string.
+pub(crate) fn text(value: &RawValue) -> Result<String, Message> {
+    match value.get().as_bytes().first() {
+        Some(b'"') => serde_json::from_str(value.get()).map_err(|_| "Not a valid string.".into()),
+        Some(b'n') => Err(NULL),
+        Some(_) | None => Err("Not a valid string.".into()),
+    }
+}
+
+/// A text field of a payout.
+pub(crate) fn field<T>(
+    parse: fn(&str) -> Result<T, FieldError>,
+) -> impl FnOnce(&RawValue) -> Result<T, Message> {
+    move |value| parse(&text(value)?).map_err(|error| error.to_string().into())
+}
+
+/// A JSON string or number, from its own text.
+pub(crate) fn amount(value: &RawValue) -> Result<Amount, Message> {
+    let parse = |text: &str| {
+        text.parse()
+            .map_err(|error: payout_core::money::AmountError| error.to_string().into())
+    };
+    match value.get().as_bytes().first() {
+        Some(b'"') => parse(&text(value)?),
+        // How many zeros end a number is its writer's choice: some write every one with a fraction.
+        Some(b'-' | b'0'..=b'9') => parse(value.get()).map(Amount::by_value),
+        Some(b'n') => Err(NULL),
+        Some(_) | None => Err("A valid number is required.".into()),
+    }
+}
+
+/// Whatever a text parses into.
+pub(crate) fn parsed<T>(value: &RawValue) -> Result<T, Message>
+where
+    T: std::str::FromStr<Err: fmt::Display>,
+{
+    text(value)?
+        .parse()
+        .map_err(|error: T::Err| error.to_string().into())
+}
+
+/// The status that a new payout may say it has.
+pub(crate) fn pending(value: &RawValue) -> Result<(), Message> {
+    match parsed(value)? {
+        Status::Pending => Ok(()),
+        Status::Processing | Status::Completed | Status::Failed | Status::Cancelled => {
+            Err("A new payout is pending; no other status can be given.".into())
+        }
+    }
+}
+
+/// A person's reason, 0–255 characters.
+pub(crate) fn reason(value: &RawValue) -> Result<String, Message> {
+    let reason = text(value)?;
+    if nfc(&reason).chars().count() > 255 {
+        return Err("Ensure this field has no more than 255 characters.".into());
+    }
+    Ok(reason)
+}
+
+/// A list of at least one scope.
+pub(crate) fn scopes(value: &RawValue) -> Result<Scopes, Message> {
+    let names: Vec<String> = serde_json::from_str(value.get()).map_err(|_| "Not a list of scopes.")?;
+    if names.is_empty() {
+        return Err("Give it at least one scope.".into());
+    }
+    let parse = |name: &String| name.parse::<Scope>();
+    let scopes: Result<Scopes, _> = names.iter().map(parse).collect();
+    scopes.map_err(|error| error.to_string().into())
+}
+
+/// A moment, as RFC 3339 writes it.
+pub(crate) fn moment(value: &RawValue) -> Result<Timestamp, Message> {
+    crate::http::extract::moment::parse(&text(value)?)
+        .ok_or_else(|| "Use RFC 3339, such as 2026-11-24T09:30:00Z.".into())
+}
+
+/// A whole number of seconds, a week at the most.
+pub(crate) fn up_to_a_week(value: &RawValue) -> Result<u64, Message> {
+    let seconds: Option<u64> = serde_json::from_str(value.get()).ok();
+    seconds
+        .filter(|seconds| *seconds <= 7 * 24 * 60 * 60)
+        .ok_or_else(|| "A whole number from 0 to 604800 is required.".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use payout_core::payout::RecipientName;
+
+    use super::*;
+
+    fn refused(body: &str) -> Problem {
+        let mut fields = match Fields::parse(body.as_bytes()) {
+            Ok(fields) => fields,
+            Err(problem) => return problem,
+        };
+        fields.required("amount", amount);
+        fields.required("name", field(RecipientName::new));
+        fields.finish().unwrap_err()
+    }
+
+    fn of_field(name: &str, body: &str) -> Vec<String> {
+        refused(body)
+            .errors()
+            .get(name)
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused_and_says_where_it_breaks() {
+        assert_eq!(
+            refused("").detail(),
+            "The body is empty; a JSON object is expected."
+        );
+        assert_eq!(
+            refused(" \n").detail(),
+            "The body is empty; a JSON object is expected."
+        );
+        assert_eq!(
+            refused("{\"amount\": }").detail(),
+            "The body is not JSON: expected value at line 1 column 12."
+        );
+        for other in ["[]", "1", "\"text\"", "null", "true"] {
+            assert_eq!(
+                refused(other).detail(),
+                "The body is JSON, but not an object; an object is expected.",
+                "{other}"
+            );
+        }
+        for broken in ["{", "{}x", "{'a': 1}", "{\"a\": NaN}", "\u{feff}{}", "{\"a\":1,}"] {
+            assert!(
+                refused(broken).detail().starts_with("The body is not JSON: "),
+                "{broken}"
+            );
+        }
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(30_000), "]".repeat(30_000));
+        assert_eq!(refused(&deep).status(), 400);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused() {
+        assert!(Fields::parse(b"{\"a\": \"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let problem = refused(r#"{"amount": true, "extra": 1, "id": "x", "amount": 2}"#);
+        let errors = problem.errors();
+        assert_eq!(
+            errors.get("amount"),
+            [
+                "This field is given more than once.",
+                "A valid number is required."
+            ]
+        );
+        assert_eq!(errors.get("name"), ["This field is required."]);
+        assert_eq!(errors.get("extra"), ["Unknown field."]);
+        let problem = refused(r#"{"amonut": 1, "name": "x"}"#);
+        let meant = "Unknown field; is amount meant?";
+        assert_eq!(problem.errors().get("amonut"), [meant]);
+        assert_eq!(errors.get("id"), ["This field is read-only."]);
+    }
+
+    #[test]
+    fn each_wrong_type_has_its_message() {
+        for (value, message) in [
+            ("null", "This field may not be null."),
+            ("true", "A valid number is required."),
+            ("[1]", "A valid number is required."),
+            ("{}", "A valid number is required."),
+            ("\"\"", "A valid number is required."),
+            ("-1", "Ensure this value is greater than zero."),
+            ("1e400", "Ensure that there are no more than 18 digits in total."),
+            ("\"NaN\"", "A valid number is required."),
+        ] {
+            assert_eq!(
+                of_field("amount", &format!("{{\"amount\": {value}}}")),
+                [message],
+                "{value}"
+            );
+        }
+        for (value, message) in [
+            ("null", "This field may not be null."),
+            ("1", "Not a valid string."),
+            ("false", "Not a valid string."),
+            ("[]", "Not a valid string."),
+            ("{}", "Not a valid string."),
+            ("\"\\ud800\"", "Not a valid string."),
+            ("\"  \"", "This field may not be blank."),
+            ("\"a\\u0000b\"", "Control characters are not allowed."),
+        ] {
+            assert_eq!(
+                of_field("name", &format!("{{\"name\": {value}}}")),
+                [message],
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_number_keeps_its_own_text() {
+        let yen = Fields::parse(b"{\"amount\": 399.0}")
+            .unwrap()
+            .optional("amount", amount);
+        assert_eq!(
+            yen,
+            Some("399".parse().unwrap()),
+            "as Python writes a whole number"
+        );
+        let mut fields = Fields::parse(b"{\"amount\": 0.10, \"big\": 9999999999999999.99}").unwrap();
+        assert_eq!(fields.optional("amount", amount), Some("0.10".parse().unwrap()));
+        assert_eq!(
+            fields.optional("big", amount),
+            Some("9999999999999999.99".parse().unwrap())
+        );
+        fields.finish().unwrap();
+    }
+}

@@ -1,0 +1,331 @@
+//! Who may call what: every route says which scopes open it, and a request is let in before its handler sees it.
+//!
+//! Without any key the service is open, and only at home: [`open`](crate::http::middleware::open) has what that means.
+
+use std::sync::Arc;
+
+use payout_core::keys::{Principal, Scope};
+use payout_core::service::keys::{Found, Keyring};
+use salvo::http::HeaderMap;
+use salvo::http::header::AUTHORIZATION;
+use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
+use tokio::time::timeout;
+
+use crate::http::admission::{Limits, Place};
+use crate::http::extract::body;
+use crate::http::middleware::context::Context;
+use crate::http::middleware::open::{OpenTo, is_from_here, way_through_a_proxy};
+use crate::http::problem::{Kind, Problem};
+use crate::metrics::Refused;
+
+/// What a route asks of whoever calls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Nothing.
+    Anyone,
+    /// Nothing; but while there are no keys, not through a proxy.
+    Documentation,
+    /// One of these scopes. What further ones a body asks for is its handler's to say.
+    OneOf(&'static [Scope]),
+    /// The scope `read`; known well enough also while the keys have not been checked for long, since it is then that
+    /// metrics are looked at.
+    Metrics,
+}
+
+impl Access {
+    /// The scopes, one of which is needed; none when nothing is.
+    pub(crate) fn scopes(self) -> &'static [Scope] {
+        match self {
+            Self::Anyone | Self::Documentation => &[],
+            Self::OneOf(scopes) => scopes,
+            Self::Metrics => &[Scope::Read],
+        }
+    }
+}
+
+/// Lets requests in, or does not.
+pub(crate) struct Gate {
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) open_to: OpenTo,
+    open: Arc<Principal>,
+}
+
+impl Gate {
+    pub(crate) fn new(keyring: Arc<Keyring>, open_to: OpenTo) -> Self {
+        Self {
+            keyring,
+            open_to,
+            open: Arc::new(Principal::open()),
+        }
+    }
+
+    /// Whoever sends this request, if that may pass.
+    fn admit(&self, request: &Request, access: Access, limits: &Limits) -> Result<Arc<Principal>, Problem> {
+        let shown = shown(request.headers());
+        let stale_will_do = access == Access::Metrics;
+        match self.keyring.ask(shown.token(), stale_will_do) {
+            Found::Unknown { stale: false } => Err(Problem::not_ready()),
+            Found::Unknown { stale: true } => {
+                let detail = "The API keys could not be checked for a minute: the database is away.";
+                Err(Problem::new(Kind::Unavailable, detail).retry_after(1))
+            }
+            Found::NoKeys => {
+                self.refuse_proxied(request, limits)?;
+                match self.open_to {
+                    OpenTo::Anyone => Ok(self.open.clone()),
+                    OpenTo::ThisHost if is_from_here(request) => Ok(self.open.clone()),
+                    OpenTo::ThisHost => {
+                        let detail = "Without API keys this service answers only what is addressed to this host itself: \
+                                      make a key (`payout keys create`) to reach it by another name or from a page \
+                                      elsewhere.";
+                        Err(Problem::new(Kind::Forbidden, detail))
+                    }
+                    OpenTo::Nobody => Err(unauthorized(shown)),
+                }
+            }
+            Found::Known(principal) => {
+                allows(&principal, access.scopes())?;
+                Ok(principal)
+            }
+            Found::Nobody => Err(unauthorized(shown)),
+        }
+    }
+
+    /// While there are no keys: whether this host itself asks, or anybody through a proxy on it, cannot be told apart, but
+    /// by what a proxy adds.
+    ///
+    /// # Errors
+    /// 403, which says by what it was seen and what to do.
+    fn refuse_proxied(&self, request: &Request, limits: &Limits) -> Result<(), Problem> {
+        let Some(way) = way_through_a_proxy(request) else {
+            return Ok(());
+        };
+        if self.open_to == OpenTo::Anyone && limits.is_of_trusted_proxy(request) {
+            return Ok(());
+        }
+        let detail = format!(
+            "This request came through a proxy ({way}), and the service has no API keys yet: whoever reaches the proxy could \
+             do everything. Make the first key on its host, which locks the service, and send it: `payout keys create NAME \
+             --scopes admin`."
+        );
+        Err(Problem::new(Kind::Forbidden, detail))
+    }
+
+    /// The same for what is open whether or not there are keys.
+    fn refuse_proxied_while_open(&self, request: &Request, limits: &Limits) -> Result<(), Problem> {
+        self.refuse_proxied(request, limits).or_else(|problem| {
+            if self.keyring.ask(None, true) == Found::NoKeys {
+                Err(problem)
+            } else {
+                Ok(())
+            }
+        })
+    }
+}
+
+/// Whether one of these scopes is open to the principal.
+///
+/// # Errors
+/// 403, which names them.
+pub(crate) fn allows(principal: &Principal, scopes: &'static [Scope]) -> Result<(), Problem> {
+    if scopes.iter().any(|scope| principal.may(*scope)) {
+        return Ok(());
+    }
+    let names: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+    let detail = format!("This key lacks the scope {}.", names.join(" or "));
+    // Source: RFC 6750 §3.
+    let challenge = format!(
+        "Bearer realm=\"payout\", error=\"insufficient_scope\", scope=\"{}\"",
+        names.join(" ")
+    );
+    Err(Problem::new(Kind::Forbidden, detail).challenge(challenge))
+}
+
+fn unauthorized(shown: Shown<'_>) -> Problem {
+    // The same words for a wrong, a revoked and an expired key.
+    let (detail, challenge) = match shown {
+        Shown::Nothing => (
+            "Show an API key: `Authorization: Bearer payout_…`.",
+            "Bearer realm=\"payout\"",
+        ),
+        Shown::Token(_) | Shown::Odd => (
+            "This is no key that opens anything here, or not in the form `Authorization: Bearer payout_…`.",
+            "Bearer realm=\"payout\", error=\"invalid_token\"",
+        ),
+    };
+    Problem::new(Kind::Unauthorized, detail).challenge(challenge)
+}
+
+/// What a request shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown<'a> {
+    Nothing,
+    Token(&'a str),
+    /// Another scheme, or two of them.
+    Odd,
+}
+
+impl<'a> Shown<'a> {
+    fn token(self) -> Option<&'a str> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Nothing | Self::Odd => None,
+        }
+    }
+}
+
+/// The bearer token of the one `Authorization` header. Nothing else is looked at: an address ends up in logs and
+/// histories.
+fn shown(headers: &HeaderMap) -> Shown<'_> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else {
+        return Shown::Nothing;
+    };
+    let parts = value.to_str().ok().and_then(|text| text.split_once(' '));
+    match parts {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && values.next().is_none() => {
+            Shown::Token(token.trim_start_matches(' '))
+        }
+        Some(_) | None => Shown::Odd,
+    }
+}
+
+/// A handler behind its route's access.
+pub(crate) struct Guarded {
+    access: Access,
+    handler: Arc<dyn Handler>,
+}
+
+impl Guarded {
+    pub(crate) fn behind(access: Access, handler: Arc<dyn Handler>) -> Arc<dyn Handler> {
+        match access {
+            Access::Anyone => handler,
+            Access::Documentation => Arc::new(Direct(handler)),
+            Access::OneOf(_) | Access::Metrics => Arc::new(Self { access, handler }),
+        }
+    }
+}
+
+impl Guarded {
+    /// Lets a request in that may pass and is whole, and gives it a place among those that are worked on.
+    async fn let_in(
+        &self,
+        request: &mut Request,
+        depot: &mut Depot,
+    ) -> Result<(Arc<Limits>, Option<Place>), Problem> {
+        let context = Context::of_mut(depot)?;
+        let limits = context.site.limits.clone();
+        context.principal = context.site.gate.admit(request, self.access, &limits)?;
+        if self.access == Access::Metrics {
+            return Ok((limits, None));
+        }
+        if let Some(key) = context.principal.api_key() {
+            match limits.take_of_key(key, context.client) {
+                Ok(allowance) => context.taken.of_key = allowance,
+                Err(too_many) => {
+                    context.taken.of_key = Some(too_many.allowance);
+                    context.site.metrics.refused(Refused::Key);
+                    return Err(too_many.into());
+                }
+            }
+        }
+        let metrics = context.site.metrics.clone();
+        body::receive(request, limits.config.body_bytes, limits.config.body_timeout).await?;
+        let Some(place) = limits.take_place() else {
+            metrics.refused(Refused::InFlight);
+            let most = limits.config.in_flight;
+            let detail = format!("{most} requests are in flight, which is the most.");
+            return Err(Problem::new(Kind::Busy, detail).retry_after(1));
+        };
+        Ok((limits, Some(place)))
+    }
+}
+
+/// A handler for whoever asks, but while there are no keys not through a proxy.
+struct Direct(Arc<dyn Handler>);
+
+#[async_trait]
+impl Handler for Direct {
+    async fn handle(
+        &self,
+        request: &mut Request,
+        depot: &mut Depot,
+        response: &mut Response,
+        flow: &mut FlowCtrl,
+    ) {
+        let refused = Context::of(depot).and_then(|context| {
+            let site = &context.site;
+            site.gate.refuse_proxied_while_open(request, &site.limits)
+        });
+        match refused {
+            Ok(()) => self.0.handle(request, depot, response, flow).await,
+            Err(problem) => {
+                flow.skip_rest();
+                problem.write(request, depot, response).await;
+            }
+        }
+    }
+}
+
+fn too_slow() -> Problem {
+    let detail = "The answer took too long. The request may or may not have been done: repeat it under its idempotency key.";
+    Problem::new(Kind::Unavailable, detail).retry_after(1)
+}
+
+#[async_trait]
+impl Handler for Guarded {
+    async fn handle(
+        &self,
+        request: &mut Request,
+        depot: &mut Depot,
+        response: &mut Response,
+        flow: &mut FlowCtrl,
+    ) {
+        let done = async {
+            let (limits, _place) = self.let_in(request, depot).await?;
+            let within = limits.config.handler_timeout;
+            // What a handler writes it writes in a task of its own, which goes on.
+            timeout(within, self.handler.handle(request, depot, response, flow))
+                .await
+                .map_err(|_| too_slow())
+        };
+        if let Err(problem) = done.await {
+            flow.skip_rest();
+            *response = Response::new();
+            problem.write(request, depot, response).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(headers: &[(&'static str, &str)]) -> Request {
+        let mut request = Request::new();
+        for (name, value) in headers {
+            request.headers_mut().append(*name, value.parse().unwrap());
+        }
+        request
+    }
+
+    #[test]
+    fn a_token_is_shown_in_one_bearer_header_and_nowhere_else() {
+        let shown_by = |headers: &[(&'static str, &str)]| format!("{:?}", shown(request(headers).headers()));
+        assert_eq!(shown_by(&[]), "Nothing");
+        for value in ["Bearer abc", "bearer abc", "BEARER   abc"] {
+            assert_eq!(shown_by(&[("authorization", value)]), "Token(\"abc\")", "{value}");
+        }
+        for value in ["", "Bearer", "abc", "Basic abc", "Bearer\tabc"] {
+            assert_eq!(shown_by(&[("authorization", value)]), "Odd", "{value:?}");
+        }
+        let twice = [("authorization", "Bearer abc"), ("authorization", "Bearer abc")];
+        assert_eq!(shown_by(&twice), "Odd");
+        let elsewhere = [
+            ("x-api-key", "abc"),
+            ("proxy-authorization", "Bearer abc"),
+            ("cookie", "key=abc"),
+        ];
+        assert_eq!(shown_by(&elsewhere), "Nothing");
+    }
+}

@@ -1,0 +1,194 @@
+//! What the outermost hoop puts into every request's depot.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use payout_core::keys::Principal;
+use payout_core::payout::Caller;
+use payout_core::ports::Randomness;
+use payout_core::service::Payouts;
+use payout_core::service::keys::ApiKeys;
+use salvo::http::HeaderMap;
+use salvo::{Depot, Request};
+
+use crate::http::Site;
+use crate::http::admission::{Client, Taken};
+use crate::http::problem::Problem;
+
+/// The header that carries a request's id, in and out.
+pub(crate) const REQUEST_ID: &str = "x-request-id";
+
+/// Names one request in logs, problems and the audit trail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// Takes a sane id from the client: 1–128 visible ASCII characters.
+    fn of_client(headers: &HeaderMap) -> Option<Self> {
+        let id = headers.get(REQUEST_ID)?.to_str().ok()?;
+        let sane = (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+        sane.then(|| Self(id.into()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn shared(&self) -> Arc<str> {
+        self.0.clone()
+    }
+}
+
+/// Whether an id has the form of those that [`RequestIds`] makes: the name of a process and a number.
+///
+/// Any other one is a client's header, and may be anything, an account too: it goes no further than the logs, the answer
+/// and the audit trail.
+pub(crate) fn is_of_our_making(id: &str) -> bool {
+    let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    id.split_once('-').is_some_and(|(process, number)| {
+        process.len() == 16 && (1..=16).contains(&number.len()) && is_hex(process) && is_hex(number)
+    })
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Makes ids: a random name of this process and a number. Cheaper than chance for each request, and as unique.
+pub(crate) struct RequestIds {
+    process: u64,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    pub(crate) fn new(randomness: &dyn Randomness) -> Self {
+        Self {
+            process: randomness.next_u64(),
+            next: AtomicU64::new(1),
+        }
+    }
+
+    /// The client's id, or a new one.
+    pub(crate) fn of(&self, request: &Request) -> RequestId {
+        RequestId::of_client(request.headers()).unwrap_or_else(|| {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            RequestId(format!("{:016x}-{number:x}", self.process).into())
+        })
+    }
+}
+
+/// What a handler needs: the site, which request this is, and whom it comes from.
+pub(crate) struct Context {
+    pub(crate) site: Arc<Site>,
+    pub(crate) request_id: RequestId,
+    /// Whoever the route's access let in; nobody where it asks nothing.
+    pub(crate) principal: Arc<Principal>,
+    /// Where it comes from.
+    pub(crate) client: Client,
+    /// What it was counted in.
+    pub(crate) taken: Taken,
+}
+
+impl Context {
+    /// The context of this request. Absent only when the outermost hoop is not there.
+    pub(crate) fn of(depot: &Depot) -> Result<&Self, Problem> {
+        depot
+            .get_typed::<Self>()
+            .map_err(|_| Problem::internal("no outermost hoop".into()))
+    }
+
+    /// The same, to say more of the request.
+    pub(crate) fn of_mut(depot: &mut Depot) -> Result<&mut Self, Problem> {
+        depot
+            .get_typed_mut::<Self>()
+            .map_err(|_| Problem::internal("no outermost hoop".into()))
+    }
+
+    /// The use cases, once the database has its current schema.
+    pub(crate) fn payouts(&self) -> Result<&Payouts, Problem> {
+        if self.site.health.is_open() {
+            Ok(&self.site.payouts)
+        } else {
+            Err(Problem::not_ready())
+        }
+    }
+
+    /// The same for what is done with keys.
+    pub(crate) fn keys(&self) -> Result<&ApiKeys, Problem> {
+        if self.site.health.is_open() {
+            Ok(&self.site.keys)
+        } else {
+            Err(Problem::not_ready())
+        }
+    }
+
+    /// Who asks, for the audit trail.
+    pub(crate) fn caller(&self, reason: Option<&str>) -> Caller {
+        let caller = self.principal.caller().in_request(self.request_id.as_str());
+        match reason {
+            Some(reason) => caller.because(reason),
+            None => caller,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_header(value: &[u8]) -> Option<RequestId> {
+        let mut headers = HeaderMap::new();
+        headers.insert(REQUEST_ID, salvo::http::HeaderValue::from_bytes(value).unwrap());
+        RequestId::of_client(&headers)
+    }
+
+    #[test]
+    fn a_sane_id_of_the_client_is_kept() {
+        assert_eq!(with_header(b"abc-123").unwrap().as_str(), "abc-123");
+        assert_eq!(with_header(&[b'x'; 128]).unwrap().as_str().len(), 128);
+    }
+
+    #[test]
+    fn an_odd_id_of_the_client_is_replaced() {
+        for odd in [&b""[..], b"a b", b"\xff", &[b'x'; 129], b"tab\there"] {
+            assert_eq!(with_header(odd), None, "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn made_ids_differ() {
+        let ids = RequestIds::new(&payout_core::ports::System::default());
+        let request = Request::new();
+        assert_ne!(ids.of(&request), ids.of(&request));
+    }
+
+    #[test]
+    fn a_made_id_is_told_from_what_a_client_may_send() {
+        let ids = RequestIds::new(&payout_core::ports::System::default());
+        for made in [
+            ids.of(&Request::new()).as_str(),
+            "0000000000000000-1",
+            "85508fe8c221bdbc-ffffffffffffffff",
+        ] {
+            assert!(is_of_our_making(made), "{made}");
+        }
+        for theirs in [
+            "",
+            "-",
+            "DE89370400440532013000",
+            "4111111111111111",
+            "85508fe8c221bdbc-",
+            "85508fe8c221bdb-1",
+            "85508FE8C221BDBC-1",
+            "85508fe8c221bdbc-1-1",
+            "85508fe8c221bdbc-00000000000000001",
+            "85508fe8c221bdbc-ACC",
+            "6c84fb90-12c4-11e1-840d-7b25c5ee775a",
+        ] {
+            assert!(!is_of_our_making(theirs), "{theirs}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The outermost hoop: what is done for every request, whatever becomes of it.
+//!
+//! It gives the request its id, its context and its span, catches a panic, turns a bare error of any layer into a problem, and
+//! counts and logs. It is one hoop, since each costs every request.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use payout_core::errand::Errand;
+use payout_core::keys::Principal;
+use payout_core::payout::PayoutId;
+use payout_core::ports::{Clock, Span, SpanKind, TraceContext};
+use salvo::http::header::CONTENT_LENGTH;
+use salvo::http::{HeaderValue, Method, ResBody, StatusCode};
+use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
+
+use crate::http::Site;
+use crate::http::admission::{Allowance, Client, Taken};
+use crate::http::middleware::browser;
+use crate::http::middleware::context::{Context, REQUEST_ID, RequestId, RequestIds, is_of_our_making};
+use crate::http::problem::Problem;
+use crate::metrics::{Refused, method_label};
+
+pub(crate) struct Edge {
+    site: Arc<Site>,
+    ids: RequestIds,
+    nobody: Arc<Principal>,
+}
+
+impl Edge {
+    pub(crate) fn new(site: Arc<Site>) -> Self {
+        Self {
+            ids: RequestIds::new(&*site.system),
+            nobody: Arc::new(Principal::nobody()),
+            site,
+        }
+    }
+}
+
+#[async_trait]
+impl Handler for Edge {
+    async fn handle(
+        &self,
+        request: &mut Request,
+        depot: &mut Depot,
+        response: &mut Response,
+        flow: &mut FlowCtrl,
+    ) {
+        let started = self.site.system.monotonic();
+        let request_id = self.ids.of(request);
+        let client = self.site.limits.client(request);
+        let (of_address, refusal) = self.count(request, client);
+        depot.insert_typed(Context {
+            site: self.site.clone(),
+            request_id: request_id.clone(),
+            principal: self.nobody.clone(),
+            client,
+            taken: Taken {
+                of_address,
+                of_key: None,
+            },
+        });
+        let span = self.begin_span(request);
+        let errand = Errand {
+            request_id: Some(request_id.shared()),
+            ..Errand::default()
+        }
+        .within(span.as_deref());
+        // A handler that panicked has lost its answer, and nothing that outlives it: writes run in tasks of their own.
+        let handle = async {
+            match refusal {
+                Some(problem) => {
+                    flow.skip_rest();
+                    problem.write(request, depot, response).await;
+                }
+                None => {
+                    flow.call_next(request, depot, response).await;
+                }
+            }
+        };
+        let handled = errand
+            .clone()
+            .around(AssertUnwindSafe(handle).catch_unwind())
+            .await;
+        if let Ok(context) = Context::of(depot) {
+            context.taken.write(response.headers_mut());
+        }
+        errand.enter(|| self.finish(request, response, &request_id, started, handled.is_err(), span));
+    }
+}
+
+impl Edge {
+    /// Counts the request for its address; the problem is why it goes no further. Whoever looks after the service is not
+    /// counted: it is under load that health and metrics are asked for.
+    fn count(&self, request: &Request, client: Client) -> (Option<Allowance>, Option<Problem>) {
+        let path = request.uri().path();
+        if path.starts_with("/health") || path.starts_with("/metrics") {
+            return (None, None);
+        }
+        match self.site.limits.take_of_address(client) {
+            Ok(allowance) => (allowance, None),
+            Err(too_many) => {
+                self.site.metrics.refused(Refused::Address);
+                (Some(too_many.allowance), Some(too_many.into()))
+            }
+        }
+    }
+
+    /// Only what has to do with payouts is traced: probes and scrapes would be most of the traces.
+    fn begin_span(&self, request: &Request) -> Option<Box<dyn Span>> {
+        if !request.uri().path().starts_with("/api/payouts") {
+            return None;
+        }
+        self.site
+            .tracer
+            .begin(SpanKind::Server, "request", trace_of(request))
+    }
+
+    fn finish(
+        &self,
+        request: &Request,
+        response: &mut Response,
+        request_id: &RequestId,
+        started: Duration,
+        panicked: bool,
+        span: Option<Box<dyn Span>>,
+    ) {
+        if panicked {
+            *response = Response::new();
+            Problem::internal("a handler panicked".into()).render(
+                request.uri().path(),
+                request_id.as_str(),
+                false,
+                response,
+            );
+        }
+        answer_bare_errors(request, response, request_id);
+        if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        browser::protect(response.headers_mut());
+        // A 304 has no body, and the length of none.
+        if *request.method() == Method::HEAD && response.status_code != Some(StatusCode::NOT_MODIFIED) {
+            keep_only_the_length(response);
+        }
+        let took = self.site.system.monotonic().saturating_sub(started);
+        let status = response.status_code.unwrap_or_default();
+        self.site
+            .metrics
+            .request(request.matched_path(), request.method(), status, took);
+        tracing::debug!(
+            request_id = request_id.as_str(),
+            method = request.method().as_str(),
+            path = request.uri().path(),
+            status = status.as_u16(),
+            took_us = took.as_micros(),
+            "answered"
+        );
+        if let Some(span) = span {
+            describe(span, request, request_id, status);
+        }
+    }
+}
+
+/// The trace that the request belongs to already. Two are none.
+fn trace_of(request: &Request) -> Option<TraceContext> {
+    let mut values = request.headers().get_all("traceparent").iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok()?.parse().ok(),
+        (_, _) => None,
+    }
+}
+
+/// Neither the path, which has an id, nor anything that a client wrote.
+fn describe(mut span: Box<dyn Span>, request: &Request, request_id: &RequestId, status: StatusCode) {
+    let route = match request.matched_path() {
+        "" => "unmatched".to_owned(),
+        route => format!("/{route}"),
+    };
+    let method = method_label(request.method());
+    span.rename(format!("{method} {route}"));
+    span.note("http.request.method", method);
+    span.note("http.route", &route);
+    span.note("http.response.status_code", status.as_str());
+    if is_of_our_making(request_id.as_str()) {
+        span.note("request.id", request_id.as_str());
+    }
+    if let Some(id) = request
+        .params()
+        .get("id")
+        .and_then(|id| id.parse::<PayoutId>().ok())
+    {
+        span.note("payout.id", &id.to_string());
+    }
+    if status.is_server_error() {
+        span.fail();
+    }
+}
+
+/// An error without a body (an unknown path, a wrong method, salvo's own refusals) becomes a problem.
+fn answer_bare_errors(request: &Request, response: &mut Response, request_id: &RequestId) {
+    let Some(status) = response.status_code else {
+        return;
+    };
+    let bare = matches!(response.body, ResBody::None | ResBody::Error(_));
+    if bare && (status.is_client_error() || status.is_server_error()) {
+        let problem = Problem::of_status(status, request.method().as_str());
+        problem.render(request.uri().path(), request_id.as_str(), false, response);
+    }
+}
+
+/// HEAD is answered with the headers that GET has, its length included (RFC 9110 §9.3.2).
+fn keep_only_the_length(response: &mut Response) {
+    if let Some(length) = response.body.size() {
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
+    }
+    response.take_body();
+}

@@ -1,0 +1,164 @@
+//! Refuses a query that has what its operation does not know: a filter with a typing error would filter nothing, in silence.
+//!
+//! What is known is what the document says of the operation. Health and metrics, which probes ask, and the pages take any.
+
+use std::sync::Arc;
+
+use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
+use url::form_urlencoded;
+use utoipa::openapi::path::{Operation, ParameterIn};
+use utoipa::openapi::{RefOr, Schema};
+
+use crate::http::extract::near::nearest;
+use crate::http::problem::{Errors, Problem};
+
+/// The parameters of an operation's query.
+struct Known(Vec<Parameter>);
+
+struct Parameter {
+    name: String,
+    repeatable: bool,
+}
+
+impl Known {
+    fn of(operation: &Operation) -> Self {
+        let in_query = operation
+            .parameters
+            .iter()
+            .flatten()
+            .filter_map(|parameter| match parameter {
+                RefOr::T(parameter) => Some(parameter),
+                RefOr::Ref(_) => None,
+            })
+            .filter(|parameter| matches!(parameter.parameter_in, ParameterIn::Query));
+        let parameters = in_query.map(|parameter| Parameter {
+            name: parameter.name.clone(),
+            repeatable: matches!(parameter.schema, Some(RefOr::T(Schema::Array(_)))),
+        });
+        // What only links carry is named apart.
+        let of_links = operation
+            .extensions
+            .as_ref()
+            .and_then(|extensions| extensions.get("x-parameters-of-links"))
+            .and_then(|names| names.as_array());
+        let of_links = of_links.into_iter().flatten().filter_map(|name| name.as_str());
+        let of_links = of_links.map(|name| Parameter {
+            name: name.to_owned(),
+            repeatable: false,
+        });
+        Self(parameters.chain(of_links).collect())
+    }
+
+    /// Every unknown parameter, and every one that is given more than once and may not be.
+    fn check(&self, query: &str) -> Errors {
+        let mut errors = Errors::default();
+        let mut given: Vec<String> = Vec::new();
+        for (name, _) in form_urlencoded::parse(query.as_bytes()) {
+            let again = given.iter().any(|earlier| *earlier == name);
+            match self.0.iter().find(|known| known.name == name) {
+                None if !again => errors.add(name.to_string(), self.unknown(&name)),
+                Some(known) if again && !known.repeatable => {
+                    if errors.of_field(&name).is_none() {
+                        errors.add(name.to_string(), "This parameter is given more than once.");
+                    }
+                }
+                Some(_) | None => (),
+            }
+            if !again {
+                given.push(name.into_owned());
+            }
+        }
+        errors
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        match nearest(name, self.0.iter().map(|known| known.name.as_str())) {
+            Some(known) => format!("Unknown parameter; is {known} meant?"),
+            None => "Unknown parameter.".to_owned(),
+        }
+    }
+}
+
+/// A handler that is only called with a query that its operation knows.
+pub(crate) struct Checked {
+    known: Known,
+    handler: Arc<dyn Handler>,
+}
+
+impl Checked {
+    pub(crate) fn before(operation: &Operation, handler: Arc<dyn Handler>) -> Arc<dyn Handler> {
+        Arc::new(Self {
+            known: Known::of(operation),
+            handler,
+        })
+    }
+}
+
+#[async_trait]
+impl Handler for Checked {
+    async fn handle(
+        &self,
+        request: &mut Request,
+        depot: &mut Depot,
+        response: &mut Response,
+        flow: &mut FlowCtrl,
+    ) {
+        let query = request.uri().query().unwrap_or_default();
+        if !query.is_empty() {
+            let errors = self.known.check(query);
+            if !errors.is_empty() {
+                flow.skip_rest();
+                Problem::invalid(errors).write(request, depot, response).await;
+                return;
+            }
+        }
+        self.handler.handle(request, depot, response, flow).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known() -> Known {
+        let parameter = |name: &str, repeatable| Parameter {
+            name: name.to_owned(),
+            repeatable,
+        };
+        Known(vec![
+            parameter("status", true),
+            parameter("currency", false),
+            parameter("page_size", false),
+        ])
+    }
+
+    #[test]
+    fn what_is_unknown_or_doubled_is_named_all_at_once() {
+        let errors =
+            known().check("state=failed&curency=EUR&curency=USD&x=&page_size=1&page%5Fsize=2&page_size=3");
+        assert_eq!(errors.get("state"), ["Unknown parameter; is status meant?"]);
+        assert_eq!(errors.get("curency"), ["Unknown parameter; is currency meant?"]);
+        assert_eq!(errors.get("x"), ["Unknown parameter."]);
+        assert_eq!(
+            errors.get("page_size"),
+            ["This parameter is given more than once."]
+        );
+    }
+
+    #[test]
+    fn what_is_known_passes_as_often_as_it_may() {
+        for query in ["status=a&status=b&currency=EUR", "status=", "&", "currency=a%26b"] {
+            assert!(known().check(query).is_empty(), "{query}");
+        }
+        for query in ["currency=&currency=EUR", "=x", "currency%00=EUR", "Status=a"] {
+            assert!(!known().check(query).is_empty(), "{query}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_query_makes_it_panic(query in "\\PC{0,80}") {
+            let _ = known().check(&query);
+        }
+    }
+}

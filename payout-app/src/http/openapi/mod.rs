@@ -1,0 +1,211 @@
+//! The OpenAPI document: what every endpoint file says of itself, and what they share.
+
+mod examples;
+mod money;
+mod problems;
+mod texts;
+mod types;
+
+use utoipa::ToSchema;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::info::{InfoBuilder, LicenseBuilder};
+use utoipa::openapi::path::{HttpMethod, Operation, PathItem};
+use utoipa::openapi::schema::{Components, Schema};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response, Type};
+
+use self::problems::PROBLEMS;
+pub(crate) use self::types::{
+    AccountText, Amount, Counting, CurrencyCode, Deletion, DescriptionText, EntityTags, EventName, Form,
+    KeyText, Moment, NameText, Ordering, Pending, RecordedCurrencyCode, ScopeName, StatusName,
+};
+use crate::http::middleware::access::Access;
+use crate::http::problem::ProblemBody;
+
+/// The header that carries a request's id, as the document writes it.
+const REQUEST_ID_SHOWN: &str = "X-Request-Id";
+
+const DESCRIPTION: &str = "\
+Sends money, once. Create a payout, and a worker hands it to the payment provider within moments; poll it until its \
+status is final.
+
+- **Statuses**: `pending` → `processing` → `completed` or `failed`; a pending payout can be `cancelled`, a failed one \
+retried. A payout whose outcome nobody but a person can tell stays `processing` with `needs_review`.
+- **Repeating a request** is safe under an `Idempotency-Key`, which is the API key's own: two API keys never meet, \
+unless one succeeds the other. What was asked for before the first API key is answered to every one after it.
+- **Who may**: send `Authorization: Bearer payout_…`. A key in the address is not looked at.
+- **Concurrent changes**: every payout has an `ETag`; a write with an `If-Match` that no longer matches is refused \
+with 412.
+- **Errors** are `application/problem+json` (RFC 9457); a refused body or query names every refused field at once in \
+`errors`.
+- **Limits**: an answer that was counted says in `RateLimit` and `RateLimit-Policy` what is left of which quota; beyond it \
+429, with `Retry-After`.
+- **Slashes**: every path works with and without its last slash.
+- Every answer has an `X-Request-Id`; send your own (1 to 128 visible ASCII characters) to find it in the service's \
+log and in the audit trail.";
+
+/// What the document calls the way to authenticate.
+const BEARER: &str = "api_key";
+
+/// A document without any path yet.
+pub(crate) fn empty() -> OpenApi {
+    let mut components = Components::new();
+    add_schema::<ProblemBody<'_>>(&mut components);
+    let mut responses: Vec<(&str, Response)> = PROBLEMS
+        .iter()
+        .map(|problem| (problem.name, problem.response()))
+        .collect();
+    responses.sort_by_key(|(name, _)| *name);
+    for (name, response) in responses {
+        components.responses.insert(name.to_owned(), response.into());
+    }
+    components.add_security_scheme(BEARER, SecurityScheme::Http(
+        HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("payout_ and 64 hexadecimal digits")
+            .description(Some(
+                "An API key, by `payout keys create` or `POST /api/keys/`. Each operation names the scopes that open it: \
+                 `read`, `write`, `operate` (retry, cancel, resolve), `reveal` (account numbers in full), `admin` (keys, and \
+                 every other scope). A service without any key needs none, and answers its own host alone, and nothing that \
+                 came through a proxy.",
+            ))
+            .build(),
+    ));
+    let license = LicenseBuilder::new()
+        .name("Apache-2.0")
+        .identifier(Some("Apache-2.0"))
+        .build();
+    OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("Payouts")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some(DESCRIPTION))
+                .license(Some(license))
+                .build(),
+        )
+        .tags(Some([
+            TagBuilder::new()
+                .name("Payouts")
+                .description(Some("Money to be sent."))
+                .build(),
+            TagBuilder::new()
+                .name("Keys")
+                .description(Some("Who may do what."))
+                .build(),
+            TagBuilder::new()
+                .name("Service")
+                .description(Some("What operators and tools look at."))
+                .build(),
+        ]))
+        .components(Some(components))
+        .build()
+}
+
+fn add_schema<S: ToSchema>(components: &mut Components) {
+    components.schemas.insert(S::name().into_owned(), S::schema());
+    let mut referenced = Vec::new();
+    S::schemas(&mut referenced);
+    components.schemas.extend(referenced);
+}
+
+/// An operation with the scopes that open it, and how it refuses those without.
+pub(crate) fn guarded(mut operation: Operation, access: Access) -> Operation {
+    let scopes = access.scopes();
+    if scopes.is_empty() {
+        return operation;
+    }
+    let alternatives = scopes
+        .iter()
+        .map(|scope| SecurityRequirement::new(BEARER, [scope.as_str()]));
+    operation.security = Some(alternatives.collect());
+    refuse_with(&mut operation, &[401, 403, 503]);
+    if access != Access::Metrics {
+        refuse_with(&mut operation, &[429]);
+    }
+    operation
+}
+
+/// Adds an operation, its schemas, and the problems that it may answer with.
+pub(crate) fn add(
+    document: &mut OpenApi,
+    path: &str,
+    method: &HttpMethod,
+    mut operation: Operation,
+    schemas: Vec<(String, RefOr<Schema>)>,
+    problems: &[u16],
+) {
+    refuse_with(&mut operation, problems);
+    examples::add(&mut operation);
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response {
+            response
+                .headers
+                .insert(REQUEST_ID_SHOWN.to_owned(), request_id_header().into());
+        }
+    }
+    let item = PathItem::new(method.clone(), operation);
+    document
+        .paths
+        .paths
+        .entry(path.to_owned())
+        .or_default()
+        .merge_operations(item);
+    document
+        .components
+        .get_or_insert_default()
+        .schemas
+        .extend(schemas.into_iter().map(completed));
+}
+
+/// A schema with what a derived one cannot say.
+fn completed((name, schema): (String, RefOr<Schema>)) -> (String, RefOr<Schema>) {
+    let schema = match name.as_str() {
+        "NewPayout" | "PayoutReplacement" => money::with_both(schema).into(),
+        "PayoutChanges" => money::with_either(schema).into(),
+        _ => schema,
+    };
+    (name, schema)
+}
+
+/// The document as YAML. A reader of YAML 1.1 takes a bare date for something else than a text: each is quoted.
+pub(crate) fn yaml(document: &OpenApi) -> Result<String, String> {
+    let text = document.to_yaml().map_err(|error| error.to_string())?;
+    let lines = text.lines().map(|line| match line.rsplit_once(' ') {
+        Some((before, date)) if before.ends_with([':', '-']) && begins_with_a_date(date) => {
+            format!("{before} '{date}'\n")
+        }
+        Some(_) | None => format!("{line}\n"),
+    });
+    Ok(lines.collect())
+}
+
+fn begins_with_a_date(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    let shape = "0000-00-00".bytes();
+    text.len() >= 10
+        && shape.zip(&mut bytes).all(|(shape, byte)| match shape {
+            b'-' => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        })
+}
+
+fn refuse_with(operation: &mut Operation, problems: &[u16]) {
+    for status in problems {
+        if let Some(problem) = PROBLEMS.iter().find(|problem| problem.status == *status) {
+            let reference = Ref::from_response_name(problem.name);
+            operation
+                .responses
+                .responses
+                .insert(status.to_string(), reference.into());
+        }
+    }
+}
+
+fn request_id_header() -> utoipa::openapi::Header {
+    HeaderBuilder::new()
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .description(Some("Names this very request in the service's log."))
+        .build()
+}

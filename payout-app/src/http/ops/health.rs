@@ -1,0 +1,114 @@
+//! `GET /health/live` and `GET /health/ready`
+
+use salvo::http::StatusCode;
+use salvo::{Depot, handler};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::health::{Check, Readiness};
+use crate::http::answer::Answer;
+use crate::http::middleware::context::Context;
+use crate::http::problem::Problem;
+
+/// The process runs.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Liveness)]
+pub(crate) struct LiveBody {
+    /// Always `ok`.
+    #[schema(example = "ok")]
+    status: &'static str,
+}
+
+/// What this process can do right now.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Readiness)]
+pub(crate) struct ReadyBody {
+    /// `ok`; `degraded`: everything works, only slower to start, since the queue is away or takes no hints;
+    /// `unavailable`: the database is away, takes no writes, or is not ready.
+    #[schema(example = "ok")]
+    status: &'static str,
+    /// Each thing that this process depends on.
+    checks: ChecksBody,
+}
+
+/// Each thing that this process depends on.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReadinessChecks)]
+pub(crate) struct ChecksBody {
+    /// Where payouts are kept.
+    database: CheckBody,
+    /// What wakes workers.
+    queue: CheckBody,
+}
+
+/// One of them.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReadinessCheck)]
+pub(crate) struct CheckBody {
+    /// `ok` or `unavailable`.
+    #[schema(example = "ok")]
+    status: &'static str,
+    /// Of which kind it is.
+    #[schema(example = "postgres")]
+    backend: &'static str,
+    /// What is the matter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    detail: Option<&'static str>,
+}
+
+impl From<Check> for CheckBody {
+    fn from(check: Check) -> Self {
+        let status = if check.is_up() { "ok" } else { "unavailable" };
+        Self {
+            status,
+            backend: check.backend,
+            detail: check.detail(),
+        }
+    }
+}
+
+/// Is the process alive?
+///
+/// Answers as long as requests are served at all; restart the process when it does not.
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    impl_for = get_live,
+    operation_id = "get_live",
+    tag = "Service",
+    responses((status = 200, description = "It is.", body = LiveBody)),
+)]
+#[handler]
+pub(crate) async fn get_live() -> Result<Answer, Problem> {
+    Answer::json(&LiveBody { status: "ok" })
+}
+
+/// Can the process do its work?
+///
+/// It looks at its dependencies about once a second by itself, so that asking costs nothing and never waits.
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    impl_for = get_ready,
+    operation_id = "get_ready",
+    tag = "Service",
+    responses(
+        (status = 200, description = "It can, perhaps degraded.", body = ReadyBody),
+        (status = 503, description = "It cannot.", body = ReadyBody),
+    ),
+)]
+#[handler]
+pub(crate) async fn get_ready(depot: &mut Depot) -> Result<Answer, Problem> {
+    let Readiness { database, queue } = Context::of(depot)?.site.health.readiness();
+    let (status, name) = match (database.is_up(), queue.is_up()) {
+        (true, true) => (StatusCode::OK, "ok"),
+        (true, false) => (StatusCode::OK, "degraded"),
+        (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+    };
+    let checks = ChecksBody {
+        database: database.into(),
+        queue: queue.into(),
+    };
+    Ok(Answer::json(&ReadyBody { status: name, checks })?.status(status))
+}

@@ -1,0 +1,30 @@
+//! `GET /metrics`
+
+use salvo::http::HeaderValue;
+use salvo::http::header::CONTENT_TYPE;
+use salvo::{Depot, Response, handler};
+
+use crate::http::middleware::context::Context;
+use crate::http::problem::Problem;
+
+/// Get the metrics
+///
+/// In the text format of Prometheus. Not here when `PAYOUT_METRICS_BIND` is set: then they are served at that address.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    impl_for = get_metrics,
+    operation_id = "get_metrics",
+    tag = "Service",
+    responses((status = 200, description = "The metrics.", body = String, content_type = "text/plain")),
+)]
+#[handler]
+pub(crate) async fn get_metrics(depot: &mut Depot, response: &mut Response) -> Result<(), Problem> {
+    let text = Context::of(depot)?.site.metrics.render();
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
+    );
+    response.body(text);
+    Ok(())
+}
