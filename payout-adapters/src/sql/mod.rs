@@ -6,6 +6,7 @@
 //! - `keys` has the rows of API keys.
 //! - `recipient` has the columns of who is paid, in plain or sealed.
 //! - `reseal` seals anew what an older key sealed.
+//! - `snapshot` has the stored form of an answer.
 //! - `stored` has the two column types that the dialects store differently: times and amounts.
 //! - `import` has the rows of an import.
 //! - `totals` has the rows of a day's totals, and decides which payouts of a batch fit.
@@ -27,6 +28,7 @@ pub(crate) mod record;
 pub(crate) mod reseal;
 pub(crate) mod row;
 pub(crate) mod schema;
+pub(crate) mod snapshot;
 pub(crate) mod stored;
 pub(crate) mod totals;
 pub(crate) mod trail;

@@ -15,13 +15,14 @@
 
 use std::borrow::Cow;
 
-use payout_core::idempotency::{Fingerprint, IdempotentRequest, Snapshot};
+use payout_core::idempotency::{Fingerprint, IdempotentRequest};
 use payout_core::payout::{Payout, ProviderKey, RecipientAccount, RecipientName, normal_iban};
 use payout_core::ports::{RepositoryError, Search};
 use uuid::Uuid;
 
 use super::error::refused;
 use super::row::broken;
+use super::snapshot;
 use crate::seal::{Keyring, OpenError, Paid, Place};
 
 /// What is between the account and the name when they are sealed; neither has control characters.
@@ -164,7 +165,7 @@ impl WrittenAnswer {
         request: &IdempotentRequest,
         keys: &Keyring,
     ) -> Result<Self, RepositoryError> {
-        let snapshot = serde_json::to_string(&Snapshot::of(payout)).map_err(refused)?;
+        let snapshot = snapshot::write(payout)?;
         let fingerprint = *request.fingerprint.as_bytes();
         Self::sealed(
             payout.id().as_uuid(),

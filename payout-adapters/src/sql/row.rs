@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use payout_core::Timestamp;
-use payout_core::idempotency::{Snapshot, StoredAnswer};
+use payout_core::idempotency::StoredAnswer;
 use payout_core::money::{Currency, Money};
 use payout_core::payout::{
     Actor, Claim, Description, Event, EventKind, Failure, NewPayout, Payout, PayoutId, PayoutParts,
@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::error::{SqlError, refused};
 use super::recipient::{answer, parsed, recipient};
+use super::snapshot;
 use super::stored::{StoredAmount, StoredTime, whole_micros};
 use crate::seal::{Keyring, OpenError, Paid};
 
@@ -309,11 +310,7 @@ impl AnswerRow {
             self.sealed.as_deref(),
             keys,
         )?;
-        // The parser's error quotes no values, only places.
-        let snapshot: Snapshot = serde_json::from_str(&snapshot).map_err(|error| {
-            broken("snapshot")(format!("line {}, column {}", error.line(), error.column()))
-        })?;
-        let payout = snapshot.restore(self.created_at.0).map_err(refused)?;
+        let payout = snapshot::read(&snapshot, self.created_at.0)?;
         Ok(StoredAnswer { fingerprint, payout })
     }
 }

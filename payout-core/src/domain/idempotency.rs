@@ -4,13 +4,11 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::Timestamp;
 use crate::access::ApiKeyId;
 use crate::money::Money;
-use crate::payout::{BrokenRow, Draft, Payout, PayoutId, PayoutParts};
+use crate::payout::{Draft, Payout, PayoutId};
 use crate::text::{nfc, nfd};
 
 /// A client's name for one request: 1–255 visible ASCII characters. They may be an account number, so none is printed.
@@ -82,12 +80,24 @@ impl ScopedKey {
     }
 }
 
-/// What a request asked for, as a SHA-256 digest: two requests are the same when their fingerprints are.
+/// The digest of what a request asked for: two requests are the same when their fingerprints are.
+///
+/// # Version 1
+///
+/// SHA-256 of a list of texts, each as its length in bytes (64 bits, big-endian) and its UTF-8 bytes: the kind of the request
+/// and its fields in a fixed order, then the name and the value of each further field that the request has.
+/// A further field that is absent adds nothing, so that a program which knows it and one which does not agree on a request
+/// without it.
+///
+/// **A version is for ever.** A record is compared with the fingerprint of a request for 31 days, and the
+/// [`ProviderKey`](crate::payout::ProviderKey) is made of it: another encoding of the same request would be another payment
+/// where a store was restored from a backup. So a further field is added at the end, and only what cannot be said so makes
+/// a version 2, whose requests are compared in both.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// Of a request to create a payout. Requests that mean the same (`10` and `"10.00"`) are the same.
+    /// That of a request to create a payout. Requests that mean the same (`10` and `"10.00"`) are the same.
     pub fn of_create(draft: &Draft) -> Self {
         Self::of_new(
             draft.money,
@@ -99,33 +109,31 @@ impl Fingerprint {
 
     fn of_new(money: Money, account: &str, name: &str, description: &str) -> Self {
         let amount = money.amount().to_string();
-        let parts = [
-            "create",
-            &amount,
-            money.currency().code(),
-            account,
-            name,
-            description,
-        ];
-        Self::of(&parts)
+        let fields = [&amount, money.currency().code(), account, name, description];
+        Self::version_1("create", &fields, &[])
     }
 
-    /// Of a request to retry a payout.
+    /// That of a request to retry a payout.
     pub fn of_retry(id: PayoutId, reason: Option<&str>) -> Self {
-        Self::of(&["retry", &id.to_string(), reason.unwrap_or_default()])
+        let fields = [&*id.to_string(), reason.unwrap_or_default()];
+        Self::version_1("retry", &fields, &[])
     }
 
-    /// Of the request to retry a payout as it was recorded before texts were normalized, where the reason came in Form D.
+    /// That of the request to retry a payout as it was recorded before texts were normalized, where the reason came in Form D.
     pub fn of_decomposed_retry(id: PayoutId, reason: Option<&str>) -> Self {
         Self::of_retry(id, reason.map(nfd).as_deref())
     }
 
-    fn of(parts: &[&str]) -> Self {
+    fn version_1(kind: &str, fields: &[&str], further: &[(&str, Option<&str>)]) -> Self {
+        let present = further
+            .iter()
+            .filter_map(|(name, value)| value.map(|value| [*name, value]))
+            .flatten();
         let mut hasher = Sha256::new();
-        for part in parts {
-            // Lengths first, so that no two lists of parts read the same.
-            hasher.update((part.len() as u64).to_be_bytes());
-            hasher.update(part.as_bytes());
+        for text in std::iter::once(kind).chain(fields.iter().copied()).chain(present) {
+            // Lengths first, so that no two lists of texts read the same.
+            hasher.update((text.len() as u64).to_be_bytes());
+            hasher.update(text.as_bytes());
         }
         Self(hasher.finalize().into())
     }
@@ -179,8 +187,8 @@ pub struct StoredAnswer {
 }
 
 impl StoredAnswer {
-    /// Whether this is the answer to the create with that fingerprint. Records of before texts were normalized have the
-    /// fingerprint of what was sent then; it says the same when it is equal once it is normalized.
+    /// Whether this is the answer to the create with that fingerprint. Records from before texts were normalized have the
+    /// fingerprint of what was sent then; it is the same request when it is equal once it is normalized.
     pub fn is_of_create(&self, fingerprint: Fingerprint) -> bool {
         if self.fingerprint == fingerprint {
             return true;
@@ -199,38 +207,11 @@ impl StoredAnswer {
     }
 }
 
-/// A payout as a request was answered, in the form that is stored.
-///
-/// The repository's clock gives the time of the write only while writing, so the times that equal it are put in
-/// when the answer is read, from the record's own time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Snapshot(PayoutParts);
-
-impl Snapshot {
-    /// Of a payout about to be written.
-    pub fn of(payout: &Payout) -> Self {
-        Self(payout.parts().clone())
-    }
-
-    /// The answer, given when its record was written.
-    ///
-    /// # Errors
-    /// [`BrokenRow`] when the stored text is no payout.
-    pub fn restore(self, written_at: Timestamp) -> Result<Payout, BrokenRow> {
-        let mut parts = self.0;
-        if parts.version == 1 {
-            parts.created_at = written_at;
-        }
-        parts.updated_at = written_at;
-        parts.due_at = parts.awaits_somebody().then_some(written_at);
-        Payout::restore(parts)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Timestamp;
+    use crate::payout::{Caller, Description, NewPayout, RecipientAccount, RecipientName};
 
     #[test]
     fn a_key_is_visible_ascii_of_bounded_length() {
@@ -260,54 +241,66 @@ mod tests {
         );
     }
 
+    fn draft(account: &str, name: &str, description: &str) -> Draft {
+        Draft {
+            money: Money::new("10.50".parse().unwrap(), "USD".parse().unwrap()).unwrap(),
+            recipient_account: RecipientAccount::restore(account).unwrap(),
+            recipient_name: RecipientName::restore(name).unwrap(),
+            description: Description::restore(description).unwrap(),
+        }
+    }
+
+    fn hex(fingerprint: Fingerprint) -> String {
+        let bytes = fingerprint.as_bytes().iter();
+        bytes.map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Made with the program of November 2026, whose records are compared with ours.
+    #[test]
+    fn a_fingerprint_is_the_same_in_every_program() {
+        let create = Fingerprint::of_create(&draft("DE89370400440532013000", "Zo\u{eb}", ""));
+        assert_eq!(
+            hex(create),
+            "522b7c33852844119c8d159570b7e205e96ce900fdc85812f2d7658e446893ed"
+        );
+        let id = PayoutId::from(uuid::Uuid::from_u128(7));
+        assert_eq!(
+            hex(Fingerprint::of_retry(id, Some("again"))),
+            "d10ccbfff4a6c6f925c95b59a3f082ef48d194a46d714c400295c140640aa199"
+        );
+    }
+
+    #[test]
+    fn a_further_field_changes_a_fingerprint_only_where_it_is_present() {
+        let of = |further: &[(&str, Option<&str>)]| Fingerprint::version_1("create", &["1", "USD"], further);
+        assert_eq!(of(&[("note", None), ("reference", None)]), of(&[]));
+        assert_eq!(
+            of(&[("note", None), ("reference", Some("x"))]),
+            of(&[("reference", Some("x"))])
+        );
+        assert_ne!(of(&[("note", Some("x"))]), of(&[]));
+        assert_ne!(of(&[("note", Some(""))]), of(&[]), "empty is not absent");
+        assert_ne!(of(&[("note", Some("x"))]), of(&[("reference", Some("x"))]));
+    }
+
     #[test]
     fn parts_cannot_be_shifted_between_fields() {
-        assert_ne!(Fingerprint::of(&["ab", "c"]), Fingerprint::of(&["a", "bc"]));
-    }
-
-    /// As programs from before `provider_key` have stored it, and read it.
-    const OF_BEFORE: &str = r#"{"id":"01a20cf8-b758-773a-beeb-06fc8801f3e5","money":["10.50","USD"],"recipient_account":"DE89370400440532013000","recipient_name":"Ada Lovelace","description":"","status":"pending","needs_review":false,"failure":null,"provider_reference":null,"generation":0,"claims":0,"fence":0,"version":1,"first_submitted_at":null,"claimed_at":null,"quiet_at":null,"due_at":"1970-01-01T00:00:00Z","created_at":"1970-01-01T00:00:00Z","updated_at":"1970-01-01T00:00:00Z"}"#;
-
-    #[test]
-    fn an_answer_that_an_earlier_program_stored_is_read() {
-        let written_at = Timestamp::from_timestamp_micros(1_000_000).unwrap();
-        let snapshot: Snapshot = serde_json::from_str(OF_BEFORE).unwrap();
-        assert_eq!(serde_json::to_string(&snapshot).unwrap(), OF_BEFORE);
-        let payout = snapshot.restore(written_at).unwrap();
-        assert_eq!(payout.id().to_string(), "01a20cf8-b758-773a-beeb-06fc8801f3e5");
-        assert_eq!(payout.money().amount().to_string(), "10.50");
-        let parts = payout.parts();
-        assert_eq!((parts.provider_key, parts.created_at), (None, written_at));
-    }
-
-    #[test]
-    fn an_answer_keeps_what_the_providers_keys_begin_with() {
-        let mut parts: PayoutParts = serde_json::from_str(OF_BEFORE).unwrap();
-        parts.provider_key = Some(crate::payout::ProviderKey::from(uuid::Uuid::from_u128(7)));
-        let snapshot = Snapshot::of(&Payout::restore(parts.clone()).unwrap());
-        let text = serde_json::to_string(&snapshot).unwrap();
-        let read: Snapshot = serde_json::from_str(&text).unwrap();
-        let restored = read.restore(Timestamp::UNIX_EPOCH).unwrap();
-        assert_eq!(restored.parts().provider_key, parts.provider_key);
+        let of = |fields: &[&str]| Fingerprint::version_1("create", fields, &[]);
+        assert_ne!(of(&["ab", "c"]), of(&["a", "bc"]));
     }
 
     #[test]
     fn a_record_of_before_texts_were_normalized_is_answered() {
-        use crate::payout::{Description, RecipientAccount, RecipientName};
-
-        let draft = |account: &str, name: &str, description: &str| Draft {
-            money: Money::new("1".parse().unwrap(), "USD".parse().unwrap()).unwrap(),
-            recipient_account: RecipientAccount::restore(account).unwrap(),
-            recipient_name: RecipientName::restore(name).unwrap(),
-            description: Description::restore(description).unwrap(),
-        };
         let stored = |draft: Draft, fingerprint| {
-            let mut parts: PayoutParts = serde_json::from_str(OF_BEFORE).unwrap();
-            parts.money = draft.money;
-            parts.recipient_account = draft.recipient_account;
-            parts.recipient_name = draft.recipient_name;
-            parts.description = draft.description;
-            let payout = Payout::restore(parts).unwrap();
+            let new = NewPayout {
+                id: PayoutId::from(uuid::Uuid::from_u128(7)),
+                draft,
+                scheduled_at: None,
+                caller: Caller::named("test"),
+                request: None,
+                charge: None,
+            };
+            let payout = new.stored_at(Timestamp::UNIX_EPOCH);
             StoredAnswer { fingerprint, payout }
         };
         let before = draft("A", "Jose\u{301}", "Cafe\u{301}");

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
 /// A currency of ISO 4217.
 ///
 /// Parsed from a client's text it is one in which somebody can be paid today: in the standard's current list, and neither
@@ -18,8 +16,7 @@ use serde::{Deserialize, Serialize};
 /// assert!("BGN".parse::<Currency>().is_err(), "Bulgaria pays in euro since 2026");
 /// assert_eq!(Currency::recorded("BGN").unwrap().code(), "BGN");
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Currency(iso_currency::Currency);
 
 impl Currency {
@@ -83,21 +80,6 @@ impl FromStr for Currency {
                 Err(UnknownCurrency)
             }
         })
-    }
-}
-
-/// What was stored is read as [`Currency::recorded`] reads it.
-impl TryFrom<String> for Currency {
-    type Error = UnknownCurrency;
-
-    fn try_from(code: String) -> Result<Self, UnknownCurrency> {
-        Self::recorded(&code)
-    }
-}
-
-impl From<Currency> for String {
-    fn from(currency: Currency) -> Self {
-        currency.code().to_owned()
     }
 }
 
@@ -206,8 +188,6 @@ mod tests {
         for code in ["BGN", "hrk", "CUC", "SLL", "ZWL", "CLF", "USN", "UYW"] {
             let currency = Currency::recorded(code).unwrap();
             assert!(!currency.is_payable(), "{code}");
-            let json = format!("\"{currency}\"");
-            assert_eq!(serde_json::from_str::<Currency>(&json).unwrap(), currency);
         }
         assert!(Currency::recorded("EUR").unwrap().is_payable());
         for code in ["XAU", "XDR", "XXX", "ANG", "usdd", ""] {

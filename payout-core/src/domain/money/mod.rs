@@ -6,7 +6,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
 
 pub use self::currency::{Currency, UnknownCurrency};
 
@@ -127,8 +126,7 @@ fn parse_exponent(text: &str) -> Result<i64, AmountError> {
 /// assert_eq!(money.amount().to_string(), "10.50");
 /// assert!(Money::new("10.5".parse().unwrap(), "JPY".parse().unwrap()).is_err());
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "(String, Currency)", into = "(String, Currency)")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Money {
     amount: Decimal,
     currency: Currency,
@@ -195,22 +193,6 @@ impl Money {
     /// The currency.
     pub fn currency(self) -> Currency {
         self.currency
-    }
-}
-
-/// What was stored is read as [`Money::restore`] reads it.
-impl TryFrom<(String, Currency)> for Money {
-    type Error = AmountError;
-
-    fn try_from((amount, currency): (String, Currency)) -> Result<Self, AmountError> {
-        let amount = Decimal::from_str_exact(&amount).map_err(|_| AmountError::NotANumber)?;
-        Self::restore(amount, currency)
-    }
-}
-
-impl From<Money> for (String, Currency) {
-    fn from(money: Money) -> Self {
-        (money.amount.to_string(), money.currency)
     }
 }
 
@@ -316,8 +298,6 @@ mod tests {
         let stored = Decimal::from_str("12345678901234567.8").unwrap();
         let money = Money::restore(stored, usd).unwrap();
         assert_eq!(money.to_string(), "12345678901234567.80 USD");
-        let json = serde_json::to_string(&money).unwrap();
-        assert_eq!(serde_json::from_str::<Money>(&json).unwrap(), money);
     }
 
     #[test]

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use crate::text::{first_invisible, is_invisible, is_odd_space, nfc};
 
 /// Why a text does not fit its field.
@@ -80,8 +78,7 @@ fn restore(text: &str, bounds: &Bounds) -> Result<String, FieldError> {
 macro_rules! text_field {
     ($(#[$doc:meta])* $name:ident, $bounds:expr) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Clone, PartialEq, Eq, Hash)]
         pub struct $name(String);
 
         impl $name {
@@ -109,21 +106,6 @@ macro_rules! text_field {
             /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0
-            }
-        }
-
-        /// What was stored is taken as it is.
-        impl TryFrom<String> for $name {
-            type Error = FieldError;
-
-            fn try_from(text: String) -> Result<Self, FieldError> {
-                Self::restore(&text)
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(field: $name) -> Self {
-                field.0
             }
         }
     };
@@ -158,8 +140,7 @@ text_field!(
 redacted_debug!(RecipientAccount, RecipientName, Description);
 
 /// The provider's own name for a payment, as it gave it (cut at 255 characters).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ProviderReference(String);
 
 impl ProviderReference {
@@ -176,7 +157,7 @@ impl ProviderReference {
 }
 
 /// Why a payout failed, in the provider's words: a code for programs and a message for people.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Failure {
     code: String,
     message: String,
@@ -284,8 +265,6 @@ mod tests {
         for text in ["DE89\u{a0}3704", "\u{3164}", "Jose\u{301}", "می\u{200c}خواهم"] {
             let account = RecipientAccount::restore(text).unwrap();
             assert_eq!(account.as_str(), text);
-            let json = serde_json::to_string(&account).unwrap();
-            assert_eq!(serde_json::from_str::<RecipientAccount>(&json).unwrap(), account);
         }
         let (old, new) = (
             RecipientName::restore("Jose\u{301}").unwrap(),

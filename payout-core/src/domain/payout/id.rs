@@ -3,7 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
 use uuid::{Builder, Uuid};
 
 use crate::Timestamp;
@@ -11,8 +10,7 @@ use crate::ports::Randomness;
 
 /// A UUID, version 7 (RFC 9562 §5.7): unique without coordination, and roughly ordered by time, so that new
 /// rows land next to each other in an index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PayoutId(Uuid);
 
 impl PayoutId {

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
@@ -22,8 +21,7 @@ const NAMESPACE: &[u8] = b"payout: provider key, version 1";
 ///
 /// It reveals the client's key to nobody who does not know all of the rest: the digest is not keyed, since a secret that
 /// was lost with the store would make a payment that is repeated another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProviderKey(Uuid);
 
 impl ProviderKey {

@@ -1,7 +1,5 @@
 //! The payout itself: every fact needed to finish it is in its row.
 
-use serde::{Deserialize, Serialize};
-
 use crate::Timestamp;
 use crate::money::Money;
 use crate::payout::{
@@ -24,7 +22,7 @@ use crate::payout::{
 pub struct Payout(PayoutParts);
 
 /// The columns of a payout, as a repository reads and writes them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PayoutParts {
     /// Identity.
     pub id: PayoutId,
@@ -45,7 +43,6 @@ pub struct PayoutParts {
     /// The provider's name for the payment; while processing, it says that the provider has accepted it.
     pub provider_reference: Option<ProviderReference>,
     /// What the provider's idempotency keys begin with; the id where absent. Chosen once, when the payout is stored.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_key: Option<ProviderKey>,
     /// Grows only when a definitively failed payout is retried by a person. Part of the provider's idempotency key.
     pub generation: u32,

@@ -1,0 +1,295 @@
+//! The stored form of an answer: the payout as the request under an idempotency key was answered.
+//!
+//! A record lives for 31 days, so that a form is read for as long after the last program that wrote it. Its names are those
+//! of this file, not those of the domain: a field that is renamed there is stored under its old name. A form that an earlier
+//! program could not read needs a version of its own, which programs read for one release before they write it.
+//!
+//! | version | written by |
+//! |---|---|
+//! | 1, with no `v` | programs from before versions |
+//! | 1 | this one; those from before read it too |
+//!
+//! The store's clock gives the time of the write only while writing, so the times that equal it are put in when the answer is
+//! read, from the record's own time.
+
+use std::borrow::Cow;
+
+use payout_core::Timestamp;
+use payout_core::money::{Currency, Money};
+use payout_core::payout::{
+    Description, Failure, Payout, PayoutId, PayoutParts, ProviderKey, ProviderReference, RecipientAccount,
+    RecipientName, Status,
+};
+use payout_core::ports::RepositoryError;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::error::refused;
+use super::row::broken;
+
+/// The version of a snapshot, which decides how the rest is read.
+#[derive(Deserialize)]
+struct Versioned {
+    #[serde(default = "first")]
+    v: u32,
+}
+
+fn first() -> u32 {
+    1
+}
+
+/// Version 1.
+#[derive(Serialize, Deserialize)]
+struct SnapshotV1<'a> {
+    #[serde(default = "first")]
+    v: u32,
+    id: Uuid,
+    /// The amount and the currency's code.
+    #[serde(borrow)]
+    money: (Cow<'a, str>, Cow<'a, str>),
+    #[serde(borrow)]
+    recipient_account: Cow<'a, str>,
+    #[serde(borrow)]
+    recipient_name: Cow<'a, str>,
+    #[serde(borrow)]
+    description: Cow<'a, str>,
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+    needs_review: bool,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    failure: Option<FailureV1<'a>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    provider_reference: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_key: Option<Uuid>,
+    generation: u32,
+    claims: u32,
+    fence: u64,
+    version: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_submitted_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claimed_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quiet_at: Option<Timestamp>,
+    created_at: Timestamp,
+    /// Put in when it is read; programs from before versions want it to be there.
+    updated_at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FailureV1<'a> {
+    #[serde(borrow)]
+    code: Cow<'a, str>,
+    #[serde(borrow)]
+    message: Cow<'a, str>,
+}
+
+/// The text of a payout that is about to be written.
+pub(crate) fn write(payout: &Payout) -> Result<String, RepositoryError> {
+    serde_json::to_string(&SnapshotV1::of(payout)).map_err(refused)
+}
+
+/// The payout of a text, which was written at this time.
+pub(crate) fn read(text: &str, written_at: Timestamp) -> Result<Payout, RepositoryError> {
+    let Versioned { v } = parse(text)?;
+    match v {
+        1 => parse::<SnapshotV1<'_>>(text)?.restore(written_at),
+        later => Err(broken("snapshot")(format!(
+            "it is of version {later}, which a later program has written"
+        ))),
+    }
+}
+
+/// The parser's error quotes no values, only places.
+fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, RepositoryError> {
+    serde_json::from_str(text)
+        .map_err(|error| broken("snapshot")(format!("line {}, column {}", error.line(), error.column())))
+}
+
+impl<'a> SnapshotV1<'a> {
+    fn of(payout: &'a Payout) -> Self {
+        let parts = payout.parts();
+        Self {
+            v: 1,
+            id: parts.id.as_uuid(),
+            money: (
+                parts.money.amount().to_string().into(),
+                parts.money.currency().code().into(),
+            ),
+            recipient_account: parts.recipient_account.as_str().into(),
+            recipient_name: parts.recipient_name.as_str().into(),
+            description: parts.description.as_str().into(),
+            status: parts.status.as_str().into(),
+            needs_review: parts.needs_review,
+            failure: parts.failure.as_ref().map(|failure| FailureV1 {
+                code: failure.code().into(),
+                message: failure.message().into(),
+            }),
+            provider_reference: parts
+                .provider_reference
+                .as_ref()
+                .map(|reference| reference.as_str().into()),
+            provider_key: parts.provider_key.map(ProviderKey::as_uuid),
+            generation: parts.generation,
+            claims: parts.claims,
+            fence: parts.fence,
+            version: parts.version,
+            first_submitted_at: parts.first_submitted_at,
+            claimed_at: parts.claimed_at,
+            quiet_at: parts.quiet_at,
+            created_at: parts.created_at,
+            updated_at: parts.updated_at,
+        }
+    }
+
+    fn restore(self, written_at: Timestamp) -> Result<Payout, RepositoryError> {
+        let (amount, currency) = &self.money;
+        let amount = Decimal::from_str_exact(amount).map_err(broken("snapshot: money"))?;
+        let currency = Currency::recorded(currency).map_err(broken("snapshot: money"))?;
+        let mut parts = PayoutParts {
+            id: PayoutId::from(self.id),
+            money: Money::restore(amount, currency).map_err(broken("snapshot: money"))?,
+            recipient_account: RecipientAccount::restore(&self.recipient_account)
+                .map_err(broken("snapshot: recipient_account"))?,
+            recipient_name: RecipientName::restore(&self.recipient_name)
+                .map_err(broken("snapshot: recipient_name"))?,
+            description: Description::restore(&self.description).map_err(broken("snapshot: description"))?,
+            status: self
+                .status
+                .parse::<Status>()
+                .map_err(broken("snapshot: status"))?,
+            needs_review: self.needs_review,
+            failure: self
+                .failure
+                .map(|failure| Failure::new(&failure.code, &failure.message)),
+            provider_reference: self
+                .provider_reference
+                .as_deref()
+                .and_then(ProviderReference::new),
+            provider_key: self.provider_key.map(ProviderKey::from),
+            generation: self.generation,
+            claims: self.claims,
+            fence: self.fence,
+            version: self.version,
+            first_submitted_at: self.first_submitted_at,
+            claimed_at: self.claimed_at,
+            quiet_at: self.quiet_at,
+            due_at: None,
+            created_at: if self.version == 1 {
+                written_at
+            } else {
+                self.created_at
+            },
+            updated_at: written_at,
+        };
+        parts.due_at = parts.awaits_somebody().then_some(written_at);
+        Payout::restore(parts).map_err(refused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An answer to a create, as programs from before `provider_key` wrote it.
+    const CREATED: &str = r#"{"id":"01a20cf8-b758-773a-beeb-06fc8801f3e5","money":["10.50","USD"],"recipient_account":"DE89370400440532013000","recipient_name":"Ada Lovelace","description":"","status":"pending","needs_review":false,"failure":null,"provider_reference":null,"generation":0,"claims":0,"fence":0,"version":1,"first_submitted_at":null,"claimed_at":null,"quiet_at":null,"due_at":"1970-01-01T00:00:00Z","created_at":"1970-01-01T00:00:00Z","updated_at":"1970-01-01T00:00:00Z"}"#;
+    /// An answer to a retry, as programs of November 2026 wrote it, from before versions.
+    const RETRIED: &str = r#"{"id":"01a20cf8-b758-773a-beeb-06fc8801f3e5","money":["3","JPY"],"recipient_account":"A \"1\"","recipient_name":"José","description":"a\nb","status":"pending","needs_review":false,"failure":null,"provider_reference":null,"provider_key":"260a7d3e-c5d8-8f34-971f-7a2eeafedae4","generation":1,"claims":0,"fence":2,"version":7,"first_submitted_at":null,"claimed_at":"2026-11-20T10:00:00.000001Z","quiet_at":"2026-11-20T10:00:20Z","due_at":"2026-11-20T10:01:00Z","created_at":"2026-11-20T09:00:00.123456Z","updated_at":"2026-11-20T10:01:00Z"}"#;
+    /// A failed payout.
+    const FAILED: &str = r#"{"id":"01a20cf8-b758-773a-beeb-06fc8801f3e5","money":["10.50","USD"],"recipient_account":"A","recipient_name":"N","description":"","status":"failed","needs_review":false,"failure":{"code":"closed","message":"Account closed"},"provider_reference":"ref-1","generation":0,"claims":1,"fence":1,"version":3,"first_submitted_at":"2026-11-20T10:00:00Z","claimed_at":"2026-11-20T10:00:00Z","quiet_at":"2026-11-20T10:00:20Z","due_at":null,"created_at":"2026-11-20T09:00:00Z","updated_at":"2026-11-20T10:01:00Z"}"#;
+
+    fn written_at() -> Timestamp {
+        Timestamp::from_timestamp_micros(1_000_000).unwrap()
+    }
+
+    #[test]
+    fn a_create_that_an_earlier_program_answered_is_read() {
+        let payout = read(CREATED, written_at()).unwrap();
+        let parts = payout.parts();
+        assert_eq!(parts.id.to_string(), "01a20cf8-b758-773a-beeb-06fc8801f3e5");
+        assert_eq!(parts.money.to_string(), "10.50 USD");
+        assert_eq!(parts.recipient_account.as_str(), "DE89370400440532013000");
+        assert_eq!(parts.recipient_name.as_str(), "Ada Lovelace");
+        assert_eq!((parts.status, parts.provider_key), (Status::Pending, None));
+        assert_eq!(
+            (parts.created_at, parts.updated_at, parts.due_at),
+            (written_at(), written_at(), Some(written_at()))
+        );
+    }
+
+    #[test]
+    fn a_retry_that_an_earlier_program_answered_is_read() {
+        let payout = read(RETRIED, written_at()).unwrap();
+        let parts = payout.parts();
+        assert_eq!(parts.money.to_string(), "3 JPY");
+        assert_eq!(parts.recipient_account.as_str(), "A \"1\"");
+        assert_eq!(
+            (parts.recipient_name.as_str(), parts.description.as_str()),
+            ("José", "a\nb")
+        );
+        assert_eq!(
+            parts.provider_key.unwrap().to_string(),
+            "260a7d3e-c5d8-8f34-971f-7a2eeafedae4"
+        );
+        assert_eq!((parts.generation, parts.fence, parts.version), (1, 2, 7));
+        assert_eq!(
+            parts.created_at.to_rfc3339(),
+            "2026-11-20T09:00:00.123456+00:00",
+            "only a create is answered with the time of its record"
+        );
+        assert_eq!(parts.updated_at, written_at());
+    }
+
+    #[test]
+    fn a_failed_payout_of_an_earlier_program_is_read() {
+        let payout = read(FAILED, written_at()).unwrap();
+        let failure = payout.parts().failure.as_ref().unwrap();
+        assert_eq!((failure.code(), failure.message()), ("closed", "Account closed"));
+        let reference = payout.parts().provider_reference.as_ref().unwrap();
+        assert_eq!((reference.as_str(), payout.parts().due_at), ("ref-1", None));
+    }
+
+    #[test]
+    fn what_is_read_is_written_so_that_it_reads_the_same() {
+        for text in [CREATED, RETRIED, FAILED] {
+            let payout = read(text, written_at()).unwrap();
+            assert_eq!(
+                read(&write(&payout).unwrap(), written_at()).unwrap(),
+                payout,
+                "{text}"
+            );
+        }
+    }
+
+    /// As a program from before versions reads it during a rolling upgrade: what it does not know it ignores, and what may be
+    /// null may be absent.
+    #[test]
+    fn the_form_is_the_same_in_every_program_that_writes_version_1() {
+        let written = write(&read(CREATED, written_at()).unwrap()).unwrap();
+        assert_eq!(
+            written,
+            r#"{"v":1,"id":"01a20cf8-b758-773a-beeb-06fc8801f3e5","money":["10.50","USD"],"recipient_account":"DE89370400440532013000","recipient_name":"Ada Lovelace","description":"","status":"pending","needs_review":false,"generation":0,"claims":0,"fence":0,"version":1,"created_at":"1970-01-01T00:00:01Z","updated_at":"1970-01-01T00:00:01Z"}"#
+        );
+    }
+
+    #[test]
+    fn a_snapshot_of_a_later_version_is_refused_and_not_misread() {
+        let later = CREATED.replacen('{', r#"{"v":2,"#, 1);
+        let error = read(&later, written_at()).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("version 2"), "{cause}");
+    }
+
+    #[test]
+    fn an_error_quotes_nothing_of_whom_it_pays() {
+        let broken = CREATED.replace(
+            "\"needs_review\":false",
+            "\"needs_review\":\"DE89370400440532013000\"",
+        );
+        let error = read(&broken, written_at()).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(!cause.contains("DE89") && cause.contains("column"), "{cause}");
+    }
+}
