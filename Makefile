@@ -1,15 +1,14 @@
-# The binary is built with the dev profile, so that a first `make run` does not wait for the optimiser;
-# `make run PROFILE=release` for the real speed.
+# The dev profile keeps the first `make run` short; `make run PROFILE=release` builds the optimised binary.
 PROFILE ?= dev
-# Arguments for what the target runs: make worker ARGS=--help, make test ARGS=money.
+# Arguments for the program that the target runs: make worker ARGS=--help, make test ARGS=money.
 ARGS ?=
-# Further flags for every cargo call: CI passes --locked.
+# More flags for every cargo call: CI passes --locked.
 FLAGS ?=
-# How many worker containers `make up` starts.
+# The number of worker containers that `make up` starts.
 WORKERS ?= 1
 
 PAYOUT = cargo run $(FLAGS) --profile $(PROFILE) --bin payout --
-# Quiet once it is built: what the command prints is all there is to see.
+# Once the binary is built, cargo is quiet, so that only the command's own output shows.
 PAYOUT_QUIETLY = cargo run $(FLAGS) $$(test ! -e "$(BINARY)" || echo --quiet) --profile $(PROFILE) --bin payout --
 WORKSPACE = $(FLAGS) --workspace --all-features
 
@@ -19,39 +18,39 @@ WORKSPACE = $(FLAGS) --workspace --all-features
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# Said once, before the first build: cargo itself shows names of crates and nothing of ours for minutes.
+# Announces the first build, which shows nothing but cargo's crate names for minutes.
 BINARY = $${CARGO_TARGET_DIR:-target}/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/payout
-SAY_WHAT_IS_BUILT = @test -e "$(BINARY)" || echo 'Building payout and the 350 or so crates it stands on, this once: two to ten minutes,' \
-	'by the machine. The next starts take seconds.'
+SAY_WHAT_IS_BUILT = @test -e "$(BINARY)" || echo 'Building payout and its 350 or so dependencies for the first time: two to ten minutes,' \
+	'depending on the machine. Later starts take seconds.'
 
 .PHONY: run
-run: ## serve and work in one process, on SQLite: nothing else to install
+run: ## run the server and a worker in one process, on SQLite: nothing else to install
 	$(SAY_WHAT_IS_BUILT)
 	@$(PAYOUT) run $(ARGS)
 
 .PHONY: payout
-payout: ## any command of the binary: make payout ARGS='keys list'
+payout: ## run any command of the binary: make payout ARGS='keys list'
 	@$(PAYOUT_QUIETLY) $(or $(ARGS),--help)
 
 .PHONY: keys
-keys: ## API keys: make keys ARGS='create billing --scopes read,write'
+keys: ## manage API keys: make keys ARGS='create billing --scopes read,write'
 	@$(PAYOUT_QUIETLY) keys $(or $(ARGS),--help)
 
 .PHONY: doctor
-doctor: ## look at everything that the service needs, and say what is wrong
+doctor: ## check everything that the service needs, and report what is wrong
 	@$(PAYOUT_QUIETLY) doctor $(ARGS)
 
 .PHONY: install
-install: ## put the binary where cargo has its programs (~/.cargo/bin), in release
+install: ## install the release binary in cargo's bin folder (~/.cargo/bin)
 	cargo install --locked --path payout-app $(ARGS)
 
 .PHONY: serve
-serve: ## the HTTP server alone
+serve: ## run the HTTP server alone
 	$(SAY_WHAT_IS_BUILT)
 	@$(PAYOUT) serve $(ARGS)
 
 .PHONY: worker
-worker: ## a worker alone
+worker: ## run a worker alone
 	$(SAY_WHAT_IS_BUILT)
 	@$(PAYOUT) worker $(ARGS)
 
@@ -65,7 +64,7 @@ openapi: ## print the OpenAPI document
 	@cargo run $(FLAGS) --quiet --profile $(PROFILE) --bin payout -- openapi $(ARGS)
 
 .PHONY: test
-test: ## run every test, with PostgreSQL, Redis and Chromium found or started for it
+test: ## run every test; finds or starts PostgreSQL, Redis and Chromium
 	tests/with-services cargo test $(WORKSPACE) $(ARGS)
 
 .PHONY: examples
@@ -75,25 +74,25 @@ examples: ## build and test the example project and README's snippets, as projec
 	tests/readme
 
 .PHONY: django-test
-django-test: ## import databases that Django itself has made, and compare; needs Python
+django-test: ## import databases created by Django itself, and compare; needs Python
 	PROFILE=$(PROFILE) FLAGS="$(FLAGS)" tests/with-services --no-browser tests/django/run $(ARGS)
 
-# SEED replays a plan of faults; SECONDS is the length; LONG=1 takes thirty minutes, with the default lease. Built in
-# release unless PROFILE is given.
+# SEED replays a plan of faults; SECONDS is the length; LONG=1 takes thirty minutes, with the default lease. The build is a
+# release build unless PROFILE is given.
 DRILL_PROFILE = $(if $(filter command environment,$(firstword $(origin PROFILE))),$(PROFILE),release)
 DRILL_FOLDER = $(if $(filter dev,$(DRILL_PROFILE)),debug,$(DRILL_PROFILE))
 
 .PHONY: drill
-drill: ## break a whole service of real processes; SEED=7, SECONDS=60, or LONG=1 for thirty minutes
+drill: ## inject faults into a whole service of real processes; SEED=7, SECONDS=60, or LONG=1 for thirty minutes
 	cargo build $(FLAGS) --profile $(DRILL_PROFILE) --package payout-app --package payout-drill
 	tests/with-services --no-browser "$${CARGO_TARGET_DIR:-target}/$(DRILL_FOLDER)/payout-drill" $(if $(SEED),--seed $(SEED)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(LONG),--long) $(ARGS)
 
-# FULL=1 measures with ten million payouts, which takes most of an hour; ONLY=creates,drains some of it.
+# FULL=1 measures with ten million payouts, which takes most of an hour; ONLY=creates,drains measures only these rows.
 BENCH = "$${CARGO_TARGET_DIR:-target}/release/payout-bench"
 
 .PHONY: bench
-bench: ## measure the service beside what bounds it, and write docs/performance.md; FULL=1, ONLY=creates
+bench: ## measure the service beside its limits, and write docs/performance.md; FULL=1, ONLY=creates
 	cargo build $(FLAGS) --release --package payout-app --package payout-bench
 	tests/with-services --no-browser $(BENCH) table $(if $(FULL),--full) $(if $(ONLY),--only $(ONLY),--out docs/performance.md) $(ARGS)
 
@@ -103,25 +102,25 @@ bench-compare: ## compare another build with this one, side by side; BEFORE=path
 	tests/with-services --no-browser $(BENCH) compare $(or $(BEFORE),$(error say which: BEFORE=path/to/payout)) $(ARGS)
 
 .PHONY: bench-http
-bench-http: ## put the same load on a server that runs already; URL=http://127.0.0.1:8000
+bench-http: ## put the same load on a running server; URL=http://127.0.0.1:8000
 	cargo build $(FLAGS) --release --package payout-bench
 	$(BENCH) http $(or $(URL),$(error say which: URL=http://127.0.0.1:8000)) $(ARGS)
 
 .PHONY: simulation
-simulation: ## simulate the whole protocol by seed; SEEDS=20000
+simulation: ## simulate the whole protocol for a number of seeds; SEEDS=20000
 	SIMULATION_SEEDS=$(or $(SEEDS),20000) cargo test $(FLAGS) --package payout-adapters --all-features --test simulation -- \
 		--nocapture $(ARGS)
 
 .PHONY: api-fuzz
-api-fuzz: ## hold the running service against its OpenAPI document
+api-fuzz: ## check the running service against its OpenAPI document
 	PROFILE=$(PROFILE) FLAGS="$(FLAGS)" tests/api-fuzz $(ARGS)
 
 .PHONY: fuzz
-fuzz: ## feed money, bodies, cursors and the provider's answers with what a fuzzer finds; SECONDS=60 in total
+fuzz: ## fuzz the parsers of money, bodies, cursors and the provider's answers; SECONDS=60 in total
 	tests/fuzz/run $(or $(SECONDS),60) $(ARGS)
 
 .PHONY: mutants
-mutants: ## mutate the state machine and the policies, and see the tests fail
+mutants: ## mutate the state machine and the policies, and check that a test fails for each mutant
 	tests/mutants $(ARGS)
 
 .PHONY: lint
@@ -136,7 +135,7 @@ lint: ## check formatting, clippy, the direction of dependencies and the documen
 
 # Advisories need the network: tests/supply-chain deny, tests/supply-chain audit.
 .PHONY: supply-chain
-supply-chain: ## check the dependencies' licences and sources, and that none is banned
+supply-chain: ## check the licences, bans and sources of the dependencies
 	tests/supply-chain $(ARGS)
 
 .PHONY: fmt
@@ -147,8 +146,8 @@ fmt: ## format the code
 up: .docker-has-a-key ## start everything in Docker, and wait until it is healthy; WORKERS=3 for three workers
 	docker compose up --build --detach --wait --wait-timeout 300 --scale worker=$(WORKERS)
 
-# Where nobody has given the containers a key to encrypt with, they get a new one: in a file of their own, which .env names
-# for docker compose alone, so that `make run` does not take the key of production.
+# Without an encryption key for the containers, this creates one in a separate file. .env names that file for docker compose
+# alone, so that `make run` does not use the key of production.
 .PHONY: .docker-has-a-key
 .docker-has-a-key:
 	@test -n "$$PAYOUT_ENCRYPTION_KEYS$$DOCKER_ENCRYPTION_KEYS_FILE" \
@@ -158,10 +157,10 @@ up: .docker-has-a-key ## start everything in Docker, and wait until it is health
 		test -s secrets/encryption_keys || { \
 			(umask 077; printf 'k1:%s\n' "$$(head -c 32 /dev/urandom | base64)" > secrets/encryption_keys.part); \
 			chmod 444 secrets/encryption_keys.part; mv secrets/encryption_keys.part secrets/encryption_keys; \
-			echo 'A new encryption key is in secrets/encryption_keys: keep a copy of it, without it the recipients are lost.'; }; \
+			echo 'A new encryption key is in secrets/encryption_keys: keep a copy of it. Without it the recipients are lost.'; }; \
 		test ! -s .env || test -z "$$(tail -c 1 .env)" || echo >> .env; \
 		(umask 077; echo 'DOCKER_ENCRYPTION_KEYS_FILE=secrets/encryption_keys' >> .env); }
 
 .PHONY: down
-down: ## stop what `up` started, and Prometheus, Alertmanager and Grafana; the data stay
+down: ## stop everything that `up` started, and Prometheus, Alertmanager and Grafana; keep the data
 	docker compose --profile observability down
