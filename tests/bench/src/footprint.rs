@@ -40,7 +40,7 @@ async fn start(run: &Run) -> Outcome<Row> {
     }
     Ok(Row {
         work: "start to ready on SQLite".to_owned(),
-        against: "the figure wanted".to_owned(),
+        against: "the target".to_owned(),
         unit: "ms",
         ours: took,
         theirs: vec![150.0],
@@ -54,7 +54,7 @@ async fn idle(run: &Run) -> Outcome<Row> {
     tokio::time::sleep(Duration::from_secs(5)).await;
     Ok(Row {
         work: "memory, idle, serving and working on PostgreSQL and Redis".to_owned(),
-        against: "the figure wanted".to_owned(),
+        against: "the target".to_owned(),
         unit: "MiB",
         ours: vec![service.resident()? as f64 / MIB],
         theirs: vec![40.0],
@@ -87,7 +87,7 @@ async fn under_load(run: &Run) -> Outcome<Vec<Row>> {
     Ok(vec![
         Row {
             work: format!("memory, 10,000 in flight with a backlog of {backlog}, at its highest"),
-            against: "the figure wanted".to_owned(),
+            against: "the target".to_owned(),
             unit: "MiB",
             ours: vec![peak],
             theirs: vec![250.0],

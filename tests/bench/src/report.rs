@@ -38,7 +38,7 @@ impl Report {
         let mut text = String::new();
         let _ = writeln!(
             text,
-            "`make bench{}` on {}. Medians of {} rounds, the two sides in turn; in brackets, what the rounds lay between.\n",
+            "`make bench{}` on {}. Medians of {} rounds, measured alternately; in brackets, the range of the rounds.\n",
             if self.is_full { " FULL=1" } else { "" },
             self.machine,
             self.rounds

@@ -101,7 +101,7 @@ fn figure(value: f64) -> String {
 /// The rows as a Markdown table.
 pub(crate) fn markdown(rows: &[Row]) -> String {
     let mut text =
-        String::from("| work | | beside | | ratio | wanted | |\n|---|---:|---|---:|---:|---:|---|\n");
+        String::from("| work | | compared with | | ratio | target | |\n|---|---:|---|---:|---:|---:|---|\n");
     for row in rows {
         let _ = writeln!(
             text,
@@ -112,7 +112,7 @@ pub(crate) fn markdown(rows: &[Row]) -> String {
             spread(&row.theirs, row.unit),
             row.ratio(),
             row.wanted_text(),
-            if row.reached() { "reached" } else { "not reached" },
+            if row.reached() { "met" } else { "missed" },
         );
     }
     text
