@@ -60,9 +60,9 @@ async fn a_submission_is_what_the_contract_says() {
         "payout_id": instruction.payout_id.to_string(),
         "amount": "10.50",
         "currency": "USD",
-        "recipient_account": instruction.recipient_account.as_str(),
-        "recipient_name": instruction.recipient_name.as_str(),
-        "description": instruction.description.as_str(),
+        "recipient_account": instruction.details.recipient.account.as_str(),
+        "recipient_name": instruction.details.recipient.name.as_str(),
+        "description": instruction.details.description.as_str(),
         "digest": instruction.digest(),
     });
     assert_eq!(serde_json::from_str::<serde_json::Value>(body).unwrap(), expected);

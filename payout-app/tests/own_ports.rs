@@ -13,7 +13,7 @@ use payout_app::settings::Database;
 use payout_app::{AppError, Config, Service};
 use payout_core::keys::Scope;
 use payout_core::money::Money;
-use payout_core::payout::{Caller, Description, Draft, RecipientAccount, RecipientName, Status};
+use payout_core::payout::{Caller, PaymentDetails, Recipient, RecipientAccount, RecipientName, Status};
 use payout_core::ports::{JobQueue, PayoutRepository, Processor};
 
 #[path = "../../examples/own-ports/src/processor.rs"]
@@ -49,13 +49,14 @@ fn config() -> Config {
     }
 }
 
-fn draft() -> Draft {
-    Draft {
-        money: Money::new("10.50".parse().unwrap(), "USD".parse().unwrap()).unwrap(),
-        recipient_account: RecipientAccount::new("DE89370400440532013000").unwrap(),
-        recipient_name: RecipientName::new("Ada Lovelace").unwrap(),
-        description: Description::new("").unwrap(),
-    }
+fn details() -> PaymentDetails {
+    PaymentDetails::new(
+        Money::new("10.50".parse().unwrap(), "USD".parse().unwrap()).unwrap(),
+        Recipient::new(
+            RecipientAccount::new("DE89370400440532013000").unwrap(),
+            RecipientName::new("Ada Lovelace").unwrap(),
+        ),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,7 +67,7 @@ async fn a_programs_own_processor_is_the_one_that_pays() {
     running.ready().await.unwrap();
     let payouts = running.payouts();
     let created = payouts
-        .create(draft(), None, None, Caller::named("me"))
+        .create(details(), None, None, Caller::named("me"))
         .await
         .unwrap();
     let id = created.payout.id();
@@ -88,7 +89,7 @@ async fn a_programs_own_repository_and_queue_are_the_ones_that_are_used() {
     running.ready().await.unwrap();
     let created = running
         .payouts()
-        .create(draft(), None, None, Caller::named("me"))
+        .create(details(), None, None, Caller::named("me"))
         .await
         .unwrap();
     assert!(shelf.find(created.payout.id()).await.unwrap().is_some());

@@ -40,15 +40,18 @@ fn storing_all(batch: &[payout_core::payout::NewPayout]) -> Vec<Insertion> {
 async fn one_payout_that_the_store_refuses_fails_no_other_caller_of_its_batch() {
     let mut repository = MockPayoutRepository::new();
     repository.expect_insert().returning(|batch| {
-        if batch.iter().any(|new| new.draft.description.as_str() == "poison") {
+        if batch
+            .iter()
+            .any(|new| new.details.description.as_str() == "poison")
+        {
             return Err(RepositoryError::Refused("no".into()));
         }
         Ok(storing_all(batch))
     });
     let service = service(repository);
-    let mut poison = build::draft();
+    let mut poison = build::details();
     poison.description = payout_core::payout::Description::new("poison").unwrap();
-    let drafts = [build::draft(), poison.clone(), build::draft()];
+    let drafts = [build::details(), poison.clone(), build::details()];
     let answers = futures::future::join_all(
         drafts
             .into_iter()
@@ -79,7 +82,7 @@ async fn creates_that_wait_are_written_together() {
         Ok(storing_all(batch))
     });
     let service = service(repository);
-    let creates = (0..100).map(|_| service.create(build::draft(), None, None, build::client()));
+    let creates = (0..100).map(|_| service.create(build::details(), None, None, build::client()));
     let answers = futures::future::join_all(creates).await;
     assert!(answers.iter().all(Result::is_ok));
     assert!(
@@ -99,7 +102,7 @@ async fn a_batch_whose_fate_is_unknown_is_not_written_again() {
         Err(RepositoryError::Unavailable("cut off".into()))
     });
     let service = service(repository);
-    let creates = (0..3).map(|_| service.create(build::draft(), None, None, build::client()));
+    let creates = (0..3).map(|_| service.create(build::details(), None, None, build::client()));
     for answer in futures::future::join_all(creates).await {
         assert!(matches!(
             answer,
@@ -143,10 +146,10 @@ async fn an_idempotency_key_that_another_session_holds_holds_up_no_other_create(
     });
     let service = service(repository);
     for round in 0..3 {
-        let stuck = service.create(build::draft(), None, Some(held_key.clone()), build::client());
+        let stuck = service.create(build::details(), None, Some(held_key.clone()), build::client());
         let others = (0..20).map(|n| {
             let key = (n % 2 == 0).then(build::fresh_client_key);
-            service.create(build::draft(), None, key, build::client())
+            service.create(build::details(), None, key, build::client())
         });
         let (stuck, others) = tokio::join!(stuck, futures::future::join_all(others));
         assert!(is_locked(&stuck), "{stuck:?}");
@@ -159,7 +162,7 @@ async fn an_idempotency_key_that_another_session_holds_holds_up_no_other_create(
         "what is known to be held goes alone: {sizes:?}"
     );
     free.store(true, Ordering::SeqCst);
-    let freed = service.create(build::draft(), None, Some(held_key), build::client());
+    let freed = service.create(build::details(), None, Some(held_key), build::client());
     assert!(freed.await.is_ok());
 }
 
@@ -178,9 +181,9 @@ async fn a_total_that_another_session_holds_holds_up_no_other_purse() {
         Ok(storing_all(batch))
     });
     let service = service(repository).within("EUR=/1000,USD=/1000".parse().unwrap());
-    let draft = |amount: &str, currency: &str| payout_core::payout::Draft {
+    let draft = |amount: &str, currency: &str| payout_core::payout::PaymentDetails {
         money: build::money(amount, currency),
-        ..build::draft()
+        ..build::details()
     };
     let currencies = ["EUR", "USD", "JPY", "EUR", "EUR", "USD", "JPY"];
     for _ in 0..2 {
@@ -215,12 +218,12 @@ async fn a_repeated_request_gets_the_first_answer_and_another_request_none() {
     });
     let service = service(repository);
     let again = service
-        .create(first.draft, None, Some(key.clone()), build::client())
+        .create(first.details, None, Some(key.clone()), build::client())
         .await
         .unwrap();
     assert_eq!((again.payout, again.replayed), (answer, true));
     let other = service
-        .create(build::draft(), None, Some(key), build::client())
+        .create(build::details(), None, Some(key), build::client())
         .await;
     assert!(matches!(other, Err(ServiceError::KeyReused)));
 }
@@ -334,7 +337,7 @@ async fn a_second_request_under_a_running_key_is_told_to_wait() {
         .returning(|batch| Ok(storing_all(batch)));
     let (repository, service) = gated(inner);
     let key = build::fresh_client_key();
-    let draft = build::draft();
+    let draft = build::details();
     let first = {
         let (service, draft, key) = (service.clone(), draft.clone(), key.clone());
         tokio::spawn(async move { service.create(draft, None, Some(key), build::client()).await })
@@ -365,7 +368,7 @@ async fn a_client_that_leaves_cannot_cancel_its_write() {
     // Longer than a stalled batch keeps the next one waiting.
     let leave = Duration::from_millis(50);
     for key in [None, Some(build::fresh_client_key())] {
-        let create = service.create(build::draft(), None, key, build::client());
+        let create = service.create(build::details(), None, key, build::client());
         assert!(
             tokio::time::timeout(leave, create).await.is_err(),
             "the client has left"
@@ -394,7 +397,11 @@ async fn batches_of(creates: usize, wait: Duration) -> Vec<usize> {
     let mut running = tokio::task::JoinSet::new();
     for _ in 0..creates {
         let service = service.clone();
-        running.spawn(async move { service.create(build::draft(), None, None, build::client()).await });
+        running.spawn(async move {
+            service
+                .create(build::details(), None, None, build::client())
+                .await
+        });
         tokio::time::sleep(wait).await;
     }
     repository.gate.add_permits(creates);
@@ -426,13 +433,13 @@ async fn a_panicking_repository_fails_its_callers_and_not_the_next_ones() {
     repository.panics.store(true, Ordering::SeqCst);
     assert!(
         service
-            .create(build::draft(), None, None, build::client())
+            .create(build::details(), None, None, build::client())
             .await
             .is_err()
     );
     assert!(
         service
-            .create(build::draft(), None, None, build::client())
+            .create(build::details(), None, None, build::client())
             .await
             .is_ok()
     );
@@ -637,7 +644,9 @@ fn is_over<T>(answer: &Result<T, ServiceError>) -> bool {
 #[tokio::test(start_paused = true)]
 async fn a_payout_beyond_the_maximum_is_refused_without_asking_the_store() {
     let service = within("USD=10.49", MockPayoutRepository::new());
-    let refused = service.create(build::draft(), None, None, build::client()).await;
+    let refused = service
+        .create(build::details(), None, None, build::client())
+        .await;
     let most = OverLimit::PerPayout(build::money("10.49", "USD"));
     assert!(
         matches!(refused, Err(ServiceError::OverLimit(over)) if over == most),
@@ -658,7 +667,7 @@ async fn a_new_payout_is_charged_to_the_day_of_its_key() {
     let service = within("USD=/100,JPY=5", repository);
     let caller = build::client().with_api_key(api_key);
     for (amount, currency) in [("10.50", "USD"), ("5", "JPY"), ("9", "EUR")] {
-        let mut draft = build::draft();
+        let mut draft = build::details();
         draft.money = build::money(amount, currency);
         service.create(draft, None, None, caller.clone()).await.unwrap();
     }
@@ -684,11 +693,11 @@ async fn a_repeated_request_gets_its_first_answer_whatever_the_limits_are_now() 
     });
     let service = within("USD=1", repository);
     let create = async |draft, key| service.create(draft, None, Some(key), build::client()).await;
-    let again = create(first.draft, key.clone()).await.unwrap();
+    let again = create(first.details, key.clone()).await.unwrap();
     assert_eq!((again.payout, again.replayed), (answer, true));
-    let other = create(build::draft(), key).await;
+    let other = create(build::details(), key).await;
     assert!(matches!(other, Err(ServiceError::KeyReused)), "{other:?}");
-    let fresh = create(build::draft(), build::fresh_client_key()).await;
+    let fresh = create(build::details(), build::fresh_client_key()).await;
     assert!(is_over(&fresh), "{fresh:?}");
 }
 
@@ -701,7 +710,7 @@ async fn of_a_used_up_day_the_caller_hears_the_limit() {
         .returning(move |batch| Ok(batch.iter().map(|_| Insertion::OverLimit(per_day)).collect()));
     let service = within("USD=/100", repository);
     for key in [None, Some(build::fresh_client_key())] {
-        let refused = service.create(build::draft(), None, key, build::client()).await;
+        let refused = service.create(build::details(), None, key, build::client()).await;
         assert!(
             matches!(refused, Err(ServiceError::OverLimit(over)) if over == per_day),
             "{refused:?}"
@@ -735,7 +744,7 @@ async fn an_edit_is_held_against_the_limits_as_a_create_is() {
     };
     edit("20.00").await.unwrap();
     edit("1").await.unwrap();
-    let raise = build::charge_of_edit(payout.parts().money, build::money("20", "USD"), "100", api_key);
+    let raise = build::charge_of_edit(payout.money(), build::money("20", "USD"), "100", api_key);
     assert!(raise.is_some());
     assert_eq!(*charges.lock().unwrap(), [raise, None]);
     let refused = edit("20.01").await;
@@ -774,8 +783,8 @@ async fn a_retry_is_held_against_the_limits_as_a_create_is() {
     };
     let api_key = build::fresh_api_key();
     let caller = || build::client().with_api_key(api_key);
-    let amount = failed.parts().money.amount().to_string();
-    let currency = failed.parts().money.currency().code();
+    let amount = failed.money().amount().to_string();
+    let currency = failed.money().currency().code();
     let service = started(&format!("{currency}=/100"));
     let id = failed.id();
     service.retry(id, None, None, caller()).await.unwrap();
@@ -807,10 +816,11 @@ fn what_is_not_seen_is_changed_by_every_guess() {
         change(&mut edit);
         edit.over(&payout)
     };
-    let account = |edit: &mut EditRequest| edit.recipient_account = Some(parts.recipient_account.clone());
-    let name = |edit: &mut EditRequest| edit.recipient_name = Some(parts.recipient_name.clone());
-    let description = |edit: &mut EditRequest| edit.description = Some(parts.description.clone());
-    let currency = |edit: &mut EditRequest| edit.currency = Some(parts.money.currency());
+    let account =
+        |edit: &mut EditRequest| edit.recipient_account = Some(parts.details.recipient.account.clone());
+    let name = |edit: &mut EditRequest| edit.recipient_name = Some(parts.details.recipient.name.clone());
+    let description = |edit: &mut EditRequest| edit.description = Some(parts.details.description.clone());
+    let currency = |edit: &mut EditRequest| edit.currency = Some(parts.details.money.currency());
     let same: [&dyn Fn(&mut EditRequest); 4] = [&account, &name, &description, &currency];
     for (sight, is_change) in [
         (Sight::Whole, [false; 4]),
@@ -822,8 +832,8 @@ fn what_is_not_seen_is_changed_by_every_guess() {
         assert_eq!(edit(sight, &|_| ()).unwrap(), None, "{sight:?}: nothing is named");
     }
     let masked = |edit: &mut EditRequest| {
-        edit.recipient_account = RecipientAccount::new(&parts.recipient_account.masked()).ok();
-        edit.recipient_name = RecipientName::new(&parts.recipient_name.masked()).ok();
+        edit.recipient_account = RecipientAccount::new(&parts.details.recipient.account.masked()).ok();
+        edit.recipient_name = RecipientName::new(&parts.details.recipient.name.masked()).ok();
     };
     assert_eq!(edit(Sight::Whole, &masked).unwrap(), None);
     assert_eq!(edit(Sight::Masked, &masked).unwrap(), None);
@@ -832,5 +842,5 @@ fn what_is_not_seen_is_changed_by_every_guess() {
     assert!(matches!(edit(Sight::Masked, &fine), Err(EditError::Amount(_))));
     let unfit = edit(Sight::Nothing, &fine).unwrap_err();
     assert!(matches!(unfit, EditError::Unfit), "{unfit:?}");
-    assert!(!unfit.to_string().contains(parts.money.currency().code()));
+    assert!(!unfit.to_string().contains(parts.details.money.currency().code()));
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use payout_core::Timestamp;
 use payout_core::contract::build;
 use payout_core::payout::{
-    Caller, Change, Claim, Description, Due, Edit, EventKind, Failure, Guarded, IllegalStep, NotDue, Payout,
-    RecipientAccount, RecipientName, Resolution, Settlement, Status, StepError, Verdict,
+    Caller, Change, Claim, Description, Due, EventKind, Failure, Guarded, IllegalStep, NotDue,
+    PaymentDetails, Payout, RecipientAccount, RecipientName, Resolution, Settlement, Status, StepError,
+    Verdict,
 };
 use proptest::prelude::*;
 
@@ -62,7 +63,7 @@ fn legal_from<E>(step: impl Fn(Payout) -> Result<Change, E>) -> Vec<&'static str
 #[test]
 fn each_step_exists_from_its_own_states_and_no_other() {
     let edit = |payout: Payout| {
-        let edit = pending().as_edit();
+        let edit = pending().details().clone();
         payout.edit(edit, someone())
     };
     assert_eq!(legal_from(edit), ["pending"]);
@@ -138,20 +139,20 @@ fn an_illegal_step_names_the_state_and_the_step() {
 #[test]
 fn an_edit_of_any_one_field_is_an_edit() {
     let payout = pending();
-    let same = payout.as_edit();
-    assert!(payout.already_reads(&same));
-    let edits: [fn(&mut Edit); 4] = [
+    let same = payout.details().clone();
+    assert_eq!(*payout.details(), same);
+    let edits: [fn(&mut PaymentDetails); 4] = [
         |edit| edit.money = build::money("1", "JPY"),
-        |edit| edit.recipient_account = RecipientAccount::new("another").unwrap(),
-        |edit| edit.recipient_name = RecipientName::new("Another").unwrap(),
+        |edit| edit.recipient.account = RecipientAccount::new("another").unwrap(),
+        |edit| edit.recipient.name = RecipientName::new("Another").unwrap(),
         |edit| edit.description = Description::new("another").unwrap(),
     ];
     for change in edits {
         let mut edit = same.clone();
         change(&mut edit);
-        assert!(!payout.already_reads(&edit));
+        assert_ne!(*payout.details(), edit);
         let edited = payout.clone().edit(edit.clone(), someone()).unwrap();
-        assert!(edited.after.already_reads(&edit));
+        assert_eq!(*edited.after.details(), edit);
     }
 }
 
@@ -511,7 +512,7 @@ proptest! {
                     let resolution = if paid { Resolution::Completed } else { Resolution::Failed };
                     if let Ok(change) = payout.clone().resolve(resolution, someone()) { payout = change.made_at(at(now)); }
                 }
-                Happening::Edit => if let Ok(change) = payout.clone().edit(pending().as_edit(), someone()) {
+                Happening::Edit => if let Ok(change) = payout.clone().edit(pending().details().clone(), someone()) {
                     prop_assert_eq!(before.status(), Status::Pending);
                     payout = change.made_at(at(now));
                 },
@@ -532,7 +533,7 @@ proptest! {
             if before.status() != Status::Processing && payout.status() == Status::Processing {
                 prop_assert!(claimed_now, "only a claim enters processing");
             }
-            if before.status() == Status::Processing && before.as_edit() != payout.as_edit() {
+            if before.status() == Status::Processing && before.details() != payout.details() {
                 prop_assert!(false, "the instruction changed under way");
             }
         }

@@ -5,8 +5,8 @@ use payout_core::contract::build;
 use payout_core::idempotency::{Fingerprint, IdempotencyKey, ScopedKey, StoredAnswer};
 use payout_core::keys::{KeySecret, Token};
 use payout_core::payout::{
-    Actor, Caller, Claim, Description, Draft, EventKind, Failure, Payout, PayoutId, PayoutParts,
-    ProviderReference, RecipientAccount, RecipientName, Status,
+    Actor, Caller, Claim, Description, EventKind, Failure, PaymentDetails, Payout, PayoutId, PayoutParts,
+    ProviderReference, Status,
 };
 use payout_core::ports::{Instruction, Listed, Search};
 use payout_core::service::EditRequest;
@@ -149,20 +149,19 @@ fn only_what_is_processing_and_not_under_review_is_a_claim() {
 /// printed.
 #[test]
 fn nothing_that_is_printed_tells_who_is_paid_nor_a_secret() {
-    let draft = Draft {
-        recipient_account: RecipientAccount::new("CANARY-ACCOUNT").unwrap(),
-        recipient_name: RecipientName::new("Canary Lovelace").unwrap(),
+    let details = PaymentDetails {
+        recipient: build::recipient_of("CANARY-ACCOUNT", "Canary Lovelace"),
         description: Description::new("for the canary").unwrap(),
-        ..build::draft()
+        ..build::details()
     };
     let key = IdempotencyKey::new("canary-key").unwrap();
     let scoped = ScopedKey::new(None, &key);
-    let new = build::under(&scoped, build::of_draft(draft.clone()));
+    let new = build::under(&scoped, build::of_details(details.clone()));
     let payout = new.stored_at(Timestamp::UNIX_EPOCH);
     let edit = EditRequest {
-        recipient_account: Some(draft.recipient_account.clone()),
-        recipient_name: Some(draft.recipient_name.clone()),
-        description: Some(draft.description.clone()),
+        recipient_account: Some(details.recipient.account.clone()),
+        recipient_name: Some(details.recipient.name.clone()),
+        description: Some(details.description.clone()),
         ..EditRequest::default()
     };
     let lease = std::time::Duration::from_secs(15);
@@ -172,16 +171,16 @@ fn nothing_that_is_printed_tells_who_is_paid_nor_a_secret() {
         .cancel(build::operator("CANARY-ACCOUNT of Canary Lovelace"))
         .unwrap();
     let answer = StoredAnswer {
-        fingerprint: Fingerprint::of_create(&draft),
+        fingerprint: Fingerprint::of_create(&details),
         payout: payout.clone(),
     };
     let secret = KeySecret::new(&b"canary".repeat(6)).unwrap();
     for shown in [
-        format!("{draft:?}"),
+        format!("{details:?}"),
         format!("{key:?} {scoped:?}"),
         format!("{new:?}"),
         format!("{payout:?} {:?}", payout.parts()),
-        format!("{:?} {:?}", payout.as_edit(), edit),
+        format!("{:?} {:?}", payout.details(), edit),
         format!("{:?}", Instruction::from(&claim)),
         format!("{claim:?} {change:?}"),
         format!("{answer:?}"),

@@ -223,7 +223,7 @@ async fn no_request_and_no_payout_costs_more_than_it_did() {
     let create = async |running: &Running, key: Option<IdempotencyKey>| {
         let created = running
             .payouts
-            .create(build::draft(), None, key, build::client())
+            .create(build::details(), None, key, build::client())
             .await
             .unwrap();
         ids.lock().unwrap().push(created.payout.id());
@@ -233,7 +233,7 @@ async fn no_request_and_no_payout_costs_more_than_it_did() {
         .costs("a create", async |running, _| create(running, None).await)
         .await;
     let keyed: Vec<_> = (0..TIMES)
-        .map(|_| (build::draft(), build::fresh_client_key()))
+        .map(|_| (build::details(), build::fresh_client_key()))
         .collect();
     let under_a_key = async |running: &Running, time: usize| {
         let (draft, key) = keyed[time].clone();

@@ -33,7 +33,7 @@ impl Processor for Bank {
         if let Some(answer) = books.get(&instruction.key) {
             return Ok(answer.clone());
         }
-        let answer = if instruction.recipient_account.as_str() == "CLOSED" {
+        let answer = if instruction.details.recipient.account.as_str() == "CLOSED" {
             Answer::Declined(Failure::new("account_gone", "There is no such account."))
         } else {
             let name = format!("bank-{}", books.len() + 1);

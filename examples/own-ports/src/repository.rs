@@ -243,7 +243,7 @@ impl State {
         let mut census = Census::default();
         for row in self.visible() {
             let parts = row.payout.parts();
-            let (status, currency) = (parts.status, parts.money.currency());
+            let (status, currency) = (parts.status, parts.details.money.currency());
             census.in_review += u64::from(parts.needs_review);
             let waited = parts.due_at.and_then(|due_at| (now - due_at).to_std().ok());
             census.overdue = census.overdue.max(waited.unwrap_or_default());
@@ -264,13 +264,13 @@ impl State {
 fn matches(filter: &Filter, row: &Row) -> bool {
     let parts = row.payout.parts();
     let found = |search: &Search| {
-        search.finds_account(parts.recipient_account.as_str())
-            || Search::fold_name(parts.recipient_name.as_str()).starts_with(&search.name_prefix())
+        search.finds_account(parts.details.recipient.account.as_str())
+            || Search::fold_name(parts.details.recipient.name.as_str()).starts_with(&search.name_prefix())
     };
     (filter.statuses.is_empty() || filter.statuses.contains(&parts.status))
         && filter
             .currency
-            .is_none_or(|currency| parts.money.currency() == currency)
+            .is_none_or(|currency| parts.details.money.currency() == currency)
         && filter.created_after.is_none_or(|after| parts.created_at >= after)
         && filter
             .created_before

@@ -62,14 +62,15 @@ pub(super) struct Wire<'a> {
 
 impl<'a> From<&'a Instruction> for Wire<'a> {
     fn from(instruction: &'a Instruction) -> Self {
+        let details = &instruction.details;
         Self {
             payout_id: instruction.payout_id.to_string(),
-            amount: instruction.money.amount().to_string(),
-            currency: instruction.money.currency().code(),
-            recipient_account: instruction.recipient_account.as_str(),
-            recipient_name: instruction.recipient_name.as_str(),
-            description: instruction.description.as_str(),
-            digest: instruction.digest(),
+            amount: details.money.amount().to_string(),
+            currency: details.money.currency().code(),
+            recipient_account: details.recipient.account.as_str(),
+            recipient_name: details.recipient.name.as_str(),
+            description: details.description.as_str(),
+            digest: details.digest(),
         }
     }
 }

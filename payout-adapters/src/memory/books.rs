@@ -1,7 +1,7 @@
 //! The books of what is in memory.
 
 use payout_core::Timestamp;
-use payout_core::payout::{Actor, PayoutId, instruction_digest};
+use payout_core::payout::{Actor, PayoutId};
 use payout_core::ports::{BooksQuery, Cursor, Record};
 
 use super::row::Row;
@@ -46,13 +46,8 @@ fn record(row: &Row) -> Record {
     let parts = row.payout.parts();
     Record {
         id: parts.id,
-        money: parts.money,
-        digest: Some(instruction_digest(
-            parts.money,
-            &parts.recipient_account,
-            &parts.recipient_name,
-            &parts.description,
-        )),
+        money: parts.details.money,
+        digest: Some(parts.details.digest()),
         status: parts.status,
         needs_review: parts.needs_review,
         deleted: row.deleted_at.is_some(),

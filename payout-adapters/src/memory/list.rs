@@ -64,7 +64,7 @@ impl Store {
         let mut census = Census::default();
         for row in self.visible(..) {
             let parts = row.payout.parts();
-            let (status, currency) = (parts.status, parts.money.currency());
+            let (status, currency) = (parts.status, parts.details.money.currency());
             census.in_review += u64::from(parts.needs_review);
             let mut tallies = census.tallies.iter_mut();
             match tallies.find(|tally| (tally.status, tally.currency) == (status, currency)) {
@@ -107,12 +107,12 @@ fn matches(filter: &Filter, row: &Row) -> bool {
     } = filter;
     let parts = row.payout.parts();
     (statuses.is_empty() || statuses.contains(&parts.status))
-        && currency.is_none_or(|currency| parts.money.currency() == currency)
+        && currency.is_none_or(|currency| parts.details.money.currency() == currency)
         && created_after.is_none_or(|after| parts.created_at >= after)
         && created_before.is_none_or(|before| parts.created_at < before)
         && needs_review.is_none_or(|needs_review| parts.needs_review == needs_review)
         && search.as_ref().is_none_or(|search| {
-            search.finds_account(parts.recipient_account.as_str())
+            search.finds_account(parts.details.recipient.account.as_str())
                 || row.folded_name.starts_with(&search.name_prefix())
         })
 }

@@ -161,5 +161,5 @@ impl Row {
 }
 
 fn fold_name(payout: &Payout) -> String {
-    Search::fold_name(payout.parts().recipient_name.as_str())
+    Search::fold_name(payout.details().recipient.name.as_str())
 }

@@ -110,12 +110,7 @@ pub(super) async fn apply(
     request: Option<&IdempotentRequest>,
 ) -> Result<Payout, RepositoryError> {
     let after = change.after.parts();
-    let recipient = StoredRecipient::of(
-        after.id.as_uuid(),
-        &after.recipient_account,
-        &after.recipient_name,
-        &link.keyring,
-    )?;
+    let recipient = StoredRecipient::of(after.id.as_uuid(), &after.details.recipient, &link.keyring)?;
     let answer = request
         .map(|request| WrittenAnswer::of(&change.after, request, &link.keyring))
         .transpose()?;
@@ -208,12 +203,12 @@ fn statement<'a>(
         .bind(after.needs_review)
         .bind(i64::from(after.generation))
         .bind(i64::from(after.claims))
-        .bind(after.money.amount())
-        .bind(after.money.currency().code())
+        .bind(after.details.money.amount())
+        .bind(after.details.money.currency().code())
         .bind(&*written.recipient.account)
         .bind(written.recipient.name)
         .bind(&written.recipient.name_folded)
-        .bind(after.description.as_str())
+        .bind(after.details.description.as_str())
         .bind(after.failure.as_ref().map(|failure| failure.code()))
         .bind(after.failure.as_ref().map(|failure| failure.message()))
         .bind(

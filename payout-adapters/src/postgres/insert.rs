@@ -268,16 +268,15 @@ impl<'a> Columns<'a> {
     ) -> Result<Self, RepositoryError> {
         let mut columns = Self::default();
         for new in batch {
-            let draft = &new.draft;
-            let (account, name) = (&draft.recipient_account, &draft.recipient_name);
-            let recipient = StoredRecipient::of(new.id.as_uuid(), account, name, keys)?;
+            let details = &new.details;
+            let recipient = StoredRecipient::of(new.id.as_uuid(), &details.recipient, keys)?;
             columns.ids.push(new.id.as_uuid());
-            columns.amounts.push(draft.money.amount());
-            columns.currencies.push(draft.money.currency().code());
+            columns.amounts.push(details.money.amount());
+            columns.currencies.push(details.money.currency().code());
             columns.accounts.push(recipient.account);
             columns.names.push(recipient.name);
             columns.folded_names.push(recipient.name_folded);
-            columns.descriptions.push(draft.description.as_str());
+            columns.descriptions.push(details.description.as_str());
             columns.scheduled.push(new.scheduled_at);
             columns.actors.push(new.caller.actor.as_str());
             columns

@@ -45,23 +45,19 @@ struct ImportRow {
 impl ImportRow {
     fn of(foreign: &ForeignPayout, payout: &Payout, keys: &Keyring) -> Result<Self, RepositoryError> {
         let parts = payout.parts();
-        let recipient = StoredRecipient::of(
-            parts.id.as_uuid(),
-            &parts.recipient_account,
-            &parts.recipient_name,
-            keys,
-        )?;
+        let details = &parts.details;
+        let recipient = StoredRecipient::of(parts.id.as_uuid(), &details.recipient, keys)?;
         let micros = |at: Timestamp| at.timestamp_micros();
         Ok(Self {
             id: hex(parts.id.as_uuid().as_bytes()),
-            amount: parts.money.amount().to_string(),
-            currency: parts.money.currency().code(),
+            amount: details.money.amount().to_string(),
+            currency: details.money.currency().code(),
             recipient_account: recipient.account.into_owned(),
             recipient_name: recipient.name.to_owned(),
             recipient_name_folded: recipient.name_folded,
             sealed: recipient.sealed.as_deref().map(hex),
             mac: mac(payout, 1, keys).as_deref().map(hex),
-            description: parts.description.as_str().to_owned(),
+            description: details.description.as_str().to_owned(),
             status: parts.status.as_str(),
             needs_review: parts.needs_review,
             failure_code: parts.failure.as_ref().map(|failure| without_nul(failure.code())),

@@ -16,7 +16,7 @@
 use std::borrow::Cow;
 
 use payout_core::idempotency::{Fingerprint, IdempotentRequest};
-use payout_core::payout::{Payout, ProviderKey, RecipientAccount, RecipientName, normal_iban};
+use payout_core::payout::{Payout, ProviderKey, Recipient, RecipientAccount, RecipientName, normal_iban};
 use payout_core::ports::{RepositoryError, Search};
 use uuid::Uuid;
 
@@ -45,11 +45,10 @@ impl<'a> StoredRecipient<'a> {
     /// As they are written for this payout: sealed with the current key, if there is one.
     pub(crate) fn of(
         payout: Uuid,
-        account: &'a RecipientAccount,
-        name: &'a RecipientName,
+        recipient: &'a Recipient,
         keys: &Keyring,
     ) -> Result<Self, RepositoryError> {
-        let (account, name) = (account.as_str(), name.as_str());
+        let (account, name) = (recipient.account.as_str(), recipient.name.as_str());
         let name_folded = Search::fold_name(name);
         let Some(key) = keys.current() else {
             return Ok(Self {
@@ -79,14 +78,17 @@ pub(crate) fn mac(payout: &Payout, changed_version: i64, keys: &Keyring) -> Opti
     if keys.is_empty() {
         return None;
     }
-    let parts = payout.parts();
+    let (parts, details) = (payout.parts(), payout.details());
     keys.protect(&Paid {
         id: parts.id.as_uuid(),
         generation: i64::from(parts.generation),
-        amount: parts.money.amount(),
-        currency: parts.money.currency().code(),
-        recipient: &joined(parts.recipient_account.as_str(), parts.recipient_name.as_str()),
-        description: parts.description.as_str(),
+        amount: details.money.amount(),
+        currency: details.money.currency().code(),
+        recipient: &joined(
+            details.recipient.account.as_str(),
+            details.recipient.name.as_str(),
+        ),
+        description: details.description.as_str(),
         provider_key: parts.provider_key.map(ProviderKey::as_uuid),
         changed_version,
     })
@@ -113,15 +115,15 @@ pub(crate) fn recipient(
     Ok(text.to_owned())
 }
 
-/// The account and the name of such a text.
-pub(crate) fn parsed(text: &str) -> Result<(RecipientAccount, RecipientName), RepositoryError> {
+/// The recipient of such a text.
+pub(crate) fn parsed(text: &str) -> Result<Recipient, RepositoryError> {
     let (account, name) = text
         .split_once(SEPARATOR)
         .ok_or_else(|| broken("sealed")("one text where there should be two"))?;
-    Ok((
-        RecipientAccount::restore(account).map_err(broken("recipient_account"))?,
-        RecipientName::restore(name).map_err(broken("recipient_name"))?,
-    ))
+    Ok(Recipient {
+        account: RecipientAccount::restore(account).map_err(broken("recipient_account"))?,
+        name: RecipientName::restore(name).map_err(broken("recipient_name"))?,
+    })
 }
 
 /// What a search looks for where payouts are sealed, or where it is for an IBAN, which has several spellings: one of these

@@ -3,9 +3,7 @@
 use std::str::FromStr;
 
 use payout_core::money::{Currency, Money};
-use payout_core::payout::{
-    Description, PayoutId, ProviderKey, ProviderReference, Status, instruction_digest,
-};
+use payout_core::payout::{Description, PaymentDetails, PayoutId, ProviderKey, ProviderReference, Status};
 use payout_core::ports::{BooksQuery, Filter, ListQuery, Order, Position, Record, RepositoryError};
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -57,9 +55,12 @@ impl RecordRow {
             keys,
         )
         .ok()?;
-        let (account, name) = parsed(&text).ok()?;
-        let description = Description::new(&self.description).ok()?;
-        Some(instruction_digest(money, &account, &name, &description))
+        let details = PaymentDetails {
+            money,
+            recipient: parsed(&text).ok()?,
+            description: Description::new(&self.description).ok()?,
+        };
+        Some(details.digest())
     }
 
     pub(crate) fn restore(self, keys: &Keyring) -> Result<Record, RepositoryError> {

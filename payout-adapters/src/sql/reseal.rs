@@ -163,8 +163,8 @@ pub(crate) fn new_recipient(
         changed_version,
     };
     keys.verify(row.mac.as_deref(), &paid).map_err(broken("mac"))?;
-    let (account, name) = parsed(&text)?;
-    let new = StoredRecipient::of(row.id, &account, &name, keys)?;
+    let recipient = parsed(&text)?;
+    let new = StoredRecipient::of(row.id, &recipient, keys)?;
     let mac = keys.protect(&paid);
     Ok(Some(NewRecipient {
         account: new.account.into_owned(),

@@ -7,8 +7,8 @@ use payout_core::Timestamp;
 use payout_core::idempotency::StoredAnswer;
 use payout_core::money::{Currency, Money};
 use payout_core::payout::{
-    Actor, Claim, Description, Event, EventKind, Failure, NewPayout, Payout, PayoutId, PayoutParts,
-    ProviderKey, ProviderReference, Status, UnreadableClaim,
+    Actor, Claim, Description, Event, EventKind, Failure, NewPayout, PaymentDetails, Payout, PayoutId,
+    PayoutParts, ProviderKey, ProviderReference, Status, UnreadableClaim,
 };
 use payout_core::ports::{Claims, Cursor, DeletedPayout, EventPlace, Listed, RepositoryError};
 use sqlx::FromRow;
@@ -189,13 +189,14 @@ impl PayoutRow {
         let amount = self.amount.read()?;
         let text = self.recipient_text(keys).map_err(broken("sealed"))?;
         self.verify(&text, keys).map_err(broken("mac"))?;
-        let (recipient_account, recipient_name) = parsed(&text)?;
+        let details = PaymentDetails {
+            money: Money::restore(amount, currency).map_err(broken("amount"))?,
+            recipient: parsed(&text)?,
+            description: Description::restore(&self.description).map_err(broken("description"))?,
+        };
         Ok(PayoutParts {
             id: PayoutId::from(self.id),
-            money: Money::restore(amount, currency).map_err(broken("amount"))?,
-            recipient_account,
-            recipient_name,
-            description: Description::restore(&self.description).map_err(broken("description"))?,
+            details,
             status: parse("status", &self.status)?,
             needs_review: self.needs_review,
             failure,

@@ -17,8 +17,8 @@ use std::borrow::Cow;
 use payout_core::Timestamp;
 use payout_core::money::{Currency, Money};
 use payout_core::payout::{
-    Description, Failure, Payout, PayoutId, PayoutParts, ProviderKey, ProviderReference, RecipientAccount,
-    RecipientName, Status,
+    Description, Failure, PaymentDetails, Payout, PayoutId, PayoutParts, ProviderKey, ProviderReference,
+    Recipient, RecipientAccount, RecipientName, Status,
 };
 use payout_core::ports::RepositoryError;
 use rust_decimal::Decimal;
@@ -110,17 +110,17 @@ fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, RepositoryError> {
 
 impl<'a> SnapshotV1<'a> {
     fn of(payout: &'a Payout) -> Self {
-        let parts = payout.parts();
+        let (parts, details) = (payout.parts(), payout.details());
         Self {
             v: 1,
             id: parts.id.as_uuid(),
             money: (
-                parts.money.amount().to_string().into(),
-                parts.money.currency().code().into(),
+                details.money.amount().to_string().into(),
+                details.money.currency().code().into(),
             ),
-            recipient_account: parts.recipient_account.as_str().into(),
-            recipient_name: parts.recipient_name.as_str().into(),
-            description: parts.description.as_str().into(),
+            recipient_account: details.recipient.account.as_str().into(),
+            recipient_name: details.recipient.name.as_str().into(),
+            description: details.description.as_str().into(),
             status: parts.status.as_str().into(),
             needs_review: parts.needs_review,
             failure: parts.failure.as_ref().map(|failure| FailureV1 {
@@ -148,14 +148,19 @@ impl<'a> SnapshotV1<'a> {
         let (amount, currency) = &self.money;
         let amount = Decimal::from_str_exact(amount).map_err(broken("snapshot: money"))?;
         let currency = Currency::recorded(currency).map_err(broken("snapshot: money"))?;
+        let details = PaymentDetails {
+            money: Money::restore(amount, currency).map_err(broken("snapshot: money"))?,
+            recipient: Recipient {
+                account: RecipientAccount::restore(&self.recipient_account)
+                    .map_err(broken("snapshot: recipient_account"))?,
+                name: RecipientName::restore(&self.recipient_name)
+                    .map_err(broken("snapshot: recipient_name"))?,
+            },
+            description: Description::restore(&self.description).map_err(broken("snapshot: description"))?,
+        };
         let mut parts = PayoutParts {
             id: PayoutId::from(self.id),
-            money: Money::restore(amount, currency).map_err(broken("snapshot: money"))?,
-            recipient_account: RecipientAccount::restore(&self.recipient_account)
-                .map_err(broken("snapshot: recipient_account"))?,
-            recipient_name: RecipientName::restore(&self.recipient_name)
-                .map_err(broken("snapshot: recipient_name"))?,
-            description: Description::restore(&self.description).map_err(broken("snapshot: description"))?,
+            details,
             status: self
                 .status
                 .parse::<Status>()
@@ -209,9 +214,9 @@ mod tests {
         let payout = read(CREATED, written_at()).unwrap();
         let parts = payout.parts();
         assert_eq!(parts.id.to_string(), "01a20cf8-b758-773a-beeb-06fc8801f3e5");
-        assert_eq!(parts.money.to_string(), "10.50 USD");
-        assert_eq!(parts.recipient_account.as_str(), "DE89370400440532013000");
-        assert_eq!(parts.recipient_name.as_str(), "Ada Lovelace");
+        assert_eq!(parts.details.money.to_string(), "10.50 USD");
+        assert_eq!(parts.details.recipient.account.as_str(), "DE89370400440532013000");
+        assert_eq!(parts.details.recipient.name.as_str(), "Ada Lovelace");
         assert_eq!((parts.status, parts.provider_key), (Status::Pending, None));
         assert_eq!(
             (parts.created_at, parts.updated_at, parts.due_at),
@@ -223,10 +228,13 @@ mod tests {
     fn a_retry_that_an_earlier_program_answered_is_read() {
         let payout = read(RETRIED, written_at()).unwrap();
         let parts = payout.parts();
-        assert_eq!(parts.money.to_string(), "3 JPY");
-        assert_eq!(parts.recipient_account.as_str(), "A \"1\"");
+        assert_eq!(parts.details.money.to_string(), "3 JPY");
+        assert_eq!(parts.details.recipient.account.as_str(), "A \"1\"");
         assert_eq!(
-            (parts.recipient_name.as_str(), parts.description.as_str()),
+            (
+                parts.details.recipient.name.as_str(),
+                parts.details.description.as_str()
+            ),
             ("José", "a\nb")
         );
         assert_eq!(

@@ -74,12 +74,7 @@ pub(super) async fn apply(
             Due::Now => "now",
             Due::Never => "never",
         };
-        let recipient = StoredRecipient::of(
-            after.id.as_uuid(),
-            &after.recipient_account,
-            &after.recipient_name,
-            &store.keyring,
-        )?;
+        let recipient = StoredRecipient::of(after.id.as_uuid(), &after.details.recipient, &store.keyring)?;
         let mut write = store.begin().await.map_err(repository_error)?;
         let (transaction, now) = (&mut write.transaction, write.now);
         if let Some(request) = &request {
@@ -109,12 +104,12 @@ pub(super) async fn apply(
             .bind(after.needs_review)
             .bind(i64::from(after.generation))
             .bind(i64::from(after.claims))
-            .bind(after.money.amount().to_string())
-            .bind(after.money.currency().code())
+            .bind(after.details.money.amount().to_string())
+            .bind(after.details.money.currency().code())
             .bind(recipient.account)
             .bind(recipient.name)
             .bind(recipient.name_folded)
-            .bind(after.description.as_str())
+            .bind(after.details.description.as_str())
             .bind(after.failure.as_ref().map(|failure| failure.code()))
             .bind(after.failure.as_ref().map(|failure| failure.message()))
             .bind(

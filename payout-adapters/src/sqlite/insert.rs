@@ -209,9 +209,8 @@ struct Incoming<'a> {
 
 impl<'a> Incoming<'a> {
     fn of(new: &'a NewPayout, spent: &HashSet<Uuid>, keys: &Keyring) -> Result<Self, RepositoryError> {
-        let (draft, request) = (&new.draft, new.request.as_ref());
-        let (account, name) = (&draft.recipient_account, &draft.recipient_name);
-        let recipient = StoredRecipient::of(new.id.as_uuid(), account, name, keys)?;
+        let (details, request) = (&new.details, new.request.as_ref());
+        let recipient = StoredRecipient::of(new.id.as_uuid(), &details.recipient, keys)?;
         // The times in it are put in when it is read.
         let under_its_id = is_spent(new, spent);
         let at = Timestamp::UNIX_EPOCH;
@@ -221,13 +220,13 @@ impl<'a> Incoming<'a> {
         let mac = mac(&stored, 1, keys);
         Ok(Self {
             id: hex(new.id.as_uuid().as_bytes()),
-            amount: draft.money.amount().to_string(),
-            currency: draft.money.currency().code(),
+            amount: details.money.amount().to_string(),
+            currency: details.money.currency().code(),
             recipient_account: recipient.account,
             recipient_name: recipient.name,
             recipient_name_folded: recipient.name_folded,
             sealed: recipient.sealed.as_deref().map(hex),
-            description: draft.description.as_str(),
+            description: details.description.as_str(),
             scheduled_at: new.scheduled_at.map(|at| at.timestamp_micros()),
             actor: new.caller.actor.as_str(),
             request_id: new.caller.request_id.as_deref().map(without_nul),

@@ -165,8 +165,8 @@ async fn reads_cost_the_rows_that_they_show() {
     };
     table.costs("find_many", 20, found_many).await;
 
-    let account = Search::new(deep.parts().recipient_account.as_str());
-    let name = Search::new(deep.parts().recipient_name.as_str());
+    let account = Search::new(deep.details().recipient.account.as_str());
+    let name = Search::new(deep.details().recipient.name.as_str());
     let rare = Filter {
         statuses: vec![Status::Failed],
         ..Filter::default()

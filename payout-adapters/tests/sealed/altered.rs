@@ -92,8 +92,8 @@ pub(crate) async fn an_older_ciphertext_of_the_row_is_refused<S: Sealable>(store
 }
 
 async fn rename(repository: &dyn PayoutRepository, payout: Payout, name: &str) -> Payout {
-    let mut edit = payout.as_edit();
-    edit.recipient_name = RecipientName::new(name).unwrap();
+    let mut edit = payout.details().clone();
+    edit.recipient.name = RecipientName::new(name).unwrap();
     drive::apply(repository, &payout.edit(edit, build::client()).unwrap()).await
 }
 

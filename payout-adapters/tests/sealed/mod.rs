@@ -7,7 +7,7 @@ use std::error::Error;
 use payout_adapters::seal::{KeyCheck, Keyring, Stretch};
 use payout_core::contract::build::{self, LONG_LEASE};
 use payout_core::contract::drive;
-use payout_core::payout::{Draft, NewPayout, PayoutId, RecipientAccount, RecipientName, UnreadableClaim};
+use payout_core::payout::{NewPayout, PaymentDetails, PayoutId, RecipientAccount, UnreadableClaim};
 use payout_core::policy::Policy;
 use payout_core::ports::{
     Claims, Filter, Insertion, ListQuery, Listed, Order, PayoutRepository, Position, RepositoryError, Search,
@@ -60,10 +60,9 @@ pub(crate) trait Sealable {
 }
 
 fn canary() -> NewPayout {
-    build::of_draft(Draft {
-        recipient_account: RecipientAccount::new(ACCOUNT).unwrap(),
-        recipient_name: RecipientName::new(NAME).unwrap(),
-        ..build::draft()
+    build::of_details(PaymentDetails {
+        recipient: build::recipient_of(ACCOUNT, NAME),
+        ..build::details()
     })
 }
 
@@ -138,7 +137,7 @@ pub(crate) async fn nothing_is_stored_in_plain<S: Sealable>(store: S) {
     let new = keyed_canary();
     let key = new.request.clone().unwrap();
     let payout = drive::store(&repository, new).await;
-    assert_eq!(payout.parts().recipient_account.as_str(), ACCOUNT);
+    assert_eq!(payout.details().recipient.account.as_str(), ACCOUNT);
     let cancelled = drive::apply(&repository, &payout.clone().cancel(build::client()).unwrap()).await;
     assert_eq!(drive::found(&repository, payout.id()).await, cancelled);
 
@@ -441,8 +440,8 @@ pub(crate) async fn whoever_changes_a_payout_during_a_rotation_wins<S: Sealable>
     let rotating = store.with(keys(&format!("{TWO},{ONE}")));
     let editing = async {
         for round in 0..30 {
-            let mut edit = payout.as_edit();
-            edit.recipient_account = RecipientAccount::new(&format!("ROUND-{round}")).unwrap();
+            let mut edit = payout.details().clone();
+            edit.recipient.account = RecipientAccount::new(&format!("ROUND-{round}")).unwrap();
             payout = drive::apply(&old, &payout.clone().edit(edit, build::client()).unwrap()).await;
         }
         payout
@@ -456,7 +455,7 @@ pub(crate) async fn whoever_changes_a_payout_during_a_rotation_wins<S: Sealable>
     assert_eq!(payout.version(), 31, "a rotation grows no version");
     rotate::<S>(&rotating).await;
     let found = drive::found(&store.with(keys(TWO)), payout.id()).await;
-    assert_eq!(found.parts().recipient_account.as_str(), "ROUND-29");
+    assert_eq!(found.details().recipient.account.as_str(), "ROUND-29");
 }
 
 pub(crate) async fn a_database_knows_its_keys<S: Sealable>(store: S) {

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use payout_core::contract::build;
 use payout_core::idempotency::IdempotencyKey;
-use payout_core::payout::{
-    Caller, Description, Draft, PayoutId, RecipientAccount, RecipientName, Resolution,
-};
+use payout_core::payout::{Caller, Description, PaymentDetails, PayoutId, Resolution};
 use payout_core::ports::ProcessorKey;
 use payout_core::service::{EditRequest, Payouts, Step};
 
@@ -48,15 +46,13 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(crate) async fn client(number: u64, servers: Servers, known: Known, chance: Chance) {
     tokio::time::sleep(chance.up_to(Duration::from_secs(20))).await;
     let key = IdempotencyKey::new(&format!("key-{number}")).unwrap();
-    let draft = Draft {
-        money: build::money("10.50", "EUR"),
-        recipient_account: RecipientAccount::new(&format!("account-{number}")).unwrap(),
-        recipient_name: RecipientName::new("Ada").unwrap(),
-        description: Description::new("").unwrap(),
-    };
+    let details = PaymentDetails::new(
+        build::money("10.50", "EUR"),
+        build::recipient_of(&format!("account-{number}"), "Ada"),
+    );
     loop {
         let request = servers.any(&chance);
-        let create = request.create(draft.clone(), None, Some(key.clone()), Caller::named("client"));
+        let create = request.create(details.clone(), None, Some(key.clone()), Caller::named("client"));
         if let Ok(Ok(answered)) = tokio::time::timeout(PATIENCE, create).await {
             let mut known = known.0.lock().unwrap();
             let earlier = known

@@ -123,8 +123,8 @@ pub(crate) struct FailureBody<'a> {
 impl<'a> PayoutBody<'a> {
     /// As it is shown to whoever asks: who is paid only to those that may see it.
     pub(crate) fn of(payout: &'a Payout, principal: &Principal) -> Self {
-        let parts = payout.parts();
-        let (account, name) = (&parts.recipient_account, &parts.recipient_name);
+        let (parts, details) = (payout.parts(), payout.details());
+        let (account, name) = (&details.recipient.account, &details.recipient.name);
         let (recipient_account, recipient_name) = if principal.may(Scope::Reveal) {
             (account.as_str().into(), name.as_str().into())
         } else {
@@ -132,11 +132,11 @@ impl<'a> PayoutBody<'a> {
         };
         Self {
             id: parts.id.as_uuid(),
-            amount: parts.money,
-            currency: parts.money.currency().code(),
+            amount: details.money,
+            currency: details.money.currency().code(),
             recipient_account,
             recipient_name,
-            description: parts.description.as_str(),
+            description: details.description.as_str(),
             status: parts.status.as_str(),
             needs_review: parts.needs_review,
             failure: parts.failure.as_ref().map(|failure| FailureBody {

@@ -21,8 +21,8 @@ pub fn body(body: &[u8]) {
         let again = serde_json::json!({
             "amount": draft.money.amount().to_string(),
             "currency": draft.money.currency().code(),
-            "recipient_account": draft.recipient_account.as_str(),
-            "recipient_name": draft.recipient_name.as_str(),
+            "recipient_account": draft.recipient.account.as_str(),
+            "recipient_name": draft.recipient.name.as_str(),
             "description": draft.description.as_str(),
         });
         let read = Fields::parse(again.to_string().as_bytes()).and_then(create::draft);

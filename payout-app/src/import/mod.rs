@@ -234,8 +234,7 @@ fn contradiction(was: Status, foreign: &ForeignPayout, here: &Payout) -> Option<
     if was == Status::Completed && parts.status != Status::Completed {
         return Some("the old service says that it was paid, and here it is not completed");
     }
-    let same = parts.money == foreign.money
-        && parts.recipient_account == foreign.recipient_account
-        && parts.recipient_name == foreign.recipient_name;
+    let same =
+        parts.details.money == foreign.details.money && parts.details.recipient == foreign.details.recipient;
     (!same && parts.version == 1).then_some("the old service has changed it since it was imported")
 }

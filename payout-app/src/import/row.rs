@@ -5,8 +5,8 @@ use payout_adapters::django::{DjangoRow, RowKey};
 use payout_core::Timestamp;
 use payout_core::money::{Currency, Money, UnknownCurrency};
 use payout_core::payout::{
-    Actor, Description, Failure, ForeignPayout, PayoutId, ProviderReference, RecipientAccount, RecipientName,
-    Standing, Status,
+    Actor, Description, Failure, ForeignPayout, PaymentDetails, PayoutId, ProviderReference, Recipient,
+    RecipientAccount, RecipientName, Standing, Status,
 };
 use sha1::{Digest, Sha1};
 use uuid::{Builder, Uuid};
@@ -137,10 +137,11 @@ impl Rules<'_> {
         );
         let payout = ForeignPayout {
             id: id_of(&self.command.table, &row.key),
-            money,
-            recipient_account,
-            recipient_name,
-            description,
+            details: PaymentDetails {
+                money,
+                recipient: Recipient::new(recipient_account, recipient_name),
+                description,
+            },
             standing: self.standing(status, row),
             created_at,
             updated_at,

@@ -100,7 +100,7 @@ fn a_row_keeps_its_id_its_times_and_its_amount() {
         payout.created_at,
         "2026-11-01T09:52:36.184953Z".parse::<Timestamp>().unwrap()
     );
-    assert_eq!(payout.money.amount().to_string(), "10.50");
+    assert_eq!(payout.details.money.amount().to_string(), "10.50");
     assert_eq!(payout.standing, Standing::Completed(None));
     assert_eq!(payout.actor.as_str(), "import-django");
     assert!(
@@ -113,8 +113,8 @@ fn a_row_keeps_its_id_its_times_and_its_amount() {
     let yen = taken(&[], &row(&[("amount", "1000.00"), ("currency", "jpy")]));
     assert_eq!(
         (
-            yen.money.amount().to_string().as_str(),
-            yen.money.currency().code()
+            yen.details.money.amount().to_string().as_str(),
+            yen.details.money.currency().code()
         ),
         ("1000", "JPY")
     );
@@ -230,7 +230,7 @@ fn every_reason_is_told_at_once_and_none_tells_who_is_paid() {
 #[test]
 fn what_was_paid_in_a_currency_that_is_gone_is_history_and_nothing_more_is_paid_in_it() {
     let paid = row(&[("currency", "HRK")]);
-    assert_eq!(taken(&[], &paid).money.currency().code(), "HRK");
+    assert_eq!(taken(&[], &paid).details.money.currency().code(), "HRK");
     let pending = row(&[("currency", "HRK"), ("status", "pending")]);
     assert!(refused(&["--pending=import"], &pending).contains("currency:"));
     assert!(take(&["--pending=cancel"], &pending).is_ok());
@@ -251,7 +251,7 @@ fn an_amount_that_is_no_longer_exact_is_refused() {
     }
     let text = row(&[("amount", "1234567890123456.78")]);
     assert_eq!(
-        taken(&[], &text).money.amount().to_string(),
+        taken(&[], &text).details.money.amount().to_string(),
         "1234567890123456.78"
     );
 }

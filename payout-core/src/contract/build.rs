@@ -7,8 +7,9 @@ use crate::access::{ApiKeyId, KeyDigest, KeyName, NewApiKey, Scope, Scopes, Secr
 use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest, ScopedKey};
 use crate::money::{Currency, Money};
 use crate::payout::{
-    Actor, Caller, Change, Description, Draft, Due, EventKind, Failure, ForeignPayout, NewPayout, Payout,
-    PayoutId, ProviderReference, RecipientAccount, RecipientName, Standing, Status, Verdict,
+    Actor, Caller, Change, Description, Due, EventKind, Failure, ForeignPayout, NewPayout, PaymentDetails,
+    Payout, PayoutId, ProviderReference, Recipient, RecipientAccount, RecipientName, Standing, Status,
+    Verdict,
 };
 use crate::ports::{ClaimRequest, Clock, Instruction, ProcessorKey, Randomness, System};
 use crate::spending::{Charge, MoneyLimits};
@@ -38,33 +39,44 @@ pub fn unique(prefix: &str) -> String {
     format!("{prefix}-{:016x}", System::default().next_u64())
 }
 
-/// A draft of 10.50 USD to an account of its own.
+/// Ada Lovelace, with an account that no other test has.
 ///
 /// # Panics
 /// Never.
-pub fn draft() -> Draft {
-    Draft {
-        money: money("10.50", "USD"),
-        recipient_account: RecipientAccount::new(&unique("ACC")).unwrap(),
-        recipient_name: RecipientName::new("Ada Lovelace").unwrap(),
+pub fn recipient() -> Recipient {
+    Recipient {
+        account: RecipientAccount::new(&unique("ACC")).unwrap(),
+        name: RecipientName::new("Ada Lovelace").unwrap(),
+    }
+}
+
+/// A recipient of this account and this name.
+///
+/// # Panics
+/// When one is invalid.
+pub fn recipient_of(account: &str, name: &str) -> Recipient {
+    Recipient {
+        account: RecipientAccount::new(account).unwrap(),
+        name: RecipientName::new(name).unwrap(),
+    }
+}
+
+/// A payment of 10.50 USD to an account of its own.
+///
+/// # Panics
+/// Never.
+pub fn details() -> PaymentDetails {
+    PaymentDetails {
         description: Description::new("Invoice 7").unwrap(),
+        ..PaymentDetails::new(money("10.50", "USD"), recipient())
     }
 }
 
 /// A payout of 10.50 USD that another service created at this time.
 pub fn foreign(standing: Standing, created_at: Timestamp) -> ForeignPayout {
-    let Draft {
-        money,
-        recipient_account,
-        recipient_name,
-        description,
-    } = draft();
     ForeignPayout {
         id: fresh_id(),
-        money,
-        recipient_account,
-        recipient_name,
-        description,
+        details: details(),
         standing,
         created_at,
         updated_at: created_at,
@@ -75,14 +87,14 @@ pub fn foreign(standing: Standing, created_at: Timestamp) -> ForeignPayout {
 
 /// A payout of 10.50 USD, due at once, without an idempotency key.
 pub fn new_payout() -> NewPayout {
-    of_draft(draft())
+    of_details(details())
 }
 
-/// A payout of this draft, due at once, without an idempotency key.
-pub fn of_draft(draft: Draft) -> NewPayout {
+/// A payout of these details, due at once, without an idempotency key.
+pub fn of_details(details: PaymentDetails) -> NewPayout {
     NewPayout {
         id: fresh_id(),
-        draft,
+        details,
         scheduled_at: None,
         caller: client(),
         request: None,
@@ -95,10 +107,9 @@ pub fn of_draft(draft: Draft) -> NewPayout {
 /// # Panics
 /// When the name is none.
 pub fn paid_to(name: &str) -> NewPayout {
-    of_draft(Draft {
-        recipient_name: RecipientName::new(name).unwrap(),
-        ..draft()
-    })
+    let mut details = details();
+    details.recipient.name = RecipientName::new(name).unwrap();
+    of_details(details)
 }
 
 /// A payout of this amount.
@@ -106,9 +117,9 @@ pub fn paid_to(name: &str) -> NewPayout {
 /// # Panics
 /// When the amount is none.
 pub fn amounting_to(amount: &str, currency: &str) -> NewPayout {
-    of_draft(Draft {
+    of_details(PaymentDetails {
         money: money(amount, currency),
-        ..draft()
+        ..details()
     })
 }
 
@@ -134,7 +145,7 @@ pub fn charged(amount: &str, currency: &str, per_day: &str, api_key: ApiKeyId) -
     let new = amounting_to(amount, currency);
     let limits: MoneyLimits = format!("{currency}=/{per_day}").parse().unwrap();
     NewPayout {
-        charge: limits.of_new(new.draft.money, Some(api_key)).unwrap(),
+        charge: limits.of_new(new.details.money, Some(api_key)).unwrap(),
         caller: client().with_api_key(api_key),
         ..new
     }
@@ -147,7 +158,7 @@ pub fn keyed(key: &ScopedKey) -> NewPayout {
 
 /// The same payout under this idempotency key.
 pub fn under(key: &ScopedKey, new: NewPayout) -> NewPayout {
-    let fingerprint = Fingerprint::of_create(&new.draft);
+    let fingerprint = Fingerprint::of_create(&new.details);
     let key = key.clone();
     NewPayout {
         request: Some(IdempotentRequest { key, fingerprint }),
@@ -287,20 +298,11 @@ pub fn review() -> Verdict {
 
 /// An instruction to pay 10.50 USD, under a key that no other test has.
 pub fn instruction() -> Instruction {
-    let Draft {
-        money,
-        recipient_account,
-        recipient_name,
-        description,
-    } = draft();
     let payout_id = fresh_id();
     Instruction {
         key: ProcessorKey::new(payout_id, None, 0),
         payout_id,
-        money,
-        recipient_account,
-        recipient_name,
-        description,
+        details: details(),
     }
 }
 

@@ -154,7 +154,7 @@ pub async fn under_review(repository: &dyn PayoutRepository) -> Payout {
 /// Every step that a person can take from where this payout stands, each by a caller of its own.
 pub fn steps_of_a_person(payout: &Payout, now: Timestamp, caller: &Caller) -> Vec<Change> {
     let step = || (payout.clone(), caller.clone());
-    let mut edit = payout.as_edit();
+    let mut edit = payout.details().clone();
     edit.money = build::money("77.70", "EUR");
     let changes = [
         payout.clone().edit(edit, caller.clone()).ok(),

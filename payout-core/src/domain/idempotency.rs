@@ -7,9 +7,8 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use crate::access::ApiKeyId;
-use crate::money::Money;
-use crate::payout::{Draft, Payout, PayoutId};
-use crate::text::{nfc, nfd};
+use crate::payout::{PaymentDetails, Payout, PayoutId};
+use crate::text::nfd;
 
 /// A client's name for one request: 1–255 visible ASCII characters. They may be an account number, so none is printed.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -98,18 +97,20 @@ pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
     /// That of a request to create a payout. Requests that mean the same (`10` and `"10.00"`) are the same.
-    pub fn of_create(draft: &Draft) -> Self {
-        Self::of_new(
-            draft.money,
-            draft.recipient_account.as_str(),
-            draft.recipient_name.as_str(),
-            draft.description.as_str(),
-        )
-    }
-
-    fn of_new(money: Money, account: &str, name: &str, description: &str) -> Self {
+    pub fn of_create(details: &PaymentDetails) -> Self {
+        let PaymentDetails {
+            money,
+            recipient,
+            description,
+        } = details;
         let amount = money.amount().to_string();
-        let fields = [&amount, money.currency().code(), account, name, description];
+        let fields = [
+            amount.as_str(),
+            money.currency().code(),
+            recipient.account.as_str(),
+            recipient.name.as_str(),
+            description.as_str(),
+        ];
         Self::version_1("create", &fields, &[])
     }
 
@@ -193,17 +194,9 @@ impl StoredAnswer {
         if self.fingerprint == fingerprint {
             return true;
         }
-        let parts = self.payout.parts();
-        let (account, name, description) = (
-            parts.recipient_account.as_str(),
-            parts.recipient_name.as_str(),
-            parts.description.as_str(),
-        );
-        let of = |account: &str, name: &str, description: &str| {
-            Fingerprint::of_new(parts.money, account, name, description)
-        };
-        self.fingerprint == of(account, name, description)
-            && fingerprint == of(&nfc(account), &nfc(name), &nfc(description))
+        let stored = self.payout.details();
+        self.fingerprint == Fingerprint::of_create(stored)
+            && fingerprint == Fingerprint::of_create(&stored.normalized())
     }
 }
 
@@ -211,7 +204,8 @@ impl StoredAnswer {
 mod tests {
     use super::*;
     use crate::Timestamp;
-    use crate::payout::{Caller, Description, NewPayout, RecipientAccount, RecipientName};
+    use crate::money::Money;
+    use crate::payout::{Caller, Description, NewPayout, Recipient, RecipientAccount, RecipientName};
 
     #[test]
     fn a_key_is_visible_ascii_of_bounded_length() {
@@ -241,11 +235,13 @@ mod tests {
         );
     }
 
-    fn draft(account: &str, name: &str, description: &str) -> Draft {
-        Draft {
+    fn details(account: &str, name: &str, description: &str) -> PaymentDetails {
+        PaymentDetails {
             money: Money::new("10.50".parse().unwrap(), "USD".parse().unwrap()).unwrap(),
-            recipient_account: RecipientAccount::restore(account).unwrap(),
-            recipient_name: RecipientName::restore(name).unwrap(),
+            recipient: Recipient {
+                account: RecipientAccount::restore(account).unwrap(),
+                name: RecipientName::restore(name).unwrap(),
+            },
             description: Description::restore(description).unwrap(),
         }
     }
@@ -258,7 +254,7 @@ mod tests {
     /// Made with the program of November 2026, whose records are compared with ours.
     #[test]
     fn a_fingerprint_is_the_same_in_every_program() {
-        let create = Fingerprint::of_create(&draft("DE89370400440532013000", "Zo\u{eb}", ""));
+        let create = Fingerprint::of_create(&details("DE89370400440532013000", "Zo\u{eb}", ""));
         assert_eq!(
             hex(create),
             "522b7c33852844119c8d159570b7e205e96ce900fdc85812f2d7658e446893ed"
@@ -291,10 +287,10 @@ mod tests {
 
     #[test]
     fn a_record_of_before_texts_were_normalized_is_answered() {
-        let stored = |draft: Draft, fingerprint| {
+        let stored = |details: PaymentDetails, fingerprint| {
             let new = NewPayout {
                 id: PayoutId::from(uuid::Uuid::from_u128(7)),
-                draft,
+                details,
                 scheduled_at: None,
                 caller: Caller::named("test"),
                 request: None,
@@ -303,11 +299,11 @@ mod tests {
             let payout = new.stored_at(Timestamp::UNIX_EPOCH);
             StoredAnswer { fingerprint, payout }
         };
-        let before = draft("A", "Jose\u{301}", "Cafe\u{301}");
+        let before = details("A", "Jose\u{301}", "Cafe\u{301}");
         let record = stored(before.clone(), Fingerprint::of_create(&before));
-        let now = Fingerprint::of_create(&draft("A", "Jos\u{e9}", "Caf\u{e9}"));
+        let now = Fingerprint::of_create(&details("A", "Jos\u{e9}", "Caf\u{e9}"));
         assert!(record.is_of_create(now));
-        assert!(!record.is_of_create(Fingerprint::of_create(&draft("A", "Jose", "Caf\u{e9}"))));
+        assert!(!record.is_of_create(Fingerprint::of_create(&details("A", "Jose", "Caf\u{e9}"))));
         // A record of a retry has the payout too.
         let id = record.payout.id();
         let retry = stored(before, Fingerprint::of_retry(id, None));

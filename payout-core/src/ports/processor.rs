@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::money::Money;
 use crate::payout::{
-    Claim, Description, Failure, PayoutId, ProviderKey, ProviderReference, RecipientAccount, RecipientName,
-    ReportedPayment, instruction_digest,
+    Claim, Failure, PaymentDetails, PayoutId, ProviderKey, ProviderReference, ReportedPayment,
 };
 
 /// The key under which the provider pays at most once: `{base}:{generation}`, of at most 47 characters that a URL and a
@@ -43,38 +41,24 @@ pub struct Instruction {
     pub key: ProcessorKey,
     /// The payout.
     pub payout_id: PayoutId,
-    /// How much, of what.
-    pub money: Money,
-    /// Where the money goes.
-    pub recipient_account: RecipientAccount,
-    /// Who gets it.
-    pub recipient_name: RecipientName,
-    /// What for.
-    pub description: Description,
+    /// What is to be paid.
+    pub details: PaymentDetails,
 }
 
 impl Instruction {
-    /// The digest of what is to be paid, for the provider to answer with: see [`instruction_digest`].
+    /// The digest of what is to be paid, for the provider to answer with: see [`PaymentDetails::digest`].
     pub fn digest(&self) -> String {
-        instruction_digest(
-            self.money,
-            &self.recipient_account,
-            &self.recipient_name,
-            &self.description,
-        )
+        self.details.digest()
     }
 }
 
 impl From<&Claim> for Instruction {
     fn from(claim: &Claim) -> Self {
-        let parts = claim.payout().parts();
+        let payout = claim.payout();
         Self {
             key: claim.key(),
-            payout_id: parts.id,
-            money: parts.money,
-            recipient_account: parts.recipient_account.clone(),
-            recipient_name: parts.recipient_name.clone(),
-            description: parts.description.clone(),
+            payout_id: payout.id(),
+            details: payout.details().clone(),
         }
     }
 }

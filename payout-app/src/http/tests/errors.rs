@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use payout_core::payout::{Caller, Draft, NewPayout, Payout};
+use payout_core::payout::{Caller, NewPayout, PaymentDetails, Payout};
 use payout_core::ports::{LockedPart, MockPayoutRepository, RepositoryError};
 use salvo::http::Method;
 use serde_json::json;
@@ -128,12 +128,13 @@ async fn nothing_is_done_before_the_database_is_ready() {
 
 /// A pending payout at version 1.
 fn stored() -> Payout {
-    let draft = Draft {
-        money: payout_core::money::Money::new("1".parse().unwrap(), "USD".parse().unwrap()).unwrap(),
-        recipient_account: payout_core::payout::RecipientAccount::new("A").unwrap(),
-        recipient_name: payout_core::payout::RecipientName::new("N").unwrap(),
-        description: payout_core::payout::Description::new("").unwrap(),
-    };
+    let details = PaymentDetails::new(
+        payout_core::money::Money::new("1".parse().unwrap(), "USD".parse().unwrap()).unwrap(),
+        payout_core::payout::Recipient::new(
+            payout_core::payout::RecipientAccount::new("A").unwrap(),
+            payout_core::payout::RecipientName::new("N").unwrap(),
+        ),
+    );
     let id = ID
         .trim_end_matches('/')
         .rsplit('/')
@@ -143,7 +144,7 @@ fn stored() -> Payout {
         .unwrap();
     NewPayout {
         id,
-        draft,
+        details,
         scheduled_at: None,
         caller: Caller::named("t"),
         request: None,

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::Bookkept;
 use crate::Timestamp;
 use crate::contract::{Pair, build, drive};
-use crate::payout::{NewPayout, Payout, instruction_digest};
+use crate::payout::{NewPayout, Payout};
 use crate::ports::{BooksQuery, Cursor, Insertion, Record};
 
 type Repository = Pair<dyn Bookkept>;
@@ -30,13 +30,8 @@ fn expected(payout: &Payout, deleted: bool) -> Record {
     let parts = payout.parts();
     Record {
         id: parts.id,
-        money: parts.money,
-        digest: Some(instruction_digest(
-            parts.money,
-            &parts.recipient_account,
-            &parts.recipient_name,
-            &parts.description,
-        )),
+        money: parts.details.money,
+        digest: Some(parts.details.digest()),
         status: parts.status,
         needs_review: parts.needs_review,
         deleted,

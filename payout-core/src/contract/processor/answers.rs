@@ -26,10 +26,8 @@ async fn look_up_until_found(processor: &dyn Processor, key: &ProcessorKey) -> A
 
 /// An instruction is paid, at once or after it was accepted, with edge values too.
 pub async fn a_submitted_instruction_is_paid(Pair { port, .. }: Payer) {
-    let yen = Instruction {
-        money: build::money("999999999999999999", "JPY"),
-        ..build::instruction()
-    };
+    let mut yen = build::instruction();
+    yen.details.money = build::money("999999999999999999", "JPY");
     for instruction in [build::instruction(), yen] {
         let answer = submit_until_definite(&*port, &instruction).await;
         assert!(matches!(answer, Answer::Paid { .. }), "{answer:?}");

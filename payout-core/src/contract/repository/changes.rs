@@ -88,7 +88,7 @@ pub async fn every_step_of_a_person_is_written_with_its_event(Pair { port, .. }:
 /// A change made from an earlier version is a conflict: no column, no event, no idempotency record.
 pub async fn a_change_from_a_stale_version_writes_nothing(Pair { port, .. }: Repository) {
     let stale = drive::stored(&*port).await;
-    let mut edit = stale.as_edit();
+    let mut edit = stale.details().clone();
     edit.money = build::money("1", "JPY");
     drive::apply(&*port, &stale.clone().edit(edit, build::client()).unwrap()).await;
     let witness = drive::Witness::of(&*port, stale.id()).await;
@@ -219,7 +219,7 @@ pub async fn the_version_grows_by_one_with_every_write(Pair { port, .. }: Reposi
     let payout = drive::stored(&*port).await;
     let id = payout.id();
     assert_eq!(payout.version(), 1);
-    let mut edit = payout.as_edit();
+    let mut edit = payout.details().clone();
     edit.money = build::money("1", "JPY");
     let payout = drive::apply(&*port, &payout.edit(edit, build::client()).unwrap()).await;
     assert_eq!(payout.version(), 2);

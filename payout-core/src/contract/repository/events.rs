@@ -14,7 +14,7 @@ pub async fn the_trail_tells_a_whole_life_oldest_first(Pair { port, .. }: Reposi
     let soon = Duration::from_millis(20);
     let payout = drive::stored(&*port).await;
     let id = payout.id();
-    let mut edit = payout.as_edit();
+    let mut edit = payout.details().clone();
     edit.money = build::money("1", "JPY");
     drive::apply(&*port, &payout.edit(edit, build::client()).unwrap()).await;
     for verdict in [

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::contract::{Pair, build, drive};
-use crate::payout::{Draft, Payout, PayoutId, RecipientAccount, RecipientName, Status};
+use crate::payout::{Payout, PayoutId, RecipientAccount, RecipientName, Status};
 use crate::ports::{
     Count, Cursor, Deleted, Filter, ListQuery, Listed, Order, PayoutRepository, Position, Search,
 };
@@ -40,7 +40,7 @@ fn matches(filter: &Filter, payout: &Payout) -> bool {
     let is_one_of = filter.statuses.is_empty() || filter.statuses.contains(&parts.status);
     let has_currency = filter
         .currency
-        .is_none_or(|currency| parts.money.currency() == currency);
+        .is_none_or(|currency| parts.details.money.currency() == currency);
     let is_after = filter.created_after.is_none_or(|after| after <= parts.created_at);
     let is_before = filter
         .created_before
@@ -49,8 +49,9 @@ fn matches(filter: &Filter, payout: &Payout) -> bool {
         .needs_review
         .is_none_or(|needs_review| parts.needs_review == needs_review);
     let is_found = filter.search.as_ref().is_none_or(|search| {
-        let name = Search::fold_name(parts.recipient_name.as_str());
-        parts.recipient_account.as_str() == search.account() || name.starts_with(&search.name_prefix())
+        let name = Search::fold_name(parts.details.recipient.name.as_str());
+        parts.details.recipient.account.as_str() == search.account()
+            || name.starts_with(&search.name_prefix())
     });
     is_one_of && has_currency && is_after && is_before && has_review && is_found
 }
@@ -61,12 +62,10 @@ async fn store_a_mixture(repository: &dyn PayoutRepository) -> Vec<Payout> {
     for name in ["Ada", "ADA", "Bob"] {
         for currency in ["USD", "JPY"] {
             for state in 0..5 {
-                let draft = Draft {
-                    money: build::money("10", currency),
-                    recipient_name: RecipientName::new(name).unwrap(),
-                    ..build::draft()
-                };
-                let payout = drive::store(repository, build::of_draft(draft)).await;
+                let mut details = build::details();
+                details.money = build::money("10", currency);
+                details.recipient.name = RecipientName::new(name).unwrap();
+                let payout = drive::store(repository, build::of_details(details)).await;
                 let id = payout.id();
                 ids.push(id);
                 if state == 1 {
@@ -91,7 +90,7 @@ async fn store_a_mixture(repository: &dyn PayoutRepository) -> Vec<Payout> {
 pub async fn each_filter_alone_and_all_together(Pair { port, .. }: Repository) {
     let payouts = store_a_mixture(&*port).await;
     let created_at = |n: usize| Some(payouts[n].parts().created_at);
-    let bob = payouts[payouts.len() - 1].parts().recipient_account.as_str();
+    let bob = payouts[payouts.len() - 1].details().recipient.account.as_str();
     let searches = [None, Search::new("ada"), Search::new(bob)];
     let all_statuses = [
         vec![],
@@ -175,10 +174,10 @@ pub async fn a_bounded_count_says_whether_it_is_exact(Pair { port, .. }: Reposit
 /// After an edit a payout is found by its new texts and no longer by the old ones.
 pub async fn a_search_follows_an_edit(Pair { port, .. }: Repository) {
     let payout = drive::store(&*port, build::paid_to("Ada")).await;
-    let mut edit = payout.as_edit();
-    edit.recipient_name = RecipientName::new("Ödön").unwrap();
-    let account = edit.recipient_account.as_str().to_owned();
-    edit.recipient_account = RecipientAccount::new("HU1").unwrap();
+    let mut edit = payout.details().clone();
+    edit.recipient.name = RecipientName::new("Ödön").unwrap();
+    let account = edit.recipient.account.as_str().to_owned();
+    edit.recipient.account = RecipientAccount::new("HU1").unwrap();
     let id = payout.id();
     drive::apply(&*port, &payout.edit(edit, build::client()).unwrap()).await;
     for (text, expected) in [
@@ -204,7 +203,7 @@ pub async fn deleted_payouts_are_listed_and_counted_where_they_are_asked_for(Pai
         .enumerate()
         .map(|(number, currency)| {
             let mut new = build::amounting_to("7", currency);
-            new.draft.recipient_name = RecipientName::new(if number < 4 { "Ada" } else { "Bob" }).unwrap();
+            new.details.recipient.name = RecipientName::new(if number < 4 { "Ada" } else { "Bob" }).unwrap();
             new
         })
         .collect();
@@ -290,16 +289,14 @@ pub async fn an_iban_is_found_however_it_is_written(Pair { port, .. }: Repositor
         "de89 3704 0044 0532 0130 00",
     ];
     let store = async |account: &str| {
-        let draft = Draft {
-            recipient_account: RecipientAccount::new(account).unwrap(),
-            ..build::draft()
-        };
-        drive::store(&*port, build::of_draft(draft)).await
+        let mut details = build::details();
+        details.recipient.account = RecipientAccount::new(account).unwrap();
+        drive::store(&*port, build::of_details(details)).await
     };
     let mut stored = HashSet::new();
     for account in spelled {
         let payout = store(account).await;
-        assert_eq!(payout.parts().recipient_account.as_str(), account);
+        assert_eq!(payout.details().recipient.account.as_str(), account);
         stored.insert(payout.id());
     }
     // One digit is wrong, so it is no IBAN: only as it is.

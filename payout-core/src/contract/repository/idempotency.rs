@@ -89,7 +89,7 @@ pub async fn an_answer_is_replayed_as_it_was_given(Pair { port, .. }: Repository
     };
     assert_replayed("at once").await;
 
-    let mut edit = first.as_edit();
+    let mut edit = first.details().clone();
     edit.money = build::money("99", "JPY");
     drive::apply(&*port, &first.clone().edit(edit, build::client()).unwrap()).await;
     assert_replayed("after an edit").await;

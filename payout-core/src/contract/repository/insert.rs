@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::contract::build::{self, LONG_LEASE};
 use crate::contract::{Pair, drive};
-use crate::payout::{Description, Draft, PayoutId, RecipientAccount, RecipientName};
+use crate::payout::{Description, PaymentDetails, PayoutId};
 use crate::ports::{Insertion, PayoutRepository, RepositoryError};
 
 type Repository = Pair<dyn PayoutRepository>;
@@ -13,22 +13,21 @@ type Repository = Pair<dyn PayoutRepository>;
 pub async fn an_inserted_payout_is_found_with_every_field(Pair { port, .. }: Repository) {
     // Four bytes each, so that 128 characters are 512 bytes.
     let wide = "𝔘".repeat(128);
-    let edges = Draft {
+    let edges = PaymentDetails {
         money: build::money("9999999999999999.99", "USD"),
-        recipient_account: RecipientAccount::new(&wide).unwrap(),
-        recipient_name: RecipientName::new(&wide).unwrap(),
+        recipient: build::recipient_of(&wide, &wide),
         description: Description::new("one\r\ntwo\n\tthree 'quoted' \"twice\" \\ {\"a\": 1} %_").unwrap(),
     };
-    let mut batch = vec![build::new_payout(), build::of_draft(edges)];
-    let longest = Draft {
+    let mut batch = vec![build::new_payout(), build::of_details(edges)];
+    let longest = PaymentDetails {
         description: Description::new(&"𝔘".repeat(255)).unwrap(),
-        ..build::draft()
+        ..build::details()
     };
-    let empty = Draft {
+    let empty = PaymentDetails {
         description: Description::new("").unwrap(),
-        ..build::draft()
+        ..build::details()
     };
-    batch.extend([longest, empty].map(build::of_draft));
+    batch.extend([longest, empty].map(build::of_details));
     batch.extend(
         [
             ("999999999999999999", "JPY"),

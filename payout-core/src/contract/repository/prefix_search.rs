@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::filters::found_by;
 use crate::contract::{Pair, build, drive};
-use crate::payout::{Draft, PayoutId, RecipientAccount, RecipientName};
+use crate::payout::{PaymentDetails, PayoutId};
 use crate::ports::PayoutRepository;
 
 type Repository = Pair<dyn PayoutRepository>;
@@ -13,12 +13,11 @@ type Repository = Pair<dyn PayoutRepository>;
 /// `_` and `\` are characters like others.
 pub async fn a_search_finds_exact_accounts_and_beginnings_of_names(Pair { port, .. }: Repository) {
     let store = async |account: &str, name: &str| -> PayoutId {
-        let draft = Draft {
-            recipient_account: RecipientAccount::new(account).unwrap(),
-            recipient_name: RecipientName::new(name).unwrap(),
-            ..build::draft()
+        let details = PaymentDetails {
+            recipient: build::recipient_of(account, name),
+            ..build::details()
         };
-        drive::store(&*port, build::of_draft(draft)).await.id()
+        drive::store(&*port, build::of_details(details)).await.id()
     };
     let ada = store("DE89370400440532013000", "Ada Lovelace").await;
     let umlaut = store("de893704", "Ärzte ohne Grenzen").await;

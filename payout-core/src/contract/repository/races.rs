@@ -15,7 +15,7 @@ type Repository = Pair<dyn PayoutRepository>;
 pub async fn of_a_person_and_a_worker_racing_one_wins(Pair { port, peer }: Repository) {
     for _ in 0..6 {
         let start = drive::stored(&*port).await;
-        let mut edit = start.as_edit();
+        let mut edit = start.details().clone();
         edit.money = build::money("77", "JPY");
         let racers = (0..64).map(|n| {
             let repository = Arc::clone(if n % 8 < 4 { &port } else { &peer });

@@ -16,8 +16,8 @@ type Repository = Pair<dyn PayoutRepository>;
 
 /// An edit to this amount, charged to the day of a key that may pay out a hundred.
 fn edit(payout: &Payout, money: Money, api_key: ApiKeyId) -> Change {
-    let before = payout.parts().money;
-    let mut edit = payout.as_edit();
+    let before = payout.money();
+    let mut edit = payout.details().clone();
     edit.money = money;
     let mut change = payout
         .clone()
@@ -41,11 +41,11 @@ pub async fn an_edit_takes_what_the_payout_grows_by(Pair { port, .. }: Repositor
     let (one, other) = (build::fresh_api_key(), build::fresh_api_key());
     let payout = stored(&*port, "40", one).await;
     let payout = drive::apply(&*port, &edit(&payout, usd("60"), one)).await;
-    assert_eq!(payout.parts().money, usd("60"));
+    assert_eq!(payout.money(), usd("60"));
     let payout = drive::apply(&*port, &edit(&payout, usd("10"), one)).await;
     let payout = drive::apply(&*port, &edit(&payout, usd("40"), other)).await;
     let yen = drive::apply(&*port, &edit(&payout, build::money("100", "JPY"), one)).await;
-    assert_eq!(yen.parts().money, build::money("100", "JPY"));
+    assert_eq!(yen.money(), build::money("100", "JPY"));
     assert_eq!(left(&*port, 100, one).await, 40);
     assert_eq!(left(&*port, 100, other).await, 70);
     let more = port
@@ -112,7 +112,7 @@ async fn retry(port: &dyn PayoutRepository, failed: &Payout, api_key: ApiKeyId) 
     change.charge = "USD=/100"
         .parse::<MoneyLimits>()
         .unwrap()
-        .of_retry(failed.parts().money, Some(api_key))
+        .of_retry(failed.money(), Some(api_key))
         .unwrap();
     change
 }

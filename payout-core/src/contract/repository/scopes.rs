@@ -99,7 +99,7 @@ pub async fn the_providers_key_is_that_of_the_request(Pair { port, .. }: Reposit
     let expected = new.request.as_ref().map(ProviderKey::of);
     let stored = drive::store(&*port, new).await;
     assert_eq!(stored.parts().provider_key, expected);
-    let mut edit = stored.as_edit();
+    let mut edit = stored.details().clone();
     edit.money = build::money("99", "USD");
     let edited = drive::apply(&*port, &stored.edit(edit, build::client()).unwrap()).await;
     assert_eq!(edited.parts().provider_key, expected, "an edit keeps it");
@@ -154,7 +154,7 @@ pub async fn what_is_asked_for_again_after_its_record_was_forgotten_is_another_p
         assert_eq!(beside_it.parts().provider_key, beside.provider_key());
     }
     let mut changed = again();
-    changed.draft.money = build::money("11.50", "USD");
+    changed.details.money = build::money("11.50", "USD");
     let changed = build::under(&build::fresh_key(), changed);
     let stored = drive::store(&*port, changed.clone()).await;
     assert_eq!(stored.parts().provider_key, changed.provider_key());

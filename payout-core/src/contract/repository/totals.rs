@@ -96,7 +96,7 @@ pub async fn every_api_key_and_every_currency_has_a_day_of_its_own(Pair { port, 
         open.charge = "USD=/100"
             .parse::<crate::spending::MoneyLimits>()
             .unwrap()
-            .of_new(open.draft.money, None)
+            .of_new(open.details.money, None)
             .unwrap();
         let stored = insert(&*port, &batch).await;
         if stored[0] {

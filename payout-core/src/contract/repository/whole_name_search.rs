@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::filters::found_by;
 use crate::contract::{Pair, build, drive};
-use crate::payout::{Draft, PayoutId, RecipientAccount, RecipientName};
+use crate::payout::{PaymentDetails, PayoutId};
 use crate::ports::PayoutRepository;
 
 type Repository = Pair<dyn PayoutRepository>;
@@ -12,12 +12,11 @@ type Repository = Pair<dyn PayoutRepository>;
 /// A search finds an account by all of its characters, and a name by all of them, in any case of any script.
 pub async fn a_search_finds_exact_accounts_and_whole_names(Pair { port, .. }: Repository) {
     let store = async |account: &str, name: &str| -> PayoutId {
-        let draft = Draft {
-            recipient_account: RecipientAccount::new(account).unwrap(),
-            recipient_name: RecipientName::new(name).unwrap(),
-            ..build::draft()
+        let details = PaymentDetails {
+            recipient: build::recipient_of(account, name),
+            ..build::details()
         };
-        drive::store(&*port, build::of_draft(draft)).await.id()
+        drive::store(&*port, build::of_details(details)).await.id()
     };
     let ada = store("DE89370400440532013000", "Ada Lovelace").await;
     let another = store("DE1", "ADA LOVELACE").await;

@@ -7,11 +7,8 @@
 use std::time::Duration;
 
 use crate::Timestamp;
-use crate::money::Money;
 use crate::payout::redact::Redaction;
-use crate::payout::{
-    Caller, Description, EventKind, Failure, Payout, PayoutParts, RecipientAccount, RecipientName, Status,
-};
+use crate::payout::{Caller, EventKind, Failure, PaymentDetails, Payout, PayoutParts, Status};
 use crate::spending::Charge;
 
 /// A write to one payout, to be made only while its version is still [`expected_version`](Self::expected_version).
@@ -42,19 +39,6 @@ pub enum Due {
     Now,
     /// Nothing is left to do.
     Never,
-}
-
-/// New values for the fields of a pending payout.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Edit {
-    /// How much, of what.
-    pub money: Money,
-    /// Where the money goes.
-    pub recipient_account: RecipientAccount,
-    /// Who gets it.
-    pub recipient_name: RecipientName,
-    /// What for.
-    pub description: Description,
 }
 
 /// How a person says that a payout under review ended.
@@ -111,51 +95,16 @@ impl Payout {
         }
     }
 
-    /// Whether an edit would change nothing.
-    pub fn already_reads(&self, edit: &Edit) -> bool {
-        let parts = self.parts();
-        parts.money == edit.money
-            && parts.recipient_account == edit.recipient_account
-            && parts.recipient_name == edit.recipient_name
-            && parts.description == edit.description
-    }
-
-    /// The fields as they are: the start of an edit of some of them.
-    pub fn as_edit(&self) -> Edit {
-        let PayoutParts {
-            money,
-            recipient_account,
-            recipient_name,
-            description,
-            ..
-        } = self.parts().clone();
-        Edit {
-            money,
-            recipient_account,
-            recipient_name,
-            description,
-        }
-    }
-
-    /// Changes the fields, only while pending: what was sent once is sent the same ever after.
+    /// Changes what is to be paid, only while pending: what was sent once is sent the same ever after.
     ///
     /// # Errors
     /// [`IllegalStep`] in every other state.
-    pub fn edit(self, edit: Edit, caller: Caller) -> Result<Change, IllegalStep> {
+    pub fn edit(self, details: PaymentDetails, caller: Caller) -> Result<Change, IllegalStep> {
         if self.status() != Status::Pending {
             return Err(self.refuse("edited"));
         }
-        let Edit {
-            money,
-            recipient_account,
-            recipient_name,
-            description,
-        } = edit;
         Ok(self.change(Due::Keep, EventKind::Edited, caller, |parts| {
-            parts.money = money;
-            parts.recipient_account = recipient_account;
-            parts.recipient_name = recipient_name;
-            parts.description = description;
+            parts.details = details;
         }))
     }
 
@@ -261,10 +210,10 @@ impl Payout {
     ) -> Change {
         let expected_version = self.version();
         let mut parts = self.into_parts();
-        let before = Redaction::of(&parts);
+        let before = Redaction::of(&parts.details.recipient);
         write(&mut parts);
         // A person's reason may name who was paid before this change, or who is after it.
-        for redaction in [before, Redaction::of(&parts)] {
+        for redaction in [before, Redaction::of(&parts.details.recipient)] {
             caller.reason = caller.reason.map(|reason| redaction.text(&reason));
             parts.failure = parts.failure.map(|failure| redaction.failure(&failure));
         }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::Timestamp;
 use crate::payout::ahead::LONGEST_WAIT;
 use crate::payout::fields::printable;
-use crate::payout::paid::instruction_digest;
 use crate::payout::redact::Redaction;
 use crate::payout::{BrokenRow, EventKind, Failure, Payout, PayoutId, ProviderReference, Status};
 use crate::policy::Policy;
@@ -114,7 +113,7 @@ impl Claim {
         randomness: &dyn Randomness,
     ) -> Verdict {
         self.decide(said, policy, randomness)
-            .redacted(&Redaction::of(self.0.parts()))
+            .redacted(&Redaction::of(&self.0.details().recipient))
     }
 
     /// What to write, given that the look-up which this claim began with brought no answer, so that nothing was sent.
@@ -125,7 +124,7 @@ impl Claim {
         randomness: &dyn Randomness,
     ) -> Verdict {
         self.without_answer(error, false, policy, randomness)
-            .redacted(&Redaction::of(self.0.parts()))
+            .redacted(&Redaction::of(&self.0.details().recipient))
     }
 
     fn decide(
@@ -208,14 +207,8 @@ impl Claim {
     /// What the provider says of the payment that is not so of this one.
     fn contradicted_by(&self, answer: &Answer) -> Option<&'static str> {
         let payment = answer.payment()?;
-        let parts = self.0.parts();
-        let digest = instruction_digest(
-            parts.money,
-            &parts.recipient_account,
-            &parts.recipient_name,
-            &parts.description,
-        );
-        payment.contradicts(parts.money, Some(&digest))
+        let details = self.0.details();
+        payment.contradicts(details.money, Some(&details.digest()))
     }
 
     /// Whether no claim may follow this one without an answer. The polls of a payment that the provider has accepted

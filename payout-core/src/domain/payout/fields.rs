@@ -98,6 +98,12 @@ macro_rules! text_field {
                 restore(text, &$bounds).map(Self)
             }
 
+            /// The text in Normalization Form C, where an earlier program stored it as it was sent.
+            #[must_use]
+            pub(crate) fn normalized(&self) -> Self {
+                Self(nfc(&self.0).into_owned())
+            }
+
             /// Whether this reads the same, however its characters are composed.
             pub fn is_equivalent(&self, other: &Self) -> bool {
                 self == other || nfc(&self.0) == nfc(&other.0)
@@ -138,6 +144,13 @@ text_field!(
     Bounds { required: false, max_chars: 255, line_breaks: true, odd_spaces: true }
 );
 redacted_debug!(RecipientAccount, RecipientName, Description);
+
+/// The empty description.
+impl Default for Description {
+    fn default() -> Self {
+        Self(String::new())
+    }
+}
 
 /// The provider's own name for a payment, as it gave it (cut at 255 characters).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -1,11 +1,9 @@
 //! A payout that comes from another service, with all that has happened to it there.
 
 use crate::Timestamp;
-use crate::money::Money;
 use crate::payout::redact::Redaction;
 use crate::payout::{
-    Actor, Description, Failure, Payout, PayoutId, PayoutParts, ProviderReference, RecipientAccount,
-    RecipientName, Status,
+    Actor, Failure, PaymentDetails, Payout, PayoutId, PayoutParts, ProviderReference, Status,
 };
 
 /// The state of a payout in the service that it comes from.
@@ -28,14 +26,8 @@ pub enum Standing {
 pub struct ForeignPayout {
     /// Its identity, here too.
     pub id: PayoutId,
-    /// How much, of what.
-    pub money: Money,
-    /// Where the money goes.
-    pub recipient_account: RecipientAccount,
-    /// Who gets it.
-    pub recipient_name: RecipientName,
-    /// What for.
-    pub description: Description,
+    /// What is to be paid.
+    pub details: PaymentDetails,
     /// Its state there.
     pub standing: Standing,
     /// When it was created there.
@@ -68,10 +60,7 @@ impl ForeignPayout {
         };
         let mut parts = PayoutParts {
             id: self.id,
-            money: self.money,
-            recipient_account: self.recipient_account.clone(),
-            recipient_name: self.recipient_name.clone(),
-            description: self.description.clone(),
+            details: self.details.clone(),
             status,
             needs_review: status == Status::Processing,
             failure,
@@ -89,7 +78,7 @@ impl ForeignPayout {
             updated_at,
         };
         // The other service's words may name who is paid.
-        let redaction = Redaction::of(&parts);
+        let redaction = Redaction::of(&parts.details.recipient);
         parts.failure = parts.failure.map(|failure| redaction.failure(&failure));
         parts.provider_reference = parts
             .provider_reference

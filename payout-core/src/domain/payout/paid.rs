@@ -3,34 +3,8 @@
 use std::str::FromStr;
 
 use rust_decimal::Decimal;
-use sha2::{Digest, Sha256};
 
 use crate::money::Money;
-use crate::payout::{Description, RecipientAccount, RecipientName};
-
-/// The digest of an instruction: SHA-256, in hexadecimal, of the texts of `amount`, `currency`, `recipient_account`,
-/// `recipient_name` and `description` as they are sent, in this order, each as a netstring: its length in bytes in decimal, `:`,
-/// its UTF-8 bytes, `,`. The payout's id is not among them: a create that is repeated after a restore has another.
-pub fn instruction_digest(
-    money: Money,
-    account: &RecipientAccount,
-    name: &RecipientName,
-    description: &Description,
-) -> String {
-    let mut hasher = Sha256::new();
-    let amount = money.amount().to_string();
-    for text in [
-        amount.as_str(),
-        money.currency().code(),
-        account.as_str(),
-        name.as_str(),
-        description.as_str(),
-    ] {
-        hasher.update(format!("{}:{text},", text.len()));
-    }
-    let digest: [u8; 32] = hasher.finalize().into();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 /// What an answer of the provider says of the payment beside its outcome, as far as it does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,7 +13,7 @@ pub struct ReportedPayment {
     pub amount: Option<Decimal>,
     /// Of what.
     pub currency: Option<String>,
-    /// The [digest](instruction_digest) of the instruction that it acted on.
+    /// The [digest](crate::payout::PaymentDetails::digest) of the instruction that it acted on.
     pub digest: Option<String>,
 }
 
@@ -79,26 +53,6 @@ impl ReportedPayment {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn digest(amount: &str, description: &str) -> String {
-        instruction_digest(
-            Money::new(amount.parse().unwrap(), "USD".parse().unwrap()).unwrap(),
-            &RecipientAccount::new("DE89370400440532013000").unwrap(),
-            &RecipientName::new("Zoë").unwrap(),
-            &Description::new(description).unwrap(),
-        )
-    }
-
-    #[test]
-    fn a_digest_is_the_same_in_every_version() {
-        // printf '5:10.50,3:USD,22:DE89370400440532013000,4:Zoë,0:,' | sha256sum
-        assert_eq!(
-            digest("10.50", ""),
-            "531cc611aaab1001d5e53c0a2761326a1ee0611537a610fa7446c111d074ebd4"
-        );
-        assert_eq!(digest("10.5", ""), digest("10.50", ""), "as it is sent");
-        assert_ne!(digest("10.50", ""), digest("10.50", "x"));
-    }
 
     #[test]
     fn only_what_is_said_is_compared() {

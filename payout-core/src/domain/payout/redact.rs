@@ -2,7 +2,7 @@
 //! trail, which nothing is ever taken out of, and into logs.
 
 use crate::payout::mask::MASK;
-use crate::payout::{Failure, PayoutParts, ProviderReference};
+use crate::payout::{Failure, ProviderReference, Recipient};
 use crate::text::{fold_char, is_invisible};
 
 /// Shorter ones are only taken out where they stand alone: else hardly a word would be left.
@@ -12,10 +12,10 @@ const SHORT_CHARS: usize = 4;
 pub(super) struct Redaction([Vec<char>; 2]);
 
 impl Redaction {
-    pub(super) fn of(parts: &PayoutParts) -> Self {
+    pub(super) fn of(recipient: &Recipient) -> Self {
         Self([
-            folded(parts.recipient_account.as_str()),
-            folded(parts.recipient_name.as_str()),
+            folded(recipient.account.as_str()),
+            folded(recipient.name.as_str()),
         ])
     }
 

@@ -2,9 +2,7 @@
 
 use crate::Timestamp;
 use crate::money::Money;
-use crate::payout::{
-    Description, Failure, PayoutId, ProviderKey, ProviderReference, RecipientAccount, RecipientName, Status,
-};
+use crate::payout::{Failure, PaymentDetails, PayoutId, ProviderKey, ProviderReference, Status};
 
 /// A payout as it stands in the store.
 ///
@@ -26,14 +24,8 @@ pub struct Payout(PayoutParts);
 pub struct PayoutParts {
     /// Identity.
     pub id: PayoutId,
-    /// How much, of what.
-    pub money: Money,
-    /// Where the money goes.
-    pub recipient_account: RecipientAccount,
-    /// Who gets it.
-    pub recipient_name: RecipientName,
-    /// What for.
-    pub description: Description,
+    /// What is to be paid.
+    pub details: PaymentDetails,
     /// Where it stands.
     pub status: Status,
     /// A person must say what happened.
@@ -153,7 +145,12 @@ impl Payout {
 
     /// How much, of what.
     pub fn money(&self) -> Money {
-        self.0.money
+        self.0.details.money
+    }
+
+    /// What is to be paid.
+    pub fn details(&self) -> &PaymentDetails {
+        &self.0.details
     }
 
     /// Where it stands.

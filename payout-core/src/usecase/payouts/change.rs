@@ -6,7 +6,8 @@ use crate::errand::Errand;
 use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest, ScopedKey};
 use crate::money::{AmountError, Currency, Money};
 use crate::payout::{
-    Caller, Change, Description, Edit, Payout, PayoutId, RecipientAccount, RecipientName, Resolution, Status,
+    Caller, Change, Description, PaymentDetails, Payout, PayoutId, Recipient, RecipientAccount,
+    RecipientName, Resolution, Status,
 };
 use crate::ports::{Hint, RepositoryError};
 use crate::text::nfc;
@@ -82,8 +83,8 @@ impl EditRequest {
     /// # Errors
     /// [`EditError::Amount`] when the amount, new or stored, has more decimals than the currency, new or stored;
     /// [`EditError::Unfit`] the same for whoever may see neither; [`EditError::Masked`] for any other mask.
-    pub fn over(self, payout: &Payout) -> Result<Option<Edit>, EditError> {
-        let stored = payout.as_edit();
+    pub fn over(self, payout: &Payout) -> Result<Option<PaymentDetails>, EditError> {
+        let stored = payout.details();
         let names_anything = !self.is_empty();
         let sight = self.sight;
         let unfit = |error| match sight {
@@ -100,13 +101,13 @@ impl EditRequest {
         let shown = sight != Sight::Nothing;
         let account = self
             .recipient_account
-            .filter(|account| !(shown && account.as_str() == nfc(&stored.recipient_account.masked())));
+            .filter(|account| !(shown && account.as_str() == nfc(&stored.recipient.account.masked())));
         if account.as_ref().is_some_and(RecipientAccount::is_masked) {
             return Err(EditError::Masked("recipient_account"));
         }
         let name = self
             .recipient_name
-            .filter(|name| !(shown && name.as_str() == nfc(&stored.recipient_name.masked())));
+            .filter(|name| !(shown && name.as_str() == nfc(&stored.recipient.name.masked())));
         if name.as_ref().is_some_and(RecipientName::is_masked) {
             return Err(EditError::Masked("recipient_name"));
         }
@@ -116,20 +117,22 @@ impl EditRequest {
             Sight::Nothing => names_anything,
         };
         // Only now: whether it is what is stored must not show to whoever may not see that.
-        let edit = Edit {
+        let edited = PaymentDetails {
             money,
-            recipient_account: account
-                .filter(|account| !account.is_equivalent(&stored.recipient_account))
-                .unwrap_or(stored.recipient_account),
-            recipient_name: name
-                .filter(|name| !name.is_equivalent(&stored.recipient_name))
-                .unwrap_or(stored.recipient_name),
+            recipient: Recipient {
+                account: account
+                    .filter(|account| !account.is_equivalent(&stored.recipient.account))
+                    .unwrap_or_else(|| stored.recipient.account.clone()),
+                name: name
+                    .filter(|name| !name.is_equivalent(&stored.recipient.name))
+                    .unwrap_or_else(|| stored.recipient.name.clone()),
+            },
             description: self
                 .description
                 .filter(|description| !description.is_equivalent(&stored.description))
-                .unwrap_or(stored.description),
+                .unwrap_or_else(|| stored.description.clone()),
         };
-        Ok((is_change_unseen || !payout.already_reads(&edit)).then_some(edit))
+        Ok((is_change_unseen || edited != *stored).then_some(edited))
     }
 }
 
@@ -205,14 +208,14 @@ impl Payouts {
         caller: Caller,
     ) -> Result<Payout, EditError> {
         self.change(id, if_match, |payout| {
-            let Some(edit) = edit.over(&payout)? else {
+            let Some(details) = edit.over(&payout)? else {
                 return Ok(None);
             };
-            let (before, api_key) = (payout.parts().money, caller.api_key);
+            let (before, api_key) = (payout.money(), caller.api_key);
             let mut change = payout
-                .edit(edit, caller)
+                .edit(details, caller)
                 .map_err(|illegal| ServiceError::Step(illegal.into()))?;
-            let after = change.after.parts().money;
+            let after = change.after.money();
             change.charge = self
                 .limits
                 .of_edit(before, after, api_key)
@@ -346,7 +349,7 @@ impl Payouts {
                 .map_err(|illegal| ServiceError::Step(illegal.into())),
             // What a day's limit bounds is sending, and a retry sends anew.
             Step::Retry => {
-                let (money, api_key) = (payout.parts().money, caller.api_key);
+                let (money, api_key) = (payout.money(), caller.api_key);
                 let mut change = payout.retry(now, caller).map_err(ServiceError::Step)?;
                 change.charge = self.limits.of_retry(money, api_key)?;
                 Ok(change)

@@ -4,7 +4,7 @@ use crate::Timestamp;
 use crate::concurrency::detached::uncancelled;
 use crate::errand::Errand;
 use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest, ScopedKey};
-use crate::payout::{Caller, Draft, NewPayout, PayoutId};
+use crate::payout::{Caller, NewPayout, PaymentDetails, PayoutId};
 use crate::ports::{Insertion, Randomness, SpanKind};
 use crate::usecase::payouts::intake::Incoming;
 use crate::usecase::payouts::{Answered, Payouts, ServiceError};
@@ -19,17 +19,17 @@ impl Payouts {
     /// [`ServiceError::Busy`], [`ServiceError::Repository`].
     pub async fn create(
         &self,
-        draft: Draft,
+        details: PaymentDetails,
         scheduled_at: Option<Timestamp>,
         key: Option<IdempotencyKey>,
         caller: Caller,
     ) -> Result<Answered, ServiceError> {
         let id = PayoutId::generate(self.ambient.now(), &*self.ambient as &dyn Randomness);
-        let charge = self.limits.of_new(draft.money, caller.api_key);
+        let charge = self.limits.of_new(details.money, caller.api_key);
         let Some(key) = key else {
             let new = NewPayout {
                 id,
-                draft,
+                details,
                 scheduled_at,
                 caller,
                 request: None,
@@ -49,7 +49,7 @@ impl Payouts {
         let this = self.clone();
         uncancelled(async move {
             let _running = running;
-            let fingerprint = Fingerprint::of_create(&draft);
+            let fingerprint = Fingerprint::of_create(&details);
             let request = IdempotentRequest { key, fingerprint };
             let charge = match charge {
                 Ok(charge) => charge,
@@ -57,7 +57,7 @@ impl Payouts {
             };
             let new = NewPayout {
                 id,
-                draft,
+                details,
                 scheduled_at,
                 caller,
                 request: Some(request.clone()),

@@ -81,20 +81,21 @@ fn handed_out(ids: &[PayoutId], mut found: HashMap<PayoutId, Payout>) -> Vec<Opt
 mod tests {
     use super::*;
     use crate::money::Money;
-    use crate::payout::{Caller, Description, Draft, NewPayout, RecipientAccount, RecipientName};
+    use crate::payout::{Caller, NewPayout, PaymentDetails, Recipient, RecipientAccount, RecipientName};
     use crate::ports::System;
     use crate::{Timestamp, ports::Clock};
 
     fn payout(id: PayoutId) -> Payout {
-        let draft = Draft {
-            money: Money::new("1".parse().unwrap(), "USD".parse().unwrap()).unwrap(),
-            recipient_account: RecipientAccount::new("ACC-1").unwrap(),
-            recipient_name: RecipientName::new("Ada Lovelace").unwrap(),
-            description: Description::new("").unwrap(),
-        };
+        let details = PaymentDetails::new(
+            Money::new("1".parse().unwrap(), "USD".parse().unwrap()).unwrap(),
+            Recipient::new(
+                RecipientAccount::new("ACC-1").unwrap(),
+                RecipientName::new("Ada Lovelace").unwrap(),
+            ),
+        );
         NewPayout {
             id,
-            draft,
+            details,
             scheduled_at: None,
             caller: Caller::named("test"),
             request: None,

@@ -2,7 +2,7 @@
 
 use payout_core::keys::Scope;
 use payout_core::money::Money;
-use payout_core::payout::{Description, Draft, RecipientAccount, RecipientName};
+use payout_core::payout::{Description, PaymentDetails, Recipient, RecipientAccount, RecipientName};
 use payout_core::service::ServiceError;
 use salvo::http::StatusCode;
 use salvo::{Depot, Request, handler};
@@ -94,7 +94,7 @@ pub(crate) async fn create_payout(request: &mut Request, depot: &mut Depot) -> R
         .replayed(answered.replayed))
 }
 
-pub(crate) fn draft(mut fields: Fields<'_>) -> Result<Draft, Problem> {
+pub(crate) fn draft(mut fields: Fields<'_>) -> Result<PaymentDetails, Problem> {
     let amount = fields.required("amount", fields::amount);
     let currency = fields.required("currency", fields::parsed);
     let recipient_account = fields.required("recipient_account", fields::field(RecipientAccount::new));
@@ -109,18 +109,10 @@ pub(crate) fn draft(mut fields: Fields<'_>) -> Result<Draft, Problem> {
     });
     fields.finish()?;
     match (money, recipient_account, recipient_name) {
-        (Some(money), Some(recipient_account), Some(recipient_name)) => {
-            let description = match description {
-                Some(description) => description,
-                None => empty_description()?,
-            };
-            Ok(Draft {
-                money,
-                recipient_account,
-                recipient_name,
-                description,
-            })
-        }
+        (Some(money), Some(recipient_account), Some(recipient_name)) => Ok(PaymentDetails {
+            description: description.unwrap_or_default(),
+            ..PaymentDetails::new(money, Recipient::new(recipient_account, recipient_name))
+        }),
         _ => Err(Problem::internal(
             "a field was absent and nothing was refused".into(),
         )),
@@ -138,16 +130,11 @@ fn refuse_masks(fields: &mut Fields<'_>, account: Option<&RecipientAccount>, nam
     }
 }
 
-/// What a description is when none is given.
-pub(crate) fn empty_description() -> Result<Description, Problem> {
-    Description::new("").map_err(|error| Problem::internal(Box::new(error)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn draft_of(body: &str) -> Result<Draft, Problem> {
+    fn draft_of(body: &str) -> Result<PaymentDetails, Problem> {
         draft(Fields::parse(body.as_bytes()).unwrap())
     }
 

@@ -13,7 +13,6 @@ use salvo::{Depot, Request, handler};
 use utoipa::ToSchema;
 
 use crate::http::answer::{Answer, PayoutAnswer};
-use crate::http::api::payouts::create::empty_description;
 use crate::http::api::payouts::guess;
 use crate::http::extract::body;
 use crate::http::extract::conditions::{ConditionHeaders, Conditions};
@@ -231,7 +230,7 @@ impl Wanted {
             sight: Sight::default(),
         };
         if edit.description.is_none() {
-            edit.description = Some(empty_description()?);
+            edit.description = Some(Description::default());
         }
         Self::rest(fields, edit)
     }

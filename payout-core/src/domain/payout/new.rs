@@ -2,32 +2,16 @@
 
 use crate::Timestamp;
 use crate::idempotency::IdempotentRequest;
-use crate::money::Money;
-use crate::payout::{
-    Caller, Description, Payout, PayoutId, PayoutParts, ProviderKey, RecipientAccount, RecipientName, Status,
-};
+use crate::payout::{Caller, PaymentDetails, Payout, PayoutId, PayoutParts, ProviderKey, Status};
 use crate::spending::Charge;
 
-/// What a client asks for, every part valid.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Draft {
-    /// How much, of what.
-    pub money: Money,
-    /// Where the money goes.
-    pub recipient_account: RecipientAccount,
-    /// Who gets it.
-    pub recipient_name: RecipientName,
-    /// What for.
-    pub description: Description,
-}
-
-/// A payout ready to be inserted: the draft, its identity, and who asked.
+/// A payout ready to be inserted: the details, its identity, and who asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPayout {
     /// Chosen before the write, so that a write may be repeated.
     pub id: PayoutId,
     /// What to pay.
-    pub draft: Draft,
+    pub details: PaymentDetails,
     /// When the first dispatch is due; at once when absent or past.
     pub scheduled_at: Option<Timestamp>,
     /// Who asked.
@@ -48,18 +32,9 @@ impl NewPayout {
     /// The payout as it is once stored at `now` by the repository's clock, if no other has its
     /// [`provider_key`](Self::provider_key).
     pub fn stored_at(&self, now: Timestamp) -> Payout {
-        let Draft {
-            money,
-            recipient_account,
-            recipient_name,
-            description,
-        } = self.draft.clone();
         Payout::from_parts(PayoutParts {
             id: self.id,
-            money,
-            recipient_account,
-            recipient_name,
-            description,
+            details: self.details.clone(),
             status: Status::Pending,
             needs_review: false,
             failure: None,
