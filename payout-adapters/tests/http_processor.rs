@@ -11,7 +11,8 @@ use std::sync::Arc;
 use payout_adapters::http::{HttpProcessor, HttpSettings, HttpSetupError};
 use payout_core::contract::{Fixture, build};
 use payout_core::payout::Failure;
-use payout_core::ports::{Answer, Processor, ProcessorError};
+use payout_core::ports::Processor;
+use payout_core::provider::{ProcessorError, ProviderAnswer};
 
 use self::calls::{PAID, TOKEN, assert_paid, processor, submit, submit_as};
 use self::provider::{Deed, Provider, Request, answer, honest};
@@ -81,7 +82,7 @@ async fn a_look_up_is_what_the_contract_says() {
     let (processor, key) = (processor(&provider.url()), build::instruction().key);
     assert_eq!(
         processor.look_up(&key).await.unwrap(),
-        Some(Answer::Declined(Failure::new("x", "y")))
+        Some(ProviderAnswer::Declined(Failure::new("x", "y")))
     );
     assert_eq!(processor.look_up(&key).await.unwrap(), None);
     assert!(matches!(
@@ -144,10 +145,10 @@ async fn each_row_of_the_contract_comes_over_the_wire() {
     for (status, headers, body, expected) in rows {
         let provider = Provider::doing([Deed::Answer(status, headers, body.to_owned())]).await;
         let said = match submit(&provider.url()).await {
-            Ok(Answer::Paid { .. }) => "paid".to_owned(),
-            Ok(Answer::Accepted { .. }) => "accepted".to_owned(),
-            Ok(Answer::Declined(_)) => "declined".to_owned(),
-            Ok(Answer::Reported { .. }) => "reported".to_owned(),
+            Ok(ProviderAnswer::Paid { .. }) => "paid".to_owned(),
+            Ok(ProviderAnswer::Accepted { .. }) => "accepted".to_owned(),
+            Ok(ProviderAnswer::Declined(_)) => "declined".to_owned(),
+            Ok(ProviderAnswer::Reported { .. }) => "reported".to_owned(),
             Err(ProcessorError::Refused { retry_after, .. }) => format!("refused {retry_after:?}"),
             Err(ProcessorError::Unknown { retry_after, .. }) => format!("unknown {retry_after:?}"),
             Err(ProcessorError::Overloaded { retry_after, .. }) => format!("overloaded {retry_after:?}"),

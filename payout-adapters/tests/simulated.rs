@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use payout_adapters::simulated::{InvalidFailureRate, SimulatedProcessor};
 use payout_core::contract::build::instruction;
-use payout_core::ports::{Answer, Processor, ProcessorKey};
+use payout_core::ports::Processor;
+use payout_core::provider::{ProcessorKey, ProviderAnswer};
 
 fn at_once(failure_rate: f64) -> SimulatedProcessor {
     SimulatedProcessor::new(Duration::ZERO, failure_rate).unwrap()
@@ -42,11 +43,11 @@ async fn a_key_never_received_is_not_found() {
 async fn every_key_has_a_reference_of_its_own_and_a_new_generation_another() {
     let processor = at_once(0.0);
     let mut instruction = instruction();
-    let Answer::Paid { reference: first } = processor.submit(&instruction).await.unwrap() else {
+    let ProviderAnswer::Paid { reference: first } = processor.submit(&instruction).await.unwrap() else {
         panic!()
     };
     instruction.key = ProcessorKey::new(instruction.payout_id, None, 1);
-    let Answer::Paid { reference: second } = processor.submit(&instruction).await.unwrap() else {
+    let ProviderAnswer::Paid { reference: second } = processor.submit(&instruction).await.unwrap() else {
         panic!()
     };
     assert!(first.as_str().starts_with("sim_"));
@@ -60,13 +61,13 @@ async fn the_failure_rate_is_about_that_and_0_and_1_are_exact() {
         let mut declined = 0;
         for _ in 0..1000 {
             match processor.submit(&instruction()).await.unwrap() {
-                Answer::Declined(failure) => {
+                ProviderAnswer::Declined(failure) => {
                     assert_eq!(failure.code(), "simulated_decline");
                     declined += 1;
                 }
-                Answer::Paid { .. } => {}
-                Answer::Accepted { .. } => panic!("it never accepts"),
-                Answer::Reported { .. } => panic!("it says nothing of the payment"),
+                ProviderAnswer::Paid { .. } => {}
+                ProviderAnswer::Accepted { .. } => panic!("it never accepts"),
+                ProviderAnswer::Reported { .. } => panic!("it says nothing of the payment"),
             }
         }
         assert!(expected.contains(&declined), "{declined} of 1000 at {rate}");
@@ -81,7 +82,7 @@ async fn a_caller_that_gives_up_finds_the_outcome_when_it_looks() {
     assert!(gave_up.is_err());
     assert!(matches!(
         processor.look_up(&instruction.key).await.unwrap(),
-        Some(Answer::Paid { .. })
+        Some(ProviderAnswer::Paid { .. })
     ));
 }
 

@@ -9,7 +9,8 @@
 //!
 //! use async_trait::async_trait;
 //! use payout_app::payout_core::payout::ProviderReference;
-//! use payout_app::payout_core::ports::{Answer, Instruction, Processor, ProcessorError, ProcessorKey};
+//! use payout_app::payout_core::ports::Processor;
+//! use payout_app::payout_core::provider::{ProviderAnswer, Instruction, ProcessorError, ProcessorKey};
 //! use payout_app::{Config, Service, settings::Database};
 //!
 //! /// Calls the bank. Both calls are under the bank's idempotency key.
@@ -17,13 +18,13 @@
 //!
 //! #[async_trait]
 //! impl Processor for Bank {
-//!     async fn submit(&self, instruction: &Instruction) -> Result<Answer, ProcessorError> {
+//!     async fn submit(&self, instruction: &Instruction) -> Result<ProviderAnswer, ProcessorError> {
 //!         let reference = ProviderReference::new(&format!("bank-{}", instruction.key));
 //!         let reference = reference.ok_or_else(|| ProcessorError::unknown("no reference"))?;
-//!         Ok(Answer::Paid { reference })
+//!         Ok(ProviderAnswer::Paid { reference })
 //!     }
 //!
-//!     async fn look_up(&self, key: &ProcessorKey) -> Result<Option<Answer>, ProcessorError> {
+//!     async fn look_up(&self, key: &ProcessorKey) -> Result<Option<ProviderAnswer>, ProcessorError> {
 //!         Err(ProcessorError::unknown(format!("the bank was not asked about {key}")))
 //!     }
 //! }

@@ -14,7 +14,8 @@ use payout_core::Timestamp;
 use payout_core::contract::build;
 use payout_core::payout::{Claim, Failure, Guarded, Payout, Resolution, Status, Verdict};
 use payout_core::policy::Policy;
-use payout_core::ports::{Answer, MockRandomness, ProcessorError};
+use payout_core::ports::MockRandomness;
+use payout_core::provider::{ProcessorError, ProviderAnswer};
 use stateright::{Checker, Expectation, HasDiscoveries, Model, Property};
 
 /// One tick is a call's timeout.
@@ -128,18 +129,18 @@ fn policy() -> Policy {
     }
 }
 
-fn conclude(claim: &Claim, said: Result<Answer, ProcessorError>) -> Verdict {
+fn conclude(claim: &Claim, said: Result<ProviderAnswer, ProcessorError>) -> Verdict {
     let mut randomness = MockRandomness::new();
     randomness.expect_next_u64().return_const(0_u64);
     claim.conclude(said, &policy(), &randomness)
 }
 
-fn answer(entry: Entry) -> Answer {
+fn answer(entry: Entry) -> ProviderAnswer {
     match entry {
-        Entry::Paid => Answer::Paid {
+        Entry::Paid => ProviderAnswer::Paid {
             reference: build::reference("ref"),
         },
-        Entry::Declined => Answer::Declined(Failure::new("declined", "No.")),
+        Entry::Declined => ProviderAnswer::Declined(Failure::new("declined", "No.")),
     }
 }
 
@@ -187,7 +188,7 @@ impl Protocol {
         self.without == Without::Deadline || world.tick < holding.asked_at + LEASE_TICKS
     }
 
-    fn conclude(&self, claim: &Claim, said: Result<Answer, ProcessorError>) -> Verdict {
+    fn conclude(&self, claim: &Claim, said: Result<ProviderAnswer, ProcessorError>) -> Verdict {
         match (self.without, &said) {
             (Without::Doubt, Err(_)) => build::failed(),
             (Without::EarlierClaims, Err(ProcessorError::NeverSent { .. })) => {
@@ -253,7 +254,12 @@ impl Protocol {
         Some(())
     }
 
-    fn hear(&self, world: &mut World, worker: usize, said: Result<Answer, ProcessorError>) -> Option<()> {
+    fn hear(
+        &self,
+        world: &mut World,
+        worker: usize,
+        said: Result<ProviderAnswer, ProcessorError>,
+    ) -> Option<()> {
         let holding = world.workers[worker].as_mut()?;
         let verdict = self.conclude(&holding.claim, said);
         holding.stage = Stage::Settling(verdict);

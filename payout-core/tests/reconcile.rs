@@ -11,10 +11,8 @@ use chrono::TimeDelta;
 use payout_core::Timestamp;
 use payout_core::contract::build;
 use payout_core::payout::{Failure, ProviderReference, Status};
-use payout_core::ports::{
-    Answer, Books, Instruction, MockBooks, MockPayoutRepository, Processor, ProcessorError, ProcessorKey,
-    Record,
-};
+use payout_core::ports::{Books, MockBooks, MockPayoutRepository, Processor, Record};
+use payout_core::provider::{Instruction, ProcessorError, ProcessorKey, ProviderAnswer};
 use payout_core::reconcile::{
     Disagreement, Finding, Kind, Period, Reconciliation, Said, Step, Tally, There, compare, generations,
 };
@@ -46,15 +44,15 @@ fn record(status: Status) -> Record {
     }
 }
 
-fn answer(there: There) -> Option<Answer> {
+fn answer(there: There) -> Option<ProviderAnswer> {
     match there {
-        There::Paid => Some(Answer::Paid {
+        There::Paid => Some(ProviderAnswer::Paid {
             reference: reference("ref"),
         }),
-        There::Accepted => Some(Answer::Accepted {
+        There::Accepted => Some(ProviderAnswer::Accepted {
             reference: reference("ref"),
         }),
-        There::Declined => Some(Answer::Declined(Failure::new("closed", "Closed."))),
+        There::Declined => Some(ProviderAnswer::Declined(Failure::new("closed", "Closed."))),
         There::Unknown => None,
     }
 }
@@ -149,7 +147,7 @@ fn another_reference_is_told_but_not_where_a_person_resolved_it() {
     let completed = record(Status::Completed);
     let other = Said {
         generation: 0,
-        answer: Some(Answer::Paid {
+        answer: Some(ProviderAnswer::Paid {
             reference: reference("other"),
         }),
     };
@@ -224,11 +222,11 @@ struct Ledger {
 
 #[async_trait]
 impl Processor for Ledger {
-    async fn submit(&self, _: &Instruction) -> Result<Answer, ProcessorError> {
+    async fn submit(&self, _: &Instruction) -> Result<ProviderAnswer, ProcessorError> {
         panic!("a reconciliation sends nothing")
     }
 
-    async fn look_up(&self, key: &ProcessorKey) -> Result<Option<Answer>, ProcessorError> {
+    async fn look_up(&self, key: &ProcessorKey) -> Result<Option<ProviderAnswer>, ProcessorError> {
         let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(running, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -377,7 +375,7 @@ async fn a_provider_that_does_not_answer_is_asked_again_and_then_told() {
 
 #[test]
 fn an_answer_about_another_payment_is_told_in_every_state() {
-    use payout_core::payout::ReportedPayment;
+    use payout_core::provider::ReportedPayment;
 
     let about = |amount: &str, digest: &str| {
         let payment = ReportedPayment::new(Some(amount), Some("USD"), Some(digest)).unwrap();

@@ -8,7 +8,8 @@ use payout_core::payout::{
     Actor, Caller, Claim, Description, EventKind, Failure, PaymentDetails, Payout, PayoutId, PayoutParts,
     ProviderReference, Status,
 };
-use payout_core::ports::{Instruction, Listed, Search};
+use payout_core::ports::{Listed, Search};
+use payout_core::provider::Instruction;
 use payout_core::service::EditRequest;
 
 #[test]

@@ -8,7 +8,8 @@ use payout_core::Timestamp;
 use payout_core::contract::build;
 use payout_core::payout::{Claim, Failure, Guarded, Verdict};
 use payout_core::policy::Policy;
-use payout_core::ports::{Answer, MockRandomness, ProcessorError};
+use payout_core::ports::MockRandomness;
+use payout_core::provider::{ProcessorError, ProviderAnswer};
 
 const LEASE: Duration = Duration::from_secs(15);
 
@@ -51,20 +52,20 @@ fn unanswered() -> Verdict {
     build::postponed(Duration::ZERO)
 }
 
-fn conclude(claim: &Claim, said: Result<Answer, ProcessorError>) -> Verdict {
+fn conclude(claim: &Claim, said: Result<ProviderAnswer, ProcessorError>) -> Verdict {
     let mut randomness = MockRandomness::new();
     randomness.expect_next_u64().return_const(0_u64);
     claim.conclude(said, &policy(), &randomness)
 }
 
-fn unknown(retry_after: Option<Duration>) -> Result<Answer, ProcessorError> {
+fn unknown(retry_after: Option<Duration>) -> Result<ProviderAnswer, ProcessorError> {
     Err(ProcessorError::Unknown {
         why: "a reset".into(),
         retry_after,
     })
 }
 
-fn never_sent() -> Result<Answer, ProcessorError> {
+fn never_sent() -> Result<ProviderAnswer, ProcessorError> {
     Err(ProcessorError::NeverSent {
         why: "refused".into(),
     })
@@ -74,21 +75,21 @@ fn never_sent() -> Result<Answer, ProcessorError> {
 fn paid_completes_and_declined_fails() {
     let paid = conclude(
         &first_claim(),
-        Ok(Answer::Paid {
+        Ok(ProviderAnswer::Paid {
             reference: build::reference("r"),
         }),
     );
     assert_eq!(paid, build::completed("r"));
     let failure = Failure::new("no_account", "There is no such account.");
     assert_eq!(
-        conclude(&first_claim(), Ok(Answer::Declined(failure.clone()))),
+        conclude(&first_claim(), Ok(ProviderAnswer::Declined(failure.clone()))),
         Verdict::Failed(failure)
     );
 }
 
 #[test]
 fn no_answer_never_fails_a_payout() {
-    let silences: [fn() -> Result<Answer, ProcessorError>; 3] = [
+    let silences: [fn() -> Result<ProviderAnswer, ProcessorError>; 3] = [
         || unknown(None),
         never_sent,
         || {
@@ -139,14 +140,14 @@ fn never_sent_releases_only_while_no_earlier_claim_may_have_sent() {
     ));
 }
 
-fn refused(retry_after: Option<Duration>) -> Result<Answer, ProcessorError> {
+fn refused(retry_after: Option<Duration>) -> Result<ProviderAnswer, ProcessorError> {
     Err(ProcessorError::Refused {
         why: "429".into(),
         retry_after,
     })
 }
 
-fn overloaded(retry_after: Duration) -> Result<Answer, ProcessorError> {
+fn overloaded(retry_after: Duration) -> Result<ProviderAnswer, ProcessorError> {
     Err(ProcessorError::Overloaded {
         why: "503".into(),
         retry_after,
@@ -154,7 +155,7 @@ fn overloaded(retry_after: Duration) -> Result<Answer, ProcessorError> {
 }
 
 /// Claims, concludes and settles so often, each claim after the wait that the verdict before asked for.
-fn rounds(times: u32, says: impl Fn() -> Result<Answer, ProcessorError>) -> (Claim, Verdict) {
+fn rounds(times: u32, says: impl Fn() -> Result<ProviderAnswer, ProcessorError>) -> (Claim, Verdict) {
     let (mut payout, mut now) = (build::new_payout().stored_at(at(0)), at(1));
     for round in 1.. {
         let claim = payout.claim(now, LEASE, LEASE).unwrap();
@@ -295,7 +296,7 @@ fn the_last_attempt_without_an_answer_asks_for_a_person() {
     assert_eq!(
         conclude(
             &claimed_at(&[1, 2, 3], &unanswered()),
-            Ok(Answer::Paid {
+            Ok(ProviderAnswer::Paid {
                 reference: build::reference("r")
             })
         ),
@@ -307,7 +308,7 @@ fn the_last_attempt_without_an_answer_asks_for_a_person() {
 #[test]
 fn polls_of_an_accepted_payment_are_no_attempts_and_the_key_window_bounds_them() {
     let pending = || {
-        Ok(Answer::Accepted {
+        Ok(ProviderAnswer::Accepted {
             reference: build::reference("r"),
         })
     };
@@ -336,7 +337,7 @@ fn polls_of_an_accepted_payment_are_no_attempts_and_the_key_window_bounds_them()
 #[test]
 fn at_the_very_end_of_the_key_window_an_accepted_payment_is_still_polled() {
     let claim = claimed_at(&[1, 1_001], &build::accepted("r", Duration::ZERO));
-    let accepted = Answer::Accepted {
+    let accepted = ProviderAnswer::Accepted {
         reference: build::reference("r"),
     };
     assert!(matches!(conclude(&claim, Ok(accepted)), Verdict::Accepted { .. }));
@@ -413,18 +414,18 @@ fn every_attempt_of_a_generation_has_one_key_and_the_next_generation_another() {
 /// Whatever the outcome is: one of another payment is none of this one.
 #[test]
 fn an_outcome_is_adopted_only_where_what_was_paid_agrees() {
-    use payout_core::payout::ReportedPayment;
-    use payout_core::ports::Instruction;
+    use payout_core::provider::Instruction;
+    use payout_core::provider::ReportedPayment;
 
     let claim = first_claim();
     let digest = Instruction::from(&claim).digest();
-    let paid = || Answer::Paid {
+    let paid = || ProviderAnswer::Paid {
         reference: build::reference("ref-1"),
     };
-    let accepted = || Answer::Accepted {
+    let accepted = || ProviderAnswer::Accepted {
         reference: build::reference("ref-1"),
     };
-    let declined = || Answer::Declined(Failure::new("closed", "Closed."));
+    let declined = || ProviderAnswer::Declined(Failure::new("closed", "Closed."));
     let of = |amount, currency, digest| ReportedPayment::new(amount, currency, digest).unwrap();
     for answer in [paid(), accepted(), declined()] {
         for other in [

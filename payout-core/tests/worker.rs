@@ -10,9 +10,10 @@ use payout_core::Timestamp;
 use payout_core::contract::build;
 use payout_core::payout::{Actor, Claim, Guarded, Payout, Settlement, Status, UnreadableClaim, Verdict};
 use payout_core::ports::{
-    Answer, Claims, Clock, Delivery, Hint, LockedPart, MockJobQueue, MockObserver, MockPayoutRepository,
-    MockProcessor, ProcessorError, QueueError, Randomness, Receipt, RepositoryError, Settled, Signal,
+    Claims, Clock, Delivery, Hint, LockedPart, MockJobQueue, MockObserver, MockPayoutRepository,
+    MockProcessor, QueueError, Randomness, Receipt, RepositoryError, Settled, Signal,
 };
+use payout_core::provider::{ProcessorError, ProviderAnswer};
 use payout_core::worker::{Worker, WorkerSettings};
 use tokio_util::sync::CancellationToken;
 
@@ -142,8 +143,8 @@ fn second() -> Claim {
     claim(first().payout().clone())
 }
 
-fn paid() -> Answer {
-    Answer::Paid {
+fn paid() -> ProviderAnswer {
+    ProviderAnswer::Paid {
         reference: build::reference("ref"),
     }
 }
@@ -264,7 +265,7 @@ async fn what_cannot_be_read_is_not_sent_and_waits_and_at_last_asks_for_a_person
         .returning_st(move |_| Ok(claims.take().unwrap_or_default()));
     bench.processor.expect_look_up().never();
     bench.processor.expect_submit().once().returning(|_| {
-        Ok(Answer::Paid {
+        Ok(ProviderAnswer::Paid {
             reference: build::reference("ref-1"),
         })
     });
@@ -305,11 +306,14 @@ struct Silent;
 
 #[async_trait::async_trait]
 impl payout_core::ports::Processor for Silent {
-    async fn submit(&self, _: &payout_core::ports::Instruction) -> Result<Answer, ProcessorError> {
+    async fn submit(&self, _: &payout_core::provider::Instruction) -> Result<ProviderAnswer, ProcessorError> {
         std::future::pending().await
     }
 
-    async fn look_up(&self, _: &payout_core::ports::ProcessorKey) -> Result<Option<Answer>, ProcessorError> {
+    async fn look_up(
+        &self,
+        _: &payout_core::provider::ProcessorKey,
+    ) -> Result<Option<ProviderAnswer>, ProcessorError> {
         std::future::pending().await
     }
 }
@@ -631,15 +635,18 @@ async fn a_shutdown_claims_nothing_more_and_settles_what_runs() {
     struct Slow;
     #[async_trait::async_trait]
     impl payout_core::ports::Processor for Slow {
-        async fn submit(&self, _: &payout_core::ports::Instruction) -> Result<Answer, ProcessorError> {
+        async fn submit(
+            &self,
+            _: &payout_core::provider::Instruction,
+        ) -> Result<ProviderAnswer, ProcessorError> {
             tokio::time::sleep(Duration::from_secs(4)).await;
             Ok(paid())
         }
 
         async fn look_up(
             &self,
-            _: &payout_core::ports::ProcessorKey,
-        ) -> Result<Option<Answer>, ProcessorError> {
+            _: &payout_core::provider::ProcessorKey,
+        ) -> Result<Option<ProviderAnswer>, ProcessorError> {
             Ok(None)
         }
     }

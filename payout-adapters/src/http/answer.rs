@@ -7,8 +7,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use payout_core::payout::{Failure, ProviderReference, ReportedPayment};
-use payout_core::ports::{Answer, ProcessorError};
+use payout_core::payout::{Failure, ProviderReference};
+use payout_core::provider::ReportedPayment;
+use payout_core::provider::{ProcessorError, ProviderAnswer};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -48,7 +49,7 @@ impl fmt::Debug for Body {
 ///
 /// # Errors
 /// [`ProcessorError::Refused`], [`ProcessorError::Overloaded`] and [`ProcessorError::Unknown`]. None shows anything of the body.
-pub fn of_submission(received: &Received) -> Result<Answer, ProcessorError> {
+pub fn of_submission(received: &Received) -> Result<ProviderAnswer, ProcessorError> {
     match received.status {
         200..=202 => read_outcome(received),
         400 | 402 | 422 => read_decline(received),
@@ -63,7 +64,7 @@ pub fn of_submission(received: &Received) -> Result<Answer, ProcessorError> {
 ///
 /// # Errors
 /// [`ProcessorError::Refused`], [`ProcessorError::Overloaded`] and [`ProcessorError::Unknown`]. None shows anything of the body.
-pub fn of_look_up(received: &Received) -> Result<Option<Answer>, ProcessorError> {
+pub fn of_look_up(received: &Received) -> Result<Option<ProviderAnswer>, ProcessorError> {
     match received.status {
         200..=202 => read_outcome(received).map(Some),
         404 => Ok(None),
@@ -119,24 +120,24 @@ fn read_payment(received: &Received) -> Result<ReportedPayment, ProcessorError> 
         .ok_or_else(|| unknown(received, "an amount that is none"))
 }
 
-fn read_outcome(received: &Received) -> Result<Answer, ProcessorError> {
+fn read_outcome(received: &Received) -> Result<ProviderAnswer, ProcessorError> {
     // 202 says that nothing is decided yet: with a decision in its body it contradicts itself.
     let decided = received.status != 202;
     let answer = match object(received)? {
         Outcome::Completed { reference } if decided => {
-            ProviderReference::new(&reference).map(|reference| Answer::Paid { reference })
+            ProviderReference::new(&reference).map(|reference| ProviderAnswer::Paid { reference })
         }
         Outcome::Pending { reference } => {
-            ProviderReference::new(&reference).map(|reference| Answer::Accepted { reference })
+            ProviderReference::new(&reference).map(|reference| ProviderAnswer::Accepted { reference })
         }
-        Outcome::Failed(decline) if decided => decline.into_failure().map(Answer::Declined),
+        Outcome::Failed(decline) if decided => decline.into_failure().map(ProviderAnswer::Declined),
         Outcome::Completed { .. } | Outcome::Failed(_) => None,
     };
     let answer = answer.ok_or_else(|| unknown(received, "an outcome that is none of the contract's"))?;
     Ok(answer.of_payment(read_payment(received)?))
 }
 
-fn read_decline(received: &Received) -> Result<Answer, ProcessorError> {
+fn read_decline(received: &Received) -> Result<ProviderAnswer, ProcessorError> {
     let claimed: Claimed = object(received)?;
     // A problem document (RFC 9457) repeats the HTTP status as a number: no contradiction.
     if claimed
@@ -147,7 +148,7 @@ fn read_decline(received: &Received) -> Result<Answer, ProcessorError> {
     }
     let failure = object::<Decline>(received)?.into_failure();
     let declined = failure
-        .map(Answer::Declined)
+        .map(ProviderAnswer::Declined)
         .ok_or_else(|| unknown(received, "a refusal without a code"))?;
     Ok(declined.of_payment(read_payment(received)?))
 }

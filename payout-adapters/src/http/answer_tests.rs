@@ -12,7 +12,7 @@ fn received(status: u16, body: &str) -> Received {
     }
 }
 
-fn submitted(status: u16, body: &str) -> Result<Answer, ProcessorError> {
+fn submitted(status: u16, body: &str) -> Result<ProviderAnswer, ProcessorError> {
     of_submission(&received(status, body))
 }
 
@@ -43,7 +43,7 @@ fn completed_with_a_reference_is_paid() {
         );
         assert_eq!(
             answer.unwrap(),
-            Answer::Paid {
+            ProviderAnswer::Paid {
                 reference: reference("tr_1")
             }
         );
@@ -56,7 +56,7 @@ fn pending_with_a_reference_is_accepted() {
         let answer = submitted(status, r#"{"reference":"tr_1","status":"pending"}"#);
         assert_eq!(
             answer.unwrap(),
-            Answer::Accepted {
+            ProviderAnswer::Accepted {
                 reference: reference("tr_1")
             }
         );
@@ -65,7 +65,7 @@ fn pending_with_a_reference_is_accepted() {
 
 #[test]
 fn failed_with_code_and_message_is_declined() {
-    let declined = Answer::Declined(Failure::new("no_funds", "Not enough."));
+    let declined = ProviderAnswer::Declined(Failure::new("no_funds", "Not enough."));
     for status in [200, 201] {
         let body = r#"{"status":"failed","code":"no_funds","message":"Not enough.","reference":null}"#;
         assert_eq!(submitted(status, body).unwrap(), declined);
@@ -85,7 +85,10 @@ fn failed_with_code_and_message_is_declined() {
 #[test]
 fn a_declined_message_may_be_empty_and_its_code_may_not() {
     let body = |code: &str| format!(r#"{{"status":"failed","code":"{code}","message":""}}"#);
-    assert!(matches!(submitted(200, &body("x")), Ok(Answer::Declined(_))));
+    assert!(matches!(
+        submitted(200, &body("x")),
+        Ok(ProviderAnswer::Declined(_))
+    ));
     for code in ["", "  ", r"\u0000\n"] {
         assert_unknown(200, &body(code));
         assert_unknown(422, &body(code));
@@ -151,7 +154,7 @@ fn a_503_that_asks_for_patience_is_not_now_and_may_have_been_passed_on() {
 fn a_byte_order_mark_before_the_answer_is_ignored_and_anywhere_else_it_is_not() {
     const BOM: &str = "\u{feff}";
     let paid = r#"{"status":"completed","reference":"tr_1"}"#;
-    let answer = Answer::Paid {
+    let answer = ProviderAnswer::Paid {
         reference: reference("tr_1"),
     };
     assert_eq!(submitted(200, &format!("{BOM}{paid}")).unwrap(), answer);
@@ -159,7 +162,10 @@ fn a_byte_order_mark_before_the_answer_is_ignored_and_anywhere_else_it_is_not() 
     let found = of_look_up(&received(200, &format!("{BOM}{paid}")));
     assert_eq!(found.unwrap(), Some(answer));
     let declined = submitted(422, &format!(r#"{BOM}{{"code":"x","message":"y"}}"#));
-    assert_eq!(declined.unwrap(), Answer::Declined(Failure::new("x", "y")));
+    assert_eq!(
+        declined.unwrap(),
+        ProviderAnswer::Declined(Failure::new("x", "y"))
+    );
     for body in [
         format!("{BOM}{BOM}{paid}"),
         format!(" {BOM}{paid}"),
@@ -201,19 +207,19 @@ fn a_look_up_has_the_same_bodies() {
     let paid = look_up(r#"{"status":"completed","reference":"tr_1"}"#);
     assert_eq!(
         paid,
-        Some(Answer::Paid {
+        Some(ProviderAnswer::Paid {
             reference: reference("tr_1")
         })
     );
     let accepted = look_up(r#"{"status":"pending","reference":"tr_1"}"#);
     assert_eq!(
         accepted,
-        Some(Answer::Accepted {
+        Some(ProviderAnswer::Accepted {
             reference: reference("tr_1")
         })
     );
     let declined = look_up(r#"{"status":"failed","code":"x","message":"y"}"#);
-    assert_eq!(declined, Some(Answer::Declined(Failure::new("x", "y"))));
+    assert_eq!(declined, Some(ProviderAnswer::Declined(Failure::new("x", "y"))));
 }
 
 #[test]
@@ -365,11 +371,11 @@ fn what_an_answer_says_of_the_payment_is_taken() {
     let payment = said.payment().expect("it says something").clone();
     assert_eq!(
         payment,
-        payout_core::payout::ReportedPayment::new(Some("10.50"), Some("USD"), Some("ab")).unwrap()
+        payout_core::provider::ReportedPayment::new(Some("10.50"), Some("USD"), Some("ab")).unwrap()
     );
     assert_eq!(
         *said.outcome(),
-        Answer::Paid {
+        ProviderAnswer::Paid {
             reference: reference("tr_1")
         }
     );

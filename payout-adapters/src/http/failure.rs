@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::io;
 
-use payout_core::ports::ProcessorError;
+use payout_core::provider::ProcessorError;
 
 /// Why no answer came.
 ///

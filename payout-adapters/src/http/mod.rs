@@ -20,7 +20,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use payout_core::errand::Errand;
-use payout_core::ports::{Answer, Clock, Instruction, Processor, ProcessorError, ProcessorKey, System};
+use payout_core::ports::{Clock, Processor, System};
+use payout_core::provider::{Instruction, ProcessorError, ProcessorKey, ProviderAnswer};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, redirect, retry};
 use secrecy::zeroize::Zeroizing;
@@ -116,7 +117,7 @@ async fn read_body(mut response: Response) -> Body {
 
 #[async_trait]
 impl Processor for HttpProcessor {
-    async fn submit(&self, instruction: &Instruction) -> Result<Answer, ProcessorError> {
+    async fn submit(&self, instruction: &Instruction) -> Result<ProviderAnswer, ProcessorError> {
         let request = self
             .client
             .post(self.endpoints.submit())
@@ -126,7 +127,7 @@ impl Processor for HttpProcessor {
         answer::of_submission(&self.ask(request).await?)
     }
 
-    async fn look_up(&self, key: &ProcessorKey) -> Result<Option<Answer>, ProcessorError> {
+    async fn look_up(&self, key: &ProcessorKey) -> Result<Option<ProviderAnswer>, ProcessorError> {
         let request = self.client.get(self.endpoints.look_up(key));
         answer::of_look_up(&self.ask(request).await?)
     }

@@ -1,6 +1,6 @@
 //! What is sent, and where to.
 
-use payout_core::ports::{Instruction, ProcessorKey};
+use payout_core::provider::{Instruction, ProcessorKey};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use url::Url;

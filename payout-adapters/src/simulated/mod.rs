@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use payout_core::payout::{Failure, ProviderReference};
-use payout_core::ports::{Answer, Instruction, Processor, ProcessorError, ProcessorKey};
+use payout_core::ports::Processor;
+use payout_core::provider::{Instruction, ProcessorError, ProcessorKey, ProviderAnswer};
 
 /// How many keys are remembered. The oldest are forgotten first.
 const REMEMBERED: usize = 100_000;
@@ -53,20 +54,20 @@ impl SimulatedProcessor {
     }
 
     #[expect(clippy::expect_used, reason = "the text is never empty")]
-    fn outcome(&self, key: &ProcessorKey) -> Answer {
+    fn outcome(&self, key: &ProcessorKey) -> ProviderAnswer {
         let digest = digest(key);
         if chance(digest) < self.failure_rate {
             let message = "The simulated processor declined the payout.";
-            return Answer::Declined(Failure::new("simulated_decline", message));
+            return ProviderAnswer::Declined(Failure::new("simulated_decline", message));
         }
         let reference = ProviderReference::new(&format!("sim_{digest:032x}")).expect("a reference");
-        Answer::Paid { reference }
+        ProviderAnswer::Paid { reference }
     }
 }
 
 #[async_trait]
 impl Processor for SimulatedProcessor {
-    async fn submit(&self, instruction: &Instruction) -> Result<Answer, ProcessorError> {
+    async fn submit(&self, instruction: &Instruction) -> Result<ProviderAnswer, ProcessorError> {
         self.received().add(digest(&instruction.key), REMEMBERED);
         // Even a sleep of no time lasts until the timer's next tick.
         if !self.delay.is_zero() {
@@ -75,7 +76,7 @@ impl Processor for SimulatedProcessor {
         Ok(self.outcome(&instruction.key))
     }
 
-    async fn look_up(&self, key: &ProcessorKey) -> Result<Option<Answer>, ProcessorError> {
+    async fn look_up(&self, key: &ProcessorKey) -> Result<Option<ProviderAnswer>, ProcessorError> {
         let known = self.received().digests.contains(&digest(key));
         Ok(known.then(|| self.outcome(key)))
     }

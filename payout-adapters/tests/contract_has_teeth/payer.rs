@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use payout_core::payout::ProviderReference;
-use payout_core::ports::{Answer, Instruction, Processor, ProcessorError, ProcessorKey};
+use payout_core::ports::Processor;
+use payout_core::provider::{Instruction, ProcessorError, ProcessorKey, ProviderAnswer};
 
 /// What is wrong with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub(crate) enum PayerFlaw {
 }
 
 pub(crate) struct Payer {
-    payments: Mutex<(u64, HashMap<String, Answer>)>,
+    payments: Mutex<(u64, HashMap<String, ProviderAnswer>)>,
     flaw: Option<PayerFlaw>,
 }
 
@@ -28,7 +29,7 @@ impl Payer {
         }
     }
 
-    fn answer(&self, key: &ProcessorKey, pays: bool) -> Option<Answer> {
+    fn answer(&self, key: &ProcessorKey, pays: bool) -> Option<ProviderAnswer> {
         let key = match (self.flaw, key.as_str().split_once(':')) {
             (Some(PayerFlaw::OneKeyForAll), Some((payout, _))) => payout,
             _ => key.as_str(),
@@ -39,7 +40,7 @@ impl Payer {
         if pays && (again || !answers.contains_key(key)) {
             *count += 1;
             let reference = ProviderReference::new(&format!("ref-{count}")).unwrap();
-            answers.insert(key.to_owned(), Answer::Paid { reference });
+            answers.insert(key.to_owned(), ProviderAnswer::Paid { reference });
         }
         answers.get(key).cloned()
     }
@@ -47,11 +48,11 @@ impl Payer {
 
 #[async_trait]
 impl Processor for Payer {
-    async fn submit(&self, instruction: &Instruction) -> Result<Answer, ProcessorError> {
+    async fn submit(&self, instruction: &Instruction) -> Result<ProviderAnswer, ProcessorError> {
         Ok(self.answer(&instruction.key, true).unwrap())
     }
 
-    async fn look_up(&self, key: &ProcessorKey) -> Result<Option<Answer>, ProcessorError> {
+    async fn look_up(&self, key: &ProcessorKey) -> Result<Option<ProviderAnswer>, ProcessorError> {
         Ok(self.answer(key, self.flaw == Some(PayerFlaw::LookUpPays)))
     }
 }

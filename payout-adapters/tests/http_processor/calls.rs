@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use payout_adapters::http::{HttpProcessor, HttpSettings};
 use payout_core::contract::build;
-use payout_core::ports::{Answer, Instruction, Processor, ProcessorError};
+use payout_core::ports::Processor;
+use payout_core::provider::{Instruction, ProcessorError, ProviderAnswer};
 
 pub(crate) const PAID: &str = r#"{"status":"completed","reference":"tr_1"}"#;
 pub(crate) const TOKEN: &str = "hunter2";
@@ -24,7 +25,7 @@ pub(crate) fn processor(url: &str) -> HttpProcessor {
 pub(crate) async fn submit_as(
     processor: &HttpProcessor,
     instruction: &Instruction,
-) -> Result<Answer, ProcessorError> {
+) -> Result<ProviderAnswer, ProcessorError> {
     let result = tokio::time::timeout(BOUND, processor.submit(instruction))
         .await
         .expect("it is bounded");
@@ -44,17 +45,17 @@ pub(crate) async fn submit_as(
     result
 }
 
-pub(crate) async fn submit(url: &str) -> Result<Answer, ProcessorError> {
+pub(crate) async fn submit(url: &str) -> Result<ProviderAnswer, ProcessorError> {
     submit_as(&processor(url), &build::instruction()).await
 }
 
 #[track_caller]
-pub(crate) fn assert_paid(result: &Result<Answer, ProcessorError>) {
-    assert!(matches!(result, Ok(Answer::Paid { .. })), "{result:?}");
+pub(crate) fn assert_paid(result: &Result<ProviderAnswer, ProcessorError>) {
+    assert!(matches!(result, Ok(ProviderAnswer::Paid { .. })), "{result:?}");
 }
 
 #[track_caller]
-pub(crate) fn assert_unknown(result: &Result<Answer, ProcessorError>) {
+pub(crate) fn assert_unknown(result: &Result<ProviderAnswer, ProcessorError>) {
     assert!(
         matches!(result, Err(ProcessorError::Unknown { .. })),
         "{result:?}"
@@ -62,7 +63,7 @@ pub(crate) fn assert_unknown(result: &Result<Answer, ProcessorError>) {
 }
 
 #[track_caller]
-pub(crate) fn assert_never_sent(result: &Result<Answer, ProcessorError>, expected: &str) {
+pub(crate) fn assert_never_sent(result: &Result<ProviderAnswer, ProcessorError>, expected: &str) {
     match result {
         Err(ProcessorError::NeverSent { why }) => assert!(why.contains(expected), "{why}"),
         other => panic!("{other:?}"),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use payout_core::contract::build;
-use payout_core::ports::{Answer, ProcessorError};
+use payout_core::provider::{ProcessorError, ProviderAnswer};
 
 use super::calls::{PAID, assert_paid, assert_unknown, processor, submit, submit_as};
 use super::provider::{Deed, Provider, answer, encode, honest};
@@ -174,7 +174,7 @@ async fn a_connection_closed_while_the_next_call_begins_never_pays_twice_nor_cou
         let processor = processor(&provider.url());
         for _ in 0..3 {
             match submit_as(&processor, &build::instruction()).await {
-                Ok(Answer::Paid { .. }) | Err(ProcessorError::Unknown { .. }) => {}
+                Ok(ProviderAnswer::Paid { .. }) | Err(ProcessorError::Unknown { .. }) => {}
                 other => panic!("{other:?}"),
             }
         }

@@ -4,7 +4,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use payout_core::contract::build;
-use payout_core::ports::{Processor, ProcessorError};
+use payout_core::ports::Processor;
+use payout_core::provider::ProcessorError;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::calls::{assert_never_sent, assert_unknown, processor, submit};

@@ -10,10 +10,11 @@ use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use payout_core::payout::{Caller, Change, NewPayout, Payout, PayoutId, Settlement};
 use payout_core::ports::{
-    Answer, Census, ClaimRequest, Claims, Count, DeletedPayout, Delivery, EventPage, EventQuery, Filter,
-    Hint, Insertion, Instruction, JobQueue, ListQuery, Listed, LockedPart, PayoutRepository, Processor,
-    ProcessorError, ProcessorKey, QueueError, Receipt, RepositoryError, Settled,
+    Census, ClaimRequest, Claims, Count, DeletedPayout, Delivery, EventPage, EventQuery, Filter, Hint,
+    Insertion, JobQueue, ListQuery, Listed, LockedPart, PayoutRepository, Processor, QueueError, Receipt,
+    RepositoryError, Settled,
 };
+use payout_core::provider::{Instruction, ProcessorError, ProcessorKey, ProviderAnswer};
 
 use crate::chance::Chance;
 use crate::process::Process;
@@ -240,7 +241,7 @@ pub(crate) struct FaultyProcessor {
 
 #[async_trait]
 impl Processor for FaultyProcessor {
-    async fn submit(&self, instruction: &Instruction) -> Result<Answer, ProcessorError> {
+    async fn submit(&self, instruction: &Instruction) -> Result<ProviderAnswer, ProcessorError> {
         if self.faults.strikes(8) {
             self.process
                 .freeze(self.faults.chance.up_to(Duration::from_secs(25)));
@@ -258,7 +259,7 @@ impl Processor for FaultyProcessor {
         }
     }
 
-    async fn look_up(&self, key: &ProcessorKey) -> Result<Option<Answer>, ProcessorError> {
+    async fn look_up(&self, key: &ProcessorKey) -> Result<Option<ProviderAnswer>, ProcessorError> {
         self.process.pass().await;
         let said = self.provider.look_up(key).await;
         self.process.pass().await;

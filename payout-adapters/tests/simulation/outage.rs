@@ -9,10 +9,8 @@ use async_trait::async_trait;
 use payout_adapters::memory::{MemoryQueue, MemoryRepository};
 use payout_core::contract::build;
 use payout_core::payout::{Actor, ProviderReference, Status};
-use payout_core::ports::{
-    Answer, Filter, Hint, Instruction, JobQueue, Observer, PayoutRepository, Processor, ProcessorError,
-    ProcessorKey, Signal,
-};
+use payout_core::ports::{Filter, Hint, JobQueue, Observer, PayoutRepository, Processor, Signal};
+use payout_core::provider::{Instruction, ProcessorError, ProcessorKey, ProviderAnswer};
 use payout_core::worker::{Worker, WorkerSettings};
 use tokio_util::sync::CancellationToken;
 
@@ -43,13 +41,13 @@ impl Provider {
 
 #[async_trait]
 impl Processor for Provider {
-    async fn submit(&self, instruction: &Instruction) -> Result<Answer, ProcessorError> {
+    async fn submit(&self, instruction: &Instruction) -> Result<ProviderAnswer, ProcessorError> {
         self.reach().await?;
         let reference = ProviderReference::new(instruction.key.as_str()).unwrap();
-        Ok(Answer::Paid { reference })
+        Ok(ProviderAnswer::Paid { reference })
     }
 
-    async fn look_up(&self, _: &ProcessorKey) -> Result<Option<Answer>, ProcessorError> {
+    async fn look_up(&self, _: &ProcessorKey) -> Result<Option<ProviderAnswer>, ProcessorError> {
         self.reach().await?;
         Ok(None)
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use payout_core::contract::build;
 use payout_core::idempotency::IdempotencyKey;
 use payout_core::payout::{Caller, Description, PaymentDetails, PayoutId, Resolution};
-use payout_core::ports::ProcessorKey;
+use payout_core::provider::ProcessorKey;
 use payout_core::service::{EditRequest, Payouts, Step};
 
 use crate::chance::Chance;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use payout_core::payout::{Failure, PayoutId, ProviderReference};
-use payout_core::ports::{Answer, Instruction, ProcessorError, ProcessorKey};
+use payout_core::provider::{Instruction, ProcessorError, ProcessorKey, ProviderAnswer};
 
 use crate::chance::Chance;
 
@@ -140,20 +140,20 @@ impl Provider {
         self.faulty.load(std::sync::atomic::Ordering::SeqCst) && self.chance.percent(percent)
     }
 
-    fn answer(key: &ProcessorKey, entry: &Entry) -> Answer {
+    fn answer(key: &ProcessorKey, entry: &Entry) -> ProviderAnswer {
         match entry {
-            Entry::Accepted => Answer::Accepted {
+            Entry::Accepted => ProviderAnswer::Accepted {
                 reference: reference(key),
             },
-            Entry::Paid => Answer::Paid {
+            Entry::Paid => ProviderAnswer::Paid {
                 reference: reference(key),
             },
-            Entry::Declined => Answer::Declined(Failure::new("declined", "No.")),
+            Entry::Declined => ProviderAnswer::Declined(Failure::new("declined", "No.")),
         }
     }
 
     /// Executes an instruction, unless the key was executed before.
-    fn execute(&self, instruction: &Instruction) -> Answer {
+    fn execute(&self, instruction: &Instruction) -> ProviderAnswer {
         let mut ledger = self.ledger.lock().unwrap();
         let key = instruction.key.to_string();
         let sent_before = ledger
@@ -179,7 +179,7 @@ impl Provider {
         Self::answer(&instruction.key, &entry)
     }
 
-    pub(crate) async fn submit(&self, instruction: &Instruction) -> Result<Answer, ProcessorError> {
+    pub(crate) async fn submit(&self, instruction: &Instruction) -> Result<ProviderAnswer, ProcessorError> {
         self.ledger.lock().unwrap().calls += 1;
         if let Some((error, passed_on)) = self.temper() {
             if passed_on {
@@ -227,7 +227,7 @@ impl Provider {
         Ok(answer)
     }
 
-    pub(crate) async fn look_up(&self, key: &ProcessorKey) -> Result<Option<Answer>, ProcessorError> {
+    pub(crate) async fn look_up(&self, key: &ProcessorKey) -> Result<Option<ProviderAnswer>, ProcessorError> {
         tokio::time::sleep(self.chance.up_to(Duration::from_millis(200))).await;
         if let Some((error, _)) = self.temper() {
             return Err(error);

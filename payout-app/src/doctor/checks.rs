@@ -5,7 +5,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use payout_adapters::StoreFault;
 use payout_core::payout::PayoutId;
-use payout_core::ports::{Clock, Filter, ProcessorError, ProcessorKey, QueueError};
+use payout_core::ports::{Clock, Filter, QueueError};
+use payout_core::provider::{ProcessorError, ProcessorKey};
 use tokio::time::timeout;
 use uuid::Uuid;
 

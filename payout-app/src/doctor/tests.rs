@@ -5,9 +5,9 @@ use std::sync::Arc;
 use payout_adapters::postgres::Durability;
 use payout_core::payout::ProviderReference;
 use payout_core::ports::{
-    Answer, Clock, Count, MockJobQueue, MockPayoutRepository, MockProcessor, ProcessorError, QueueError,
-    RepositoryError, System,
+    Clock, Count, MockJobQueue, MockPayoutRepository, MockProcessor, QueueError, RepositoryError, System,
 };
+use payout_core::provider::{ProcessorError, ProviderAnswer};
 
 use super::report::{Level, Report};
 use super::{checks, durability, locks, report};
@@ -123,7 +123,7 @@ async fn another_clock_and_payouts_under_review_are_told() {
     assert!(report.lines().contains("3 payouts wait for a person"));
 }
 
-async fn provider(said: Result<Option<Answer>, ProcessorError>) -> Report {
+async fn provider(said: Result<Option<ProviderAnswer>, ProcessorError>) -> Report {
     let mut processor = MockProcessor::new();
     processor.expect_look_up().return_once(|key| {
         assert_eq!(key.as_str(), "00000000-0000-0000-0000-000000000000:0");
@@ -138,7 +138,7 @@ async fn provider(said: Result<Option<Answer>, ProcessorError>) -> Report {
 #[tokio::test]
 async fn only_a_provider_that_does_not_know_a_key_of_nobody_is_well() {
     let why = "HTTP 401".to_owned();
-    let paid = Answer::Paid {
+    let paid = ProviderAnswer::Paid {
         reference: ProviderReference::new("x").unwrap(),
     };
     for (said, level, remedy) in [

@@ -11,7 +11,8 @@ use crate::payout::{
     Payout, PayoutId, ProviderReference, Recipient, RecipientAccount, RecipientName, Standing, Status,
     Verdict,
 };
-use crate::ports::{ClaimRequest, Clock, Instruction, ProcessorKey, Randomness, System};
+use crate::ports::{ClaimRequest, Clock, Randomness, System};
+use crate::provider::{Instruction, ProcessorKey};
 use crate::spending::{Charge, MoneyLimits};
 
 /// A lease that does not end during a case.

@@ -6,5 +6,6 @@ pub mod idempotency;
 pub mod money;
 pub mod payout;
 pub mod policy;
+pub mod provider;
 pub mod spending;
 pub mod text;

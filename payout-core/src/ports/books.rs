@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use crate::Timestamp;
 use crate::money::Money;
 use crate::payout::{Actor, PayoutId, ProviderKey, ProviderReference, Status};
-use crate::ports::{Cursor, ProcessorKey, RepositoryError};
+use crate::ports::{Cursor, RepositoryError};
+use crate::provider::ProcessorKey;
 
 /// A payout as far as the provider knows it too: not who is paid, nor where.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -35,7 +35,7 @@ pub use keys::{
     ApiKeyError, ApiKeyRepository, LISTED_KEYS_MAX, LIVE_KEYS_MAX, NoSecret, Pulse, SecretSource,
 };
 pub use observer::{Batch, NoObserver, Observer, PaceState, Signal};
-pub use processor::{Answer, Instruction, Processor, ProcessorError, ProcessorKey};
+pub use processor::Processor;
 pub use queue::{Delivery, Hint, JobQueue, QueueError, Receipt};
 pub use repository::{
     ClaimRequest, Claims, Count, Cursor, Filter, Insertion, ListQuery, Listed, LockedPart, Order,

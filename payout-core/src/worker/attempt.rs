@@ -8,9 +8,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::crash::{self, Point};
 use crate::errand::Errand;
 use crate::payout::{Claim, UnreadableClaim, Verdict};
-use crate::ports::{
-    Answer, Instruction, ProcessorError, ProcessorKey, Randomness, Signal, Span, SpanKind, TraceContext,
-};
+use crate::ports::{Randomness, Signal, Span, SpanKind, TraceContext};
+use crate::provider::{Instruction, ProcessorError, ProcessorKey, ProviderAnswer};
 use crate::worker::Shared;
 use crate::worker::settle::Concluded;
 
@@ -100,7 +99,7 @@ impl Shared {
         &self,
         claim: &Claim,
         deadline: Duration,
-    ) -> Result<Result<Option<Answer>, ProcessorError>, PastDeadline> {
+    ) -> Result<Result<Option<ProviderAnswer>, ProcessorError>, PastDeadline> {
         let (processor, key) = (self.processor.clone(), claim.key());
         let call = async move { processor.look_up(&key).await };
         let begun = self.begin_call(deadline)?;
@@ -149,7 +148,7 @@ impl Shared {
         &self,
         claim: &Claim,
         deadline: Duration,
-    ) -> Result<Result<Answer, ProcessorError>, PastDeadline> {
+    ) -> Result<Result<ProviderAnswer, ProcessorError>, PastDeadline> {
         let (processor, instruction) = (self.processor.clone(), Instruction::from(claim));
         let call = async move { processor.submit(&instruction).await };
         let begun = self.begin_call(deadline)?;
@@ -221,7 +220,7 @@ fn end_span(span: &mut Option<Box<dyn Span>>, outcome: &str, failed: bool) {
     }
 }
 
-fn found(said: &Result<Option<Answer>, ProcessorError>) -> &'static str {
+fn found(said: &Result<Option<ProviderAnswer>, ProcessorError>) -> &'static str {
     match said {
         Ok(Some(answer)) => name(answer),
         Ok(None) => "not_found",
@@ -229,12 +228,12 @@ fn found(said: &Result<Option<Answer>, ProcessorError>) -> &'static str {
     }
 }
 
-fn name(answer: &Answer) -> &'static str {
+fn name(answer: &ProviderAnswer) -> &'static str {
     match answer {
-        Answer::Paid { .. } => "paid",
-        Answer::Accepted { .. } => "accepted",
-        Answer::Declined(_) => "declined",
-        Answer::Reported { answer, .. } => name(answer),
+        ProviderAnswer::Paid { .. } => "paid",
+        ProviderAnswer::Accepted { .. } => "accepted",
+        ProviderAnswer::Declined(_) => "declined",
+        ProviderAnswer::Reported { answer, .. } => name(answer),
     }
 }
 

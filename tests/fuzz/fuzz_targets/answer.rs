@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use payout_adapters::http::answer::{Body, Received, of_look_up, of_submission};
-use payout_core::ports::Answer;
+use payout_core::provider::ProviderAnswer;
 use serde_json::Value;
 
 fuzz_target!(|data: &[u8]| {
@@ -35,18 +35,18 @@ fuzz_target!(|data: &[u8]| {
         let body: Value = serde_json::from_slice(body).expect("only JSON is an answer");
         let says = |name: &str| body[name].as_str().is_some_and(|text| !text.is_empty());
         match answer.outcome() {
-            Answer::Reported { .. } => panic!("an outcome is none of these"),
-            Answer::Paid { reference } => {
+            ProviderAnswer::Reported { .. } => panic!("an outcome is none of these"),
+            ProviderAnswer::Paid { reference } => {
                 assert!(matches!(status, 200 | 201));
                 assert_eq!(body["status"], "completed");
                 assert!(says("reference") && !reference.as_str().is_empty());
             }
-            Answer::Accepted { reference } => {
+            ProviderAnswer::Accepted { reference } => {
                 assert!(matches!(status, 200..=202));
                 assert_eq!(body["status"], "pending");
                 assert!(says("reference") && !reference.as_str().is_empty());
             }
-            Answer::Declined(failure) => {
+            ProviderAnswer::Declined(failure) => {
                 assert!(matches!(status, 200 | 201 | 400 | 402 | 422));
                 assert!(says("code") && !failure.code().is_empty());
                 assert!(body["status"] != "completed" && body["status"] != "pending");

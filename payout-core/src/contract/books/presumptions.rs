@@ -45,7 +45,7 @@ pub async fn the_next_claim_looks_the_key_up(repository: Repository) {
     assert!(presumed.clone().cancel(build::client()).is_err());
     let claim = drive::claim_when_due(port, payout.id(), build::LONG_LEASE).await;
     assert!(claim.looks_up_first() && claim.is_takeover());
-    let never_sent = Err(crate::ports::ProcessorError::NeverSent {
+    let never_sent = Err(crate::provider::ProcessorError::NeverSent {
         why: "refused".into(),
     });
     let verdict = claim.conclude(never_sent, &Policy::default(), &crate::ports::System::default());

@@ -1,25 +1,26 @@
 //! One key, one answer.
 
 use crate::contract::{Pair, build, drive};
-use crate::ports::{Answer, Instruction, Processor, ProcessorKey};
+use crate::ports::Processor;
+use crate::provider::{Instruction, ProcessorKey, ProviderAnswer};
 
 type Payer = Pair<dyn Processor>;
 
-fn is_definite(answer: &Answer) -> bool {
+fn is_definite(answer: &ProviderAnswer) -> bool {
     match answer.outcome() {
-        Answer::Paid { .. } | Answer::Declined(_) => true,
-        Answer::Accepted { .. } | Answer::Reported { .. } => false,
+        ProviderAnswer::Paid { .. } | ProviderAnswer::Declined(_) => true,
+        ProviderAnswer::Accepted { .. } | ProviderAnswer::Reported { .. } => false,
     }
 }
 
 /// Submits under the same key until there is a definite answer.
-async fn submit_until_definite(processor: &dyn Processor, instruction: &Instruction) -> Answer {
+async fn submit_until_definite(processor: &dyn Processor, instruction: &Instruction) -> ProviderAnswer {
     let submit = async || processor.submit(instruction).await.ok().filter(is_definite);
     drive::eventually("the instruction has a definite answer", submit).await
 }
 
 /// Asks until the provider knows the key.
-async fn look_up_until_found(processor: &dyn Processor, key: &ProcessorKey) -> Answer {
+async fn look_up_until_found(processor: &dyn Processor, key: &ProcessorKey) -> ProviderAnswer {
     let look_up = async || processor.look_up(key).await.ok().flatten();
     drive::eventually("the key is known", look_up).await
 }
@@ -30,7 +31,7 @@ pub async fn a_submitted_instruction_is_paid(Pair { port, .. }: Payer) {
     yen.details.money = build::money("999999999999999999", "JPY");
     for instruction in [build::instruction(), yen] {
         let answer = submit_until_definite(&*port, &instruction).await;
-        assert!(matches!(answer, Answer::Paid { .. }), "{answer:?}");
+        assert!(matches!(answer, ProviderAnswer::Paid { .. }), "{answer:?}");
     }
 }
 
@@ -75,7 +76,7 @@ pub async fn generations_are_told_apart(Pair { port, .. }: Payer) {
         assert_eq!(port.look_up(&key).await.unwrap(), None, "{key}");
         let next = Instruction { key, ..first.clone() };
         let answer = submit_until_definite(&*port, &next).await;
-        assert!(matches!(answer, Answer::Paid { .. }), "{answer:?}");
+        assert!(matches!(answer, ProviderAnswer::Paid { .. }), "{answer:?}");
     }
 }
 

@@ -8,7 +8,8 @@ use crate::payout::fields::printable;
 use crate::payout::redact::Redaction;
 use crate::payout::{BrokenRow, EventKind, Failure, Payout, PayoutId, ProviderReference, Status};
 use crate::policy::Policy;
-use crate::ports::{Answer, ProcessorError, ProcessorKey, Randomness};
+use crate::ports::Randomness;
+use crate::provider::{ProcessorError, ProcessorKey, ProviderAnswer};
 
 /// How much of an adapter's words the audit trail keeps.
 const WHY_MAX_CHARS: usize = 255;
@@ -108,7 +109,7 @@ impl Claim {
     /// Where the provider's words quote the account or the name, they are masked: they go into the audit trail and the log.
     pub fn conclude(
         &self,
-        said: Result<Answer, ProcessorError>,
+        said: Result<ProviderAnswer, ProcessorError>,
         policy: &Policy,
         randomness: &dyn Randomness,
     ) -> Verdict {
@@ -129,7 +130,7 @@ impl Claim {
 
     fn decide(
         &self,
-        said: Result<Answer, ProcessorError>,
+        said: Result<ProviderAnswer, ProcessorError>,
         policy: &Policy,
         randomness: &dyn Randomness,
     ) -> Verdict {
@@ -146,13 +147,13 @@ impl Claim {
         };
         match said {
             // The outcome of an answer is none of these.
-            Ok(Answer::Reported { answer, .. }) => self.decide(Ok(*answer), policy, randomness),
-            Ok(Answer::Paid { reference }) => Verdict::Completed { reference },
-            Ok(Answer::Declined(failure)) => Verdict::Failed(failure),
-            Ok(Answer::Accepted { .. }) if self.age() > policy.key_window => Verdict::Review {
+            Ok(ProviderAnswer::Reported { answer, .. }) => self.decide(Ok(*answer), policy, randomness),
+            Ok(ProviderAnswer::Paid { reference }) => Verdict::Completed { reference },
+            Ok(ProviderAnswer::Declined(failure)) => Verdict::Failed(failure),
+            Ok(ProviderAnswer::Accepted { .. }) if self.age() > policy.key_window => Verdict::Review {
                 why: "The provider accepted the payment and has not settled it in time.".into(),
             },
-            Ok(Answer::Accepted { reference }) => Verdict::Accepted {
+            Ok(ProviderAnswer::Accepted { reference }) => Verdict::Accepted {
                 reference,
                 after: policy.backoff(self.0.parts().claims, randomness),
             },
@@ -205,7 +206,7 @@ impl Claim {
     }
 
     /// What the provider says of the payment that is not so of this one.
-    fn contradicted_by(&self, answer: &Answer) -> Option<&'static str> {
+    fn contradicted_by(&self, answer: &ProviderAnswer) -> Option<&'static str> {
         let payment = answer.payment()?;
         let details = self.0.details();
         payment.contradicts(details.money, Some(&details.digest()))

@@ -17,7 +17,7 @@ const NAMESPACE: &[u8] = b"payout: provider key, version 1";
 ///
 /// It is chosen once, when the payout is stored, and no edit changes it: a store that was restored to before an edit must
 /// find the payment that was made after it. That the two differ is seen by what the provider says of the payment
-/// ([`Instruction::digest`](crate::ports::Instruction::digest)).
+/// ([`Instruction::digest`](crate::provider::Instruction::digest)).
 ///
 /// It reveals the client's key to nobody who does not know all of the rest: the digest is not keyed, since a secret that
 /// was lost with the store would make a payment that is repeated another one.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::Timestamp;
 use crate::payout::{ProviderReference, Status};
-use crate::ports::{Answer, Record};
+use crate::ports::Record;
+use crate::provider::ProviderAnswer;
 
 /// What the provider says of one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -105,23 +106,25 @@ pub struct Said {
     /// The generation.
     pub generation: u32,
     /// The answer; absent when the provider has never received the key.
-    pub answer: Option<Answer>,
+    pub answer: Option<ProviderAnswer>,
 }
 
 impl Said {
     fn there(&self) -> There {
-        match self.answer.as_ref().map(Answer::outcome) {
-            Some(Answer::Paid { .. } | Answer::Reported { .. }) => There::Paid,
-            Some(Answer::Accepted { .. }) => There::Accepted,
-            Some(Answer::Declined(_)) => There::Declined,
+        match self.answer.as_ref().map(ProviderAnswer::outcome) {
+            Some(ProviderAnswer::Paid { .. } | ProviderAnswer::Reported { .. }) => There::Paid,
+            Some(ProviderAnswer::Accepted { .. }) => There::Accepted,
+            Some(ProviderAnswer::Declined(_)) => There::Declined,
             None => There::Unknown,
         }
     }
 
     fn reference(&self) -> Option<&ProviderReference> {
-        match self.answer.as_ref().map(Answer::outcome) {
-            Some(Answer::Paid { reference } | Answer::Accepted { reference }) => Some(reference),
-            Some(Answer::Declined(_) | Answer::Reported { .. }) | None => None,
+        match self.answer.as_ref().map(ProviderAnswer::outcome) {
+            Some(ProviderAnswer::Paid { reference } | ProviderAnswer::Accepted { reference }) => {
+                Some(reference)
+            }
+            Some(ProviderAnswer::Declined(_) | ProviderAnswer::Reported { .. }) | None => None,
         }
     }
 }
@@ -149,7 +152,7 @@ pub fn compare(record: &Record, said: &[Said], now: Timestamp, too_long: Duratio
     // An earlier generation may have been edited since.
     let current = said.iter().filter(|said| said.generation == record.generation);
     let of_another = current.filter(|said| {
-        let payment = said.answer.as_ref().and_then(Answer::payment);
+        let payment = said.answer.as_ref().and_then(ProviderAnswer::payment);
         payment.is_some_and(|payment| {
             payment
                 .contradicts(record.money, record.digest.as_deref())

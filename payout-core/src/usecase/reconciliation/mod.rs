@@ -14,9 +14,8 @@ use tokio::task::JoinHandle;
 pub use self::compare::{Disagreement, Kind, Said, There, compare, generations};
 use crate::Timestamp;
 use crate::payout::Status;
-use crate::ports::{
-    Books, BooksQuery, Cursor, PayoutRepository, Processor, ProcessorKey, Record, RepositoryError,
-};
+use crate::ports::{Books, BooksQuery, Cursor, PayoutRepository, Processor, Record, RepositoryError};
+use crate::provider::ProcessorKey;
 
 const PAGE: u32 = 500;
 /// How often a key is asked for before it counts as unanswered.
@@ -210,7 +209,7 @@ async fn ask(
     processor: &dyn Processor,
     key: &ProcessorKey,
     call_timeout: Duration,
-) -> Result<Option<crate::ports::Answer>, String> {
+) -> Result<Option<crate::provider::ProviderAnswer>, String> {
     let mut pause = PAUSE;
     let mut tried = 1;
     loop {

@@ -13,7 +13,8 @@ use tokio::sync::Notify;
 
 pub(in crate::worker) use self::control::Step;
 use self::control::{Control, Heard, Mode, News};
-use crate::ports::{Observer, PaceState, ProcessorError, ProcessorKey, Randomness, Signal};
+use crate::ports::{Observer, PaceState, Randomness, Signal};
+use crate::provider::{ProcessorError, ProcessorKey};
 
 /// So many calls without an answer, for so long or for four times as long as calls take, and no more are begun at full speed
 /// until one is answered: of a provider that falls silent, few outcomes are to be unknown.
