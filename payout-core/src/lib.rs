@@ -1,6 +1,6 @@
 //! The payout protocol without I/O.
 //!
-//! - [`money`], [`spending`], [`payout`], [`provider`], [`policy`] and [`access`] are the domain: values that are valid once they exist, a
+//! - [`money`], [`spending`], [`payout`], [`provider`], [`attempt`] and [`access`] are the domain: values that are valid once they exist, a
 //!   state machine whose steps consume the state they leave, and pure functions that decide what a worker does next.
 //! - [`text`] is what Unicode says of texts: what nobody sees, and what is equal.
 //! - [`ports`] are the promises that adapters keep: storage, hints, the payment processor, time and chance. Each has a page in
@@ -57,11 +57,11 @@ pub mod ports;
 pub mod usecase;
 pub mod worker;
 
-pub use domain::{access, idempotency, money, payout, policy, provider, spending, text};
+pub use domain::{access, attempt, idempotency, money, payout, provider, spending, text};
 
 // The names of before the folders were moved, while the paths that use them change.
 #[doc(hidden)]
-pub use domain::{access as keys, spending as limits};
+pub use domain::{access as keys, attempt as policy, spending as limits};
 #[doc(hidden)]
 pub use usecase::{self as service, reconciliation as reconcile};
 

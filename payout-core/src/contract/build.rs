@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::Timestamp;
 use crate::access::{ApiKeyId, KeyDigest, KeyName, NewApiKey, Scope, Scopes, SecretId, TokenDigest};
+use crate::attempt::Verdict;
 use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest, ScopedKey};
 use crate::money::{Currency, Money};
 use crate::payout::{
     Actor, Caller, Change, Description, Due, EventKind, Failure, ForeignPayout, NewPayout, PaymentDetails,
     Payout, PayoutId, ProviderReference, Recipient, RecipientAccount, RecipientName, Standing, Status,
-    Verdict,
 };
 use crate::ports::{ClaimRequest, Clock, Randomness, System};
 use crate::provider::{Instruction, ProcessorKey};

@@ -7,10 +7,9 @@ use futures::future::join_all;
 use tokio::sync::Barrier;
 
 use crate::Timestamp;
+use crate::attempt::{Claim, Settlement, Verdict};
 use crate::contract::build;
-use crate::payout::{
-    Caller, Change, Claim, Event, EventKind, NewPayout, Payout, PayoutId, Resolution, Settlement, Verdict,
-};
+use crate::payout::{Caller, Change, Event, EventKind, NewPayout, Payout, PayoutId, Resolution};
 use crate::ports::{
     ClaimRequest, Deleted, EventQuery, Filter, Insertion, ListQuery, Listed, Order, PayoutRepository,
     Position, Settled,

@@ -2,10 +2,11 @@
 //! functions that decide what a worker does next. It knows no port: the use cases and the worker join the two.
 
 pub mod access;
+pub mod attempt;
 pub mod idempotency;
 pub mod money;
 pub mod payout;
-pub mod policy;
 pub mod provider;
+pub(crate) mod randomness;
 pub mod spending;
 pub mod text;

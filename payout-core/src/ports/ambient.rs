@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::Timestamp;
+pub use crate::domain::randomness::Randomness;
 
 /// Time.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
@@ -12,13 +13,6 @@ pub trait Clock: Send + Sync {
 
     /// Time since some fixed moment of this process. Never jumps back, and goes on while the process is stopped.
     fn monotonic(&self) -> Duration;
-}
-
-/// Chance.
-#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
-pub trait Randomness: Send + Sync {
-    /// 64 random bits. Good enough for ids that must not collide; not for secrets.
-    fn next_u64(&self) -> u64;
 }
 
 /// Both, as the use cases and the worker take them.

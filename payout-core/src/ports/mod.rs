@@ -47,7 +47,7 @@ pub use trail::{EventPage, EventPlace, EventQuery};
 
 #[cfg(any(test, feature = "mocks"))]
 pub use self::{
-    ambient::{MockClock, MockRandomness},
+    ambient::MockClock,
     books::MockBooks,
     import::MockPayoutImport,
     keys::{MockApiKeyRepository, MockSecretSource},
@@ -57,3 +57,5 @@ pub use self::{
     repository::MockPayoutRepository,
     tracer::MockTracer,
 };
+#[cfg(any(test, feature = "mocks"))]
+pub use crate::domain::randomness::MockRandomness;

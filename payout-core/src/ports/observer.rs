@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::payout::Verdict;
+use crate::attempt::Verdict;
 
 /// What is written or read together, in one round trip to the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

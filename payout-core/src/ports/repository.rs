@@ -5,12 +5,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::Timestamp;
+use crate::attempt::{Claim, Settlement, UnreadableClaim};
 use crate::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use crate::money::Currency;
-use crate::payout::{
-    Actor, Caller, Change, Claim, NewPayout, Payout, PayoutId, Settlement, Status, UnreadableClaim,
-    normal_iban, spellings,
-};
+use crate::payout::{Actor, Caller, Change, NewPayout, Payout, PayoutId, Status, normal_iban, spellings};
 use crate::ports::{Census, Deleted, DeletedPayout, EventPage, EventQuery};
 use crate::spending::OverLimit;
 use crate::text::{fold, nfc, nfd};

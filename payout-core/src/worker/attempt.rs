@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::attempt::{Claim, UnreadableClaim, Verdict};
 use crate::crash::{self, Point};
 use crate::errand::Errand;
-use crate::payout::{Claim, UnreadableClaim, Verdict};
 use crate::ports::{Randomness, Signal, Span, SpanKind, TraceContext};
 use crate::provider::{Instruction, ProcessorError, ProcessorKey, ProviderAnswer};
 use crate::worker::Shared;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::attempt::jittered;
 use crate::crash::{self, Point};
 use crate::payout::PayoutId;
-use crate::policy::jittered;
 use crate::ports::{ClaimRequest, Claims, Randomness, RepositoryError, Signal, TraceContext};
 use crate::worker::Shared;
 

@@ -35,8 +35,8 @@ use tokio_util::task::TaskTracker;
 
 use self::pace::Pace;
 use self::settle::Concluded;
+use crate::attempt::Policy;
 use crate::payout::Actor;
-use crate::policy::Policy;
 use crate::ports::{Ambient, JobQueue, NoObserver, NoTracer, Observer, PayoutRepository, Processor, Tracer};
 
 /// How a worker works.

@@ -10,10 +10,11 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::attempt::{Settlement, Verdict};
 use crate::concurrency::outage::Outage;
 use crate::crash::{self, Point};
 use crate::errand::Errand;
-use crate::payout::{Settlement, Status, Verdict};
+use crate::payout::Status;
 use crate::ports::{Batch, Observer, PayoutRepository, RepositoryError, Settled, Signal, Span};
 use crate::worker::aside;
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::Bookkept;
+use crate::attempt::Policy;
+use crate::attempt::Verdict;
 use crate::contract::{Pair, build, drive};
-use crate::payout::{Actor, EventKind, Payout, PayoutId, Status, Verdict};
-use crate::policy::Policy;
+use crate::payout::{Actor, EventKind, Payout, PayoutId, Status};
 
 type Repository = Pair<dyn Bookkept>;
 

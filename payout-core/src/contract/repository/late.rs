@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use crate::attempt::{Claim, Settlement, Verdict};
 use crate::contract::build::{self, LONG_LEASE, SHORT_LEASE};
 use crate::contract::{Pair, drive};
-use crate::payout::{Claim, EventKind, Resolution, Settlement, Status, Verdict};
+use crate::payout::{EventKind, Resolution, Status};
 use crate::ports::{PayoutRepository, Settled};
 
 type Repository = Pair<dyn PayoutRepository>;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use crate::attempt::{Settlement, Verdict};
 use crate::contract::build::{self, LONG_LEASE};
 use crate::contract::{Pair, drive};
-use crate::payout::{EventKind, Failure, PayoutParts, Settlement, Status, Verdict};
+use crate::payout::{EventKind, Failure, PayoutParts, Status};
 use crate::ports::{PayoutRepository, RepositoryError, Settled};
 
 type Repository = Pair<dyn PayoutRepository>;

@@ -5,7 +5,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use crate::Timestamp;
-use crate::ports::Randomness;
+use crate::domain::randomness::Randomness;
 
 /// A UUID, version 7. It outlives the key's secret: a rotated key has the same id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use uuid::{Builder, Uuid};
 
 use crate::Timestamp;
-use crate::ports::Randomness;
+use crate::domain::randomness::Randomness;
 
 /// A UUID, version 7 (RFC 9562 §5.7): unique without coordination, and roughly ordered by time, so that new
 /// rows land next to each other in an index.

@@ -9,10 +9,10 @@ use crate::text::{fold_char, is_invisible};
 const SHORT_CHARS: usize = 4;
 
 /// The account and the name of one payout.
-pub(super) struct Redaction([Vec<char>; 2]);
+pub(crate) struct Redaction([Vec<char>; 2]);
 
 impl Redaction {
-    pub(super) fn of(recipient: &Recipient) -> Self {
+    pub(crate) fn of(recipient: &Recipient) -> Self {
         Self([
             folded(recipient.account.as_str()),
             folded(recipient.name.as_str()),
@@ -21,7 +21,7 @@ impl Redaction {
 
     /// The text without them, whatever their case, however they are grouped by spaces, dashes and what nobody sees, and
     /// however their characters are composed.
-    pub(super) fn text(&self, text: &str) -> String {
+    pub(crate) fn text(&self, text: &str) -> String {
         self.without(text, End::MayBeCut)
     }
 
@@ -31,12 +31,12 @@ impl Redaction {
             .fold(text.to_owned(), |text, secret| without(&text, secret, end))
     }
 
-    pub(super) fn failure(&self, failure: &Failure) -> Failure {
+    pub(crate) fn failure(&self, failure: &Failure) -> Failure {
         let code = self.without(failure.code(), End::Whole);
         Failure::new(&code, &self.text(failure.message()))
     }
 
-    pub(super) fn reference(&self, reference: ProviderReference) -> ProviderReference {
+    pub(crate) fn reference(&self, reference: ProviderReference) -> ProviderReference {
         // One that happens to end as the account begins must stay what the provider knows the payment by.
         ProviderReference::new(&self.without(reference.as_str(), End::Whole)).unwrap_or(reference)
     }

@@ -68,7 +68,7 @@ pub struct BrokenRow {
 }
 
 impl BrokenRow {
-    pub(super) fn new(id: PayoutId, what: &'static str) -> Self {
+    pub(crate) fn new(id: PayoutId, what: &'static str) -> Self {
         Self { id, what }
     }
 }
@@ -117,7 +117,7 @@ impl Payout {
         Ok(Self(parts))
     }
 
-    pub(super) fn from_parts(parts: PayoutParts) -> Self {
+    pub(crate) fn from_parts(parts: PayoutParts) -> Self {
         Self(parts)
     }
 
@@ -134,7 +134,7 @@ impl Payout {
     }
 
     /// The columns, to be changed into another payout.
-    pub(super) fn into_parts(self) -> PayoutParts {
+    pub(crate) fn into_parts(self) -> PayoutParts {
         self.0
     }
 

@@ -1,6 +1,7 @@
 //! The instruction to pay.
 
-use crate::payout::{Claim, PaymentDetails, PayoutId};
+use crate::attempt::Claim;
+use crate::payout::{PaymentDetails, PayoutId};
 use crate::provider::ProcessorKey;
 
 /// An instruction to pay: the same for every attempt under one key.

@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use crate::policy::jittered;
+use crate::attempt::jittered;
 use crate::ports::Randomness;
 
 /// So many failures in a row, and no success for so long, and the provider counts as away.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::ports::Randomness;
+use crate::domain::randomness::Randomness;
 
 /// The upper bound of the pauses after *not now*.
 const NOT_NOW_CAP: Duration = Duration::from_secs(2);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Timestamp;
-use crate::payout::claim::later;
+use crate::attempt::lease::later;
 use crate::payout::{Payout, Status};
 
 /// No claim ends with a longer wait, whatever the provider asks for.

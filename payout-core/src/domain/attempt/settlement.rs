@@ -1,0 +1,75 @@
+//! The settlement of a claim, which is written only under the fence and the generation that were claimed.
+
+use crate::Timestamp;
+use crate::attempt::lease::later;
+use crate::attempt::{SettledRow, Verdict};
+use crate::payout::{Payout, PayoutId, Status};
+
+/// One claim's end, to be written only while the payout is processing under this fence and generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// The payout.
+    pub id: PayoutId,
+    /// The fence that was claimed.
+    pub fence: u64,
+    /// The generation that was claimed.
+    pub generation: u32,
+    /// How many claims of this generation have used up an attempt by now.
+    pub claims: u32,
+    /// How it ended.
+    pub verdict: Verdict,
+}
+
+/// What a settlement does to the payout as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are Written; boxing each would cost more"
+)]
+pub enum Guarded {
+    /// The guard holds: this is the payout afterwards.
+    Written(Payout),
+    /// This very settlement was written before.
+    Repeated,
+    /// The guard misses: the claim was lost meanwhile.
+    Late,
+}
+
+impl Payout {
+    /// A worker's settlement, at `now` by the repository's clock: only under the fence and the generation that it
+    /// claimed, and while processing. Repositories make the same step in one statement.
+    pub fn settle(self, settlement: &Settlement, now: Timestamp) -> Guarded {
+        let row = settlement.verdict.row();
+        let same_claim = self.fence() == settlement.fence && self.generation() == settlement.generation;
+        if !(same_claim && self.status() == Status::Processing) {
+            return if same_claim && self.reads(&row) {
+                Guarded::Repeated
+            } else {
+                Guarded::Late
+            };
+        }
+        let mut parts = self.into_parts();
+        parts.status = row.status;
+        parts.needs_review = row.needs_review;
+        parts.failure = row.failure.cloned();
+        parts.provider_reference = row.reference.cloned().or(parts.provider_reference);
+        parts.due_at = row.due_in.map(|due_in| later(now, due_in));
+        if row.never_sent {
+            parts.first_submitted_at = None;
+        }
+        parts.claims = settlement.claims;
+        parts.version += 1;
+        parts.updated_at = now;
+        Guarded::Written(Self::from_parts(parts))
+    }
+
+    /// Whether the payout stands as this settlement leaves it.
+    fn reads(&self, row: &SettledRow<'_>) -> bool {
+        let parts = self.parts();
+        parts.status == row.status
+            && parts.failure.as_ref() == row.failure
+            && row
+                .reference
+                .is_none_or(|reference| parts.provider_reference.as_ref() == Some(reference))
+    }
+}
