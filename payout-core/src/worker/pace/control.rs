@@ -13,18 +13,14 @@
 
 use std::time::Duration;
 
+use super::probe::{Away, PROBE_EVERY, probe_pause};
+use super::rate::{KEEP, LEARN_FOR, Slowed, count};
 use crate::attempt::jittered;
 use crate::ports::Randomness;
 
 /// So many failures in a row, and no success for so long, and the provider counts as away.
 const FAILURES: u32 = 5;
 const SILENCE: Duration = Duration::from_millis(250);
-/// A probe about so often: half of it, and up to as much again by chance.
-const PROBE_EVERY: Duration = Duration::from_secs(1);
-/// How long one payout is waited for.
-const TRIAL: Duration = Duration::from_secs(10);
-/// The slowest rate, by the second: even then somebody finds out within two seconds that the provider takes more.
-const SLOWEST: f64 = 0.5;
 /// The first rate after a refusal where nothing is known, and what growth reaches at once.
 const CAUTIOUS: f64 = 8.0;
 /// The first rate once the provider is back.
@@ -34,12 +30,6 @@ const FASTEST: f64 = 4_096.0;
 /// After a cut the rate holds for so long, and then doubles as often as this, while calls succeed.
 const HOLD: Duration = Duration::from_secs(2);
 const GROW_EVERY: Duration = Duration::from_millis(150);
-/// Refusals of one moment cut the rate once.
-const CUT_EVERY: Duration = Duration::from_millis(200);
-/// How long a rate must have been tried before what succeeded under it says anything.
-const LEARN_FOR: Duration = Duration::from_secs(1);
-/// Of what succeeded, so much is tried next.
-const KEEP: f64 = 0.95;
 /// A provider that has refused nothing for so long is not slowed down for when nothing is due.
 const FORGET_AFTER: Duration = Duration::from_secs(5);
 /// So many refusals within a second make a provider that throttles, if they are this share of the calls.
@@ -86,40 +76,6 @@ pub(super) enum Mode {
     Full,
     Slowed(Slowed),
     Away(Away),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Slowed {
-    /// Calls by the second.
-    pub(super) rate: f64,
-    tokens: f64,
-    filled_at: Duration,
-    /// Since when what succeeds is counted, and how much did.
-    counted_from: Duration,
-    worked: u32,
-    /// What the provider took, by the second, as far as that is known.
-    taken: Option<f64>,
-    /// The last refusal, or when this mode began.
-    quiet_since: Duration,
-    /// When the rate was last cut; absent while nothing was refused since the provider came back.
-    cut_at: Option<Duration>,
-    grown_at: Duration,
-    worked_since_growth: bool,
-    /// Refusals in a row at the slowest rate.
-    in_vain: u32,
-    /// Whether refusals led here.
-    throttled: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Away {
-    next_probe: Duration,
-    /// A look-up was answered: one payout may be tried.
-    answered: bool,
-    /// Since when a payout is being tried.
-    on_trial: Option<Duration>,
-    /// Look-ups are answered and payments are not: only a payout tells.
-    only_payments_tell: bool,
 }
 
 /// The state of one provider, as one worker sees it.
@@ -408,120 +364,6 @@ impl Control {
         self.refusals = (now, 0, 0);
         was_throttled.then_some(News::FullSpeed)
     }
-}
-
-impl Slowed {
-    /// From `now` on, which may be later than the cut that led here.
-    fn new(now: Duration, rate: f64, cut_at: Option<Duration>) -> Self {
-        Self {
-            rate,
-            tokens: 0.0,
-            filled_at: now,
-            counted_from: now,
-            worked: 0,
-            taken: None,
-            quiet_since: now,
-            cut_at,
-            grown_at: now,
-            worked_since_growth: false,
-            in_vain: 0,
-            throttled: false,
-        }
-    }
-
-    /// To a little less than what succeeded; to half while nothing is known of that. A provider that counts calls by the second
-    /// refuses all until the second is over, however slow they come: then a short pause is all that helps.
-    fn cut(&mut self, now: Duration, resumes: Duration) {
-        if self.rate <= SLOWEST {
-            self.in_vain += 1;
-        }
-        if self
-            .cut_at
-            .is_some_and(|cut_at| now.saturating_sub(cut_at) < CUT_EVERY)
-        {
-            return;
-        }
-        self.fill(now);
-        let tried_for = now.saturating_sub(self.counted_from);
-        if tried_for >= LEARN_FOR {
-            let measured = f64::from(self.worked) / tried_for.as_secs_f64();
-            let taken = match self.taken {
-                Some(taken) if measured >= taken / 4.0 => f64::midpoint(taken, measured),
-                Some(_) | None => measured,
-            };
-            self.taken = Some(taken);
-            self.rate = self.rate.min(taken * KEEP);
-            self.counted_from = resumes;
-            self.worked = 0;
-        } else {
-            self.rate = self
-                .rate
-                .min(self.taken.map_or(self.rate / 2.0, |taken| taken * KEEP));
-        }
-        self.rate = self.rate.max(SLOWEST);
-        self.tokens = self.tokens.min(0.0);
-        self.filled_at = self.filled_at.max(resumes.max(now + CUT_EVERY));
-        self.cut_at = Some(now);
-    }
-
-    fn fill(&mut self, now: Duration) {
-        let passed = now.saturating_sub(self.filled_at).as_secs_f64();
-        // A tenth of a second's worth may be saved up.
-        let most = (self.rate / 10.0).max(1.0);
-        self.tokens = (self.tokens + passed * self.rate).min(most);
-        self.filled_at = self.filled_at.max(now);
-    }
-
-    fn next(&mut self, now: Duration, want: usize) -> Step {
-        self.fill(now);
-        // No statement for each single payout where many are let through.
-        let enough = (self.rate / 20.0).max(1.0).min(count(want.max(1) as u64)).floor();
-        if self.tokens >= enough {
-            return Step::Claim(whole(self.tokens).min(want));
-        }
-        let wait = (enough - self.tokens) / self.rate;
-        Step::Wait(Duration::from_secs_f64(wait.clamp(0.001, 5.0)) + self.filled_at.saturating_sub(now))
-    }
-
-    fn take(&mut self, now: Duration, most: usize) -> usize {
-        self.fill(now);
-        let taken = whole(self.tokens).min(most);
-        self.tokens -= count(taken as u64);
-        taken
-    }
-}
-
-impl Away {
-    /// Not for ever: a claim may end without a call.
-    fn is_on_trial(&self, now: Duration) -> bool {
-        self.on_trial
-            .is_some_and(|since| now.saturating_sub(since) < TRIAL)
-    }
-
-    fn tried_in_vain(&mut self, now: Duration, chance: &dyn Randomness) {
-        if self.on_trial.take().is_some() {
-            self.only_payments_tell |= std::mem::take(&mut self.answered);
-            self.next_probe = now + probe_pause(chance);
-        }
-    }
-}
-
-fn probe_pause(chance: &dyn Randomness) -> Duration {
-    PROBE_EVERY / 2 + jittered(PROBE_EVERY, chance)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no count of calls is so large")]
-fn count(calls: u64) -> f64 {
-    calls as f64
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a number of calls, and not below nothing"
-)]
-fn whole(tokens: f64) -> usize {
-    tokens.max(0.0) as usize
 }
 
 #[cfg(test)]

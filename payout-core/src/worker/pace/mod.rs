@@ -4,6 +4,8 @@
 //! operations on atomics and takes no lock.
 
 mod control;
+mod probe;
+mod rate;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
