@@ -248,6 +248,31 @@ fn input_and_output(source: &str) -> Vec<String> {
         .collect()
 }
 
+/// The lines of the domain's source that reach for what is built on it. The tests in a file are not asked: they may use
+/// the operating system's clock.
+fn outside_the_domain(source: &str) -> Vec<String> {
+    let outer = [
+        "ports",
+        "usecase",
+        "worker",
+        "concurrency",
+        "contract",
+        "errand",
+        "service",
+        "reconcile",
+    ];
+    let code = source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    code.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .filter(|line| {
+            outer
+                .iter()
+                .any(|module| line.contains(&format!("crate::{module}")))
+        })
+        .map(|line| line.trim().to_owned())
+        .collect()
+}
+
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a readable folder") {
@@ -284,6 +309,22 @@ fn core_does_no_input_or_output() {
         .flat_map(|file| {
             let source = std::fs::read_to_string(file).expect("a readable source");
             input_and_output(&source)
+                .into_iter()
+                .map(move |line| format!("{}: {line}", file.display()))
+        })
+        .collect();
+    assert_eq!(found, NONE);
+}
+
+#[test]
+fn the_domain_knows_no_port_and_nothing_that_is_built_on_it() {
+    let files = sources(&Path::new(ROOT).join("payout-core/src/domain"));
+    assert!(files.len() > 20);
+    let found: Vec<_> = files
+        .iter()
+        .flat_map(|file| {
+            let source = std::fs::read_to_string(file).expect("a readable source");
+            outside_the_domain(&source)
                 .into_iter()
                 .map(move |line| format!("{}: {line}", file.display()))
         })
@@ -456,6 +497,24 @@ fn input_and_output_is_caught_but_not_in_comments() {
     );
     assert_eq!(
         input_and_output("/// not std::env::var\nuse std::time::Duration;"),
+        NONE
+    );
+}
+
+#[test]
+fn a_domain_that_uses_a_port_is_caught() {
+    assert_eq!(
+        outside_the_domain("use crate::money::Money;\nuse crate::ports::Clock;"),
+        ["use crate::ports::Clock;"]
+    );
+    assert_eq!(
+        outside_the_domain("fn f() -> crate::usecase::Payouts {"),
+        ["fn f() -> crate::usecase::Payouts {"]
+    );
+    assert_eq!(
+        outside_the_domain(
+            "/// See `crate::ports::Clock`.\n#[cfg(test)]\nmod tests {\n    use crate::ports::System;\n}"
+        ),
         NONE
     );
 }
