@@ -1,4 +1,4 @@
-//! A queue of hints: here a line in this process. A real one is a broker that several processes share.
+//! A queue of hints in this process's memory. A real queue is a broker that several processes share.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 /// Hints beyond this number are dropped: the sweep finds their payouts.
 const CAPACITY: usize = 10_000;
 
-/// A bounded line of hints.
+/// A bounded, first-in-first-out line of hints.
 #[derive(Debug, Default)]
 pub struct Line {
     hints: Mutex<VecDeque<Hint>>,
@@ -27,7 +27,7 @@ impl Line {
     fn take(&self, max: usize) -> Vec<Delivery> {
         let mut hints = self.hints();
         let count = max.min(hints.len());
-        // Consumer and line end together, so nothing is kept for a redelivery, and a receipt names nothing.
+        // The consumer and the line end with one process, so there is no redelivery, and receipts are empty.
         let delivery = |hint| Delivery {
             hint,
             receipt: Receipt::new(""),
@@ -51,7 +51,7 @@ impl JobQueue for Line {
     async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
         let some = async {
             loop {
-                // Registered before the line is looked at: a hint that arrives in between wakes this consumer.
+                // Registered before the line is read: a hint that arrives in between wakes this consumer.
                 let mut arrived = std::pin::pin!(self.arrived.notified());
                 arrived.as_mut().enable();
                 let taken = self.take(max);

@@ -1,8 +1,8 @@
-//! A repository: here one mutex around a map, for as long as the process lives. A real one is a database, and each method
-//! one transaction of it.
+//! A repository: one mutex around a map, which lives as long as the process. A real repository is a database, and each method
+//! is one of its transactions.
 //!
-//! The state machine is the core's: [`NewPayout::stored_at`], [`Change::made_at`], [`Payout::claim`] and [`Payout::settle`]
-//! say what a write makes of a row. What is left to a repository is the guard of each write, its event, and the reads.
+//! The state machine belongs to the core: [`NewPayout::stored_at`], [`Change::made_at`], [`Payout::claim`] and [`Payout::settle`]
+//! compute the row that a write stores. The repository adds the guard of each write, its event, and the reads.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -33,7 +33,7 @@ struct State {
     rows: BTreeMap<PayoutId, Row>,
     answers: HashMap<ScopedKey, (Timestamp, StoredAnswer)>,
     totals: DailyTotals,
-    /// What the provider's keys of some payout begin with.
+    /// The bases of the provider's keys.
     provider_keys: HashSet<ProviderKey>,
     latest: Timestamp,
 }
@@ -103,7 +103,7 @@ impl State {
         self.rows.get(&id).filter(|row| row.deleted_at.is_none())
     }
 
-    /// The key's own answer, or that of the same key of no API key.
+    /// Returns the answer stored under this key, or under its form without an API key.
     fn found_answer(&self, key: &ScopedKey) -> Option<&StoredAnswer> {
         let own = self.answers.get(key);
         let found = own.or_else(|| self.answers.get(&key.without_owner()?));
@@ -134,7 +134,7 @@ impl State {
             return Insertion::OverLimit(over);
         }
         let mut payout = new.stored_at(now);
-        // A request whose record was forgotten is another payment when it comes again.
+        // A request whose record was deleted is another payment when it is repeated.
         let key = payout.parts().provider_key;
         if key.is_some_and(|key| !self.provider_keys.insert(key)) {
             payout = payout.under_its_id();
@@ -199,7 +199,7 @@ impl State {
             let Some(row) = self.rows.get_mut(&id) else {
                 continue;
             };
-            // The domain refuses what is not due: the guard of this write.
+            // The domain refuses payouts that are not due: the guard of this write.
             let claim = row.payout.clone().claim(now, request.lease, request.quiet_after);
             let Ok(claim) = claim else { continue };
             row.payout = claim.payout().clone();
@@ -222,7 +222,7 @@ impl State {
                 row.record(written.event, actor, written.detail.map(str::to_owned), now);
                 Ok(Settled::Applied)
             }
-            // Another claim is at work, or none: the outcome is kept as evidence and changes nothing.
+            // This claim no longer holds: the outcome is stored as an event and changes nothing.
             Guarded::Late => {
                 let said = written
                     .detail
@@ -282,7 +282,7 @@ fn matches(filter: &Filter, row: &Row) -> bool {
 }
 
 impl Shelf {
-    /// One transaction at one time, at a time that never runs backwards.
+    /// Runs one transaction at a time, with a clock that never runs backwards.
     fn transact<T>(&self, work: impl FnOnce(&mut State, Timestamp) -> T) -> T {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.latest = state.latest.max(self.clock.now());
@@ -344,7 +344,7 @@ impl PayoutRepository for Shelf {
 
     async fn events(&self, id: PayoutId, query: EventQuery) -> Result<Option<EventPage>, RepositoryError> {
         Ok(self.transact(|state, _| {
-            // The place of an event is its number.
+            // An event's number is its index.
             let row = state.rows.get(&id)?;
             let is_asked_for = match row.deleted_at {
                 Some(_) => query.deleted.has_deleted(),

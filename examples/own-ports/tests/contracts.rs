@@ -1,4 +1,4 @@
-//! The contract suites over this project's ports: each case a test of its own.
+//! The contract suites over this project's ports, with one test per case.
 
 use std::sync::Arc;
 

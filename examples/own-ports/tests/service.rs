@@ -1,4 +1,4 @@
-//! The whole service over this project's ports: a payout that comes in over HTTP is paid by this project's bank, once.
+//! The whole service over this project's ports: the bank pays a payout that a client creates over HTTP, once.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
