@@ -1,8 +1,9 @@
-//! A repository: one mutex around a map, which lives as long as the process. A real repository is a database, and each method
-//! is one of its transactions.
+//! A repository: one mutex around a map, which lives as long as the process. A real repository is a database, and each
+//! method is one of its transactions.
 //!
-//! The state machine belongs to the core: [`NewPayout::stored_at`], [`Change::made_at`], [`Payout::claim`] and [`Payout::settle`]
-//! compute the row that a write stores. The repository adds the guard of each write, its event, and the reads.
+//! The state machine belongs to the core: [`NewPayout::stored_at`], [`Change::made_at`], [`Payout::claim`] and
+//! [`Payout::settle`] compute the row that a write stores. The repository adds the guard of each write, its event, and
+//! the reads.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
