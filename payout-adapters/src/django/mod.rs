@@ -1,7 +1,7 @@
-//! A table that a Django application has made, on PostgreSQL or SQLite: read, never written.
+//! Read-only access to a table that a Django application has created, on PostgreSQL or SQLite.
 //!
-//! Rows come as text, in the order of their primary key, a batch at a time; what the text means is the caller's to say. Each
-//! batch begins after the last key of the one before, so the cost of a batch does not grow with the table.
+//! Rows are returned as text, in batches, in the order of their primary key. The caller interprets the text. Each batch
+//! starts after the last key of the previous batch, so the cost of a batch does not grow with the size of the table.
 
 mod postgres;
 mod sqlite;
@@ -12,12 +12,12 @@ use payout_core::ports::RepositoryError;
 
 use crate::sql::error::refused;
 
-/// A column, or one value within a column of JSON.
+/// A column of the table, or one value within a JSON column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
-    /// The column.
+    /// The column's name.
     pub name: String,
-    /// The key of the value within it, where it is a JSON object.
+    /// The key of the value, when the column holds a JSON object.
     pub key: Option<String>,
 }
 
@@ -46,18 +46,18 @@ impl fmt::Display for Column {
     }
 }
 
-/// One row: its primary key, and the chosen columns in their order.
+/// One row of the table: its primary key and the chosen columns, in the order in which they were chosen.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DjangoRow {
     /// The primary key.
     pub key: RowKey,
-    /// The values; absent for NULL.
+    /// The values as text; `None` for NULL.
     pub values: Vec<Option<String>>,
-    /// For each value, whether the database keeps it as a binary floating-point number.
+    /// For each value: true if the database stores it as a binary floating-point number.
     pub floats: Vec<bool>,
 }
 
-/// Never the values: they have personal data.
+/// Prints the primary key only: the values contain personal data.
 impl fmt::Debug for DjangoRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DjangoRow")
@@ -66,16 +66,16 @@ impl fmt::Debug for DjangoRow {
     }
 }
 
-/// A primary key.
+/// The value of a primary key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RowKey {
-    /// Its text.
+    /// The key as text.
     pub text: String,
-    /// Whether the database keeps it as a number.
+    /// True if the database stores the key as a number.
     pub number: bool,
 }
 
-/// A table, opened for reading.
+/// A Django table, opened for reading.
 pub struct DjangoTable {
     source: Source,
     table: String,
@@ -89,10 +89,9 @@ enum Source {
 }
 
 impl DjangoTable {
-    /// Connects to `postgres://…` or `sqlite://file`, which must be there.
+    /// Connects to the database at `postgres://…` or `sqlite://file`. The file must already exist.
     ///
-    /// # Errors
-    /// [`RepositoryError`] when it cannot be reached, or the address is none of these.
+    /// # Errors [`RepositoryError`] when the database cannot be reached, or when the URL has another scheme.
     pub async fn open(url: &str, table: &str) -> Result<Self, RepositoryError> {
         let source = if let Some(path) = url.strip_prefix("sqlite:") {
             Source::Sqlite(sqlite::Sqlite::open(path.strip_prefix("//").unwrap_or(path)).await?)
@@ -111,10 +110,9 @@ impl DjangoTable {
         })
     }
 
-    /// The names of the table's columns, in their order; none when there is no such table.
+    /// Returns the names of the table's columns in their order; empty when there is no such table.
     ///
-    /// # Errors
-    /// [`RepositoryError`] when the database does not answer.
+    /// # Errors [`RepositoryError`] when the database does not answer.
     pub async fn column_names(&mut self) -> Result<Vec<String>, RepositoryError> {
         match &mut self.source {
             Source::Postgres(source) => source.column_names(&self.table).await,
@@ -122,16 +120,15 @@ impl DjangoTable {
         }
     }
 
-    /// Chooses what [`rows`](Self::rows) reads: the column of the primary key, and the others.
+    /// Chooses the columns that [`rows`](Self::rows) reads: the primary key's column, and the columns to return.
     pub fn choose(&mut self, key: &str, columns: Vec<Column>) {
         key.clone_into(&mut self.key);
         self.columns = columns;
     }
 
-    /// The number of rows.
+    /// Counts the rows of the table.
     ///
-    /// # Errors
-    /// [`RepositoryError`] when the database does not answer.
+    /// # Errors [`RepositoryError`] when the database does not answer.
     pub async fn count(&mut self) -> Result<u64, RepositoryError> {
         match &mut self.source {
             Source::Postgres(source) => source.count(&self.table).await,
@@ -139,10 +136,9 @@ impl DjangoTable {
         }
     }
 
-    /// Up to `limit` rows that follow `after` in the order of the primary key.
+    /// Returns up to `limit` rows that follow `after` in the order of the primary key; without `after`, the first rows.
     ///
-    /// # Errors
-    /// [`RepositoryError`] when the database does not answer.
+    /// # Errors [`RepositoryError`] when the database does not answer.
     pub async fn rows(
         &mut self,
         after: Option<&RowKey>,
@@ -156,13 +152,13 @@ impl DjangoTable {
     }
 }
 
-/// An identifier, quoted as SQL has it; a table may have its schema before it.
+/// Quotes an SQL identifier. A table's name may include its schema (`schema.table`).
 fn quoted(name: &str) -> String {
     let part = |part: &str| format!("\"{}\"", part.replace('"', "\"\""));
     name.split('.').map(part).collect::<Vec<_>>().join(".")
 }
 
-/// A text, quoted as SQL has it.
+/// Quotes an SQL string literal.
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

@@ -1,4 +1,4 @@
-//! On PostgreSQL: a session that may only read, in UTC.
+//! A Django table on PostgreSQL, read in a read-only session in UTC.
 
 use payout_core::ports::RepositoryError;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -9,13 +9,13 @@ use crate::sql::error::{refused, repository_error};
 
 pub(super) struct Postgres {
     connection: PgConnection,
-    /// The type of the primary key, once it was asked for.
+    /// The SQL type of the primary key, once it has been queried.
     key_type: Option<String>,
 }
 
 impl Postgres {
     pub(super) async fn open(url: &str) -> Result<Self, RepositoryError> {
-        // The parser's error may quote the URL, and with it the password.
+        // The parser's error may quote the URL, which contains the password.
         let options: Result<PgConnectOptions, _> = url.parse();
         let options = options
             .map_err(|_| refused("this is not the URL of a PostgreSQL database"))?

@@ -1,4 +1,4 @@
-//! On SQLite: a file that is opened for reading.
+//! A Django table in a SQLite file, opened read-only.
 
 use payout_core::ports::RepositoryError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -55,7 +55,7 @@ impl Sqlite {
             .flat_map(|column| [value(column), is_float(column)])
             .collect();
         let place = match after {
-            // Text is after every number, so each is compared with its own kind.
+            // SQLite sorts every text after every number, so a key is compared as the type that it is stored as.
             Some(after) if after.number => format!("WHERE {key} > CAST(?2 AS INTEGER)"),
             Some(_) => format!("WHERE {key} > ?2"),
             None => String::new(),

@@ -1,8 +1,8 @@
-//! What the provider's answers mean: pure functions, the provider contract row by row.
+//! Interpretation of the provider's answers: pure functions that implement the provider contract row by row.
 //!
-//! A definite answer (paid, declined) is definite for good and moves a payout to a final state, so only what the
-//! contract says in every detail is one. Everything else is unknown: asked again later, under the same key. Public so that
-//! it can be fuzzed.
+//! A definite answer (paid or declined) is never revised and moves a payout to a final state. Therefore only an answer
+//! that matches the contract in every detail counts as definite. Every other answer is *unknown*: the worker asks again
+//! later, under the same idempotency key. The module is public so that it can be fuzzed.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,26 +13,26 @@ use payout_core::provider::{ProcessorError, ProviderAnswer};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// U+FEFF in UTF-8.
+/// The byte order mark (U+FEFF), encoded as UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// An answer as it came.
+/// An answer from the provider, before it is interpreted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
     /// The HTTP status.
     pub status: u16,
-    /// How long the provider asks to be left alone.
+    /// The wait that the provider asks for before the next request.
     pub retry_after: Option<Duration>,
-    /// What it said.
+    /// The body of the answer.
     pub body: Body,
 }
 
-/// The body of an answer. It may quote who is paid, so it is not printed.
+/// The body of an answer. `Debug` prints its length only, since the body may quote the recipient.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Body {
-    /// All of it.
+    /// The complete body.
     Whole(Vec<u8>),
-    /// It could not be read to its end, for this reason.
+    /// The body could not be read to its end; the text gives the reason.
     Unreadable(&'static str),
 }
 
@@ -45,25 +45,25 @@ impl fmt::Debug for Body {
     }
 }
 
-/// What an answer to a submission means.
+/// Interprets the answer to a submission.
 ///
-/// # Errors
-/// [`ProcessorError::Refused`], [`ProcessorError::Overloaded`] and [`ProcessorError::Unknown`]. None shows anything of the body.
+/// # Errors [`ProcessorError::Refused`], [`ProcessorError::Overloaded`] or [`ProcessorError::Unknown`]. No error shows
+/// any part of the body.
 pub fn of_submission(received: &Received) -> Result<ProviderAnswer, ProcessorError> {
     match received.status {
         200..=202 => read_outcome(received),
         400 | 402 | 422 => read_decline(received),
-        // 404 and 405 are among the rest: a wrong URL must fail nobody's payout.
+        // Every other status is no answer, 404 and 405 included: a misconfigured URL must not fail a payout.
         _ => Err(no_answer(received)),
     }
 }
 
-/// What an answer to a look-up means. `None`: the provider never received the key.
+/// Interprets the answer to a look-up. `None` means that the provider never received the key.
 ///
-/// 400, 402 and 422 refuse the question here, they do not decline the payment.
+/// Here 400, 402 and 422 refuse the look-up; they do not decline the payment.
 ///
-/// # Errors
-/// [`ProcessorError::Refused`], [`ProcessorError::Overloaded`] and [`ProcessorError::Unknown`]. None shows anything of the body.
+/// # Errors [`ProcessorError::Refused`], [`ProcessorError::Overloaded`] or [`ProcessorError::Unknown`]. No error shows
+/// any part of the body.
 pub fn of_look_up(received: &Received) -> Result<Option<ProviderAnswer>, ProcessorError> {
     match received.status {
         200..=202 => read_outcome(received).map(Some),
@@ -72,7 +72,7 @@ pub fn of_look_up(received: &Received) -> Result<Option<ProviderAnswer>, Process
     }
 }
 
-/// The body of a success, by its `status`. What the contract does not name in it is not looked at.
+/// The body of a successful answer, selected by its `status`. Fields that the contract does not name are ignored.
 #[derive(Deserialize)]
 #[serde(tag = "status", rename_all = "lowercase")]
 enum Outcome {
@@ -87,13 +87,13 @@ struct Decline {
     message: String,
 }
 
-/// Of the body of a 4xx, what could contradict that it declines.
+/// The field of a 4xx body that could contradict a decline.
 #[derive(Deserialize)]
 struct Claimed {
     status: Option<serde_json::Value>,
 }
 
-/// What an answer may say of the payment: whatever it says must agree.
+/// The optional fields in which an answer describes the payment. Each field that is present must agree with the payout.
 #[derive(Deserialize)]
 struct Payment {
     amount: Option<serde_json::Value>,
@@ -101,7 +101,7 @@ struct Payment {
     digest: Option<String>,
 }
 
-/// What the answer says of the payment.
+/// Reads the payment that the answer describes.
 fn read_payment(received: &Received) -> Result<ReportedPayment, ProcessorError> {
     let Payment {
         amount,
@@ -121,7 +121,7 @@ fn read_payment(received: &Received) -> Result<ReportedPayment, ProcessorError> 
 }
 
 fn read_outcome(received: &Received) -> Result<ProviderAnswer, ProcessorError> {
-    // 202 says that nothing is decided yet: with a decision in its body it contradicts itself.
+    // A 202 says that the provider has not decided yet, so a decision in its body is a contradiction.
     let decided = received.status != 202;
     let answer = match object(received)? {
         Outcome::Completed { reference } if decided => {
@@ -139,7 +139,7 @@ fn read_outcome(received: &Received) -> Result<ProviderAnswer, ProcessorError> {
 
 fn read_decline(received: &Received) -> Result<ProviderAnswer, ProcessorError> {
     let claimed: Claimed = object(received)?;
-    // A problem document (RFC 9457) repeats the HTTP status as a number: no contradiction.
+    // A problem document (RFC 9457) repeats the HTTP status as a number, which is no contradiction.
     if claimed
         .status
         .is_some_and(|status| status.as_str().is_some_and(|status| status != "failed"))
@@ -160,17 +160,18 @@ impl Decline {
     }
 }
 
-/// Reads a body that is one JSON object. The parser would also take an array of the fields' values for one.
+/// Reads a body that must be a single JSON object. Without this check serde would also accept an array of the field
+/// values.
 fn object<T: DeserializeOwned>(received: &Received) -> Result<T, ProcessorError> {
     let body = match &received.body {
-        // A reader may ignore a byte order mark (RFC 8259 §8.1), and some servers write one.
+        // RFC 8259 §8.1 lets a reader ignore a byte order mark, and some servers write one.
         Body::Whole(body) => body
             .strip_prefix(BYTE_ORDER_MARK)
             .unwrap_or(body)
             .trim_ascii_start(),
         Body::Unreadable(why) => return Err(unknown(received, why)),
     };
-    // As text: of bytes, the parser would take what it passes over for valid without a look.
+    // Parsed as text: given bytes, the parser would not check the UTF-8 of the fields that it skips.
     let parsed = std::str::from_utf8(body)
         .ok()
         .filter(|body| body.starts_with('{'))
@@ -178,7 +179,7 @@ fn object<T: DeserializeOwned>(received: &Received) -> Result<T, ProcessorError>
     parsed.ok_or_else(|| unknown(received, "not of the contract's form"))
 }
 
-/// An answer that is none, whatever its body says.
+/// Classifies an answer by its HTTP status alone: such an answer decides nothing, whatever its body says.
 fn no_answer(received: &Received) -> ProcessorError {
     let (why, retry_after) = (
         format!("the provider answered {}", received.status),

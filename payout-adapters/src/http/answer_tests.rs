@@ -1,4 +1,4 @@
-//! The provider contract, row by row, and what is close to a row without being one.
+//! Tests of the provider contract, row by row, and of answers that come close to a row without matching it.
 
 use super::*;
 

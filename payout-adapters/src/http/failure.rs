@@ -1,16 +1,17 @@
-//! What the HTTP client reports, sorted into what was surely never sent, and the rest.
+//! Classification of the HTTP client's errors: requests that were certainly never sent, and all others.
 
 use std::error::Error as _;
 use std::io;
 
 use payout_core::provider::ProcessorError;
 
-/// Why no answer came.
+/// Classifies an error that came before any answer.
 ///
-/// A request is written to a connection that is fully made (TCP, and TLS with its last message sent), never sooner: no
-/// early data is used. So whatever fails *while connecting*, a timeout included, was never sent; and so is whatever fails for
-/// want of another connection after a pooled one had closed unused. Of all else, nothing is known. The words are our
-/// own, since the client's may show the URL.
+/// The client writes a request only to a connection that is fully established: TCP, and TLS including its last
+/// handshake message. It uses no TLS early data. So a request was never sent if the error occurred *while connecting*,
+/// timeouts included, or if no new connection could be made after a pooled connection had closed unused. After any
+/// other error the request may have been sent. The messages are this module's own, since the client's messages may show
+/// the URL.
 pub(super) fn before_answer(error: &reqwest::Error) -> ProcessorError {
     if error.is_connect() {
         ProcessorError::NeverSent {
@@ -24,7 +25,7 @@ pub(super) fn before_answer(error: &reqwest::Error) -> ProcessorError {
     }
 }
 
-/// Why an answer that had begun could not be read to its end.
+/// Describes why an answer that had begun could not be read to its end.
 pub(super) fn within_answer(error: &reqwest::Error) -> &'static str {
     if error.is_timeout() {
         "not whole in time"
@@ -55,7 +56,7 @@ fn why_no_answer(error: &reqwest::Error) -> &'static str {
     }
 }
 
-/// What the operating system said, somewhere down the chain of causes.
+/// Returns the kind of the first operating-system error in the chain of causes.
 fn io_kind(error: &reqwest::Error) -> Option<io::ErrorKind> {
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -1,13 +1,13 @@
-//! A payment provider over HTTP, by this project's provider contract.
+//! A payment provider over HTTP that implements this project's provider contract.
 //!
-//! What the provider says is read by [`answer`], what the HTTP client reports by `failure`. The rule of both: only what
-//! is certain is told as certain. An answer that is not exactly one of the contract's is *unknown*, and so is every
-//! failure but one to connect.
+//! [`answer`] interprets the provider's answers, and `failure` classifies the HTTP client's errors. Both follow one
+//! rule: only what is certain is reported as certain. An answer that does not match the contract exactly is *unknown*.
+//! So is every error, except a failure to connect.
 //!
-//! Nothing is sent twice for one call. Redirects are not followed, and the client's own retries are off, but for one
-//! that cannot be turned off and is harmless: when a pooled connection turns out to be closed before a single byte of the
-//! request was written to it, the client takes another connection. Proxies of the environment are not used: the way that
-//! payments take is not to hang on a variable that another program needed.
+//! Each call sends at most one request. The client follows no redirects, and its retries are disabled. One retry cannot
+//! be disabled, and it is harmless: when a pooled connection turns out to be closed before any byte of the request was
+//! written to it, the client opens another connection. The client ignores the proxies of the environment: the route of
+//! a payment must not depend on a variable that was set for another program.
 
 pub mod answer;
 mod failure;
@@ -30,13 +30,13 @@ use self::answer::{Body, Received};
 use self::request::{Endpoints, Wire};
 pub use self::settings::{HttpSettings, HttpSetupError};
 
-/// The longest answer that is read. One of the contract has a few hundred bytes.
+/// The longest answer that is read, in bytes. An answer of the contract has a few hundred bytes.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
 const HTTP2_PING_EVERY: Duration = Duration::from_secs(5);
 const HTTP2_PONG_WITHIN: Duration = Duration::from_secs(5);
 
-/// A [`Processor`] that asks a provider over HTTP.
+/// A [`Processor`] that calls a payment provider over HTTP.
 pub struct HttpProcessor {
     client: Client,
     endpoints: Endpoints,
@@ -44,10 +44,10 @@ pub struct HttpProcessor {
 }
 
 impl HttpProcessor {
-    /// Connects to nothing yet.
+    /// Creates the processor without connecting to the provider.
     ///
-    /// # Errors
-    /// [`HttpSetupError`] when the URL or the token cannot be used, or the system has no root certificates.
+    /// # Errors [`HttpSetupError`] when the URL or the token cannot be used, or when the system has no root
+    /// certificates.
     pub fn new(settings: &HttpSettings) -> Result<Self, HttpSetupError> {
         let endpoints = Endpoints::new(&settings.url)?;
         let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
@@ -64,7 +64,8 @@ impl HttpProcessor {
             .timeout(settings.timeout)
             .pool_max_idle_per_host(settings.idle_connections)
             .pool_idle_timeout(settings.idle_timeout)
-            // One HTTP/2 connection carries all calls: were it dead unnoticed, each would time out on it.
+            // All calls share one HTTP/2 connection: if it were dead and nobody noticed, every call would time out on
+            // it.
             .http2_keep_alive_interval(HTTP2_PING_EVERY)
             .http2_keep_alive_timeout(HTTP2_PONG_WITHIN)
             .http2_keep_alive_while_idle(true)
@@ -101,7 +102,7 @@ impl HttpProcessor {
     }
 }
 
-/// Reads no more than [`LONGEST_ANSWER`]; the connection of a longer answer is closed, not drained.
+/// Reads at most [`LONGEST_ANSWER`] bytes. The connection of a longer answer is closed, not drained.
 async fn read_body(mut response: Response) -> Body {
     const TOO_LONG: Body = Body::Unreadable("longer than any answer may be");
     let mut body = Vec::new();

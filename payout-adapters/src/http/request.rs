@@ -1,4 +1,4 @@
-//! What is sent, and where to.
+//! Requests to the provider: their URLs and the body of a submission.
 
 use payout_core::provider::{Instruction, ProcessorKey};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -7,7 +7,7 @@ use url::Url;
 
 use super::settings::HttpSetupError;
 
-/// All but what RFC 3986 calls unreserved.
+/// The characters to escape: all but those that RFC 3986 calls unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -21,7 +21,10 @@ pub(super) struct Endpoints {
 }
 
 impl Endpoints {
-    /// A user in the URL is refused, since it would be shown wherever a URL is; a query, since it would be lost.
+    /// Derives the URLs from the provider's base URL.
+    ///
+    /// A URL with a user is refused, since logs would show the password with the URL. A URL with a query is refused,
+    /// since the query would be lost.
     pub(super) fn new(base: &str) -> Result<Self, HttpSetupError> {
         let mut url = Url::parse(base).map_err(|_| HttpSetupError::InvalidUrl)?;
         let reachable = matches!(url.scheme(), "http" | "https") && url.has_host();
@@ -46,17 +49,17 @@ impl Endpoints {
     }
 }
 
-/// The body of a submission.
+/// The JSON body of a submission.
 #[derive(Serialize)]
 pub(super) struct Wire<'a> {
     payout_id: String,
-    /// Text: a number would go through a float at one end or the other.
+    /// The amount as text: as a JSON number it could pass through a float on either side.
     amount: String,
     currency: &'static str,
     recipient_account: &'a str,
     recipient_name: &'a str,
     description: &'a str,
-    /// Of the five before, for the provider to answer with.
+    /// A digest of the five fields above. The provider may repeat it in its answers.
     digest: String,
 }
 

@@ -1,4 +1,4 @@
-//! How long the provider asks to be left alone.
+//! The wait that the provider asks for with `Retry-After`.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use chrono::DateTime;
 use payout_core::Timestamp;
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 
-/// Nobody is left alone for longer: a provider that says so errs, and a person would have to find out.
+/// The longest wait that is honoured. A provider that asks for more is in error, and an operator would have to notice.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// `Retry-After`, as seconds or as a date (RFC 9110 §10.2.3); anything else counts as absent.
+/// Reads `Retry-After` as seconds or as a date (RFC 9110 §10.2.3). Anything else counts as absent.
 ///
-/// A date is counted from the answer's own `Date` where it has one, so that the clocks need not agree.
+/// A date is measured from the answer's own `Date` header, where there is one, so that the two clocks need not agree.
 pub(super) fn read(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // Digits that are too many for a number are still a long time.
+        // A number that overflows is still a long wait.
         return Some(text.parse().map_or(LONGEST, Duration::from_secs).min(LONGEST));
     }
     let then = date(text)?;
@@ -27,7 +27,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// The date format that is sent since 1995; the two older ones count as absent.
+/// Parses the HTTP date format in use since 1995. The two obsolete formats count as absent.
 fn date(text: &str) -> Option<Timestamp> {
     text.ends_with(" GMT")
         .then(|| DateTime::parse_from_rfc2822(text).ok())?

@@ -1,45 +1,46 @@
-//! What the HTTP processor needs to know.
+//! Settings and setup errors of the HTTP processor.
 
 use std::time::Duration;
 
 use crate::Secret;
 
-/// The HTTP processor cannot be set up like this. No message shows the URL or the token.
+/// An invalid setup of the HTTP processor. No message shows the URL or the token.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpSetupError {
-    /// The URL is not one that the provider can have.
+    /// The URL is not a valid provider URL.
     #[error("not a provider URL (http:// or https://, without user, query and fragment)")]
     InvalidUrl,
-    /// The token has characters that no header may have.
+    /// The token has characters that are not allowed in a header.
     #[error("the token cannot be sent in a header")]
     InvalidToken,
-    /// The HTTP client could not be made.
+    /// The HTTP client could not be created.
     #[error("the HTTP client cannot be set up")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// What an [`HttpProcessor`](super::HttpProcessor) needs to know.
+/// Settings of an [`HttpProcessor`](super::HttpProcessor).
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
-    /// Where the provider is: `/payouts` is added to it.
+    /// The provider's base URL; `/payouts` is appended to it.
     pub url: String,
-    /// Sent as a bearer token.
+    /// The bearer token to send, if any.
     pub token: Option<Secret>,
-    /// Within this a connection is made, TLS included. A call that fails here was never sent.
+    /// The limit for establishing a connection, TLS included. A call that exceeds it was never sent.
     pub connect_timeout: Duration,
-    /// Within this a call ends, the reading of its answer included. The worker has a bound of its own; this one is
-    /// for those who call without it.
+    /// The limit for the whole call, reading the answer included. The worker applies a limit of its own; this one
+    /// protects other callers.
     pub timeout: Duration,
-    /// How many idle connections are kept.
+    /// The maximum number of idle connections in the pool.
     pub idle_connections: usize,
-    /// How long they are kept: shorter than providers usually do, so that a call seldom meets a connection that
-    /// the other end is closing.
+    /// The time that an idle connection is kept. It is shorter than most providers keep theirs, so that a call rarely
+    /// picks a connection that the provider is closing.
     pub idle_timeout: Duration,
 }
 
 impl HttpSettings {
-    /// The defaults: no token, 2 seconds to connect, 30 in all, 64 idle connections for 15 seconds.
+    /// Creates settings with the defaults: no token, 2 s to connect, 30 s for a call, 64 idle connections kept for 15
+    /// s.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
