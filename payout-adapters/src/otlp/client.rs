@@ -1,4 +1,4 @@
-//! Sends batches of spans over HTTP, on the runtime of everything else.
+//! HTTP client of the span exporter, running on the service's own tokio runtime.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,9 +14,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) struct Client {
     client: reqwest::Client,
-    /// The thread that sends has no runtime of its own.
+    /// The runtime that sends: the exporter's thread has none of its own.
     runtime: Handle,
-    /// Whether it was said that the collector is away.
+    /// Set while the collector cannot be reached: the warning is then logged already.
     away: AtomicBool,
 }
 
@@ -52,7 +52,7 @@ impl HttpClient for Client {
         match &sent {
             Ok(_) => self.away.store(false, Ordering::Relaxed),
             Err(_) if self.away.swap(true, Ordering::Relaxed) => (),
-            // The error may name the address, which may hold a secret.
+            // The error is not logged: it may contain the endpoint's URL, which may contain a secret.
             Err(_) => tracing::warn!("traces cannot be sent; they are dropped until they can"),
         }
         sent

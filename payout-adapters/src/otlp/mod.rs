@@ -1,8 +1,8 @@
-//! Traces to a collector, by OTLP over HTTP.
+//! Traces sent to a collector by OTLP over HTTP.
 //!
-//! Spans are gathered and sent in batches by a thread of their own; a collector that is away or slow holds nothing up, and
-//! spans that find no room are dropped. Whether a trace is recorded is the caller's choice where the request says so, else
-//! that of `OTEL_TRACES_SAMPLER`.
+//! A separate thread collects spans and sends them in batches. A slow or unreachable collector delays nothing, and
+//! spans that exceed the buffer are dropped. If a request says whether to record its trace, that decision applies;
+//! otherwise `OTEL_TRACES_SAMPLER` decides.
 
 mod client;
 mod span;
@@ -22,33 +22,34 @@ use tokio::runtime::Handle;
 use self::client::Client;
 use self::span::{OtlpSpan, remote};
 
-/// How traces are sent.
+/// Settings of the trace exporter.
 #[derive(Debug, Clone)]
 pub struct OtlpSettings {
-    /// The collector's base address: `/v1/traces` is added to it.
+    /// The collector's base URL; `/v1/traces` is appended to it.
     pub endpoint: String,
-    /// The version of the service.
+    /// The service's version, sent as `service.version`.
     pub version: &'static str,
-    /// The name of this process among others.
+    /// The name of this process, unique among the service's processes; sent as `service.instance.id`.
     pub instance: String,
 }
 
-/// Traces cannot be sent like this.
+/// An invalid setup of the trace exporter.
 #[derive(Debug, thiserror::Error)]
 #[error("traces cannot be sent like this")]
 pub struct OtlpSetupError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
-/// A [`Tracer`] that tells a collector.
+/// A [`Tracer`] that sends spans to a collector.
 pub struct OtlpTracer {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
 }
 
 impl OtlpTracer {
-    /// Connects to nothing yet. Must be called within a tokio runtime, which the sending then runs on.
+    /// Creates the tracer without connecting to the collector.
     ///
-    /// # Errors
-    /// [`OtlpSetupError`] when the endpoint cannot be used.
+    /// Must be called within a tokio runtime; the tracer sends its spans on that runtime.
+    ///
+    /// # Errors [`OtlpSetupError`] when the endpoint cannot be used.
     pub fn new(settings: &OtlpSettings) -> Result<Self, OtlpSetupError> {
         let client = Client::new(Handle::current()).map_err(|error| OtlpSetupError(Box::new(error)))?;
         let endpoint = format!("{}/v1/traces", settings.endpoint.trim_end_matches('/'));
@@ -70,7 +71,7 @@ impl OtlpTracer {
         Ok(Self { provider, tracer })
     }
 
-    /// Sends what is gathered, and then nothing more. Waits for the collector, within bounds.
+    /// Sends the collected spans, then stops. Waits for the collector's answer for a limited time.
     pub async fn close(&self) {
         let provider = self.provider.clone();
         let closed = tokio::task::spawn_blocking(move || provider.shutdown()).await;
@@ -83,7 +84,8 @@ impl OtlpTracer {
     }
 }
 
-/// With the service's name that `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` gives it, else ours.
+/// Returns the resource of the environment. The service is called `payout`, unless `OTEL_SERVICE_NAME` or
+/// `OTEL_RESOURCE_ATTRIBUTES` names it.
 fn resource_of_the_environment() -> ResourceBuilder {
     let named = Resource::builder()
         .build()

@@ -1,11 +1,11 @@
-//! A span, as the core sees it.
+//! The OpenTelemetry implementation of the core's [`Span`].
 
 use opentelemetry::trace::{Span as _, SpanContext, SpanId, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry::{KeyValue, trace};
 use opentelemetry_sdk::trace::Span as SdkSpan;
 use payout_core::ports::{Span, TraceContext};
 
-/// A span that is being measured; it ends when it is dropped.
+/// A running span; it ends when it is dropped.
 pub(super) struct OtlpSpan {
     span: SdkSpan,
     context: TraceContext,
@@ -43,7 +43,7 @@ impl Span for OtlpSpan {
     }
 }
 
-/// A place that came from elsewhere.
+/// Converts a trace context that was received from another process.
 pub(super) fn remote(context: TraceContext) -> SpanContext {
     SpanContext::new(
         TraceId::from_bytes(context.trace_id().to_be_bytes()),

@@ -1,4 +1,4 @@
-//! Connections, each step of which is bounded in time.
+//! Connections to Redis. Every step has a time limit.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -12,11 +12,13 @@ use super::failure::Failure;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 
-/// Within this a command must be answered, connecting included.
+/// The time limit for the answer to a command, connecting included.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
-/// Opens a connection. Its commands are bounded by who gives them: the client's own bound would cut a long read
-/// short and leave its answer to nobody.
+/// Opens a connection.
+///
+/// The connection has no response timeout; its callers limit each command themselves. The client's own timeout would
+/// cut off a long read, and the entries that Redis then delivers would be lost.
 pub(super) async fn dial(client: &Client) -> Result<MultiplexedConnection, Failure> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CONNECT_WITHIN))
@@ -35,7 +37,7 @@ pub(super) struct Connections {
 
 impl Connections {
     pub(super) fn new(client: Client, size: u32) -> Self {
-        // Without lifetimes the pool has no reaper to spawn, so a queue can be made outside a runtime.
+        // Without lifetimes the pool has no reaper task to spawn, so a queue can be created outside a runtime.
         let pool = Pool::builder()
             .max_size(size.max(1))
             .min_idle(None)
@@ -49,13 +51,14 @@ impl Connections {
 
     /// Runs a pipeline in one round trip.
     ///
-    /// A pooled connection may have died since its last use (Redis was restarted), which shows only when it is
-    /// used. Everything that goes through here may be repeated, so it is then repeated once over a fresh
-    /// connection: that costs nothing while all is well, unlike a ping before each use.
+    /// A pooled connection may have died since its last use (for example, Redis was restarted), and only using it shows
+    /// that. Every pipeline that runs here may be repeated, so a pipeline that lost its connection is repeated once
+    /// over a fresh one. Unlike a ping before each use, this costs nothing while the connections are healthy.
     pub(super) async fn run<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, Failure> {
         let bounded = timeout(ANSWER_WITHIN, async {
             let mut slot = self.pool.get().await.map_err(|_| Failure::Busy)?;
-            // Taken out while in use: a call that is dropped half way must not leave its answer to the next.
+            // The slot is empty while the connection is in use: a call that is cancelled half way must not leave its
+            // answer to the next call.
             if let Some(connection) = slot.take() {
                 match use_once(connection, pipeline).await {
                     Ok((connection, answer)) => {
@@ -82,9 +85,11 @@ async fn use_once<T: FromRedisValue>(
     Ok((connection, answer))
 }
 
-/// What the pool manages is the right to have a connection; whoever has it opens the connection when there is none.
-/// The pool itself would keep its callers waiting, for as long as it may, when a connection cannot be opened, and tell
-/// them nothing of why.
+/// Manager of a pool of slots. A slot is the permission to have one connection; its holder opens the connection when
+/// the slot is empty.
+///
+/// The pool does not open connections itself: when it failed to, it would keep callers waiting until their timeout and
+/// then hide the reason.
 struct Slots;
 
 impl ManageConnection for Slots {

@@ -1,4 +1,4 @@
-//! The stream's names, and what an entry says.
+//! Names of the stream's keys, and the parsing of its entries.
 
 use std::str::FromStr;
 
@@ -8,19 +8,19 @@ use payout_core::ports::{Delivery, Hint, Receipt};
 
 use super::settings::RedisSettings;
 
-/// What an entry is about.
+/// The entry's field for the payout's id.
 pub(super) const FIELD: &str = "payout_id";
-/// The trace that it belongs to, if any.
+/// The entry's field for the trace of the request, if there is one.
 pub(super) const TRACE: &str = "traceparent";
 
-/// An entry as Redis tells it: its id, and its fields and values in turn; no fields when it was deleted meanwhile.
+/// An entry as Redis returns it: its id, and its fields and values in turn. `None` if it has been deleted since.
 pub(super) type Entry = (String, Option<Vec<Vec<u8>>>);
 
-/// The names that a queue goes by.
+/// The names of the queue's Redis keys, consumer group and consumer.
 #[derive(Debug, Clone)]
 pub(super) struct Names {
     pub(super) stream: String,
-    /// Where it is tried whether entries can be added.
+    /// The stream to which the readiness probe adds its entries.
     pub(super) probe: String,
     pub(super) group: &'static str,
     pub(super) consumer: String,
@@ -36,7 +36,7 @@ impl Names {
         }
     }
 
-    /// Acknowledges entries and deletes them, in one round trip.
+    /// Builds the pipeline that acknowledges entries and deletes them, in one round trip.
     pub(super) fn forget(&self, ids: &[&str]) -> Pipeline {
         let mut pipeline = Pipeline::with_capacity(2);
         pipeline
@@ -50,13 +50,14 @@ impl Names {
     }
 }
 
-/// Whether a text is an entry's id: two numbers and a dash. Redis refuses a whole command for one id that is none.
+/// Returns whether a text is a valid entry id: two numbers joined by a dash. Redis refuses a whole command for one
+/// invalid id.
 pub(super) fn is_id(text: &str) -> bool {
     text.split_once('-')
         .is_some_and(|(ms, seq)| ms.parse::<u64>().is_ok() && seq.parse::<u64>().is_ok())
 }
 
-/// Entries sorted into those that can be delivered and the ids of those that cannot be read.
+/// Entries, split into deliveries and the ids of entries that cannot be read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Sorted {
     pub(super) deliveries: Vec<Delivery>,
@@ -79,7 +80,8 @@ impl Sorted {
     }
 }
 
-/// The hint that an entry is. Further fields are left to later versions, and a trace that is none is no reason to drop it.
+/// Parses the hint of an entry. Unknown fields are ignored, since later versions may add some. An invalid trace is
+/// ignored too: the hint is still delivered.
 fn hint(fields: &[Vec<u8>]) -> Option<Hint> {
     Some(Hint {
         payout_id: field::<PayoutId>(fields, FIELD)?,

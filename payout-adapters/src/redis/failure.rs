@@ -1,44 +1,46 @@
-//! What can go wrong with Redis, told without what might be secret.
+//! Failures of Redis, described without any secret.
 
 use bb8_redis::redis::RedisError;
 use payout_core::ports::QueueError;
 
-/// Why Redis could not be used. Of a server's own words only the code is kept: some servers repeat in them the
-/// arguments of the command they refuse, a password among them.
+/// A failure of Redis.
+///
+/// Of a server's error message only the code is kept: some servers repeat the arguments of the command that they
+/// refuse, which may include a password.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// No answer in time.
+    /// Redis did not answer in time.
     #[error("Redis did not answer in time ({0})")]
     Timeout(&'static str),
-    /// All connections stayed in use.
+    /// All pooled connections are in use.
     #[error("all connections to Redis are in use")]
     Busy,
-    /// The connection could not be made, or broke.
+    /// The connection could not be opened, or it was lost.
     #[error("no connection to Redis: {0}")]
     Connection(String),
-    /// Redis refused.
+    /// Redis refused the command.
     #[error("Redis refused: {category} ({code})")]
     Refused {
-        /// What kind of refusal.
+        /// The kind of refusal.
         category: String,
-        /// The first word of its answer.
+        /// The error code: the first word of the answer.
         code: String,
     },
 }
 
 impl Failure {
-    /// Whether the connection was lost, so that a fresh one may well work.
+    /// Reports whether the connection was lost. The command may then succeed over a fresh one.
     pub(super) fn is_lost_connection(&self) -> bool {
         matches!(self, Self::Connection(_))
     }
 
-    /// Whether the consumer group, or the stream with it, has vanished.
+    /// Reports whether the consumer group no longer exists, alone or together with its stream.
     pub(super) fn is_group_gone(&self) -> bool {
-        // UNBLOCKED is what a waiting read is told when the stream is deleted under it.
+        // A blocked read receives UNBLOCKED when its stream is deleted.
         matches!(self, Self::Refused { code, .. } if code == "NOGROUP" || code == "UNBLOCKED")
     }
 
-    /// Whether the consumer group exists already.
+    /// Reports whether the consumer group exists already.
     pub(super) fn is_group_there(&self) -> bool {
         matches!(self, Self::Refused { code, .. } if code == "BUSYGROUP")
     }

@@ -1,10 +1,12 @@
 //! Hints over Redis Streams.
 //!
-//! One stream and one consumer group; each process is a consumer. A hint is an entry, acknowledged *and deleted* once
-//! its payout was claimed, so the stream's length is the backlog. Redis may be flushed, restarted or away: the group
-//! is made anew when it is missed, connections are opened anew when they break, and what was lost the sweep finds.
+//! All processes share one stream and one consumer group, in which each process is a consumer. A hint is an entry of
+//! the stream. It is acknowledged *and deleted* once its payout was claimed, so the stream's length is the backlog.
 //!
-//! Needs Redis 6.2 (`XAUTOCLAIM`).
+//! Redis may be flushed, restarted or unreachable. A missing group is created again, broken connections are reopened,
+//! and the sweep finds the payouts whose hints were lost.
+//!
+//! Needs Redis 6.2 or later (`XAUTOCLAIM`).
 
 mod connection;
 mod entry;
@@ -34,10 +36,9 @@ pub struct RedisQueue {
 }
 
 impl RedisQueue {
-    /// Connects to nothing yet: Redis may be away for now.
+    /// Creates the queue without connecting: Redis may be unreachable for now.
     ///
-    /// # Errors
-    /// [`InvalidRedisUrl`] when the URL is none that Redis is reached by.
+    /// # Errors [`InvalidRedisUrl`] when the URL is not a valid Redis URL.
     pub fn new(settings: &RedisSettings) -> Result<Self, InvalidRedisUrl> {
         let client = Client::open(settings.url.expose()).map_err(|_| InvalidRedisUrl)?;
         let names = Names::new(settings);
@@ -51,7 +52,7 @@ impl RedisQueue {
 }
 
 impl fmt::Debug for RedisQueue {
-    /// Without the connection's address, whose URL may hold a password.
+    /// Omits the connection, whose URL may contain a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisQueue")
             .field("names", &self.names)
@@ -68,7 +69,8 @@ impl JobQueue for RedisQueue {
         }
         let mut pipeline = Pipeline::with_capacity(hints.len());
         for hint in hints {
-            // Approximate trimming (`~`) drops whole nodes of the stream: the cap is kept to within a node, for free.
+            // Approximate trimming (`~`) drops whole nodes of the stream: it costs nothing, and exceeds the cap by at
+            // most one node.
             let add = pipeline
                 .cmd("XADD")
                 .arg(&self.names.stream)
@@ -104,7 +106,7 @@ impl JobQueue for RedisQueue {
         Ok(self.connections.run::<()>(&self.names.forget(&ids)).await?)
     }
 
-    /// The entries of the stream: those that wait, and those that are delivered and not yet acknowledged.
+    /// Returns the length of the stream: the waiting entries, and those delivered but not yet acknowledged.
     async fn depth(&self) -> Result<u64, QueueError> {
         let mut pipeline = Pipeline::with_capacity(1);
         pipeline.cmd("XLEN").arg(&self.names.stream);
@@ -112,8 +114,10 @@ impl JobQueue for RedisQueue {
         Ok(length)
     }
 
-    /// Adds as a hint is added, to a stream that nobody reads: a replica, a full memory, a failed snapshot and a user's
-    /// rights refuse it as they refuse a hint.
+    /// Adds an entry to a stream that nobody reads.
+    ///
+    /// Whatever makes Redis refuse a hint makes it refuse this entry too: a read-only replica, full memory, a failed
+    /// snapshot, missing permissions.
     async fn probe(&self) -> Result<u64, QueueError> {
         let mut pipeline = Pipeline::with_capacity(2);
         let tried = ["MAXLEN", "1", "*", "probe", "1"];

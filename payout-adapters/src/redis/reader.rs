@@ -1,4 +1,4 @@
-//! Receiving: over a connection of its own, for one consumer of a group that may vanish.
+//! Receiving hints: over a dedicated connection, as one consumer of a group that may vanish.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,16 +12,16 @@ use super::connection::{ANSWER_WITHIN, dial};
 use super::entry::{Entry, Names, Sorted};
 use super::failure::Failure;
 
-/// What `XREADGROUP` answers: per stream its entries, or nothing.
+/// The answer to `XREADGROUP`: the entries of each stream, or nothing.
 type Read = Option<Vec<(String, Vec<Entry>)>>;
 
-/// The longest single wait in Redis; a longer one is made of several.
+/// The longest single wait in Redis, in milliseconds. A longer wait is split into several.
 const MAX_BLOCK_MS: u64 = 60_000;
 
-/// How often one `receive` makes a vanished group anew before it gives up.
+/// The number of times that one `receive` re-creates a vanished group before it gives up.
 const GROUP_ATTEMPTS: u32 = 3;
 
-/// Reads hints for one consumer.
+/// Receives hints for one consumer.
 pub(super) struct Reader {
     client: Client,
     pub(super) names: Names,
@@ -30,21 +30,21 @@ pub(super) struct Reader {
     state: Mutex<State>,
 }
 
-/// What is remembered from one `receive` to the next.
+/// State kept between calls of `receive`.
 pub(super) struct State {
-    /// The connection, unless it is in use: a read that is dropped while it waits takes its connection with it, so
-    /// that no later read is given its answer.
+    /// The connection, while no read uses it. A read that is cancelled while it waits takes its connection with it, so
+    /// that no later read receives its answer.
     connection: Option<MultiplexedConnection>,
-    /// From where to look through what was delivered to this consumer and never acknowledged: after a start, and
-    /// after a connection was lost, since an answer may have been lost with it.
+    /// The id after which to read the entries that were delivered to this consumer and never acknowledged; `None` once
+    /// all were read. Reset at the start and after a lost connection, which may have lost an answer.
     history: Option<String>,
-    /// From where to look through what other consumers left behind.
+    /// The id from which to look for entries that other consumers left unacknowledged.
     pub(super) left_behind: String,
-    /// When to do so.
+    /// The time of the next takeover, on the monotonic clock.
     pub(super) next_takeover: Duration,
 }
 
-/// The start of a stream.
+/// The id before a stream's first entry.
 pub(super) const START: &str = "0-0";
 
 impl Reader {
@@ -68,7 +68,7 @@ impl Reader {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits up to `wait` for hints.
+    /// Waits up to `wait` for hints; returns at most `max`.
     pub(super) async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<Delivery>, Failure> {
         let until = self.clock.monotonic().saturating_add(wait);
         let kept = self.state().connection.take();
@@ -79,7 +79,7 @@ impl Reader {
         };
         let mut result = line.read(max, until).await;
         if was_kept && matches!(&result, Err(failure) if failure.is_lost_connection()) {
-            // The connection had died unnoticed.
+            // The kept connection had died unnoticed.
             drop(line);
             line = Line::new(self, dial(&self.client).await?);
             result = line.read(max, until).await;
@@ -90,7 +90,7 @@ impl Reader {
     }
 }
 
-/// A connection in use. Unless it is kept in the end, something may have been lost with it.
+/// A connection in use. Dropping it without `keep` means that an answer may have been lost with it.
 pub(super) struct Line<'a> {
     pub(super) reader: &'a Reader,
     connection: MultiplexedConnection,
@@ -119,7 +119,7 @@ impl<'a> Line<'a> {
         self.reader.state().connection = Some(self.connection.clone());
     }
 
-    /// Reads until something comes or the time is over, and makes the group anew when it is not there.
+    /// Reads until hints arrive or the time is over. Creates the group again if it is missing.
     async fn read(&mut self, max: usize, until: Duration) -> Result<Vec<Delivery>, Failure> {
         let mut attempts = 0;
         loop {
@@ -158,7 +158,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// What was delivered to this consumer before and never acknowledged, a piece at a time.
+    /// Reads the next batch of the entries that were delivered to this consumer earlier and never acknowledged.
     async fn read_history(&mut self, max: usize) -> Result<Vec<Delivery>, Failure> {
         loop {
             let Some(from) = self.reader.state().history.clone() else {
@@ -210,7 +210,8 @@ impl<'a> Line<'a> {
         command
     }
 
-    /// From the stream's start, so that nothing added before there was a group is passed over.
+    /// Creates the group at the stream's start, so that it includes the entries that were added before the group
+    /// existed.
     async fn make_group(&mut self) -> Result<(), Failure> {
         let names = &self.reader.names;
         let mut command = cmd("XGROUP");
@@ -227,7 +228,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Drops what cannot be read, so that it does not come again for ever.
+    /// Parses the entries, and deletes those that cannot be read so that they are not delivered again.
     pub(super) async fn sort(&mut self, entries: Vec<Entry>) -> Result<Vec<Delivery>, Failure> {
         let Sorted {
             deliveries,
@@ -244,7 +245,7 @@ impl<'a> Line<'a> {
         Ok(deliveries)
     }
 
-    /// Gives one command, which may wait this long in Redis.
+    /// Runs one command, which may wait in Redis for up to `wait`.
     pub(super) async fn ask<T: FromRedisValue>(
         &mut self,
         command: &Cmd,

@@ -1,34 +1,34 @@
-//! What a Redis queue needs to know.
+//! Settings of the Redis queue.
 
 use std::time::Duration;
 
 use crate::Secret;
 
-/// The URL is none that Redis is reached by. It is not shown: it may hold a password.
+/// An invalid Redis URL. The message does not show it: it may contain a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a Redis URL (redis://[user:password@]host[:port][/database], rediss:// for TLS)")]
 pub struct InvalidRedisUrl;
 
-/// What a [`RedisQueue`](super::RedisQueue) needs to know.
+/// Settings of a [`RedisQueue`](super::RedisQueue).
 #[derive(Debug, Clone)]
 pub struct RedisSettings {
-    /// `redis://…`, or `rediss://…` for TLS.
+    /// The server's URL: `redis://…`, or `rediss://…` for TLS.
     pub url: Secret,
-    /// What the names of all keys start with. Queues of one prefix are one queue.
+    /// The prefix of all keys. Queues with the same prefix are one queue.
     pub prefix: String,
-    /// The name of this process among the consumers. Must be its own: of two consumers of one name each may be
-    /// handed what the other works on.
+    /// The consumer name of this process. It must be unique: two consumers with one name may each receive the hints
+    /// that the other is working on.
     pub consumer: String,
-    /// About how many hints are kept; beyond, the oldest are dropped.
+    /// The approximate maximum number of hints. Beyond it, Redis drops the oldest.
     pub cap: usize,
-    /// How long a delivery stays unacknowledged before another consumer takes it over.
+    /// The time after which another consumer takes over an unacknowledged delivery.
     pub take_over_after: Duration,
-    /// How many calls (`receive` not counted) may talk to Redis at once; more wait for their turn.
+    /// The number of calls other than `receive` that may use Redis at the same time. Further calls wait for their turn.
     pub connections: u32,
 }
 
 impl RedisSettings {
-    /// The defaults: 100,000 hints, a takeover after 30 seconds, 16 connections.
+    /// Creates settings with the defaults: 100,000 hints, takeover after 30 seconds, 16 connections.
     pub fn new(url: impl Into<Secret>, prefix: impl Into<String>, consumer: impl Into<String>) -> Self {
         Self {
             url: url.into(),

@@ -1,4 +1,4 @@
-//! What dead consumers leave behind: hints that they never acknowledged, and their names.
+//! Takeover from dead consumers: their unacknowledged hints, and the deletion of their names.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,11 +10,12 @@ use super::entry::Entry;
 use super::failure::Failure;
 use super::reader::{Line, START};
 
-/// A consumer that holds nothing and has not read for this many takeover times is forgotten.
+/// The number of takeover periods after which a consumer is deleted, if it holds nothing and has not read since.
 const FORGET_AFTER: u32 = 10;
 
 impl Line<'_> {
-    /// Takes over what other consumers hold for too long; once it has seen all, forgets consumers that are gone.
+    /// Takes over the deliveries that other consumers have held for too long. After a complete scan, deletes the
+    /// consumers that are gone.
     pub(super) async fn take_over(&mut self, max: usize, now: Duration) -> Result<Vec<Delivery>, Failure> {
         let names = &self.reader.names;
         let idle_ms = u64::try_from(self.reader.take_over_after.as_millis()).unwrap_or(u64::MAX);
@@ -27,7 +28,8 @@ impl Line<'_> {
             .arg(idle_ms)
             .arg(from);
         command.arg("COUNT").arg(max);
-        // The next place to look from, the entries, and (since Redis 7) the ids of deleted ones, which it drops.
+        // The answer: the id at which to continue, the entries and, since Redis 7, the ids of deleted entries (ignored
+        // here).
         let answer = self.ask::<Vec<Value>>(&command, Duration::ZERO).await?;
         let mut answer = answer.into_iter();
         let next = answer
@@ -58,8 +60,10 @@ impl Line<'_> {
         Ok(deliveries)
     }
 
-    /// Every process that ever read is a consumer until it is deleted. One that held a hint between the two
-    /// commands loses it, which the sweep makes good.
+    /// Deletes consumers that are gone.
+    ///
+    /// Every process that ever read stays a consumer until it is deleted. A consumer that receives a hint between the
+    /// two commands loses it; the sweep then finds the payout.
     async fn forget_consumers(&mut self) -> Result<(), Failure> {
         let names = &self.reader.names;
         let mut command = cmd("XINFO");
@@ -95,7 +99,7 @@ impl Line<'_> {
     }
 }
 
-/// An answer that is not of the documented form.
+/// Converts a parsing error: Redis sent an answer that does not have the documented form.
 fn unexpected(error: ParsingError) -> Failure {
     RedisError::from(error).into()
 }

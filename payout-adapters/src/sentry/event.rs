@@ -4,7 +4,7 @@ use sentry_types::protocol::v7::{Envelope, Event, Level};
 
 use super::Report;
 
-/// An envelope with one event. It has nothing that is not named here.
+/// Builds an envelope with one event, which contains only the fields named here.
 pub(super) fn envelope(report: &Report, process: &str) -> Option<Vec<u8>> {
     let tags = report.tags.iter();
     let event = Event {

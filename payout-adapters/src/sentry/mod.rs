@@ -1,7 +1,8 @@
 //! Reports errors to Sentry.
 //!
-//! Of Sentry's own crates only the types are used: nothing is collected, each event has what a [`Report`] has and no more.
-//! Reports are sent one after the other in the background; when too many wait, further ones are dropped.
+//! Only the types of Sentry's own crates are used. Nothing is collected automatically: an event contains the fields of
+//! a [`Report`] and no others. A background task sends the reports one after the other. When too many wait, further
+//! reports are dropped.
 
 mod event;
 
@@ -13,32 +14,32 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::Secret;
 
-/// Reports that may wait.
+/// The number of reports that may wait.
 const CAPACITY: usize = 100;
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// How long to leave it alone when it has said that there are too many.
+/// The pause after Sentry has answered 429 Too Many Requests.
 const PAUSE: Duration = Duration::from_secs(60);
 const AGENT: &str = concat!("payout/", env!("CARGO_PKG_VERSION"));
 
-/// Something that went wrong. Nothing in it may tell who is paid: it leaves the house.
+/// An error to report. It must contain nothing about the recipient: it is sent outside.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// What, in words that are the same each time.
+    /// The error's message, constant for each kind of error.
     pub message: String,
-    /// The module that says so.
+    /// The module that reports the error.
     pub module: String,
-    /// Names and values to search for: ids and places.
+    /// Names and values to search for: ids and code locations.
     pub tags: Vec<(&'static str, String)>,
 }
 
-/// Errors cannot be reported like this. Shows nothing of the DSN.
+/// An invalid setup of the reporter. No message shows the DSN.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SentrySetupError {
-    /// The DSN is none.
+    /// The DSN is not a valid `https://KEY@HOST/PROJECT`.
     #[error("use https://KEY@HOST/PROJECT")]
     InvalidDsn,
-    /// The HTTP client could not be made.
+    /// The HTTP client could not be created.
     #[error("the HTTP client cannot be set up")]
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -48,11 +49,11 @@ enum Order {
     Flush(oneshot::Sender<()>),
 }
 
-/// Takes reports.
+/// Accepts reports and passes them to [`SentrySending`]. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct SentryReporter(mpsc::Sender<Order>);
 
-/// Sends them.
+/// The background task that sends the reports.
 pub struct SentrySending {
     orders: mpsc::Receiver<Order>,
     client: Client,
@@ -61,10 +62,9 @@ pub struct SentrySending {
 }
 
 impl SentryReporter {
-    /// A reporter for the process of this name, and what sends its reports. Needs no runtime yet.
+    /// Creates a reporter for the named process, and the task that sends its reports. Needs no runtime yet.
     ///
-    /// # Errors
-    /// [`SentrySetupError`].
+    /// # Errors [`SentrySetupError`] when the DSN is invalid, or when the HTTP client cannot be created.
     pub fn new(dsn: &Secret, process: &str) -> Result<(Self, SentrySending), SentrySetupError> {
         let dsn: Dsn = dsn.expose().parse().map_err(|_| SentrySetupError::InvalidDsn)?;
         let client = Client::builder()
@@ -84,12 +84,12 @@ impl SentryReporter {
         Ok((Self(sender), sending))
     }
 
-    /// Takes a report, or drops it when too many wait. Returns at once.
+    /// Accepts a report, or drops it when too many wait. Returns at once.
     pub fn report(&self, report: Report) {
         let _ = self.0.try_send(Order::Send(Box::new(report)));
     }
 
-    /// Waits until what was reported so far is sent.
+    /// Waits until all earlier reports are sent.
     pub async fn flush(&self) {
         let (done, flushed) = oneshot::channel();
         if self.0.send(Order::Flush(done)).await.is_ok() {
@@ -99,7 +99,8 @@ impl SentryReporter {
 }
 
 impl SentrySending {
-    /// Sends until all reporters are gone. Whatever goes wrong here is said nowhere: it would be reported in turn.
+    /// Sends reports until all reporters are dropped. Its own errors are not logged: a logged error would be reported
+    /// in turn.
     pub async fn run(mut self) {
         while let Some(order) = self.orders.recv().await {
             match order {

@@ -1,4 +1,4 @@
-//! A processor that moves no money: it takes its time, and declines as often as it is told to.
+//! A processor that moves no money. It answers after a set delay and declines a set share of payouts.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,23 +9,23 @@ use payout_core::payout::{Failure, ProviderReference};
 use payout_core::ports::Processor;
 use payout_core::provider::{Instruction, ProcessorError, ProcessorKey, ProviderAnswer};
 
-/// How many keys are remembered. The oldest are forgotten first.
+/// The number of keys that are remembered. The oldest are forgotten first.
 const REMEMBERED: usize = 100_000;
 
-/// The failure rate is not a number from 0 to 1.
+/// A failure rate that is not a number from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a failure rate is a number from 0 to 1")]
 pub struct InvalidFailureRate;
 
 /// A [`Processor`] for demonstrations and tests.
 ///
-/// What becomes of a key is a pure function of the key and the failure rate, so it is the same after a restart and in
-/// every process, and one key is "paid" at most once. A look-up finds the last 100,000 keys that *this* process
-/// received; to one that it does not know, or has forgotten, it answers as a provider that never received it, and
-/// sending it again brings the same outcome.
+/// The outcome of a key is a pure function of the key and the failure rate. It is therefore the same after a restart
+/// and in every process, and one key is "paid" at most once. A look-up finds the last 100,000 keys that *this* process
+/// received. For an unknown or forgotten key it answers like a provider that never received the key; a new submission
+/// under that key returns the same outcome.
 ///
-/// A key counts as received from the start of the call, not from its end: a caller that gives up during the delay
-/// finds the outcome when it looks, as with a real provider that is slow to answer.
+/// A key counts as received from the start of the call, not from its end. A caller that gives up during the delay finds
+/// the outcome when it looks the key up, as with a real provider that is slow to answer.
 #[derive(Debug)]
 pub struct SimulatedProcessor {
     delay: Duration,
@@ -34,10 +34,9 @@ pub struct SimulatedProcessor {
 }
 
 impl SimulatedProcessor {
-    /// Answers after `delay`; declines a part of all keys, from none (0) to all (1).
+    /// Creates a processor that answers after `delay` and declines a share of all keys, from none (0) to all (1).
     ///
-    /// # Errors
-    /// [`InvalidFailureRate`].
+    /// # Errors [`InvalidFailureRate`] when the rate is not a number from 0 to 1.
     pub fn new(delay: Duration, failure_rate: f64) -> Result<Self, InvalidFailureRate> {
         if !(0.0..=1.0).contains(&failure_rate) {
             return Err(InvalidFailureRate);
@@ -69,7 +68,7 @@ impl SimulatedProcessor {
 impl Processor for SimulatedProcessor {
     async fn submit(&self, instruction: &Instruction) -> Result<ProviderAnswer, ProcessorError> {
         self.received().add(digest(&instruction.key), REMEMBERED);
-        // Even a sleep of no time lasts until the timer's next tick.
+        // Even a zero sleep lasts until the timer's next tick.
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
         }
@@ -82,7 +81,7 @@ impl Processor for SimulatedProcessor {
     }
 }
 
-/// The digests of the keys that were received, oldest first.
+/// The digests of the received keys, and the order in which they were received.
 #[derive(Debug, Default)]
 struct Received {
     digests: HashSet<u128>,
@@ -103,7 +102,8 @@ impl Received {
     }
 }
 
-/// FNV-1a, 128 bits: the same in every build and on every machine, which the standard library's hashers do not promise.
+/// Hashes a key with 128-bit FNV-1a, which is the same in every build and on every machine. The standard library's
+/// hashers do not guarantee that.
 fn digest(key: &ProcessorKey) -> u128 {
     const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
@@ -112,16 +112,16 @@ fn digest(key: &ProcessorKey) -> u128 {
         .fold(OFFSET, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME))
 }
 
-/// A digest as a number from 0 up to, and never, 1.
+/// Maps a digest to a number from 0 (inclusive) to 1 (exclusive).
 fn chance(digest: u128) -> f64 {
-    // FNV mixes short texts poorly: the finalizer of SplitMix64 spreads what differs over all bits.
+    // FNV mixes short texts poorly, so the finalizer of SplitMix64 spreads their differences over all bits.
     let folded = digest ^ (digest >> 64);
     #[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
     let mut bits = folded as u64;
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     bits ^= bits >> 31;
-    // 53 bits are what a float holds exactly, so the quotient stays below 1.
+    // A float holds 53 bits exactly, so the quotient stays below 1.
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
     let top = (bits >> 11) as f64;
     top / 9_007_199_254_740_992.0
