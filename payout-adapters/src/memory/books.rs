@@ -1,4 +1,4 @@
-//! The books of what is in memory.
+//! Reconciliation records and presumed claims, for payouts in memory.
 
 use payout_core::Timestamp;
 use payout_core::payout::{Actor, PayoutId};
@@ -8,7 +8,7 @@ use super::row::Row;
 use super::store::Store;
 
 impl Store {
-    /// One page, the deleted ones too.
+    /// Returns one page of records, deleted payouts included.
     pub(super) fn records(&self, query: &BooksQuery) -> Vec<Record> {
         let mut records: Vec<Record> = self.rows().map(record).collect();
         let place = |record: &Record| Cursor {
@@ -25,7 +25,7 @@ impl Store {
         records
     }
 
-    /// Presumes a claim of up to `limit` payouts; returns how many.
+    /// Presumes a claim on up to `limit` due payouts; returns their number.
     pub(super) fn presume_claimed(&mut self, limit: u32, by: &Actor, now: Timestamp) -> u64 {
         let due = self
             .due_at(now)

@@ -1,4 +1,4 @@
-//! Taking payouts of another service over.
+//! Import of payouts from another service.
 
 use payout_core::Timestamp;
 use payout_core::payout::ForeignPayout;
@@ -8,7 +8,7 @@ use super::row::Row;
 use super::store::Store;
 
 impl Store {
-    /// Each id is taken once.
+    /// Stores each payout whose id is not stored yet.
     pub(super) fn import(&mut self, batch: &[ForeignPayout], now: Timestamp) -> Vec<Imported> {
         batch
             .iter()

@@ -8,7 +8,7 @@ use payout_core::Timestamp;
 use payout_core::keys::{ApiKey, ApiKeyId, HeldKey, KeyDigest, KeyName, NewApiKey};
 use payout_core::ports::{ApiKeyError, ApiKeyRepository, Clock, LISTED_KEYS_MAX, LIVE_KEYS_MAX, Pulse};
 
-/// Keeps API keys in this process's memory, for as long as it lives.
+/// API keys in this process's memory, kept until the process ends.
 pub struct MemoryApiKeys {
     clock: Arc<dyn Clock>,
     inner: Mutex<Inner>,
@@ -19,7 +19,7 @@ struct Inner {
     rows: Vec<Row>,
     revision: u64,
     secret: Option<[u8; 32]>,
-    /// The latest time that was answered or written.
+    /// The latest time that was returned or written; time never goes back behind it.
     latest: Option<Timestamp>,
 }
 
@@ -35,7 +35,7 @@ impl Row {
 }
 
 impl MemoryApiKeys {
-    /// No keys yet, by this clock.
+    /// Creates an empty set of keys that reads the time from this clock.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,

@@ -1,4 +1,4 @@
-//! Which payouts a list shows, in what order, and how many there are.
+//! Lists of payouts: filters, order and counts.
 
 use std::ops::Bound;
 
@@ -9,7 +9,7 @@ use super::row::Row;
 use super::store::{Places, Store};
 
 impl Store {
-    /// One page, in the list's order.
+    /// Returns one page in the list's order.
     pub(super) fn list(&self, query: &ListQuery) -> Vec<Listed> {
         let limit = query.limit as usize;
         let pick = |rows: &mut dyn Iterator<Item = &Row>, skipped: u64| -> Vec<Listed> {
@@ -27,7 +27,8 @@ impl Store {
             Position::Offset(offset) => pick(&mut within(ALL), offset),
             Position::After(cursor) if newest_first => pick(&mut within(below(cursor)).rev(), 0),
             Position::After(cursor) => pick(&mut within(above(cursor)), 0),
-            // The payouts right before a place are picked from there outwards, and answered in the list's order.
+            // The page that ends right before the cursor is collected backwards from there, then reversed into the
+            // list's order.
             Position::Before(cursor) => {
                 let mut page = if newest_first {
                     pick(&mut within(above(cursor)), 0)
@@ -40,7 +41,7 @@ impl Store {
         }
     }
 
-    /// How many match, counting no further than `at_most`.
+    /// Counts the matching payouts, but no further than `at_most`.
     pub(super) fn count(&self, filter: &Filter, at_most: Option<u64>) -> Count {
         let mut matching = self.among(filter.deleted, ALL).filter(|row| matches(filter, row));
         let Some(at_most) = at_most else {
@@ -59,7 +60,7 @@ impl Store {
         }
     }
 
-    /// Everybody who is not deleted, one by one.
+    /// Counts the payouts that are not deleted, by status and currency.
     pub(super) fn census(&self, now: Timestamp) -> Census {
         let mut census = Census::default();
         for row in self.visible(..) {
@@ -102,7 +103,7 @@ fn matches(filter: &Filter, row: &Row) -> bool {
         created_before,
         needs_review,
         search,
-        // By which rows are looked at.
+        // Already applied: it selected the rows.
         deleted: _,
     } = filter;
     let parts = row.payout.parts();

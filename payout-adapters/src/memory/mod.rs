@@ -1,11 +1,12 @@
-//! Adapters that live and die with the process: for `memory:`, for tests and for simulations.
+//! Adapters that keep their state in the process's memory: for `memory:` URLs, tests and simulations.
 //!
-//! - [`MemoryRepository`] keeps the promises of a repository but durability: one mutex is its transaction.
-//! - [`MemoryApiKeys`] does the same for API keys.
-//! - [`MemoryQueue`] is a bounded line of hints.
+//! - [`MemoryRepository`] gives every guarantee of a repository except durability: one mutex serializes its
+//!   transactions.
+//! - [`MemoryApiKeys`] does so for API keys.
+//! - [`MemoryQueue`] is a bounded queue of hints.
 //!
-//! All are deterministic: time comes from the clock they are given (the queue's waits from tokio's, which tests may
-//! pause), nothing runs in the background, and no answer depends on the order of a hash map.
+//! All are deterministic. Time comes from the clock that they are given, except that the queue waits by tokio's clock,
+//! which tests can pause. Nothing runs in the background, and no answer depends on the iteration order of a hash map.
 
 mod books;
 mod import;

@@ -1,4 +1,4 @@
-//! A bounded line of hints in one process.
+//! A bounded queue of hints within one process.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,14 +8,14 @@ use async_trait::async_trait;
 use payout_core::ports::{Delivery, Hint, JobQueue, QueueError, Receipt};
 use tokio::sync::Notify;
 
-/// How many hints wait at the most unless told otherwise; one is 42 bytes.
+/// The default maximum number of waiting hints; a hint takes 42 bytes.
 const DEFAULT_CAPACITY: usize = 100_000;
 
-/// Carries hints from the HTTP side to the workers of one process.
+/// A [`JobQueue`] that carries hints from the HTTP handlers to the workers of one process.
 ///
-/// A hint is forgotten when it is delivered: consumer and queue die together, so there is nobody to deliver it to
-/// again, and the sweep finds whatever a consumer dropped. Acknowledging therefore does nothing. When the line is
-/// full, new hints are dropped.
+/// A delivered hint is forgotten. A consumer ends together with the queue, so no other consumer could receive the hint
+/// again; the sweep finds payouts whose hints a consumer dropped. Acknowledging therefore does nothing. When the queue
+/// is full, new hints are dropped.
 #[derive(Debug)]
 pub struct MemoryQueue {
     line: Mutex<Line>,
@@ -36,7 +36,7 @@ impl Default for MemoryQueue {
 }
 
 impl MemoryQueue {
-    /// An empty line of at most `capacity` hints.
+    /// Creates an empty queue of at most `capacity` hints.
     pub fn new(capacity: usize) -> Self {
         Self {
             line: Mutex::default(),
@@ -46,7 +46,7 @@ impl MemoryQueue {
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
-        // No panic can leave the line half changed.
+        // No panic can leave the queue half changed.
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -82,7 +82,7 @@ impl JobQueue for MemoryQueue {
         let timeout = tokio::time::sleep(wait);
         tokio::pin!(timeout);
         loop {
-            // Asked for before looking, so that a hint which arrives in between wakes this consumer.
+            // Registered before the queue is checked, so that a hint which arrives in between wakes this consumer.
             let arrived = self.arrived.notified();
             let deliveries = self.take(max);
             if !deliveries.is_empty() {

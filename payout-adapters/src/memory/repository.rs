@@ -1,4 +1,4 @@
-//! The repository: one mutex around the store, and a clock.
+//! A payout repository in memory: one mutex around the store, and a clock.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,9 +16,9 @@ use payout_core::ports::{
 
 use super::store::Store;
 
-/// Keeps payouts in this process's memory, for as long as it lives.
+/// Payouts in this process's memory, kept until the process ends.
 ///
-/// Lists with a narrow filter look at every payout; everything else is by index.
+/// Lists with a narrow filter scan every payout; all other reads use an index.
 pub struct MemoryRepository {
     clock: Arc<dyn Clock>,
     inner: Mutex<Inner>,
@@ -26,14 +26,14 @@ pub struct MemoryRepository {
 
 struct Inner {
     store: Store,
-    /// The latest time that was answered or written.
+    /// The latest time that was returned or written.
     latest: Timestamp,
-    /// When that was, by the time of the process.
+    /// The monotonic time of the latest transaction.
     lasted: Duration,
 }
 
 impl MemoryRepository {
-    /// An empty repository that goes by this clock.
+    /// Creates an empty repository that reads the time from this clock.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
@@ -45,9 +45,9 @@ impl MemoryRepository {
         }
     }
 
-    /// One transaction at one time. Behind a clock that was set back, time goes on here by that of the process.
+    /// Runs one transaction at one time. When the clock was set back, time advances by the monotonic clock instead.
     fn transact<T>(&self, work: impl FnOnce(&mut Store, Timestamp) -> T) -> T {
-        // Every transaction refuses before it writes, so a panic leaves none half made.
+        // Every transaction checks before it writes, so a panic leaves none half done.
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let Inner {
             store,
@@ -57,7 +57,7 @@ impl MemoryRepository {
         let before = std::mem::replace(lasted, self.clock.monotonic());
         let passed = lasted.saturating_sub(before);
         *latest = self.clock.now().max(*latest + passed);
-        // To the microsecond, as everywhere: a place in a list has no more.
+        // Truncated to microseconds, the resolution of a cursor and of every store.
         let now = DateTime::from_timestamp_micros(latest.timestamp_micros()).unwrap_or(*latest);
         work(store, now)
     }

@@ -1,4 +1,4 @@
-//! One payout as the store keeps it, and the writes that a worker makes to it.
+//! A stored payout with its audit trail, and the writes of clients, operators and workers to it.
 
 use std::collections::HashMap;
 
@@ -8,19 +8,19 @@ use payout_core::payout::{
 };
 use payout_core::ports::{DeletedPayout, Listed, Search, Settled};
 
-/// A payout, its audit trail, and what reads need beside them.
+/// A payout, its audit trail, and the data that reads need beside them.
 pub(super) struct Row {
     pub(super) payout: Payout,
     pub(super) deleted_at: Option<Timestamp>,
     /// The recipient's name as [`Search`] folds it.
     pub(super) folded_name: String,
     pub(super) events: Vec<Event>,
-    /// Who made each claim, by its fence: the one who settles it.
+    /// The actor of each claim, by the claim's fence. A settlement is recorded under the actor of its claim.
     claimants: HashMap<u64, Actor>,
 }
 
 impl Row {
-    /// A payout that is stored now.
+    /// Creates the row of a new payout.
     pub(super) fn stored(new: &NewPayout, payout: Payout, now: Timestamp) -> Self {
         let mut row = Self {
             folded_name: fold_name(&payout),
@@ -33,7 +33,7 @@ impl Row {
         row
     }
 
-    /// A payout that comes from another service now.
+    /// Creates the row of a payout imported from another service.
     pub(super) fn imported(foreign: &ForeignPayout, now: Timestamp) -> Self {
         let payout = foreign.stored_at(now);
         let mut row = Self {
@@ -48,7 +48,7 @@ impl Row {
         row
     }
 
-    /// Makes a person's change, whose guard has been checked.
+    /// Applies a change that a client or an operator requested. The caller has checked its guard.
     pub(super) fn change(&mut self, change: &Change, now: Timestamp) {
         self.payout = change.made_at(now);
         self.deleted_at = change.deleted.then_some(now);
@@ -56,14 +56,14 @@ impl Row {
         self.record_step(change.event, &change.caller, now);
     }
 
-    /// Records the claim that made the payout this.
+    /// Records a claim and stores the payout that it produced.
     pub(super) fn claim(&mut self, claim: &Claim, worker: &Actor, now: Timestamp) {
         self.payout = claim.payout().clone();
         self.claimants.insert(self.payout.fence(), worker.clone());
         self.record(EventKind::Claimed, worker.clone(), None, None, now);
     }
 
-    /// Records the claim that is presumed and made the payout this.
+    /// Records a presumed claim and stores the payout that it produced.
     pub(super) fn presume_claimed(&mut self, payout: Payout, by: &Actor, now: Timestamp) {
         self.payout = payout;
         self.claimants.insert(self.payout.fence(), by.clone());
@@ -71,7 +71,7 @@ impl Row {
         self.record(EventKind::Claimed, by.clone(), None, Some(detail), now);
     }
 
-    /// The payout, if it is deleted.
+    /// Returns the payout if it is deleted.
     pub(super) fn deleted(&self) -> Option<DeletedPayout> {
         let deleted_at = self.deleted_at?;
         Some(DeletedPayout {
@@ -80,13 +80,13 @@ impl Row {
         })
     }
 
-    /// As a list shows it.
+    /// Returns the payout as a list shows it.
     pub(super) fn listed(&self) -> Listed {
         self.deleted()
             .map_or_else(|| Listed::Payout(self.payout.clone()), Listed::Deleted)
     }
 
-    /// Where the payout stands, for a settlement that came late.
+    /// Returns the payout's current state, as the answer to a late settlement.
     pub(super) fn stands(&self) -> Settled {
         Settled::Late {
             status: self.payout.status(),
@@ -95,7 +95,7 @@ impl Row {
         }
     }
 
-    /// Records the settlement that made the payout this.
+    /// Records a settlement and stores the payout that it produced.
     pub(super) fn settle(&mut self, payout: Payout, settlement: &Settlement, now: Timestamp) {
         self.payout = payout;
         let verdict = settlement.verdict.row();
@@ -103,7 +103,7 @@ impl Row {
         self.record(verdict.event, self.claimant(settlement.fence), None, detail, now);
     }
 
-    /// Keeps a late outcome as evidence; the payout stays as it is.
+    /// Records a late outcome as evidence; the payout does not change.
     pub(super) fn record_late(&mut self, settlement: &Settlement, now: Timestamp) {
         let verdict = settlement.verdict.row();
         let said = verdict

@@ -1,4 +1,4 @@
-//! The rows, the indexes over them, and the transactions that keep the two in step.
+//! The rows, their indexes, and the transactions that keep both consistent.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::{Bound, RangeBounds};
@@ -16,25 +16,25 @@ use payout_core::ports::{
 
 use super::row::Row;
 
-/// Both ends of a part of a list.
+/// A range of cursors in the order of creation.
 pub(super) type Places = (Bound<Cursor>, Bound<Cursor>);
 
-/// Everything stored. Each method is one transaction: it refuses before it writes.
+/// All stored data. Each method is one transaction that checks everything before it writes.
 #[derive(Default)]
 pub(super) struct Store {
-    /// Looked up by id only; every order comes from an index.
+    /// All rows by id. Every ordered read uses an index instead.
     rows: HashMap<PayoutId, Row>,
-    /// Who is due, longest due first.
+    /// The payouts that have something left to do, longest due first.
     due: BTreeSet<(Timestamp, PayoutId)>,
-    /// Who is not deleted, oldest first.
+    /// The payouts that are not deleted, oldest first.
     visible: BTreeSet<Cursor>,
-    /// Who is, in the same order.
+    /// The deleted payouts, oldest first.
     deleted: BTreeSet<Cursor>,
     answers: HashMap<ScopedKey, (Timestamp, StoredAnswer)>,
     /// The keys of `answers`, oldest first.
     answered: BTreeSet<(Timestamp, ScopedKey)>,
     totals: DailyTotals,
-    /// What the provider's keys of some payout begin with, deleted ones too.
+    /// The provider keys in use, deleted payouts included.
     provider_keys: HashSet<ProviderKey>,
 }
 
@@ -89,7 +89,7 @@ impl Store {
         Insertion::Stored(payout)
     }
 
-    /// Adds a row under an id that is free; false when it is taken.
+    /// Adds a row under a free id; returns false when the id is taken.
     pub(super) fn add(&mut self, id: PayoutId, make: impl FnOnce() -> Row) -> bool {
         if self.rows.contains_key(&id) {
             return false;
@@ -146,7 +146,7 @@ impl Store {
         self.rows.get(&id).and_then(Row::deleted)
     }
 
-    /// The place of an event is its number.
+    /// Returns a page of a payout's events. The place of an event is its number in the trail.
     pub(super) fn events(&self, id: PayoutId, query: EventQuery) -> Option<EventPage> {
         let row = self.rows.get(&id)?;
         let is_asked_for = match row.deleted_at {
@@ -175,20 +175,20 @@ impl Store {
         found.map(|(_, answer)| answer.clone())
     }
 
-    /// Whether the key has a record, its own or that of no API key.
+    /// Returns whether a record exists for the key: its own, or one without an API key as its owner.
     fn is_answered(&self, key: &ScopedKey) -> bool {
         let has_record = |key: &ScopedKey| self.answers.contains_key(key);
         has_record(key) || key.without_owner().is_some_and(|open| has_record(&open))
     }
 
-    /// The rows whose place in the order of creation lies within these bounds, but for the deleted ones.
+    /// Returns the rows that are not deleted and whose cursors lie within the range, oldest first.
     pub(super) fn visible(&self, places: impl RangeBounds<Cursor>) -> impl DoubleEndedIterator<Item = &Row> {
         self.visible
             .range(places)
             .filter_map(|cursor| self.rows.get(&cursor.id))
     }
 
-    /// The rows of a list, oldest first: whose place lies within these bounds.
+    /// Returns the rows that a list may show and whose cursors lie within the range, oldest first.
     pub(super) fn among(
         &self,
         deleted: Deleted,
@@ -206,7 +206,7 @@ impl Store {
         }
     }
 
-    /// Since when, or from when on, somebody is due.
+    /// Returns the earliest due time; it may lie in the future.
     pub(super) fn longest_due(&self) -> Option<Timestamp> {
         self.due.first().map(|(due_at, _)| *due_at)
     }
@@ -296,24 +296,25 @@ impl Store {
         forgotten
     }
 
-    /// Every row, in no order.
+    /// Returns every row, in no particular order.
     pub(super) fn rows(&self) -> impl Iterator<Item = &Row> {
         self.rows.values()
     }
 
-    /// Who is due, longest due first.
+    /// Returns the payouts that are due, longest due first.
     pub(super) fn due_at(&self, now: Timestamp) -> impl Iterator<Item = &Row> {
         let due = self.due.iter().take_while(move |(due_at, _)| *due_at <= now);
         due.filter_map(|(_, id)| self.rows.get(id))
     }
 
-    /// Those whose time a clock has written that was ahead, as they are once it is brought back.
+    /// Returns the payouts whose times were written by a clock that was ahead, as they are once these times are
+    /// corrected.
     pub(super) fn ahead(&self, now: Timestamp) -> impl Iterator<Item = Payout> {
         let waiting = self.due.iter().rev().take_while(move |(due_at, _)| *due_at > now);
         waiting.filter_map(move |(_, id)| self.rows.get(id)?.payout.brought_back(now))
     }
 
-    /// Brings these back.
+    /// Corrects up to `limit` payouts whose times were written by a clock that was ahead; returns their number.
     pub(super) fn bring_back(&mut self, now: Timestamp, limit: usize) -> u64 {
         let ahead: Vec<Payout> = self.ahead(now).take(limit).collect();
         for payout in &ahead {
@@ -322,7 +323,7 @@ impl Store {
         ahead.len() as u64
     }
 
-    /// Changes a row that is not deleted, and keeps the indexes in step.
+    /// Changes a row that is not deleted, and updates the indexes.
     pub(super) fn rewrite(&mut self, id: PayoutId, change: impl FnOnce(&mut Row)) {
         if let Some(row) = self.rows.get_mut(&id) {
             let before = row.payout.clone();
@@ -337,7 +338,7 @@ impl Store {
         self.rows.get(&id).filter(|row| row.deleted_at.is_none())
     }
 
-    /// Writes an idempotency record, whose key is free.
+    /// Writes an idempotency record under a key that is free.
     fn answer(&mut self, request: &IdempotentRequest, payout: &Payout, now: Timestamp) {
         let answer = StoredAnswer {
             fingerprint: request.fingerprint,

@@ -1,7 +1,8 @@
-//! Whether the configured keys are those that a database is sealed with.
+//! Check that the configured keys are those with which a database is sealed.
 //!
-//! A database keeps, by the id of each key that it may be sealed with, a text that only this key opens: so a process
-//! that lacks one, or has another one under its id, finds out when it starts and not when it meets the first payout.
+//! For each key id with which rows may be sealed, the database stores a text that only this key opens. A process that
+//! lacks a key, or has another key under its id, therefore finds out when it starts, not when it reads the first
+//! payout.
 
 use std::fmt;
 
@@ -11,29 +12,29 @@ use super::{Keyring, Place};
 const PROVEN: &[u8] = b"this is the key";
 const PROTECTED: &[u8] = b"every row has a MAC";
 
-/// A key that a database knows: its id, what proves it, and, once every row has a MAC, what proves that.
+/// A key that the database knows: its id, the proof of the key and, once every row has a MAC, the proof of that.
 pub(crate) type KnownKey = (String, Vec<u8>, Option<Vec<u8>>);
 
-/// The current key's id, what proves it, and what would prove that every row has a MAC.
+/// The current key's id, the proof of the key, and the proof to store once every row has a MAC.
 pub(crate) struct Proof<'a> {
     pub(crate) id: &'a str,
     pub(crate) proof: Vec<u8>,
     pub(crate) protected: Vec<u8>,
 }
 
-/// Whether the configured keys are those that a database is sealed with.
+/// The result of checking the configured keys against a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyCheck {
-    /// They are.
+    /// The configured keys are those of the database.
     Fits,
-    /// Something may be sealed with a key that is not configured.
+    /// Rows may be sealed with a key that is not configured.
     Missing {
-        /// Its id.
+        /// The id of the missing key.
         key_id: String,
     },
-    /// The key of this id is not the one that the database knows by it.
+    /// The configured key is not the one that the database knows under this id.
     Wrong {
-        /// The id.
+        /// The key's id.
         key_id: String,
     },
 }
@@ -59,7 +60,7 @@ impl fmt::Display for KeyCheck {
 }
 
 impl Keyring {
-    /// What makes the current key known.
+    /// Creates the texts by which a database recognizes the current key; `None` without keys.
     pub(crate) fn proof(&self) -> Result<Option<Proof<'_>>, NotSealed> {
         let proof = |key: &'_ super::key::Key| -> Result<_, NotSealed> {
             let proof = key.seal(PROVEN, &Place::Proof)?;
@@ -76,8 +77,8 @@ impl Keyring {
         }))
     }
 
-    /// Checks the keys against what a database knows of its own. Where one of them says that every row has a MAC, a row
-    /// without one is refused from now on.
+    /// Checks the keys against those that the database knows. If an entry proves that every row has a MAC, the keyring
+    /// refuses rows without one from then on.
     pub(crate) fn check(&self, known: &[KnownKey]) -> KeyCheck {
         let says_so = |mark: &Option<Vec<u8>>| {
             let mark = mark.as_deref();

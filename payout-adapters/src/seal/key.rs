@@ -1,4 +1,4 @@
-//! One key: what is derived from it, and what it does.
+//! A single key: the keys derived from it, and the operations that use them.
 
 use std::fmt;
 
@@ -13,23 +13,23 @@ use sha2::Sha256;
 
 use super::sealed::{NONCE_BYTES, OpenError, Parts, Place, TAG_BYTES, header};
 
-/// The operating system has no generator of randomness, or the text is longer than any that the cipher takes.
+/// A text could not be sealed: the operating system provided no randomness, or the text is too long for the cipher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the text cannot be sealed: the operating system gave no randomness")]
 pub(crate) struct NotSealed;
 
-/// So many bytes of a digest are kept: half of it, which no two texts share by chance.
+/// The length of a stored digest in bytes: half of the HMAC, long enough to rule out chance collisions.
 const DIGEST_BYTES: usize = 16;
 
-/// A key of its own for each purpose.
+/// Derives the key for one purpose.
 fn derive<const BYTES: usize>(secret: &[u8; 32], purpose: &[u8]) -> Zeroizing<[u8; BYTES]> {
     let mut derived = Zeroizing::new([0_u8; BYTES]);
-    // Refuses only what is longer than 255 digests.
+    // Fails only for outputs longer than 255 digests.
     let _ = Hkdf::<Sha256>::new(None, secret).expand(purpose, &mut *derived);
     derived
 }
 
-/// A key by its name. What is derived from it is wiped when it is dropped.
+/// A key and its id. The derived keys are overwritten when it is dropped.
 pub(crate) struct Key {
     id: String,
     header: Vec<u8>,
@@ -39,7 +39,7 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// Of 32 bytes. The id is 1 to 32 letters, digits, `-` and `_`.
+    /// Derives the keys from a secret of 32 bytes. The id is 1 to 32 letters, digits, `-` and `_`.
     pub(super) fn new(id: &str, secret: &[u8; 32]) -> Self {
         let cipher: Zeroizing<[u8; 32]> = derive(secret, b"payout: seal, version 1");
         let digests: Zeroizing<[u8; 64]> = derive(secret, b"payout: digest, version 1");
@@ -57,20 +57,19 @@ impl Key {
         &self.id
     }
 
-    /// What everything begins with that this key sealed, and nothing else.
+    /// Returns the bytes with which everything sealed by this key begins, and nothing else.
     pub(crate) fn header(&self) -> &[u8] {
         &self.header
     }
 
-    /// What begins every code that binds a row.
+    /// Returns the keyed state with which every MAC of a row begins.
     pub(super) fn macs(&self) -> &Hmac<Sha256> {
         &self.macs
     }
 
-    /// Encrypts a text for its place: header, nonce, ciphertext, tag.
+    /// Encrypts a text for its place. Returns header, nonce, ciphertext and tag.
     ///
-    /// # Errors
-    /// [`NotSealed`].
+    /// # Errors [`NotSealed`] when there is no randomness, or the text is too long.
     pub(crate) fn seal(&self, text: &[u8], place: &Place<'_>) -> Result<Vec<u8>, NotSealed> {
         let mut nonce = [0_u8; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|_| NotSealed)?;
@@ -92,7 +91,7 @@ impl Key {
         Ok(sealed)
     }
 
-    /// Decrypts what this key sealed for the place.
+    /// Decrypts a text that this key sealed for the place.
     pub(super) fn open(&self, parts: &Parts<'_>, place: &Place<'_>) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let mut text = Zeroizing::new(parts.ciphertext.to_vec());
         self.cipher
@@ -106,7 +105,7 @@ impl Key {
         Ok(text)
     }
 
-    /// What equal texts of one kind share, and only they.
+    /// Computes a keyed digest. Two digests are equal only if the texts and their kinds are equal.
     pub(crate) fn digest(&self, kind: &'static str, text: &str) -> String {
         let mut mac = self.digests.clone();
         mac.update(kind.as_bytes());
@@ -116,7 +115,7 @@ impl Key {
     }
 }
 
-/// Never what is derived from it.
+/// Prints the id only, never the derived keys.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Key({}: ***)", self.id)

@@ -1,4 +1,4 @@
-//! The keys that are configured.
+//! The configured keys.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use secrecy::zeroize::Zeroizing;
 use super::key::Key;
 use super::sealed::{OpenError, Parts, Place};
 
-/// As `openssl rand -base64 32` writes it, or without its padding.
+/// Base64 as `openssl rand -base64 32` writes it, with or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -19,35 +19,34 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 const LONGEST_ID: usize = 32;
 
-/// The text names no keys. Shows nothing of it but an id.
+/// The reason why a text is not a valid list of keys. It shows nothing of the text but a key's id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidKeys {
-    /// One of them is not `id:base64`.
+    /// A key does not have the form `id:base64`; the number is its position, from 1.
     #[error("key number {0} is not id:base64, with an id of 1 to 32 letters, digits, - and _")]
     Form(usize),
-    /// One of them is not 32 bytes long.
+    /// A key is not 32 bytes long; the text is its id.
     #[error("the key {0:?} is not 32 bytes in base64: make one with `openssl rand -base64 32`")]
     Length(String),
-    /// Two of them have one id.
+    /// Two keys have the same id.
     #[error("the id {0:?} is given twice")]
     Twice(String),
 }
 
-/// The keys that stored texts are sealed with: the first seals, every one opens. Without any, texts are stored as they
-/// are. Cheap to clone.
+/// The keys with which stored texts are sealed. The first key seals, every key opens. Without keys, texts are stored as
+/// plain text. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Keyring {
     keys: Arc<[Key]>,
-    /// Whether a row without a MAC is refused. Once it is, it stays so, whatever the database says later.
+    /// Set once rows without a MAC are refused; it stays set, whatever the database says later.
     strict: Arc<AtomicBool>,
 }
 
 impl Keyring {
-    /// Reads `id:base64,…`, the current key first, each of 32 bytes. White space around the parts is ignored.
+    /// Parses `id:base64,…`: keys of 32 bytes, the current one first. White space around the parts is ignored.
     ///
-    /// # Errors
-    /// [`InvalidKeys`].
+    /// # Errors [`InvalidKeys`] when a key has another form or length, or when two keys have the same id.
     pub fn parse(text: &str) -> Result<Self, InvalidKeys> {
         let mut keys: Vec<Key> = Vec::new();
         for (place, part) in text.split(',').enumerate() {
@@ -73,37 +72,37 @@ impl Keyring {
         })
     }
 
-    /// Whether there are none: nothing is sealed.
+    /// Returns whether there are no keys, so that nothing is sealed.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// The ids of all keys, the current one first.
+    /// Returns the ids of all keys, the current one first.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.keys.iter().map(Key::id)
     }
 
-    /// The key that seals.
+    /// Returns the current key, which seals new texts.
     pub(crate) fn current(&self) -> Option<&Key> {
         self.keys.first()
     }
 
-    /// Whether a row without a MAC is refused.
+    /// Returns whether rows without a MAC are refused.
     pub fn is_strict(&self) -> bool {
         self.strict.load(Ordering::Relaxed)
     }
 
-    /// From now on a row without a MAC is refused, by all clones.
+    /// Makes this keyring and all its clones refuse rows without a MAC from now on.
     pub(crate) fn become_strict(&self) {
         self.strict.store(true, Ordering::Relaxed);
     }
 
-    /// Every key.
+    /// Returns every key, the current one first.
     pub(crate) fn keys(&self) -> &[Key] {
         &self.keys
     }
 
-    /// Decrypts what one of the keys sealed for the place.
+    /// Decrypts a text that one of the keys sealed for the place.
     pub(crate) fn open(&self, sealed: &[u8], place: &Place<'_>) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let parts = Parts::of(sealed)?;
         let key = self.keys.iter().find(|key| key.id() == parts.key_id);
@@ -114,7 +113,7 @@ impl Keyring {
     }
 }
 
-/// The ids alone.
+/// Prints the ids only.
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.keys.iter()).finish()

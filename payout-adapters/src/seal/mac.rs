@@ -1,12 +1,13 @@
-//! What is paid, bound to its row: a code that only a key makes, over all that decides what is sent.
+//! MAC of a payout: a code that binds the payment to its row, over every field that decides what is sent to the
+//! provider.
 //!
-//! | bytes | what |
+//! | bytes | content |
 //! |---|---|
 //! | as in `sealed` | the version of the form, the length of the key's id, the id |
-//! | 32 | HMAC-SHA256, with a key of its own (HKDF), of the parts below |
+//! | 32 | HMAC-SHA256 of the fields below, under a key of its own (HKDF) |
 //!
-//! Each part has its length before it, so that no two rows read the same. The texts are those that are stored, before they
-//! are parsed: what an old program has stored still fits when a later one reads it more strictly.
+//! Each field is preceded by its length, so that no two rows produce the same input. The texts are taken as stored,
+//! before they are parsed: a MAC from an older version stays valid when a later version parses the row more strictly.
 
 use hmac::Mac;
 use rust_decimal::Decimal;
@@ -18,23 +19,23 @@ use super::sealed::{OpenError, split_header};
 
 const MAC_BYTES: usize = 32;
 
-/// All of a row that decides what is sent, and under which key.
+/// The fields of a row that decide what is sent to the provider, and under which idempotency key.
 #[derive(Clone, Copy)]
 pub(crate) struct Paid<'a> {
     pub(crate) id: Uuid,
     pub(crate) generation: i64,
     pub(crate) amount: Decimal,
     pub(crate) currency: &'a str,
-    /// The account and the name, as they are sealed.
+    /// The recipient's account and name, in the form in which they are sealed.
     pub(crate) recipient: &'a str,
     pub(crate) description: &'a str,
     pub(crate) provider_key: Option<Uuid>,
-    /// The version that the row had when a person last wrote it.
+    /// The row's version when a client or an operator last wrote it.
     pub(crate) changed_version: i64,
 }
 
 impl Key {
-    /// What protects this.
+    /// Computes the MAC of a payout, with this key's header.
     pub(crate) fn protect(&self, paid: &Paid<'_>) -> Vec<u8> {
         let mac = self.mac_of(paid).finalize().into_bytes();
         [self.header(), &mac].concat()
@@ -64,15 +65,15 @@ impl Key {
 }
 
 impl Keyring {
-    /// What protects this with the current key, if there is one.
+    /// Computes the MAC of a payout with the current key; `None` without keys.
     pub(crate) fn protect(&self, paid: &Paid<'_>) -> Option<Vec<u8>> {
         self.current().map(|key| key.protect(paid))
     }
 
-    /// Whether the row is as it was last written. One without a code is, as long as not every row must have one.
+    /// Verifies that a row is as it was last written. A row without a MAC passes, unless the keyring has keys and is
+    /// strict.
     ///
-    /// # Errors
-    /// [`OpenError`].
+    /// # Errors [`OpenError`] when the row was altered, its key is not configured, or its MAC is missing or malformed.
     pub(crate) fn verify(&self, mac: Option<&[u8]>, paid: &Paid<'_>) -> Result<(), OpenError> {
         let Some(mac) = mac else {
             let protected = self.is_strict() && !self.is_empty();
@@ -88,7 +89,7 @@ impl Keyring {
             key_id: key_id.to_owned(),
         })?;
         let code: &[u8; MAC_BYTES] = code.try_into().map_err(|_| OpenError::Malformed)?;
-        // In a time that says nothing of where they differ.
+        // Compares in constant time, so that the time says nothing about where the codes differ.
         key.mac_of(paid)
             .verify_slice(code)
             .map_err(|_| OpenError::Altered)

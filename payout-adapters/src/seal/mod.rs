@@ -1,16 +1,17 @@
-//! Who is paid, encrypted before it is stored.
+//! Encryption of the recipient before it is stored, and protection of the payment against changes in the database.
 //!
-//! - [`Keyring`] (`keyring`) holds the keys: the first seals, every one opens. An empty one leaves everything as it is.
-//! - `key` is one key: what is derived from it, and the two things that it does. It **seals** a text into bytes that only
-//!   the place which they were sealed for opens again, and it **digests** a text, so that an equal one can be found.
-//! - `sealed` has the form of the bytes, and `Place`: which payout and which column a text belongs to.
-//! - `mac` binds what is paid to its row, so that a row that somebody altered is refused and not paid.
-//! - [`KeyCheck`] (`check`) tells whether the keys are those that a database is sealed with, and [`Stretch`] what became of
-//!   a stretch of rows that was sealed anew.
+//! - [`Keyring`] (`keyring`) holds the keys: the first key seals, every key opens. With an empty keyring, texts are
+//!   stored as plain text.
+//! - `key` is a single key with the keys derived from it. It **seals** a text into bytes that open only for the place for
+//!   which they were sealed. It **digests** a text, so that an equal text can be found.
+//! - `sealed` defines the form of the sealed bytes, and `Place`: the payout and the column to which a text belongs.
+//! - `mac` binds the payment to its row, so that a worker refuses an altered row and does not pay it.
+//! - [`KeyCheck`] (`check`) reports whether the keys are those with which a database is sealed; [`Stretch`] reports the
+//!   result of re-sealing one range of rows.
 //!
-//! The cipher is XChaCha20-Poly1305, whose nonces are long enough to be drawn at random for any number of texts; the
-//! digest is HMAC-SHA256. A key of each, and one for the codes of `mac`, is derived from the configured one (HKDF-SHA256),
-//! so that none says anything of the others.
+//! The cipher is XChaCha20-Poly1305: its nonces are long enough to be drawn at random for any number of texts. The
+//! digest is HMAC-SHA256. The keys of the cipher, the digest and the MAC are derived from the configured key
+//! (HKDF-SHA256), so that none of them reveals anything about the others.
 
 mod check;
 mod key;

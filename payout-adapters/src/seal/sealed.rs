@@ -1,6 +1,6 @@
-//! The form of what is sealed, and the places that it belongs to.
+//! Binary form of sealed texts, and the places to which they belong.
 //!
-//! | bytes | what |
+//! | bytes | content |
 //! |---|---|
 //! | 1 | the version of this form: 1 |
 //! | 1 | the length of the key's id |
@@ -9,7 +9,7 @@
 //! | any | the ciphertext, as long as the text |
 //! | 16 | the tag |
 //!
-//! Associated data are the first three and the place.
+//! The associated data consist of the first three fields and the place.
 
 use uuid::Uuid;
 
@@ -17,42 +17,42 @@ pub(super) const NONCE_BYTES: usize = 24;
 pub(super) const TAG_BYTES: usize = 16;
 const VERSION: u8 = 1;
 
-/// Why something that was sealed cannot be read. Shows nothing of it but the id of its key.
+/// The reason why sealed bytes cannot be read. It shows nothing of them but the id of their key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// It was sealed with a key that is not configured.
+    /// The text was sealed with a key that is not configured.
     #[error("sealed with the key {key_id:?}, which is not among the configured ones")]
     UnknownKey {
         /// The key's id.
         key_id: String,
     },
-    /// It was altered, belongs to another row or column, or the key of this id is another one now.
+    /// The text was altered, belongs to another row or column, or was sealed with another key of the same id.
     #[error("altered, moved from another place, or sealed with another key of the same id")]
     Altered,
-    /// It has no code that binds it to its row, although every row has one.
+    /// The row has no MAC, although every row of this database has one.
     #[error("without its MAC, which every row of this database has")]
     Unprotected,
-    /// It is cut short, or was never sealed.
+    /// The bytes are cut short, or were never sealed.
     #[error("cut short, or of an unknown form")]
     Malformed,
 }
 
-/// Which text of which row something is sealed for.
+/// The place for which a text is sealed: its kind and its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place<'a> {
-    /// The account and the name of a payout.
+    /// The recipient's account and name, for a payout.
     Recipient(Uuid),
-    /// The answer about a payout that was given to an idempotency key.
+    /// The stored answer about a payout, for an idempotency key.
     Answer(Uuid, &'a str),
-    /// The text that shows which key an id stands for.
+    /// The text that proves which key an id stands for.
     Proof,
-    /// The text that shows that every row of the database has a MAC.
+    /// The text that proves that every row of the database has a MAC.
     Protected,
 }
 
 impl Place<'_> {
-    /// The associated data: no two places, nor two keys, have the same.
+    /// Builds the associated data, which differ for any two places and any two keys.
     pub(super) fn associated(&self, header: &[u8]) -> Vec<u8> {
         let (column, payout, record) = match self {
             Self::Recipient(payout) => (b'r', *payout, ""),
@@ -64,13 +64,13 @@ impl Place<'_> {
     }
 }
 
-/// What everything begins with that a key sealed.
+/// Builds the header with which everything sealed by a key begins.
 pub(super) fn header(key_id: &str) -> Vec<u8> {
     let length = u8::try_from(key_id.len()).unwrap_or(u8::MAX);
     [&[VERSION, length], key_id.as_bytes()].concat()
 }
 
-/// A key's id, and what follows the header.
+/// Splits sealed bytes into the key's id and the bytes after the header.
 pub(super) fn split_header(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let ([VERSION, length], rest) = bytes.split_first_chunk::<2>()? else {
         return None;
@@ -79,7 +79,7 @@ pub(super) fn split_header(bytes: &[u8]) -> Option<(&str, &[u8])> {
     Some((std::str::from_utf8(key_id).ok()?, rest))
 }
 
-/// What was sealed, taken apart.
+/// The parts of sealed bytes.
 pub(super) struct Parts<'a> {
     pub(super) key_id: &'a str,
     pub(super) nonce: &'a [u8; NONCE_BYTES],

@@ -175,7 +175,7 @@ fn a_code_is_its_rows_own_whatever_else_is_equal() {
         ..paid()
     };
     assert_eq!(keys.verify(Some(&mac), &elsewhere), Err(OpenError::Altered));
-    // The store writes the amount with as many decimals as it likes.
+    // The store may return the amount with another number of decimals.
     let scaled = Paid {
         amount: rust_decimal::Decimal::new(105_000, 4),
         ..paid()
