@@ -8,10 +8,11 @@
 //! | `Processor` | `http`, `simulated` |
 //! | `Tracer` | `otlp` |
 //!
-//! `sentry` reports errors, and `django` reads the table of the service that this one replaces; they are no port's.
+//! Two adapters implement no port: `sentry` reports errors, and `django` reads the table of the service that this one
+//! replaces.
 //!
-//! The two SQL repositories share the row, the mapping and the error mapping (`sql`), and nothing else: their
-//! statements are constants beside the methods that run them. Both seal who is paid with the keys of a
+//! The two SQL repositories share the row type, the mapping and the error mapping (`sql`), and nothing else: each keeps
+//! its statements as constants beside the methods that run them. Both encrypt the recipient with the keys of a
 //! [`Keyring`](seal::Keyring), if they are given one.
 
 #[cfg(feature = "django")]

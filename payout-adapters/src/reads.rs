@@ -1,7 +1,8 @@
 //! Bounds on reads that may be slow: lists, counts, audit trails, statistics.
 //!
-//! They have connections of their own, so that nothing which pays waits for one that reads. A few run at a time; of those that
-//! cannot use an index, fewer still. Some more wait, for a moment; the rest is refused, and so is what takes too long.
+//! These reads use connections of their own, so that payments never wait for them. Few run at the same time, and even
+//! fewer of those that cannot use an index. A limited number of others wait briefly for their turn. Further reads are
+//! refused, and so are reads that take too long.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +11,13 @@ use payout_core::ports::RepositoryError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// How much a store reads at once.
+/// Limits on the costly reads of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadLimits {
-    /// At most this many costly reads run at the same time, each on a connection of its own. Seven times as many may wait.
+    /// The number of costly reads that run at the same time, each on a connection of its own. Seven times as many may
+    /// wait.
     pub connections: u32,
-    /// How long one may take, and how long it may wait for its turn.
+    /// The longest time that a read may run, and the longest time that it may wait for its turn.
     pub timeout: Duration,
 }
 
@@ -28,23 +30,24 @@ impl Default for ReadLimits {
     }
 }
 
-/// How many wait for each that runs.
+/// The number of waiting reads allowed for each running read.
 const WAITING_FOR_EACH: usize = 7;
-/// One in so many of those that run may be dear.
+/// The share of running reads that may be expensive: one in this number.
 const ONE_DEAR_IN: usize = 4;
 
-/// What a read costs.
+/// The cost class of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cost {
-    /// It is read along an index, and no further than a page or a bound.
+    /// A read along an index, bounded by a page or a limit.
     Light,
-    /// It may have to look at every row.
+    /// A read that may have to look at every row.
     Dear,
-    /// The service's own, for its operators: it waits for its like, and is neither refused nor counted with the clients'.
+    /// A read by the service itself, for its operators. It waits for other reads of this class only: it is never
+    /// refused at once, and it does not count towards the clients' limits.
     Own,
 }
 
-/// Why a read was refused.
+/// The reason why a read was refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TooMuch {
     #[error("as many costly reads run and wait as may")]
@@ -61,7 +64,7 @@ impl From<TooMuch> for RepositoryError {
     }
 }
 
-/// Lets costly reads in.
+/// Admits costly reads within the [`ReadLimits`].
 #[derive(Debug, Clone)]
 pub(crate) struct Gate {
     running: Arc<Semaphore>,
@@ -71,7 +74,7 @@ pub(crate) struct Gate {
     limits: ReadLimits,
 }
 
-/// A read's turn, for as long as it is held.
+/// A read's permission to run; dropping it admits the next read.
 #[derive(Debug)]
 pub(crate) struct Turn {
     _permits: Vec<OwnedSemaphorePermit>,
@@ -90,20 +93,19 @@ impl Gate {
         }
     }
 
-    /// How many connections the reads need.
+    /// Returns the number of connections that the reads need.
     pub(crate) fn connections(limits: ReadLimits) -> u32 {
         limits.connections.max(1).saturating_add(1)
     }
 
-    /// How long a read may take.
+    /// Returns the longest time that a read may run.
     pub(crate) fn timeout(&self) -> Duration {
         self.limits.timeout
     }
 
     /// Waits for a turn.
     ///
-    /// # Errors
-    /// [`RepositoryError::Overloaded`] when too many wait already, or none comes in time.
+    /// # Errors [`RepositoryError::Overloaded`] when too many reads are waiting already, or when no turn comes in time.
     pub(crate) async fn enter(&self, cost: Cost) -> Result<Turn, RepositoryError> {
         let gates: &[&Arc<Semaphore>] = match cost {
             Cost::Light => &[&self.running],

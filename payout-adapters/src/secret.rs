@@ -1,4 +1,4 @@
-//! A text that must not be seen.
+//! Text that must not be shown.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -7,14 +7,14 @@ use std::str::FromStr;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
-/// A password, a token, a key, or an address that holds one.
+/// A password, a token, a key, or a URL that contains one.
 ///
-/// Its memory is overwritten when it is dropped, and it is shown as `***` whoever prints it.
+/// Its memory is overwritten when it is dropped. `Debug` and `Display` print `***`.
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// The text itself, for whoever uses it. Do not keep a copy.
+    /// Returns the text itself, for its actual use. Callers keep no copy.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -27,7 +27,7 @@ impl From<&str> for Secret {
 }
 
 impl From<String> for Secret {
-    /// Wipes the text that it is given.
+    /// Overwrites the memory of the given text.
     fn from(text: String) -> Self {
         Zeroizing::new(text).as_str().into()
     }
@@ -67,7 +67,7 @@ mod tests {
         assert_eq!(secret.expose(), "hunter2");
     }
 
-    /// Whatever of this crate holds a secret, or what others said of a recipient, and can be printed.
+    /// Checks every type of this crate that can be printed and holds a secret, or text about a recipient.
     #[cfg(all(feature = "http", feature = "redis", feature = "sqlite", feature = "postgres"))]
     #[tokio::test]
     async fn nothing_that_is_printed_tells_a_secret() {
@@ -106,7 +106,7 @@ mod tests {
             format!("{:?}", sqlite.unwrap().sealing_with(keys)),
         ] {
             assert!(!shown.is_empty());
-            // "canary" is also the beginning of the key; 99, 97, 110 that of its bytes.
+            // "canary" also begins the decoded key, and 99, 97, 110 are its first bytes.
             for canary in ["canary", "Y2FuYXJ5", "99, 97, 110"] {
                 assert!(!shown.contains(canary), "{canary} in {shown}");
             }
