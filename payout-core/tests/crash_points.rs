@@ -1,4 +1,4 @@
-//! The list of crash points and the code agree.
+//! The list of crash points matches the calls in the code.
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test")]
 
@@ -45,14 +45,14 @@ fn every_call_that_leaves_a_trace_outside_stands_between_two_points() {
             &mut text,
         );
     }
-    // One call each, but where it says why.
+    // Each call is made once, except where a comment says otherwise.
     for (call, times) in [
         ("repository.insert(news)", 1),
         (".enqueue(", 1),
         (".apply(", 1),
         (".claim(&ClaimRequest", 1),
         (".acknowledge(", 1),
-        // The second is a probe, after which nothing is written.
+        // The second call is a probe, after which nothing is written.
         (".look_up(&", 2),
         (".submit(&", 1),
         (".settle(batch)", 1),

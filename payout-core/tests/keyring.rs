@@ -1,4 +1,4 @@
-//! The keyring over a mocked store: what it knows, for how long, and what it asks.
+//! The key ring over a mocked store: which keys it knows, for how long, and which reads it makes.
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test")]
 
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 const SECRET: [u8; 32] = [3; 32];
 
-/// A store that a test changes, and that counts what it is asked.
+/// A store that a test changes, and that counts the calls that it receives.
 #[derive(Default)]
 struct Store {
     keys: Mutex<Vec<HeldKey>>,
@@ -63,7 +63,7 @@ impl Store {
     }
 }
 
-/// Time that tokio's tests can turn on, and chance.
+/// A clock that tokio's tests can advance, and a source of randomness.
 struct Ambient {
     system: System,
 }
@@ -101,7 +101,7 @@ fn keyring(store: &Arc<Store>) -> Arc<Keyring> {
     Arc::new(api_keys(store.repository()).keyring())
 }
 
-/// A key with this token.
+/// Returns a key with this token.
 fn held(name: &str, token: &Token) -> HeldKey {
     let NewApiKey { id, name, scopes, .. } = build::new_key(name);
     HeldKey {
@@ -126,7 +126,7 @@ fn name(found: Found) -> Option<String> {
     }
 }
 
-/// Runs the keyring's task for so long.
+/// Runs the key ring's task for this long.
 async fn watched(keyring: &Arc<Keyring>, how_long: Duration) {
     let shutdown = CancellationToken::new();
     let task = {
@@ -295,7 +295,7 @@ async fn uses_are_written_in_batches_each_key_once_a_minute() {
 #[tokio::test(start_paused = true)]
 async fn a_key_that_would_open_nothing_is_not_made() {
     let store = Arc::new(Store::default());
-    // Nothing is expected of `insert`: it panics when it is called.
+    // No `insert` is expected: the mock panics when it is called.
     let keys = api_keys(store.repository());
     let name = || build::new_key("shop").name;
     let no_scopes = keys.create(name(), [].into_iter().collect(), None, None).await;

@@ -1,4 +1,4 @@
-//! Each port's mock stands in for the port where the port is asked for, across crates.
+//! Each port's mock can be used in another crate wherever the port is required.
 
 use std::sync::Arc;
 use std::time::Duration;

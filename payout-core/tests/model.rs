@@ -1,10 +1,11 @@
-//! An exhaustive model: two workers, a person, a provider and a clock, in every order that there is.
+//! An exhaustive model: two workers, an operator, a provider and a clock, in every possible order.
 //!
-//! The steps are those of the domain itself (`Payout::claim`, `Claim::conclude`, `Payout::settle`, …); the model adds
-//! what is between them: workers that stop for any time at any point, requests that arrive late, answers that are
-//! lost, workers that crash. The checker visits every state that can be reached.
+//! The steps are those of the domain itself (`Payout::claim`, `Claim::conclude`, `Payout::settle`, …). The model adds
+//! what happens between them: workers that pause for any time at any point, requests that arrive late, answers that are
+//! lost, workers that crash. The checker visits every reachable state.
 //!
-//! Each guard is shown to be needed by a model without it, in which the checker must find a double payment or a lie.
+//! Each guard is shown to be needed by a model without it, in which the checker must find a double payment or a false
+//! final state.
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test")]
 
@@ -18,7 +19,7 @@ use payout_core::ports::MockRandomness;
 use payout_core::provider::{ProcessorError, ProviderAnswer};
 use stateright::{Checker, Expectation, HasDiscoveries, Model, Property};
 
-/// One tick is a call's timeout.
+/// The length of a tick: a call's timeout.
 const TICK: Duration = Duration::from_secs(1);
 const LEASE_TICKS: u8 = 3;
 const WORKERS: usize = 2;
@@ -28,33 +29,33 @@ const GENERATIONS: usize = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Without {
     Nothing,
-    /// A worker settles whatever claim the row is at.
+    /// A worker's settlement applies to the row's current claim, even when another worker made it.
     Fence,
-    /// Every claim has a key of its own.
+    /// Every claim has a provider key of its own.
     OneKey,
-    /// Silence is taken for a decline.
+    /// A missing answer is treated as a decline.
     Doubt,
-    /// What an overloaded gateway may have passed on is released.
+    /// A payout that an overloaded gateway may have passed on is released.
     PassedOn,
     /// A refused connection releases a payout even when an earlier claim may have sent it.
     EarlierClaims,
-    /// A retry need not wait for workers that may be asleep.
+    /// A retry does not wait for workers that may be paused.
     Wait,
-    /// A worker may call however old its lease is.
+    /// A worker may call after its lease has expired.
     Deadline,
 }
 
 struct Protocol {
     without: Without,
-    /// No worker stays asleep between its last look at the clock and its call for longer than a call may take, and no
-    /// request is under way for longer.
+    /// No worker is paused between its last look at the clock and its call for longer than a call may take, and no
+    /// request is in flight for longer.
     prompt: bool,
     last_tick: u8,
     crashes: u8,
     retries: u8,
 }
 
-/// What the provider did for a key.
+/// The provider's final outcome for a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Entry {
     Paid,
@@ -63,13 +64,13 @@ enum Entry {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Stage {
-    /// About to look at the clock, and then to look the key up.
+    /// The worker is about to check the clock and then to look the key up.
     BeforeLookUp,
     LookingUp,
-    /// About to look at the clock, and then to send.
+    /// The worker is about to check the clock and then to send.
     BeforeSend,
     Sending,
-    /// Sent; waiting for an answer.
+    /// The worker has sent the request and waits for the answer.
     Waiting,
     Settling(Verdict),
 }
@@ -87,15 +88,15 @@ struct World {
     tick: u8,
     payout: Payout,
     workers: [Option<Holding>; WORKERS],
-    /// Requests under way, by key; each may arrive at any time.
+    /// Requests in flight, by key; each may arrive at any time.
     under_way: Vec<usize>,
-    /// The provider's book, by key.
+    /// The provider's ledger, by key.
     book: [Option<Entry>; 6],
     crashes: u8,
     retries: u8,
-    /// This generation may have been sent, and nobody knows.
+    /// A request of this generation may have been sent, and its outcome is unknown.
     doubt: bool,
-    /// A request of an old generation reached the provider after a new one was begun.
+    /// A request of an old generation reached the provider after a new generation had begun.
     stale_request: bool,
 }
 
@@ -120,7 +121,7 @@ fn at(tick: u8) -> Timestamp {
 }
 
 fn policy() -> Policy {
-    // No pause between attempts, and a person is asked after the third.
+    // There is no pause between attempts, and the payout needs review after the third.
     Policy {
         backoff_base: Duration::ZERO,
         backoff_cap: Duration::ZERO,
@@ -166,7 +167,7 @@ fn overloaded() -> ProcessorError {
     }
 }
 
-/// The row without what only grows, so that worlds which differ in nothing else are one.
+/// Returns the row without the fields that only grow, so that worlds that differ in nothing else are equal.
 fn without_history(payout: &Payout) -> Payout {
     let mut parts = payout.parts().clone();
     parts.version = 1;
@@ -209,7 +210,7 @@ impl Protocol {
         }
     }
 
-    /// A worker's next step, once it goes on.
+    /// Makes a worker's next step, once the worker goes on.
     fn go(&self, world: &mut World, worker: usize) -> Option<()> {
         let mut holding = world.workers[worker].clone()?;
         match holding.stage.clone() {
@@ -235,7 +236,7 @@ impl Protocol {
                 holding.looked_at_clock = world.tick;
             }
             Stage::Sending => {
-                // A second request under one key does nothing new.
+                // A second request under one key has no further effect.
                 let key = self.key(&holding.claim);
                 if !world.under_way.contains(&key) {
                     world.under_way.push(key);
@@ -266,7 +267,7 @@ impl Protocol {
         Some(())
     }
 
-    /// No answer: to a submission, or to a look-up that nothing was sent after.
+    /// A call ends without an answer: a submission, or a look-up after which nothing was sent.
     fn silence(&self, world: &mut World, worker: usize) -> Option<()> {
         let holding = world.workers[worker].as_mut()?;
         if holding.stage == Stage::LookingUp {
@@ -293,7 +294,7 @@ impl Protocol {
         Some(())
     }
 
-    /// A person asks the provider, closes the key there, and says what is true.
+    /// The operator asks the provider, closes the key there, and resolves the payout with the outcome.
     fn resolve(&self, world: &mut World) -> Option<()> {
         let key = world.payout.generation() as usize;
         let resolution = match *world.book[key].get_or_insert(Entry::Declined) {
@@ -357,7 +358,7 @@ impl Protocol {
                 world.stale_request |= key < world.payout.generation() as usize;
                 let new = if paid { Entry::Paid } else { Entry::Declined };
                 if *world.book[key].get_or_insert(new) != new {
-                    // Decided before: the two outcomes are one.
+                    // The key was decided earlier, so both outcomes lead to the same state.
                     return None;
                 }
             }
@@ -404,7 +405,7 @@ impl Model for Protocol {
         }
         for (index, worker) in world.workers.iter().enumerate() {
             match worker {
-                // Not now uses up no attempt: without a bound it could be said for ever.
+                // An overloaded provider's answer uses up no attempt: without a bound on the claims, it could repeat forever.
                 None if world.payout.fence() < MOST_CLAIMS => actions.push(Act::Claim(index)),
                 None => (),
                 Some(holding) => {

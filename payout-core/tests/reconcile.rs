@@ -1,4 +1,4 @@
-//! The store against the provider: the table of what agrees, and the walk through the books.
+//! Reconciliation of the store with the provider: the table of states that agree, and the walk through all records.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::HashMap;
@@ -72,7 +72,7 @@ fn kinds(record: &Record, said: &[Said], now: Timestamp) -> Vec<Kind> {
 #[test]
 fn the_table_of_what_agrees() {
     use Kind::{AcceptedThere, DeclinedThere, PaidThere, UnknownThere};
-    // Paid, accepted, declined, unknown.
+    // Columns: paid, accepted, declined, unknown.
     let rows: [(Status, [Option<Kind>; 4]); 5] = [
         (
             Status::Pending,
@@ -211,7 +211,7 @@ fn a_retry_that_the_store_has_forgotten_is_looked_for_and_told() {
     );
 }
 
-/// A ledger by key; what is not in it was never received. Notes how many calls run at once.
+/// A ledger by key; a key that is not in it was never received. It records how many calls run at the same time.
 #[derive(Default)]
 struct Ledger {
     answers: HashMap<String, There>,
@@ -249,7 +249,7 @@ impl Ledger {
     }
 }
 
-/// Books of these records, by pages.
+/// Returns a reconciliation read over these records, page by page.
 fn books(records: Vec<Record>) -> Arc<dyn Books> {
     let mut books = MockBooks::new();
     books.expect_records().returning(move |query| {
@@ -303,7 +303,7 @@ fn unmoved() -> MockPayoutRepository {
 async fn every_page_is_walked_in_order_with_no_more_calls_at_a_time_than_allowed() {
     let mut records: Vec<Record> = (0..1_203).map(|_| record(Status::Completed)).collect();
     records.sort_by_key(|record| (record.created_at, record.id));
-    // All but three are paid; nothing else is found, and in the order of the books.
+    // All but three are paid. Only those three are found, in the order of the records.
     let missing = [7, 600, 1_202];
     let ledger = records
         .iter()
@@ -340,7 +340,7 @@ async fn every_page_is_walked_in_order_with_no_more_calls_at_a_time_than_allowed
 
 #[tokio::test(start_paused = true)]
 async fn a_payout_that_is_written_meanwhile_is_no_disagreement() {
-    // The books said pending; by the time of the look-up a worker had claimed it and paid.
+    // The record said pending; before the look-up, a worker had claimed the payout and paid it.
     let pending = record(Status::Pending);
     let ledger = Arc::new(Ledger::default().knows(&pending, 0, There::Paid));
     let mut moved = unmoved();

@@ -94,7 +94,8 @@ async fn creates_that_wait_are_written_together() {
 #[tokio::test(start_paused = true)]
 async fn a_batch_whose_fate_is_unknown_is_not_written_again() {
     let mut repository = MockPayoutRepository::new();
-    // Counted here: a mock that is called too often panics in the writer's task, and the callers hear of it as of an outage.
+    // Calls are counted here, because a mock that is called too often panics in the writer's task, and callers would
+    // only see an outage.
     let tried = Arc::new(AtomicUsize::new(0));
     let counted = tried.clone();
     repository.expect_insert().returning(move |batch| {
@@ -195,7 +196,8 @@ async fn a_total_that_another_session_holds_holds_up_no_other_purse() {
             assert_eq!(answer.is_ok(), currency != "EUR", "{currency}: {answer:?}");
         }
     }
-    // Twice in the first round, together and apart; then one tries for all.
+    // In the first round, it is tried twice: together with the others and alone. After that, one create tries on behalf
+    // of all.
     assert!(dear.load(Ordering::SeqCst) <= 4, "{dear:?}");
 }
 
@@ -228,7 +230,7 @@ async fn a_repeated_request_gets_the_first_answer_and_another_request_none() {
     assert!(matches!(other, Err(ServiceError::KeyReused)));
 }
 
-/// A repository whose insert ends only when the test lets it.
+/// A repository whose inserts complete only when the test allows it.
 struct Gated {
     gate: tokio::sync::Semaphore,
     panics: AtomicBool,
@@ -323,7 +325,7 @@ fn gated(inner: MockPayoutRepository) -> (Arc<Gated>, Payouts) {
     (repository, service)
 }
 
-/// Waits, in paused time, until everything that can run has run.
+/// Waits, in paused time, until every task that can run has run.
 async fn quiesce() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }
@@ -365,7 +367,7 @@ async fn a_client_that_leaves_cannot_cancel_its_write() {
         Ok(change.made_at(Timestamp::UNIX_EPOCH))
     });
     let (repository, service) = gated(inner);
-    // Longer than a stalled batch keeps the next one waiting.
+    // Longer than a stalled batch delays the next one.
     let leave = Duration::from_millis(50);
     for key in [None, Some(build::fresh_client_key())] {
         let create = service.create(build::details(), None, key, build::client());
@@ -384,7 +386,7 @@ async fn a_client_that_leaves_cannot_cancel_its_write() {
     assert_eq!(*written.lock().unwrap(), ["insert", "insert", "apply"]);
 }
 
-/// Starts so many creates; the sizes of the batches in which they are written.
+/// Starts this many creates and returns the sizes of the batches in which they are written.
 async fn batches_of(creates: usize, wait: Duration) -> Vec<usize> {
     let sizes = Arc::new(Mutex::new(Vec::new()));
     let mut inner = MockPayoutRepository::new();
@@ -515,7 +517,7 @@ fn first_page() -> PageRequest {
     }
 }
 
-/// Pages of two over five payouts, of which only the last can be read.
+/// Five payouts in pages of two; only the last payout can be read.
 #[tokio::test(start_paused = true)]
 async fn a_page_of_which_nothing_can_be_read_is_not_the_last() {
     let places: Vec<Cursor> = (0..4)

@@ -52,7 +52,7 @@ fn in_every_state() -> Vec<(&'static str, Payout)> {
     ]
 }
 
-/// The states from which a step is legal.
+/// Returns the states in which a step is legal.
 fn legal_from<E>(step: impl Fn(Payout) -> Result<Change, E>) -> Vec<&'static str> {
     in_every_state()
         .into_iter()
@@ -86,7 +86,7 @@ fn each_step_exists_from_its_own_states_and_no_other() {
 #[test]
 fn what_was_ever_sent_or_may_have_been_is_never_hidden() {
     let now = at(1_000);
-    // Released: provably nothing was sent, and a worker has had it.
+    // Released: provably nothing was sent, but a worker had claimed it.
     let released = settled(build::released(LEASE));
     let kept = released.clone().delete(someone()).unwrap_err();
     assert_eq!(
@@ -105,7 +105,8 @@ fn what_was_ever_sent_or_may_have_been_is_never_hidden() {
         cancelled.delete(someone()).unwrap().deleted,
         "nothing was ever sent"
     );
-    // Declined, which was sent, then retried: also before anybody claims it, and once it is cancelled.
+    // Declined means that it was sent. It cannot be deleted after a retry either: neither before it is claimed, nor
+    // once it is cancelled.
     let retried = settled(build::failed())
         .retry(now, someone())
         .unwrap()
@@ -479,7 +480,7 @@ fn verdict(index: usize) -> Verdict {
 }
 
 proptest! {
-    /// Zombies settle old claims at any time, people do anything at any time.
+    /// Stale workers settle old claims at any time, and people take any step at any time.
     #[test]
     fn no_sequence_of_events_leaves_a_final_state_or_breaks_an_invariant(events in happenings()) {
         let mut now = 0;

@@ -1,4 +1,4 @@
-//! What a payout is made of: names, texts, ids, and the rows that cannot be.
+//! Values of a payout: names, texts, ids, and rows that cannot exist.
 
 use payout_core::Timestamp;
 use payout_core::contract::build;
@@ -91,7 +91,7 @@ fn an_id_is_read_back_and_later_ones_sort_later() {
     assert_ne!(at(1), other, "chance tells ids of one moment apart");
 }
 
-/// A pending payout's row with something written past the domain.
+/// Restores a pending payout's row with a value written past the domain.
 fn with(write: impl FnOnce(&mut PayoutParts)) -> Result<Payout, payout_core::payout::BrokenRow> {
     let mut parts = build::new_payout()
         .stored_at(Timestamp::UNIX_EPOCH)
@@ -146,8 +146,8 @@ fn only_what_is_processing_and_not_under_review_is_a_claim() {
     assert!(Claim::new(with(|_| ()).unwrap()).is_err());
 }
 
-/// Whatever has who is paid, an idempotency key (which a client may make of an account) or a secret in it, and can be
-/// printed.
+/// Covers every printable type that holds a recipient, a secret or an idempotency key (which a client may derive from
+/// an account).
 #[test]
 fn nothing_that_is_printed_tells_who_is_paid_nor_a_secret() {
     let details = PaymentDetails {

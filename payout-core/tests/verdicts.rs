@@ -1,4 +1,4 @@
-//! What a worker makes of what the processor said: the outcome table of the protocol, row by row.
+//! The worker's verdict on the processor's answer: the outcome table of the protocol, row by row.
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test")]
 
@@ -25,7 +25,7 @@ fn policy() -> Policy {
     }
 }
 
-/// Claimed at each of these times, each earlier claim ending in `between`.
+/// Returns the last of several claims, made at these times; each earlier claim ended with `between`.
 fn claimed_at(times: &[i64], between: &Verdict) -> Claim {
     let mut payout = build::new_payout().stored_at(at(0));
     let (last, earlier) = times.split_last().unwrap();
@@ -47,7 +47,7 @@ fn first_claim() -> Claim {
     claimed_at(&[1], &unanswered())
 }
 
-/// Settled as unknown, due again at once.
+/// Returns a verdict of unknown outcome, due again at once.
 fn unanswered() -> Verdict {
     build::postponed(Duration::ZERO)
 }
@@ -154,7 +154,7 @@ fn overloaded(retry_after: Duration) -> Result<ProviderAnswer, ProcessorError> {
     })
 }
 
-/// Claims, concludes and settles so often, each claim after the wait that the verdict before asked for.
+/// Claims, concludes and settles this many times, each claim after the wait that the previous verdict asked for.
 fn rounds(times: u32, says: impl Fn() -> Result<ProviderAnswer, ProcessorError>) -> (Claim, Verdict) {
     let (mut payout, mut now) = (build::new_payout().stored_at(at(0)), at(1));
     for round in 1.. {
@@ -411,7 +411,7 @@ fn every_attempt_of_a_generation_has_one_key_and_the_next_generation_another() {
     assert_eq!(third.key().as_str(), format!("{}:1", first.payout().id()));
 }
 
-/// Whatever the outcome is: one of another payment is none of this one.
+/// Holds for every outcome: an outcome of another payment is not an outcome of this one.
 #[test]
 fn an_outcome_is_adopted_only_where_what_was_paid_agrees() {
     use payout_core::provider::Instruction;

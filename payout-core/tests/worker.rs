@@ -1,4 +1,4 @@
-//! The worker over mocked ports, one behaviour each: when it calls, when it does not, what it settles.
+//! The worker over mocked ports, one behaviour each: when it calls, when it does not, and what it settles.
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test")]
 
@@ -17,7 +17,7 @@ use payout_core::provider::{ProcessorError, ProviderAnswer};
 use payout_core::worker::{Worker, WorkerSettings};
 use tokio_util::sync::CancellationToken;
 
-/// A clock that moves only when a test says so.
+/// A clock that moves only when a test advances it.
 #[derive(Default)]
 struct ByHand {
     elapsed_ms: AtomicU64,
@@ -57,7 +57,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// Nothing in the queue, nothing to forget.
+    /// Makes a bench with an empty queue and no answers to forget.
     fn new() -> Self {
         let mut repository = MockPayoutRepository::new();
         repository.expect_forget_answers().returning(|_, _| Ok(0));
@@ -79,7 +79,7 @@ impl Bench {
         }
     }
 
-    /// The first sweep wins these.
+    /// The first sweep claims these.
     fn with_claims(mut self, claims: Vec<Claim>) -> Self {
         let mut claims = Some(claims);
         self.repository
@@ -97,10 +97,10 @@ impl Bench {
         self
     }
 
-    /// Works for ten seconds of paused time, then shuts down; returns what was settled.
+    /// Runs the worker for ten seconds of paused time, shuts it down, and returns what was settled.
     async fn run(self) -> Vec<Verdict> {
         let shutdown = CancellationToken::new();
-        // Held to the end: a mock that is dropped by one of the worker's tasks cannot fail the test.
+        // Kept to the end: a mock that is dropped by one of the worker's tasks cannot fail the test.
         let (repository, queue, processor) = (
             Arc::new(self.repository),
             Arc::new(self.queue),
@@ -138,7 +138,7 @@ fn first() -> Claim {
     claim(build::new_payout().stored_at(Timestamp::UNIX_EPOCH))
 }
 
-/// Claimed once by a worker that died, and now by us.
+/// Claimed once by a worker that died, and now by this worker.
 fn second() -> Claim {
     claim(first().payout().clone())
 }
@@ -396,7 +396,8 @@ async fn one_outcome_that_the_store_refuses_holds_up_no_other() {
     assert_eq!(*written.lock().unwrap(), [sound_id]);
 }
 
-/// Two claims; another session holds the row of the first for six seconds. Returns what was written, in its order, and the two.
+/// Settles two claims while another session holds the row of the first for six seconds. Returns the two claims and what
+/// was written, in the order of the writes.
 async fn written_while_one_is_held(
     refuse: impl Fn(&[Settlement], payout_core::payout::PayoutId) -> Result<Vec<Settled>, RepositoryError>
     + Send
@@ -587,7 +588,7 @@ async fn an_absent_provider_keeps_hints_from_being_claimed() {
     let settled = bench.run().await;
     assert_eq!(settled.len(), 9);
     assert!(settled.iter().all(|one| matches!(one, Verdict::Released { .. })));
-    // About one in each quarter of a second before the provider was found to be away, and none in the ten seconds after.
+    // About one every quarter of a second before the provider was found to be away, and none in the ten seconds after.
     let asked = asked.load(Ordering::SeqCst);
     assert!(asked <= 4, "asked for hints {asked} times");
 }
