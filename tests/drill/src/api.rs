@@ -1,4 +1,4 @@
-//! Calls to the service, by a client who asks again when in doubt.
+//! Calls to the service, from a client that repeats a call while the outcome is unknown.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::Outcome;
 
-/// One request.
+/// A request to the service.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub(crate) method: Method,
@@ -41,7 +41,7 @@ impl Call {
     }
 }
 
-/// A definite answer, and whether it was asked for more than once.
+/// A definite answer, and whether the call was repeated.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -54,7 +54,7 @@ pub(crate) struct Api {
     http: reqwest::Client,
     servers: Vec<String>,
     turn: AtomicUsize,
-    /// How often each status was answered; 0 for no answer.
+    /// The number of answers with each status; status 0 counts calls without an answer.
     answers: Mutex<BTreeMap<u16, u64>>,
 }
 
@@ -82,7 +82,7 @@ impl Api {
             .clone()
     }
 
-    /// One try, at the next server in turn.
+    /// Makes one attempt, at the next server in turn.
     async fn once(&self, call: &Call) -> Result<(Answer, Option<Duration>), String> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let server = &self.servers[turn % self.servers.len()];
@@ -126,7 +126,7 @@ impl Api {
         ))
     }
 
-    /// Until there is an answer that says what is so: not 5xx, and not "later".
+    /// Repeats the call until a definite answer arrives: neither a 5xx or 429, nor a conflict that says to retry later.
     pub(crate) async fn ask(&self, call: &Call, until: Instant) -> Result<Answer, String> {
         let mut repeated = false;
         loop {

@@ -1,4 +1,4 @@
-//! PostgreSQL and Redis of the drill's own: started on ports of their own, killed and started again.
+//! PostgreSQL and Redis for the drill alone: started on their own ports, killed and started again.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use crate::Outcome;
 use crate::processes::signal;
 
-/// A port that nothing listens on. From 32768 on the kernel hands them to clients, and one may take it first.
+/// Returns a port that nothing listens on. It is below 32768, since the kernel hands higher ports to clients.
 pub(crate) fn free_port() -> Outcome<u16> {
     use std::sync::atomic::{AtomicU16, Ordering};
     static GIVEN: AtomicU16 = AtomicU16::new(0);
@@ -41,7 +41,7 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// `folder` is made the server's own where it runs as another user.
+    /// Starts PostgreSQL in `folder`. Where it runs as another user, that user owns its data directory.
     pub(crate) async fn start(folder: &Path) -> Outcome<Self> {
         let binaries = postgres_binaries().ok_or("install PostgreSQL: initdb and postgres were not found")?;
         let user = if geteuid().is_root() {
@@ -89,7 +89,7 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{port}/postgres")
     }
 
-    /// Not through the proxy.
+    /// Returns a pool that connects directly, not through the proxy.
     pub(crate) fn pool(&self) -> PgPool {
         let options = PgConnectOptions::new()
             .host("127.0.0.1")
@@ -100,14 +100,14 @@ impl Postgres {
         PgPoolOptions::new().max_connections(4).connect_lazy_with(options)
     }
 
-    /// SIGKILL of the postmaster; its backends notice and end.
+    /// Kills the postmaster by SIGKILL; its backends notice and end.
     pub(crate) async fn crash(&mut self, away: Duration) -> Outcome<()> {
         self.child.kill().await?;
         sleep(away).await;
         self.wait_until_up().await
     }
 
-    /// Starts it until it is up: while backends of the last one live, it refuses to start.
+    /// Starts PostgreSQL repeatedly until it is up: it refuses to start while backends of the previous one live.
     async fn wait_until_up(&mut self) -> Outcome<()> {
         let up = async {
             loop {
@@ -153,7 +153,7 @@ fn spawn_postgres(
     let log = std::fs::File::options().create(true).append(true).open(log)?;
     let mut command = Command::new(binaries.join("postgres"));
     command.arg("-D").arg(data).args(["-p", &port.to_string()]);
-    // fsync is on: what was acknowledged must survive, which is what the drill is about.
+    // fsync is on: acknowledged writes must survive, which is what the drill tests.
     for setting in [
         "listen_addresses=127.0.0.1",
         "unix_socket_directories=",
@@ -166,7 +166,7 @@ fn spawn_postgres(
         command.args(["-c", setting]);
     }
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-    // Away from the terminal's Ctrl-C: the drill ends it itself.
+    // A process group of its own keeps it from the terminal's Ctrl-C: the drill ends it itself.
     command.process_group(0).kill_on_drop(true);
     Ok(as_user(&mut command, user, data).spawn()?)
 }
@@ -178,7 +178,7 @@ fn as_user<'c>(command: &'c mut Command, user: Option<&User>, folder: &Path) -> 
     command.current_dir(folder).env("LC_ALL", "C")
 }
 
-/// The newest of those that are installed.
+/// Finds the newest installed PostgreSQL.
 fn postgres_binaries() -> Option<PathBuf> {
     let mut folders: Vec<(u32, PathBuf)> = Vec::new();
     for entry in std::fs::read_dir("/usr/lib/postgresql")
@@ -216,7 +216,7 @@ impl Redis {
         Ok(this)
     }
 
-    /// SIGKILL; the next one knows nothing.
+    /// Kills Redis by SIGKILL and starts an empty one after this time.
     pub(crate) async fn restart(&mut self, away: Duration) -> Outcome<()> {
         self.child.kill().await?;
         sleep(away).await;

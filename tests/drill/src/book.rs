@@ -1,5 +1,5 @@
-//! Where each key stands, and the provider's one promise: its first definite answer for a key is its answer for good, and
-//! a key is paid at most once.
+//! The state of each key, and the provider's promise: its first definite answer for a key is final, and a key is paid
+//! at most once.
 
 use std::collections::HashMap;
 use std::sync::mpsc;
@@ -10,12 +10,12 @@ use tokio::sync::oneshot;
 use crate::clock::{self, Time};
 use crate::ledger::{Cause, Deed, Entry, Instruction, Written};
 
-/// What the provider makes of a submission of a key that it has not answered yet.
+/// The provider's action on a submission of a key that has no answer yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Act {
     Pay,
     Decline,
-    /// Answer later, after this: paid or declined.
+    /// The provider answers after this delay: paid or declined.
     Accept {
         after: Duration,
         pays: bool,
@@ -23,7 +23,7 @@ pub(crate) enum Act {
     Nothing,
 }
 
-/// Where a key stands.
+/// The state of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Standing {
     Paid { reference: String },
@@ -32,14 +32,14 @@ pub(crate) enum Standing {
 }
 
 struct Key {
-    /// Absent when a person closed the key before anything came under it.
+    /// Absent when an operator closed the key before a submission arrived under it.
     instruction: Option<Instruction>,
     standing: Standing,
-    /// When an accepted payment is settled, and how.
+    /// The time at which an accepted payment is settled, and whether it is then paid.
     settles: Option<(Time, bool)>,
 }
 
-/// Every key.
+/// All keys of the provider.
 pub(crate) struct Book {
     keys: HashMap<String, Key>,
     references: u64,
@@ -80,7 +80,7 @@ impl Book {
         let mut line = serde_json::to_vec(&entry).unwrap_or_default();
         line.push(b'\n');
         let (done, wait) = oneshot::channel();
-        // Within the lock, so that the lines are in the order of what happened.
+        // Sent within the lock, so that the lines are in the order of events.
         let _ = self.writer.send(Written { line, done });
         written.push(wait);
     }
@@ -163,7 +163,7 @@ impl Book {
         Some(standing)
     }
 
-    /// Settles what was accepted, once it is time.
+    /// Settles an accepted payment once it is due, or immediately with `now`.
     pub(crate) fn settle(&mut self, key: &str, now: bool, written: &mut Vec<oneshot::Receiver<()>>) {
         let Some(known) = self.keys.get_mut(key) else {
             return;

@@ -1,4 +1,4 @@
-//! Chance that is the same for the same seed, today and after any update of a dependency.
+//! Random numbers that depend on the seed alone, and that no update of a dependency changes.
 
 /// SplitMix64 (Steele, Lea, Flood, 2014).
 #[derive(Debug, Clone)]
@@ -10,7 +10,7 @@ impl Chance {
         Self(seed)
     }
 
-    /// One for this purpose: what one part draws moves no other part's numbers.
+    /// Makes a generator for this purpose: numbers that one part draws do not change another part's.
     pub(crate) fn of(seed: u64, purpose: &str) -> Self {
         // FNV-1a.
         let hash = purpose.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -27,17 +27,17 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
-    /// From `low` to `high`, both included.
+    /// Draws a number from `low` to `high`, both included.
     pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.next() % (high.max(low) - low + 1)
     }
 
-    /// True this often in a thousand.
+    /// Is true this often in a thousand.
     pub(crate) fn permille(&mut self, often: u64) -> bool {
         self.next() % 1000 < often
     }
 
-    /// One of these, by weight.
+    /// Draws one of these choices by weight.
     pub(crate) fn weighed<T: Copy>(&mut self, choices: &[(u64, T)]) -> T {
         let total: u64 = choices.iter().map(|(weight, _)| weight).sum();
         let mut drawn = self.next() % total.max(1);
@@ -50,7 +50,7 @@ impl Chance {
         choices[0].1
     }
 
-    /// One index below `count`.
+    /// Draws an index below `count`.
     pub(crate) fn index(&mut self, count: usize) -> usize {
         usize::try_from(self.next() % u64::try_from(count.max(1)).unwrap_or(1)).unwrap_or(0)
     }

@@ -1,4 +1,5 @@
-//! Clients: each creates a payout under a key of its own, asks again when in doubt, and may then change its mind.
+//! Clients: each creates a payout under its own key, repeats the call while the outcome is unknown, and may then change
+//! its mind.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::judge::Told;
 
 pub(crate) const PAYOUTS: &str = "/api/payouts/";
 
-/// Everything that the clients were told.
+/// Every answer that the clients received.
 #[derive(Clone, Default)]
 pub(crate) struct Notes(Arc<Mutex<Vec<Told>>>);
 
@@ -32,20 +33,21 @@ impl Notes {
     }
 }
 
-/// What a client does after its create.
+/// A client's action after its create.
 #[derive(Clone, Copy)]
 enum Whim {
     Nothing,
-    /// Sends the very same create again.
+    /// Sends the identical create again.
     Repeat,
     Cancel,
     Edit,
     Delete,
-    /// Asks for a step that is illegal, whatever the state, or harmless.
+    /// Asks for the status `pending`, which is illegal or harmless in every state.
     Retry,
 }
 
-/// Creates `count` payouts, evenly over `during`; returns when all have been answered, or could not until `until`.
+/// Creates `count` payouts, evenly over `during`. Returns when every create has been answered or has given up at
+/// `until`.
 pub(crate) async fn run(
     api: Arc<Api>,
     notes: Notes,
@@ -110,7 +112,7 @@ async fn client(api: &Api, seed: u64, number: u64, until: Instant) -> Told {
         (60, Whim::Delete),
         (20, Whim::Retry),
     ]);
-    // Half of them at once, to meet the worker's first claim.
+    // Half of the clients act immediately, to race with the worker's first claim.
     if chance.permille(500) {
         sleep(Duration::from_millis(chance.between(0, 4000))).await;
     }
@@ -143,7 +145,7 @@ async fn client(api: &Api, seed: u64, number: u64, until: Instant) -> Told {
         }
         Whim::Delete => {
             let delete = Call::new(Method::DELETE, path);
-            // Asked again, it is not found: then the first one did it.
+            // A repeated delete finds nothing: the first one did it.
             told.deleted = api
                 .ask(&delete, until)
                 .await
@@ -157,7 +159,7 @@ async fn client(api: &Api, seed: u64, number: u64, until: Instant) -> Told {
     told
 }
 
-/// A create, until it is acknowledged.
+/// Sends a create until it is acknowledged.
 async fn ask_for_one(api: &Api, create: &Call, told: &mut Told, until: Instant) -> Option<(String, Answer)> {
     match api.ask(create, until).await {
         Ok(answer) if answer.status == 201 => {

@@ -1,4 +1,4 @@
-//! The time of day, which this machine's processes and its database share.
+//! The time of day, shared by the processes of this machine and its database.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub(crate) fn now() -> Time {
     chrono::Utc::now()
 }
 
-/// From `earlier` to `later`; nothing when they are the other way round.
+/// Returns the time from `earlier` to `later`, or zero when `later` comes first.
 pub(crate) fn between(earlier: Time, later: Time) -> Duration {
     (later - earlier).to_std().unwrap_or_default()
 }

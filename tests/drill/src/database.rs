@@ -1,4 +1,4 @@
-//! What the database holds, read directly when all is over.
+//! The contents of the database, read directly at the end of the drill.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::clock::Time;
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub(crate) struct Row {
     pub(crate) id: String,
-    /// What the provider's keys of it begin with.
+    /// The prefix of the payout's keys at the provider.
     pub(crate) provider_key: String,
     pub(crate) generation: i64,
     pub(crate) status: String,
@@ -38,11 +38,11 @@ pub(crate) struct Event {
     pub(crate) detail: Option<String>,
 }
 
-/// All of it.
+/// All payouts and their audit trails.
 #[derive(Debug, Default)]
 pub(crate) struct Books {
     pub(crate) rows: Vec<Row>,
-    /// By payout, oldest first.
+    /// Audit trails by payout, oldest event first.
     pub(crate) trails: HashMap<String, Vec<Event>>,
 }
 
@@ -70,12 +70,12 @@ pub(crate) async fn read(pool: &PgPool) -> Outcome<Books> {
     Ok(Books { rows, trails })
 }
 
-/// How many payouts are neither final nor in review.
+/// Counts the payouts that are neither final nor in review.
 pub(crate) async fn unfinished(pool: &PgPool) -> Outcome<i64> {
     Ok(sqlx::query_scalar(UNFINISHED).fetch_one(pool).await?)
 }
 
-/// Ends some of the service's connections from the other side.
+/// Terminates some of the service's connections on the server's side.
 pub(crate) async fn terminate(pool: &PgPool, count: usize) -> Outcome<i64> {
     Ok(sqlx::query_scalar(TERMINATE)
         .bind(i64::try_from(count)?)

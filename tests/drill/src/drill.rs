@@ -198,7 +198,7 @@ async fn wait_until_ready(api: &Api) -> Outcome<()> {
     Ok(())
 }
 
-/// Tells how it goes until the last fault is over.
+/// Reports progress until the last fault is over.
 async fn follow<T>(
     mut injecting: tokio::task::JoinHandle<T>,
     world: &World,
@@ -224,7 +224,7 @@ async fn follow<T>(
     }
 }
 
-/// Waits until every create is answered and everything is final or in review; returns how long that took.
+/// Waits until every create is answered and every payout is final or in review. Returns the time that this took.
 async fn settle(
     world: &World,
     mut clients: tokio::task::JoinHandle<()>,
@@ -247,7 +247,7 @@ async fn settle(
     }
 }
 
-/// What the API says of every payout, some at a time.
+/// Asks the API for the state of every payout, several at a time.
 async fn ask_api(
     api: &Arc<Api>,
     books: &database::Books,
@@ -280,7 +280,7 @@ async fn ask_api(
     Ok(seen)
 }
 
-/// Nobody kills them but the drill, and told to stop they do.
+/// Finds processes that ended although the drill had not killed them, and processes that did not stop when asked.
 fn of_processes(lives: &[Life], late: &[String]) -> Vec<Finding> {
     let ended = lives.iter().filter_map(|life| life.ended_by_itself.clone());
     let late = late

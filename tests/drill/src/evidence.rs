@@ -1,4 +1,4 @@
-//! What is known of whatever the judge found, and the logs to look further into.
+//! Evidence for each of the judge's findings, and logs for a closer look.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,11 +8,11 @@ use crate::faults::Injected;
 use crate::report::Run;
 use crate::rules::Rule;
 
-/// Of each rule.
+/// The maximum number of findings that are shown for each rule.
 const MOST_SHOWN: u32 = 5;
 
 impl Run<'_> {
-    /// The faults as they struck, and every audit trail.
+    /// Returns the faults as they were injected, and every audit trail.
     pub(crate) fn logs(&self) -> [(&'static str, String); 2] {
         let (mut faults, mut events) = (String::new(), String::new());
         for one in self.injected {
@@ -24,7 +24,7 @@ impl Run<'_> {
         [("faults.log", faults), ("events.log", events)]
     }
 
-    /// What is known of the first payouts that were found wanting.
+    /// Returns the evidence for the first findings of each rule.
     pub(crate) fn evidence(&self) -> String {
         let mut text = String::new();
         let mut shown: BTreeMap<Rule, u32> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Injects the plan: each fault at its time, whatever else is still going wrong.
+//! Injects the planned faults, each at its time, even while others last.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,17 +16,17 @@ use crate::processes::Fleet;
 use crate::provider::Provider;
 use crate::proxy::Proxy;
 
-/// A fault as it happened.
+/// A fault as it was injected.
 #[derive(Debug, Clone)]
 pub(crate) struct Injected {
     pub(crate) fault: Fault,
     pub(crate) from: Time,
     pub(crate) to: Time,
-    /// Why it could not be injected.
+    /// The reason why it could not be injected.
     pub(crate) failed: Option<String>,
 }
 
-/// Everything that can be broken.
+/// Everything that a fault can break.
 pub(crate) struct World {
     pub(crate) fleet: Fleet,
     pub(crate) postgres: Mutex<Postgres>,
@@ -37,10 +37,10 @@ pub(crate) struct World {
     pub(crate) provider: Provider,
 }
 
-/// How often a fault is tried whose process is just being started again.
+/// The number of tries for a fault whose target process is still being restarted.
 const TRIES: u32 = 50;
 
-/// Returns when the last fault is over.
+/// Injects every planned fault, and returns when the last one is over.
 pub(crate) async fn inject(world: Arc<World>, plan: Vec<Planned>) -> Vec<Injected> {
     let start = clock::instant();
     let mut running = JoinSet::new();

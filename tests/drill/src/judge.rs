@@ -1,5 +1,5 @@
-//! The judge: compares the provider's ledger, the database and what clients were told. Knows nothing of how the service
-//! works, only what it promises.
+//! The judge compares the provider's ledger, the database and the answers that clients received. It knows only the
+//! service's promises, not how the service works.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -7,16 +7,16 @@ use crate::database::{Books, Event, Row};
 use crate::ledger::{Cause, Deed, Entry, Instruction};
 use crate::rules::Rule;
 
-/// One thing the judge found.
+/// A violation that the judge found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub(crate) rule: Rule,
-    /// The payout, where it is about one.
+    /// The payout, where the finding is about one.
     pub(crate) payout: Option<String>,
     pub(crate) words: String,
 }
 
-/// What the clients were told about one payout.
+/// The answers that clients received about one payout.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Told {
     /// Every id that a create under its key was answered with.
@@ -26,34 +26,34 @@ pub(crate) struct Told {
     pub(crate) deleted: bool,
     /// The recipient's name that an edit was acknowledged with.
     pub(crate) renamed: Option<String>,
-    /// Why its create was never acknowledged, where it was not.
+    /// The reason why its create was never acknowledged, if so.
     pub(crate) unanswered: Option<String>,
 }
 
-/// Everything the judge looks at.
+/// Everything that the judge examines.
 pub(crate) struct Evidence<'a> {
     pub(crate) ledger: &'a [Entry],
     pub(crate) books: &'a Books,
     pub(crate) told: &'a [Told],
-    /// What the API says of each payout: its status, or nothing for a 404.
+    /// The API's state of each payout: its status and whether it needs review, or nothing for a 404.
     pub(crate) api: &'a HashMap<String, Option<(String, bool)>>,
     pub(crate) lease: chrono::TimeDelta,
 }
 
-/// A payment's reference, and what was paid.
+/// A payment's reference, and the instruction that was paid.
 type Payment<'a> = (&'a str, Option<&'a Instruction>);
 
-/// By payout and generation.
+/// Payments by payout and generation.
 #[derive(Default)]
 struct Payments<'a> {
     by_key: BTreeMap<(&'a str, &'a str), Vec<Payment<'a>>>,
     generations: BTreeMap<&'a str, BTreeSet<&'a str>>,
 }
 
-/// The payouts by what the provider's keys of each begin with.
+/// Payouts by the prefix of their keys at the provider.
 type Payouts<'a> = HashMap<&'a str, &'a str>;
 
-/// Whose key it is, and of which generation.
+/// Returns the payout and the generation of a provider key.
 fn payout_of<'a>(key: &'a str, payouts: &Payouts<'a>) -> (&'a str, &'a str) {
     let (base, generation) = key.rsplit_once(':').unwrap_or((key, ""));
     (payouts.get(base).copied().unwrap_or(base), generation)
@@ -75,7 +75,7 @@ fn payments<'a>(ledger: &'a [Entry], payouts: &Payouts<'a>) -> Payments<'a> {
     payments
 }
 
-/// Everything that is not as promised.
+/// Finds every violation of a promise.
 pub(crate) fn judge(evidence: &Evidence<'_>) -> Vec<Finding> {
     let mut findings = Findings::default();
     let rows = &evidence.books.rows;
@@ -150,7 +150,7 @@ impl Findings {
             let (payout, _) = payout_of(&entry.key, payouts);
             self.add(Rule::KeyWithTwoInstructions, payout, entry.key.clone());
         }
-        // The key is the payout's own: a body under another's key would be paid for the wrong one.
+        // Each key belongs to one payout: under another payout's key, the body would be paid for the wrong one.
         for entry in ledger {
             let foreign = entry.instruction.as_ref().is_some_and(|instruction| {
                 entry.cause != Cause::Person && payout_of(&entry.key, payouts).0 != instruction.payout_id
@@ -201,9 +201,9 @@ impl Findings {
         }
     }
 
-    /// Whether what was paid is what the row says.
+    /// Checks that the row agrees with what was paid.
     fn payment(&mut self, row: &Row, reference: &str, instruction: Option<&Instruction>) {
-        // Absent when a person said that it was paid.
+        // The reference is absent when an operator resolved the payout as paid.
         if row
             .provider_reference
             .as_deref()
@@ -289,14 +289,14 @@ impl Findings {
 
     fn trail(&mut self, trail: &[Event], lease: chrono::TimeDelta) {
         let mut before: Option<&Event> = None;
-        // The last claim, and whether its lease still runs.
+        // The last claim, and the claim whose lease still runs, if any.
         let (mut last, mut claim): (Option<&Event>, Option<&Event>) = (None, None);
         for event in trail {
             let kind = event.kind.as_str();
             let id = event.payout_id.as_str();
             if let Some(before) = before {
                 let legal = match before.status.as_str() {
-                    // What was sent, or may have been, is hidden from nobody.
+                    // A payout that was sent, or may have been, cannot be deleted.
                     "completed" => kind == "late_outcome",
                     "cancelled" => matches!(kind, "deleted" | "late_outcome"),
                     "failed" => matches!(kind, "late_outcome" | "retried"),
@@ -330,10 +330,11 @@ impl Findings {
                     }
                     (last, claim) = (Some(event), Some(event));
                 }
-                // Changes nothing, and carries the fence of long ago.
+                // A late outcome changes nothing, and carries an old fence.
                 "late_outcome" => continue,
                 "created" | "edited" | "cancelled" | "deleted" | "retried" | "resolved" => claim = None,
-                // Written again, for want of an answer, an outcome is still its own claim's.
+                // An outcome that is written again, because the first write was not acknowledged, still belongs to its
+                // own claim.
                 _ => {
                     if last.is_none_or(|claim| {
                         claim.fence != event.fence || claim.generation != event.generation
@@ -352,7 +353,7 @@ impl Findings {
     }
 }
 
-/// An amount without what does not count: `1.50` and `1.5` are one.
+/// Strips an amount's insignificant zeros: `1.50` and `1.5` are equal.
 fn amount(text: &str) -> &str {
     if text.contains('.') {
         text.trim_end_matches('0').trim_end_matches('.')

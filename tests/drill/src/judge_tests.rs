@@ -1,4 +1,4 @@
-//! The judge has teeth: each violation, fabricated, is found, and nothing else is.
+//! The judge finds each fabricated violation, and nothing else.
 
 use chrono::TimeDelta;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::clock::{Time, now};
 
 const ID: &str = "p";
-/// What its provider's keys begin with.
+/// The prefix of the payout's keys at the provider.
 const KEY: &str = "k";
 const LEASE: TimeDelta = TimeDelta::seconds(15);
 
@@ -33,7 +33,7 @@ fn paid(key: &str) -> Entry {
     }
 }
 
-/// A whole run, in which one payout was paid as it should be.
+/// A whole run, in which one payout was paid correctly.
 struct World {
     ledger: Vec<Entry>,
     books: Books,
@@ -81,7 +81,7 @@ impl World {
         world
     }
 
-    /// `(kind, status, fence, seconds since the start)`
+    /// Sets the audit trail: `(kind, status, fence, seconds since the start)`.
     fn trail(&mut self, events: &[(&str, &str, i64, i64)]) {
         let events = events.iter().map(|(kind, status, fence, at)| Event {
             payout_id: ID.to_owned(),
@@ -96,7 +96,7 @@ impl World {
         self.books.trails.insert(ID.to_owned(), events.collect());
     }
 
-    /// The row and the API alike.
+    /// Sets the status in the row and in the API.
     fn stands(&mut self, status: &str) {
         self.books.rows[0].status = status.to_owned();
         self.api.insert(ID.to_owned(), Some((status.to_owned(), false)));
@@ -143,7 +143,7 @@ fn a_payment_that_the_row_denies() {
         world.stands(status);
         world.trail(&[]);
         assert_eq!(world.findings(), [Rule::PaidButNotCompleted], "{status}");
-        // Paid in the generation before: the same.
+        // A payment in an earlier generation is the same violation.
         world.books.rows[0].generation = 1;
         assert_eq!(world.findings(), [Rule::PaidButNotCompleted], "{status}");
     }

@@ -1,6 +1,7 @@
-//! The provider's ledger: what it was told, what it paid. Each line is on the disk before it is acted on or told.
+//! The provider's ledger of submissions, look-ups and payments. Each line is durable before the provider acts on it or
+//! answers.
 //!
-//! The [`Book`] keeps the provider's promise. The judge does not take its word for it, and counts the lines.
+//! The [`Book`] keeps the provider's promise. The judge does not trust it, and counts the lines.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -14,7 +15,7 @@ use crate::Outcome;
 use crate::book::{Act, Book, Standing};
 use crate::clock::Time;
 
-/// What is to be paid, as it was sent.
+/// A payment instruction, as it was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Instruction {
     pub(crate) payout_id: String,
@@ -25,19 +26,19 @@ pub(crate) struct Instruction {
     pub(crate) description: String,
 }
 
-/// Who or what caused a line.
+/// The cause of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Cause {
     Submission,
     LookUp,
-    /// A person asked, and wants a definite answer now.
+    /// An operator asks for a definite answer now.
     Person,
-    /// What was accepted before is settled.
+    /// A payment that was accepted earlier is settled.
     Settlement,
 }
 
-/// What happened.
+/// An event of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub(crate) enum Deed {
@@ -50,27 +51,27 @@ pub(crate) enum Deed {
     Accepted {
         reference: String,
     },
-    /// Told again what the key was answered before; with `paid`, a second payment was prevented.
+    /// The key's earlier answer was repeated. With `paid`, a second payment was prevented.
     Repeated {
         paid: bool,
     },
-    /// Came, and was not acted on.
+    /// The request arrived and was not acted on.
     Ignored,
     Asked,
-    /// The key came with another instruction than before.
+    /// The key arrived with an instruction that differs from the first.
     Altered,
 }
 
-/// One line.
+/// A line of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) at: Time,
-    /// What the provider's keys of a payout begin with, `:`, and the generation.
+    /// The payout's key prefix, `:`, and the generation.
     pub(crate) key: String,
     pub(crate) cause: Cause,
     #[serde(flatten)]
     pub(crate) deed: Deed,
-    /// Set with a submission that was acted on.
+    /// Set for a submission that was acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) instruction: Option<Instruction>,
 }
@@ -98,7 +99,7 @@ impl Ledger {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A submission. `None`: it was not acted on, and the key has no answer yet.
+    /// Records a submission. `None` means that it was not acted on and the key has no answer yet.
     pub(crate) async fn submit(&self, key: &str, instruction: Instruction, act: Act) -> Option<Standing> {
         let (standing, written) = {
             let mut book = self.book();
@@ -111,7 +112,7 @@ impl Ledger {
         standing
     }
 
-    /// A look-up. `None`: never received.
+    /// Records a look-up. `None` means that the key was never received.
     pub(crate) async fn look_up(&self, key: &str, now: bool) -> Option<Standing> {
         let (standing, written) = {
             let mut book = self.book();
@@ -124,7 +125,7 @@ impl Ledger {
         standing
     }
 
-    /// A person wants to know for good: whatever is not paid by now never will be.
+    /// Closes a key for an operator: if it is unpaid by now, it is never paid.
     pub(crate) async fn close(&self, key: &str) -> Standing {
         let (standing, written) = {
             let mut book = self.book();
@@ -140,13 +141,13 @@ impl Ledger {
 async fn durable(written: Vec<oneshot::Receiver<()>>) {
     for written in written {
         if written.await.is_err() {
-            // Without its ledger the provider answers nobody: what it cannot write down did not happen.
+            // Without its ledger the provider answers nobody: an event that it cannot record did not happen.
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// Writes whatever waits, makes it durable, and only then says so.
+/// Writes the waiting lines, makes them durable, and only then reports them as written.
 fn write(mut file: File, lines: &mpsc::Receiver<Written>) {
     while let Ok(first) = lines.recv() {
         let batch: Vec<Written> = std::iter::once(first).chain(lines.try_iter()).collect();
@@ -163,7 +164,7 @@ fn write(mut file: File, lines: &mpsc::Receiver<Written>) {
     }
 }
 
-/// Every line, in order.
+/// Reads every line, in order.
 pub(crate) fn read(path: &Path) -> Outcome<Vec<Entry>> {
     let text = std::fs::read_to_string(path)?;
     text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()

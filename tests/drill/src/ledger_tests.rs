@@ -1,4 +1,4 @@
-//! The provider keeps its promise, and writes all of it down.
+//! The provider keeps its promise, and records every event.
 
 use std::time::Duration;
 

@@ -1,8 +1,10 @@
-//! The drill: a payout service on real processes, broken by plan, judged by its provider's ledger.
+//! The drill: a payout service in real processes, broken by plan, judged by its provider's ledger.
 //!
 //! - [`plan`] draws every fault from the seed; [`faults`] injects them into [`processes`], [`backing`] and [`proxy`].
-//! - [`provider`] pays by the temper of the seed and keeps the [`ledger`]; [`clients`] and [`people`] use the service.
-//! - [`judge`] holds the ledger, the [`database`] and what clients were told against the [`rules`]; [`measure`], [`report`] and [`evidence`] tell.
+//! - [`provider`] pays according to the seed's fault profile and keeps the [`ledger`]; [`clients`] and [`people`] use
+//!   the service.
+//! - [`judge`] checks the ledger, the [`database`] and the clients' answers against the [`rules`]; [`measure`],
+//!   [`report`] and [`evidence`] present the results.
 #![expect(clippy::print_stdout, reason = "it talks to a terminal")]
 
 mod api;
@@ -38,7 +40,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::settings::{Arguments, Settings};
 
-/// A drill that cannot go on says why, and that is all.
+/// The result of a step; an error ends the drill with a message.
 pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> ExitCode {
@@ -61,14 +63,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether the judge found nothing.
+/// Runs the drill, and returns whether the judge found nothing.
 fn run(arguments: &Arguments, settings: &Settings) -> Outcome<bool> {
     let binary = match &arguments.binary {
         Some(binary) => binary.clone(),
         None => beside_this_program()?,
     };
     let folder = tempfile::Builder::new().prefix("payout-drill.").tempdir()?;
-    // The database's user must get through.
+    // The user that PostgreSQL runs as must be able to enter the folder.
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711))?;
     let lingering = Linger;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -83,7 +85,7 @@ fn run(arguments: &Arguments, settings: &Settings) -> Outcome<bool> {
             _ = hang_up.recv() => Err("hung up".into()),
         }
     });
-    // Whatever still runs is killed with what holds it, before its folder goes; after a panic too.
+    // Dropping the runtime kills the processes that still run, before their folder is deleted; after a panic too.
     drop(runtime);
     drop(lingering);
     if let Some(keep) = &arguments.keep {
@@ -92,7 +94,7 @@ fn run(arguments: &Arguments, settings: &Settings) -> Outcome<bool> {
     outcome
 }
 
-/// Dropped between the processes and their folder: what was killed takes a moment to let go of its files.
+/// Dropped between the processes and their folder: killed processes take a moment to release their files.
 struct Linger;
 
 impl Drop for Linger {
@@ -109,7 +111,7 @@ fn beside_this_program() -> Outcome<PathBuf> {
     Ok(binary)
 }
 
-/// The ledger and the logs, not the database.
+/// Copies the ledger and the logs, but not the database.
 fn copy_files(from: &Path, to: &Path) -> Outcome<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {

@@ -1,4 +1,4 @@
-//! Times that the audit trails and the log of faults tell.
+//! Durations computed from the audit trails and the log of faults.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -23,7 +23,7 @@ impl Times {
         self.0.len()
     }
 
-    /// The smallest that at least so many in a hundred are not above.
+    /// Returns the smallest duration that at least this percentage of the durations do not exceed.
     pub(crate) fn percentile(&self, percent: usize) -> Option<Duration> {
         let place = (self.0.len() * percent).div_ceil(100).max(1) - 1;
         self.0.get(place).copied()
@@ -34,8 +34,8 @@ impl Times {
     }
 }
 
-/// How long what a killed or frozen worker had in hand waited for the next claim, from the moment that it was no longer
-/// heard of.
+/// Times to takeover: from the moment when a worker was killed or frozen, to the next claim of a payout that it had
+/// claimed.
 pub(crate) fn takeovers(books: &Books, lives: &[Life]) -> Times {
     let mut by_id: HashMap<u32, Vec<&Life>> = HashMap::new();
     for life in lives.iter().filter(|life| life.role == Role::Worker) {
@@ -63,7 +63,8 @@ pub(crate) fn takeovers(books: &Books, lives: &[Life]) -> Times {
     Times::of(times)
 }
 
-/// When the worker stopped, between its claim and the next; at its claim, when it was already dying.
+/// Returns the time at which the worker stopped between its claim and the next. If it was already dying when it
+/// claimed, that is the time of its claim.
 fn silent_from(life: &Life, claimed: Time, next: Time) -> Option<Time> {
     let frozen = life
         .frozen
@@ -74,12 +75,12 @@ fn silent_from(life: &Life, claimed: Time, next: Time) -> Option<Time> {
     Some(silent.max(claimed))
 }
 
-/// The process in a worker's name: `host-process-random`.
+/// Reads the process id from a worker's name: `host-process-random`.
 fn worker(actor: &str) -> Option<u32> {
     actor.rsplit('-').nth(1)?.parse().ok()
 }
 
-/// How long new payouts waited for their first claim, of those that were created while Redis was gone.
+/// Waits for the first claim, of payouts that were created while Redis was gone.
 pub(crate) fn pickups_without_redis(books: &Books, injected: &[Injected]) -> Times {
     let windows: Vec<&Injected> = injected
         .iter()
@@ -92,7 +93,7 @@ pub(crate) fn pickups_without_redis(books: &Books, injected: &[Injected]) -> Tim
     })
 }
 
-/// The same of all payouts, faults or not.
+/// Waits for the first claim, of all payouts, with or without faults.
 pub(crate) fn all_pickups(books: &Books) -> Times {
     pickups(books, |_| true)
 }
@@ -108,8 +109,8 @@ fn pickups(books: &Books, counts: impl Fn(Time) -> bool) -> Times {
     Times::of(times.collect())
 }
 
-/// How long after each flush and each restart of Redis the first payout that was created since is claimed. Where the
-/// database was away at that time, it says nothing of Redis, and is left out.
+/// Times from each flush or restart of Redis to the first claim of a payout that was created afterwards. A time at
+/// which the database was away is omitted, since it says nothing about Redis.
 pub(crate) fn after_flush(books: &Books, injected: &[Injected]) -> Times {
     let mut created: Vec<(Time, Time)> = books
         .trails

@@ -1,4 +1,4 @@
-//! People: one retries what failed, one resolves what is in review, after asking the provider.
+//! Operators: one retries failed payouts, one resolves reviews after asking the provider.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use crate::clients::PAYOUTS;
 use crate::clock;
 use crate::ledger::Ledger;
 
-/// How long a person goes on asking.
+/// The time for which an operator keeps asking.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Retries half of what failed, until told to stop.
+/// Retries half of the failed payouts until stopped.
 pub(crate) async fn retry_failed(api: Arc<Api>, seed: u64, mut over: watch::Receiver<bool>) {
     let mut seen = HashSet::new();
     let mut retries = JoinSet::new();
@@ -30,7 +30,7 @@ pub(crate) async fn retry_failed(api: Arc<Api>, seed: u64, mut over: watch::Rece
             if !seen.insert(format!("{id}/{updated_at}")) {
                 continue;
             }
-            // By what it is called in every run of this seed.
+            // This name is the same in every run of a seed.
             let name = format!(
                 "retry/{}/{}",
                 text(&payout, "description"),
@@ -56,8 +56,8 @@ pub(crate) async fn retry_failed(api: Arc<Api>, seed: u64, mut over: watch::Rece
     while retries.join_next().await.is_some() {}
 }
 
-/// Resolves what is in review by what the ledger says, until told to stop. What the provider never paid is closed there
-/// first, so that what the person says stays true.
+/// Resolves reviews according to the ledger until stopped. Before an operator resolves an unpaid payout as failed, its
+/// key is closed at the provider, so that it stays unpaid.
 pub(crate) async fn resolve_reviews(api: Arc<Api>, ledger: Ledger, mut over: watch::Receiver<bool>) -> u64 {
     let mut resolved = 0;
     while !*over.borrow_and_update() {
@@ -83,7 +83,7 @@ async fn resolve(api: &Api, ledger: &Ledger, id: &str) -> bool {
         .as_array()
         .and_then(|events| events.last())
         .cloned();
-    // The review says which key to ask the provider for.
+    // The review's detail ends with the key to ask the provider about.
     let detail = last.as_ref().and_then(|event| event["detail"].as_str());
     let Some((_, key)) = detail.and_then(|detail| detail.rsplit_once(' ')) else {
         return false;

@@ -1,4 +1,4 @@
-//! The plan of faults: all of it, up front, from the seed alone.
+//! The plan of faults: drawn completely in advance, from the seed alone.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,30 +6,30 @@ use std::time::Duration;
 use crate::chance::Chance;
 use crate::settings::Settings;
 
-/// Which processes of the service.
+/// The kind of a service process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Role {
     Serve,
     Worker,
 }
 
-/// Between the service and what.
+/// The dependency at the other end of a proxied connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Line {
     Postgres,
     Redis,
 }
 
-/// What a proxy does to a line. Rates are per message, in a thousand.
+/// A disturbance that a proxy applies to a line. Rates are per thousand messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Weather {
-    /// Answers come so many milliseconds late.
+    /// Answers arrive this many milliseconds late.
     Delay(u64),
-    /// Nothing passes, and then goes on.
+    /// Nothing passes during the stall; then traffic resumes.
     Stall,
     /// Every connection is cut, once.
     Cut,
-    /// A message is delivered and carried out, and its answer is lost with the connection.
+    /// A message is delivered and executed, and its answer is lost with the connection.
     LoseAnswers(u64),
     /// Half of an answer arrives, and then the connection ends.
     HalveAnswers(u64),
@@ -37,29 +37,29 @@ pub(crate) enum Weather {
     LoseRequests(u64),
 }
 
-/// One thing that goes wrong.
+/// A planned fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// SIGKILL; started again at once.
+    /// SIGKILL; the process is restarted at once.
     Kill(Role, usize),
-    /// SIGSTOP, and SIGCONT after this.
+    /// SIGSTOP, and SIGCONT after this time.
     Freeze(Role, usize, Duration),
     RedisFlush,
-    /// SIGKILL, and a new, empty one after this.
+    /// SIGKILL, and a new, empty Redis after this time.
     RedisRestart(Duration),
-    /// The same, in a window that is calm but for this.
+    /// SIGKILL, and a new, empty Redis after this time, in a window without other faults.
     RedisGone(Duration),
-    /// SIGKILL of the postmaster, and a new one after this.
+    /// SIGKILL of the postmaster, and a restart after this time.
     PostgresCrash(Duration),
-    /// `pg_terminate_backend` of so many.
+    /// `pg_terminate_backend` of this many backends.
     PostgresTerminate(usize),
     Weather(Line, Weather, Duration),
-    /// The provider refuses connections.
+    /// The provider refuses connections for this time.
     ProviderAway(Duration),
 }
 
 impl Fault {
-    /// What the report counts it as.
+    /// Returns the fault's name in the report.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Kill(Role::Serve, _) => "SIGKILL of a server",
@@ -102,7 +102,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A fault and when it strikes, from the start of the faults.
+/// A fault and the time at which it is injected, counted from the start of the faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Planned {
     pub(crate) at: Duration,
@@ -112,10 +112,10 @@ pub(crate) struct Planned {
 /// Draws the nth fault of a kind.
 type Draw = fn(&Settings, &mut Chance, u64) -> Fault;
 
-/// Calm around a window without Redis, so that its pickup times mean something.
+/// The calm around a window without Redis, which keeps its pickup times meaningful.
 const CALM: Duration = Duration::from_secs(2);
 
-/// Every fault, in order.
+/// Draws every fault, in order of time.
 pub(crate) fn plan(settings: &Settings) -> Vec<Planned> {
     let mut chance = Chance::of(settings.seed, "plan");
     let windows = without_redis(settings);
@@ -147,8 +147,8 @@ pub(crate) fn plan(settings: &Settings) -> Vec<Planned> {
     ];
     for (count, draw) in kinds {
         for nth in 0..count {
-            // Some draws find a place, nearby or anywhere; the last is taken as it is, so that the counts are what was
-            // asked for.
+            // Most draws find a place, nearby or anywhere. The last draw is taken in any case, so that the counts are
+            // as requested.
             let mut found = None;
             for draws in 0..400 {
                 let fault = draw(settings, &mut chance, nth);
@@ -166,7 +166,7 @@ pub(crate) fn plan(settings: &Settings) -> Vec<Planned> {
     planned
 }
 
-/// Within the nth of `count` equal slices, give or take one: spread out, yet not even.
+/// Draws a time within the nth of `count` equal slices, give or take one: spread out, but not evenly.
 fn spread(settings: &Settings, nth: u64, count: u64, chance: &mut Chance) -> Duration {
     let total = u64::try_from(settings.faults_for.as_millis()).unwrap_or(u64::MAX);
     let slice = total / count.max(1);
@@ -174,7 +174,7 @@ fn spread(settings: &Settings, nth: u64, count: u64, chance: &mut Chance) -> Dur
     Duration::from_millis(chance.between(from, ((nth + 2) * slice).min(total)))
 }
 
-/// When the windows without Redis begin: evenly over the time, not at its ends.
+/// Returns the starts of the windows without Redis: spread evenly, and away from both ends.
 fn without_redis(settings: &Settings) -> Vec<Duration> {
     let count = u32::try_from(settings.rates.without_redis).unwrap_or(1);
     (1..=count)
@@ -182,13 +182,14 @@ fn without_redis(settings: &Settings) -> Vec<Duration> {
         .collect()
 }
 
-/// Whether a fault can strike then: outside calm windows, and not at a process that is frozen, or a server that is down.
+/// Returns whether a fault can be injected at this time: not in a calm window, and not into a frozen process or a
+/// server that is down.
 fn fits(planned: &[Planned], at: Duration, fault: &Fault, settings: &Settings) -> bool {
     let end = at + length(fault);
     if end > settings.faults_for {
         return false;
     }
-    // Somebody is left to take over.
+    // At least one worker stays awake to take over.
     let frozen = planned.iter().filter(|other| {
         matches!(other.fault, Fault::Freeze(Role::Worker, ..))
             && at <= other.at + length(&other.fault)
@@ -206,7 +207,7 @@ fn fits(planned: &[Planned], at: Duration, fault: &Fault, settings: &Settings) -
                 Fault::Kill(role, place) | Fault::Freeze(role, place, _),
                 Fault::Freeze(other_role, other_place, _),
             ) => !meets || role != other_role || place != other_place,
-            // After a flush, the time until work goes on is measured: the database must be there.
+            // The time from a flush until payouts are claimed again is measured, so the database must be up.
             (Fault::RedisFlush, Fault::PostgresCrash(_) | Fault::Weather(Line::Postgres, ..))
             | (Fault::PostgresCrash(_) | Fault::Weather(Line::Postgres, ..), Fault::RedisFlush) => {
                 at > over + CALM || end + CALM < other.at
@@ -221,10 +222,10 @@ fn fits(planned: &[Planned], at: Duration, fault: &Fault, settings: &Settings) -
     })
 }
 
-/// How long it lasts.
+/// Returns how long a fault lasts.
 fn length(fault: &Fault) -> Duration {
     match fault {
-        // A restart by the drill itself takes a moment more.
+        // The drill's own restart takes a moment more.
         Fault::PostgresCrash(length) => *length + Duration::from_secs(2),
         Fault::RedisRestart(length) => *length + Duration::from_millis(500),
         Fault::Freeze(_, _, length)
@@ -240,7 +241,7 @@ fn ms(chance: &mut Chance, low: u64, high: u64) -> Duration {
 }
 
 fn kill(settings: &Settings, chance: &mut Chance, _: u64) -> Fault {
-    // Most of the protocol is in the worker.
+    // The workers run most of the protocol, so most kills hit them.
     if chance.permille(200) {
         Fault::Kill(Role::Serve, chance.index(settings.servers))
     } else {
@@ -257,7 +258,7 @@ fn freeze(settings: &Settings, chance: &mut Chance, _: u64) -> Fault {
     Fault::Freeze(Role::Worker, chance.index(settings.workers), length)
 }
 
-/// In turn, so that a short run has some of each.
+/// Takes each kind in turn, so that a short run has some of each.
 fn weather(_: &Settings, chance: &mut Chance, nth: u64) -> Fault {
     let line = if nth % 4 == 3 { Line::Redis } else { Line::Postgres };
     let weather = match (nth + nth / 4) % 7 {

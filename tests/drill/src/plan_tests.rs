@@ -1,4 +1,4 @@
-//! A plan is the seed's, and has what was asked for.
+//! A plan depends on the seed alone, and has the requested numbers of faults.
 
 use clap::Parser;
 

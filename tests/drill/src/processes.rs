@@ -1,4 +1,4 @@
-//! The service's own processes: started, killed, frozen, started again, and remembered.
+//! The service's processes: started, killed, frozen and restarted, with a record of each.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -24,23 +24,23 @@ pub(crate) fn signal(id: Option<u32>, signal: Signal) {
     }
 }
 
-/// One process from its start to its end.
+/// A process from its start to its end.
 #[derive(Debug, Clone)]
 pub(crate) struct Life {
     pub(crate) role: Role,
     pub(crate) id: u32,
     pub(crate) born: Time,
-    /// When it was frozen, and for how long it was then not heard of.
+    /// The times at which it was frozen, each with the time at which it resumed.
     pub(crate) frozen: Vec<(Time, Option<Time>)>,
     pub(crate) killed: Option<Time>,
-    /// It ended though nobody killed it: with this.
+    /// How the process ended, if the drill had not killed it.
     pub(crate) ended_by_itself: Option<String>,
 }
 
 struct Slot {
     role: Role,
     name: String,
-    /// The process that runs now.
+    /// The process id of the current process.
     id: Mutex<Option<u32>>,
 }
 
@@ -52,7 +52,7 @@ struct Shared {
     stopping: watch::Sender<bool>,
 }
 
-/// Every process of the service. Each is started again when it ends.
+/// Every process of the service. Each is restarted when it ends.
 pub(crate) struct Fleet {
     shared: Arc<Shared>,
     slots: HashMap<(Role, usize), Arc<Slot>>,
@@ -113,14 +113,14 @@ impl Fleet {
         self.keepers.spawn(self.shared.clone().keep(slot, variables));
     }
 
-    /// SIGKILL, in the middle of whatever it does.
+    /// Sends SIGKILL, in the middle of the process's work.
     pub(crate) fn kill(&self, role: Role, place: usize) -> bool {
         self.signal(role, place, Signal::SIGKILL, |life| {
             life.killed = Some(clock::now())
         })
     }
 
-    /// SIGSTOP, and SIGCONT after a while.
+    /// Sends SIGSTOP, and SIGCONT after a while.
     pub(crate) async fn freeze(&self, role: Role, place: usize, length: Duration) -> bool {
         if !self.signal(role, place, Signal::SIGSTOP, |life| {
             life.frozen.push((clock::now(), None))
@@ -135,7 +135,7 @@ impl Fleet {
         })
     }
 
-    /// Writes down before it signals: what happens in between happened to a process that was about to die.
+    /// Records a signal and then sends it: an event in between happened to a process that was about to die.
     fn signal(&self, role: Role, place: usize, sent: Signal, note: impl FnOnce(&mut Life)) -> bool {
         let Some(slot) = self.slots.get(&(role, place)) else {
             return false;
@@ -153,7 +153,8 @@ impl Fleet {
         self.shared.lives().clone()
     }
 
-    /// SIGTERM, and SIGKILL for what does not end. Returns every life, and what did not end by itself.
+    /// Sends SIGTERM, and SIGKILL to processes that do not end. Returns every life, and the names of the processes that
+    /// had to be killed.
     pub(crate) async fn stop(mut self) -> (Vec<Life>, Vec<String>) {
         self.shared.stopping.send_replace(true);
         for slot in self.slots.values() {
@@ -188,7 +189,7 @@ impl Shared {
         let log = self.folder.join(format!("{name}.log"));
         let log = std::fs::File::options().create(true).append(true).open(log)?;
         let mut command = Command::new(&self.binary);
-        // Nothing of the caller's environment, and no .env of the working folder's.
+        // The process gets nothing from the caller's environment, and no .env of the working folder.
         command.arg(argument).current_dir(&self.folder).env_clear();
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);

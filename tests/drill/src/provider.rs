@@ -1,4 +1,5 @@
-//! A payment provider by the provider contract, whose temper is the seed's. Speaks just enough HTTP/1.1 to misbehave in it.
+//! A payment provider that follows the provider contract, with a fault profile drawn from the seed. It implements just
+//! enough HTTP/1.1 to misbehave.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -30,7 +31,7 @@ struct Shared {
     seed: u64,
     timing: Timing,
     calm: AtomicBool,
-    /// How often each key was submitted and looked up, and what the payout under it is called.
+    /// The number of submissions and look-ups of each key, and the name of its payout.
     seen: Mutex<HashMap<String, Seen>>,
 }
 
@@ -65,12 +66,12 @@ impl Provider {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// From now on it answers by the contract, at once.
+    /// Makes the provider answer by the contract, at once, from now on.
     pub(crate) fn calm_down(&self) {
         self.shared.calm.store(true, Ordering::Relaxed);
     }
 
-    /// Refuses connections for a while, and ends those that are there.
+    /// Refuses connections for a while, and ends existing ones.
     pub(crate) async fn away_for(&self, length: Duration) {
         self.open.send_replace(false);
         tokio::time::sleep(length).await;
@@ -83,7 +84,7 @@ async fn listen(mut listener: TcpListener, shared: Arc<Shared>, mut open: watch:
         return;
     };
     loop {
-        // Dropped with this turn, and with it all its connections.
+        // Dropped at the end of each iteration, and with it all its connections.
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
@@ -161,7 +162,7 @@ async fn read(stream: &mut BufStream<TcpStream>) -> Option<Request> {
 
 async fn serve(mut stream: BufStream<TcpStream>, shared: Arc<Shared>) {
     while let Some(request) = read(&mut stream).await {
-        // What was received is carried out to its end, though the caller may hang up meanwhile.
+        // A received request is carried out completely, even if the caller hangs up meanwhile.
         let shared = shared.clone();
         let handled = tokio::spawn(async move { shared.handle(request).await });
         let Ok((manner, status, body)) = handled.await else {
@@ -220,7 +221,7 @@ impl Shared {
     }
 
     async fn submit(&self, key: &str, instruction: Instruction) -> (Manner, u16, Value) {
-        // The generation is part of the name, the id is not: it differs from run to run.
+        // The name contains the generation but not the id, which differs from run to run.
         let generation = key.rsplit(':').next().unwrap_or_default();
         let name = format!("{}/{generation}", instruction.description);
         let nth = {
@@ -241,7 +242,7 @@ impl Shared {
             tokio::time::sleep(wait).await;
         }
         let (status, body) = standing.map_or((500, Value::Null), |standing| describe(&standing, nth));
-        // Where nothing was decided there is nothing to tell.
+        // Where nothing was decided, there is no answer to give.
         let told = mood.act != Act::Nothing || !matches!(mood.manner, Manner::Tell | Manner::TellAfter(_));
         (if told { mood.manner } else { Manner::Status(500) }, status, body)
     }
@@ -251,7 +252,7 @@ impl Shared {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             let seen = seen.entry(key.to_owned()).or_default();
             seen.look_ups += 1;
-            // One that never arrived has no name, and must not share one with all others.
+            // A key that never arrived has no name, and must not share one with the others.
             let name = if seen.name.is_empty() { key } else { &seen.name };
             (name.to_owned(), seen.look_ups)
         };
@@ -262,7 +263,7 @@ impl Shared {
             temper::of_look_up(self.seed, &name, nth)
         };
         match self.ledger.look_up(key, calm).await {
-            // A status of a decline is none of a look-up's.
+            // A decline's status code is not valid for a look-up.
             Some(standing) => {
                 let (status, body) = describe(&standing, 0);
                 (manner, if status == 202 { 202 } else { 200 }, body)
@@ -272,7 +273,7 @@ impl Shared {
     }
 }
 
-/// By the contract, in one of its forms.
+/// Describes a key's state by the contract, in one of the allowed forms.
 fn describe(standing: &Standing, nth: u32) -> (u16, Value) {
     match standing {
         Standing::Paid { reference } => (

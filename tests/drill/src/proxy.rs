@@ -1,4 +1,4 @@
-//! A TCP proxy between the service and what it needs, which loses, halves and delays what passes.
+//! A TCP proxy between the service and its dependencies, which loses, truncates and delays messages.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -15,7 +15,7 @@ use crate::Outcome;
 use crate::chance::Chance;
 use crate::plan::{Line, Weather};
 
-/// What the proxy did to single messages.
+/// Counts of the messages that the proxy disturbed.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) connections_cut: AtomicU64,
@@ -33,15 +33,15 @@ struct Shared {
     upstream: u16,
     chance: Mutex<Chance>,
     weather: watch::Sender<Option<Weather>>,
-    /// Goes up with every cut.
+    /// Incremented with every cut.
     cuts: watch::Sender<u64>,
     counts: Counts,
 }
 
-/// What the two directions of one connection tell each other.
+/// State that the two directions of one connection share.
 #[derive(Default)]
 struct Pair {
-    /// The answer of what was just sent is to be lost.
+    /// The answer to the last message is to be lost.
     muted: AtomicBool,
     over: Notify,
 }
@@ -66,7 +66,7 @@ impl Proxy {
         Ok(Self { shared })
     }
 
-    /// One kind of weather for a while; a cut is over at once.
+    /// Applies a disturbance for a while; a cut takes no time.
     pub(crate) async fn weather(&self, weather: Weather, length: Duration) {
         if weather == Weather::Cut {
             self.shared.cuts.send_modify(|cuts| *cuts += 1);
@@ -86,7 +86,7 @@ impl Shared {
     async fn carry(self: Arc<Self>, client: TcpStream) {
         let mut cuts = self.cuts.subscribe();
         cuts.mark_unchanged();
-        // Refused upstream: the client's connection ends too.
+        // The upstream refused the connection, so the client's connection ends too.
         let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.upstream)).await else {
             return;
         };
@@ -94,7 +94,7 @@ impl Shared {
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
         let pair = Pair::default();
-        // Whichever ends first takes the other with it.
+        // When one direction ends, the other ends too.
         tokio::select! {
             _ = self.requests(from_client, to_server, &pair) => (),
             _ = self.answers(from_server, to_client, &pair) => (),
@@ -136,7 +136,7 @@ impl Shared {
                 return Ok(());
             }
             if pair.muted.load(Ordering::Acquire) {
-                // There is an answer, so it was carried out; nobody hears of it.
+                // An answer arrived, so the message was executed; the answer is not passed on.
                 pair.over.notify_one();
                 return std::future::pending().await;
             }
@@ -153,7 +153,7 @@ impl Shared {
         }
     }
 
-    /// The weather, once a stall is over.
+    /// Returns the current disturbance, after any stall is over.
     async fn now(&self) -> Option<Weather> {
         let mut weather = self.weather.subscribe();
         let passing = weather.wait_for(|weather| *weather != Some(Weather::Stall)).await;
@@ -167,14 +167,15 @@ impl Shared {
             .permille(often)
     }
 
-    /// Whether a statement is executed by this, rather than prepared: only then is there a commit whose answer can be lost.
+    /// Returns whether this message executes a statement rather than preparing one: only then is there a commit whose
+    /// answer can be lost.
     fn changes_something(&self, message: &[u8]) -> bool {
         self.line == Line::Redis || executes(message)
     }
 }
 
-/// Whether there is an Execute (`E`) or Query (`Q`) among PostgreSQL's frontend messages: a byte of type, and a length
-/// that counts itself.
+/// Returns whether PostgreSQL's frontend messages contain an Execute (`E`) or a Query (`Q`). A message is a type byte
+/// and a length that includes itself.
 fn executes(mut messages: &[u8]) -> bool {
     while let [kind, a, b, c, d, ..] = messages {
         if matches!(kind, b'E' | b'Q') {

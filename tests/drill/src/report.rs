@@ -1,4 +1,4 @@
-//! The report: a table as Markdown.
+//! The report: a Markdown table.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,11 +15,11 @@ use crate::proxy::Counts;
 use crate::rules::Rule;
 use crate::settings::Settings;
 
-/// All that is reported on.
+/// The data of the report.
 pub(crate) struct Run<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) took: Duration,
-    /// From the last fault until everything was final or in review; absent when it never was.
+    /// The time from the last fault until every payout was final or in review; absent when that was never reached.
     pub(crate) settled_in: Option<Duration>,
     pub(crate) injected: &'a [Injected],
     pub(crate) lives: &'a [Life],
@@ -206,7 +206,8 @@ impl Run<'_> {
         table.row("answers to clients, by status", answers.join(", "));
     }
 
-    /// Outcomes that leave a payout in work are written once more when nobody heard that they were written.
+    /// Counts repeated settlements: an outcome that does not end a payout is written once more when the first write was
+    /// not acknowledged.
     fn repeated_settlements(&self) -> usize {
         let repeats = |trail: &Vec<Event>| {
             let steps: Vec<&Event> = trail

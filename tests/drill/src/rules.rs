@@ -1,8 +1,8 @@
-//! What the service promises, by what it would look like broken.
+//! The service's promises, each as the violation that would break it.
 
 use std::fmt;
 
-/// What was promised and is not so.
+/// A violated promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Rule {
     PaidTwice,

@@ -1,42 +1,42 @@
-//! The size of a drill: what the command line asks for, and what follows from it.
+//! The size of a drill: the command line's arguments, and the settings that follow from them.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
 
-/// Starts a payout service with everything it needs, breaks it in every way the seed finds, and lets the ledger of its
-/// payment provider judge. Exit code 1 when the judge finds anything.
+/// Starts a payout service with everything it needs, injects the faults that the seed selects, and judges the service
+/// by its payment provider's ledger. Exits with 1 when the judge finds a violation.
 #[derive(Debug, Parser)]
 #[command(name = "payout-drill", max_term_width = 110)]
 pub(crate) struct Arguments {
-    /// A seed replays the same plan of faults; drawn when left away
+    /// Seed of the plan of faults; the same seed replays it (random when omitted)
     #[arg(long)]
     pub(crate) seed: Option<u64>,
-    /// How long it takes, about
+    /// Approximate duration of the drill
     #[arg(long, value_name = "SECONDS")]
     pub(crate) seconds: Option<u64>,
-    /// Thirty minutes, with the service's default lease and backoff
+    /// Run for thirty minutes, with the service's default lease and backoff
     #[arg(long)]
     pub(crate) long: bool,
-    /// How many payouts the clients create
+    /// Number of payouts that the clients create
     #[arg(long)]
     pub(crate) payouts: Option<u64>,
-    /// Print the plan of faults, and do nothing
+    /// Print the plan of faults and exit
     #[arg(long)]
     pub(crate) plan: bool,
-    /// Write the report here too
+    /// Also write the report to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Keep the ledger and all logs in this folder
     #[arg(long, value_name = "FOLDER")]
     pub(crate) keep: Option<PathBuf>,
-    /// The payout binary; the one beside this program when left away
+    /// Payout binary; the one beside this program when omitted
     #[arg(long, value_name = "FILE")]
     pub(crate) binary: Option<PathBuf>,
 }
 
-/// How long things take in the service under drill.
+/// Time settings of the service under drill.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timing {
     pub(crate) lease: Duration,
@@ -47,7 +47,7 @@ pub(crate) struct Timing {
     pub(crate) max_attempts: u32,
 }
 
-/// How often each fault is planned.
+/// The number of times that each fault is planned.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rates {
     pub(crate) kills: u64,
@@ -66,22 +66,22 @@ pub(crate) struct Rates {
 pub(crate) struct Settings {
     pub(crate) seed: u64,
     pub(crate) long: bool,
-    /// What was asked for in place of the usual length and number.
+    /// The length and the number of payouts that the command line requests instead of the defaults.
     pub(crate) asked: (Option<u64>, Option<u64>),
     pub(crate) servers: usize,
     pub(crate) workers: usize,
     pub(crate) timing: Timing,
-    /// How long faults are injected.
+    /// The time during which faults are injected.
     pub(crate) faults_for: Duration,
     pub(crate) payouts: u64,
     pub(crate) rates: Rates,
-    /// How long one window without Redis is.
+    /// The length of one window without Redis.
     pub(crate) without_redis_for: Duration,
 }
 
 /// The longest wait that the drill's provider asks for.
 pub(crate) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(2);
-/// Start-up, the judge, and what is left to chance.
+/// Time for start-up and the judge, and a margin.
 const OVERHEAD: u64 = 15;
 
 impl Settings {
@@ -89,7 +89,7 @@ impl Settings {
         let long = arguments.long;
         let seconds = |n| Duration::from_secs(n);
         let timing = if long {
-            // The service's defaults, but for the attempts: with twenty of them no review would be due in time.
+            // The service's defaults, except for the attempts: with twenty attempts, no review would be due in time.
             Timing {
                 lease: seconds(15),
                 call_timeout: seconds(5),
@@ -112,7 +112,7 @@ impl Settings {
         let faults = total
             .saturating_sub(timing.settling().as_secs() + OVERHEAD)
             .max(20);
-        // So many in a thousand seconds, but at least one each.
+        // The rate is per thousand seconds, with at least one fault of each kind.
         let often = |rate: u64| (faults * rate / 1000).max(1);
         let rates = if long {
             Rates {
@@ -156,7 +156,7 @@ impl Settings {
 }
 
 impl Settings {
-    /// The command that replays this run.
+    /// Returns the command that replays this run.
     pub(crate) fn command(&self) -> String {
         let (seconds, payouts) = self.asked;
         let long = if self.long { " LONG=1" } else { "" };
@@ -165,15 +165,15 @@ impl Settings {
         format!("make drill{long} SEED={}{seconds}{payouts}", self.seed)
     }
 
-    /// How often a line tells how it goes.
+    /// Returns the time between two lines of progress.
     pub(crate) fn progress_every(&self) -> Duration {
         Duration::from_secs(if self.long { 60 } else { 10 })
     }
 }
 
 impl Timing {
-    /// Within this after the last fault, every payout must be final or in review: the last claim's lease, the longest wait
-    /// that it can end in, and a margin.
+    /// Returns the time after the last fault within which every payout must be final or in review: the last claim's
+    /// lease, the longest wait after that claim, and a margin.
     pub(crate) fn settling(&self) -> Duration {
         self.lease
             + self.backoff_cap.max(LONGEST_RETRY_AFTER)

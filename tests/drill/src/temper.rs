@@ -1,4 +1,4 @@
-//! What the provider is up to, drawn from the seed for each submission and each look-up.
+//! The provider's fault profile, drawn from the seed for each submission and each look-up.
 
 use std::time::Duration;
 
@@ -7,31 +7,31 @@ use crate::chance::Chance;
 
 use crate::settings::{LONGEST_RETRY_AFTER, Timing};
 
-/// How an answer is given, once it is in the ledger.
+/// The way in which an answer is given, once it is in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
-    /// As the contract has it.
+    /// Answers by the contract.
     Tell,
-    /// The same, a little later.
+    /// Answers by the contract, after a delay.
     TellAfter(Duration),
-    /// The connection ends without a word.
+    /// Closes the connection without an answer.
     Vanish,
-    /// The connection ends in the middle of the answer.
+    /// Closes the connection in the middle of the answer.
     Halve,
-    /// No answer at all, and the connection stays.
+    /// Never answers, and keeps the connection open.
     Hang,
-    /// This status, with no body that says anything.
+    /// Answers with this status, and a body without information.
     Status(u16),
-    /// This status, with `Retry-After` in seconds.
+    /// Answers with this status, and `Retry-After` in seconds.
     Throttle(u16, u64),
-    /// 200, and what is not of the contract.
+    /// Answers 200, with a body that violates the contract.
     Garble,
 }
 
-/// What becomes of one call.
+/// The outcome of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mood {
-    /// The provider is slow to begin: beyond the caller's patience, now and then.
+    /// A delay before the provider acts, sometimes longer than the caller's timeout.
     pub(crate) wait: Duration,
     pub(crate) act: Act,
     pub(crate) manner: Manner,
@@ -65,12 +65,12 @@ enum Kind {
     Hang,
 }
 
-/// For the nth submission under a key. `name` is what the payout is called in every run of one seed.
+/// Draws the outcome of the nth submission under a key. `name` is the payout's name, the same in every run of one seed.
 pub(crate) fn of_submission(seed: u64, name: &str, nth: u32, timing: &Timing) -> Mood {
     let mut chance = Chance::of(seed, &format!("submission/{name}/{nth}"));
     let calm = Mood::CALM;
     if is_stubborn(seed, name) {
-        // It never says anything of use: sooner or later a person must look.
+        // The provider never gives a useful answer for this payout, so that it ends in review.
         let act = if Chance::of(seed, name).permille(500) {
             Act::Pay
         } else {
@@ -111,7 +111,7 @@ pub(crate) fn of_submission(seed: u64, name: &str, nth: u32, timing: &Timing) ->
             ..calm
         },
         Kind::PayLate => {
-            // Past the caller's patience, up to past its lease.
+            // Between the caller's timeout and one and a half leases.
             let lease = u64::try_from(timing.lease.as_millis()).unwrap_or(u64::MAX);
             let patience = u64::try_from(timing.call_timeout.as_millis()).unwrap_or(u64::MAX);
             Mood {
@@ -177,7 +177,7 @@ pub(crate) fn of_submission(seed: u64, name: &str, nth: u32, timing: &Timing) ->
     }
 }
 
-/// For the nth look-up of a key.
+/// Draws the response to the nth look-up of a key.
 pub(crate) fn of_look_up(seed: u64, name: &str, nth: u32) -> Manner {
     if is_stubborn(seed, name) {
         return Manner::Status(500);
