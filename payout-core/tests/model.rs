@@ -405,7 +405,7 @@ impl Model for Protocol {
         }
         for (index, worker) in world.workers.iter().enumerate() {
             match worker {
-                // An overloaded provider's answer uses up no attempt: without a bound on the claims, it could repeat forever.
+                // An overloaded provider's answer uses up no attempt: without a bound, it could repeat forever.
                 None if world.payout.fence() < MOST_CLAIMS => actions.push(Act::Claim(index)),
                 None => (),
                 Some(holding) => {

@@ -1,4 +1,4 @@
-//! The service: the binary on a database.
+//! The service: the binary running on a database.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::process::Process;
 use crate::store::Store;
 use crate::wait::{SOON, eventually};
 
-/// How to start the binary.
+/// The settings with which the binary is started.
 #[derive(Clone)]
 pub struct Launch {
     binary: &'static str,
@@ -21,7 +21,7 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// On a database, with everything quick and all of the log.
+    /// Makes a launch on a database, with short delays and the whole log.
     pub fn new(binary: &'static str, store: Arc<Store>) -> Self {
         let env = store.env();
         let launch = Self {
@@ -34,11 +34,11 @@ impl Launch {
             .set("PAYOUT_LOG", "debug")
             .set("PAYOUT_SIMULATED_DELAY_MS", 0)
             .set("PAYOUT_SWEEP_MS", 200)
-            // Never the default: a service of the developer's own may be there.
+            // Never the default port: the developer's own service may listen there.
             .set("PAYOUT_BIND", "127.0.0.1:0")
     }
 
-    /// With nothing said: only what the binary does by itself.
+    /// Makes a launch without any variable, so that every setting has its default.
     pub fn bare(binary: &'static str, store: Arc<Store>) -> Self {
         Self {
             binary,
@@ -48,14 +48,14 @@ impl Launch {
         }
     }
 
-    /// Started by a program that becomes it.
+    /// Starts the binary through a program that executes it in its own place.
     #[must_use]
     pub fn through(mut self, program: &[&str]) -> Self {
         self.through = program.iter().map(|word| (*word).to_owned()).collect();
         self
     }
 
-    /// With a variable.
+    /// Sets a variable.
     #[must_use]
     pub fn set(mut self, name: &str, value: impl ToString) -> Self {
         self.env.retain(|(given, _)| given != name);
@@ -63,21 +63,21 @@ impl Launch {
         self
     }
 
-    /// Without a variable.
+    /// Removes a variable.
     #[must_use]
     pub fn unset(mut self, name: &str) -> Self {
         self.env.retain(|(given, _)| given != name);
         self
     }
 
-    /// With a call timeout, and the shortest lease that goes with it.
+    /// Sets a call timeout, and the shortest lease that fits it.
     #[must_use]
     pub fn call_timeout_ms(self, timeout_ms: u64) -> Self {
         self.set("PAYOUT_CALL_TIMEOUT_MS", timeout_ms)
             .set("PAYOUT_LEASE_MS", timeout_ms * 3)
     }
 
-    /// The database.
+    /// Returns the database.
     pub fn store(&self) -> &Arc<Store> {
         &self.store
     }
@@ -89,7 +89,7 @@ impl Launch {
         Process::start(words[0], &words[1..], &self.env, self.store.folder())
     }
 
-    /// Runs a command to its end.
+    /// Runs a command until it ends.
     pub async fn finish(&self, args: &[&str]) -> Process {
         let mut process = self.spawn(args);
         let what = format!("payout {} ends, with {:?}", args.join(" "), self.env);
@@ -121,18 +121,18 @@ impl Launch {
         token
     }
 
-    /// Starts `serve` on a database that has its schema; nothing takes payouts up.
+    /// Starts `serve` on a database with its schema; no worker claims payouts.
     pub async fn serve(&self) -> App {
         self.migrate().await;
         self.start(&["serve"]).ready().await
     }
 
-    /// Starts `run`: server and worker in one.
+    /// Starts `run`: server and worker in one process.
     pub async fn run(&self) -> App {
         self.start(&["run"]).ready().await
     }
 
-    /// Starts a command that serves, and waits for nothing.
+    /// Starts a command that serves, without waiting until it is ready.
     pub fn start(&self, args: &[&str]) -> App {
         let port = free_port();
         let launch = self.clone().set("PAYOUT_BIND", format!("127.0.0.1:{port}"));
@@ -147,7 +147,7 @@ impl Launch {
 
 /// A running service.
 pub struct App {
-    // Dropped before the process: its checks need nothing of it, and their failure shows the log.
+    // Dropped before the process: its checks do not need the process, and when they fail, the log is shown.
     api: Api,
     process: Process,
     port: u16,
@@ -163,7 +163,7 @@ impl Deref for App {
 }
 
 impl App {
-    /// Waits until it says that it is ready.
+    /// Waits until the service reports that it is ready.
     pub async fn ready(mut self) -> Self {
         let (api, process) = (&self.api, &mut self.process);
         let begun = crate::wait::now();
@@ -180,42 +180,42 @@ impl App {
         self
     }
 
-    /// Its port.
+    /// Returns its port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its database.
+    /// Returns its database.
     pub fn store(&self) -> &Arc<Store> {
         &self.launch.store
     }
 
-    /// How it was started.
+    /// Returns the settings with which it was started.
     pub fn launch(&self) -> &Launch {
         &self.launch
     }
 
-    /// The process's id.
+    /// Returns the process id.
     pub fn id(&self) -> u32 {
         self.process.id()
     }
 
-    /// The process itself.
+    /// Returns the process itself.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
 
-    /// What it logged so far.
+    /// Returns its log so far.
     pub fn log(&self) -> String {
         self.process.log()
     }
 
-    /// Creates a payout that must be accepted.
+    /// Creates a payout, which must be accepted.
     pub async fn create(&self, body: impl std::borrow::Borrow<Value>) -> Value {
         self.post(PAYOUTS).json(body).await.expect(201).json()
     }
 
-    /// A payout as it is now.
+    /// Reads a payout.
     pub async fn payout(&self, path: &str) -> Value {
         self.get(path).await.expect(200).json()
     }
@@ -226,7 +226,7 @@ impl App {
             .await
     }
 
-    /// Waits until a payout waits for a person.
+    /// Waits until a payout needs review.
     pub async fn until_review(&self, path: &str) -> Value {
         self.until_it(path, "under review", |payout| payout["needs_review"] == true)
             .await
@@ -237,7 +237,7 @@ impl App {
         eventually(&what, SOON, async || Some(self.payout(path).await).filter(fits)).await
     }
 
-    /// The kinds of a payout's events, oldest first.
+    /// Returns the kinds of a payout's events, oldest first.
     pub async fn events(&self, path: &str) -> Vec<String> {
         let events = self.get(&format!("{path}events/")).await.expect(200).json();
         let kinds = events["results"]
@@ -249,7 +249,7 @@ impl App {
     }
 }
 
-/// Where a payout is found.
+/// Returns a payout's path.
 pub fn path_of(payout: &Value) -> String {
     format!("{PAYOUTS}{}/", payout["id"].as_str().expect("an id"))
 }

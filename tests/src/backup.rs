@@ -1,4 +1,5 @@
-//! A backup of a test's database while it is in use, and another database restored from it, as an operator makes them.
+//! A backup of a test's database while it is in use, and another database restored from it, both made with an
+//! operator's commands.
 
 use std::path::PathBuf;
 
@@ -7,14 +8,14 @@ use tokio::process::Command;
 use crate::app::Launch;
 use crate::store::{Backend, Store};
 
-/// A copy of a database as of one moment.
+/// A copy of a database at one moment.
 pub struct Backup {
     backend: Backend,
     file: PathBuf,
 }
 
 impl Backup {
-    /// By `payout backup` or by `pg_dump`.
+    /// Makes a backup by `payout backup` or by `pg_dump`.
     pub async fn of(launch: &Launch, name: &str) -> Self {
         let store = launch.store();
         let file = store.folder().join(name);
@@ -37,7 +38,7 @@ impl Backup {
         }
     }
 
-    /// A new database with what the copy has.
+    /// Restores the copy into a new database.
     pub async fn restore(&self) -> Store {
         let store = Store::new(self.backend).await;
         match self.backend {
@@ -57,7 +58,7 @@ impl Backup {
     }
 }
 
-/// One of PostgreSQL's programs, which Debian keeps out of the path.
+/// Runs one of PostgreSQL's programs, which Debian keeps out of the PATH.
 async fn run(program: &str, args: &[&str]) {
     let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let newest = installed

@@ -11,13 +11,13 @@ use crate::store::Folder;
 /// A page as the browser rendered it.
 #[derive(Debug)]
 pub struct Page {
-    /// The document after its scripts ran.
+    /// The document after its scripts have run.
     pub dom: String,
-    /// Every address that the page asked for.
+    /// Every address that the page requested.
     pub asked: Vec<String>,
 }
 
-/// Opens a page, with no host to be found but this one.
+/// Opens a page in a browser that can resolve no other host.
 pub async fn open(url: &str) -> Page {
     let folder = Folder::new();
     let netlog = folder.path().join("net.json");
@@ -27,7 +27,7 @@ pub async fn open(url: &str) -> Page {
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
         .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
         .args(["--disable-dev-shm-usage", "--disable-extensions", "--virtual-time-budget=20000", "--dump-dom"])
-        // The browser itself looks for its maker at start; this way only what the page asks for can be answered.
+        // The browser contacts its vendor at start; with these rules only the page's own requests can be answered.
         .arg("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1")
         .arg(format!("--log-net-log={}", netlog.display()))
         .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
@@ -51,7 +51,7 @@ pub async fn open(url: &str) -> Page {
     }
 }
 
-/// What the page itself asked for, and not the browser: requests whose initiator is the page's origin.
+/// Finds the page's own requests, not the browser's: those whose initiator is the page's origin.
 fn asked_by(url: &str, log: &str) -> Vec<String> {
     let log: Value = serde_json::from_str(log).expect("a network log");
     let origin: String = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");

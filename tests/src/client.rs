@@ -1,4 +1,4 @@
-//! An HTTP client that checks of every answer what holds for all of them.
+//! An HTTP client that checks each answer against the rules that hold for all answers.
 
 use std::collections::BTreeSet;
 use std::future::IntoFuture;
@@ -16,10 +16,11 @@ use crate::problem::Problem;
 /// The collection of payouts.
 pub const PAYOUTS: &str = "/api/payouts/";
 
-/// The document is the same for every process of this binary.
+/// The OpenAPI document, which is the same for every process of this binary.
 static DOCUMENT: OnceLock<Document> = OnceLock::new();
 
-/// One service, as a client sees it. When dropped, every status that it answered must be in the OpenAPI document.
+/// A service, as a client sees it. When dropped, it checks that every status that the service answered is in the
+/// OpenAPI document.
 pub struct Api {
     http: Client,
     base: String,
@@ -28,12 +29,12 @@ pub struct Api {
 }
 
 impl Api {
-    /// Of a service on this local port.
+    /// Makes a client of the service on this local port.
     pub fn on_port(port: u16) -> Self {
         Self::from(None, port)
     }
 
-    /// The same, asked from another address: all of 127.0.0.0/8 is this host.
+    /// Makes a client that connects from another address: all of 127.0.0.0/8 is this host.
     pub fn from_address(address: [u8; 4], port: u16) -> Self {
         Self::from(Some(address.into()), port)
     }
@@ -51,17 +52,17 @@ impl Api {
         }
     }
 
-    /// With this API key from now on, wherever a request has no other.
+    /// Sends this API key from now on, in every request that has no other.
     pub fn always_with_key(&self, token: &str) {
         self.key.set(token.to_owned()).expect("one key is enough");
     }
 
-    /// The service's address, without a slash at the end.
+    /// Returns the service's address, without a trailing slash.
     pub fn base(&self) -> &str {
         &self.base
     }
 
-    /// A request of any method; `path` may be a whole link of this service.
+    /// Begins a request of any method; `path` may be a full link of this service.
     #[track_caller]
     pub fn call(&self, method: &str, path: &str) -> Call<'_> {
         let path = path.strip_prefix(&self.base).unwrap_or(path);
@@ -79,43 +80,44 @@ impl Api {
         }
     }
 
-    /// `GET`.
+    /// Begins a `GET`.
     #[track_caller]
     pub fn get(&self, path: &str) -> Call<'_> {
         self.call("GET", path)
     }
 
-    /// `POST`.
+    /// Begins a `POST`.
     #[track_caller]
     pub fn post(&self, path: &str) -> Call<'_> {
         self.call("POST", path)
     }
 
-    /// `PUT`.
+    /// Begins a `PUT`.
     #[track_caller]
     pub fn put(&self, path: &str) -> Call<'_> {
         self.call("PUT", path)
     }
 
-    /// `PATCH`.
+    /// Begins a `PATCH`.
     #[track_caller]
     pub fn patch(&self, path: &str) -> Call<'_> {
         self.call("PATCH", path)
     }
 
-    /// `DELETE`.
+    /// Begins a `DELETE`.
     #[track_caller]
     pub fn delete(&self, path: &str) -> Call<'_> {
         self.call("DELETE", path)
     }
 
-    /// Whether it answers that it is ready. Asked before anything else is known of it, so nothing is checked.
+    /// Returns whether the service reports that it is ready. This is asked before the document is known, so nothing is
+    /// checked.
     pub async fn is_ready(&self) -> bool {
         let answer = self.http.get(format!("{}/health/ready", self.base)).send().await;
         answer.is_ok_and(|answer| answer.status() == 200)
     }
 
-    /// Reads the document that all answers are held against.
+    /// Reads the document that all answers are checked against.
     pub async fn learn(&self) {
         if DOCUMENT.get().is_none() {
             let document = self.get("/api/schema/?format=json").await.expect(200).json();
@@ -123,7 +125,7 @@ impl Api {
         }
     }
 
-    /// The OpenAPI document.
+    /// Returns the OpenAPI document.
     pub fn document(&self) -> &'static Document {
         DOCUMENT.get().expect("a service was started before")
     }
@@ -151,7 +153,7 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// With a header.
+    /// Sets a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         if name == "authorization" {
@@ -161,35 +163,35 @@ impl Call<'_> {
         self
     }
 
-    /// With an API key.
+    /// Sets an API key.
     #[must_use]
     pub fn key(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
     }
 
-    /// With a body of JSON.
+    /// Sets a JSON body.
     #[must_use]
     pub fn json(self, body: impl std::borrow::Borrow<Value>) -> Self {
         self.text(body.borrow().to_string())
     }
 
-    /// With a body that says it is JSON, and may not be.
+    /// Sets a body that is declared as JSON, and may not be JSON.
     #[must_use]
     pub fn text(self, body: impl Into<Vec<u8>>) -> Self {
         self.header("content-type", "application/json").bytes(body)
     }
 
-    /// With a body that does not say what it is.
+    /// Sets a body without a content type.
     #[must_use]
     pub fn bytes(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.builder = self.builder.body(body.into());
         self
     }
 
-    /// Sends it; an error when no answer came.
+    /// Sends the request; returns an error when no answer arrives.
     ///
     /// # Errors
-    /// The client's.
+    /// The HTTP client's error.
     pub async fn send(mut self) -> Result<Reply, reqwest::Error> {
         if let Some(key) = self.key.take() {
             self.builder = self.builder.bearer_auth(key);
@@ -235,16 +237,16 @@ impl<'a> IntoFuture for Call<'a> {
 pub struct Reply {
     method: String,
     path: String,
-    /// Its status.
+    /// The status.
     pub status: u16,
-    /// Its headers.
+    /// The headers.
     pub headers: HeaderMap,
-    /// Its body.
+    /// The body.
     pub body: Vec<u8>,
 }
 
 impl Reply {
-    /// What holds for every answer.
+    /// Checks the rules that hold for every answer.
     fn check(&self) {
         assert!(self.status < 500 || self.status == 503, "{self}");
         if self.method == "HEAD" {
@@ -275,19 +277,19 @@ impl Reply {
         self
     }
 
-    /// The problem; fails the test unless it is one of this status.
+    /// Returns the problem; fails the test unless the answer is a problem with this status.
     #[track_caller]
     pub fn problem(&self, status: u16) -> Problem {
         assert_eq!(self.status, status, "{self}");
         self.as_problem()
     }
 
-    /// A header's text.
+    /// Returns a header's text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// The `ETag`, which must be there.
+    /// Returns the `ETag`, which must be present.
     #[track_caller]
     pub fn etag(&self) -> String {
         self.header("etag")
@@ -295,13 +297,13 @@ impl Reply {
             .to_owned()
     }
 
-    /// The body as JSON.
+    /// Reads the body as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self}"))
     }
 
-    /// The body as text.
+    /// Reads the body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }

@@ -1,8 +1,8 @@
-//! The OpenAPI document, as the service serves it, and what it says of an answer.
+//! The OpenAPI document that the service serves, and checks of answers against it.
 
 use serde_json::{Map, Value};
 
-/// What was asked and answered: the method, the path without its query, and the status.
+/// A request and its answer: the method, the path without its query, and the status.
 pub type Observed = (String, String, u16);
 
 /// An OpenAPI document.
@@ -10,12 +10,12 @@ pub type Observed = (String, String, u16);
 pub struct Document(Value);
 
 impl Document {
-    /// Takes the parsed document.
+    /// Wraps the parsed document.
     pub fn new(value: Value) -> Self {
         Self(value)
     }
 
-    /// Every operation: path and method.
+    /// Returns every operation: path and method.
     pub fn operations(&self) -> Vec<(String, String)> {
         const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
         let paths = self.0["paths"].as_object().expect("paths");
@@ -28,7 +28,7 @@ impl Document {
         operations.collect()
     }
 
-    /// The scopes of which an operation asks for one; none when it is open to anybody.
+    /// Returns the scopes of which an operation requires one; empty when the operation is public.
     pub fn scopes(&self, path: &str, method: &str) -> Vec<String> {
         let alternatives = self.0["paths"][path][method]["security"].as_array();
         let alternatives = alternatives.into_iter().flatten();
@@ -39,7 +39,7 @@ impl Document {
         scopes.collect()
     }
 
-    /// The documented response of an operation; absent when there is no such operation or no such status.
+    /// Finds the documented response of an operation; absent when there is no such operation or no such status.
     fn response(&self, (method, path, status): &Observed) -> Option<&Value> {
         let method = if method == "HEAD" {
             "get".to_owned()
@@ -54,7 +54,7 @@ impl Document {
         Some(self.resolved(response))
     }
 
-    /// Fails the test when the document says something else of the answer's body.
+    /// Fails the test when the answer's body contradicts the document.
     pub fn check_body(&self, observed: &Observed, content_type: &str, body: &[u8]) {
         let Some(content) = self
             .response(observed)
@@ -87,8 +87,8 @@ impl Document {
         })
     }
 
-    /// Why a value does not fit its schema: of what OpenAPI has, that which this document uses. Members that are not
-    /// documented do not fit either.
+    /// Returns the reason why a value does not fit its schema. It supports the part of OpenAPI that this document uses,
+    /// and refuses undocumented members.
     fn mismatch(&self, schema: &Value, value: &Value, at: &str) -> Option<String> {
         let schema = self.resolved(schema);
         for choice in ["oneOf", "anyOf"] {
@@ -145,11 +145,10 @@ impl Document {
         })
     }
 
-    /// Fails the test when the document does not have this status for this path and method. Paths and methods that
-    /// it does not have are answered 404 and 405, which is no operation's business, and the pages
-    /// that show the document are not in it.
+    /// Fails the test when the document does not have this status for this path and method. Unknown paths and methods
+    /// are answered 404 and 405, which no operation documents. The pages that show the document are not in it either.
     pub fn check(&self, (method, path, status): &Observed) {
-        // Methods are told apart by case: `get` is none that anything takes.
+        // Methods are case-sensitive: no operation accepts `get`.
         let method = match method.as_str() {
             "HEAD" => "get".to_owned(),
             other if other.chars().all(|letter| letter.is_ascii_uppercase()) => other.to_lowercase(),
@@ -201,7 +200,7 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.trim_matches('/').split('/')
 }
 
-/// Whether a value is of a JSON Schema type.
+/// Returns whether a value is of a JSON Schema type.
 fn is(name: &str, value: &Value) -> bool {
     match name {
         "null" => value.is_null(),

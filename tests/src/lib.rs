@@ -1,9 +1,10 @@
-//! What the end-to-end tests need: the real binary as a child process, with a database of its own, spoken to over
-//! HTTP and judged by its contract.
+//! Support for the end-to-end tests: the real binary as a child process with a database of its own, driven over HTTP
+//! and checked against its contract.
 //!
-//! - [`store`] makes the databases, [`process`] runs the binary, [`app`] puts both together.
-//! - [`client`] speaks HTTP and checks of every answer what holds for all of them; [`raw`] speaks what no client would.
-//! - [`provider`] is a payment provider with a ledger; [`sink`] keeps what it is sent; [`throwaway`] are servers that a test may kill.
+//! - [`store`] makes the databases, [`process`] runs the binary, [`app`] combines both.
+//! - [`client`] speaks HTTP and checks every answer; [`raw`] sends requests that no client would send.
+//! - [`provider`] is a payment provider with a ledger; [`sink`] keeps every request that it receives; [`throwaway`] has
+//!   servers that a test may kill.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -4,10 +4,11 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const FIRST: u32 = 20_000;
-/// From 32768 on the kernel hands ports to clients, who may take one between the look and the start.
+/// The number of ports. They end below 32768: the kernel hands higher ports to clients, which may take one between the
+/// check and the start.
 const COUNT: u32 = 12_000;
 
-/// A port that nothing listens on, and that no other test of this process is given.
+/// Returns a port that nothing listens on, and that no other test of this process receives.
 pub fn free_port() -> u16 {
     static GIVEN: AtomicU32 = AtomicU32::new(0);
     let start = std::process::id().wrapping_mul(7919) % COUNT;

@@ -1,10 +1,10 @@
-//! What a refusal looks like: `application/problem+json`, by RFC 9457 and the service's own contract.
+//! The form of a refusal: `application/problem+json`, by RFC 9457 and the service's own contract.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// The members that a problem may have; all but the last are always there.
+/// The members that a problem may have; all but the last are always present.
 const MEMBERS: [&str; 7] = [
     "type",
     "title",
@@ -15,7 +15,7 @@ const MEMBERS: [&str; 7] = [
     "errors",
 ];
 
-/// Marks of what must stay inside.
+/// Signs of internal details, which no problem may contain.
 const INNARDS: [&str; 9] = [
     "panicked",
     "backtrace",
@@ -28,7 +28,7 @@ const INNARDS: [&str; 9] = [
     "payouts_",
 ];
 
-/// A problem document that was found to be well formed.
+/// A problem document that was checked to be well formed.
 #[derive(Debug, Clone)]
 pub struct Problem {
     /// The `type`.
@@ -42,7 +42,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Reads a problem, and fails the test unless it is all that a problem must be.
+    /// Reads a problem, and fails the test unless it has everything that a problem must have.
     #[track_caller]
     pub fn read(status: u16, content_type: Option<&str>, path: &str, body: &[u8]) -> Self {
         let text = String::from_utf8_lossy(body);
@@ -92,7 +92,7 @@ impl Problem {
         }
     }
 
-    /// The messages about a field.
+    /// Returns the messages about a field.
     #[track_caller]
     pub fn of(&self, field: &str) -> &[String] {
         self.errors
@@ -100,13 +100,13 @@ impl Problem {
             .unwrap_or_else(|| panic!("nothing about {field}: {self:?}"))
     }
 
-    /// The fields that were refused, in the order of the alphabet.
+    /// Returns the refused fields, in alphabetical order.
     pub fn fields(&self) -> Vec<&str> {
         self.errors.keys().map(String::as_str).collect()
     }
 }
 
-/// `{field: [message, …]}`, none of it empty.
+/// Reads `{field: [message, …]}`, of which no part may be empty.
 #[track_caller]
 fn errors(value: &Value) -> BTreeMap<String, Vec<String>> {
     let errors: BTreeMap<String, Vec<String>> =

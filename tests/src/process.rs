@@ -11,12 +11,12 @@ use std::time::Duration;
 use crate::body::PERSONAL;
 use crate::wait::{SOON, eventually};
 
-/// What a process wrote so far.
+/// The output of a process so far.
 #[derive(Clone, Default)]
 struct Output(Arc<Mutex<Vec<u8>>>);
 
 impl Output {
-    /// Reads on until the pipe ends.
+    /// Reads until the pipe ends.
     fn follow(&self, mut pipe: impl Read + Send + 'static) -> JoinHandle<()> {
         let kept = self.0.clone();
         std::thread::spawn(move || {
@@ -32,8 +32,8 @@ impl Output {
     }
 }
 
-/// A running process. Killed when dropped; what it wrote is shown when the test fails, and checked when it does not:
-/// no panic, and nothing that tells who is paid.
+/// A running process, killed when dropped. When the test fails, its output is shown. When the test passes, the output
+/// is checked: it may contain no panic and nothing that identifies a recipient.
 pub struct Process {
     name: String,
     child: Child,
@@ -43,7 +43,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `binary` in `folder`, with no environment but `PATH` and these variables.
+    /// Starts `binary` in `folder`, with no environment except `PATH` and these variables.
     pub fn start(binary: &str, args: &[&str], env: &[(String, String)], folder: &Path) -> Self {
         let mut command = Command::new(binary);
         command.args(args).current_dir(folder).env_clear();
@@ -68,27 +68,27 @@ impl Process {
         }
     }
 
-    /// What it logged so far.
+    /// Returns its log so far.
     pub fn log(&self) -> String {
         self.stderr.text()
     }
 
-    /// What it printed so far.
+    /// Returns its standard output so far.
     pub fn printed(&self) -> String {
         self.stdout.text()
     }
 
-    /// How it ended, if it has.
+    /// Returns its exit status, if it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
 
-    /// Its id.
+    /// Returns the process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends a signal, by name.
+    /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill")
@@ -98,7 +98,7 @@ impl Process {
         assert!(sent.success(), "cannot send {name} to {}", self.name);
     }
 
-    /// Waits for its end, and reads its last words.
+    /// Waits until it ends, and reads the rest of its output.
     pub async fn end_within(&mut self, bound: Duration) -> ExitStatus {
         let name = self.name.clone();
         let what = format!("{name} ends");
@@ -109,15 +109,15 @@ impl Process {
         status
     }
 
-    /// Asks it to stop, and waits until it has.
+    /// Asks it to stop, and waits until it has ended.
     pub async fn terminate(&mut self) -> ExitStatus {
         self.signal("TERM");
         self.end_within(SOON).await
     }
 
-    /// Ends it in the middle of whatever it does.
+    /// Kills it in the middle of its work.
     pub fn kill(&mut self) {
-        // SIGKILL ends a frozen process too. It fails only when the process has ended by itself.
+        // SIGKILL ends a frozen process too. It fails only when the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
         for reader in self.readers.drain(..) {
@@ -153,7 +153,7 @@ impl Drop for Process {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         let mut shown = String::new();
-        // A debug log is long, and its end tells most.
+        // A debug log is long, and its end is the most useful part.
         for line in &lines[lines.len().saturating_sub(150)..] {
             let _ = writeln!(shown, "    {line}");
         }

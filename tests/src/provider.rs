@@ -1,5 +1,5 @@
-//! A payment provider with a ledger, by the provider's contract: its first definite answer for a key is its answer for
-//! good, and it pays a key at most once. What it answers with is up to the test.
+//! A payment provider with a ledger, by the provider's contract: its first definite answer for a key is final, and it
+//! pays a key at most once. The test decides its answers.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -12,26 +12,26 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::ports::free_port;
 
-/// What the provider does with a submission.
+/// The provider's action on a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deed {
-    /// Pays, and says so.
+    /// Pays, and answers so.
     Pay,
-    /// Pays, and closes the connection without a word.
+    /// Pays, and closes the connection without an answer.
     PayAndVanish,
-    /// Pays, and answers with this status all the same.
+    /// Pays, and answers with this status nevertheless.
     PayAndRefuse(u16),
-    /// Accepts, and settles when it is asked the second time.
+    /// Accepts, and settles at the second look-up.
     Accept,
-    /// Declines for good.
+    /// Declines finally.
     Decline,
-    /// Declines for good, and quotes who was to be paid.
+    /// Declines finally, and quotes the recipient.
     DeclineQuoting,
-    /// Answers with this status and quotes who was to be paid; does nothing.
+    /// Answers with this status and quotes the recipient; does nothing.
     QuoteIn(u16),
-    /// Answers 200 with what is no JSON and quotes who was to be paid; does nothing.
+    /// Answers 200 with a body that is not JSON and quotes the recipient; does nothing.
     QuoteAndGarble,
-    /// Answers with this status and does nothing.
+    /// Answers with this status, and does nothing.
     Refuse(u16),
     /// Answers 429 with this `Retry-After`, in seconds.
     Throttle(u64),
@@ -39,27 +39,27 @@ pub enum Deed {
     Hang,
     /// Pays, and never answers.
     PayAndHang,
-    /// Answers 200 with what is no JSON, and does nothing.
+    /// Answers 200 with a body that is not JSON, and does nothing.
     Garble,
 }
 
-/// What it knows of one key.
+/// The provider's record of one key.
 #[derive(Debug, Clone, Default)]
 pub struct Entry {
-    /// How often it paid: never more than once, or the provider itself is broken.
+    /// The number of payments: never more than one, or the provider itself is broken.
     pub payments: u32,
-    /// How often it was told to pay.
+    /// The number of submissions.
     pub submissions: u32,
-    /// How often it was asked.
+    /// The number of look-ups.
     pub lookups: u32,
-    /// Every body that it was sent under the key.
+    /// Every body that was submitted under the key.
     pub bodies: Vec<Value>,
-    /// Its answer for good.
+    /// The final answer.
     answer: Option<Value>,
     accepted: bool,
 }
 
-/// By key and by the number of the submission under it.
+/// A decision by key and by the number of the submission under it.
 type Decide = Box<dyn Fn(&str, u32) -> Deed + Send + Sync>;
 
 struct Shared {
@@ -69,7 +69,7 @@ struct Shared {
     decide: Decide,
 }
 
-/// A running provider; gone when dropped.
+/// A running provider, stopped when dropped.
 pub struct Provider {
     port: u16,
     shared: Arc<Shared>,
@@ -77,17 +77,17 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// One that does the same with every submission.
+    /// Starts a provider that treats every submission alike.
     pub async fn that(deed: Deed) -> Self {
         Self::deciding(move |_, _| deed).await
     }
 
-    /// One that decides by key and by the number of the submission under it, from 1.
+    /// Starts a provider that decides by key and by the number of the submission under it, from 1.
     pub async fn deciding(decide: impl Fn(&str, u32) -> Deed + Send + Sync + 'static) -> Self {
         Self::at(free_port(), decide).await
     }
 
-    /// The same on a port of the test's choice, on which nobody listened before.
+    /// Starts a provider on a port that the test chooses, on which nothing listened before.
     pub async fn at(port: u16, decide: impl Fn(&str, u32) -> Deed + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap();
         let shared = Arc::new(Shared {
@@ -104,33 +104,33 @@ impl Provider {
         }
     }
 
-    /// What `PAYOUT_PROCESSOR_URL` must say.
+    /// Returns the value for `PAYOUT_PROCESSOR_URL`.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// The ledger as it is now.
+    /// Returns a copy of the ledger.
     pub fn ledger(&self) -> HashMap<String, Entry> {
         self.shared.ledger.lock().unwrap().clone()
     }
 
-    /// What is known of a key.
+    /// Returns the record of a key.
     pub fn entry(&self, key: &str) -> Entry {
         self.ledger().remove(key).unwrap_or_default()
     }
 
-    /// Enters an answer for a key, as if it had given it.
+    /// Enters an answer for a key, as if the provider had given it.
     pub fn plant(&self, key: &str, answer: Value) {
         let mut ledger = self.shared.ledger.lock().unwrap();
         ledger.entry(key.to_owned()).or_default().answer = Some(answer);
     }
 
-    /// The `traceparent` of each call.
+    /// Returns the `traceparent` of each call.
     pub fn traces(&self) -> Vec<Option<String>> {
         self.shared.traces.lock().unwrap().clone()
     }
 
-    /// The bearer token of each call.
+    /// Returns the bearer token of each call.
     pub fn tokens(&self) -> Vec<Option<String>> {
         self.shared.tokens.lock().unwrap().clone()
     }
@@ -151,16 +151,16 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// A request as it was sent.
+/// A request as it was received.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Its method.
+    /// The method.
     pub method: String,
-    /// Its path, query included.
+    /// The path, including the query.
     pub path: String,
-    /// Its headers, by name in small letters.
+    /// The headers, by name in lower case.
     pub headers: HashMap<String, String>,
-    /// Its body.
+    /// The body.
     pub body: Vec<u8>,
 }
 
@@ -184,7 +184,7 @@ impl Shared {
         }
     }
 
-    /// Absent: the connection ends without an answer.
+    /// Answers a submission; `None` closes the connection without an answer.
     async fn submit(&self, request: &Request) -> Option<String> {
         let key = request.headers.get("idempotency-key")?.clone();
         let body: Value = serde_json::from_slice(&request.body).ok()?;
@@ -268,7 +268,7 @@ impl Shared {
 impl Entry {
     fn pay(&mut self, key: &str) {
         self.payments += 1;
-        // What it was told to pay first, as it was told.
+        // A payment has the details of the first submission.
         let told = self.bodies.first().cloned().unwrap_or_default();
         self.answer = Some(json!({
             "status": "completed",
@@ -287,7 +287,7 @@ fn encode(status: u16, headers: &str, body: &str) -> String {
     )
 }
 
-/// Reads one request; none when the connection ends.
+/// Reads a request; `None` when the connection ends.
 pub(crate) async fn read(stream: &mut BufStream<TcpStream>) -> Option<Request> {
     let first = line(stream).await?;
     let mut words = first.split(' ');

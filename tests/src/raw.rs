@@ -1,4 +1,4 @@
-//! HTTP by hand, for requests that no client would send.
+//! Hand-written HTTP, for requests that no client would send.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use tokio::net::TcpStream;
 
 use crate::problem::Problem;
 
-/// An answer, read to the end of the connection.
+/// An answer, read until the connection ends.
 #[derive(Debug)]
 pub struct RawReply {
-    /// Its status; 0 when the connection ended without one.
+    /// The status; 0 when the connection ended without one.
     pub status: u16,
-    /// Its head.
+    /// The head.
     pub head: String,
-    /// Its body.
+    /// The body.
     pub body: Vec<u8>,
 }
 
 impl RawReply {
-    /// A header's value.
+    /// Returns a header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
         headers
@@ -27,7 +27,7 @@ impl RawReply {
             .map(|(_, value)| value.trim())
     }
 
-    /// The problem; fails the test unless it is a well-formed one.
+    /// Returns the problem; fails the test unless it is well formed.
     #[track_caller]
     pub fn problem(&self, path: &str) -> Problem {
         Problem::read(self.status, self.header("content-type"), path, &self.body)
@@ -40,10 +40,10 @@ pub async fn request(port: u16, method: &str, target: &str) -> RawReply {
     send(port, head.as_bytes()).await
 }
 
-/// Sends bytes on a connection of their own, and reads what comes until the other end closes it.
+/// Sends bytes on a connection of their own, and reads the answer until the service closes the connection.
 pub async fn send(port: u16, bytes: &[u8]) -> RawReply {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    // The other end may have refused and closed before all is written.
+    // The service may have refused the request and closed the connection before everything is written.
     let _ = stream.write_all(bytes).await;
     let mut answer = Vec::new();
     let reading = stream.read_to_end(&mut answer);

@@ -1,4 +1,4 @@
-//! A server that keeps whatever it is sent and is content with it: a collector of traces, or of errors.
+//! A server that keeps and accepts every request: a collector of traces or of errors.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use crate::ports::free_port;
 use crate::provider::{Request, read};
 
-/// A running one; gone when dropped.
+/// A running sink, stopped when dropped.
 pub struct Sink {
     port: u16,
     kept: Arc<Mutex<Vec<Request>>>,
@@ -18,7 +18,7 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Starts one.
+    /// Starts a sink.
     pub async fn start() -> Self {
         let port = free_port();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap();
@@ -39,12 +39,12 @@ impl Sink {
         }
     }
 
-    /// Where it listens.
+    /// Returns the port that it listens on.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// What it was sent so far.
+    /// Returns the requests so far.
     pub fn kept(&self) -> Vec<Request> {
         self.kept.lock().unwrap().clone()
     }

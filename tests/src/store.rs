@@ -1,4 +1,4 @@
-//! A database of the test's own, and a folder.
+//! A test's own database, and a folder.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
 
-/// What a service keeps its payouts in.
+/// The kind of database that a service stores its payouts in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
     /// A SQLite file, and the in-process queue.
@@ -17,11 +17,11 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Both.
+    /// Both backends.
     pub const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
 }
 
-/// An empty database, gone when this is dropped.
+/// A database, empty at first and deleted when this is dropped.
 pub struct Store {
     backend: Backend,
     folder: Folder,
@@ -32,7 +32,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// A new one.
+    /// Makes a new, empty database.
     pub async fn new(backend: Backend) -> Self {
         let folder = Folder::new();
         match backend {
@@ -63,7 +63,7 @@ impl Store {
         }
     }
 
-    /// On servers of the test's own, which it drops by itself.
+    /// Wraps a database on the test's own servers, which the test deletes itself.
     pub fn on(database_url: String, redis_url: Option<String>) -> Self {
         let (backend, folder) = (Backend::Postgres, Folder::new());
         Self {
@@ -75,29 +75,29 @@ impl Store {
         }
     }
 
-    /// The same database with another Redis.
+    /// Returns a store of this database with another Redis.
     #[must_use]
     pub fn with_redis(mut self, url: String) -> Self {
         self.redis_url = Some(url);
         self
     }
 
-    /// What it is.
+    /// Returns the kind of database.
     pub fn backend(&self) -> Backend {
         self.backend
     }
 
-    /// The folder that processes run in.
+    /// Returns the folder in which processes run.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The database's address.
+    /// Returns the database's URL.
     pub fn url(&self) -> &str {
         &self.database_url
     }
 
-    /// The variables that lead a process here.
+    /// Returns the variables that connect a process to this store.
     pub fn env(&self) -> Vec<(String, String)> {
         let mut env = vec![("DATABASE_URL".to_owned(), self.database_url.clone())];
         if let Some(url) = &self.redis_url {
@@ -107,12 +107,12 @@ impl Store {
         env
     }
 
-    /// Runs statements that give nothing back.
+    /// Runs statements that return nothing.
     pub async fn execute(&self, sql: impl Into<String>) {
         execute_on(&self.database_url, sql.into()).await;
     }
 
-    /// The one number that a query gives.
+    /// Returns the one number that a query yields.
     pub async fn number(&self, sql: impl Into<String>) -> i64 {
         let sql = AssertSqlSafe(sql.into());
         match self.backend {
@@ -134,10 +134,10 @@ impl Drop for Store {
             return;
         };
         if let Some(url) = &self.redis_url {
-            // A Redis of the test's own may be gone by now.
+            // A Redis of the test's own may already be gone.
             let _ = forget_keys(url, &self.folder.name());
         }
-        // A runtime of its own, since the test's may be ending.
+        // This needs its own runtime, since the test's runtime may be shutting down.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -176,7 +176,7 @@ async fn sqlite(url: &str) -> SqliteConnection {
         .unwrap()
 }
 
-/// The same server's database of this name.
+/// Returns the URL of another database on the same server.
 fn on_server(url: &str, name: &str) -> String {
     let (address, query) = url.split_once('?').unwrap_or((url, ""));
     let (server, _) = address.rsplit_once('/').expect("the URL names a database");
@@ -187,7 +187,7 @@ fn on_server(url: &str, name: &str) -> String {
     }
 }
 
-/// Deletes the keys that a prefix begins; the tests' Redis is shared with whatever else uses it.
+/// Deletes the keys with this prefix; the tests share their Redis with other users.
 fn forget_keys(url: &str, prefix: &str) -> std::io::Result<()> {
     let url: reqwest::Url = url.parse().map_err(std::io::Error::other)?;
     let address = (url.host_str().unwrap_or("127.0.0.1"), url.port().unwrap_or(6379));
@@ -207,11 +207,11 @@ fn setting(name: &str, default: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| default.to_owned())
 }
 
-/// A folder of the test's own, gone when this is dropped.
+/// A test's own folder, deleted when this is dropped.
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// A new one, empty.
+    /// Makes a new, empty folder.
     #[expect(
         clippy::new_without_default,
         reason = "it makes a folder, which no default should"
@@ -219,7 +219,7 @@ impl Folder {
     pub fn new() -> Self {
         static GIVEN: AtomicU32 = AtomicU32::new(0);
         let number = GIVEN.fetch_add(1, Ordering::Relaxed);
-        // Some servers give up root, and what they become may not pass through root's own TMPDIR.
+        // Some servers give up root, and their user may not be able to enter root's own TMPDIR.
         let base = if is_root() {
             PathBuf::from("/tmp")
         } else {
@@ -231,7 +231,7 @@ impl Folder {
         Self(path)
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -247,7 +247,7 @@ impl Drop for Folder {
     }
 }
 
-/// Whether the tests run as root, whom no permission bits keep out.
+/// Returns whether the tests run as root, to whom permission bits do not apply.
 pub fn is_root() -> bool {
     let output = std::process::Command::new("id").arg("-u").output().unwrap();
     output.stdout.starts_with(b"0\n")

@@ -1,4 +1,4 @@
-//! Servers of the test's own, to be killed and started again. The shared ones are never touched.
+//! A test's own servers, which it may kill and restart. The shared servers are never touched.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,7 +10,7 @@ use crate::ports::free_port;
 use crate::store::{Folder, is_root};
 use crate::wait::{SOON, eventually};
 
-/// A server process; killed when dropped.
+/// A server process, killed when dropped.
 struct Server(Option<Child>);
 
 impl Server {
@@ -23,7 +23,7 @@ impl Server {
         Self(Some(child.unwrap_or_else(|error| panic!("{command:?}: {error}"))))
     }
 
-    /// Ends it by a signal, and waits until it is gone.
+    /// Ends the server by a signal, and waits until it is gone.
     fn stop(&mut self, signal: &str) {
         if let Some(mut child) = self.0.take() {
             let _ = Command::new("kill")
@@ -41,7 +41,7 @@ impl Drop for Server {
     }
 }
 
-/// A Redis that keeps nothing.
+/// A Redis without persistence.
 pub struct Redis {
     port: u16,
     server: Server,
@@ -56,12 +56,12 @@ impl Redis {
         }
     }
 
-    /// Where it is, or will be.
+    /// Returns the URL at which it runs, or will run.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Starts it, empty.
+    /// Starts Redis, empty.
     pub async fn start(&mut self) {
         let port = self.port.to_string();
         let options = [
@@ -86,7 +86,7 @@ impl Redis {
         .await;
     }
 
-    /// Gives it a command, which it must carry out.
+    /// Sends a command, which Redis must execute.
     pub async fn tell(&self, command: &str) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         stream
@@ -98,7 +98,7 @@ impl Redis {
         assert_eq!(answer, *b"+", "{command}");
     }
 
-    /// Kills it, with all that it had.
+    /// Kills Redis, with all its data.
     pub fn stop(&mut self) {
         self.server.stop("KILL");
     }
@@ -111,7 +111,7 @@ impl Drop for Redis {
     }
 }
 
-/// A PostgreSQL.
+/// A PostgreSQL server.
 pub struct Postgres {
     port: u16,
     data: PathBuf,
@@ -120,7 +120,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Chooses a port and lays the data directory; starts nothing yet.
+    /// Chooses a port and initializes the data directory; starts nothing yet.
     pub fn reserved() -> Self {
         let folder = Folder::new();
         let data = folder.path().join("data");
@@ -156,27 +156,27 @@ impl Postgres {
         }
     }
 
-    /// Where its files are.
+    /// Returns its data directory.
     pub fn data(&self) -> &Path {
         &self.data
     }
 
-    /// The database that it has from the beginning.
+    /// Returns the URL of its initial database.
     pub fn url(&self) -> String {
         self.url_of("postgres")
     }
 
-    /// A database that was made on it.
+    /// Returns the URL of a database that was created on it.
     pub fn url_of(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Starts it, with what it had; not durable, for speed.
+    /// Starts PostgreSQL with its existing data; not durable, for speed.
     pub async fn start(&mut self) {
         self.start_with(&["fsync=off"]).await;
     }
 
-    /// Starts it, with what it had, under these settings.
+    /// Starts PostgreSQL with its existing data and these settings.
     pub async fn start_with(&mut self, settings: &[&str]) {
         let mut postgres = command("postgres", self.folder.path());
         postgres
@@ -195,13 +195,13 @@ impl Postgres {
         .await;
     }
 
-    /// Stops it at once, as a crash would.
+    /// Stops PostgreSQL immediately, as a crash would.
     pub fn stop(&mut self) {
         self.server.stop("QUIT");
     }
 }
 
-/// One of PostgreSQL's programs, which refuse to run as root.
+/// Builds a command for one of PostgreSQL's programs, which refuse to run as root.
 fn command(program: &str, folder: &Path) -> Command {
     let program = postgres_bin().join(program);
     let mut command = if is_root() {
@@ -222,7 +222,7 @@ fn command(program: &str, folder: &Path) -> Command {
     command
 }
 
-/// The newest installed version's programs.
+/// Returns the folder with the newest installed version's programs.
 pub fn postgres_bin() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()

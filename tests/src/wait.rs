@@ -1,4 +1,4 @@
-//! Waiting for what must happen.
+//! Waiting for events.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -7,15 +7,15 @@ use payout_core::ports::{Clock, System};
 
 static SYSTEM: LazyLock<System> = LazyLock::new(System::default);
 
-/// How long anything may take on a busy machine.
+/// The time that any operation may take on a busy machine.
 pub const SOON: Duration = Duration::from_secs(20);
 
-/// Time since some moment of this process.
+/// Returns the time since an arbitrary moment of this process.
 pub fn now() -> Duration {
     SYSTEM.monotonic()
 }
 
-/// Looks again and again until `look` finds something; fails the test when it does not come.
+/// Calls `look` repeatedly until it finds something; fails the test when it does not within the bound.
 #[track_caller]
 pub fn eventually<T>(
     what: &str,

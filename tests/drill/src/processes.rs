@@ -33,7 +33,7 @@ pub(crate) struct Life {
     /// The times at which it was frozen, each with the time at which it resumed.
     pub(crate) frozen: Vec<(Time, Option<Time>)>,
     pub(crate) killed: Option<Time>,
-    /// How the process ended, if the drill had not killed it.
+    /// The exit status, if the process ended although the drill had not killed it.
     pub(crate) ended_by_itself: Option<String>,
 }
 

@@ -1,10 +1,10 @@
-//! The `payout` binary, built beside these tests so that they always start the code that they were built with.
+//! The `payout` binary, built beside these tests so that they always start the code they were built with.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 fn main() -> ExitCode {
-    // A thread that panics, for the test of what becomes of a panic.
+    // A thread that panics, for the test of how the process handles a panic.
     if let Some(ms) = std::env::var("PANIC_AFTER_MS")
         .ok()
         .and_then(|ms| ms.parse().ok())
