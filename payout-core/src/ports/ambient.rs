@@ -1,21 +1,23 @@
-//! Time and chance.
+//! The ports for time and randomness, and their implementations by the operating system.
 
 use std::time::Duration;
 
 use crate::Timestamp;
 pub use crate::domain::randomness::Randomness;
 
-/// Time.
+/// A clock: the time of day and a monotonic time.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 pub trait Clock: Send + Sync {
-    /// The time of day. May jump; nothing but ids and logs, and repositories without a clock of their own, rests on it.
+    /// Returns the time of day, which may jump. Only ids, logs and repositories without a clock of their own depend on
+    /// it.
     fn now(&self) -> Timestamp;
 
-    /// Time since some fixed moment of this process. Never jumps back, and goes on while the process is stopped.
+    /// Returns the time since a fixed moment of this process. It never jumps back, and it advances while the process is
+    /// stopped.
     fn monotonic(&self) -> Duration;
 }
 
-/// Both, as the use cases and the worker take them.
+/// A clock and a source of randomness in one, as the use cases and the worker take them.
 pub trait Ambient: Clock + Randomness {}
 
 impl<T: Clock + Randomness> Ambient for T {}
@@ -59,7 +61,7 @@ impl Randomness for System {
         reason = "this is the one implementation of the randomness port"
     )]
     fn next_u64(&self) -> u64 {
-        // The low half of a version 4 UUID is random but for two bits of its variant; fold the halves together.
+        // The low half of a version 4 UUID is random except for the two bits of its variant: fold the halves together.
         let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
         high ^ low.rotate_left(32)
     }

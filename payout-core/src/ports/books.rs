@@ -1,4 +1,5 @@
-//! The books: what it takes to hold a store against the provider's ledger, deleted payouts included.
+//! The port for reconciliation: reads all payouts of a store, deleted ones included, to compare them with the
+//! provider's ledger.
 
 use async_trait::async_trait;
 
@@ -8,69 +9,71 @@ use crate::payout::{Actor, PayoutId, ProviderKey, ProviderReference, Status};
 use crate::ports::{Cursor, RepositoryError};
 use crate::provider::ProcessorKey;
 
-/// A payout as far as the provider knows it too: not who is paid, nor where.
+/// The part of a payout that the provider knows too. It has neither the recipient's name nor the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Identity.
+    /// The payout's id.
     pub id: PayoutId,
-    /// How much, of what.
+    /// The amount and the currency.
     pub money: Money,
-    /// The digest of what is to be paid; absent where the row cannot be read.
+    /// The digest of the payment details; absent if the row cannot be read.
     pub digest: Option<String>,
-    /// Where it stands.
+    /// The payout's status.
     pub status: Status,
-    /// Whether it waits for a person.
+    /// Set while the payout waits for an operator's review.
     pub needs_review: bool,
-    /// Whether it is hidden.
+    /// Set if the payout is deleted, and so hidden.
     pub deleted: bool,
-    /// What the provider's idempotency keys begin with; its id where absent.
+    /// The prefix of the provider's idempotency keys; absent if the payout's id is the prefix.
     pub provider_key: Option<ProviderKey>,
-    /// Its generation: every one up to it may have been sent.
+    /// The current generation. This generation and every earlier one may have been sent.
     pub generation: u32,
-    /// Grows with every write.
+    /// The version, which grows with every write.
     pub version: u64,
-    /// The provider's name for the payment.
+    /// The provider's reference for the payment.
     pub provider_reference: Option<ProviderReference>,
-    /// When this generation may first have been sent; unset while provably nothing was.
+    /// The earliest time at which this generation may have been sent; absent while it provably was not.
     pub first_submitted_at: Option<Timestamp>,
-    /// When it was created.
+    /// The time of creation.
     pub created_at: Timestamp,
 }
 
 impl Record {
-    /// The provider's key of one of its generations.
+    /// Returns the provider's idempotency key of a generation.
     pub fn key(&self, generation: u32) -> ProcessorKey {
         ProcessorKey::new(self.id, self.provider_key, generation)
     }
 }
 
-/// A page of the books, oldest first.
+/// A query for one page of records, oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BooksQuery {
-    /// Only what follows this place.
+    /// Only records that follow this position.
     pub after: Option<Cursor>,
-    /// Created at this time or later.
+    /// Only payouts created at this time or later.
     pub since: Timestamp,
-    /// Created before this time.
+    /// Only payouts created before this time.
     pub until: Timestamp,
-    /// How many at the most.
+    /// The largest number of records in the page.
     pub limit: u32,
 }
 
-/// Opens the books of a store of payouts.
+/// Reads the payouts of a store for reconciliation.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait Books: Send + Sync {
-    /// One page: **all** payouts of the period by time of creation and then by id, the deleted ones too.
+    /// Returns one page: **all** payouts of the period, deleted ones included, by time of creation and then by id.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
     async fn records(&self, query: &BooksQuery) -> Result<Vec<Record>, RepositoryError>;
 
-    /// Writes down, for up to `limit` payouts that are pending and due, the claim that a worker may have made of each since
-    /// this store was copied: the step of [`Payout::presume_claimed`](crate::payout::Payout::presume_claimed), with an
-    /// event `claimed` by `by`. Returns how many; repeated until that is none, it leaves no payout whose next claim would
-    /// send without looking its key up.
+    /// Presumes claims after a restore: workers may have claimed pending payouts after this copy of the store was made.
+    ///
+    /// Selects at most `limit` payouts that are pending and due, applies
+    /// [`Payout::presume_claimed`](crate::payout::Payout::presume_claimed) to each and adds an event `claimed` by `by`.
+    /// Returns the number of payouts it changed. Once it returns zero, the next claim of every payout looks its key up
+    /// before it sends.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`]; repeating is harmless.

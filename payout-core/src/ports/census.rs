@@ -1,42 +1,43 @@
-//! How many payouts there are, for an operator's eye.
+//! The numbers of payouts by status and currency, for operators.
 
 use std::time::Duration;
 
 use crate::money::Currency;
 use crate::payout::Status;
 
-/// How many payouts stand where.
+/// The numbers of payouts, partly estimated.
 ///
-/// Counting millions is not possible every few seconds. What is final, in a large store, is estimated from a sample; what
-/// is open, and what waits for a person, is counted, up to [`Census::COUNTED`].
+/// A store cannot count millions of rows every few seconds. In a large store the final payouts are estimated from a
+/// sample; the open ones and those under review are counted, up to [`Census::COUNTED`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Census {
-    /// How many there are of each status and currency that there is; each pair once.
+    /// The number of payouts for each status and currency that occurs; each pair once.
     pub tallies: Vec<Tally>,
-    /// How many wait for a person.
+    /// The number of payouts that wait for an operator's review.
     pub in_review: u64,
-    /// For how long the longest due payout has been due; zero when none is.
+    /// The time for which the longest overdue payout has been due; zero if no payout is due.
     pub overdue: Duration,
 }
 
-/// How many payouts of a status there are in a currency.
+/// The number of payouts with one status and currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tally {
-    /// Where they stand.
+    /// The status.
     pub status: Status,
-    /// Their currency.
+    /// The currency.
     pub currency: Currency,
-    /// How many.
+    /// The number of payouts.
     pub count: u64,
 }
 
 impl Census {
-    /// Up to so many open payouts are counted one by one.
+    /// The number of open payouts up to which they are counted one by one.
     pub const COUNTED: u32 = 10_000;
 
-    /// Puts a sample and a count of the open ones together.
+    /// Merges an estimate from a sample with a count of the open payouts.
     ///
-    /// The count is right about the open ones when it went `to_the_end`; else they are at least that many.
+    /// If the count went `to_the_end`, its numbers of open payouts are exact and replace those of the sample. If not,
+    /// they are lower bounds.
     #[must_use]
     pub fn merge(sample: Vec<Tally>, open: &[Tally], to_the_end: bool) -> Vec<Tally> {
         let is_open = |status| matches!(status, Status::Pending | Status::Processing);

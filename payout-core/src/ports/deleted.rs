@@ -1,22 +1,22 @@
-//! Deleted payouts: hidden from every read but those that ask for them.
+//! Deleted payouts, which are hidden from every read that does not ask for them.
 
 use crate::Timestamp;
 use crate::payout::Payout;
 
-/// Whether a list or a count is about payouts that are deleted.
+/// Selects whether a list or a count includes deleted payouts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Deleted {
-    /// About those that are not.
+    /// Only payouts that are not deleted.
     #[default]
     Without,
-    /// About those alone that are.
+    /// Only deleted payouts.
     Only,
-    /// About both.
+    /// Both.
     With,
 }
 
 impl Deleted {
-    /// Whether those are among them that are deleted.
+    /// Returns whether deleted payouts are included.
     pub fn has_deleted(self) -> bool {
         match self {
             Self::Without => false,
@@ -24,7 +24,7 @@ impl Deleted {
         }
     }
 
-    /// Whether those are among them that are not.
+    /// Returns whether payouts that are not deleted are included.
     pub fn has_others(self) -> bool {
         match self {
             Self::Only => false,
@@ -33,11 +33,11 @@ impl Deleted {
     }
 }
 
-/// A deleted payout, as it stands hidden.
+/// A deleted payout and the time of its deletion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeletedPayout {
     /// The payout.
     pub payout: Payout,
-    /// When it was deleted.
+    /// The time of the deletion.
     pub deleted_at: Timestamp,
 }

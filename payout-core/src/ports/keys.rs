@@ -1,4 +1,4 @@
-//! The API keys' store, and where secrets come from.
+//! The ports for API keys: their repository and the source of secrets.
 
 use std::time::Duration;
 
@@ -7,84 +7,88 @@ use async_trait::async_trait;
 use crate::Timestamp;
 use crate::access::{ApiKey, ApiKeyId, HeldKey, KeyDigest, KeyName, NewApiKey};
 
-/// Keys that may be live at the same time; more are refused, so that every process can hold all of them in memory.
+/// The largest number of live keys. More are refused, so that every process can hold all live keys in memory.
 pub const LIVE_KEYS_MAX: u32 = 1_000;
 
-/// Keys that a list shows at the most, those that were revoked last among them.
+/// The largest number of keys that a list shows. It omits the keys that were revoked first.
 pub const LISTED_KEYS_MAX: u32 = 2_000;
 
-/// The store could not do what was asked.
+/// An error of the repository of API keys.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiKeyError {
-    /// The store does not answer; a write may have been made all the same.
+    /// The store does not answer. A write may have been made nevertheless.
     #[error("the store is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A key has, or had, this name. Nothing was written.
+    /// The name belongs, or once belonged, to a key. Nothing was written.
     #[error("there is, or was, a key of this name")]
     NameTaken,
-    /// No key ever had the name of the one that is to be succeeded. Nothing was written.
+    /// The new key is to succeed another, and no key has ever had that name. Nothing was written.
     #[error("there is no key of the name that is to be succeeded")]
     NoPredecessor,
-    /// No key ever had this name.
+    /// No key has ever had this name.
     #[error("there is no key of this name")]
     NotFound,
     /// The key is revoked or has expired. Nothing was written.
     #[error("the key is revoked or has expired")]
     Dead,
-    /// There are [`LIVE_KEYS_MAX`] live keys already. Nothing was written.
+    /// There are already [`LIVE_KEYS_MAX`] live keys. Nothing was written.
     #[error("there are too many keys")]
     TooMany,
-    /// The store refused the data or holds data that cannot be.
+    /// The store refused the data, or holds invalid data.
     #[error("the store refused")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// How the store's keys stand, in a few bytes.
+/// A summary of the store's keys, a few bytes long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pulse {
-    /// Another number after every change of any key, however it was made; uses are no changes.
+    /// The revision of the key set. It differs after every change of a key, by whatever means; a use is not a change.
     pub revision: u64,
-    /// Whether there is any key, a dead one included.
+    /// Set if the store has any key, live or not.
     pub any: bool,
-    /// The store's clock.
+    /// The time by the store's clock.
     pub now: Timestamp,
 }
 
-/// Keeps API keys. Of their tokens it has only digests.
+/// Stores API keys. It has only the digests of their tokens.
 ///
 /// # Promises
-/// - What a call acknowledges is durable. A name is used once: a revoked key keeps its own.
-/// - Time is the store's clock, the same for every process that shares it.
-/// - A key is live until it is revoked or expires; only live keys are [`held`](Self::held).
+/// - An acknowledged write is durable. A name is used once: a revoked key keeps its name.
+/// - All times are by the store's clock, which every process that shares the store sees alike.
+/// - A key is live until it is revoked or expires. [`held`](Self::held) returns only live keys.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait ApiKeyRepository: Send + Sync {
-    /// Asked by every process every second: cheap, however many keys there are.
+    /// Returns the summary of the key set. Every process asks once a second, so the call is cheap however many keys
+    /// there are.
     ///
     /// # Errors
     /// [`ApiKeyError::Unavailable`].
     async fn pulse(&self) -> Result<Pulse, ApiKeyError>;
 
-    /// Every live key.
+    /// Returns every live key.
     ///
     /// # Errors
     /// [`ApiKeyError::Unavailable`].
     async fn held(&self) -> Result<Vec<HeldKey>, ApiKeyError>;
 
-    /// All keys but for the oldest revoked ones, [`LISTED_KEYS_MAX`] at the most: those not revoked first, by name.
+    /// Returns at most [`LISTED_KEYS_MAX`] keys, by name, those not revoked first. The keys revoked earliest are
+    /// omitted.
     ///
     /// # Errors
     /// [`ApiKeyError::Unavailable`].
     async fn list(&self) -> Result<Vec<ApiKey>, ApiKeyError>;
 
-    /// Stores a key, in the scope of idempotency of the one that it succeeds, or else in one of its own.
+    /// Stores a key. The key shares the idempotency scope of the key that it succeeds, or else has a scope of its own.
     ///
     /// # Errors
-    /// [`ApiKeyError::NoPredecessor`], [`ApiKeyError::NameTaken`], [`ApiKeyError::TooMany`], [`ApiKeyError::Unavailable`].
+    /// [`ApiKeyError::NoPredecessor`], [`ApiKeyError::NameTaken`], [`ApiKeyError::TooMany`],
+    /// [`ApiKeyError::Unavailable`].
     async fn insert(&self, new: &NewApiKey) -> Result<ApiKey, ApiKeyError>;
 
-    /// Gives a live key another token. The one before opens for `overlap` longer; the one before that no more.
+    /// Gives a live key another token. The previous token stays valid for `overlap`; any token before that is no longer
+    /// valid.
     ///
     /// # Errors
     /// [`ApiKeyError::NotFound`], [`ApiKeyError::Dead`], [`ApiKeyError::Unavailable`].
@@ -95,34 +99,35 @@ pub trait ApiKeyRepository: Send + Sync {
         overlap: Duration,
     ) -> Result<ApiKey, ApiKeyError>;
 
-    /// Revokes a key for good. One that is revoked already stays as it is.
+    /// Revokes a key permanently. Does not change a key that is already revoked.
     ///
     /// # Errors
     /// [`ApiKeyError::NotFound`], [`ApiKeyError::Unavailable`].
     async fn revoke(&self, name: &KeyName) -> Result<ApiKey, ApiKeyError>;
 
-    /// Notes that these keys were used just now. Unknown ones are passed over.
+    /// Records that these keys were used just now. Ignores unknown ids.
     ///
     /// # Errors
     /// [`ApiKeyError::Unavailable`].
     async fn note_use(&self, ids: &[ApiKeyId]) -> Result<(), ApiKeyError>;
 
-    /// The store's own secret: the one that was proposed first, by whomever.
+    /// Returns the store's own secret: the first that any process proposed. Stores `proposed` if the store has no
+    /// secret yet.
     ///
     /// # Errors
     /// [`ApiKeyError::Unavailable`].
     async fn secret(&self, proposed: &[u8; 32]) -> Result<[u8; 32], ApiKeyError>;
 }
 
-/// The operating system has no random bits to give.
+/// The operating system's generator returned no random bits.
 #[derive(Debug, thiserror::Error)]
 #[error("the operating system gives no random bits: {0}")]
 pub struct NoSecret(pub String);
 
-/// Where secrets come from: the operating system's generator.
+/// Draws secrets from a cryptographically secure generator.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 pub trait SecretSource: Send + Sync {
-    /// 256 bits that nobody can guess.
+    /// Returns 256 unpredictable bits.
     ///
     /// # Errors
     /// [`NoSecret`].

@@ -1,17 +1,18 @@
-//! The ports: what this crate asks of the world. Each is small, object-safe and written as a promise.
+//! The ports: the traits through which this crate uses the outside world. Each is small, object-safe and states its
+//! promises.
 //!
-//! - [`PayoutRepository`] keeps payouts, their audit trail and the idempotency records: the only truth.
-//! - [`Books`] opens that truth to be held against the provider's, deleted payouts included.
-//! - [`PayoutImport`] takes payouts of another service over.
-//! - [`JobQueue`] carries hints. Losing one costs latency, repeating one costs nothing.
+//! - [`PayoutRepository`] stores payouts, their audit trails and the idempotency records: the only source of truth.
+//! - [`Books`] reads the store for reconciliation with the provider's ledger, deleted payouts included.
+//! - [`PayoutImport`] imports payouts of another service.
+//! - [`JobQueue`] carries hints. Losing one costs latency, and repeating one costs nothing.
 //! - [`Processor`] moves the money.
-//! - [`ApiKeyRepository`] keeps API keys, of which it has only digests; [`SecretSource`] is where their secrets come from.
-//! - [`Clock`] and [`Randomness`] are time and chance; [`Observer`] hears what happens, for metrics;
-//!   [`Tracer`] follows it across processes.
+//! - [`ApiKeyRepository`] stores API keys, of which it has only digests; [`SecretSource`] draws their secrets.
+//! - [`Clock`] and [`Randomness`] provide time and random numbers.
+//! - [`Observer`] receives signals, for metrics; [`Tracer`] traces requests across processes.
 //!
-//! With the feature `mocks` each has a mockall mock (`MockProcessor` …); with `contract`, the module `contract` has the cases
-//! that every adapter must pass, and a macro for each port that runs them. The folder `docs` of the source has a page on how to
-//! write a processor, a queue and a repository, each with a whole example.
+//! With the feature `mocks` each port has a mockall mock (`MockProcessor` …). With `contract`, the module `contract`
+//! has the cases that every adapter must pass and, for each port, a macro that runs them. The folder `docs` of the
+//! source describes how to write a processor, a queue and a repository, with a complete example of each.
 
 mod ambient;
 mod books;

@@ -1,101 +1,103 @@
-//! Somebody who hears what the use cases and the worker do, to count it.
+//! The port for metrics: receives signals from the use cases and the worker.
 
 use std::time::Duration;
 
 use crate::attempt::Verdict;
 
-/// What is written or read together, in one round trip to the store.
+/// The kind of a batch: requests that share one round trip to the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Batch {
     /// New payouts.
     Create,
-    /// Reads of single payouts.
+    /// Reads of single payouts by id.
     Read,
-    /// Outcomes.
+    /// Settlements.
     Settle,
 }
 
-/// How a worker calls its provider.
+/// The pace at which a worker calls its provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PaceState {
-    /// As fast as it can.
+    /// At full speed.
     Full,
-    /// At a rate, since the provider refuses more, or has just come back.
+    /// At a limited rate, because the provider refuses more calls or has just recovered.
     Slowed,
-    /// Not at all but for probes, since the provider is away.
+    /// Probes only, because the provider is unavailable.
     Away,
 }
 
-/// Something that happened in the use cases or in the worker.
+/// An event in the use cases or in the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal<'a> {
-    /// Payouts were claimed.
+    /// A worker claimed payouts.
     Claimed {
-        /// How many.
+        /// The number of payouts.
         count: usize,
-        /// How many of them had been claimed before in this generation.
+        /// The number of those that had been claimed before in this generation.
         takeovers: usize,
-        /// Whether the sweep found them, not a hint.
+        /// Set if the sweep found them; unset if hints did.
         swept: bool,
     },
-    /// The processor was called.
+    /// A worker called the processor.
     Called {
-        /// `submit` or `look_up`.
+        /// The method: `submit` or `look_up`.
         call: &'static str,
-        /// `paid`, `accepted`, `declined`, `not_found`, `never_sent`, `unknown`, `refused`, `overloaded`.
+        /// The outcome: `paid`, `accepted`, `declined`, `not_found`, `never_sent`, `unknown`, `refused` or
+        /// `overloaded`.
         outcome: &'static str,
-        /// How long it took.
+        /// The duration of the call.
         took: Duration,
     },
-    /// The worker calls the provider at another pace from now on.
+    /// The worker changed the pace at which it calls the provider.
     Paced {
-        /// Which.
+        /// The new pace.
         state: PaceState,
-        /// Calls by the second, rounded up; absent at full speed.
+        /// Calls per second, rounded up; absent at full speed.
         calls_per_second: Option<u32>,
     },
-    /// A claim was settled.
+    /// A worker settled a claim.
     Settled(&'a Verdict),
-    /// A guard refused a settlement: its lease was lost.
+    /// The guard of a settlement did not match: the worker had lost its lease.
     LateOutcome {
-        /// Whether it reported a payment that the payout's state denies.
+        /// Set if the settlement reports a payment that contradicts the payout's state.
         paid_against_state: bool,
     },
-    /// A claim was let go without a call: its lease was too far gone.
+    /// A worker released a claim without a call, because too little of the lease was left.
     Abandoned,
-    /// Payouts whose time was written by a clock that was ahead were brought back to the present.
+    /// Due times that a clock that ran ahead had written were brought back to the present.
     BroughtBack {
-        /// How many.
+        /// The number of payouts.
         count: u64,
     },
-    /// The sweep has looked for what is due.
+    /// The sweep looked for due payouts.
     Swept {
-        /// How long it took.
+        /// The duration of the sweep.
         took: Duration,
     },
-    /// Hints were not sent: the queue was away or refused them, or too many waited. The sweep finds their payouts.
+    /// Hints were dropped: the queue was unavailable or refused them, or too many waited. The sweep finds their
+    /// payouts.
     HintsDropped {
-        /// How many they are.
+        /// The number of hints.
         count: usize,
     },
-    /// Several requests went to the store as one.
+    /// Several requests went to the store as one batch.
     Gathered {
-        /// What they ask for.
+        /// The kind of the requests.
         batch: Batch,
-        /// How many they are.
+        /// The number of requests.
         size: usize,
     },
 }
 
-/// Hears signals. Must return at once.
+/// Receives signals.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 pub trait Observer: Send + Sync {
-    /// Hears one signal.
+    /// Receives one signal. It must return without blocking.
     #[cfg_attr(any(test, feature = "mocks"), mockall::concretize)]
     fn observe(&self, signal: &Signal<'_>);
 }
 
-/// Hears nothing.
+/// An observer that ignores every signal.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoObserver;
 

@@ -1,28 +1,28 @@
-//! The payment processor: who moves the money.
+//! The port for the payment provider, which moves the money.
 
 use async_trait::async_trait;
 
 use crate::provider::{Instruction, ProcessorError, ProcessorKey, ProviderAnswer};
 
-/// Moves the money.
+/// Calls a payment provider.
 ///
 /// # Promises
-/// - The first definite answer for a key (paid or declined) is the answer for that key ever after, and one key is
-///   paid at most once, however often and from wherever it is submitted.
-/// - A dropped call leaves the outcome unknown, never undone.
-/// - No call retries by itself: the worker owns every attempt.
+/// - The first definite answer for a key (paid or declined) is final for that key. One key is paid at most once,
+///   however often and from wherever it is submitted.
+/// - A call that is dropped leaves the outcome unknown. It cancels nothing.
+/// - A call does not retry: the worker owns every attempt.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait Processor: Send + Sync {
-    /// Sends the instruction.
+    /// Submits the instruction.
     ///
     /// # Errors
-    /// [`ProcessorError`] when the provider gave no answer that can be relied on.
+    /// [`ProcessorError`] if the provider gave no reliable answer.
     async fn submit(&self, instruction: &Instruction) -> Result<ProviderAnswer, ProcessorError>;
 
-    /// Asks what became of a key. `None`: the provider has never received it.
+    /// Looks up the outcome of a key. `None`: the provider has never received the key.
     ///
     /// # Errors
-    /// [`ProcessorError`] when the provider gave no answer that can be relied on.
+    /// [`ProcessorError`] if the provider gave no reliable answer.
     async fn look_up(&self, key: &ProcessorKey) -> Result<Option<ProviderAnswer>, ProcessorError>;
 }

@@ -1,4 +1,4 @@
-//! The job queue: hints that a payout may be due. It may lose, repeat and reorder them.
+//! The port for the job queue. It carries hints that a payout may be due, and may lose, repeat and reorder them.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use async_trait::async_trait;
 use crate::payout::PayoutId;
 use crate::ports::TraceContext;
 
-/// "Look at this payout now."
+/// A request that a worker look at a payout now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Hint {
-    /// The payout.
+    /// The payout's id.
     pub payout_id: PayoutId,
-    /// The trace of whoever made it due, while traces are kept.
+    /// The trace of the request or worker that made the payout due; absent unless traces are recorded.
     pub trace: Option<TraceContext>,
 }
 
 impl Hint {
-    /// Without a trace.
+    /// Makes a hint without a trace.
     pub fn at(payout_id: PayoutId) -> Self {
         Self {
             payout_id,
@@ -26,46 +26,46 @@ impl Hint {
     }
 }
 
-/// The queue's own name for a delivery.
+/// The queue's identifier of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Receipt(String);
 
 impl Receipt {
-    /// Wraps the queue's own name.
+    /// Wraps the queue's identifier.
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())
     }
 
-    /// The queue's own name.
+    /// Returns the queue's identifier.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A hint on its way to a worker.
+/// A hint that the queue has delivered to a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// The hint.
     pub hint: Hint,
-    /// To acknowledge it by.
+    /// The receipt with which the worker acknowledges the delivery.
     pub receipt: Receipt,
 }
 
-/// The queue could not be used.
+/// An error of the queue.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum QueueError {
-    /// It does not answer. Payouts go on without it: the sweep finds them.
+    /// The queue does not answer. Payouts proceed without it: the sweep finds them.
     #[error("the queue is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It answers, and does not do what it is asked: it takes no writes now, or not from this client. Payouts go on
-    /// without it.
+    /// The queue answers but refuses the request, for example because it is read-only or this client lacks permission.
+    /// Payouts proceed without it.
     #[error("the queue refuses")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl QueueError {
-    /// [`Unavailable`](Self::Unavailable), with its cause.
+    /// Wraps a cause as [`Unavailable`](Self::Unavailable).
     pub fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Unavailable(cause.into())
     }
@@ -74,42 +74,42 @@ impl QueueError {
 /// Carries hints.
 ///
 /// # Promises
-/// - A hint is delivered at least once unless it is lost; a hint may be lost at any time, and no payout with it.
-/// - It is delivered as it was given, its trace included.
-/// - A delivery that is acknowledged is not delivered again. One that is not may be, to any consumer.
-/// - The queue is bounded: when full, it drops hints rather than grow or block.
+/// - A hint is delivered at least once unless it is lost. A hint may be lost at any time; no payout is lost with it.
+/// - A hint is delivered as it was given, including its trace.
+/// - An acknowledged delivery is not repeated. An unacknowledged one may be repeated, to any consumer.
+/// - The queue is bounded. When it is full it drops hints; it neither grows nor blocks.
 /// - Dropping a call's future loses at most hints.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait JobQueue: Send + Sync {
-    /// Adds hints, all in one round trip.
+    /// Adds hints in one round trip.
     ///
     /// # Errors
     /// [`QueueError::Unavailable`], [`QueueError::Refused`]; the hints may then be lost.
     async fn enqueue(&self, hints: &[Hint]) -> Result<(), QueueError>;
 
-    /// Waits up to `wait` for a hint, and takes up to `max` of those that are there; empty when none came.
+    /// Waits up to `wait` for a hint, then returns up to `max` of those available. Empty if none arrived.
     ///
     /// # Errors
     /// [`QueueError::Unavailable`], without waiting long.
     async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<Delivery>, QueueError>;
 
-    /// Forgets deliveries whose payouts were claimed, or were not to be had.
+    /// Acknowledges deliveries whose payouts were claimed or could not be claimed.
     ///
     /// # Errors
-    /// [`QueueError::Unavailable`]; the deliveries may then come again.
+    /// [`QueueError::Unavailable`]; the hints may then be delivered again.
     async fn acknowledge(&self, receipts: &[Receipt]) -> Result<(), QueueError>;
 
-    /// How many hints wait to be delivered, about.
+    /// Returns the approximate number of hints that wait for delivery.
     ///
     /// # Errors
     /// [`QueueError::Unavailable`], [`QueueError::Refused`].
     async fn depth(&self) -> Result<u64, QueueError>;
 
-    /// The readiness probe: proves that hints can be added, by a write that nobody is delivered, and returns the
-    /// [`depth`](Self::depth). Asked about once a second.
+    /// Checks readiness: proves that hints can be added, by a write that is delivered to no consumer, and returns the
+    /// [`depth`](Self::depth). Called about once a second.
     ///
-    /// By default it asks for the depth alone, which is enough only where whatever reads can write too.
+    /// The default only asks for the depth, which suffices only where a client that can read can also write.
     ///
     /// # Errors
     /// [`QueueError::Unavailable`], [`QueueError::Refused`] while no hint can be added.

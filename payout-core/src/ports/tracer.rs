@@ -1,4 +1,4 @@
-//! Somebody who traces what becomes of a request, across processes.
+//! The port for traces, which follow a request across processes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::ports::{NoObserver, Observer};
 
-/// A place in a trace, to be carried on: opaque here. Its text is a W3C `traceparent`.
+/// The identity of a span, to be passed on to other processes. Its text form is a W3C `traceparent`.
 ///
 /// Source: <https://www.w3.org/TR/trace-context/#traceparent-header>.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,13 +16,13 @@ pub struct TraceContext {
     flags: u8,
 }
 
-/// The text is no `traceparent`.
+/// The text is not a `traceparent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this is no traceparent")]
 pub struct InvalidTraceContext;
 
 impl TraceContext {
-    /// `None` when either id is zero, which stands for no id.
+    /// Makes a context. `None` if either id is zero, which the specification reserves for an invalid id.
     pub fn new(trace_id: u128, span_id: u64, flags: u8) -> Option<Self> {
         (trace_id != 0 && span_id != 0).then(|| Self {
             trace_id: trace_id.to_be_bytes(),
@@ -31,17 +31,17 @@ impl TraceContext {
         })
     }
 
-    /// The trace.
+    /// Returns the id of the trace.
     pub fn trace_id(self) -> u128 {
         u128::from_be_bytes(self.trace_id)
     }
 
-    /// The span within it.
+    /// Returns the id of the span.
     pub fn span_id(self) -> u64 {
         u64::from_be_bytes(self.span_id)
     }
 
-    /// Whether it is recorded, and more.
+    /// Returns the trace flags; the lowest bit is set if the trace is recorded.
     pub fn flags(self) -> u8 {
         self.flags
     }
@@ -50,7 +50,7 @@ impl TraceContext {
 impl FromStr for TraceContext {
     type Err = InvalidTraceContext;
 
-    /// Of a version to come, the parts that this one has are read.
+    /// Parses a `traceparent`. From a later version of the format it reads the parts that version 00 has.
     fn from_str(text: &str) -> Result<Self, InvalidTraceContext> {
         let mut parts = text.splitn(5, '-');
         let mut hex = |digits: usize| {
@@ -92,38 +92,39 @@ impl fmt::Debug for TraceContext {
     }
 }
 
-/// What part a span has in its trace.
+/// The role of a span in its trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpanKind {
-    /// A request is answered.
+    /// The span serves a request.
     Server,
-    /// Something within the process.
+    /// The span is work within the process.
     Internal,
-    /// What a hint announced is done.
+    /// The span processes a payout that a hint announced.
     Consumer,
-    /// Somebody else is asked.
+    /// The span is a call to another service.
     Client,
 }
 
-/// Something that takes time, as a trace shows it. It ends when it is dropped.
+/// A timed operation in a trace. It ends when it is dropped.
 pub trait Span: Send + Sync {
-    /// Its place in the trace.
+    /// Returns the span's identity.
     fn context(&self) -> TraceContext;
 
-    /// Names it anew.
+    /// Changes the span's name.
     fn rename(&mut self, name: String);
 
-    /// Notes a fact. Nothing that tells who is paid.
+    /// Sets an attribute. The value must not contain anything about the recipient.
     fn note(&mut self, name: &'static str, value: &str);
 
-    /// It went wrong.
+    /// Marks the operation as failed.
     fn fail(&mut self);
 }
 
-/// Begins spans. Must return at once.
+/// Begins spans.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 pub trait Tracer: Send + Sync {
-    /// Begins a span below `parent`, or a trace of its own. `None`: nothing is traced.
+    /// Begins a span below `parent`, or in a new trace without one. `None`: tracing is off. It must return without
+    /// blocking.
     fn begin(
         &self,
         kind: SpanKind,
@@ -132,7 +133,7 @@ pub trait Tracer: Send + Sync {
     ) -> Option<Box<dyn Span>>;
 }
 
-/// Traces nothing.
+/// A tracer that records nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoTracer;
 
@@ -142,12 +143,12 @@ impl Tracer for NoTracer {
     }
 }
 
-/// Who watches: one counts, one traces. Nobody by default.
+/// The observer and the tracer that the use cases and the worker report to. By default both ignore everything.
 #[derive(Clone)]
 pub struct Watch {
-    /// Who hears what happens.
+    /// The receiver of signals.
     pub observer: Arc<dyn Observer>,
-    /// Who traces it.
+    /// The recorder of traces.
     pub tracer: Arc<dyn Tracer>,
 }
 

@@ -1,59 +1,59 @@
-//! The errors of the repository.
+//! The errors of the payout repository.
 
 use crate::spending::OverLimit;
 
-/// The repository could not do what was asked.
+/// An error of the payout repository.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RepositoryError {
-    /// The store does not answer, or gave up half way: nothing is half written, but a write may have been made
-    /// whose acknowledgement was lost.
+    /// The store does not answer, or failed midway. Nothing is partly written, but the write may have been made and
+    /// only its acknowledgement lost.
     #[error("the store is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Another session holds a lock on what would be written, for longer than a write waits. Nothing was written, and the
-    /// same may go through later. It concerns this row alone: whatever was asked for together with it can be written
-    /// without it.
+    /// Another session holds a lock for longer than a write waits. Nothing was written, and the write may succeed
+    /// later. The error concerns this row only: the other rows of a batch can be written without it.
     #[error("another session holds a lock on {part}")]
     Locked {
-        /// What it holds.
+        /// The part that is locked.
         part: LockedPart,
-        /// What the store says.
+        /// The store's own error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// As many costly reads run and wait as the store takes, or this one took longer than a read may. Nothing was
-    /// answered; the same may be answered later.
+    /// The store has reached its limit of expensive reads, running and waiting, or this read exceeded its time limit. A
+    /// later attempt may succeed.
     #[error("the store has too much to read at once")]
     Overloaded(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The payout is gone, or no longer at the version that the change was made from. Nothing was written.
+    /// The payout does not exist any more, or has another version than the change expects. Nothing was written.
     #[error("the payout was changed meanwhile")]
     VersionConflict,
-    /// The idempotency key has a record already, its own or that of nobody's API key. Nothing was written.
+    /// The idempotency key already has a record, in its own scope or in that of requests without an API key. Nothing
+    /// was written.
     #[error("the idempotency key was used before")]
     KeyTaken,
-    /// The charge does not fit into what is left of its day. Nothing was written.
+    /// The charge exceeds what is left of the daily limit. Nothing was written.
     #[error("the day's limit is used up")]
     OverLimit(OverLimit),
-    /// The store refused the data or holds data that cannot be. Nothing was written; trying again will not help.
+    /// The store refused the data, or holds invalid data. Nothing was written, and another attempt will not succeed.
     #[error("the store refused")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl RepositoryError {
-    /// [`Unavailable`](Self::Unavailable), with its cause.
+    /// Wraps a cause as [`Unavailable`](Self::Unavailable).
     pub fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Unavailable(cause.into())
     }
 
-    /// [`Refused`](Self::Refused), with its cause.
+    /// Wraps a cause as [`Refused`](Self::Refused).
     pub fn refused(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Refused(cause.into())
     }
 }
 
-/// What a lock of another session is on.
+/// The part of the store that another session has locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockedPart {
-    /// The total of a purse: everything that is charged to it waits.
+    /// A daily total. Every write that is charged to it waits.
     DailyTotal,
     /// A payout, an idempotency key, or a table.
     Row,

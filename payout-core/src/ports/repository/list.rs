@@ -1,35 +1,35 @@
-//! Lists: which payouts, in which order, from which place.
+//! Queries for lists and counts: filter, order and position.
 
 use crate::Timestamp;
 use crate::money::Currency;
 use crate::payout::{Payout, PayoutId, Status};
 use crate::ports::{Deleted, DeletedPayout, Search};
 
-/// Which payouts a list or a count is about.
+/// A filter for lists and counts. Every condition that is set must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Filter {
-    /// Any of these; all when empty.
+    /// Any of these statuses; all if empty.
     pub statuses: Vec<Status>,
-    /// Only this currency.
+    /// Only payouts in this currency.
     pub currency: Option<Currency>,
-    /// Created at this time or later.
+    /// Only payouts created at this time or later.
     pub created_after: Option<Timestamp>,
-    /// Created before this time.
+    /// Only payouts created before this time.
     pub created_before: Option<Timestamp>,
-    /// Only those that do, or do not, wait for a person.
+    /// Only payouts that wait for an operator's review, or only those that do not.
     pub needs_review: Option<bool>,
-    /// Only what matches.
+    /// Only payouts that match this search.
     pub search: Option<Search>,
-    /// Whether deleted ones are among them.
+    /// Selects whether deleted payouts are included.
     pub deleted: Deleted,
 }
 
-/// A place in the list, between payouts: that of this payout.
+/// A position in a list, identified by a payout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor {
-    /// When it was created.
+    /// The payout's time of creation.
     pub created_at: Timestamp,
-    /// Its id, since many are created at once.
+    /// The payout's id, because several payouts may have the same time of creation.
     pub id: PayoutId,
 }
 
@@ -38,14 +38,14 @@ pub struct Cursor {
 pub enum Listed {
     /// A payout.
     Payout(Payout),
-    /// A deleted payout, where it was asked for.
+    /// A deleted payout, if the query asks for those.
     Deleted(DeletedPayout),
-    /// There is a payout at this place, and its row cannot be read: it was altered, or its key is gone.
+    /// A payout whose row cannot be read, because it was altered or its encryption key is missing.
     Unreadable(Cursor),
 }
 
 impl Listed {
-    /// Its place in the list.
+    /// Returns the row's position in the list.
     pub fn place(&self) -> Cursor {
         match self {
             Self::Payout(payout) => Cursor::of(payout),
@@ -55,7 +55,7 @@ impl Listed {
     }
 }
 
-/// The order of a list: by time of creation, then by id.
+/// The order of a list, by time of creation and then by id.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Order {
     /// Newest first.
@@ -65,35 +65,35 @@ pub enum Order {
     OldestFirst,
 }
 
-/// Where a page lies.
+/// The position of a page in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Position {
-    /// After so many payouts; the cost grows with it.
+    /// After this number of payouts. The cost grows with the number.
     Offset(u64),
-    /// The payouts that follow this place in the list's order.
+    /// The payouts that follow this position, in the list's order.
     After(Cursor),
-    /// The payouts right before this place, still in the list's order.
+    /// The payouts directly before this position, also in the list's order.
     Before(Cursor),
 }
 
-/// One page of a list.
+/// A query for one page of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ListQuery {
-    /// Which payouts.
+    /// The filter.
     pub filter: Filter,
-    /// In which order.
+    /// The order.
     pub order: Order,
-    /// Where.
+    /// The position of the page.
     pub position: Position,
-    /// How many at the most.
+    /// The largest number of rows.
     pub limit: u32,
 }
 
-/// A number of payouts.
+/// A number of payouts, exact or a lower bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count {
-    /// So many.
+    /// The number.
     pub count: u64,
-    /// Or at least so many, when counting stopped there.
+    /// Set if the number is exact. Unset if counting stopped at it, so that it is a lower bound.
     pub exact: bool,
 }

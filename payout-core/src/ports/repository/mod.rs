@@ -1,4 +1,4 @@
-//! The repository: payouts, their audit trail and the idempotency records. The only truth.
+//! The port for storage of payouts, their audit trails and the idempotency records: the only source of truth.
 
 mod error;
 mod list;
@@ -20,133 +20,140 @@ use crate::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use crate::payout::{Caller, Change, NewPayout, Payout, PayoutId};
 use crate::ports::{Census, DeletedPayout, EventPage, EventQuery};
 
-/// Keeps payouts.
+/// Stores payouts, their audit trails and the idempotency records.
 ///
 /// # Promises
-/// - What a call acknowledges is durable. A call that fails has written nothing, except that after
+/// - An acknowledged write is durable. A call that fails has written nothing, except that after
 ///   [`RepositoryError::Unavailable`] the write may have been made.
-/// - Every write to a payout is one transaction with its event and, where given, its idempotency record, and grows the
-///   payout's version by one. What is recorded as evidence alone, of a late outcome or a refused change, does not.
-/// - Time (`due_at`, leases, `created_at`) is the repository's clock: [`now`](Self::now). It is the same for every
-///   process that shares the store.
-/// - Deleted payouts are found by no read but those that ask for them; their rows and events stay. Events are never changed or
+/// - A write to a payout, its event and, if given, its idempotency record are one transaction, which increases the
+///   payout's version by one. Events that are only evidence (a late outcome, a refused change) do not increase it.
+/// - All times (`due_at`, leases, `created_at`) are by the repository's clock, [`now`](Self::now), which every process
+///   that shares the store sees alike.
+/// - Only reads that ask for deleted payouts find them. Their rows and events stay. Events are never changed or
 ///   removed.
-/// - Batches are atomic only item by item: each payout is written whole or not at all.
-/// - Lists, counts, audit trails and the census may be slow, and are bounded in number and in time: no other call waits for
-///   them.
-/// - A [`Charge`](crate::spending::Charge) is part of the write that it goes with: it is taken from the total of its purse and
-///   of the day by the repository's clock, or the write is refused, whatever else is written at the same time. A total of
-///   an earlier day counts as nothing. What is not written takes nothing, and nothing is ever given back.
-/// - A row that cannot be read, since somebody altered it or its key is gone, harms no other payout. To ask for it alone is
-///   [`RepositoryError::Refused`], and its id is logged, with none of its content.
+/// - A batch is atomic per item: each payout is written completely or not at all.
+/// - Lists, counts, audit trails and the census may be slow. They are bounded in number and in time, and no other call
+///   waits for them.
+/// - A [`Charge`](crate::spending::Charge) is part of the write that it comes with. The write adds it to the total of
+///   its API key, currency and day (by the repository's clock) or is refused, also under concurrency. The total of an
+///   earlier day counts as zero. A refused write charges nothing, and a charge is never returned.
+/// - A row that cannot be read, because it was altered or its encryption key is missing, does not affect other payouts.
+///   A read of that row alone returns [`RepositoryError::Refused`], and the repository logs its id without any content.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait PayoutRepository: Send + Sync {
-    /// Inserts payouts, one answer each, in their order. A payout whose idempotency key has a record is not written; nor,
-    /// if it has none, is one whose charge does not fit beside those that are written before it. The key of an API key has
-    /// the record of its [unscoped](ScopedKey::unscoped) form too.
+    /// Inserts payouts. Returns one result for each, in their order.
     ///
-    /// What is written has its [`provider_key`](NewPayout::provider_key), unless an earlier payout, a deleted one too, has
-    /// the same: its record was forgotten, and this is another payment ([`Payout::under_its_id`]).
+    /// A payout is not written if its idempotency key already has a record, or else if its charge does not fit after
+    /// those of the payouts written before it. A key in the scope of an API key is also taken if its
+    /// [unscoped](ScopedKey::unscoped) form has a record.
+    ///
+    /// A new payout has its [`provider_key`](NewPayout::provider_key) unless an earlier payout, perhaps a deleted one,
+    /// has that key. In that case the earlier idempotency record has expired, and this is another payment
+    /// ([`Payout::under_its_id`]).
     ///
     /// # Errors
-    /// [`RepositoryError::Unavailable`], [`RepositoryError::Locked`] or [`RepositoryError::Refused`], for the whole batch.
+    /// [`RepositoryError::Unavailable`], [`RepositoryError::Locked`] or [`RepositoryError::Refused`], for the whole
+    /// batch.
     async fn insert(&self, batch: &[NewPayout]) -> Result<Vec<Insertion>, RepositoryError>;
 
-    /// Makes a change, with its idempotency record if given, and returns the payout as it is now.
+    /// Writes a change, with its idempotency record if given. Returns the payout as it is afterwards.
     ///
-    /// Guard: not deleted, and at the change's expected version.
+    /// Guard: the payout is not deleted and has the version that the change expects.
     ///
     /// # Errors
-    /// [`RepositoryError::KeyTaken`], also when the version is stale too, so that of two racing requests with one key
-    /// the loser finds the winner's answer; or [`RepositoryError::VersionConflict`]; or, only if neither stands in the way,
-    /// [`RepositoryError::OverLimit`]; or [`RepositoryError::Locked`]. Nothing is written.
+    /// In this order, and with nothing written: [`RepositoryError::KeyTaken`], even if the version is stale too, so
+    /// that the loser of two racing requests with one key finds the winner's answer;
+    /// [`RepositoryError::VersionConflict`]; [`RepositoryError::OverLimit`]. Also [`RepositoryError::Locked`].
     async fn apply<'a>(
         &self,
         change: &Change,
         request: Option<&'a IdempotentRequest>,
     ) -> Result<Payout, RepositoryError>;
 
-    /// One payout.
+    /// Finds one payout.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
     async fn find(&self, id: PayoutId) -> Result<Option<Payout>, RepositoryError>;
 
-    /// Those of these payouts that there are, in any order.
+    /// Finds several payouts. Returns those that exist, in any order.
     ///
     /// # Errors
-    /// [`RepositoryError::Unavailable`]; [`RepositoryError::Refused`] when one of them cannot be read, so that none is taken
-    /// to be missing: ask for each alone.
+    /// [`RepositoryError::Unavailable`]. [`RepositoryError::Refused`] if one of them cannot be read, so that the caller
+    /// does not take it for missing: ask for each alone.
     async fn find_many(&self, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError>;
 
-    /// One payout that was deleted, by this release or by an earlier one that let more be deleted.
+    /// Finds one deleted payout. Earlier releases allowed more payouts to be deleted than this one; it finds those too.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
     async fn find_deleted(&self, id: PayoutId) -> Result<Option<DeletedPayout>, RepositoryError>;
 
-    /// Adds to the audit trail that a change was refused ([`EventKind::EditRefused`](crate::payout::EventKind::EditRefused)),
-    /// and who asked, with the reason as its detail. Nothing else is written, and the version does not grow. Of a payout that
-    /// is not there, or is deleted, nothing at all.
+    /// Records in the audit trail that a change was refused
+    /// ([`EventKind::EditRefused`](crate::payout::EventKind::EditRefused)), with the caller and the reason as the
+    /// detail. Writes nothing else, and does not increase the version. Does nothing if the payout does not exist or is
+    /// deleted.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
     async fn record_refusal(&self, id: PayoutId, caller: &Caller) -> Result<(), RepositoryError>;
 
-    /// The answer that was given to an idempotency key: its own, or else that of its [unscoped](ScopedKey::unscoped) form.
+    /// Finds the stored answer of an idempotency key: in its own scope, or else under its
+    /// [unscoped](ScopedKey::unscoped) form.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
     async fn find_answer(&self, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError>;
 
-    /// Part of the audit trail of a payout, oldest first; absent when there is no such payout.
+    /// Returns part of a payout's audit trail, oldest first; absent if the payout does not exist.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`], [`RepositoryError::Overloaded`].
     async fn events(&self, id: PayoutId, query: EventQuery) -> Result<Option<EventPage>, RepositoryError>;
 
-    /// One page, in the list's order. What cannot be read has its place on the page, as in the count.
+    /// Returns one page in the list's order. A row that cannot be read has its place on the page, as it has in the
+    /// count.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`], [`RepositoryError::Overloaded`].
     async fn list(&self, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError>;
 
-    /// How many payouts match, counting no further than `at_most` where given.
+    /// Counts the payouts that match, up to `at_most` if given.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`], [`RepositoryError::Overloaded`].
     async fn count(&self, filter: &Filter, at_most: Option<u64>) -> Result<Count, RepositoryError>;
 
-    /// Claims payouts that are due, passing over those that another claim is just taking; returns what it won, as it
-    /// is after the claim.
+    /// Claims due payouts, skipping those that a concurrent claim has locked. Returns them as they are after the claim.
     ///
-    /// Guard: `due_at <= now`. Sets processing, `fence` and `claims` one higher, `due_at` at the lease's end,
-    /// `claimed_at` (strictly later than the claim before), `quiet_at` (never earlier than before), and
-    /// `first_submitted_at` to `claimed_at` unless it is set: the step of [`Payout::claim`].
+    /// Guard: `due_at <= now`. Applies the step of [`Payout::claim`]: sets the status to processing, increments `fence`
+    /// and `claims`, and sets `due_at` to the end of the lease, `claimed_at` (strictly later than the previous claim),
+    /// `quiet_at` (never earlier than before) and, unless it is set, `first_submitted_at` to `claimed_at`.
     ///
-    /// What is sealed with a key that the store knows and this process lacks is left to those who have it: it is not
-    /// claimed, and so uses up no attempt. What is claimed and cannot be read all the same is told apart, and harms none of
-    /// the others.
+    /// A row that is encrypted with a key which the store knows and this process lacks is not claimed, and so uses up
+    /// no attempt: a process that has the key claims it. Rows that were claimed but cannot be read are returned
+    /// separately and do not affect the others.
     ///
     /// # Errors
-    /// [`RepositoryError::Unavailable`]; what was claimed unbeknown is taken over when its lease ends.
+    /// [`RepositoryError::Unavailable`]; claims that were committed before the error are taken over when their lease
+    /// expires.
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, RepositoryError>;
 
-    /// Settles claims, one answer each, in their order. A row that another session holds is passed over, and holds up none
-    /// of the others.
+    /// Settles claims. Returns one result for each, in their order. A row that another session has locked is skipped
+    /// and delays no other.
     ///
-    /// Guard, for each: id, fence, generation, and processing: the step of [`Payout::settle`]. A guard that misses
-    /// writes a `late_outcome` event with the row's status, the settlement's fence and generation, and what it
-    /// reported, unless the row says that this very settlement was applied before. A settlement of an unknown id is
-    /// [`RepositoryError::Refused`].
+    /// Guard, for each: id, fence, generation and status processing, as in the step of [`Payout::settle`]. If the guard
+    /// does not match, the call writes a `late_outcome` event with the row's status, the settlement's fence and
+    /// generation, and the outcome it reported, unless the row shows that this very settlement was already applied. A
+    /// settlement of an unknown id returns [`RepositoryError::Refused`].
     ///
     /// # Errors
-    /// [`RepositoryError::Unavailable`]: settle again; repeating is harmless.
+    /// [`RepositoryError::Unavailable`]; settle again, the call can be repeated safely.
     async fn settle(&self, batch: &[Settlement]) -> Result<Vec<Settled>, RepositoryError>;
 
-    /// How many payouts wait for a time that a clock has written which was ahead, counting no further than `at_most`: those of
-    /// [`Payout::brought_back`].
+    /// Counts the payouts whose due time was written by a clock that ran ahead (see [`Payout::brought_back`]), up to
+    /// `at_most`.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
@@ -155,8 +162,8 @@ pub trait PayoutRepository: Send + Sync {
         Ok(0)
     }
 
-    /// Brings the due times of those back to the present, at most `limit` of them; returns how many. The one write that grows
-    /// no version and leaves no event: no fact of the payout changes.
+    /// Brings the due times of up to `limit` such payouts back to the present. Returns their number. This is the only
+    /// write that neither increases the version nor adds an event: no fact of the payout changes.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
@@ -165,31 +172,32 @@ pub trait PayoutRepository: Send + Sync {
         Ok(0)
     }
 
-    /// Forgets idempotency records older than `age`, at most `limit` of them; returns how many.
+    /// Deletes up to `limit` idempotency records that are older than `age`. Returns their number.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
     async fn forget_answers(&self, age: Duration, limit: u32) -> Result<u64, RepositoryError>;
 
-    /// How many payouts there are, for an operator's eye: cheap, however many there are, and then estimated in part.
+    /// Returns the numbers of payouts by status and currency. It is cheap in a store of any size, and estimated in
+    /// part.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
     async fn census(&self) -> Result<Census, RepositoryError>;
 
-    /// The repository's clock.
+    /// Returns the time by the repository's clock.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
     async fn now(&self) -> Result<Timestamp, RepositoryError>;
 
-    /// The readiness probe: proves that a write goes through, by one that did a moment ago, or by one of its own that
-    /// changes no payout. Asked about once a second.
+    /// Checks readiness: proves that a write succeeds, either by a recent successful write or by one of its own that
+    /// changes no payout. Called about once a second.
     ///
-    /// By default it asks for the clock, which is enough only where whatever reads can write too.
+    /// The default only asks for the clock, which suffices only where a client that can read can also write.
     ///
     /// # Errors
-    /// [`RepositoryError::Unavailable`] while no write goes through, whatever can still be read.
+    /// [`RepositoryError::Unavailable`] while no write succeeds, even if reads do.
     async fn probe(&self) -> Result<(), RepositoryError> {
         self.now().await.map(drop)
     }

@@ -1,4 +1,4 @@
-//! What writes are asked for and what becomes of each row: inserts, claims, settlements.
+//! The requests and the results of writes: inserts, claims and settlements.
 
 use std::time::Duration;
 
@@ -6,42 +6,43 @@ use crate::attempt::{Claim, UnreadableClaim};
 use crate::payout::{Actor, Payout, PayoutId, Status};
 use crate::spending::OverLimit;
 
-/// What became of one payout of an insert.
+/// The result of inserting one payout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::large_enum_variant,
     reason = "nearly all are Stored; boxing each would cost more"
 )]
 pub enum Insertion {
-    /// It is stored, as this.
+    /// The payout was stored as given here.
     Stored(Payout),
-    /// Its idempotency key has a record already; nothing of it was written.
+    /// The idempotency key already has a record. Nothing of this payout was written.
     KeyTaken,
-    /// Its charge does not fit into what is left of its day; nothing of it was written.
+    /// The charge exceeds what is left of the daily limit. Nothing of this payout was written.
     OverLimit(OverLimit),
 }
 
-/// What a claim asks for.
+/// The parameters of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimRequest {
-    /// Only these payouts (hints), or absent: the longest due (a sweep).
+    /// The ids of the payouts to claim, from hints. Absent for a sweep, which claims the payouts that have been due
+    /// longest.
     pub only: Option<Vec<PayoutId>>,
-    /// At most so many.
+    /// The largest number of payouts to claim.
     pub limit: u32,
-    /// How long a claim holds before another worker may take over.
+    /// The length of the lease, after which another worker may take over.
     pub lease: Duration,
-    /// How long until no worker of this claim can still be sending: the lease and a call's timeout.
+    /// The time after which no worker of this claim can still be sending: the lease and the timeout of one call.
     pub quiet_after: Duration,
     /// The worker's name, for the audit trail.
     pub worker: Actor,
 }
 
-/// What a claim won.
+/// The result of a claim.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claims {
-    /// These are to be worked on.
+    /// The payouts to work on.
     pub won: Vec<Claim>,
-    /// These are claimed too, and their rows cannot be read: nothing can be sent for them.
+    /// Payouts that are claimed too but whose rows cannot be read. A worker can send nothing for them.
     pub unreadable: Vec<UnreadableClaim>,
 }
 
@@ -54,21 +55,21 @@ impl From<Vec<Claim>> for Claims {
     }
 }
 
-/// What became of one settlement.
+/// The result of one settlement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
-    /// It is written, now or by an earlier, unacknowledged attempt of the same worker.
+    /// The settlement is written, by this call or by an earlier, unacknowledged one of the same worker.
     Applied,
-    /// The guard refused it; a `late_outcome` event is written as evidence, and no state is changed.
+    /// The guard did not match. A `late_outcome` event is written as evidence, and the state does not change.
     Late {
-        /// Where the payout stands.
+        /// The payout's status.
         status: Status,
-        /// The generation it is in.
+        /// The payout's generation.
         generation: u32,
-        /// Whether it is deleted.
+        /// Set if the payout is deleted.
         deleted: bool,
     },
-    /// Another session holds the payout's row. Nothing of this settlement is written: settle it again, and do not let
-    /// others wait for it.
+    /// Another session has locked the payout's row. Nothing of this settlement is written. Settle it again, without
+    /// making other settlements wait.
     Locked,
 }

@@ -1,27 +1,28 @@
-//! The search for an account or a name.
+//! The search for an account or a recipient's name.
 
 use crate::payout::{normal_iban, spellings};
 use crate::text::{fold, nfc, nfd};
 
-/// Matches a payout whose account is exactly this text, or the same IBAN with or without spaces and in any case, or whose
-/// recipient's name begins with it in any case. A repository that keeps names sealed finds a name only by all of it.
+/// A search text. It matches a payout by its account (exactly, or as the same IBAN in any case and with or without
+/// spaces), or by the beginning of the recipient's name in any case. A repository that encrypts names finds only whole
+/// names.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Search(String);
 
 impl Search {
-    /// Takes the text without the white space around it, in Normalization Form C; absent when nothing is left.
+    /// Trims the text and normalizes it to NFC. Absent if nothing is left.
     pub fn new(text: &str) -> Option<Self> {
         let text = nfc(text.trim());
         (!text.is_empty()).then(|| Self(text.into_owned()))
     }
 
-    /// The account to find, as it was asked for.
+    /// Returns the account to find, as it was given.
     pub fn account(&self) -> &str {
         &self.0
     }
 
-    /// The accounts to find: this text and, where it is an IBAN, each way in which the same one is usually written. A
-    /// repository that keeps something of the account that is the same for all of them need not try them.
+    /// Returns the spellings of the account to find: the given text and, if that is an IBAN, its usual spellings. A
+    /// repository that stores a normalized form of the account does not need them.
     pub fn accounts(&self) -> Vec<String> {
         let mut accounts = vec![self.0.clone()];
         if let Some(normal) = normal_iban(&self.0) {
@@ -34,23 +35,24 @@ impl Search {
         accounts
     }
 
-    /// Whether it is a search for this account.
+    /// Returns whether the search matches this account.
     pub fn finds_account(&self, account: &str) -> bool {
         self.0 == account || normal_iban(&self.0).is_some_and(|normal| normal_iban(account) == Some(normal))
     }
 
-    /// Whether what it is for is an IBAN.
+    /// Returns whether the search text is an IBAN.
     pub fn is_iban(&self) -> bool {
         normal_iban(&self.0).is_some()
     }
 
-    /// The beginning of a name to find, folded as [`fold_name`](Self::fold_name) folds.
+    /// Returns the prefix of a name to find, folded as by [`fold_name`](Self::fold_name).
     pub fn name_prefix(&self) -> String {
         Self::fold_name(&self.0)
     }
 
-    /// The beginnings of a name to find: folded as [`fold_name`](Self::fold_name) folds, and as names were folded before
-    /// (by lower case alone, as they were sent), so that what was stored then is found as it was. None begins with another.
+    /// Returns the prefixes of a name to find: folded as by [`fold_name`](Self::fold_name), and as earlier releases
+    /// folded names (lower case only, without normalization), so that older rows are found too. None is a prefix of
+    /// another.
     pub fn name_prefixes(&self) -> Vec<String> {
         let mut prefixes = self.folded_names();
         let all = prefixes.clone();
@@ -61,7 +63,7 @@ impl Search {
         prefixes
     }
 
-    /// The whole names to find, folded in the same ways.
+    /// Returns the whole names to find, in each of these foldings.
     pub fn folded_names(&self) -> Vec<String> {
         let mut names = vec![self.name_prefix()];
         for before in [self.0.to_lowercase(), nfd(&self.0).to_lowercase()] {
@@ -72,7 +74,7 @@ impl Search {
         names
     }
 
-    /// How names are folded, so that every repository finds the same.
+    /// Folds a name, so that every repository finds the same payouts.
     pub fn fold_name(name: &str) -> String {
         fold(name)
     }
