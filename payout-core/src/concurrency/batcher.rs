@@ -1,8 +1,8 @@
-//! Gathers the requests that arrive during one round trip to the store into the next one.
+//! Batches requests: those that arrive during one round trip to the store share the next one.
 //!
-//! One taker takes whatever waits, has it done, and takes again: alone, a request goes at once; under load the batches
-//! grow by themselves. It never waits for more to come. A batch that takes longer than it should is left to itself, so
-//! that one stalled connection stalls nobody else.
+//! One task takes all waiting requests as a batch, runs it, and takes the next. Without load, a request goes at once;
+//! under load, the batches grow by themselves. The task never waits for more requests. A batch that takes longer than
+//! `PATIENCE` goes on beside the next one, so that one stalled connection does not block other requests.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,23 +16,23 @@ use crate::usecase::ServiceError;
 
 type Done = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What is done with a batch: each request is answered, by and by.
+/// The function that runs a batch and replies to each of its requests.
 pub(crate) type Work<Q, A> = Arc<dyn Fn(Vec<Request<Q, A>>) -> Done + Send + Sync>;
 
-/// How long a batch may keep the next one waiting. Two batches at a time are worth less than one that is twice as large,
+/// The time for which a batch delays the next one. One large batch is faster than two concurrent ones of half its size,
 /// so this is longer than a healthy commit takes.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// A question, and where its answer goes.
+/// A question and the channel for its answer.
 pub(crate) struct Request<Q, A> {
     pub(crate) question: Q,
     pub(crate) reply: Reply<A>,
 }
 
-/// Where an answer goes.
+/// The channel for the answer to one request.
 pub(crate) type Reply<A> = oneshot::Sender<Result<A, RepositoryError>>;
 
-/// Whom to ask. All clones share their taker, which ends with the last of them.
+/// A handle for asking. All clones share one task, which ends when the last clone is dropped.
 pub(crate) struct Gather<Q, A>(mpsc::Sender<Request<Q, A>>);
 
 impl<Q, A> Clone for Gather<Q, A> {
@@ -42,22 +42,21 @@ impl<Q, A> Clone for Gather<Q, A> {
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
-    /// Over batches of at most so many, and so many batches at a time when they stall; more than `capacity` waiting are
-    /// refused.
+    /// Starts the task. A batch has at most `batch_max` requests, and at most `batches` run at a time when they stall.
+    /// More than `capacity` waiting requests are refused.
     pub(crate) fn start(batch_max: usize, batches: usize, capacity: usize, work: Work<Q, A>) -> Self {
         let (sender, receiver) = mpsc::channel(capacity);
         tokio::spawn(take(receiver, batch_max, batches, work));
         Self(sender)
     }
 
-    /// Asks together with whoever else is asking. Once it was handed over, the work goes on even when nobody waits for
-    /// its answer.
+    /// Asks as part of the next batch. Once the request is queued, the work goes on even if the caller stops waiting.
     pub(crate) async fn ask(&self, question: Q) -> Result<A, ServiceError> {
         let (reply, answer) = oneshot::channel();
         self.0
             .try_send(Request { question, reply })
             .map_err(|_| ServiceError::Busy)?;
-        // Work that died of a panic has dropped its callers, and a write may have been made.
+        // A batch that panics drops its reply channels, and it may have written.
         let answer = answer
             .await
             .unwrap_or_else(|gone| Err(RepositoryError::Unavailable(Box::new(gone))));
@@ -78,7 +77,7 @@ async fn take<Q: Send + 'static, A: Send + 'static>(
     {
         let batch = std::mem::take(&mut requests);
         let work = work.clone();
-        // A panic in a repository must not end the taker: this task alone dies, and its callers hear of it.
+        // A panic in a repository must not end the loop: it ends only this task, and the callers receive an error.
         let mut done = tokio::spawn(async move {
             work(batch).await;
             drop(place);
@@ -92,8 +91,8 @@ async fn take<Q: Send + 'static, A: Send + 'static>(
     }
 }
 
-/// One error for each of several callers. Where nothing was done it stays what it is; else it is Unavailable, since nobody
-/// knows which of their requests were done.
+/// Returns one error for each caller of a batch. `Locked` and `Overloaded` stay as they are, because nothing was done.
+/// Any other becomes `Unavailable`, since it is unknown which of the requests were done.
 pub(crate) fn for_each<A>(callers: usize, error: RepositoryError) -> Vec<Result<A, RepositoryError>> {
     if callers == 1 {
         return vec![Err(error)];
@@ -117,7 +116,7 @@ pub(crate) fn for_each<A>(callers: usize, error: RepositoryError) -> Vec<Result<
     (0..callers).map(each).collect()
 }
 
-/// One error that several callers get.
+/// An error that several callers receive.
 #[derive(Debug)]
 struct Shared(Arc<RepositoryError>);
 

@@ -1,10 +1,10 @@
 //! Remembers which lists are too long to be counted.
 //!
-//! Counting to the bound is the dearest part of a page. A list that was longer than that a moment ago still is, or
-//! nearly; its answer says that it is not exact. An exact count is never remembered.
+//! Counting up to the bound is the most expensive part of a page. A list that exceeded the bound a moment ago very
+//! likely still does, and its count is marked as not exact. The cache never keeps an exact count.
 //!
-//! When what is remembered has grown old, one caller counts again and the others go on with it: a hundred clients who
-//! look at the same list must not count it a hundred times at once.
+//! When an entry is due for a recount, one caller counts again and the others go on using the entry: a hundred clients
+//! who look at one list must not count it a hundred times at once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use crate::ports::{Count, Filter};
 
-/// After this it is counted again.
+/// The age at which a caller counts again.
 const FRESH: Duration = Duration::from_secs(2);
-/// How long the one who counts again may take before another tries.
+/// The time that the counting caller has before another caller tries.
 const RECOUNT: Duration = Duration::from_secs(5);
-/// After this it is forgotten.
+/// The age at which an entry expires.
 const KEEP: Duration = Duration::from_secs(30);
-/// Filters come from clients: what is remembered must stay small.
+/// The largest number of entries. Filters come from clients, so the cache must be bounded.
 const CAPACITY: usize = 256;
 
 #[derive(Clone, Default)]
@@ -27,12 +27,12 @@ pub(crate) struct Counted(Arc<Mutex<HashMap<Filter, Remembered>>>);
 struct Remembered {
     count: Count,
     counted_at: Duration,
-    /// The next caller after this counts.
+    /// The time from which the next caller counts again.
     recount_at: Duration,
 }
 
 impl Counted {
-    /// The inexact count of a while ago, unless it is this caller who must count. `now` is on the monotonic clock.
+    /// Returns the remembered count, or nothing if this caller must count. `now` is by the monotonic clock.
     pub(crate) fn recall(&self, filter: &Filter, now: Duration) -> Option<Count> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let remembered = counts.get_mut(filter)?;
@@ -46,7 +46,7 @@ impl Counted {
         Some(remembered.count)
     }
 
-    /// Remembers a count, if it is not exact; forgets the list otherwise.
+    /// Remembers a count that is not exact. Removes the entry if the count is exact.
     pub(crate) fn remember(&self, filter: &Filter, count: Count, now: Duration) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if count.exact {
@@ -91,7 +91,7 @@ mod tests {
         counted.remember(&filter, MANY, seconds(10));
         assert_eq!(counted.recall(&filter, seconds(12)), None);
         assert_eq!(counted.recall(&filter, seconds(12)), Some(MANY));
-        // The one who counts never came back.
+        // The caller that was to count never finished.
         assert_eq!(counted.recall(&filter, seconds(17)), None);
     }
 

@@ -1,14 +1,14 @@
-//! A write in a task of its own.
+//! Runs a write in a task of its own.
 
 use crate::errand::Errand;
 
-/// Runs a write in a task of its own, so that it ends even when nobody waits for it any more.
+/// Runs a write in a task of its own, so that it completes even if the caller stops waiting.
 pub(crate) async fn uncancelled<T: Send + 'static>(write: impl Future<Output = T> + Send + 'static) -> T {
     match tokio::spawn(Errand::current().around(write)).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is shutting down: this future is about to be dropped as well.
+            // The runtime is shutting down, so this future is about to be dropped as well.
             Err(_) => std::future::pending().await,
         },
     }

@@ -1,18 +1,18 @@
-//! An outage is said once when it begins, and once when it is over.
+//! Detects the beginning and the end of an outage, so that each is logged once.
 
-/// Whether something is away, as those who use it have met it.
+/// The state of a dependency, as its users observe it.
 #[derive(Debug, Default)]
 pub(crate) struct Outage {
     lasts: bool,
 }
 
 impl Outage {
-    /// It is away; true when that is news.
+    /// Records a failure. Returns true if the outage begins with it.
     pub(crate) fn begins(&mut self) -> bool {
         !std::mem::replace(&mut self.lasts, true)
     }
 
-    /// It answers; true when that is news.
+    /// Records a success. Returns true if it ends an outage.
     pub(crate) fn ends(&mut self) -> bool {
         std::mem::take(&mut self.lasts)
     }

@@ -1,8 +1,8 @@
-//! Reads that many ask for at the same time are made once.
+//! Makes one read for all callers that ask the same question at the same time.
 //!
-//! A question that is asked while it is being answered waits for the next answer, together with whoever else asks it
-//! meanwhile: each answer is of a read that began after its question came, so that everybody sees what they wrote before.
-//! Different questions never wait for each other.
+//! A question that arrives while the same question is being answered waits for the next answer, together with others
+//! like it. So every answer comes from a read that began after the question arrived, and every caller sees its own
+//! earlier writes. Different questions never wait for each other.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -19,12 +19,12 @@ type Answer<A> = Result<A, RepositoryError>;
 type Done<A> = Pin<Box<dyn Future<Output = Answer<A>> + Send>>;
 type Waiting<A> = Vec<oneshot::Sender<Answer<A>>>;
 
-/// Whom to ask. All clones share what is being answered.
+/// A handle for asking. All clones share the running reads.
 pub(crate) struct Collapse<Q, A>(Arc<Shared<Q, A>>);
 
 struct Shared<Q, A> {
     work: Box<dyn Fn(Q) -> Done<A> + Send + Sync>,
-    /// For each question that is being answered, who waits for the next answer.
+    /// The callers that wait for the next answer, for each question that is being answered.
     waiting: Mutex<HashMap<Q, Waiting<A>>>,
 }
 
@@ -46,7 +46,7 @@ where
         }))
     }
 
-    /// Asks together with whoever else asks the same.
+    /// Asks together with all other callers of the same question.
     pub(crate) async fn ask(&self, question: Q) -> Answer<A> {
         let (reply, answer) = oneshot::channel();
         let is_first = match self.0.waiting().entry(question.clone()) {
@@ -77,10 +77,10 @@ where
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers until nobody waits any more.
+    /// Answers the question until no caller waits for it.
     async fn answer(self: Arc<Self>, question: Q) {
         while let Some(waiting) = self.next(&question) {
-            // In a task of its own, so that a panic in a repository leaves nobody waiting.
+            // In a task of its own, so that a panic in a repository does not leave callers waiting.
             let done = tokio::spawn((self.work)(question.clone())).await;
             match done.unwrap_or_else(|gone| Err(RepositoryError::Unavailable(Box::new(gone)))) {
                 Ok(answer) => {
@@ -98,7 +98,7 @@ where
         }
     }
 
-    /// Who waits; when nobody does, the question is forgotten.
+    /// Takes the waiting callers, or removes the question if no caller waits.
     fn next(&self, question: &Q) -> Option<Waiting<A>> {
         let mut all = self.waiting();
         let waiting = all.get_mut(question).map(std::mem::take).unwrap_or_default();
@@ -117,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers after a while with how often it was asked; question 0 panics, and 1 is refused.
+    /// Answers after a delay with the number of questions so far. Question 0 panics, and question 1 is refused.
     fn counting() -> Collapse<u8, usize> {
         let asked = Arc::new(AtomicUsize::new(0));
         Collapse::new(move |question| {

@@ -1,7 +1,7 @@
-//! The use cases, a folder per aggregate. Each reads, asks the domain for a step, and writes under the step's guard.
+//! The use cases, one folder per aggregate. Each reads, asks the domain for a step, and writes under the step's guard.
 //!
-//! - [`Payouts`] is what a request about payouts calls.
-//! - [`api_keys`] makes and ends API keys, and checks requests against them.
+//! - [`Payouts`] serves requests about payouts.
+//! - [`api_keys`] administers API keys and authenticates requests.
 //! - [`reconciliation`] compares the store with the provider's ledger.
 
 pub mod api_keys;

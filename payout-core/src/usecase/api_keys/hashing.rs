@@ -1,4 +1,4 @@
-//! The secret that digests are keyed with: the one that was given, or the store's own.
+//! The secret for digests of tokens: the configured one, or else the store's own.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 use crate::access::{Hasher, KeySecret};
 use crate::ports::{ApiKeyError, ApiKeyRepository, SecretSource};
 
-/// Finds the secret when it is first needed, and keeps it.
+/// Finds the secret on first use and keeps it.
 pub struct Hashing {
     repository: Arc<dyn ApiKeyRepository>,
     given: Option<KeySecret>,

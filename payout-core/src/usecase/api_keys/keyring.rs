@@ -1,8 +1,9 @@
-//! All live keys in memory, and the task that keeps them current.
+//! All live API keys in memory, and the task that keeps them current.
 //!
-//! It asks the store once a second for its revision, a few bytes, and reads the keys only when that is another. So a key
-//! that was made, rotated or revoked by any process is known to all within about two seconds. While the store is away
-//! the keys that were read last hold for a minute; from then on nobody is let in, and nobody could be served anyway.
+//! The task asks the store once a second for the revision, a few bytes, and reads the keys only when the revision has
+//! changed. So every process knows within about two seconds of a key that any process made, rotated or revoked. While
+//! the store is unavailable, the keys read last stay in use for a minute. After that every request is refused, and
+//! without the store none could be served anyway.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -16,62 +17,62 @@ use crate::access::{ApiKeyId, Hasher, Principal, Ring};
 use crate::ports::{Ambient, ApiKeyError, ApiKeyRepository};
 use crate::usecase::api_keys::Hashing;
 
-/// How often the store is asked.
+/// The interval at which the task asks the store.
 const EVERY: Duration = Duration::from_secs(1);
-/// How long its answer may take.
+/// The timeout of one question to the store.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long the keys that were read last hold without an answer.
+/// The time for which the keys read last stay in use while the store does not answer.
 const HOLD: Duration = Duration::from_secs(60);
-/// How often the use of one key is written.
+/// The shortest interval between two writes of one key's last use.
 const WRITE_USE_EVERY: Duration = Duration::from_secs(60);
 
-/// What a keyring says of a token.
+/// The result of looking a token up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// The keys are not known: not yet, or not for too long.
+    /// The keys are not known: they were never read, or not for too long.
     Unknown {
-        /// Whether they were known once.
+        /// Set if they were known before.
         stale: bool,
     },
-    /// There are no keys, and never were while this process ran.
+    /// The store has no keys, and has had none since this process started.
     NoKeys,
-    /// Whoever shows the token is this.
+    /// The token is valid and belongs to this principal.
     Known(Arc<Principal>),
-    /// There are keys, and the token is of none that opens.
+    /// There are keys, and the token is missing or matches no live key.
     Nobody,
 }
 
-/// What is known of the store's keys.
+/// The store's keys, as read last.
 struct Known {
     hasher: Hasher,
     revision: u64,
-    /// Whether there is any key, or was since this process runs: what was locked is not opened again.
+    /// Set if the store has any key, or had one since this process started: authentication is never switched off again.
     any: bool,
-    /// The store's clock when it was asked last.
+    /// The store's clock at the last question.
     now: Timestamp,
     ring: Arc<Ring>,
-    /// How many keys were made under another secret.
+    /// The number of keys that were made under another secret.
     foreign: usize,
     stale: bool,
 }
 
-/// The keys of one store, as this process knows them.
+/// The API keys of one store, as this process knows them.
 pub struct Keyring {
     repository: Arc<dyn ApiKeyRepository>,
     hashing: Arc<Hashing>,
     ambient: Arc<dyn Ambient>,
     known: RwLock<Option<Known>>,
     upkeep: Mutex<Upkeep>,
-    /// One refresh at a time, so that an older answer never replaces a newer one.
+    /// Allows one refresh at a time, so that an older answer never replaces a newer one.
     refreshing: tokio::sync::Mutex<()>,
 }
 
-/// What only the task needs.
+/// State that only the task uses.
 #[derive(Default)]
 struct Upkeep {
-    /// When the store last answered, by the monotonic clock.
+    /// The time of the store's last answer, by the monotonic clock.
     answered: Duration,
-    /// When each key's use was last written.
+    /// The time at which each key's use was last written.
     written: HashMap<ApiKeyId, Duration>,
 }
 
@@ -91,8 +92,8 @@ impl Keyring {
         }
     }
 
-    /// Who shows this token, or nothing. Asks nobody but this process's memory. `stale_will_do` goes by the keys that
-    /// were known last, however long ago.
+    /// Looks a token up in this process's memory, without any call. With `stale_will_do` it uses the keys known last,
+    /// however old they are.
     pub fn ask(&self, token: Option<&str>, stale_will_do: bool) -> Found {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = known.as_ref() else {
@@ -114,8 +115,8 @@ impl Keyring {
         }
     }
 
-    /// How many keys were made under another secret than this process has, and open nothing here; and how many are
-    /// live.
+    /// Returns the number of keys that were made under another secret, so that their tokens do not work here, and the
+    /// number of live keys.
     pub fn foreign_and_live(&self) -> (usize, usize) {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known
@@ -123,10 +124,10 @@ impl Keyring {
             .map_or((0, 0), |known| (known.foreign, known.ring.holders().count()))
     }
 
-    /// Asks the store now, as whoever has just changed a key does.
+    /// Asks the store now. A caller that has just changed a key does so.
     ///
     /// # Errors
-    /// [`ApiKeyError`]; what was known before holds on.
+    /// [`ApiKeyError`]; the keys known before stay in use.
     pub async fn refresh(&self) -> Result<(), ApiKeyError> {
         let _alone = self.refreshing.lock().await;
         let pulse = self.repository.pulse().await?;
@@ -177,7 +178,7 @@ impl Keyring {
         Ok(())
     }
 
-    /// Keeps the keys current and writes their uses, until it is told to stop.
+    /// Keeps the keys current and writes their uses until shutdown.
     pub async fn watch(&self, shutdown: CancellationToken) {
         let rounds = async {
             loop {
@@ -194,7 +195,7 @@ impl Keyring {
     }
 
     async fn look(&self) {
-        // Who watches the dependencies says that the store is away; what it will not do is said here.
+        // The health checks log that the store is unavailable; this logs only errors of another kind.
         match timeout(PATIENCE, self.refresh()).await {
             Ok(Ok(())) => return,
             Ok(Err(ApiKeyError::Unavailable(_))) | Err(_) => (),
@@ -218,7 +219,7 @@ impl Keyring {
         }
     }
 
-    /// Writes that keys were used, each at most once in `every`, all in one statement.
+    /// Writes that keys were used, in one statement. Each key is written at most once per `every`.
     async fn write_uses(&self, every: Duration) {
         let now = self.ambient.monotonic();
         let ring = {
@@ -242,7 +243,7 @@ impl Keyring {
         if used.is_empty() {
             return;
         }
-        // Best effort: a use that is not written is written after the next one.
+        // Best effort: a use that is not written is written with the next one.
         let written = timeout(PATIENCE, self.repository.note_use(&used)).await;
         if !matches!(written, Ok(Ok(()))) {
             tracing::debug!(keys = used.len(), "the use of API keys could not be noted");

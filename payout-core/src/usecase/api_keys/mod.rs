@@ -1,9 +1,9 @@
-//! API keys: making and ending them, and holding requests against them.
+//! API keys: their administration and the authentication of requests.
 //!
-//! - [`ApiKeys`] is what an administrator does.
-//! - [`Keyring`] is what every request passes: all live keys in memory, looked after by a task, so that a request costs
-//!   the store nothing, whatever it shows.
-//! - `hashing` has the secret that both hash under.
+//! - [`ApiKeys`] has the operations of an administrator.
+//! - [`Keyring`] authenticates requests. It has all live keys in memory, which a task keeps current, so that a request
+//!   costs the store nothing, whatever token it carries.
+//! - `hashing` has the secret that both use for digests.
 
 mod hashing;
 mod keyring;
@@ -18,25 +18,25 @@ use crate::ports::{Ambient, ApiKeyError, ApiKeyRepository, NoSecret, Randomness,
 pub use hashing::Hashing;
 pub use keyring::{Found, Keyring};
 
-/// Why nothing was done to a key.
+/// An error of an operation on keys. The key was not changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeysError {
-    /// The store said no.
+    /// The store returned an error.
     #[error(transparent)]
     Store(#[from] ApiKeyError),
-    /// It would have expired before it was made.
+    /// The time of expiry has already passed.
     #[error("the key would expire before it is made")]
     ExpiresInPast,
-    /// It would open nothing.
+    /// The key would have no scope.
     #[error("the key would open nothing: give it a scope")]
     NoScopes,
-    /// No secret can be made.
+    /// No secret can be drawn.
     #[error(transparent)]
     NoSecret(#[from] NoSecret),
 }
 
-/// What an administrator does with keys. Cheap to clone.
+/// The operations of an administrator on API keys. Cheap to clone.
 #[derive(Clone)]
 pub struct ApiKeys {
     repository: Arc<dyn ApiKeyRepository>,
@@ -46,7 +46,7 @@ pub struct ApiKeys {
 }
 
 impl ApiKeys {
-    /// Over this store. `given` is the secret that digests are keyed with; the store's own when absent.
+    /// Makes the operations over a store. `given` is the secret for digests; if absent, the store's own is used.
     pub fn new(
         repository: Arc<dyn ApiKeyRepository>,
         given: Option<KeySecret>,
@@ -61,7 +61,7 @@ impl ApiKeys {
         }
     }
 
-    /// The keyring of the same store.
+    /// Returns the keyring of the same store.
     pub fn keyring(&self) -> Keyring {
         Keyring::new(
             self.repository.clone(),
@@ -70,8 +70,8 @@ impl ApiKeys {
         )
     }
 
-    /// Makes a key, which may succeed another: then it shares that one's scope of idempotency and day's limits. The token
-    /// is shown here and never again.
+    /// Makes a key. If it succeeds another key, it shares that key's idempotency scope and daily limits. The token is
+    /// returned only here.
     ///
     /// # Errors
     /// [`KeysError`].
@@ -101,7 +101,7 @@ impl ApiKeys {
         Ok((self.repository.insert(&new).await?, token))
     }
 
-    /// Gives a key another token, which is shown here and never again; the one before opens for `overlap` longer.
+    /// Gives a key another token, which is returned only here. The previous token stays valid for `overlap`.
     ///
     /// # Errors
     /// [`KeysError`].
@@ -113,7 +113,7 @@ impl ApiKeys {
         Ok((key.at(rotated_at), token))
     }
 
-    /// Revokes a key for good.
+    /// Revokes a key permanently.
     ///
     /// # Errors
     /// [`KeysError`].
@@ -123,7 +123,7 @@ impl ApiKeys {
         Ok(key.at(revoked_at))
     }
 
-    /// The keys as they are now, those not revoked first.
+    /// Lists the keys as of now, those not revoked first.
     ///
     /// # Errors
     /// [`KeysError`].
@@ -133,7 +133,7 @@ impl ApiKeys {
         Ok(keys.into_iter().map(|key| key.at(now)).collect())
     }
 
-    /// The store's clock.
+    /// Returns the time by the store's clock.
     ///
     /// # Errors
     /// [`KeysError`].

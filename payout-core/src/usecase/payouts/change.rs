@@ -1,4 +1,4 @@
-//! What a person does with a stored payout.
+//! Changes of a stored payout: edit, cancel, retry, resolve and delete.
 
 use crate::concurrency::detached::uncancelled;
 use crate::crash::{self, Point};
@@ -13,7 +13,7 @@ use crate::ports::{Hint, RepositoryError};
 use crate::text::nfc;
 use crate::usecase::payouts::{Answered, Payouts, ServiceError};
 
-/// A step of the state machine that a person asks for.
+/// A step of the state machine that a client or an operator requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Pending to cancelled.
@@ -25,7 +25,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// The status that it leads to.
+    /// Returns the status that the step leads to.
     pub fn target(self) -> Status {
         match self {
             Self::Cancel => Status::Cancelled,
@@ -36,38 +36,38 @@ impl Step {
     }
 }
 
-/// What whoever edits a payout may see of it. What they may not see must not show in whether their edit changes anything: a
-/// value that they give for it counts as a change, whatever is stored.
+/// The part of a payout that the editing client may see. An edit must not reveal a hidden value by changing nothing:
+/// any value that the client sends for a hidden field counts as a change, whatever is stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Sight {
-    /// All of it.
+    /// Everything.
     #[default]
     Whole,
-    /// All but whom it pays, of which they are shown masks.
+    /// Everything but the recipient, which is masked.
     Masked,
     /// Nothing.
     Nothing,
 }
 
-/// New values for some fields; an absent one stays. An amount without a currency is one of the stored currency.
+/// New values for some fields; an absent field keeps its value. An amount without a currency is in the stored currency.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EditRequest {
-    /// How much.
+    /// The amount.
     pub amount: Option<crate::money::Amount>,
-    /// Of what.
+    /// The currency.
     pub currency: Option<Currency>,
-    /// Where the money goes.
+    /// The recipient's account.
     pub recipient_account: Option<RecipientAccount>,
-    /// Who gets it.
+    /// The recipient's name.
     pub recipient_name: Option<RecipientName>,
-    /// What for.
+    /// The description.
     pub description: Option<Description>,
-    /// What whoever asks may see.
+    /// The part of the payout that the editing client may see.
     pub sight: Sight,
 }
 
 impl EditRequest {
-    /// Whether it names no field.
+    /// Returns whether the request sets no field.
     pub fn is_empty(&self) -> bool {
         let nothing = Self {
             sight: self.sight,
@@ -76,13 +76,13 @@ impl EditRequest {
         *self == nothing
     }
 
-    /// The whole edit of a payout; absent when it changes nothing, as far as whoever asks may know. An account or a name
-    /// that reads as its mask stays as it is: whoever is shown the mask may send it back. So does what is equivalent to what
-    /// is stored, which may have been stored as it was sent.
+    /// Completes the edit with the stored values; absent if it changes nothing, as far as the client may know. A client
+    /// that is shown a mask may send it back: an account or a name that equals its mask keeps the stored value. So does
+    /// a value that is equivalent to the stored one, which earlier releases may have stored without normalization.
     ///
     /// # Errors
-    /// [`EditError::Amount`] when the amount, new or stored, has more decimals than the currency, new or stored;
-    /// [`EditError::Unfit`] the same for whoever may see neither; [`EditError::Masked`] for any other mask.
+    /// [`EditError::Amount`] if the amount has more decimals than the currency, where each may be new or stored.
+    /// [`EditError::Unfit`] for that error if the client may see neither. [`EditError::Masked`] for any other mask.
     pub fn over(self, payout: &Payout) -> Result<Option<PaymentDetails>, EditError> {
         let stored = payout.details();
         let names_anything = !self.is_empty();
@@ -97,7 +97,7 @@ impl EditRequest {
             (Some(amount), None) => Money::new(amount, stored.money.currency()).map_err(unfit)?,
             (None, Some(currency)) => stored.money.in_currency(currency).map_err(unfit)?,
         };
-        // Whoever is shown nothing was not shown the mask either.
+        // A client that may see nothing was not shown the mask either.
         let shown = sight != Sight::Nothing;
         let account = self
             .recipient_account
@@ -116,7 +116,7 @@ impl EditRequest {
             Sight::Masked => account.is_some() || name.is_some(),
             Sight::Nothing => names_anything,
         };
-        // Only now: whether it is what is stored must not show to whoever may not see that.
+        // Not before this point: whether a value equals the stored one must not show to a client that may not see it.
         let edited = PaymentDetails {
             money,
             recipient: Recipient {
@@ -137,7 +137,7 @@ impl EditRequest {
 }
 
 impl Payouts {
-    /// A payout, at one of the versions that the caller accepts; absent accepts any.
+    /// Reads a payout at one of the versions that the caller accepts; absent accepts any.
     async fn read_at(&self, id: PayoutId, if_match: Option<&[u64]>) -> Result<Payout, ServiceError> {
         let payout = self.get(id).await?;
         if if_match.is_some_and(|versions| !versions.contains(&payout.version())) {
@@ -146,9 +146,9 @@ impl Payouts {
         Ok(payout)
     }
 
-    /// Changes a payout by whatever `decide` makes of it as it stands; `None` changes nothing.
+    /// Changes a payout as `decide` says for its current state; `None` changes nothing.
     ///
-    /// `decide` sees the very version that the write is guarded by. `if_match` are the versions that the caller
+    /// `decide` receives exactly the version that guards the write. `if_match` has the versions that the caller
     /// accepts; absent accepts any.
     async fn change<E: From<ServiceError>>(
         &self,
@@ -166,7 +166,7 @@ impl Payouts {
             .map_err(E::from)
     }
 
-    /// Makes a change in a task of its own.
+    /// Writes a change in a task of its own.
     async fn write(
         &self,
         change: Change,
@@ -195,11 +195,11 @@ impl Payouts {
         })
     }
 
-    /// Changes fields of a pending payout. An edit that changes nothing succeeds in every state. A new amount is held
-    /// against the limits, as that of a new payout is.
+    /// Edits fields of a pending payout. An edit that changes nothing succeeds in every state. A new amount is checked
+    /// against the spending limits like that of a new payout.
     ///
     /// # Errors
-    /// The outer one is everything but the amount; the inner one an amount that does not fit its currency.
+    /// The outer error is anything but the amount; the inner one is an amount that does not fit its currency.
     pub async fn edit(
         &self,
         id: PayoutId,
@@ -225,7 +225,7 @@ impl Payouts {
         .await
     }
 
-    /// Keeps as evidence that an edit by whoever may not see whom the payout pays was refused.
+    /// Records as evidence that an edit was refused because the client may not see the payout's recipient.
     ///
     /// # Errors
     /// [`ServiceError::Repository`].
@@ -234,8 +234,8 @@ impl Payouts {
         Ok(uncancelled(async move { repository.record_refusal(id, &caller).await }).await?)
     }
 
-    /// Takes a step. Asking for the status that the payout has already succeeds and changes nothing. A retry is held against
-    /// the limits.
+    /// Takes a step. If the payout already has the step's status, the call succeeds and changes nothing. A retry is
+    /// checked against the spending limits.
     ///
     /// # Errors
     /// [`ServiceError`].
@@ -256,11 +256,11 @@ impl Payouts {
         .await
     }
 
-    /// Retries a failed payout; with a key, once. It is held against the limits, as a new payout is; a repeated request
-    /// gets its first answer, whatever became of them.
+    /// Retries a failed payout; with an idempotency key, once. A retry is checked against the spending limits like a
+    /// new payout. A repeated request receives its first answer, whatever has changed since.
     ///
     /// # Errors
-    /// [`ServiceError`]; unlike [`step`](Self::step), a payout that is pending already is an illegal step.
+    /// [`ServiceError`]. Unlike for [`step`](Self::step), a payout that is already pending is an illegal step.
     pub async fn retry(
         &self,
         id: PayoutId,
@@ -287,7 +287,7 @@ impl Payouts {
         uncancelled(async move {
             let _running = running;
             let replayed = match this.replay(&request).await {
-                // The record may be of before texts were normalized.
+                // The record may be from a release that did not normalize texts.
                 Err(ServiceError::KeyReused) if decomposed != request.fingerprint => {
                     let fingerprint = decomposed;
                     let key = request.key.clone();
@@ -310,7 +310,7 @@ impl Payouts {
         .await
     }
 
-    /// Hides a payout that was never sent.
+    /// Deletes a payout that was never sent: it becomes hidden.
     ///
     /// # Errors
     /// [`ServiceError`].
@@ -327,8 +327,8 @@ impl Payouts {
         .map(|_: Payout| ())
     }
 
-    /// The repository's time, for the one step that depends on it. Read before the payout, so that it can only be
-    /// too early, which only makes the wait longer.
+    /// Returns the repository's time for a retry, the only step that depends on it. It is read before the payout, so it
+    /// can only be too early, which only makes the wait longer.
     async fn now_for(&self, step: Step) -> Result<crate::Timestamp, ServiceError> {
         match step {
             Step::Retry => Ok(self.repository.now().await?),
@@ -347,7 +347,7 @@ impl Payouts {
             Step::Cancel => payout
                 .cancel(caller)
                 .map_err(|illegal| ServiceError::Step(illegal.into())),
-            // What a day's limit bounds is sending, and a retry sends anew.
+            // A daily limit bounds what is sent, and a retry sends again.
             Step::Retry => {
                 let (money, api_key) = (payout.money(), caller.api_key);
                 let mut change = payout.retry(now, caller).map_err(ServiceError::Step)?;
@@ -361,20 +361,20 @@ impl Payouts {
     }
 }
 
-/// Why an edit was not made.
+/// The reason for which an edit was not made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EditError {
     /// The amount does not fit its currency.
     #[error(transparent)]
     Amount(#[from] AmountError),
-    /// The same, said to whoever may see neither the stored amount nor the stored currency.
+    /// The new value does not fit the stored amount or currency, and the client may see neither.
     #[error("This does not go with the payout's stored amount or currency: send both.")]
     Unfit,
-    /// This field reads as what somebody was shown of another account or name.
+    /// The field contains a mask of another account or name.
     #[error("This is a mask, and not the current one: send the whole value, or leave the field away.")]
     Masked(&'static str),
-    /// Anything else.
+    /// Any other error.
     #[error(transparent)]
     Service(#[from] ServiceError),
 }

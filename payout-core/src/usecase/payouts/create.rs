@@ -1,4 +1,4 @@
-//! Create a payout, once per idempotency key.
+//! Creates a payout, once per idempotency key.
 
 use crate::Timestamp;
 use crate::concurrency::detached::uncancelled;
@@ -10,9 +10,10 @@ use crate::usecase::payouts::intake::Incoming;
 use crate::usecase::payouts::{Answered, Payouts, ServiceError};
 
 impl Payouts {
-    /// Stores a payout and tells a worker.
+    /// Stores a payout and sends a hint to a worker.
     ///
-    /// With a key, the same request gets the first one's answer, whatever became of the payout since, and of the limits.
+    /// With an idempotency key, a repeated request receives the first answer, even if the payout or the limits have
+    /// changed.
     ///
     /// # Errors
     /// [`ServiceError::KeyReused`], [`ServiceError::KeyInFlight`], [`ServiceError::OverLimit`],
@@ -69,7 +70,7 @@ impl Payouts {
                     replayed: false,
                 }),
                 Insertion::KeyTaken => {
-                    // The winner may not have committed yet where another process is writing it.
+                    // If another process is writing the first request, it may not have committed yet.
                     this.replay(&request).await?.ok_or(ServiceError::KeyInFlight)
                 }
                 Insertion::OverLimit(over) => Err(over.into()),
@@ -78,7 +79,7 @@ impl Payouts {
         .await
     }
 
-    /// Inserts together with whoever else is inserting, each within a span of its own.
+    /// Inserts the payout as part of the next batch, within a span of its own.
     async fn insert(&self, new: NewPayout) -> Result<Insertion, ServiceError> {
         let errand = Errand::current();
         let mut span = self
@@ -95,7 +96,7 @@ impl Payouts {
         inserted
     }
 
-    /// The answer that was given to this request before, if any.
+    /// Returns the answer that an earlier request with this key received, if any.
     pub(super) async fn replay(&self, request: &IdempotentRequest) -> Result<Option<Answered>, ServiceError> {
         match self.repository.find_answer(&request.key).await? {
             Some(stored) if stored.is_of_create(request.fingerprint) => Ok(Some(Answered {

@@ -1,4 +1,4 @@
-//! Tells the queue of payouts that are due, after the write and best effort.
+//! Sends hints about due payouts to the queue, after the write and on a best-effort basis.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::concurrency::outage::Outage;
 use crate::crash::{self, Point};
 use crate::ports::{Hint, JobQueue, Observer, QueueError, Signal};
 
-/// Hints that may wait to be sent; more are dropped, and the sweep finds their payouts.
+/// The largest number of hints that wait to be sent. More are dropped, and the sweep finds their payouts.
 const CAPACITY: usize = 10_000;
 const BATCH: usize = 500;
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,7 +27,7 @@ impl Hints {
         Self { waiting, observer }
     }
 
-    /// Sends a hint, or drops it when too many wait.
+    /// Sends a hint, or drops it if too many wait.
     pub(super) fn send(&self, hint: Hint) {
         if self.waiting.try_send(hint).is_err() {
             self.observer.observe(&Signal::HintsDropped { count: 1 });
@@ -52,7 +52,7 @@ async fn forward(queue: Arc<dyn JobQueue>, mut receiver: mpsc::Receiver<Hint>, o
             }
             Err(error) => {
                 observer.observe(&Signal::HintsDropped { count: hints.len() });
-                // Who watches the queue's health warns of it.
+                // The health checks warn of the outage.
                 if outage.begins() {
                     tracing::debug!(
                         error = &error as &dyn std::error::Error,

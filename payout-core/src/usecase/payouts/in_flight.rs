@@ -1,24 +1,25 @@
-//! Which idempotency keys have a request running in this process.
+//! The idempotency keys of the requests that are running in this process.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::idempotency::ScopedKey;
 
-/// By the client's key: in whose scopes it is running.
+/// For each client's key, the scopes in which it is running.
 type Keys = HashMap<String, Vec<ScopedKey>>;
 
 #[derive(Clone, Default)]
 pub(super) struct InFlight(Arc<Mutex<Keys>>);
 
-/// Ends with the request that it stands for.
+/// A marker of a running request. Dropping it removes the mark.
 pub(super) struct Running {
     in_flight: InFlight,
     key: ScopedKey,
 }
 
 impl InFlight {
-    /// Marks the key as running; absent when it is already, or may be: one that came without an API key is everybody's.
+    /// Marks the key as running. Absent if it may already be running: a key without an API key conflicts with every
+    /// scope.
     pub(super) fn begin(&self, key: &ScopedKey) -> Option<Running> {
         let mut keys = self.keys();
         let running = keys.entry(key.client_key().to_owned()).or_default();

@@ -1,9 +1,9 @@
-//! Writes batches of creates so that one of them holds up no other.
+//! Writes batches of creates so that a create whose row is locked delays no other.
 //!
-//! A batch waits for an idempotency key that another session is just writing, and for a day's total that it holds. Where
-//! that takes too long, the batch is taken apart: what is charged to nothing, what is charged to each purse, and at last
-//! each create alone. What was found held is remembered, and the next create that needs it is not put into a batch:
-//! it tries alone, one at a time, and the others are told to come back.
+//! A batch waits if another session is writing one of its idempotency keys or has locked one of its daily totals. If
+//! that takes too long, the batch is split: first by daily total, with the creates that are charged to none in a group
+//! of their own, and then into single creates. The locked key or total is remembered. A later create that needs it does
+//! not join a batch: one such create at a time tries alone, and the others are refused with the error `Locked`.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -20,14 +20,14 @@ use crate::spending::Purse;
 use crate::usecase::payouts::hints::Hints;
 use crate::usecase::payouts::intake::Incoming;
 
-/// So many parts of batches that were taken apart are written at the same time.
+/// The number of groups of split batches that are written at the same time.
 const APART: usize = 4;
-/// So many things that were found held are remembered; they are as many as another session holds, so few.
+/// The largest number of remembered locks. Other sessions hold few.
 const REMEMBERED: usize = 1_024;
 
 type Incomings = Vec<Request<Incoming, Insertion>>;
 
-/// Writes batches. Cheap to clone.
+/// A writer of batches. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Writer(Arc<Shared>);
 
@@ -38,29 +38,29 @@ struct Shared {
     held: Held,
 }
 
-/// What another session may hold.
+/// A thing that another session may have locked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Thing {
     Key(ScopedKey),
     Total(Purse),
 }
 
-/// What another session was found to hold, and whether somebody is just trying it.
+/// The things that were found locked, each with a flag that is set while a create tries it.
 #[derive(Default)]
 struct Held(Mutex<HashMap<Thing, bool>>);
 
-/// The right to try what was found held. It ends when it is dropped.
+/// The right to try locked things. It ends when it is dropped.
 struct Trial {
     shared: Arc<Shared>,
     things: Vec<Thing>,
 }
 
-/// Whether a create may be put into a batch.
+/// The way in which a create is written.
 enum Place {
     Batch,
-    /// This is what it tries.
+    /// Alone, trying these things.
     Alone(Vec<Thing>),
-    /// Somebody else is trying the same already.
+    /// Not now: another create is already trying one of these things.
     Nowhere(LockedPart),
 }
 
@@ -74,7 +74,7 @@ impl Writer {
         }))
     }
 
-    /// Writes a batch, and answers each of it: those that are held up by none of the others first.
+    /// Writes a batch and replies to each of its creates. Creates that need no locked row are written first.
     pub(super) async fn write(self, batch: Incomings) {
         let batch = if self.0.held.is_empty() {
             batch
@@ -87,7 +87,7 @@ impl Writer {
         let (news, rest) = split(batch);
         match self.0.insert(&news).await {
             Err(RepositoryError::Locked { .. }) if news.len() > 1 => {
-                // Apart from this batch, whose place others wait for.
+                // Outside this batch, because others wait for its place.
                 for group in by_purse(join(news, rest)) {
                     tokio::spawn(self.clone().write_apart(group));
                 }
@@ -108,7 +108,7 @@ impl Writer {
         }
     }
 
-    /// The batch without those that need what was found held: each of them tries alone, or is told to come back.
+    /// Returns the batch without the creates that need a locked thing. Each of those tries alone or is refused.
     fn without_held(&self, batch: Incomings) -> Incomings {
         let mut free = Vec::with_capacity(batch.len());
         for request in batch {
@@ -128,7 +128,7 @@ impl Writer {
         free
     }
 
-    /// Writes a part of a batch that was taken apart, and takes it apart further.
+    /// Writes a group of a split batch, and splits it further if a row is locked.
     fn write_apart(self, group: Incomings) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(async move {
             let (news, rest) = split(group);
@@ -167,8 +167,8 @@ impl Shared {
         inserted
     }
 
-    /// Tells each what became of it, and the queue of what was stored. A batch that failed may have been written all the
-    /// same, so nothing of it is tried again here.
+    /// Replies to each create and sends a hint for each stored payout. A batch that failed may have been written
+    /// nevertheless, so no part of it is tried again here.
     fn answer(
         &self,
         news: &[NewPayout],
@@ -214,7 +214,7 @@ fn join(news: Vec<NewPayout>, rest: Rest) -> Incomings {
     .collect()
 }
 
-/// What is charged to nothing first, then what is charged to each purse.
+/// Groups creates by the daily total that they are charged to, those that are charged to none first.
 fn by_purse(batch: Incomings) -> Vec<Incomings> {
     let mut groups: Vec<(Option<Purse>, Incomings)> = Vec::new();
     for request in batch {
@@ -288,7 +288,7 @@ impl Trial {
         let (new, rest) = split(vec![request]);
         let inserted = self.shared.insert(&new).await;
         if !matches!(inserted, Err(RepositoryError::Locked { .. })) {
-            // Nobody else holds them any more.
+            // The locks are free again.
             let mut held = self.shared.held.things();
             for thing in self.things.drain(..) {
                 held.remove(&thing);

@@ -1,4 +1,4 @@
-//! Creates, gathered: one commit makes many payouts durable.
+//! Batches creates: one commit makes many payouts durable.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use crate::ports::{Batch, Insertion, Observer, PayoutRepository, Signal, TraceCo
 use crate::usecase::payouts::hints::Hints;
 use crate::usecase::payouts::inserts::Writer;
 
-/// How creates are gathered.
+/// Settings for the batching of creates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IntakeSettings {
-    /// How many batches may be written at the same time. One is, as long as the store is quick; the others go on when it
-    /// stalls.
+    /// The largest number of batches that are written at the same time. While the store is fast there is one; the
+    /// others start when it stalls.
     pub writers: usize,
-    /// The most payouts in one batch.
+    /// The largest number of payouts in one batch.
     pub batch: usize,
-    /// The most creates that may wait; more are refused as busy.
+    /// The largest number of waiting creates. More are refused as busy.
     pub capacity: usize,
 }
 
@@ -30,10 +30,10 @@ impl Default for IntakeSettings {
     }
 }
 
-/// Inserts a payout together with whoever else is inserting, and tells the queue.
+/// Inserts payouts in batches and sends their hints.
 pub(super) type Intake = Gather<Incoming, Insertion>;
 
-/// A payout to insert, and the trace that it is of.
+/// A payout to insert and the trace that it belongs to.
 pub(super) struct Incoming {
     pub(super) new: NewPayout,
     pub(super) trace: Option<TraceContext>,

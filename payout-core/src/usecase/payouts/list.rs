@@ -1,4 +1,4 @@
-//! Pages of payouts.
+//! Reads pages of payouts.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,49 +12,49 @@ use crate::ports::{
 };
 use crate::usecase::payouts::{Payouts, ServiceError};
 
-/// How far a list counts what it has.
+/// The way in which the payouts of a list are counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum CountMode {
-    /// Exactly, up to [`Payouts::COUNTED_EXACTLY`]; past that, "at least so many".
+    /// Exactly up to [`Payouts::COUNTED_EXACTLY`]; a longer list reports that bound as a minimum.
     #[default]
     Bounded,
-    /// Exactly, whatever it costs.
+    /// Exactly, at any cost.
     Exact,
 }
 
-/// Which page.
+/// A request for one page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
-    /// Of which payouts.
+    /// The filter.
     pub filter: Filter,
-    /// In which order.
+    /// The order.
     pub order: Order,
-    /// Where it lies.
+    /// The position of the page.
     pub position: Position,
-    /// How many payouts it has at the most.
+    /// The largest number of payouts on the page.
     pub size: u32,
-    /// How the total is counted.
+    /// The way in which the whole list is counted.
     pub count: CountMode,
 }
 
 /// One page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// In the list's order.
+    /// The payouts, in the list's order.
     pub payouts: Vec<Payout>,
-    /// When those of them were deleted that are.
+    /// The time of deletion of each payout that is deleted.
     pub deleted: HashMap<PayoutId, Timestamp>,
-    /// These belong on the page too, and cannot be read.
+    /// The ids of the payouts on the page whose rows cannot be read.
     pub unreadable: Vec<PayoutId>,
-    /// How many the whole list has.
+    /// The number of payouts in the whole list.
     pub count: Count,
-    /// Where the next page starts; absent on the last.
+    /// The position after which the next page begins; absent on the last page.
     pub next: Option<Cursor>,
-    /// Where the previous page ends; absent on the first.
+    /// The position before which the previous page ends; absent on the first page.
     pub previous: Option<Cursor>,
 }
 
-/// Pages of the repository.
+/// Reads pages from the repository, once for equal queries at the same time.
 pub(super) fn pages(repository: Arc<dyn PayoutRepository>) -> Collapse<ListQuery, Vec<Listed>> {
     Collapse::new(move |query| {
         let repository = repository.clone();
@@ -62,7 +62,7 @@ pub(super) fn pages(repository: Arc<dyn PayoutRepository>) -> Collapse<ListQuery
     })
 }
 
-/// Counts of the repository, up to a bound if there is one.
+/// Counts in the repository up to `at_most`, if given, once for equal filters at the same time.
 pub(super) fn counts(repository: Arc<dyn PayoutRepository>, at_most: Option<u64>) -> Collapse<Filter, Count> {
     Collapse::new(move |filter| {
         let repository = repository.clone();
@@ -71,10 +71,10 @@ pub(super) fn counts(repository: Arc<dyn PayoutRepository>, at_most: Option<u64>
 }
 
 impl Payouts {
-    /// Up to here a list's count is exact without asking for it.
+    /// The number of payouts up to which a list is counted exactly by default.
     pub const COUNTED_EXACTLY: u64 = 10_000;
 
-    /// One page of a list. By cursor, every page costs the same.
+    /// Returns one page of a list. With cursors, every page costs the same.
     ///
     /// # Errors
     /// [`ServiceError::Repository`].
@@ -95,7 +95,7 @@ impl Payouts {
             )?,
         };
 
-        // One more than asked tells whether there is more in the direction of travel.
+        // One row more than requested shows whether there is another page in this direction.
         let more = rows.len() > request.size as usize;
         let (has_previous, has_next) = match request.position {
             Position::Offset(skipped) => (skipped > 0, more),
@@ -108,7 +108,7 @@ impl Payouts {
                 Position::Offset(_) | Position::After(_) => drop(rows.pop()),
             }
         }
-        // From the rows, not from what could be read of them: a page of which nothing can be read is not the last.
+        // From all rows, including those that cannot be read: a page of unreadable rows is not the last.
         let next = rows.last().filter(|_| has_next).map(Listed::place);
         let previous = rows.first().filter(|_| has_previous).map(Listed::place);
         let (mut payouts, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
@@ -145,7 +145,7 @@ impl Payouts {
 }
 
 impl Cursor {
-    /// The place of a payout.
+    /// Returns the position of a payout.
     pub fn of(payout: &Payout) -> Self {
         Self {
             created_at: payout.parts().created_at,

@@ -1,13 +1,13 @@
-//! The use cases over payouts.
+//! The use cases for payouts.
 //!
-//! - `create` makes a payout; `intake` makes one batch of the creates that are asked for at the same time, and `inserts`
-//!   writes them, so that one holds up no other. `reads` does so for reads of single payouts.
-//! - `change` makes a person's steps.
+//! - `create` makes a payout. `intake` batches the creates that arrive at the same time, and `inserts` writes the
+//!   batches so that a locked row delays no other. `reads` batches reads of single payouts.
+//! - `change` makes the steps that a client or an operator requests.
 //! - `list` reads pages.
-//! - `hints` tells the queue, best effort, after the write.
-//! - `in_flight` refuses a second request under an idempotency key whose first is still running.
+//! - `hints` sends hints to the queue after a write, best effort.
+//! - `in_flight` refuses a second request under an idempotency key while the first is running.
 //!
-//! Every write runs in a task of its own: a client that disconnects cannot cancel it half way.
+//! Every write runs in a task of its own: a client that disconnects cannot cancel it midway.
 
 mod change;
 mod create;
@@ -33,35 +33,36 @@ pub use change::{EditError, EditRequest, Sight, Step};
 pub use intake::IntakeSettings;
 pub use list::{CountMode, Page, PageRequest};
 
-/// Why a request was not done.
+/// The reason for which a request was not served.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceError {
     /// There is no such payout.
     #[error("There is no such payout.")]
     NotFound,
-    /// The state machine has no such step from here, or not yet.
+    /// The state machine does not allow the step in this state, or not yet.
     #[error(transparent)]
     Step(#[from] StepError),
-    /// The version that the caller named is not the current one.
+    /// The payout's version is not one that the caller named.
     #[error("The payout is no longer at the version that the request names.")]
     PreconditionFailed,
-    /// Somebody else changed the payout between our reading and our writing.
+    /// Another request or a worker changed the payout between the read and the write.
     #[error("The payout was changed by somebody else at the same time; read it again.")]
     ChangedMeanwhile,
-    /// The idempotency key was used for another request.
+    /// The idempotency key was used for a different request.
     #[error("This idempotency key was used for another request.")]
     KeyReused,
     /// The first request under this idempotency key is still running.
     #[error("The first request with this idempotency key is still running.")]
     KeyInFlight,
-    /// It is more money than a limit allows.
+    /// The amount exceeds a spending limit.
     #[error(transparent)]
     OverLimit(#[from] OverLimit),
-    /// Too many requests wait to be written.
+    /// Too many requests are waiting to be written.
     #[error("Too many requests are waiting to be written.")]
     Busy,
-    /// The repository failed. A write may have been made all the same: repeat it under its idempotency key.
+    /// The repository failed. The write may have been made nevertheless: repeat the request with the same idempotency
+    /// key.
     #[error("The store cannot be used right now.")]
     Repository(#[source] RepositoryError),
 }
@@ -80,16 +81,16 @@ impl From<RepositoryError> for ServiceError {
     }
 }
 
-/// An answer to a request, and whether it was given before.
+/// The answer to a request, and whether it is a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
-    /// The payout as the request is answered.
+    /// The payout as the answer shows it.
     pub payout: Payout,
-    /// Whether an earlier request with the same idempotency key got this answer already.
+    /// Set if an earlier request with the same idempotency key received this answer.
     pub replayed: bool,
 }
 
-/// The use cases over payouts. Cheap to clone; all clones share their intake.
+/// The use cases for payouts. Cheap to clone; all clones share their batches.
 #[derive(Clone)]
 pub struct Payouts {
     repository: Arc<dyn PayoutRepository>,
@@ -107,8 +108,8 @@ pub struct Payouts {
 }
 
 impl Payouts {
-    /// Starts the use cases with the default intake. Must be called within a tokio runtime; the tasks it spawns end
-    /// when the last clone is dropped.
+    /// Starts the use cases with the default batching of creates. Must be called within a tokio runtime. The tasks that
+    /// it spawns end when the last clone is dropped.
     pub fn start(
         repository: Arc<dyn PayoutRepository>,
         queue: Arc<dyn JobQueue>,
@@ -123,7 +124,7 @@ impl Payouts {
         )
     }
 
-    /// Starts the use cases, watched. See [`start`](Self::start).
+    /// Starts the use cases with an observer and a tracer. See [`start`](Self::start).
     pub fn start_with(
         repository: Arc<dyn PayoutRepository>,
         queue: Arc<dyn JobQueue>,
@@ -148,14 +149,14 @@ impl Payouts {
         }
     }
 
-    /// Within these limits from now on; there are none otherwise.
+    /// Sets the spending limits. Without this call there are no limits.
     #[must_use]
     pub fn within(mut self, limits: MoneyLimits) -> Self {
         self.limits = Arc::new(limits);
         self
     }
 
-    /// One payout.
+    /// Returns one payout.
     ///
     /// # Errors
     /// [`ServiceError::NotFound`], [`ServiceError::Repository`].
@@ -163,7 +164,7 @@ impl Payouts {
         self.reads.ask(id).await?.ok_or(ServiceError::NotFound)
     }
 
-    /// One payout that is deleted.
+    /// Returns one deleted payout.
     ///
     /// # Errors
     /// [`ServiceError::NotFound`], [`ServiceError::Repository`].
@@ -174,7 +175,7 @@ impl Payouts {
             .ok_or(ServiceError::NotFound)
     }
 
-    /// Part of the audit trail of a payout, oldest first.
+    /// Returns part of a payout's audit trail, oldest first.
     ///
     /// # Errors
     /// [`ServiceError::NotFound`], [`ServiceError::Repository`].

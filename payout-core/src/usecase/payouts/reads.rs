@@ -1,4 +1,4 @@
-//! Reads of single payouts, gathered: one round trip answers many.
+//! Batches reads of single payouts: one round trip answers many.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,12 +8,12 @@ use crate::concurrency::batcher::{Gather, Request, for_each};
 use crate::payout::{Payout, PayoutId};
 use crate::ports::{Batch, Observer, PayoutRepository, RepositoryError, Signal};
 
-/// So many batches at a time, when the store stalls.
+/// The largest number of batches at the same time, when the store stalls.
 const READERS: usize = 4;
 const BATCH: usize = 64;
 const CAPACITY: usize = 8_192;
 
-/// Finds a payout together with whoever else is looking for one.
+/// Finds payouts in batches.
 pub(super) type Reads = Gather<PayoutId, Option<Payout>>;
 
 pub(super) fn start(repository: Arc<dyn PayoutRepository>, observer: Arc<dyn Observer>) -> Reads {
@@ -48,7 +48,7 @@ async fn read(
             let found = found.into_iter().map(|payout| (payout.id(), payout)).collect();
             handed_out(&ids, found).into_iter().map(Ok).collect()
         }
-        // One row that cannot be read hides no other.
+        // A row that cannot be read must not hide the others.
         Err(RepositoryError::Refused(_)) => {
             let mut results = Vec::with_capacity(ids.len());
             for id in ids {
@@ -60,7 +60,7 @@ async fn read(
     }
 }
 
-/// Each id's payout, in the order of the ids. Copied only where an id is asked for twice.
+/// Returns each id's payout, in the order of the ids. Clones a payout only if its id occurs twice.
 fn handed_out(ids: &[PayoutId], mut found: HashMap<PayoutId, Payout>) -> Vec<Option<Payout>> {
     let mut first: HashMap<PayoutId, usize> = HashMap::with_capacity(ids.len());
     let mut payouts: Vec<Option<Payout>> = Vec::with_capacity(ids.len());

@@ -1,4 +1,4 @@
-//! What the store says of a payout against what the provider says of its keys: pure, one table.
+//! Compares the store's record of a payout with the provider's answers for its keys. Pure: it makes no calls.
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -8,21 +8,21 @@ use crate::payout::{ProviderReference, Status};
 use crate::ports::Record;
 use crate::provider::ProviderAnswer;
 
-/// What the provider says of one key.
+/// The status of one key at the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum There {
-    /// It was paid.
+    /// The provider paid it.
     Paid,
-    /// It will be settled later.
+    /// The provider accepted it and will settle it later.
     Accepted,
-    /// It was declined for good.
+    /// The provider declined it permanently.
     Declined,
     /// The provider has never received it.
     Unknown,
 }
 
 impl There {
-    /// In one word.
+    /// Returns the status as one word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Paid => "paid",
@@ -33,32 +33,32 @@ impl There {
     }
 }
 
-/// How the store and the provider disagree on a payout.
+/// A kind of disagreement between the store and the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// Paid there, and not completed here.
+    /// Paid by the provider, but not completed in the store.
     PaidThere,
-    /// Two generations are paid there.
+    /// The provider paid two generations.
     PaidTwice,
-    /// Accepted there, so that it may still be paid, and final here.
+    /// Accepted by the provider, so that it may still be paid, but final in the store.
     AcceptedThere,
-    /// Declined there, and neither failed here nor about to be.
+    /// Declined by the provider, but neither failed in the store nor about to fail.
     DeclinedThere,
-    /// Completed here, and the provider has never received it.
+    /// Completed in the store, but the provider has never received it.
     UnknownThere,
-    /// Completed here and paid there, under another name of the payment.
+    /// Completed in the store and paid by the provider, under another payment reference.
     OtherReference,
-    /// The provider's answer is of another amount, currency, recipient or description: the store was restored to before an
-    /// edit, or a row was altered.
+    /// The provider's answer has another amount, currency, recipient or description. Either the store was restored to a
+    /// time before an edit, or a row was altered.
     OtherPayment,
     /// The provider knows a retry that the store does not: the store was restored from a backup.
     LaterAttemptThere,
-    /// Processing for longer than it should take, whatever the provider says.
+    /// Processing for longer than it should, whatever the provider answered.
     ProcessingTooLong,
 }
 
 impl Kind {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [Self; 9] = [
         Self::PaidThere,
         Self::PaidTwice,
@@ -71,7 +71,7 @@ impl Kind {
         Self::ProcessingTooLong,
     ];
 
-    /// For programs.
+    /// Returns the kind as a stable identifier for programs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::PaidThere => "paid_there",
@@ -90,17 +90,17 @@ impl Kind {
 /// One disagreement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disagreement {
-    /// How they disagree.
+    /// The kind.
     pub kind: Kind,
-    /// The generation whose key it is about.
+    /// The generation whose key is concerned.
     pub generation: u32,
-    /// What the provider says of that key.
+    /// The status of that key at the provider.
     pub there: There,
-    /// The provider's name for the payment, where it gave one.
+    /// The provider's payment reference, if it gave one.
     pub reference: Option<ProviderReference>,
 }
 
-/// What the provider said of one generation's key.
+/// The provider's answer for one generation's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
     /// The generation.
@@ -129,14 +129,15 @@ impl Said {
     }
 }
 
-/// The generations whose keys must be looked up: all that there were, and the one that a retry would make, which a store
-/// that was restored from a backup may have forgotten.
+/// Returns the generations whose keys must be looked up: all up to the current one and, for a failed payout, the one
+/// that a retry would make. A store that was restored from a backup may have lost that retry.
 pub fn generations(record: &Record) -> std::ops::RangeInclusive<u32> {
     let retried = u32::from(record.status == Status::Failed);
     0..=record.generation.saturating_add(retried)
 }
 
-/// Every disagreement, at `now` by the store's clock. A payout that a worker is about to settle by itself is none.
+/// Returns every disagreement, at `now` by the store's clock. Does not report a payout that a worker is about to
+/// settle.
 pub fn compare(record: &Record, said: &[Said], now: Timestamp, too_long: Duration) -> Vec<Disagreement> {
     let mut found: Vec<Disagreement> = said
         .iter()
@@ -149,7 +150,7 @@ pub fn compare(record: &Record, said: &[Said], now: Timestamp, too_long: Duratio
             kind.map(|kind| disagreement(kind, said))
         })
         .collect();
-    // An earlier generation may have been edited since.
+    // An earlier generation may have been edited since, so only the current one is checked.
     let current = said.iter().filter(|said| said.generation == record.generation);
     let of_another = current.filter(|said| {
         let payment = said.answer.as_ref().and_then(ProviderAnswer::payment);
@@ -176,7 +177,7 @@ fn disagreement(kind: Kind, said: &Said) -> Disagreement {
     }
 }
 
-/// It failed, or there would be no later one.
+/// An earlier generation must have failed: otherwise there would be no later one.
 fn of_earlier(there: There) -> Option<Kind> {
     match there {
         There::Paid => Some(Kind::PaidThere),
@@ -195,7 +196,7 @@ fn of_later(there: There) -> Option<Kind> {
 fn of_current(record: &Record, said: &Said, too_long: bool) -> Option<Kind> {
     match (record.status, said.there()) {
         (Status::Completed, There::Paid) => {
-            // A person's resolution has no reference.
+            // A payout that an operator resolved has no reference.
             let here = record.provider_reference.as_ref();
             let other = here.is_some() && here != said.reference();
             other.then_some(Kind::OtherReference)
@@ -209,10 +210,10 @@ fn of_current(record: &Record, said: &Said, too_long: bool) -> Option<Kind> {
         (Status::Failed | Status::Cancelled | Status::Pending, There::Accepted) => Some(Kind::AcceptedThere),
         (Status::Failed, There::Declined | There::Unknown) => None,
         (Status::Cancelled | Status::Pending, There::Unknown) => None,
-        // Nobody but a person settles it.
+        // Only an operator settles it.
         (Status::Processing, There::Paid) if record.needs_review => Some(Kind::PaidThere),
         (Status::Processing, There::Declined) if record.needs_review => Some(Kind::DeclinedThere),
-        // A worker adopts what it finds by itself, but should have by then.
+        // A worker adopts the provider's status by itself, but should have done so by then.
         (Status::Processing, There::Paid | There::Accepted | There::Declined | There::Unknown) => {
             too_long.then_some(Kind::ProcessingTooLong)
         }

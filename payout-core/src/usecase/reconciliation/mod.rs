@@ -1,7 +1,7 @@
-//! Holds a store against the provider's ledger: every payout of a period is looked up, and each disagreement told.
+//! Compares a store with the provider's ledger: looks up every payout of a period and reports each disagreement.
 //!
-//! It changes nothing on either side. [`compare`](compare()) is the table of what agrees; here is the walk: the books page
-//! by page, a bounded number of payouts at the provider at a time, and the findings in the order of the books.
+//! It changes nothing on either side. [`compare`](compare()) decides what agrees. This module reads the records page by
+//! page, looks up a bounded number of payouts at a time, and reports the findings in the order of the records.
 
 mod compare;
 
@@ -18,85 +18,85 @@ use crate::ports::{Books, BooksQuery, Cursor, PayoutRepository, Processor, Recor
 use crate::provider::ProcessorKey;
 
 const PAGE: u32 = 500;
-/// How often a key is asked for before it counts as unanswered.
+/// The number of calls for one key before it counts as unanswered.
 const TRIES: u32 = 3;
-/// Before the second try; doubled for the third.
+/// The pause before the second call; doubled before the third.
 const PAUSE: Duration = Duration::from_millis(250);
-/// No provider is waited for longer than this before a try.
+/// The longest pause before a call, even if the provider asks for a longer one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// What to hold against the provider, and how.
+/// The period to reconcile, and the parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Period {
-    /// Created at this time or later.
+    /// Only payouts created at this time or later.
     pub since: Timestamp,
-    /// Created before this time.
+    /// Only payouts created before this time.
     pub until: Timestamp,
-    /// How many payouts are looked up at a time.
+    /// The number of payouts that are looked up at the same time.
     pub concurrency: usize,
-    /// How long one call may take.
+    /// The timeout of one call.
     pub call_timeout: Duration,
-    /// Processing for longer than this is told.
+    /// The time after which a payout that is still processing is reported.
     pub too_long: Duration,
 }
 
-/// Something that was found, in the order of the books.
+/// A finding about one payout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
     /// The store and the provider disagree.
     Disagree(Record, Disagreement),
-    /// The provider gave no answer to rely on: nothing is known of this payout.
+    /// The provider gave no reliable answer, so nothing is known about this payout.
     NoAnswer {
         /// The payout.
         record: Record,
         /// The generation whose key was not answered.
         generation: u32,
-        /// What the last try came to.
+        /// The error of the last call.
         why: String,
     },
 }
 
-/// What happens on the way.
+/// A step of the reconciliation, reported while it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// One more payout was looked up.
     LookedUp,
-    /// And this was found.
+    /// There is a finding about the payout that was looked up last.
     Found(Finding),
 }
 
-/// What came of it.
+/// The result of a reconciliation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Payouts that were looked up.
+    /// The number of payouts that were looked up.
     pub payouts: u64,
-    /// Disagreements.
+    /// The number of disagreements.
     pub disagreements: u64,
-    /// Payouts that the provider gave no answer for.
+    /// The number of payouts for which the provider gave no answer.
     pub unanswered: u64,
 }
 
-/// A store and a provider, to be held against each other.
+/// A store and a provider to reconcile.
 pub struct Reconciliation {
-    /// Where a payout is looked at again before something is said of it that may just have changed.
+    /// Reads a payout again before a disagreement is reported, because it may have changed meanwhile.
     pub repository: Arc<dyn PayoutRepository>,
-    /// The books.
+    /// Reads the payouts of the period.
     pub books: Arc<dyn Books>,
     /// The provider.
     pub processor: Arc<dyn Processor>,
 }
 
-/// A payout and what its keys came to.
+/// A payout and the provider's answers for its keys.
 struct Looked {
     record: Record,
     said: Result<Vec<Said>, (u32, String)>,
 }
 
 impl Reconciliation {
-    /// Looks every payout of the period up, and tells of each step.
+    /// Looks up every payout of the period, and passes each step to `tell`.
     ///
     /// # Errors
-    /// [`RepositoryError`] when the books cannot be read on.
+    /// [`RepositoryError`] if the records cannot be read.
     pub async fn run(&self, period: &Period, mut tell: impl FnMut(Step)) -> Result<Tally, RepositoryError> {
         let mut tally = Tally::default();
         let mut query = BooksQuery {
@@ -122,7 +122,7 @@ impl Reconciliation {
             let Some(next) = running.pop_front() else {
                 return Ok(tally);
             };
-            // A provider that panicked told nothing; its payout is the one thing that is lost with it.
+            // A panic in a processor loses the answers for one payout only; the reconciliation stops with an error.
             let looked = next
                 .await
                 .map_err(|panicked| RepositoryError::Refused(Box::new(panicked)))?;
@@ -159,8 +159,8 @@ impl Reconciliation {
         Ok(found.into_iter().map(disagree).collect())
     }
 
-    /// Whether the payout was written between the look at the books and the look at the provider. What ended by then says
-    /// nothing false of itself: the provider was asked afterwards.
+    /// Returns whether the payout was written after its record was read. A completed or cancelled payout cannot change,
+    /// and the provider was asked afterwards, so its record is still valid.
     async fn has_moved_on(&self, record: &Record) -> Result<bool, RepositoryError> {
         match record.status {
             Status::Completed | Status::Cancelled => Ok(false),
@@ -168,7 +168,7 @@ impl Reconciliation {
             Status::Failed | Status::Pending | Status::Processing => {
                 match self.repository.find(record.id).await {
                     Ok(now) => Ok(now.is_none_or(|payout| payout.version() != record.version)),
-                    // It cannot be read; what the books say of it stands, and the rest is still to be compared.
+                    // The row cannot be read. Its record stands, and the remaining payouts are still to be compared.
                     Err(RepositoryError::Refused(_)) => Ok(false),
                     Err(error) => Err(error),
                 }
@@ -204,7 +204,7 @@ async fn look_up(processor: Arc<dyn Processor>, record: Record, call_timeout: Du
     }
 }
 
-/// Asks a few times, as patiently as the provider wants.
+/// Asks up to `TRIES` times, with pauses as long as the provider requests.
 async fn ask(
     processor: &dyn Processor,
     key: &ProcessorKey,
