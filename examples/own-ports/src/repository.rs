@@ -14,7 +14,7 @@ use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use payout_core::limits::DailyTotals;
 use payout_core::payout::{
-    Actor, Caller, Change, Event, EventKind, Guarded, NewPayout, Payout, PayoutId, ProviderKey, Settlement,
+    Actor, Caller, Change, Event, Guarded, NewPayout, Payout, PayoutId, ProviderKey, Settlement,
 };
 use payout_core::ports::{
     Census, ClaimRequest, Claims, Clock, Count, Cursor, Deleted, DeletedPayout, EventPage, EventPlace,
@@ -56,30 +56,8 @@ impl Row {
         })
     }
 
-    fn record(&mut self, kind: EventKind, actor: Actor, detail: Option<String>, at: Timestamp) -> &mut Event {
-        self.events.push(Event {
-            kind,
-            status: self.payout.status(),
-            generation: self.payout.generation(),
-            fence: self.payout.fence(),
-            actor,
-            request_id: None,
-            detail,
-            at,
-        });
-        let last = self.events.len() - 1;
-        &mut self.events[last]
-    }
-
     fn place(&self) -> Cursor {
         Cursor::of(&self.payout)
-    }
-
-    fn claimant(&self, fence: u64) -> Actor {
-        self.claimants
-            .get(&fence)
-            .cloned()
-            .unwrap_or_else(|| Actor::new("worker"))
     }
 }
 
@@ -140,15 +118,12 @@ impl State {
         if key.is_some_and(|key| !self.provider_keys.insert(key)) {
             payout = payout.under_its_id();
         }
-        let mut row = Row {
+        let row = Row {
+            events: vec![Event::created(new, &payout, now)],
             payout: payout.clone(),
             deleted_at: None,
-            events: Vec::new(),
             claimants: HashMap::new(),
         };
-        let caller = new.caller.clone();
-        row.record(EventKind::Created, caller.actor, caller.reason, now)
-            .request_id = caller.request_id;
         self.rows.insert(new.id, row);
         self.answer(new.request.as_ref(), &payout, now);
         Insertion::Stored(payout)
@@ -176,9 +151,7 @@ impl State {
         }
         row.payout = change.made_at(now);
         row.deleted_at = change.deleted.then_some(now);
-        let caller = change.caller.clone();
-        row.record(change.event, caller.actor, caller.reason, now)
-            .request_id = caller.request_id;
+        row.events.push(Event::changed(change, &row.payout, now));
         let payout = row.payout.clone();
         self.answer(request, &payout, now);
         Ok(payout)
@@ -205,7 +178,7 @@ impl State {
             let Ok(claim) = claim else { continue };
             row.payout = claim.payout().clone();
             row.claimants.insert(row.payout.fence(), request.worker.clone());
-            row.record(EventKind::Claimed, request.worker.clone(), None, now);
+            row.events.push(Event::claimed(&row.payout, &request.worker, now));
             claims.won.push(claim);
         }
         claims
@@ -214,23 +187,18 @@ impl State {
     fn settle_one(&mut self, settlement: &Settlement, now: Timestamp) -> Result<Settled, RepositoryError> {
         let row = self.rows.get_mut(&settlement.id);
         let row = row.ok_or_else(|| RepositoryError::refused("it was never stored"))?;
-        let written = settlement.verdict.row();
-        let actor = row.claimant(settlement.fence);
+        let claimant = row.claimants.get(&settlement.fence);
         match row.payout.clone().settle(settlement, now) {
             Guarded::Repeated => Ok(Settled::Applied),
             Guarded::Written(after) => {
+                row.events.push(Event::settled(settlement, &after, claimant, now));
                 row.payout = after;
-                row.record(written.event, actor, written.detail.map(str::to_owned), now);
                 Ok(Settled::Applied)
             }
             // This claim no longer holds: the outcome is stored as an event and changes nothing.
             Guarded::Late => {
-                let said = written
-                    .detail
-                    .map_or_else(String::new, |detail| format!(": {detail}"));
-                let detail = format!("{}{said}", written.event.as_str());
-                let event = row.record(EventKind::LateOutcome, actor, Some(detail), now);
-                (event.generation, event.fence) = (settlement.generation, settlement.fence);
+                row.events
+                    .push(Event::late(settlement, &row.payout, claimant, now));
                 Ok(Settled::Late {
                     status: row.payout.status(),
                     generation: row.payout.generation(),
@@ -332,8 +300,7 @@ impl PayoutRepository for Shelf {
     async fn record_refusal(&self, id: PayoutId, caller: &Caller) -> Result<(), RepositoryError> {
         self.transact(|state, now| {
             if let Some(row) = state.rows.get_mut(&id).filter(|row| row.deleted_at.is_none()) {
-                let (actor, detail) = (caller.actor.clone(), caller.reason.clone());
-                row.record(EventKind::EditRefused, actor, detail, now).request_id = caller.request_id.clone();
+                row.events.push(Event::edit_refused(&row.payout, caller, now));
             }
         });
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use payout_core::Timestamp;
 use payout_core::payout::{
-    Actor, Caller, Change, Claim, Event, EventKind, ForeignPayout, NewPayout, Payout, Settlement,
+    Actor, Caller, Change, Claim, Event, ForeignPayout, NewPayout, Payout, Settlement,
 };
 use payout_core::ports::{DeletedPayout, Listed, Search, Settled};
 
@@ -22,30 +22,25 @@ pub(super) struct Row {
 impl Row {
     /// Creates the row of a new payout.
     pub(super) fn stored(new: &NewPayout, payout: Payout, now: Timestamp) -> Self {
-        let mut row = Self {
-            folded_name: fold_name(&payout),
-            payout,
-            deleted_at: None,
-            events: Vec::new(),
-            claimants: HashMap::new(),
-        };
-        row.record_step(EventKind::Created, &new.caller, now);
-        row
+        let event = Event::created(new, &payout, now);
+        Self::first(payout, event)
     }
 
     /// Creates the row of a payout imported from another service.
     pub(super) fn imported(foreign: &ForeignPayout, now: Timestamp) -> Self {
         let payout = foreign.stored_at(now);
-        let mut row = Self {
+        let event = Event::imported(foreign, &payout, now);
+        Self::first(payout, event)
+    }
+
+    fn first(payout: Payout, event: Event) -> Self {
+        Self {
             folded_name: fold_name(&payout),
             payout,
             deleted_at: None,
-            events: Vec::new(),
+            events: vec![event],
             claimants: HashMap::new(),
-        };
-        let (actor, detail) = (foreign.actor.clone(), foreign.detail.clone());
-        row.record(EventKind::Imported, actor, None, Some(detail), now);
-        row
+        }
     }
 
     /// Applies a change that a client or an operator requested. The caller has checked its guard.
@@ -53,22 +48,21 @@ impl Row {
         self.payout = change.made_at(now);
         self.deleted_at = change.deleted.then_some(now);
         self.folded_name = fold_name(&self.payout);
-        self.record_step(change.event, &change.caller, now);
+        self.events.push(Event::changed(change, &self.payout, now));
     }
 
     /// Records a claim and stores the payout that it produced.
     pub(super) fn claim(&mut self, claim: &Claim, worker: &Actor, now: Timestamp) {
         self.payout = claim.payout().clone();
         self.claimants.insert(self.payout.fence(), worker.clone());
-        self.record(EventKind::Claimed, worker.clone(), None, None, now);
+        self.events.push(Event::claimed(&self.payout, worker, now));
     }
 
     /// Records a presumed claim and stores the payout that it produced.
     pub(super) fn presume_claimed(&mut self, payout: Payout, by: &Actor, now: Timestamp) {
         self.payout = payout;
         self.claimants.insert(self.payout.fence(), by.clone());
-        let detail = "The store was restored from a backup: it may have been sent since.".to_owned();
-        self.record(EventKind::Claimed, by.clone(), None, Some(detail), now);
+        self.events.push(Event::presumed_claimed(&self.payout, by, now));
     }
 
     /// Returns the payout if it is deleted.
@@ -98,65 +92,21 @@ impl Row {
     /// Records a settlement and stores the payout that it produced.
     pub(super) fn settle(&mut self, payout: Payout, settlement: &Settlement, now: Timestamp) {
         self.payout = payout;
-        let verdict = settlement.verdict.row();
-        let detail = verdict.detail.map(str::to_owned);
-        self.record(verdict.event, self.claimant(settlement.fence), None, detail, now);
+        let claimant = self.claimants.get(&settlement.fence);
+        self.events
+            .push(Event::settled(settlement, &self.payout, claimant, now));
     }
 
     /// Records a late outcome as evidence; the payout does not change.
     pub(super) fn record_late(&mut self, settlement: &Settlement, now: Timestamp) {
-        let verdict = settlement.verdict.row();
-        let said = verdict
-            .detail
-            .map_or_else(String::new, |detail| format!(": {detail}"));
-        let detail = format!("{}{said}", verdict.event.as_str());
-        let actor = self.claimant(settlement.fence);
-        self.record(EventKind::LateOutcome, actor, None, Some(detail), now);
-        if let Some(event) = self.events.last_mut() {
-            (event.generation, event.fence) = (settlement.generation, settlement.fence);
-        }
+        let claimant = self.claimants.get(&settlement.fence);
+        self.events
+            .push(Event::late(settlement, &self.payout, claimant, now));
     }
 
-    fn claimant(&self, fence: u64) -> Actor {
-        self.claimants
-            .get(&fence)
-            .cloned()
-            .unwrap_or_else(|| Actor::new("worker"))
-    }
-
-    pub(super) fn record_step(&mut self, kind: EventKind, caller: &Caller, now: Timestamp) {
-        let Caller {
-            actor,
-            api_key: _,
-            request_id,
-            reason,
-        } = caller.clone();
-        self.record(kind, actor, request_id, reason, now);
-    }
-
-    fn record(
-        &mut self,
-        kind: EventKind,
-        actor: Actor,
-        request_id: Option<String>,
-        detail: Option<String>,
-        at: Timestamp,
-    ) {
-        let (status, generation, fence) = (
-            self.payout.status(),
-            self.payout.generation(),
-            self.payout.fence(),
-        );
-        self.events.push(Event {
-            kind,
-            status,
-            generation,
-            fence,
-            actor,
-            request_id,
-            detail,
-            at,
-        });
+    /// Keeps a refused edit as evidence; the payout stays as it is.
+    pub(super) fn record_refusal(&mut self, caller: &Caller, now: Timestamp) {
+        self.events.push(Event::edit_refused(&self.payout, caller, now));
     }
 }
 

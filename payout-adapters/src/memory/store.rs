@@ -7,7 +7,7 @@ use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
 use payout_core::limits::DailyTotals;
 use payout_core::payout::{
-    Caller, Change, Claim, EventKind, Guarded, NewPayout, Payout, PayoutId, ProviderKey, Settlement,
+    Caller, Change, Claim, Guarded, NewPayout, Payout, PayoutId, ProviderKey, Settlement,
 };
 use payout_core::ports::{
     ClaimRequest, Count, Cursor, Deleted, DeletedPayout, EventPage, EventPlace, EventQuery, Insertion,
@@ -138,7 +138,7 @@ impl Store {
 
     pub(super) fn record_refusal(&mut self, id: PayoutId, caller: &Caller, now: Timestamp) {
         if let Some(row) = self.rows.get_mut(&id).filter(|row| row.deleted_at.is_none()) {
-            row.record_step(EventKind::EditRefused, caller, now);
+            row.record_refusal(caller, now);
         }
     }
 

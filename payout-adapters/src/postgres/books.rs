@@ -1,11 +1,11 @@
 //! The books, and the claims that a restored store presumes.
 
-use payout_core::payout::Actor;
+use payout_core::payout::{Actor, Event};
 use payout_core::ports::{BooksQuery, Record, RepositoryError};
 
 use super::link::{Link, only};
 use crate::reads::Cost;
-use crate::sql::record::{PRESUMED, RecordRow, record_columns, window};
+use crate::sql::record::{RecordRow, record_columns, window};
 
 /// The longest page: a constant limit tells the planner that few rows are wanted.
 const LONGEST_PAGE: u32 = 1000;
@@ -73,7 +73,7 @@ pub(super) async fn presume_claimed(link: &Link, limit: u32, by: &Actor) -> Resu
     let statement = sqlx::query_as::<_, (i64,)>(PRESUME_CLAIMED)
         .bind(i64::from(limit))
         .bind(by.as_str())
-        .bind(PRESUMED);
+        .bind(Event::PRESUMED_CLAIM);
     let (count,) = only(link.write(statement).await?)?;
     Ok(count.unsigned_abs())
 }

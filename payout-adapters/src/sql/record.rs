@@ -100,6 +100,3 @@ pub(crate) fn window(query: &BooksQuery) -> Window {
     };
     Page::of(&list).window
 }
-
-/// What the audit trail says of a presumed claim.
-pub(crate) const PRESUMED: &str = "The store was restored from a backup: it may have been sent since.";

@@ -1,6 +1,6 @@
 //! The books, and the claims that a restored store presumes.
 
-use payout_core::payout::Actor;
+use payout_core::payout::{Actor, Event};
 use payout_core::ports::{BooksQuery, Record, RepositoryError};
 use uuid::Uuid;
 
@@ -8,7 +8,7 @@ use super::claim::hexes;
 use super::store::{Store, Write, to_its_end};
 use crate::reads::Cost;
 use crate::sql::error::repository_error;
-use crate::sql::record::{PRESUMED, RecordRow, record_columns, window};
+use crate::sql::record::{RecordRow, record_columns, window};
 
 /// Those that are there and those that are deleted, each along its own index, then merged.
 pub(super) const RECORDS: &str = concat!(
@@ -76,7 +76,11 @@ pub(super) async fn presume_claimed(store: &Store, limit: u32, by: &Actor) -> Re
         let ids = hexes(due.iter().map(|(id,)| *id))?;
         let claim = sqlx::query(PRESUME_CLAIMED).bind(now).bind(&ids);
         claim.execute(&mut *transaction).await.map_err(repository_error)?;
-        let log = sqlx::query(LOG).bind(&ids).bind(now).bind(by).bind(PRESUMED);
+        let log = sqlx::query(LOG)
+            .bind(&ids)
+            .bind(now)
+            .bind(by)
+            .bind(Event::PRESUMED_CLAIM);
         log.execute(&mut *transaction).await.map_err(repository_error)?;
         transaction.commit().await.map_err(repository_error)?;
         Ok(due.len() as u64)

@@ -18,6 +18,7 @@ mod provider_key;
 mod redact;
 mod row;
 mod status;
+mod trail;
 
 pub use change::{Change, Due, IllegalStep, Resolution, StepError};
 pub use details::{PaymentDetails, Recipient};
