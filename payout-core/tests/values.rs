@@ -14,12 +14,12 @@ use payout_core::service::EditRequest;
 
 #[test]
 fn each_status_and_each_kind_of_event_has_its_name() {
-    let statuses = Status::ALL.map(|status| status.to_string());
+    let statuses: Vec<String> = Status::ALL.iter().map(Status::to_string).collect();
     assert_eq!(
         statuses,
         ["pending", "processing", "completed", "failed", "cancelled"]
     );
-    let kinds = EventKind::ALL.map(EventKind::as_str);
+    let kinds: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.as_str()).collect();
     assert_eq!(
         kinds,
         [
@@ -41,10 +41,10 @@ fn each_status_and_each_kind_of_event_has_its_name() {
             "late_outcome"
         ]
     );
-    for status in Status::ALL {
+    for status in Status::ALL.iter().copied() {
         assert_eq!(status.as_str().parse(), Ok(status));
     }
-    for kind in EventKind::ALL {
+    for kind in EventKind::ALL.iter().copied() {
         assert_eq!(kind.as_str().parse(), Ok(kind));
     }
     assert!("nothing".parse::<Status>().is_err() && "nothing".parse::<EventKind>().is_err());

@@ -35,7 +35,7 @@ macro_rules! documented {
 
 documented! {
     /// A status of a payout.
-    StatusName as "Status" = text_of(Status::ALL.map(Status::as_str))
+    StatusName as "Status" = text_of(Status::ALL.iter().map(|one| one.as_str()))
         .description(Some("Where a payout stands: `pending` waits for a worker; `processing` is with one, and money may be \
             on its way; `completed` is paid, for good; `failed` was declined, and may be retried; `cancelled` was never \
             sent, for good."))
@@ -46,12 +46,12 @@ documented! {
         .description(Some("May be left away: a new payout is always `pending`."))
         .build();
     /// What may happen to a payout.
-    EventName as "EventKind" = text_of(EventKind::ALL.map(EventKind::as_str))
+    EventName as "EventKind" = text_of(EventKind::ALL.iter().map(|one| one.as_str()))
         .description(Some("What may happen to a payout."))
         .examples([json!("created")])
         .build();
     /// Something that a key may open.
-    ScopeName as "Scope" = text_of(Scope::ALL.map(Scope::as_str))
+    ScopeName as "Scope" = text_of(Scope::ALL.iter().map(|one| one.as_str()))
         .description(Some("What a key opens: `read` shows payouts, their trails and the metrics; `write` creates, edits and \
             deletes; `operate` retries, cancels and resolves; `reveal` shows accounts and names in full; `admin` manages \
             keys, and includes every other scope."))

@@ -48,14 +48,15 @@ async fn without_a_key_nothing_but_health_and_the_document_is_open() {
 #[tokio::test]
 async fn every_route_is_opened_by_its_scopes_and_closed_to_all_others_together() {
     let bench = Bench::new();
-    for scope in Scope::ALL {
+    for scope in Scope::ALL.iter().copied() {
         let only = bench.key(&format!("only-{scope}"), [scope]).await;
         let others = bench
             .key(
                 &format!("all-but-{scope}"),
                 // Which includes every other.
                 Scope::ALL
-                    .into_iter()
+                    .iter()
+                    .copied()
                     .filter(|other| *other != scope && *other != Scope::Admin),
             )
             .await;
@@ -204,8 +205,8 @@ async fn without_keys_nothing_but_health_is_answered_through_a_proxy() {
 #[tokio::test]
 async fn what_is_no_key_is_refused_in_the_same_words_whatever_it_is() {
     let bench = Bench::new();
-    let token = bench.key("somebody", Scope::ALL).await;
-    let revoked = bench.key("gone", Scope::ALL).await;
+    let token = bench.key("somebody", Scope::ALL.iter().copied()).await;
+    let revoked = bench.key("gone", Scope::ALL.iter().copied()).await;
     bench
         .site
         .keys
@@ -400,7 +401,7 @@ async fn two_keys_under_one_idempotency_key_never_see_each_others_answers() {
 #[tokio::test]
 async fn a_key_in_the_address_is_not_looked_at() {
     let bench = Bench::new();
-    let token = bench.key("somebody", Scope::ALL).await;
+    let token = bench.key("somebody", Scope::ALL.iter().copied()).await;
     for name in ["api_key", "access_token", "key", "token", "authorization"] {
         let path = format!("/api/payouts/?{name}={}", token.expose());
         let reply = bench.get(&path).await;

@@ -4,7 +4,20 @@ use std::fmt;
 use std::str::FromStr;
 
 /// One thing that a key may open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownScope, parse_err_fn = UnknownScope::of)]
 pub enum Scope {
     /// Look at payouts and their audit trails, account numbers masked, and at the metrics.
     Read,
@@ -23,19 +36,19 @@ pub enum Scope {
 #[error("A scope is one of read, write, operate, reveal and admin.")]
 pub struct UnknownScope;
 
+impl UnknownScope {
+    fn of(_: &str) -> Self {
+        Self
+    }
+}
+
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 5] = [Self::Read, Self::Write, Self::Operate, Self::Reveal, Self::Admin];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The name on the wire and in the store.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Operate => "operate",
-            Self::Reveal => "reveal",
-            Self::Admin => "admin",
-        }
+        self.into()
     }
 
     fn bit(self) -> u8 {
@@ -55,17 +68,6 @@ impl fmt::Display for Scope {
     }
 }
 
-impl FromStr for Scope {
-    type Err = UnknownScope;
-
-    fn from_str(name: &str) -> Result<Self, UnknownScope> {
-        Self::ALL
-            .into_iter()
-            .find(|scope| scope.as_str() == name)
-            .ok_or(UnknownScope)
-    }
-}
-
 /// A set of scopes. As text: their names, by spaces (RFC 6749 §3.3).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Scopes(u8);
@@ -73,7 +75,7 @@ pub struct Scopes(u8);
 impl Scopes {
     /// Every scope.
     pub fn all() -> Self {
-        Scope::ALL.into_iter().collect()
+        Scope::ALL.iter().copied().collect()
     }
 
     /// Whether it is named among them.
@@ -93,7 +95,10 @@ impl Scopes {
 
     /// Those there are, in their own order.
     pub fn iter(self) -> impl Iterator<Item = Scope> {
-        Scope::ALL.into_iter().filter(move |scope| self.contains(*scope))
+        Scope::ALL
+            .iter()
+            .copied()
+            .filter(move |scope| self.contains(*scope))
     }
 }
 
@@ -143,9 +148,9 @@ mod tests {
 
     #[test]
     fn a_scope_includes_only_itself_and_admin_includes_every_one() {
-        for scope in Scope::ALL {
+        for scope in Scope::ALL.iter().copied() {
             let only = Scopes::from_iter([scope]);
-            for other in Scope::ALL {
+            for other in Scope::ALL.iter().copied() {
                 assert_eq!(only.contains(other), other == scope);
                 assert_eq!(
                     only.include(other),

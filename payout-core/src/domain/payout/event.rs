@@ -1,7 +1,6 @@
 //! The audit trail: one event for every write to a payout.
 
 use std::fmt;
-use std::str::FromStr;
 
 use crate::Timestamp;
 use crate::access::ApiKeyId;
@@ -10,7 +9,10 @@ use crate::payout::fields::printable;
 use crate::text::nfc;
 
 /// What happened to a payout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownEventKind, parse_err_fn = UnknownEventKind::of)]
 pub enum EventKind {
     /// A client created it.
     Created,
@@ -52,58 +54,19 @@ pub enum EventKind {
 #[error("unknown kind of event")]
 pub struct UnknownEventKind;
 
-impl EventKind {
-    /// Every kind.
-    pub const ALL: [Self; 16] = [
-        Self::Created,
-        Self::Imported,
-        Self::Edited,
-        Self::EditRefused,
-        Self::Claimed,
-        Self::Completed,
-        Self::Failed,
-        Self::Accepted,
-        Self::Postponed,
-        Self::Released,
-        Self::ReviewRequested,
-        Self::Resolved,
-        Self::Retried,
-        Self::Cancelled,
-        Self::Deleted,
-        Self::LateOutcome,
-    ];
-
-    /// The name on the wire and in the store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Imported => "imported",
-            Self::Edited => "edited",
-            Self::EditRefused => "edit_refused",
-            Self::Claimed => "claimed",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Accepted => "accepted",
-            Self::Postponed => "postponed",
-            Self::Released => "released",
-            Self::ReviewRequested => "review_requested",
-            Self::Resolved => "resolved",
-            Self::Retried => "retried",
-            Self::Cancelled => "cancelled",
-            Self::Deleted => "deleted",
-            Self::LateOutcome => "late_outcome",
-        }
+impl UnknownEventKind {
+    fn of(_: &str) -> Self {
+        Self
     }
 }
 
-impl FromStr for EventKind {
-    type Err = UnknownEventKind;
+impl EventKind {
+    /// Every kind.
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
-    fn from_str(name: &str) -> Result<Self, UnknownEventKind> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
-            .ok_or(UnknownEventKind)
+    /// The name on the wire and in the store.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

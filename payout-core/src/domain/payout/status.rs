@@ -1,10 +1,12 @@
 //! Where a payout stands.
 
 use std::fmt;
-use std::str::FromStr;
 
 /// The five states of a payout. See [`Payout`](super::Payout) for the steps between them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownStatus, parse_err_fn = UnknownStatus::of)]
 pub enum Status {
     /// Waiting for a worker: nothing of this generation was sent.
     Pending,
@@ -23,36 +25,19 @@ pub enum Status {
 #[error("This is not a status: use pending, processing, completed, failed or cancelled.")]
 pub struct UnknownStatus;
 
-impl Status {
-    /// Every status, in the order of a payout's life.
-    pub const ALL: [Self; 5] = [
-        Self::Pending,
-        Self::Processing,
-        Self::Completed,
-        Self::Failed,
-        Self::Cancelled,
-    ];
-
-    /// The name on the wire and in the store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Processing => "processing",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
+impl UnknownStatus {
+    fn of(_: &str) -> Self {
+        Self
     }
 }
 
-impl FromStr for Status {
-    type Err = UnknownStatus;
+impl Status {
+    /// Every status, in the order of a payout's life.
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
-    fn from_str(name: &str) -> Result<Self, UnknownStatus> {
-        Self::ALL
-            .into_iter()
-            .find(|status| status.as_str() == name)
-            .ok_or(UnknownStatus)
+    /// The name on the wire and in the store.
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
