@@ -1,4 +1,4 @@
-//! One running process: what is started, and how it is stopped.
+//! One running process: the parts that it starts, and the order in which it does so.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,11 +25,11 @@ use crate::settings::{Command, Config, ProcessorConfig};
 use crate::wiring::Ports;
 use crate::{audit_trail, first_steps, keys_fit, schema_ready};
 
-/// Starts processes.
+/// Starts a process.
 #[derive(Debug)]
 pub struct App;
 
-/// What a command does.
+/// The parts of a process that a command starts.
 #[derive(Clone, Copy)]
 struct Role {
     migrates: bool,
@@ -77,15 +77,16 @@ impl Role {
 }
 
 impl App {
-    /// Starts what the command says. Listens at once, whether or not the database and the queue are there.
+    /// Starts the parts that the command names. Listens at once, even if the database and the queue are not available
+    /// yet.
     ///
     /// # Errors
-    /// [`AppError`] when a setting cannot be used, such as an address that is taken.
+    /// [`AppError`] if a setting cannot be used, such as an address that is already in use.
     pub async fn start(config: Config) -> Result<Running, AppError> {
         Self::start_with(config, OwnPorts::default()).await
     }
 
-    /// Starts it with a program's own ports.
+    /// Starts the process with ports that the program provides.
     pub(crate) async fn start_with(config: Config, own: OwnPorts) -> Result<Running, AppError> {
         let role = Role::of(&config.command);
         let ports = Ports::with(&config, own)?;
@@ -205,7 +206,7 @@ impl App {
     }
 }
 
-/// Waits for the database, opens, and then works, if it is to.
+/// Waits until the database is ready, lets requests in, and then runs the worker if the command asks for one.
 async fn work(
     config: Config,
     ports: Ports,
@@ -241,7 +242,7 @@ async fn work(
         () = shutdown.cancelled() => return,
         () = keys_fit::fitting(&ports.store, &health) => (),
     }
-    // Before anybody can claim, edit or cancel what may have been sent.
+    // Before any worker or client can claim, edit or cancel a payout that may have been sent.
     if config.restored
         && let Some(books) = ports.store.books()
     {

@@ -1,9 +1,9 @@
-//! Whether the database still keeps the audit trail append-only.
+//! Checks that the database still keeps the audit trail append-only.
 
 use crate::wiring::Store;
 
-/// Says at the start what of that is gone. The service goes on: payouts are paid by other guards. A store that fails now is
-/// told of by who watches it.
+/// Logs at startup which of the trail's safeguards are missing. The service goes on, because payouts do not depend on
+/// them. If the store does not answer, the health checks report that.
 pub(crate) async fn warn_of_flaws(store: &Store) {
     if let Ok(flaws) = store.audit_trail_flaws().await
         && !flaws.is_empty()

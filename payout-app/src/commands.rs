@@ -1,5 +1,5 @@
-//! What the binary can be told to do, each ending in an exit code: 0 when it did it, 2 when a setting is wrong, 1 when
-//! anything else is.
+//! The commands of the binary. Each ends with an exit code: 0 on success, 2 if a setting is wrong, 1 for any other
+//! failure.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -21,13 +21,13 @@ use crate::{doctor, healthcheck, http, keys_command, keys_rotate, logging, schem
 
 const WRONG_SETTING: u8 = 2;
 const FAILED: u8 = 1;
-/// How long `payout migrate` waits for the database.
+/// The time that `payout migrate` waits for the database.
 const DATABASE: Duration = Duration::from_secs(60);
 
-/// How long the last reports of errors may take.
+/// The time limit for sending the last error reports.
 const REPORTS: Duration = Duration::from_secs(2);
 
-/// Does what the command line and the environment say.
+/// Runs the command that the command line and the environment specify.
 pub fn main() -> ExitCode {
     match Config::without_settings(std::env::args_os()) {
         Ok(Some(format)) => return print_document(format),
@@ -75,11 +75,12 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Whether a command works on what is there: it makes no database, and finds nothing in an empty one.
+/// Returns whether a command needs an existing database. Such a command does not create one and finds nothing in an
+/// empty one.
 fn needs_database(command: &Command) -> bool {
     match command {
         Command::Keys(_) | Command::KeysRotate | Command::Reconcile(_) | Command::Backup { .. } => true,
-        // Doctor says so itself, among the rest; so does an import, by an exit code of its own.
+        // `doctor` reports it among its other results, and an import by an exit code of its own.
         Command::Doctor { .. }
         | Command::ImportDjango(_)
         | Command::Run
@@ -91,7 +92,7 @@ fn needs_database(command: &Command) -> bool {
     }
 }
 
-/// 1 of `payout reconcile` says that they disagree.
+/// `payout reconcile` uses the exit code 1 for disagreements.
 fn code_of_missing(command: &Command) -> u8 {
     if matches!(command, Command::Reconcile(_)) {
         WRONG_SETTING
@@ -100,13 +101,13 @@ fn code_of_missing(command: &Command) -> u8 {
     }
 }
 
-/// Help and the version, or what clap says of a command line that it does not understand.
+/// Prints the help or the version, or clap's error about the command line.
 fn print_answer(answer: &clap::Error) -> ExitCode {
     let _ = answer.print();
     ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(WRONG_SETTING))
 }
 
-/// One line on standard error.
+/// Prints one line on standard error.
 fn refuse(code: u8, error: &dyn std::fmt::Display) -> ExitCode {
     let line = error.to_string().replace(['\n', '\r'], " ");
     let _ = writeln!(io::stderr(), "payout: {line}");
@@ -136,7 +137,7 @@ fn in_runtime(config: &Config, command: impl Future<Output = ExitCode>) -> ExitC
                 }
                 code
             });
-            // What is still blocking, such as a name that is being looked up, does not hold the exit up.
+            // A blocking task that is still running, such as a name lookup, does not delay the exit.
             runtime.shutdown_background();
             code
         }
@@ -239,7 +240,7 @@ async fn rotate(config: &Config) -> ExitCode {
 async fn reconcile(config: &Config, command: ReconcileCommand) -> ExitCode {
     match crate::reconcile::reconcile(config, command).await {
         Ok(code) => code,
-        // 1 says that they disagree.
+        // The exit code 1 means that the store and the provider disagree.
         Err(error) => refuse(WRONG_SETTING, &error),
     }
 }
@@ -247,7 +248,7 @@ async fn reconcile(config: &Config, command: ReconcileCommand) -> ExitCode {
 async fn import(config: &Config, command: &ImportCommand) -> ExitCode {
     match crate::import::import(config, command).await {
         Ok(code) => code,
-        // 1 says that some rows were refused.
+        // The exit code 1 means that some rows were refused.
         Err(error) => refuse(WRONG_SETTING, &error),
     }
 }

@@ -1,4 +1,5 @@
-//! Whether a process that serves may open: it must know the API keys first, and without any it is open only at home.
+//! Decides whether a serving process may open: it must know the API keys first, and without any key only loopback may
+//! reach it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,15 +19,16 @@ pub(crate) struct Door {
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) open_to: OpenTo,
     pub(crate) bind: SocketAddr,
-    /// A request to try out, where payouts are simulated.
+    /// A request to try out, if payouts are simulated.
     pub(crate) try_it: Option<String>,
 }
 
 impl Door {
-    /// Waits until the keys are known, and says who is let in.
+    /// Waits until the API keys are known, and logs which clients are admitted.
     ///
     /// # Errors
-    /// [`AppError::Open`] when that would be everybody, unasked; [`AppError::Keys`] when the keys cannot be read at all.
+    /// [`AppError::Open`] if every host would be admitted without `PAYOUT_AUTH=off`; [`AppError::Keys`] if the keys
+    /// cannot be read at all.
     pub(crate) async fn open(&self) -> Result<(), AppError> {
         while let Err(error) = self.keyring.refresh().await {
             if !matches!(error, ApiKeyError::Unavailable(_)) {
@@ -52,7 +54,7 @@ impl Door {
         Ok(())
     }
 
-    /// A warning where payouts are real; else the way that is recommended to begin.
+    /// Warns if payouts are real; otherwise logs a first request to try.
     fn say_open_to_this_host(&self) {
         let line = "there are no API keys: open to everybody on this host, and to nobody else; the first key \
                     (`payout keys create`) locks it: make it before a proxy on this host leads here";
@@ -64,7 +66,7 @@ impl Door {
         tracing::info!("a first payout: {try_it}");
     }
 
-    /// Keeps the keys current until it is told to stop.
+    /// Keeps the keys current until shutdown.
     pub(crate) async fn watch(self, shutdown: CancellationToken) {
         self.keyring.watch(shutdown).await;
     }

@@ -1,4 +1,5 @@
-//! What a newcomer wants to know at a start: whether anybody is paid, where to go, and a request that works.
+//! Start-up messages for new users: whether payouts are simulated, where the documentation is, and a request that
+//! works.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -6,7 +7,8 @@ use crate::own_ports::OWN;
 use crate::settings::{Config, Database, LogFormat, ProcessorConfig};
 use crate::wiring::Ports;
 
-/// Says in a line each what is easily missed. Where nobody is paid and nobody else can ask, nothing of it is a warning but that.
+/// Logs settings that are easily overlooked, one line each. If payouts are simulated and only this host can reach the
+/// process, just the simulation is a warning.
 pub(crate) fn say(config: &Config, ports: &Ports, local_addr: Option<SocketAddr>) {
     let is_simulated = is_simulated(config, ports.own_processor);
     if is_simulated {
@@ -33,7 +35,8 @@ pub(crate) fn say(config: &Config, ports: &Ports, local_addr: Option<SocketAddr>
     }
 }
 
-/// A create that works as long as there is no API key; none where payouts are real, or nobody reads the log.
+/// Returns a create request that works while there are no API keys; absent if payouts are real or the log is for
+/// programs.
 pub(crate) fn try_it(config: &Config, own_processor: bool, local_addr: Option<SocketAddr>) -> Option<String> {
     if !is_simulated(config, own_processor) || config.log.format == LogFormat::Json {
         return None;
@@ -54,7 +57,7 @@ fn is_simulated(config: &Config, own_processor: bool) -> bool {
     !own_processor && matches!(config.processor, ProcessorConfig::Simulated { .. })
 }
 
-/// How whoever is on this host reaches it.
+/// Returns the address at which a client on this host reaches the process.
 fn base(address: SocketAddr) -> String {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -1,10 +1,10 @@
-//! What this process knows of its dependencies, and the task that finds it out.
+//! The state of this process's dependencies, and the task that checks it.
 //!
-//! It asks about once a second by itself. A readiness probe reads what was found last, so that no client can make this
-//! process ask more often, nor wait for an answer.
+//! The task checks about once a second. A readiness probe reads the latest result, so a client can neither make the
+//! process check more often nor wait for a check.
 //!
-//! It believes only writes: what can be read may take none, since the disk is full, the server is a standby, the file was
-//! replaced, or the queue's memory is used up.
+//! A check is a write. A dependency that can be read may still refuse writes: the disk is full, the server is a
+//! standby, the file was replaced, or the queue is out of memory.
 
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,31 +21,31 @@ use crate::metrics::Metrics;
 const EVERY: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How a dependency is.
+/// The state of a dependency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
-    /// It was not asked yet.
+    /// It was not checked yet.
     Starting,
     /// It answers.
     Up,
     /// It does not answer.
     Away,
-    /// It answers, and takes no writes.
+    /// It answers but takes no writes.
     ReadOnly,
     /// There is no room for a write.
     Full,
     /// The file of the database is not the one that is open.
     FileReplaced,
-    /// The queue answers, and takes no hints.
+    /// The queue answers but takes no hints.
     Refuses,
-    /// The database answers, and its schema is not the one of this version.
+    /// The database answers, but its schema is not the one of this version.
     SchemaBehind,
-    /// The database answers, and is sealed with a key that this process does not have.
+    /// The database answers, but is encrypted with a key that this process does not have.
     KeysDoNotFit,
 }
 
 impl State {
-    /// What an error of the database means for it.
+    /// Returns the state that an error of the database indicates.
     pub(crate) fn of(error: &RepositoryError) -> Self {
         match StoreFault::of(error) {
             StoreFault::ReadOnlyServer | StoreFault::ReadOnlyFile => Self::ReadOnly,
@@ -57,7 +57,7 @@ impl State {
         }
     }
 
-    /// What the log says of a database in this state.
+    /// Describes the state of a database for the log.
     pub(crate) fn in_words(self) -> &'static str {
         match self {
             Self::Starting | Self::Up => "the database answers",
@@ -71,12 +71,12 @@ impl State {
     }
 }
 
-/// A dependency.
+/// The result of checking one dependency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Check {
-    /// Of which kind it is.
+    /// The kind of the dependency, such as `postgres`.
     pub(crate) backend: &'static str,
-    /// How it is.
+    /// The state.
     pub(crate) state: State,
 }
 
@@ -85,7 +85,7 @@ impl Check {
         self.state == State::Up
     }
 
-    /// What is the matter.
+    /// Describes what is wrong; absent if nothing is.
     pub(crate) fn detail(self) -> Option<&'static str> {
         match self.state {
             State::Starting => Some("starting"),
@@ -103,18 +103,18 @@ impl Check {
     }
 }
 
-/// All of them.
+/// The results for all dependencies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Readiness {
-    /// Where payouts are kept.
+    /// The repository of payouts.
     pub(crate) database: Check,
-    /// What wakes workers.
+    /// The queue that carries hints to workers.
     pub(crate) queue: Check,
 }
 
-/// What was found last.
+/// The latest results of the checks.
 pub(crate) struct Health {
-    /// Whether the database was found at the current schema: it never falls behind again.
+    /// Set once the database was found at the current schema: the schema never falls behind again.
     open: AtomicBool,
     found: RwLock<Readiness>,
     metrics: Arc<Metrics>,
@@ -141,23 +141,23 @@ impl Health {
         *self.found.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether requests may use the database.
+    /// Returns whether requests may use the database.
     pub(crate) fn is_open(&self) -> bool {
         self.open.load(Ordering::Acquire)
     }
 
-    /// Whether the database is known to be away.
+    /// Returns whether the latest check of the database failed.
     pub(crate) fn in_outage(&self) -> bool {
         !self.readiness().database.is_up()
     }
 
-    /// The database is at the current schema: requests may use it from now on.
+    /// Records that the database is at the current schema, so that requests may use it from now on.
     pub(crate) fn open(&self) {
         self.open.store(true, Ordering::Release);
         self.database(State::Up);
     }
 
-    /// Notes how the database is; true when that is news.
+    /// Records the state of the database. Returns true if it has changed.
     pub(crate) fn database(&self, state: State) -> bool {
         self.metrics.database_up(state == State::Up);
         let mut found = self.found.write().unwrap_or_else(PoisonError::into_inner);
@@ -170,7 +170,7 @@ impl Health {
         std::mem::replace(&mut found.queue.state, state) != state
     }
 
-    /// Asks both again and again, until it is told to stop.
+    /// Checks both dependencies repeatedly until shutdown.
     pub(crate) async fn watch(
         &self,
         repository: Arc<dyn PayoutRepository>,
@@ -190,7 +190,7 @@ impl Health {
     }
 
     async fn look_at_database(&self, repository: &dyn PayoutRepository) {
-        // Until the schema is current, whoever waits for it says how the database is.
+        // Until the schema is current, `schema_ready` reports the state of the database.
         if !self.is_open() {
             return;
         }

@@ -1,4 +1,4 @@
-//! Asks a running process whether it is ready, over plain TCP: what a container's health check runs.
+//! Asks a running process over plain TCP whether it is ready, as the health check of a container.
 
 use std::io::{Error, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Whether the process that listens on this address says that it is ready.
+/// Returns whether the process that listens on this address reports that it is ready.
 ///
 /// # Errors
-/// When it does not answer.
+/// If it does not answer.
 pub(crate) fn is_ready(bind: SocketAddr) -> Result<bool, Error> {
     let mut stream = TcpStream::connect_timeout(&reachable(bind), PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -20,7 +20,7 @@ pub(crate) fn is_ready(bind: SocketAddr) -> Result<bool, Error> {
     Ok(&head == b"HTTP/1.1 200")
 }
 
-/// A process that listens on every address is asked on its own host.
+/// Returns the address to ask: loopback if the process listens on every address.
 fn reachable(bind: SocketAddr) -> SocketAddr {
     let ip = match bind.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

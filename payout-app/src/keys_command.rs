@@ -1,4 +1,4 @@
-//! `payout keys …`: done on the database itself, by whoever may use it.
+//! The commands `payout keys …`. They work on the database directly, so its credentials are what authorizes them.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -15,10 +15,10 @@ use crate::settings::{Config, Database, KeysCommand};
 use crate::unusable::Unusable;
 use crate::wiring::Ports;
 
-/// How long to wait for the database.
+/// The time limit for the whole command.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Does it, or says in one line why not.
+/// Runs the command, or returns one line that says why it failed.
 pub(crate) async fn run(config: &Config, command: &KeysCommand) -> Result<ExitCode, String> {
     let ports = Ports::new(config).map_err(|error| error.to_string())?;
     let done = timeout(PATIENCE, async {
@@ -77,7 +77,7 @@ async fn answer(keys: &ApiKeys, command: &KeysCommand) -> Result<String, KeysErr
     }
 }
 
-/// The secret alone, so that it can be piped where it belongs.
+/// Prints the secret alone, so that it can be piped.
 fn shown(key: &ApiKey, token: &Token) -> String {
     tracing::info!(
         key = key.name.as_str(),

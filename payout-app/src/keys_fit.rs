@@ -1,5 +1,5 @@
-//! Waits until the configured keys are those that the database is sealed with: as long as one is missing, this process
-//! could read some payouts and not others. Later it watches whether somebody has begun to seal with a key that it lacks.
+//! Waits until this process has every key that the database is encrypted with: without one of them it could read only
+//! some payouts. Later it watches for a new key that it lacks.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use crate::wiring::Store;
 const PAUSE: Duration = Duration::from_secs(1);
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Returns once they fit. A rotation elsewhere may make them fit; else a person must set the missing one.
+/// Waits until the keys match. A rotation by another process may resolve a mismatch; otherwise an operator must add the
+/// missing key.
 pub(crate) async fn fitting(store: &Store, health: &Health) {
     let mut said = None;
     loop {
@@ -35,8 +36,8 @@ pub(crate) async fn fitting(store: &Store, health: &Health) {
     }
 }
 
-/// Says once when a key is missing that was not at the start, and once when it no longer is. The work goes on meanwhile: what
-/// is sealed with that key is left to those who have it.
+/// Logs once if a key is missing that was not needed at startup, and once when none is missing any more. The process
+/// goes on: payouts that are encrypted with that key are left to processes that have it.
 pub(crate) async fn watch(store: &Store, shutdown: &CancellationToken) {
     let mut missing = None;
     let looks = async {
@@ -58,7 +59,7 @@ pub(crate) async fn watch(store: &Store, shutdown: &CancellationToken) {
                         missing = Some(problem);
                     }
                 }
-                // Whoever watches the database says so.
+                // The health checks report that the database is unavailable.
                 Err(_) => (),
             }
         }

@@ -1,8 +1,8 @@
 //! The payout service as a library: the REST server and the worker, inside a program of your own.
 //!
-//! [`Service`] is the start. It takes the settings as a [`Config`] ([`Config::default`] reads nothing from the environment,
-//! [`Config::from_env`] what the binary reads), and each port that is not to be the settings' adapter: a payment provider, a
-//! repository, a queue.
+//! Begin with [`Service`]. It takes the settings as a [`Config`] ([`Config::default`] reads nothing from the
+//! environment, [`Config::from_env`] reads what the binary reads) and any port that the program provides in place of
+//! the adapter that the settings name: a payment provider, a repository, a queue.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -40,23 +40,25 @@
 //! }
 //! ```
 //!
-//! The source has a whole project outside its workspace, `examples/own-ports`, with a provider, a queue and a repository of its
-//! own and their tests, and a page on each in `docs`: `writing-a-processor.md`, `writing-a-queue.md`,
-//! `writing-a-repository.md`.
+//! The source has a complete project outside its workspace, `examples/own-ports`, with a provider, a queue and a
+//! repository of its own and their tests. Its `docs` have a page on each: `writing-a-processor.md`,
+//! `writing-a-queue.md`, `writing-a-repository.md`.
 //!
 //! # Inside
 //!
-//! - [`Service`] and [`app`] start a process (server, worker, or both); [`Running`] is one that runs, and ends it.
-//! - [`settings`] reads the settings, and alone reads the environment.
-//! - `wiring` chooses the adapters that the settings ask for; `own_ports` are those that a program brings itself.
-//! - `first_steps` says at a start what a newcomer wants to know.
-//! - `http` answers requests; `health` and `metrics` say how the process does, and `sampler` looks for them.
-//! - `schema_ready` waits for the database, `unusable` says when waiting does not help, and `audit_trail` looks at its
-//!   guard.
-//! - `keys_fit` waits for the keys that the database is sealed with, and `keys_rotate` seals everything anew.
-//! - `doctor` looks at everything that a process needs; `reconcile` holds the store against the provider; `backup` copies
-//!   it, and `restored` begins on a copy. `import` takes the table of the Django service over.
-//! - [`commands`] are what the binary can be told to do.
+//! - [`Service`] and [`app`] start a process (server, worker, or both). [`Running`] is a running process, which can be
+//!   shut down.
+//! - [`settings`] reads the settings. No other module reads the environment.
+//! - `wiring` chooses the adapters that the settings name; `own_ports` has the ports that a program provides.
+//! - `first_steps` logs start-up messages for new users.
+//! - `http` serves requests. `health` and `metrics` report the state of the process, and `sampler` takes samples for
+//!   them.
+//! - `schema_ready` waits for the database, `unusable` detects when waiting does not help, and `audit_trail` checks the
+//!   safeguards of the audit trail.
+//! - `keys_fit` waits for the keys that the database is encrypted with, and `keys_rotate` re-encrypts the database.
+//! - `doctor` checks everything that a process needs. `reconcile` compares the store with the provider. `backup` copies
+//!   the store, and `restored` makes a copy safe to start on. `import` imports the table of the Django service.
+//! - [`commands`] runs the commands of the binary.
 
 pub mod app;
 mod audit_trail;
@@ -101,7 +103,7 @@ pub use service::Service;
 pub use settings::Config;
 pub use unusable::Unusable;
 
-/// The snippets of the README, compiled, and run where they end.
+/// The snippets of the README, compiled and, where they end, run.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;

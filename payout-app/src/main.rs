@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// A request allocates some hundred times; the system's allocator takes a tenth of the processor for it.
+/// A request makes some hundreds of allocations; with the system's allocator they take a tenth of its processor time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

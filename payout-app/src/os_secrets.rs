@@ -1,8 +1,8 @@
-//! Where secrets come from: the operating system's generator.
+//! The source of secrets: the operating system's random generator.
 
 use payout_core::ports::{NoSecret, SecretSource};
 
-/// The operating system's generator of random bits, for the secrets of API keys.
+/// The operating system's random generator, for the secrets of API keys.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsSecrets;
 

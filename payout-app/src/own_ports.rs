@@ -1,4 +1,4 @@
-//! The ports that a program brings itself, in place of the adapters that the settings would choose.
+//! The ports that a program provides in place of the adapters that the settings would choose.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use payout_core::ports::{ApiKeyRepository, JobQueue, PayoutRepository, Processor
 
 use crate::settings::{Config, ConfigError};
 
-/// The kind of a program's own port, for health checks and logs.
+/// The kind of a port that the program provides, for health checks and logs.
 pub(crate) const OWN: &str = "custom";
 
-/// A program's own ports; for each that is absent the settings choose an adapter.
+/// The ports that a program provides. For each that is absent the settings choose an adapter.
 #[derive(Clone, Default)]
 pub(crate) struct OwnPorts {
     pub(crate) repository: Option<Arc<dyn PayoutRepository>>,
@@ -19,7 +19,7 @@ pub(crate) struct OwnPorts {
 }
 
 impl OwnPorts {
-    /// Checks that no setting is passed over in silence which promises what only our own repositories do.
+    /// Refuses settings that a repository of the program's own would silently ignore.
     ///
     /// # Errors
     /// [`ConfigError`] with the setting.
@@ -55,7 +55,7 @@ mod tests {
 
     const KEYS: &str = "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-    /// A setting that promises encryption, or care after a restore, must not be passed over in silence.
+    /// A setting that promises encryption, or safety after a restore, must not be ignored silently.
     #[test]
     fn settings_that_an_own_repository_would_ignore_are_refused() {
         let own = OwnPorts {

@@ -1,7 +1,8 @@
-//! The start on a database that was restored from a backup: whatever was pending may have been sent since.
+//! The start on a database that was restored from a backup: a payout that is pending in it may have been sent since.
 //!
-//! Each such payout is written down as claimed by nobody who lives, before anybody can claim, edit or cancel it. Whoever
-//! claims it next looks its key up at the provider before sending anything. That is in the rows, so a crash loses none of it.
+//! Each such payout is recorded as claimed, by no live worker, before it can be claimed, edited or cancelled. The next
+//! worker that claims it looks its key up at the provider before it sends. The claim is stored in the row, so a crash
+//! does not lose it.
 
 use std::time::Duration;
 
@@ -13,10 +14,10 @@ use tokio::time::sleep;
 const BATCH: u32 = 500;
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Reaches every pending payout that is due, however long the database is away meanwhile.
+/// Presumes a claim for every pending payout that is due. Waits through outages of the database. Returns the number.
 ///
 /// # Errors
-/// [`RepositoryError`] when the store refuses: trying again will not help.
+/// [`RepositoryError`] if the store refuses, and another attempt would not help.
 pub(crate) async fn presume_sent(books: &dyn Books) -> Result<u64, RepositoryError> {
     let by = Actor::new(RESTORE_NAME);
     let mut presumed = 0;
@@ -24,7 +25,8 @@ pub(crate) async fn presume_sent(books: &dyn Books) -> Result<u64, RepositoryErr
         match books.presume_claimed(BATCH, &by).await {
             Ok(0) => break,
             Ok(count) => presumed += count,
-            // Not passed over, though another session holds it: it might be claimed unlooked-up then.
+            // A row that another session has locked is not skipped: otherwise a worker could claim it without a
+            // look-up.
             Err(RepositoryError::Locked { part, source }) => {
                 tracing::warn!(
                     error = &*source as &dyn std::error::Error,

@@ -1,4 +1,4 @@
-//! A process that runs: what a program may ask of it, and how it ends.
+//! A running process: its handles for the program, and its shutdown.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use crate::failure::AppError;
 use crate::health::Health;
 use crate::wiring::{Store, Traces};
 
-/// How long requests may go on after the shutdown began.
+/// The time for which requests may go on after the shutdown begins.
 const REQUESTS: Duration = Duration::from_secs(10);
-/// How often [`Running::ready`] looks.
+/// The interval at which [`Running::ready`] checks.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// A process that runs. Dropping it leaves its tasks running; end it by [`shutdown`](Self::shutdown).
+/// A running process. Dropping it leaves its tasks running; end it with [`shutdown`](Self::shutdown).
 pub struct Running {
     pub(crate) local_addr: Option<SocketAddr>,
     pub(crate) metrics_addr: Option<SocketAddr>,
@@ -35,7 +35,7 @@ pub struct Running {
     pub(crate) handles: Handles,
 }
 
-/// What a program may use besides HTTP.
+/// The handles for a program that does not go through HTTP.
 pub(crate) struct Handles {
     pub(crate) payouts: Payouts,
     pub(crate) keys: ApiKeys,
@@ -43,34 +43,36 @@ pub(crate) struct Handles {
 }
 
 impl Running {
-    /// The address of the API; absent for a worker alone.
+    /// Returns the address of the API; absent in a process that runs only the worker.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.local_addr
     }
 
-    /// The address of health and metrics, where they have one of their own.
+    /// Returns the address of health and metrics, if they have one of their own.
     pub fn metrics_addr(&self) -> Option<SocketAddr> {
         self.metrics_addr
     }
 
-    /// The use cases that the API calls, for calls from within the program: neither API keys nor rates limit them.
+    /// Returns the use cases that the API calls. Neither API keys nor rate limits apply to calls from within the
+    /// program.
     ///
     /// They may be used once the service is [`ready`](Self::ready).
     pub fn payouts(&self) -> Payouts {
         self.handles.payouts.clone()
     }
 
-    /// The API keys, for the program to make and revoke them without HTTP. The first one locks the service.
+    /// Returns the API keys, so that the program can make and revoke them without HTTP. Once there is a key, every
+    /// request needs one.
     ///
     /// They may be used once the service is [`ready`](Self::ready).
     pub fn api_keys(&self) -> ApiKeys {
         self.handles.keys.clone()
     }
 
-    /// Waits until the database is there, with its schema, and requests may use it.
+    /// Waits until the database is available at the current schema and requests may use it.
     ///
     /// # Errors
-    /// [`AppError`] that ended the process meanwhile.
+    /// The [`AppError`] that ended the process meanwhile.
     pub async fn ready(&mut self) -> Result<(), AppError> {
         let health = self.handles.health.clone();
         let open = async {
@@ -84,7 +86,7 @@ impl Running {
         }
     }
 
-    /// Waits for what ends the process by itself, and says it once; forever, as a rule.
+    /// Waits for an error that ends the process, and returns it once. Normally it waits forever.
     pub async fn failed(&mut self) -> AppError {
         if let Some(failed) = &mut self.failed {
             let said = failed.await;
@@ -93,11 +95,11 @@ impl Running {
                 return error;
             }
         }
-        // All tasks that may fail have ended well, or it was said already.
+        // All tasks that may fail have ended without an error, or the error was already returned.
         std::future::pending().await
     }
 
-    /// Runs until `stop` is done or the process fails by itself, and shuts down in order.
+    /// Runs until `stop` completes or the process fails, and then shuts down in order.
     ///
     /// ```no_run
     /// # async fn example(service: payout_app::Service) -> Result<(), payout_app::AppError> {
@@ -106,7 +108,7 @@ impl Running {
     /// ```
     ///
     /// # Errors
-    /// [`AppError`] that ended it.
+    /// The [`AppError`] that ended the process.
     pub async fn run_until<F: Future>(mut self, stop: F) -> Result<(), AppError> {
         let ended = tokio::select! {
             _ = stop => Ok(()),
@@ -116,7 +118,7 @@ impl Running {
         ended
     }
 
-    /// Takes no more requests and claims, lets those that run finish within their bounds, and ends.
+    /// Accepts no more requests and claims, lets running ones finish within their time limits, and ends the process.
     pub async fn shutdown(self) {
         self.shutdown.cancel();
         for (handle, _) in &self.servers {
@@ -127,11 +129,11 @@ impl Running {
                 handle.stop_forceful();
             }
         }
-        // The worker bounds itself by its settings.
+        // The worker's settings bound the time that it takes.
         let _ = self.work.await;
         let _ = self.watch.await;
         self.traces.close().await;
-        // What still holds a connection gets no more than a moment.
+        // Connections that are still in use get two seconds.
         let _ = timeout(Duration::from_secs(2), self.store.close()).await;
     }
 }

@@ -1,6 +1,6 @@
-//! Looks at what only shows when somebody looks: how many payouts there are, and how the connections are used.
+//! Takes samples for the metrics: the number of payouts, and the use of connections.
 //!
-//! It looks by itself, so that no scrape costs the database anything, and however often somebody scrapes.
+//! It does so at its own pace, so that a scrape costs the database nothing, however frequent scrapes are.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use crate::metrics::Metrics;
 use crate::wiring::Store;
 
 const EVERY: Duration = Duration::from_secs(1);
-/// Payouts are counted at every so many-th look.
+/// The number of samples between two counts of payouts.
 const CENSUS: u32 = 10;
-/// Clients who have not asked for long are forgotten at every so many-th look.
+/// The number of samples between two removals of idle clients.
 const FORGET: u32 = 60;
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Who looks, and at what.
+/// The task that takes the samples, and its sources.
 pub(crate) struct Sampler {
     pub(crate) store: Store,
     pub(crate) repository: Arc<dyn PayoutRepository>,
@@ -29,12 +29,12 @@ pub(crate) struct Sampler {
     pub(crate) health: Arc<Health>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Arc<Limits>,
-    /// Of a process that serves.
+    /// The client connections; absent in a process that does not serve.
     pub(crate) connections: Option<Arc<Connections>>,
 }
 
 impl Sampler {
-    /// Looks again and again, until it is told to stop.
+    /// Takes samples until shutdown.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
         let looks = async {
             let (mut until_census, mut until_forgotten) = (0, FORGET);
@@ -65,7 +65,7 @@ impl Sampler {
         }
     }
 
-    /// An outage is said by who watches the dependencies.
+    /// Counts the payouts. The health checks report an outage of the database.
     async fn take_census(&self) {
         match timeout(PATIENCE, self.repository.census()).await {
             Ok(Ok(census)) => self.metrics.census(&census, self.clock.now()),

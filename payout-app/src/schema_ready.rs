@@ -1,7 +1,7 @@
-//! Waits until the database is there, at the schema of this version, and takes writes.
+//! Waits until the database is available, has the schema of this version, and takes writes.
 //!
-//! What may pass by itself is waited for, and said once. What takes a person (a wrong password, no such role or database, a
-//! file or a folder that cannot be written) ends the process, so that whoever started it hears of it.
+//! A problem that may pass is waited for and logged once. A problem that needs an operator (a wrong password, an
+//! unknown role or database, a file or a folder that cannot be written) ends the process with an error.
 
 use std::error::Error;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use crate::wiring::Store;
 
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Migrates as soon as the database answers.
+/// Migrates the database as soon as it answers.
 ///
 /// # Errors
-/// [`Unusable`] when waiting for it does not help, or when the migration fails.
+/// [`Unusable`] if waiting does not help or the migration fails.
 pub(crate) async fn migrated(
     store: &Store,
     database: &Database,
@@ -38,10 +38,10 @@ pub(crate) async fn migrated(
     }
 }
 
-/// Waits until somebody else has migrated.
+/// Waits until another process has migrated the database.
 ///
 /// # Errors
-/// [`Unusable`] when waiting for it does not help, or when the schema is none of ours.
+/// [`Unusable`] if waiting does not help or the schema is not one of this service's.
 pub(crate) async fn current(store: &Store, database: &Database, health: &Health) -> Result<(), Unusable> {
     let mut said = Said::default();
     loop {
@@ -57,10 +57,10 @@ pub(crate) async fn current(store: &Store, database: &Database, health: &Health)
     }
 }
 
-/// Waits until a write goes through.
+/// Waits until a write succeeds.
 ///
 /// # Errors
-/// [`Unusable`] when waiting for it does not help.
+/// [`Unusable`] if waiting does not help.
 pub(crate) async fn writable(
     repository: &dyn PayoutRepository,
     database: &Database,
@@ -79,7 +79,7 @@ pub(crate) async fn writable(
     }
 }
 
-/// What was said of the wait already: each thing once.
+/// The messages that were already logged during the wait, so that each is logged once.
 #[derive(Default)]
 struct Said {
     away: bool,
@@ -87,8 +87,9 @@ struct Said {
 }
 
 impl Said {
-    /// # Errors
-    /// [`Unusable`] when it will not.
+    /// Logs an error that may pass.
+    ///
+    /// # Errors [`Unusable`] if the error will not pass.
     fn passes(
         &mut self,
         database: &Database,

@@ -1,4 +1,4 @@
-//! What a store does with the keys that who is paid is sealed with.
+//! The operations of a store on the keys that recipients are encrypted with.
 
 use payout_adapters::seal::{KeyCheck, Stretch};
 use payout_core::payout::PayoutId;
@@ -7,7 +7,7 @@ use payout_core::ports::RepositoryError;
 use crate::wiring::Store;
 
 impl Store {
-    /// Whether the keys are those that the database is sealed with.
+    /// Checks that this process has the keys that the database is encrypted with, and registers the current key there.
     pub(crate) async fn check_keys(&self) -> Result<KeyCheck, RepositoryError> {
         match self {
             Self::Memory => Ok(KeyCheck::Fits),
@@ -16,7 +16,7 @@ impl Store {
         }
     }
 
-    /// The same, for whoever only looks.
+    /// Checks the keys without registering the current one.
     pub(crate) async fn compare_keys(&self) -> Result<KeyCheck, RepositoryError> {
         match self {
             Self::Memory => Ok(KeyCheck::Fits),
@@ -25,7 +25,7 @@ impl Store {
         }
     }
 
-    /// Seals the next payouts after this one with the current key.
+    /// Re-encrypts the next payouts after this one with the current key.
     pub(crate) async fn reseal_payouts(
         &self,
         after: Option<PayoutId>,
@@ -38,7 +38,7 @@ impl Store {
         }
     }
 
-    /// Seals the next answers after this idempotency key's with the current key.
+    /// Re-encrypts the next stored answers after this idempotency key's with the current key.
     pub(crate) async fn reseal_answers(
         &self,
         after: Option<&str>,
@@ -51,7 +51,7 @@ impl Store {
         }
     }
 
-    /// Removes what was overwritten, where that is this process's to do; false when somebody is in the way.
+    /// Removes overwritten data, where that is up to this process. Returns false if another process prevents it.
     pub(crate) async fn compact(&self) -> bool {
         match self {
             Self::Memory | Self::Postgres(_) => true,
@@ -59,7 +59,7 @@ impl Store {
         }
     }
 
-    /// Forgets the keys that nothing is sealed with any more.
+    /// Forgets the keys that no data is encrypted with any more. Returns their names.
     pub(crate) async fn forget_other_keys(&self) -> Result<Vec<String>, RepositoryError> {
         match self {
             Self::Memory => Ok(Vec::new()),

@@ -1,4 +1,4 @@
-//! The HTTP server around the service: its socket, its bounds, and how its failure is heard of.
+//! The HTTP server: its socket, its limits, and the report of its failure.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,10 +14,10 @@ use crate::failure::AppError;
 use crate::http::admission::{Connections, Doorkeeper};
 use crate::settings::ConfigError;
 
-/// Connections that may wait to be accepted.
+/// The largest number of connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// Listens, or says by its variable why not.
+/// Listens on an address. An error names the variable that set it.
 pub(crate) fn listen(variable: &'static str, address: SocketAddr) -> Result<TcpListener, ConfigError> {
     let listen = || {
         let socket = if address.is_ipv4() {
@@ -26,9 +26,9 @@ pub(crate) fn listen(variable: &'static str, address: SocketAddr) -> Result<TcpL
             TcpSocket::new_v6()
         }?;
         socket.set_reuseaddr(true)?;
-        // Accepted connections inherit it: an answer of several packets must not wait for an acknowledgement.
+        // Accepted connections inherit this: an answer of several packets must not wait for an acknowledgement.
         socket.set_nodelay(true)?;
-        // A client that is gone without a word must not keep its connection.
+        // A client that has disappeared must not keep its connection.
         socket.set_keepalive(true)?;
         socket.bind(address)?;
         socket.listen(BACKLOG)
@@ -39,7 +39,7 @@ pub(crate) fn listen(variable: &'static str, address: SocketAddr) -> Result<TcpL
     })
 }
 
-/// Serves until the handle stops it.
+/// Serves until the handle stops the server.
 pub(crate) fn serve(
     listener: TcpListener,
     service: Service,
@@ -57,7 +57,7 @@ pub(crate) fn serve(
     Ok((handle, task))
 }
 
-/// Tells the first failure of any task.
+/// Reports the first failure of any task.
 #[derive(Clone)]
 pub(crate) struct Failing(Arc<Mutex<Option<oneshot::Sender<AppError>>>>);
 

@@ -1,4 +1,4 @@
-//! The whole service inside another program, with ports of that program's own.
+//! The whole service inside another program, with ports that the program provides.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use crate::failure::AppError;
 use crate::own_ports::OwnPorts;
 use crate::settings::Config;
 
-/// The service before it starts: its settings, and the ports that the program brings itself.
+/// The service before it starts: its settings, and the ports that the program provides.
 ///
-/// Each port that is not given is the adapter that the settings choose, as for the `payout` binary. Which half of the service
-/// runs is [`Config::command`]'s to say: [`Run`](crate::settings::Command::Run) (the default) is the REST server and a worker,
-/// [`Serve`](crate::settings::Command::Serve) and [`Worker`](crate::settings::Command::Worker) are one of the two.
+/// For each port that is not given, the settings choose the adapter, as for the `payout` binary. [`Config::command`]
+/// selects the parts that run: [`Run`](crate::settings::Command::Run) (the default) runs the REST server and a worker,
+/// [`Serve`](crate::settings::Command::Serve) and [`Worker`](crate::settings::Command::Worker) run one of the two.
 ///
-/// The service installs no logger, no panic hook and no signal handler: those are the program's. It logs with `tracing`.
+/// The service installs no logger, no panic hook and no signal handler: the program does. It logs with `tracing`.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -41,7 +41,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// A service with these settings.
+    /// Makes a service with these settings.
     pub fn new(config: Config) -> Self {
         Self {
             config,
@@ -49,38 +49,39 @@ impl Service {
         }
     }
 
-    /// Sends payouts to this payment provider, in place of the one that [`Config::processor`] names.
+    /// Uses this payment provider in place of the one that [`Config::processor`] names.
     pub fn processor(mut self, processor: Arc<dyn Processor>) -> Self {
         self.own.processor = Some(processor);
         self
     }
 
-    /// Carries hints over this queue, in place of memory or Redis.
+    /// Uses this queue for hints in place of memory or Redis.
     pub fn queue(mut self, queue: Arc<dyn JobQueue>) -> Self {
         self.own.queue = Some(queue);
         self
     }
 
-    /// Keeps payouts in this repository, in place of the one that [`Config::database`] names.
+    /// Uses this repository for payouts in place of the one that [`Config::database`] names.
     ///
-    /// The program prepares its store (its schema above all) before the start: the service migrates only its own databases. Unless
-    /// [`api_keys`](Self::api_keys) is called too, API keys are kept in memory and are gone when the process ends.
+    /// The program prepares its store, including the schema, before the start: the service migrates only its own
+    /// databases. Unless [`api_keys`](Self::api_keys) is called too, API keys are kept in memory and lost when the
+    /// process ends.
     pub fn repository(mut self, repository: Arc<dyn PayoutRepository>) -> Self {
         self.own.repository = Some(repository);
         self
     }
 
-    /// Keeps API keys here, in place of the database that the settings name.
+    /// Uses this repository for API keys in place of the database that the settings name.
     pub fn api_keys(mut self, api_keys: Arc<dyn ApiKeyRepository>) -> Self {
         self.own.api_keys = Some(api_keys);
         self
     }
 
-    /// Starts the service within the current tokio runtime. It listens at once, whether or not its database and its queue
-    /// answer; [`Running::ready`] waits until they do.
+    /// Starts the service within the current tokio runtime. It listens at once, even if its database and its queue are
+    /// not available yet; [`Running::ready`] waits for the database.
     ///
     /// # Errors
-    /// [`AppError`] when a setting cannot be used, such as an address that is taken.
+    /// [`AppError`] if a setting cannot be used, such as an address that is already in use.
     pub async fn start(self) -> Result<Running, AppError> {
         App::start_with(self.config, self.own).await
     }

@@ -1,4 +1,4 @@
-//! A database that cannot be used: which, why, and whether waiting helps.
+//! A database that cannot be used: its name, the cause, and whether waiting helps.
 
 use std::error::Error;
 use std::fmt;
@@ -11,7 +11,7 @@ use payout_core::ports::RepositoryError;
 
 use crate::settings::Database;
 
-/// The database cannot be used, and waiting will not help.
+/// The database cannot be used, and waiting does not help.
 #[derive(Debug)]
 pub struct Unusable {
     database: String,
@@ -19,8 +19,9 @@ pub struct Unusable {
 }
 
 impl Unusable {
-    /// # Errors
-    /// The error itself, where it may pass.
+    /// Makes the error, unless the problem may pass.
+    ///
+    /// # Errors The original error, if it may pass.
     pub(crate) fn unless_it_passes(
         database: &Database,
         error: RepositoryError,
@@ -43,7 +44,7 @@ impl Unusable {
 }
 
 impl fmt::Display for Unusable {
-    /// In one line.
+    /// Writes one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} cannot be used: {}", self.database, self.cause)
     }
@@ -51,8 +52,8 @@ impl fmt::Display for Unusable {
 
 impl Error for Unusable {}
 
-/// What is behind an error of a store, each thing once: that the store is unavailable says nothing, and SQLite does not
-/// say what the system refused.
+/// Joins the causes of a store's error, each once. It omits the general error that the store is unavailable, and adds
+/// what the system refuses for SQLite, which does not say so itself.
 fn cause(database: &Database, error: &(dyn Error + 'static)) -> String {
     let general = |error: &(dyn Error + 'static)| {
         error.is::<RepositoryError>() || error.is::<payout_core::ports::ApiKeyError>()
@@ -76,7 +77,7 @@ fn cause(database: &Database, error: &(dyn Error + 'static)) -> String {
     said.join(": ")
 }
 
-/// Why this user cannot have a database in this file, where the system says so.
+/// Returns the reason for which this user cannot have a database in this file, if the system refuses it.
 fn refused_by_the_system(path: &Path) -> Option<String> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => return Some("it is a folder".to_owned()),
@@ -94,7 +95,7 @@ fn refused_by_the_system(path: &Path) -> Option<String> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         Some(_) | None => Path::new("."),
     };
-    // SQLite keeps files of its own beside the database. This asks as it would.
+    // SQLite creates files of its own beside the database, so this tries to create one.
     let tried = folder.join(format!(".payout-{}", std::process::id()));
     match OpenOptions::new().write(true).create_new(true).open(&tried) {
         Ok(_) => {
