@@ -1,4 +1,5 @@
-//! The checks: each asks one thing, waits no longer than [`PATIENCE`], and says what it found.
+//! The checks of the settings and the dependencies. Each asks one question, waits at most [`PATIENCE`] and reports a
+//! finding.
 
 use std::time::Duration;
 
@@ -18,16 +19,16 @@ use crate::wiring::Ports;
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// By so much may the clocks of this host and the database differ before somebody should know. Leases and due times
-/// are the database's alone; ids, logs and traces are this host's.
+/// The largest difference between the clocks of this host and the database that is not reported. Leases and due times
+/// are by the database's clock; ids, logs and traces are by this host's.
 const SKEW: TimeDelta = TimeDelta::seconds(2);
-/// Payouts whose times are ahead are counted no further.
+/// The bound for counting payouts whose due time is ahead.
 const COUNTED: u32 = 1_000;
 
-/// A remedy for whatever only its own words explain.
+/// The remedy for an error that only its own text explains.
 pub(super) const SEE_MESSAGE: &str = "see what it says";
 
-/// They are valid, or nothing would be looked at; here is what is allowed and seldom meant.
+/// Reports settings that are valid but seldom intended. Invalid ones are rejected before any check.
 pub(super) fn settings(config: &Config, report: &mut Report) {
     let local = config.bind.ip().is_loopback();
     report.ok("settings", format!("valid; listens on {}", config.bind));
@@ -84,10 +85,10 @@ pub(super) fn settings(config: &Config, report: &mut Report) {
     }
 }
 
-/// Whether it can be used: it answers, at the schema of this version.
+/// Checks the database. Returns whether it can be used: it answers and has the schema of this version.
 pub(super) async fn database(config: &Config, ports: &Ports, report: &mut Report) -> bool {
     let shown = config.database.to_string();
-    // Asked for its schema, SQLite would make the file.
+    // SQLite would create the file if it were asked for its schema.
     if let Some(path) = config.database.missing() {
         let line = format!("there is no file {}", path.display());
         report.fail(
@@ -126,7 +127,7 @@ pub(super) async fn database(config: &Config, ports: &Ports, report: &mut Report
         "database",
         format!("{shown} answers, in {} ms", took.num_milliseconds()),
     );
-    // What the answer's way takes tells nothing of the clock.
+    // The time that the answer took limits how precisely the clocks can be compared.
     let skew = now - (asked_at + took / 2);
     let uncertain = skew.abs() <= SKEW + took;
     let line = format!(
@@ -226,7 +227,7 @@ pub(super) async fn queue(ports: &Ports, report: &mut Report) {
     }
 }
 
-/// A key that no payout has must be unknown to the provider: whoever answers otherwise does not keep the contract, or
+/// Looks up a key that no payout has, which the provider must not know. A server that knows it breaks the contract or
 /// is not the provider.
 pub(super) async fn provider(config: &Config, ports: &Ports, report: &mut Report) {
     let shown = match &config.processor {

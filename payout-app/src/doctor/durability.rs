@@ -1,4 +1,4 @@
-//! Whether what is written is taken, kept, and nobody else's to read or to change.
+//! The checks of stored data: writes succeed, commits are durable, and no other user can read or change the data.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -12,7 +12,7 @@ use crate::settings::{Config, Database};
 use crate::unusable::Unusable;
 use crate::wiring::Ports;
 
-/// What can be read may take no writes.
+/// Checks that a write succeeds: a database that can be read may still refuse writes.
 pub(super) async fn writes(config: &Config, ports: &Ports, report: &mut Report) {
     match timeout(PATIENCE, ports.repository.probe()).await {
         Ok(Ok(())) => report.ok("writes", "a write goes through"),
@@ -32,14 +32,14 @@ pub(super) async fn writes(config: &Config, ports: &Ports, report: &mut Report) 
 pub(super) async fn commits(ports: &Ports, report: &mut Report) {
     match timeout(PATIENCE, ports.store.durability()).await {
         Ok(Ok(Some(durability))) => say(&durability, report),
-        // SQLite waits for its disk at every commit, and memory for nothing.
+        // SQLite waits for its disk at every commit, and memory has nothing to wait for.
         Ok(Ok(None)) => (),
         Ok(Err(error)) => report.fail("durability", in_a_line(&error), SEE_MESSAGE),
         Err(_) => report.warn("durability", "the database does not say in time", "ask again"),
     }
 }
 
-/// In a function of its own, so that every setting can be tried.
+/// Reports the settings. A function of its own, so that tests can try every combination.
 pub(super) fn say(durability: &Durability, report: &mut Report) {
     let Durability {
         fsync,
@@ -96,7 +96,7 @@ pub(super) async fn audit_trail(ports: &Ports, report: &mut Report) {
     }
 }
 
-/// A process makes its own files private; this finds those of another user.
+/// Warns of database files that other users can access. A process creates its own files as private.
 pub(super) fn file_modes(config: &Config, report: &mut Report) {
     let Database::Sqlite { path } = &config.database else {
         return;

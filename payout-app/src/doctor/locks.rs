@@ -1,4 +1,4 @@
-//! Who is let in, and whether what is stored can be read by whoever gets hold of it.
+//! The checks of access: which clients are admitted, and whether stored recipients are encrypted.
 
 use payout_adapters::seal::KeyCheck;
 use payout_core::service::keys::Found;

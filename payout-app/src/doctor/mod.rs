@@ -1,8 +1,8 @@
-//! `payout doctor`: looks at everything that a process needs, and says in plain words what is wrong and what to do.
+//! The command `payout doctor`: checks everything that a process needs, and reports what is wrong and what to do.
 //!
-//! [`checks`], [`durability`] and [`locks`] look, [`report`] prints. It changes nothing but the rows that are there to try
-//! whether a write goes through, and shows no secret: addresses are masked, and what the
-//! adapters say of a failure is free of them.
+//! [`checks`], [`durability`] and [`locks`] have the checks, and [`report`] prints the findings. The command changes
+//! nothing but the rows that exist to test writes. It shows no secret: addresses are masked, and the errors of adapters
+//! contain none.
 
 mod checks;
 mod durability;
@@ -23,10 +23,10 @@ use crate::wiring::Ports;
 use self::report::Report;
 pub(crate) use self::report::in_a_line;
 
-/// Looks, prints, and ends with 0, or with 1 when something has failed.
+/// Runs the checks and prints the findings. The exit code is 0, or 1 if a check failed.
 ///
 /// # Errors
-/// [`ConfigError`] when an adapter refuses its setting: nothing could be looked at.
+/// [`ConfigError`] if an adapter refuses its setting, so that nothing can be checked.
 pub(crate) async fn examine(config: &Config, json: bool) -> Result<ExitCode, ConfigError> {
     let ports = Ports::new(config)?;
     let mut report = Report::default();

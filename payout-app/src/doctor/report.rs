@@ -1,4 +1,4 @@
-//! What was found, a line for each check.
+//! The findings, one line for each check.
 
 use std::error::Error;
 use std::fmt;
@@ -7,15 +7,15 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-/// How a check went.
+/// The level of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Level {
     /// As it should be.
     Ok,
-    /// The service works, and somebody should know.
+    /// The service works, but the operator should know.
     Warn,
-    /// The service does not work like this.
+    /// The service does not work in this state.
     Fail,
 }
 
@@ -29,18 +29,18 @@ impl fmt::Display for Level {
     }
 }
 
-/// One check's outcome.
+/// The finding of one check.
 #[derive(Debug, Serialize)]
 pub(super) struct Finding {
     pub(super) check: &'static str,
     pub(super) level: Level,
     pub(super) says: String,
-    /// What to do about it.
+    /// The remedy.
     #[serde(rename = "do", skip_serializing_if = "Option::is_none")]
     pub(super) remedy: Option<&'static str>,
 }
 
-/// All of them, in the order in which they were looked at.
+/// The findings, in the order of the checks.
 #[derive(Debug, Default)]
 pub(super) struct Report(Vec<Finding>);
 
@@ -82,7 +82,7 @@ impl Report {
         self.0.iter().any(|finding| finding.level == Level::Fail)
     }
 
-    /// On standard output; 1 when something has failed, or when nobody can read it.
+    /// Prints to standard output. The exit code is 1 if a check failed or the output cannot be written.
     pub(super) fn print(&self, json: bool) -> ExitCode {
         let text = if json { self.json() } else { self.lines() };
         let printed = io::stdout().write_all(text.as_bytes());
@@ -113,13 +113,13 @@ impl Report {
     }
 }
 
-/// An error with its causes, in one line.
+/// Formats an error and its causes in one line.
 pub(crate) fn in_a_line(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let said = error.to_string();
-        // Some errors say what their cause says.
+        // Some errors already include the text of their cause.
         if !line.ends_with(&said) {
             line += &format!(": {said}");
         }

@@ -1,4 +1,4 @@
-//! Each check over mocks: what it finds, how bad it is, and what to do.
+//! Tests each check over mocks: its finding, the level and the remedy.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Which column, or which constant, each field of a payout comes from.
+//! Maps each field of a payout to a column of the old table or to a constant.
 
 use payout_adapters::django::{Column, DjangoRow};
 
@@ -76,30 +76,30 @@ impl Field {
     }
 }
 
-/// Where a field comes from.
+/// The source of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Source {
-    /// The column of this number among those that are read.
+    /// The column at this index of `Plan::columns`.
     Column(usize),
-    /// Every row has the same.
+    /// The value for all rows.
     Constant(String),
 }
 
-/// Where every field comes from.
+/// The sources of all fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Plan {
     /// The column of the primary key.
     pub(super) key: String,
-    /// What is read besides.
+    /// The other columns to read.
     pub(super) columns: Vec<Column>,
     sources: Vec<(Field, Source)>,
 }
 
 impl Plan {
-    /// Finds each field among the table's columns.
+    /// Finds the source of each field.
     ///
     /// # Errors
-    /// One line that says which field is missing and what there is.
+    /// One line that names the missing field and the columns of the table.
     pub(super) fn of(command: &ImportCommand, table: &[String]) -> Result<Self, String> {
         for (option, Pair { name, .. }) in (command.map.iter().map(|pair| ("--map", pair)))
             .chain(command.set.iter().map(|pair| ("--set", pair)))
@@ -143,7 +143,7 @@ impl Plan {
         })
     }
 
-    /// The text of a field in this row; absent for NULL, and where the table has no such field.
+    /// Returns the text of a field in this row; absent for NULL or if the field has no source.
     pub(super) fn text<'a>(&'a self, field: Field, row: &'a DjangoRow) -> Option<&'a str> {
         match self.source(field)? {
             Source::Column(index) => row.values.get(*index)?.as_deref(),
@@ -151,7 +151,7 @@ impl Plan {
         }
     }
 
-    /// Whether the database keeps the field as a binary floating-point number.
+    /// Returns whether the database stores the field as a binary floating-point number.
     pub(super) fn is_float(&self, field: Field, row: &DjangoRow) -> bool {
         match self.source(field) {
             Some(Source::Column(index)) => row.floats.get(*index).copied().unwrap_or_default(),
@@ -164,7 +164,7 @@ impl Plan {
         found.map(|(_, source)| source)
     }
 
-    /// The plan in a line, for the log.
+    /// Describes the plan in one line for the log.
     pub(super) fn describe(&self) -> String {
         let one = |(field, source): &(Field, Source)| match source {
             Source::Column(index) => match self.columns.get(*index) {

@@ -1,8 +1,8 @@
-//! `payout import-django`: takes the table of the Django service over that this one replaces.
+//! The command `payout import-django`: imports the table of the Django service that this service replaces.
 //!
-//! `fields` finds its columns, `row` makes payouts of its rows, `output` tells of them. The old database is only read. What is
-//! stored here already is left as it is, so that the command may be stopped and repeated. Ends with 0 when every row is
-//! here, 1 when one is refused or differs, and 2 when it could not go on.
+//! `fields` finds the columns, `row` converts rows to payouts, and `output` reports the outcomes. The old database is
+//! only read. A payout that is already stored here does not change, so the command may be stopped and repeated. The
+//! exit code is 0 if every row is imported, 1 if a row is refused or differs, and 2 if the import could not go on.
 
 mod fields;
 mod output;
@@ -30,22 +30,22 @@ use crate::wiring::Ports;
 
 const BATCH: u32 = 500;
 const SOME_REFUSED: u8 = 1;
-/// How long the new database may take to say that it is ready.
+/// The time limit for the check that the new database is ready.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Why the import did not go on.
+/// The error that stopped the import.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ImportError {
     /// A setting cannot be used.
     #[error(transparent)]
     Setting(#[from] ConfigError),
-    /// Nobody else would see it.
+    /// The new database is in memory, where no other process would see the payouts.
     #[error("DATABASE_URL: memory: is seen by one process only: there is nothing to import into")]
     Memory,
-    /// There is no such table.
+    /// The old database has no such table.
     #[error("--table: the database has no table {0}")]
     NoTable(String),
-    /// A field has no column.
+    /// A required field has no column.
     #[error("{0}")]
     Columns(String),
     /// The old database cannot be read.
@@ -57,21 +57,21 @@ pub(crate) enum ImportError {
     /// The new database does not answer.
     #[error("{0} does not answer")]
     Silent(String),
-    /// The keys are not those of the new database.
+    /// The configured keys are not those of the new database.
     #[error("PAYOUT_ENCRYPTION_KEYS: {0}")]
     Keys(KeyCheck),
-    /// The new database cannot be written. What was imported stays, and repeating goes on.
+    /// The new database cannot be written. Imported payouts stay, and repeating the command continues.
     #[error("the new database cannot be used: {}; repeat the command to go on", crate::doctor::in_a_line(.0))]
     Store(#[source] RepositoryError),
-    /// Nobody can read what is told.
+    /// The output cannot be written.
     #[error("the outcome cannot be written: {0}")]
     Output(#[from] io::Error),
 }
 
-/// Reads the whole table.
+/// Imports the whole table.
 ///
 /// # Errors
-/// [`ImportError`]; what was imported until then stays.
+/// [`ImportError`]; the payouts imported before the error stay.
 pub(crate) async fn import(config: &Config, command: &ImportCommand) -> Result<ExitCode, ImportError> {
     let source = command.source()?;
     let ports = Ports::new(config)?;
@@ -123,7 +123,7 @@ fn verdict(tally: Tally) -> ExitCode {
 
 async fn ready(config: &Config, ports: &Ports) -> Result<(), ImportError> {
     let shown = || config.database.to_string();
-    // Asked for its schema, SQLite would make the file.
+    // SQLite would create the file if it were asked for its schema.
     if let Database::Sqlite { path } = &config.database
         && !path.exists()
     {
@@ -196,7 +196,7 @@ impl<W: io::Write> Import<'_, W> {
                     Some(reason) => (Outcome::Differs, reason),
                     None => (Outcome::Known, ""),
                 },
-                // Not found though its id is taken: it was deleted here.
+                // The id is taken but the payout is not found, so it was deleted here.
                 None if answers.is_some() && is_known(place) => (Outcome::Known, "deleted here"),
                 None => (Outcome::Imported, ""),
             };
@@ -214,14 +214,16 @@ impl<W: io::Write> Import<'_, W> {
     }
 }
 
-/// Why the payout that is stored under the id is not what the old service says now; what was decided here since is no contradiction.
+/// Returns the reason for which the stored payout contradicts the old service's row, if any. A decision that was made
+/// here since the import is no contradiction.
 fn contradiction(was: Status, foreign: &ForeignPayout, here: &Payout) -> Option<&'static str> {
     let parts = here.parts();
     if parts.created_at != foreign.created_at {
         return Some("another payout has this id here");
     }
     let sent_there = matches!(was, Status::Completed | Status::Processing);
-    // What was imported as sent is at version 1, and at 2 once a person resolved it; a claim and its outcome are two more writes.
+    // A payout imported as sent has version 1, and version 2 once an operator resolved it. A claim and its settlement
+    // are two more writes.
     let sent_here = match parts.status {
         Status::Pending => true,
         Status::Processing => !parts.needs_review,

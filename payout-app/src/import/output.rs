@@ -1,5 +1,5 @@
-//! What is told of an import: on standard output a line of CSV for each row that somebody should know of, on standard error how
-//! far it is.
+//! The output of an import: on standard output one line of CSV for each row that the operator should know of, on
+//! standard error the progress.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -8,18 +8,18 @@ use indicatif::{ProgressBar, ProgressStyle};
 use payout_adapters::django::RowKey;
 use payout_core::payout::PayoutId;
 
-/// What became of a row.
+/// The outcome of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It is stored, or would be.
+    /// The row was imported, or would be in a dry run.
     Imported,
-    /// It was stored before.
+    /// It was imported before.
     Known,
-    /// It was stored before, and the old service says otherwise now.
+    /// It was imported before, and the old service has changed it since.
     Differs,
-    /// It was told to be left out.
+    /// It was left out, as the command line asks.
     Skipped,
-    /// It cannot be taken.
+    /// It cannot be imported.
     Refused,
 }
 
@@ -35,7 +35,7 @@ impl Outcome {
     }
 }
 
-/// How many rows had each outcome.
+/// The number of rows with each outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) imported: u64,
@@ -72,7 +72,7 @@ impl Tally {
     }
 }
 
-/// Writes both.
+/// Writes the lines and the progress.
 pub(super) struct Output<W> {
     out: W,
     bar: Option<ProgressBar>,
@@ -80,7 +80,7 @@ pub(super) struct Output<W> {
 }
 
 impl<W: Write> Output<W> {
-    /// Begins, with the number of rows that there are.
+    /// Begins the output. `rows` is the number of rows in the table.
     pub(super) fn begin(mut out: W, rows: u64) -> io::Result<Self> {
         writeln!(out, "old_id,id,outcome,reason")?;
         let bar = io::stderr().is_terminal().then(|| {
@@ -100,7 +100,7 @@ impl<W: Write> Output<W> {
         })
     }
 
-    /// Tells of one row. What was taken under its own id is only counted.
+    /// Writes one row's outcome. A row that was imported under its own id is only counted.
     pub(super) fn row(
         &mut self,
         key: &RowKey,
@@ -134,7 +134,7 @@ impl<W: Write> Output<W> {
         }
     }
 
-    /// Ends with a line.
+    /// Ends the output with a summary line on standard error.
     pub(super) fn end(mut self, dry_run: bool) -> io::Result<Tally> {
         self.out.flush()?;
         if let Some(bar) = &self.bar {
@@ -145,7 +145,7 @@ impl<W: Write> Output<W> {
     }
 }
 
-/// A field of CSV (RFC 4180).
+/// Quotes a field of CSV if needed (RFC 4180).
 fn quoted(text: &str) -> String {
     if text.contains(['"', ',', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))

@@ -1,4 +1,4 @@
-//! What a row of the old table is here: pure, and every reason why one cannot be taken.
+//! Converts a row of the old table to a payout, or collects every reason for which it cannot be imported. Pure.
 
 use chrono::{DateTime, FixedOffset, NaiveDateTime, SubsecRound, TimeDelta, TimeZone, Utc};
 use payout_adapters::django::{DjangoRow, RowKey};
@@ -14,37 +14,37 @@ use uuid::{Builder, Uuid};
 use super::fields::{Field, Plan};
 use crate::settings::{ImportCommand, PendingChoice};
 
-/// What the audit trail calls it.
+/// The actor of imports in the audit trail.
 pub(super) const ACTOR: &str = "import-django";
-/// A binary floating-point number keeps this number of decimal digits.
+/// The number of decimal digits that a binary floating-point number stores exactly.
 const FLOAT_DIGITS: u32 = 15;
-/// The clocks of two hosts differ by less.
+/// An upper bound for the difference between the clocks of two hosts.
 const AHEAD: TimeDelta = TimeDelta::minutes(5);
 
-/// A row that can be taken.
+/// A row that can be imported or left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Taken {
-    /// It is imported as this.
+    /// The row is imported.
     Import {
-        /// Its status in the old service.
+        /// The payout's status in the old service.
         was: Status,
-        /// The payout here.
+        /// The payout as it is imported.
         payout: Box<ForeignPayout>,
     },
-    /// It was told to be left out.
+    /// The row is left out, as the command line asks.
     Skip,
 }
 
-/// Rules that all rows have in common.
+/// The rules for all rows.
 pub(super) struct Rules<'a> {
     pub(super) command: &'a ImportCommand,
     pub(super) plan: &'a Plan,
-    /// The new database's clock.
+    /// The time by the new database's clock.
     pub(super) now: Timestamp,
 }
 
-/// The id here: the same where the old one is a UUID; else one that follows from the table and the old one alone (version 5 in the
-/// namespace of URLs, of `django:TABLE:ID`), so that repeating an import finds it.
+/// Returns the id for a row of the old table. A UUID stays as it is. Any other id becomes a UUID of version 5, in the
+/// namespace of URLs, of `django:TABLE:ID`, so that a repeated import finds the payout.
 pub(super) fn id_of(table: &str, key: &RowKey) -> PayoutId {
     if let Some(uuid) = (!key.number).then(|| Uuid::try_parse(&key.text).ok()).flatten() {
         return PayoutId::from(uuid);
@@ -61,10 +61,10 @@ pub(super) fn id_of(table: &str, key: &RowKey) -> PayoutId {
 }
 
 impl Rules<'_> {
-    /// The payout that a row is.
+    /// Converts a row.
     ///
     /// # Errors
-    /// Every reason why it cannot be taken, none with personal data.
+    /// Every reason for which the row cannot be imported. None contains personal data.
     pub(super) fn take(&self, row: &DjangoRow) -> Result<Taken, Vec<String>> {
         let mut reasons = Vec::new();
         let mut note = |field: Field, reason: String| reasons.push(format!("{}: {reason}", field.name()));
@@ -190,7 +190,7 @@ impl Rules<'_> {
 
     fn money(&self, row: &DjangoRow, currency: Currency) -> Result<Money, String> {
         let text = needed(self.plan.text(Field::Amount, row))?.trim();
-        // Django writes as many decimals as its column has, the currency may have fewer.
+        // Django writes as many decimals as its column has, and the currency may have fewer.
         let short = if text.contains('.') && !text.contains(['e', 'E']) {
             text.trim_end_matches('0').trim_end_matches('.')
         } else {
@@ -222,7 +222,7 @@ impl Rules<'_> {
     }
 }
 
-/// What was paid once may have been paid in a currency that is gone.
+/// Parses a currency. A payout that is not to be paid may have a currency that no longer exists.
 fn currency_of(code: &str, to_be_paid: bool) -> Result<Currency, UnknownCurrency> {
     if to_be_paid {
         code.parse()
@@ -235,7 +235,7 @@ fn needed(text: Option<&str>) -> Result<&str, String> {
     text.ok_or_else(|| "it is empty".to_owned())
 }
 
-/// As Django and its databases write times: with an offset, or in the time zone of the application.
+/// Parses a time as Django and its databases write it: with an offset, or in the time zone of the application.
 fn time(text: &str, offset: FixedOffset) -> Option<Timestamp> {
     let aware = DateTime::parse_from_rfc3339(text)
         .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%#z"))

@@ -1,4 +1,4 @@
-//! Rows as Django writes them, and what becomes of each.
+//! Tests the import of rows as Django writes them.
 
 use payout_adapters::django::{DjangoRow, RowKey};
 use payout_core::Timestamp;
@@ -40,7 +40,7 @@ fn now() -> Timestamp {
     "2026-11-28T12:00:00Z".parse().unwrap()
 }
 
-/// A row of this table, with some values changed.
+/// Returns a row of the table, with some values changed.
 fn row(changes: &[(&str, &str)]) -> DjangoRow {
     let mut values = vec![
         ("amount", "10.50"),
@@ -120,7 +120,7 @@ fn a_row_keeps_its_id_its_times_and_its_amount() {
     );
 }
 
-/// Python: `uuid.uuid5(uuid.NAMESPACE_URL, "django:payouts_payout:17")`.
+/// The expected id in Python: `uuid.uuid5(uuid.NAMESPACE_URL, "django:payouts_payout:17")`.
 #[test]
 fn a_number_becomes_an_id_that_clients_can_compute() {
     let key = RowKey {
@@ -163,7 +163,7 @@ fn what_may_have_been_sent_waits_for_a_person() {
     assert!(stored.needs_review() && stored.parts().due_at.is_none());
 }
 
-/// The old service might still send them.
+/// The old service might still send pending payouts.
 #[test]
 fn what_is_pending_is_taken_only_as_somebody_says() {
     let pending = row(&[("status", "pending")]);
@@ -179,7 +179,7 @@ fn what_is_pending_is_taken_only_as_somebody_says() {
         );
     }
     assert_eq!(take(&["--pending=skip"], &pending), Ok(Taken::Skip));
-    // Of no other status.
+    // The option applies to no other status.
     for status in ["completed", "failed", "cancelled", "processing"] {
         let there = taken(&["--pending=import"], &row(&[("status", status)]));
         assert_ne!(there.standing, Standing::Pending, "{status}");
@@ -236,7 +236,7 @@ fn what_was_paid_in_a_currency_that_is_gone_is_history_and_nothing_more_is_paid_
     assert!(take(&["--pending=cancel"], &pending).is_ok());
 }
 
-/// SQLite keeps Django's decimals as binary numbers: 15 digits are exact, and no more.
+/// SQLite stores Django's decimals as binary floating-point numbers, of which only 15 digits are exact.
 #[test]
 fn an_amount_that_is_no_longer_exact_is_refused() {
     for (amount, exact) in [
@@ -295,7 +295,7 @@ fn columns_are_found_mapped_set_or_missed() {
     assert!(Plan::of(&command(&["--map=description=gone"]), &table()).is_err());
 }
 
-/// Of a repeated import: what the old service did since is told; what was decided here is not.
+/// A repeated import reports what the old service has done since, but not what was decided here.
 #[test]
 fn a_payout_that_the_old_service_went_on_with_is_told() {
     let pending = taken(&["--pending=import"], &row(&[("status", "pending")]));

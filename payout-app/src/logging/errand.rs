@@ -1,4 +1,4 @@
-//! Adds to each line of JSON for whom the work was done: the request, the payout, and the trace.
+//! Adds the request context to each JSON log line: the request's id, the payout's id and the trace.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// A format that ends its lines with a JSON object, which gets more members.
+/// Wraps a format whose lines end with a JSON object, and adds members to that object.
 pub(super) struct WithErrand<F>(pub(super) F);
 
 impl<S, N, F> FormatEvent<S, N> for WithErrand<F>
@@ -33,7 +33,7 @@ where
             return writer.write_str(&line);
         };
         writer.write_str(open)?;
-        // What the event itself says comes first: a name must not be there twice.
+        // The event's own fields take precedence: a member must not occur twice.
         let says = |name| event.metadata().fields().field(name).is_some();
         if let Some(id) = errand.request_id.filter(|_| !says("request_id")) {
             write!(writer, ",\"request_id\":{}", serde_json::Value::from(&*id))?;
@@ -71,7 +71,7 @@ mod tests {
         }
     }
 
-    /// What is logged by this work, each line parsed.
+    /// Returns the lines that `work` logs, parsed.
     fn logged(work: impl FnOnce()) -> Vec<Value> {
         let lines = Lines::default();
         let writer = lines.clone();

@@ -1,4 +1,4 @@
-//! Log lines, to standard error. `errand` adds to those for programs whom they are about; `report` reports errors.
+//! Log lines on standard error. `errand` adds the request context to JSON lines; `report` reports errors to Sentry.
 
 mod errand;
 mod report;
@@ -15,15 +15,16 @@ use self::errand::WithErrand;
 use self::report::ReportErrors;
 use crate::settings::{LogConfig, LogFormat};
 
-/// What libraries say at these levels is no news to an operator. The setting's own directives come later and win.
+/// The levels at which messages of libraries are of no use to an operator. Directives in the setting come later and
+/// win.
 const LIBRARIES: &str =
     "salvo_core=warn,salvo_extra=warn,sqlx=error,hyper=warn,h2=warn,reqwest=warn,rustls=warn";
-/// An outage is said once, by who watches the dependencies, and not again by each who meets it. Whoever sets a filter
-/// for the core hears all of them.
+/// The modules whose messages repeat an outage that the health checks already log. A filter that names `payout_core`
+/// enables them.
 const OUTAGES: &str =
     "payout_core::service::hints=error,payout_core::worker::hints=error,payout_core::worker::sweep=error";
 
-/// A panic is a log line like any other, with its place.
+/// Logs panics like other errors, with their location.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
@@ -31,7 +32,7 @@ fn log_panics() {
     }));
 }
 
-/// Begins to log. Does nothing when something logs already, as in a test.
+/// Starts logging. Does nothing if a subscriber is already installed, as in a test.
 pub(crate) fn install(config: &LogConfig, reporter: Option<SentryReporter>) {
     let outages = if config.filter.contains("payout_core") {
         ""
@@ -66,7 +67,7 @@ pub(crate) fn install(config: &LogConfig, reporter: Option<SentryReporter>) {
     }
 }
 
-/// Without a reporter there is no layer that events would have to pass.
+/// Installs the subscriber. Without a reporter it adds no layer that events would have to pass.
 fn begin<S>(subscriber: S, reporter: Option<SentryReporter>) -> Result<(), TryInitError>
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,

@@ -1,5 +1,5 @@
-//! Reports what is logged as an error: its fixed words, its place in the program, and the ids by which its log lines are
-//! found. Not its other fields: an error's text may quote what it is about.
+//! Reports logged errors to Sentry: the constant message, the location in the program, and the ids by which the log
+//! lines are found. Other fields are omitted, because an error's text may quote personal data.
 
 use std::fmt;
 
@@ -12,9 +12,9 @@ use tracing_subscriber::layer::Context;
 
 use crate::http::is_of_our_making;
 
-/// The program's own modules: what libraries say is not known to be fit to leave the house.
+/// The program's own modules. Messages of libraries may contain personal data, so they are not sent outside.
 const OURS: [&str; 3] = ["payout_app", "payout_core", "payout_adapters"];
-/// The fields that are.
+/// The fields that may be sent.
 const FIELDS: [&str; 3] = ["payout_id", "request_id", "place"];
 
 pub(super) struct ReportErrors(pub(super) SentryReporter);
@@ -97,7 +97,7 @@ mod tests {
         }
     }
 
-    /// What is reported of this work.
+    /// Returns the reports of the errors that `work` logs.
     fn reported(work: impl FnOnce()) -> Vec<Report> {
         let reports = Reports::default();
         let subscriber = tracing_subscriber::registry().with(reports.clone());

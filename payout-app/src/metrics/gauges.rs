@@ -1,4 +1,4 @@
-//! What somebody found out in the background.
+//! Gauges that background tasks set.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -22,7 +22,7 @@ pub(super) struct Gauges {
     pool_in_use: Gauge,
     pool_idle: Gauge,
     pool_max: Gauge,
-    /// By status and currency. A pair that is not there any more is zero, not what it was.
+    /// The gauges by status and currency. A pair that no longer occurs is set to zero.
     payouts: Mutex<HashMap<(Status, &'static str), Gauge>>,
 }
 
@@ -51,29 +51,29 @@ impl Gauges {
     reason = "gauges are floats, and nothing here is counted that far"
 )]
 impl Metrics {
-    /// How many hints wait.
+    /// Sets the number of waiting hints.
     pub(crate) fn queue_depth(&self, depth: u64) {
         self.gauges.queue_depth.set(depth as f64);
     }
 
-    /// Whether the database answers and is at the current schema.
+    /// Records whether the database takes writes and is at the current schema.
     pub(crate) fn database_up(&self, up: bool) {
         self.gauges.database_up.set(f64::from(u8::from(up)));
     }
 
-    /// Whether the queue answers.
+    /// Records whether the queue takes hints.
     pub(crate) fn queue_up(&self, up: bool) {
         self.gauges.queue_up.set(f64::from(u8::from(up)));
     }
 
-    /// How the database's connections are used.
+    /// Sets the numbers of database connections.
     pub(crate) fn pool(&self, pool: PoolUse) {
         self.gauges.pool_in_use.set(f64::from(pool.in_use));
         self.gauges.pool_idle.set(f64::from(pool.idle));
         self.gauges.pool_max.set(f64::from(pool.max));
     }
 
-    /// How many payouts there were at this time.
+    /// Sets the numbers of payouts, as counted at `at`.
     pub(crate) fn census(&self, census: &Census, at: Timestamp) {
         self.gauges.oldest_due_age.set(census.overdue.as_secs_f64());
         self.gauges.in_review.set(census.in_review as f64);

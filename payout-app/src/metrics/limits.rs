@@ -1,24 +1,24 @@
-//! What the limits refused, and how much is taken of what they bound.
+//! Metrics of the limits for requests and connections: refusals and current use.
 
 use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusRecorder;
 
 use super::Metrics;
 
-/// The limit that a request met.
+/// The limit that refused a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// Requests of one address.
+    /// The rate of requests from one address.
     Address,
-    /// Requests of one API key.
+    /// The rate of requests with one API key.
     Key,
-    /// Requests in flight.
+    /// The number of requests in flight.
     InFlight,
-    /// Refused writes of one API key that may not see whom payouts pay.
+    /// The number of refused writes by one API key that may not see recipients.
     Guess,
 }
 
-/// Ready from the start, so that the first refusal is seen as an increase.
+/// The series, created at the start so that the first refusal shows as an increase.
 pub(super) struct Limited {
     address: Counter,
     key: Counter,
@@ -54,7 +54,7 @@ impl Metrics {
         .increment(1);
     }
 
-    /// How many requests are worked on, and how many connections are open.
+    /// Sets the number of requests in flight and of open connections.
     #[expect(
         clippy::cast_precision_loss,
         reason = "far below where a double counts in twos"

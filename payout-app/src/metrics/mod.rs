@@ -1,11 +1,11 @@
-//! What Prometheus scrapes. The recorder belongs to one running app and not to the process, so that several apps can
-//! run side by side in a test.
+//! Metrics for Prometheus. The recorder belongs to one running app, not to the process, so that tests can run several
+//! apps side by side.
 //!
-//! - `requests` counts what was answered; `work` counts what the use cases and the worker say they did.
-//! - `limits` counts what the limits refused.
-//! - `gauges` are set by whoever looks, in the background: a scrape only reads.
+//! - `requests` counts answered requests; `work` counts signals of the use cases and the worker.
+//! - `limits` counts requests that a limit refused.
+//! - `gauges` are set by background tasks: a scrape only reads.
 //!
-//! Labels come from fixed sets (a route's template, a status, an ISO 4217 code), never from what a client sends.
+//! Labels come from fixed sets (a route's template, a status, an ISO 4217 code), never from a client's input.
 
 mod gauges;
 mod limits;
@@ -29,7 +29,7 @@ const SECONDS: [f64; 13] = [
 ];
 const SIZES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
-/// Counts and measures.
+/// The metrics of one app.
 pub(crate) struct Metrics {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
@@ -41,10 +41,10 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// Nothing counted yet.
+    /// Makes the metrics, all at zero.
     ///
     /// # Errors
-    /// [`BuildError`] when the buckets are none.
+    /// [`BuildError`] if the buckets are not valid.
     pub(crate) fn new() -> Result<Self, BuildError> {
         let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
@@ -67,17 +67,18 @@ impl Metrics {
         })
     }
 
-    /// The text that Prometheus reads.
+    /// Returns the metrics in Prometheus's text format.
     pub(crate) fn render(&self) -> String {
         self.handle.render()
     }
 
-    /// Folds what was measured into the histograms; must be done now and then, or measurements pile up.
+    /// Moves recorded measurements into the histograms. It must be called regularly, because measurements pile up
+    /// otherwise.
     pub(crate) fn upkeep(&self) {
         self.handle.run_upkeep();
     }
 
-    /// Begins the worker's series at zero, so that the first event is seen as an increase.
+    /// Creates the worker's series at zero, so that the first event shows as an increase.
     pub(crate) fn begin_worker(&self) {
         self.work();
     }

@@ -1,4 +1,4 @@
-//! Answered requests, by route, method and status.
+//! Metrics of answered requests, by route, method and status.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -11,12 +11,12 @@ use salvo::http::{Method, StatusCode};
 
 use super::Metrics;
 
-/// By route, then by method and status. Every request looks its series up, so they are kept ready: to make one costs
-/// more than to answer a small request. Routes and methods are few, and statuses too.
+/// The series by route, then by method and status. They are cached, because creating one costs more than answering a
+/// small request. The number of routes, methods and statuses is small.
 #[derive(Default)]
 pub(super) struct Requests(RwLock<HashMap<String, Vec<Series>>>);
 
-/// The requests of one route, method and status.
+/// The series of one route, method and status.
 struct Series {
     method: &'static str,
     status: StatusCode,
@@ -32,7 +32,7 @@ impl Series {
 }
 
 impl Metrics {
-    /// Counts an answered request. `route` is a template, never a path with an id; empty when no route matched.
+    /// Counts an answered request. `route` is a template, never a path with an id, and is empty if no route matched.
     pub(crate) fn request(&self, route: &str, method: &Method, status: StatusCode, took: Duration) {
         let method = method_label(method);
         let Requests(known) = &self.requests;
@@ -74,7 +74,7 @@ fn find<'a>(series: &'a [Series], method: &str, status: StatusCode) -> Option<&'
         .find(|series| series.status == status && series.method == method)
 }
 
-/// A method that nobody routes counts as "other": clients may invent any number of them.
+/// Returns the label of a method: "other" for a method that no route has, because clients can send arbitrary methods.
 pub(crate) fn method_label(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",

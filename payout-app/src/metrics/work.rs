@@ -1,4 +1,4 @@
-//! What the use cases and the worker say they did. Each series is kept ready: signals come once for each payout.
+//! Metrics of the use cases and the worker. Every series is created in advance, because signals come for each payout.
 
 use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
@@ -8,7 +8,7 @@ use metrics_exporter_prometheus::PrometheusRecorder;
 use payout_core::payout::Verdict;
 use payout_core::ports::{Batch, PaceState, Signal};
 
-/// How the calls of the processor can end, by call.
+/// The possible outcomes of calls to the processor, by method.
 const CALLS: [(&str, &[&str]); 2] = [
     (
         "submit",
@@ -44,10 +44,10 @@ const PACES: [(PaceState, &str); 3] = [
     (PaceState::Away, "away"),
 ];
 
-/// The calls of one kind: what they are called, how long they took, and how they ended.
+/// The series of one method: its name, the duration of calls, and the number of calls by outcome.
 type Calls = (&'static str, Histogram, Vec<(&'static str, Counter)>);
 
-/// The worker's series.
+/// The series of the worker.
 pub(super) struct Work {
     claims_by_hint: Counter,
     claims_by_sweep: Counter,
@@ -183,7 +183,7 @@ impl Work {
     }
 }
 
-/// How much goes to the store at once, and what goes to no queue.
+/// The series for batch sizes and dropped hints.
 pub(super) struct Batches {
     hints_dropped: Counter,
     create: Histogram,

@@ -1,8 +1,8 @@
-//! `payout reconcile`: holds the store against the provider and writes every disagreement as it is found.
+//! The command `payout reconcile`: compares the store with the provider and writes every disagreement as it is found.
 //!
-//! The walk and the comparison are the core's; `output` writes findings to standard output, `progress` says on standard
-//! error how far it is. It changes nothing on either side. Ends with 0 when all agree, 1 when something does not, and 2 when
-//! it could not find out.
+//! The core reads and compares. `output` writes findings to standard output, and `progress` shows progress on standard
+//! error. The command changes nothing on either side. The exit code is 0 if everything agrees, 1 if something does not,
+//! and 2 if the reconciliation failed or is incomplete.
 
 mod output;
 mod progress;
@@ -25,43 +25,43 @@ use crate::wiring::Ports;
 const DISAGREE: u8 = 1;
 const FAILED: u8 = 2;
 
-/// Why there is no outcome.
+/// The error that stopped the reconciliation.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReconcileError {
     /// A setting cannot be used.
     #[error(transparent)]
     Setting(#[from] ConfigError),
-    /// Payouts in memory are another process's.
+    /// The database is in memory, where another process's payouts cannot be seen.
     #[error("DATABASE_URL: memory: is seen by one process only: there are no books to open")]
     NoBooks,
-    /// No provider has heard of what was paid in play.
+    /// The provider is simulated and knows nothing of payments of another process.
     #[error(
         "PAYOUT_PROCESSOR: the simulated provider forgets with its process: there is nothing to hold the store against"
     )]
     Simulated,
-    /// Nothing can be created in it, so that finding nothing would say nothing.
+    /// The period is empty, so that an absence of findings would mean nothing.
     #[error("--since: {since} is not before {until}, where the period ends")]
     NoTime {
-        /// Where it begins.
+        /// The start of the period.
         since: Timestamp,
-        /// Where it ends.
+        /// The end of the period.
         until: Timestamp,
     },
-    /// The books cannot be opened.
+    /// The store cannot be opened.
     #[error(transparent)]
     Unusable(Unusable),
-    /// The books cannot be read on.
+    /// The records cannot be read.
     #[error("the books cannot be read: {}", crate::doctor::in_a_line(.0))]
     Books(#[from] RepositoryError),
-    /// Nobody can read the findings.
+    /// The findings cannot be written.
     #[error("the findings cannot be written: {0}")]
     Output(#[from] io::Error),
 }
 
-/// Looks every payout of the period up.
+/// Looks up every payout of the period.
 ///
 /// # Errors
-/// [`ReconcileError`], and what was written until then is not all.
+/// [`ReconcileError`]; the findings written before the error are not complete.
 pub(crate) async fn reconcile(
     config: &Config,
     command: ReconcileCommand,

@@ -1,4 +1,4 @@
-//! Findings as a table, as CSV or as JSON, each written as it is found. None tells who is paid.
+//! Writes findings as a table, as CSV or as JSON, each as soon as it is found. No format contains the recipient.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::settings::ReconcileFormat;
 
-/// What is written of one finding, in this order.
+/// The fields of one finding, in the order in which they are written.
 #[derive(Debug, Serialize)]
 struct Line {
     payout_id: String,
@@ -96,7 +96,7 @@ impl Line {
         fields.map(csv_field).join(",")
     }
 
-    /// What a person looks for first.
+    /// Formats the fields that matter most to an operator.
     fn row(&self) -> String {
         let mut status = self.status.to_owned();
         if self.needs_review {
@@ -118,7 +118,7 @@ impl Line {
     }
 }
 
-/// Quoted where it must be (RFC 4180). What a spreadsheet would take for a formula is not one: a reference is the
+/// Quotes a field if needed (RFC 4180), and keeps a spreadsheet from taking it for a formula: a reference is the
 /// provider's own text.
 fn csv_field(text: &str) -> String {
     let text = if text.starts_with(['=', '+', '-', '@', '\t']) {

@@ -1,4 +1,4 @@
-//! How far it is, on standard error: a line that moves on a terminal, a line now and then elsewhere.
+//! Shows progress on standard error: a moving line on a terminal, a line every few seconds elsewhere.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl Progress {
         self.found += 1;
     }
 
-    /// Writes to standard output, with the moving line out of the way.
+    /// Runs a write to standard output with the moving line hidden.
     pub(super) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
         match &self.bar {
             Some(bar) => bar.suspend(write),
