@@ -20,7 +20,10 @@ pub(crate) enum Act {
         after: Duration,
         pays: bool,
     },
+    /// Not acted on, and the caller is told nothing definite.
     Nothing,
+    /// Not acted on, and the caller is told to come again.
+    Refuse,
 }
 
 /// The state of a key.
@@ -108,10 +111,10 @@ impl Book {
                 self.note(key, cause, Deed::Altered, Some(instruction), written);
             }
             let paid = matches!(standing, Standing::Paid { .. });
-            let deed = if act == Act::Nothing {
-                Deed::Ignored
-            } else {
-                Deed::Repeated { paid }
+            let deed = match act {
+                Act::Nothing => Deed::Ignored,
+                Act::Refuse => Deed::Refused,
+                Act::Pay | Act::Decline | Act::Accept { .. } => Deed::Repeated { paid },
             };
             self.note(key, cause, deed, None, written);
             return Some(standing);
@@ -119,6 +122,10 @@ impl Book {
         let (standing, deed, settles) = match act {
             Act::Nothing => {
                 self.note(key, cause, Deed::Ignored, None, written);
+                return None;
+            }
+            Act::Refuse => {
+                self.note(key, cause, Deed::Refused, None, written);
                 return None;
             }
             Act::Pay => {

@@ -75,6 +75,15 @@ fn payments<'a>(ledger: &'a [Entry], payouts: &Payouts<'a>) -> Payments<'a> {
     payments
 }
 
+/// The payouts and generations that the provider may have acted on: a call arrived that it did not refuse for now.
+fn unknown_outcomes<'a>(ledger: &'a [Entry], payouts: &Payouts<'a>) -> BTreeSet<(&'a str, &'a str)> {
+    ledger
+        .iter()
+        .filter(|entry| entry.cause == Cause::Submission && entry.deed != Deed::Refused)
+        .map(|entry| payout_of(&entry.key, payouts))
+        .collect()
+}
+
 /// Finds every violation of a promise.
 pub(crate) fn judge(evidence: &Evidence<'_>) -> Vec<Finding> {
     let mut findings = Findings::default();
@@ -95,8 +104,10 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Vec<Finding> {
         findings.row(row, &payments);
         findings.api(row, evidence.api);
     }
+    let unknown = unknown_outcomes(evidence.ledger, &payouts);
     for trail in evidence.books.trails.values() {
         findings.trail(trail, evidence.lease);
+        findings.reviews(trail, &unknown);
     }
     findings.promises(evidence.told, &rows);
     findings
@@ -283,6 +294,21 @@ impl Findings {
                         format!("renamed {:?}, and now {}", told.renamed, row.recipient_name),
                     );
                 }
+            }
+        }
+    }
+
+    /// A person is asked only where the provider may have acted: a refusal for now, or a call that never arrived, is no
+    /// reason.
+    fn reviews(&mut self, trail: &[Event], unknown: &BTreeSet<(&str, &str)>) {
+        for event in trail.iter().filter(|event| event.kind == "review_requested") {
+            let generation = event.generation.to_string();
+            if !unknown.contains(&(event.payout_id.as_str(), generation.as_str())) {
+                self.add(
+                    Rule::ReviewWithoutUnknown,
+                    &event.payout_id,
+                    format!("generation {generation}: {:?}", event.detail),
+                );
             }
         }
     }

@@ -18,6 +18,7 @@ fn instruction() -> Instruction {
         recipient_account: "account".to_owned(),
         recipient_name: "name".to_owned(),
         description: "drill 1".to_owned(),
+        digest: String::new(),
     }
 }
 
@@ -355,4 +356,27 @@ fn a_create_that_was_never_answered() {
     let mut world = World::sound();
     world.told[0].unanswered = Some("503".to_owned());
     assert_eq!(world.findings(), [Rule::CreateUnanswered]);
+}
+
+#[test]
+fn a_review_though_every_call_was_refused_for_now() {
+    let mut world = World::sound();
+    world.ledger = vec![Entry {
+        deed: Deed::Refused,
+        instruction: None,
+        ..paid("k:0")
+    }];
+    world.stands("processing");
+    world.books.rows[0].needs_review = true;
+    world
+        .api
+        .insert(ID.to_owned(), Some(("processing".to_owned(), true)));
+    world.trail(&[
+        ("created", "pending", 0, 0),
+        ("claimed", "processing", 1, 0),
+        ("review_requested", "processing", 1, 1),
+    ]);
+    assert_eq!(world.findings(), [Rule::ReviewWithoutUnknown]);
+    world.ledger[0].deed = Deed::Ignored;
+    assert_eq!(world.findings(), []);
 }

@@ -24,6 +24,8 @@ pub(crate) struct Instruction {
     pub(crate) recipient_account: String,
     pub(crate) recipient_name: String,
     pub(crate) description: String,
+    #[serde(default)]
+    pub(crate) digest: String,
 }
 
 /// The cause of a line.
@@ -55,8 +57,10 @@ pub(crate) enum Deed {
     Repeated {
         paid: bool,
     },
-    /// The request arrived and was not acted on.
+    /// Came and was not acted on, of which the caller learnt nothing definite.
     Ignored,
+    /// Came and was refused for now: the caller was told to come again.
+    Refused,
     Asked,
     /// The key arrived with an instruction that differs from the first.
     Altered,

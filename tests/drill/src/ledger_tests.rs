@@ -13,6 +13,7 @@ fn instruction(amount: &str) -> Instruction {
         recipient_account: text("a"),
         recipient_name: text("n"),
         description: text("d"),
+        digest: String::new(),
     }
 }
 

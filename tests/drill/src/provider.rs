@@ -38,6 +38,8 @@ struct Shared {
 #[derive(Default)]
 struct Seen {
     name: String,
+    /// As it was last submitted, for answers that repeat it.
+    instruction: Option<Instruction>,
     submissions: u32,
     look_ups: u32,
 }
@@ -228,6 +230,7 @@ impl Shared {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             let seen = seen.entry(key.to_owned()).or_default();
             seen.name.clone_from(&name);
+            seen.instruction = Some(instruction.clone());
             seen.submissions += 1;
             seen.submissions
         };
@@ -237,24 +240,27 @@ impl Shared {
             temper::of_submission(self.seed, &name, nth, &self.timing)
         };
         tokio::time::sleep(mood.wait).await;
-        let standing = self.ledger.submit(key, instruction, mood.act).await;
+        let standing = self.ledger.submit(key, instruction.clone(), mood.act).await;
         if let Manner::TellAfter(wait) = mood.manner {
             tokio::time::sleep(wait).await;
         }
-        let (status, body) = standing.map_or((500, Value::Null), |standing| describe(&standing, nth));
-        // Where nothing was decided, there is no answer to give.
-        let told = mood.act != Act::Nothing || !matches!(mood.manner, Manner::Tell | Manner::TellAfter(_));
+        let (status, body) = standing.map_or((500, Value::Null), |standing| {
+            describe(&standing, nth, Some(&instruction))
+        });
+        // Where nothing was decided there is nothing to tell.
+        let told = !matches!(mood.act, Act::Nothing | Act::Refuse)
+            || !matches!(mood.manner, Manner::Tell | Manner::TellAfter(_));
         (if told { mood.manner } else { Manner::Status(500) }, status, body)
     }
 
     async fn look_up(&self, key: &str) -> (Manner, u16, Value) {
-        let (name, nth) = {
+        let (name, instruction, nth) = {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             let seen = seen.entry(key.to_owned()).or_default();
             seen.look_ups += 1;
             // A key that never arrived has no name, and must not share one with the others.
             let name = if seen.name.is_empty() { key } else { &seen.name };
-            (name.to_owned(), seen.look_ups)
+            (name.to_owned(), seen.instruction.clone(), seen.look_ups)
         };
         let calm = self.is_calm();
         let manner = if calm {
@@ -265,7 +271,7 @@ impl Shared {
         match self.ledger.look_up(key, calm).await {
             // A decline's status code is not valid for a look-up.
             Some(standing) => {
-                let (status, body) = describe(&standing, 0);
+                let (status, body) = describe(&standing, nth * 3, instruction.as_ref());
                 (manner, if status == 202 { 202 } else { 200 }, body)
             }
             None => (manner, 404, json!({"error": "never received"})),
@@ -273,8 +279,21 @@ impl Shared {
     }
 }
 
-/// Describes a key's state by the contract, in one of the allowed forms.
-fn describe(standing: &Standing, nth: u32) -> (u16, Value) {
+/// By the contract, in one of its forms; every other answer repeats the instruction: amount, currency and digest.
+fn describe(standing: &Standing, nth: u32, instruction: Option<&Instruction>) -> (u16, Value) {
+    let (status, mut body) = standing_as_body(standing, nth);
+    if let (Some(instruction), Value::Object(fields)) = (instruction, &mut body)
+        && nth.is_multiple_of(2)
+        && !fields.contains_key("code")
+    {
+        fields.insert("amount".to_owned(), json!(instruction.amount));
+        fields.insert("currency".to_owned(), json!(instruction.currency));
+        fields.insert("digest".to_owned(), json!(instruction.digest));
+    }
+    (status, body)
+}
+
+fn standing_as_body(standing: &Standing, nth: u32) -> (u16, Value) {
     match standing {
         Standing::Paid { reference } => (
             if nth.is_multiple_of(2) { 200 } else { 201 },

@@ -11,6 +11,7 @@ pub(crate) enum Rule {
     CompletedButNotPaid,
     CreateLost,
     Stuck,
+    ReviewWithoutUnknown,
     PaidForNobody,
     PaidSomethingElse,
     KeyWithTwoInstructions,
@@ -26,13 +27,14 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::PaidTwice,
         Self::TwoGenerationsPaid,
         Self::PaidButNotCompleted,
         Self::CompletedButNotPaid,
         Self::CreateLost,
         Self::Stuck,
+        Self::ReviewWithoutUnknown,
         Self::PaidForNobody,
         Self::PaidSomethingElse,
         Self::KeyWithTwoInstructions,
@@ -57,6 +59,7 @@ impl fmt::Display for Rule {
             Self::CompletedButNotPaid => "completed here, but not paid",
             Self::CreateLost => "a create answered 2xx that is not there",
             Self::Stuck => "neither final nor in review in time",
+            Self::ReviewWithoutUnknown => "in review without an unknown outcome",
             Self::PaidForNobody => "a payment for a payout that is not there",
             Self::PaidSomethingElse => "paid something else than the payout says",
             Self::KeyWithTwoInstructions => "one key sent with two instructions",

@@ -104,6 +104,10 @@ pub(crate) fn of_submission(seed: u64, name: &str, nth: u32, timing: &Timing) ->
         act: Act::Nothing,
         ..calm
     };
+    let refused = Mood {
+        act: Act::Refuse,
+        ..calm
+    };
     match kind {
         Kind::Pay => calm,
         Kind::PayAfter => Mood {
@@ -152,11 +156,11 @@ pub(crate) fn of_submission(seed: u64, name: &str, nth: u32, timing: &Timing) ->
         }
         Kind::Throttle => Mood {
             manner: throttle(&mut chance),
-            ..nothing
+            ..refused
         },
         Kind::Refuse => Mood {
             manner: Manner::Status(refusal(&mut chance)),
-            ..nothing
+            ..refused
         },
         Kind::Fail => Mood {
             manner: Manner::Status(chance.weighed(&[(3, 500), (1, 404), (1, 302)])),
