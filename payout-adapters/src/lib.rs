@@ -15,6 +15,8 @@
 //! its statements as constants beside the methods that run them. Both encrypt the recipient with the keys of a
 //! [`Keyring`](seal::Keyring), if they are given one.
 
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub mod admin;
 #[cfg(feature = "django")]
 pub mod django;
 #[cfg(feature = "http")]

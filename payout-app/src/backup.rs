@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::settings::{Config, ConfigError, Database};
 use crate::unusable::Unusable;
-use crate::wiring::{self, Store};
+use crate::wiring;
 
 /// Why there is no copy.
 #[derive(Debug, thiserror::Error)]
@@ -63,12 +63,9 @@ pub(crate) async fn backup(config: &Config, to: &Path) -> Result<(), BackupError
         .open(&part)
         .map_err(written)?;
     let store = wiring::store(config)?;
-    if let Store::Sqlite(repository) = &store {
-        repository
-            .copy_to(&part)
-            .await
-            .map_err(|error| BackupError::Copy(Unusable::new(&config.database, &error)))?;
-    }
+    let copied = store.copy_to(&part).await;
+    let copied = copied.map_err(|error| BackupError::Copy(Unusable::new(&config.database, &error)))?;
+    debug_assert!(copied, "a SQLite database is a file");
     store.close().await;
     let synced = File::open(&part).and_then(|part| part.sync_all());
     synced.and_then(|()| fs::rename(&part, to)).map_err(written)?;

@@ -65,7 +65,7 @@ pub(crate) async fn rotate(store: &Store, system: &System) -> Result<(), Rotatio
         })
         .await?;
         let answers = Pass::over("answers", system, async |after: Option<String>| {
-            store.reseal_answers(after.as_deref(), ROWS).await
+            store.reseal_answers(after, ROWS).await
         })
         .await?;
         let unreadable = payouts.unreadable + answers.unreadable;
@@ -84,7 +84,7 @@ pub(crate) async fn rotate(store: &Store, system: &System) -> Result<(), Rotatio
 
 /// Removes what was overwritten, now or by an earlier run that could not.
 async fn compact(store: &Store) {
-    if !store.compact().await {
+    if store.compact().await.is_err() {
         say(
             "The database file could not be written anew: another process is in the way. Free pages of it may have what \
              was there before; repeat this when nobody uses it.",

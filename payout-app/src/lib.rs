@@ -84,7 +84,6 @@ mod restored;
 mod running;
 mod sampler;
 mod schema_ready;
-mod sealed_store;
 mod server;
 mod service;
 pub mod settings;

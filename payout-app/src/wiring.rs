@@ -2,19 +2,16 @@
 
 use std::sync::Arc;
 
+use payout_adapters::admin::{NothingToOperate, StorageAdmin};
 use payout_adapters::http::{HttpProcessor, HttpSettings, HttpSetupError};
 use payout_adapters::memory::{MemoryApiKeys, MemoryQueue, MemoryRepository};
 use payout_adapters::otlp::{OtlpSettings, OtlpTracer};
-use payout_adapters::postgres::{Durability, PostgresOptions, PostgresRepository};
+use payout_adapters::postgres::{PostgresOptions, PostgresRepository};
 use payout_adapters::redis::{RedisQueue, RedisSettings};
 use payout_adapters::simulated::SimulatedProcessor;
 use payout_adapters::sqlite::SqliteRepository;
-use payout_core::ports::{
-    ApiKeyRepository, Books, JobQueue, NoTracer, PayoutImport, PayoutRepository, Processor, RepositoryError,
-    System, Tracer,
-};
+use payout_core::ports::{ApiKeyRepository, JobQueue, NoTracer, PayoutRepository, Processor, System, Tracer};
 use payout_core::service::keys::ApiKeys;
-use tokio::runtime::Handle;
 
 use crate::os_secrets::OsSecrets;
 use crate::own_ports::{OWN, OwnPorts};
@@ -77,117 +74,8 @@ impl Traces {
     }
 }
 
-/// The repository as what has a schema.
-#[derive(Clone)]
-pub(crate) enum Store {
-    /// In memory, or a program's own repository: nothing to migrate, to look at or to close.
-    Memory,
-    Sqlite(SqliteRepository),
-    Postgres(Arc<PostgresRepository>),
-}
-
-/// How many connections a pool has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PoolUse {
-    pub(crate) in_use: u32,
-    pub(crate) idle: u32,
-    pub(crate) max: u32,
-}
-
-impl Store {
-    /// Brings the schema up to date.
-    pub(crate) async fn migrate(&self) -> Result<(), RepositoryError> {
-        match self {
-            Self::Memory => Ok(()),
-            Self::Sqlite(repository) => {
-                let repository = repository.clone();
-                on_one_thread(move || async move { repository.migrate().await }).await
-            }
-            Self::Postgres(repository) => {
-                let repository = repository.clone();
-                on_one_thread(move || async move { repository.migrate().await }).await
-            }
-        }
-    }
-
-    /// Whether the schema is the one of this version.
-    pub(crate) async fn schema_is_current(&self) -> Result<bool, RepositoryError> {
-        match self {
-            Self::Memory => Ok(true),
-            Self::Sqlite(repository) => repository.schema_is_current().await,
-            Self::Postgres(repository) => repository.schema_is_current().await,
-        }
-    }
-
-    /// What of the protection of the audit trail is not as the migrations made it.
-    pub(crate) async fn audit_trail_flaws(&self) -> Result<Vec<String>, RepositoryError> {
-        match self {
-            Self::Memory => Ok(Vec::new()),
-            Self::Sqlite(repository) => repository.audit_trail_flaws().await,
-            Self::Postgres(repository) => repository.audit_trail_flaws().await,
-        }
-    }
-
-    /// What a commit is worth, where a server's settings decide it.
-    pub(crate) async fn durability(&self) -> Result<Option<Durability>, RepositoryError> {
-        match self {
-            Self::Memory | Self::Sqlite(_) => Ok(None),
-            Self::Postgres(repository) => repository.durability().await.map(Some),
-        }
-    }
-
-    /// How the connections are used; absent where there are none.
-    pub(crate) fn pool_use(&self) -> Option<PoolUse> {
-        let (open, idle, max) = match self {
-            Self::Memory => return None,
-            Self::Sqlite(repository) => repository.connections(),
-            Self::Postgres(repository) => repository.connections(),
-        };
-        Some(PoolUse {
-            in_use: open.saturating_sub(idle),
-            idle,
-            max,
-        })
-    }
-
-    /// The books; none for what only this process sees.
-    pub(crate) fn books(&self) -> Option<Arc<dyn Books>> {
-        match self {
-            Self::Memory => None,
-            Self::Sqlite(repository) => Some(Arc::new(repository.clone())),
-            Self::Postgres(repository) => Some(repository.clone()),
-        }
-    }
-
-    /// What takes payouts of another service over; none for what only this process sees.
-    pub(crate) fn importer(&self) -> Option<Arc<dyn PayoutImport>> {
-        match self {
-            Self::Memory => None,
-            Self::Sqlite(repository) => Some(Arc::new(repository.clone())),
-            Self::Postgres(repository) => Some(repository.clone()),
-        }
-    }
-
-    /// Closes the connections, once what runs on them has ended.
-    pub(crate) async fn close(&self) {
-        match self {
-            Self::Memory => (),
-            Self::Sqlite(repository) => repository.close().await,
-            Self::Postgres(repository) => repository.close().await,
-        }
-    }
-}
-
-/// Runs a future that the compiler cannot prove to be `Send` (sqlx's migrator, over a borrowed connection).
-async fn on_one_thread<F>(make: impl FnOnce() -> F + Send + 'static) -> Result<(), RepositoryError>
-where
-    F: Future<Output = Result<(), RepositoryError>>,
-{
-    let runtime = Handle::current();
-    tokio::task::spawn_blocking(move || runtime.block_on(make()))
-        .await
-        .unwrap_or_else(|panicked| Err(RepositoryError::Refused(Box::new(panicked))))
-}
+/// The database behind the repository, to operate it.
+pub(crate) type Store = Arc<dyn StorageAdmin>;
 
 impl Ports {
     /// # Errors
@@ -204,7 +92,7 @@ impl Ports {
         own.fit(config)?;
         let system = Arc::new(System::default());
         let (repository_kind, (store, repository)) = match own.repository {
-            Some(repository) => (OWN, (Store::Memory, repository)),
+            Some(repository) => (OWN, (nothing_to_operate(), repository)),
             None => (config.database.kind(), repository(config, &system)?),
         };
         let (queue_kind, queue) = match own.queue {
@@ -237,11 +125,9 @@ impl Ports {
 
 /// The API keys of the same store.
 pub(crate) fn api_keys(store: &Store, config: &Config, system: &Arc<System>) -> ApiKeys {
-    let repository: Arc<dyn ApiKeyRepository> = match store {
-        Store::Memory => Arc::new(MemoryApiKeys::new(system.clone())),
-        Store::Sqlite(repository) => Arc::new(repository.clone()),
-        Store::Postgres(repository) => repository.clone(),
-    };
+    let repository = store
+        .api_keys()
+        .unwrap_or_else(|| Arc::new(MemoryApiKeys::new(system.clone())));
     keys_of(repository, config, system)
 }
 
@@ -262,12 +148,19 @@ pub(crate) fn store(config: &Config) -> Result<Store, ConfigError> {
     repository(config, &Arc::new(System::default())).map(|(store, _)| store)
 }
 
+pub(crate) fn nothing_to_operate() -> Store {
+    Arc::new(NothingToOperate)
+}
+
 fn repository(
     config: &Config,
     system: &Arc<System>,
 ) -> Result<(Store, Arc<dyn PayoutRepository>), ConfigError> {
     match &config.database {
-        Database::Memory => Ok((Store::Memory, Arc::new(MemoryRepository::new(system.clone())))),
+        Database::Memory => Ok((
+            nothing_to_operate(),
+            Arc::new(MemoryRepository::new(system.clone())),
+        )),
         Database::Sqlite { path } => {
             let refuse = |message: String| ConfigError {
                 variable: "DATABASE_URL",
@@ -281,7 +174,8 @@ fn repository(
             let repository = SqliteRepository::open_lazy_with(&url, system.clone(), config.reads)
                 .map_err(|_| refuse("use sqlite://path/to/a/file".to_owned()))?
                 .sealing_with(config.keyring.clone());
-            Ok((Store::Sqlite(repository.clone()), Arc::new(repository)))
+            let repository = Arc::new(repository);
+            Ok((repository.clone(), repository))
         }
         Database::Postgres { url } => {
             let options = PostgresOptions {
@@ -294,7 +188,7 @@ fn repository(
                     message: "use postgres://user:password@host:port/database".to_owned(),
                 })?;
             let repository = Arc::new(repository.sealing_with(config.keyring.clone()));
-            Ok((Store::Postgres(repository.clone()), repository))
+            Ok((repository.clone(), repository))
         }
     }
 }

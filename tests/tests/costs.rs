@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use payout_adapters::admin::StorageAdmin;
 use payout_adapters::memory::MemoryQueue;
 use payout_adapters::postgres::{PostgresOptions, PostgresRepository};
 use payout_adapters::simulated::SimulatedProcessor;

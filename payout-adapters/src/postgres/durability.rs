@@ -3,6 +3,7 @@
 use payout_core::ports::RepositoryError;
 
 use super::link::{Link, only};
+use crate::admin::Durability;
 
 /// For each session of ours, whatever the server, the database or the role says: an acknowledged commit is on disk. Never
 /// less than was set: `remote_apply` stays, and so does `remote_write`, which has it on disk here. Set in any
@@ -19,20 +20,6 @@ const DURABILITY: &str = "
         current_setting('full_page_writes')::boolean,
         current_setting('synchronous_commit'),
         (SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit')";
-
-/// What the server's settings promise of a commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Durability {
-    /// Whether the server waits for its disk at all (`fsync`). Without, a crash of the host may destroy the database.
-    pub fsync: bool,
-    /// Whether a page that was half written in a crash can be mended (`full_page_writes`). File systems that never write half
-    /// a page do without.
-    pub full_page_writes: bool,
-    /// `synchronous_commit` of this service's sessions.
-    pub synchronous_commit: String,
-    /// What the server, the database or the role would have it be.
-    pub configured_synchronous_commit: String,
-}
 
 pub(super) async fn durability(link: &Link) -> Result<Durability, RepositoryError> {
     let read = || sqlx::query_as::<_, (bool, bool, String, String)>(DURABILITY);

@@ -14,6 +14,7 @@
 //! A day's totals are locked before all else and in their order, rows in the order of their ids and keys in theirs; a key is waited for only by who holds rows that nobody
 //! who holds keys waits for, but for totals, which he has already. So no two of these statements can deadlock.
 
+mod admin;
 mod ahead;
 mod apply;
 mod books;
@@ -46,9 +47,8 @@ use payout_core::ports::{
 };
 use sqlx::postgres::types::PgInterval;
 
-pub use self::durability::Durability;
 use crate::ReadLimits;
-use crate::seal::{KeyCheck, Keyring, Stretch};
+use crate::seal::Keyring;
 use crate::sql::stored::as_micros;
 use link::Link;
 
@@ -104,98 +104,6 @@ impl PostgresRepository {
     pub fn sealing_with(mut self, keyring: Keyring) -> Self {
         self.link.keyring = keyring;
         self
-    }
-
-    /// Brings the schema up to date; harmless when it is, and when several do so at once.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Unavailable`], or [`RepositoryError::Refused`] when the schema is not one of ours.
-    pub async fn migrate(&self) -> Result<(), RepositoryError> {
-        schema::migrate(&self.link).await
-    }
-
-    /// Whether every migration that this program knows has been made.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Unavailable`]; [`RepositoryError::Refused`] when one of them was made as another than this
-    /// program's.
-    pub async fn schema_is_current(&self) -> Result<bool, RepositoryError> {
-        schema::is_current(&self.link).await
-    }
-
-    /// How many connections are open, how many of these are idle, and how many there may be.
-    pub fn connections(&self) -> (u32, u32, u32) {
-        self.link.connections()
-    }
-
-    /// Whether the keys are those that the database is sealed with; makes the current one known to it.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Unavailable`].
-    pub async fn check_keys(&self) -> Result<KeyCheck, RepositoryError> {
-        reseal::check_keys(&self.link).await
-    }
-
-    /// The same, and makes nothing known: for whoever only looks.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Unavailable`].
-    pub async fn compare_keys(&self) -> Result<KeyCheck, RepositoryError> {
-        reseal::compare_keys(&self.link).await
-    }
-
-    /// Seals with the current key whoever of the next `limit` payouts, after `after`, is sealed with another one or not
-    /// at all. Repeat it from where a stretch ends, to the last.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Unavailable`].
-    pub async fn reseal_payouts(
-        &self,
-        after: Option<PayoutId>,
-        limit: u32,
-    ) -> Result<Stretch<PayoutId>, RepositoryError> {
-        reseal::payouts(&self.link, after, limit).await
-    }
-
-    /// The same for the answers to idempotency keys.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Unavailable`].
-    pub async fn reseal_answers(
-        &self,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<Stretch<String>, RepositoryError> {
-        reseal::answers(&self.link, after, limit).await
-    }
-
-    /// Forgets that anything is sealed with a key other than the current one, once nothing is; returns their ids.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Unavailable`].
-    pub async fn forget_other_keys(&self) -> Result<Vec<String>, RepositoryError> {
-        reseal::forget_other_keys(&self.link).await
-    }
-
-    /// What of the protection of the audit trail is not as the migrations made it; nothing when all is well.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Unavailable`].
-    pub async fn audit_trail_flaws(&self) -> Result<Vec<String>, RepositoryError> {
-        schema::audit_trail_flaws(&self.link).await
-    }
-
-    /// What the server's settings promise of a commit.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Unavailable`].
-    pub async fn durability(&self) -> Result<Durability, RepositoryError> {
-        durability::durability(&self.link).await
-    }
-
-    /// Closes the connections, once what runs on them has ended.
-    pub async fn close(&self) {
-        self.link.close().await;
     }
 }
 

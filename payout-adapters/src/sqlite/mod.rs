@@ -12,6 +12,7 @@
 //! `json_each`), no statements that write within others (a write, its event and its record are statements of one
 //! transaction), and no clock that its users share: time is the host's, read once the transaction has begun.
 
+mod admin;
 mod ahead;
 mod apply;
 mod backup;
@@ -50,7 +51,7 @@ use payout_core::ports::{
 };
 
 use crate::ReadLimits;
-use crate::seal::{KeyCheck, Keyring, Stretch};
+use crate::seal::Keyring;
 use store::Store;
 
 /// [`PayoutRepository`] in a SQLite file.
@@ -88,107 +89,6 @@ impl SqliteRepository {
     pub fn sealing_with(mut self, keyring: Keyring) -> Self {
         self.store.keyring = keyring;
         self
-    }
-
-    /// Brings the schema up to date; harmless when it is, and when several do so at once.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Unavailable`], or [`RepositoryError::Refused`] when the schema is not one of ours.
-    pub async fn migrate(&self) -> Result<(), RepositoryError> {
-        schema::migrate(&self.store).await
-    }
-
-    /// Whether every migration that this program knows has been made.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Unavailable`]; [`RepositoryError::Refused`] when one of them was made as another than this
-    /// program's.
-    pub async fn schema_is_current(&self) -> Result<bool, RepositoryError> {
-        schema::is_current(&self.store).await
-    }
-
-    /// How many connections are open, how many of these are idle, and how many there may be.
-    pub fn connections(&self) -> (u32, u32, u32) {
-        self.store.connections()
-    }
-
-    /// Whether the keys are those that the database is sealed with; makes the current one known to it.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Unavailable`].
-    pub async fn check_keys(&self) -> Result<KeyCheck, RepositoryError> {
-        reseal::check_keys(&self.store).await
-    }
-
-    /// The same, and makes nothing known: for whoever only looks.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Unavailable`].
-    pub async fn compare_keys(&self) -> Result<KeyCheck, RepositoryError> {
-        reseal::compare_keys(&self.store).await
-    }
-
-    /// Seals with the current key whoever of the next `limit` payouts, after `after`, is sealed with another one or not
-    /// at all. Repeat it from where a stretch ends, to the last.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Unavailable`].
-    pub async fn reseal_payouts(
-        &self,
-        after: Option<PayoutId>,
-        limit: u32,
-    ) -> Result<Stretch<PayoutId>, RepositoryError> {
-        reseal::payouts(&self.store, after, limit).await
-    }
-
-    /// The same for the answers to idempotency keys.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Unavailable`].
-    pub async fn reseal_answers(
-        &self,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<Stretch<String>, RepositoryError> {
-        reseal::answers(&self.store, after, limit).await
-    }
-
-    /// Forgets that anything is sealed with a key other than the current one, once nothing is; returns their ids.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Unavailable`].
-    pub async fn forget_other_keys(&self) -> Result<Vec<String>, RepositoryError> {
-        reseal::forget_other_keys(&self.store).await
-    }
-
-    /// Writes the file anew, so that nothing which was overwritten or deleted stays in its free pages or its log. Others'
-    /// writes wait meanwhile.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Unavailable`] while another process is in the way.
-    pub async fn compact(&self) -> Result<(), RepositoryError> {
-        reseal::compact(&self.store).await
-    }
-
-    /// Copies everything, as of one moment, into a file that is missing or empty; others may write meanwhile.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Unavailable`], or [`RepositoryError::Refused`] when the file cannot be written.
-    pub async fn copy_to(&self, file: &std::path::Path) -> Result<(), RepositoryError> {
-        backup::copy(&self.store, file).await
-    }
-
-    /// What of the protection of the audit trail is not as the migrations made it; nothing when all is well.
-    ///
-    /// # Errors
-    /// [`RepositoryError::Unavailable`].
-    pub async fn audit_trail_flaws(&self) -> Result<Vec<String>, RepositoryError> {
-        schema::audit_trail_flaws(&self.store).await
-    }
-
-    /// Closes the connections, once what runs on them has ended.
-    pub async fn close(&self) {
-        self.store.close().await;
     }
 }
 

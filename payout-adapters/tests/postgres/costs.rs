@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use payout_adapters::admin::StorageAdmin;
 use payout_adapters::postgres::{PostgresOptions, PostgresRepository};
 use payout_core::contract::build::{self, LONG_LEASE};
 use payout_core::contract::drive;

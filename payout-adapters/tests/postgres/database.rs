@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use payout_adapters::admin::StorageAdmin;
 use payout_adapters::postgres::{PostgresOptions, PostgresRepository};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use payout_adapters::admin::StorageAdmin;
 use payout_adapters::postgres::{PostgresOptions, PostgresRepository};
 use payout_core::contract::build;
 use payout_core::contract::drive;

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use payout_adapters::postgres::PostgresRepository;
-use payout_adapters::seal::{KeyCheck, Keyring, Stretch};
+use payout_adapters::seal::Keyring;
 use payout_core::contract::Fixture;
-use payout_core::payout::PayoutId;
-use payout_core::ports::{PayoutRepository, RepositoryError};
+use payout_core::ports::PayoutRepository;
 use sqlx::AssertSqlSafe;
 
 use crate::database::Database;
@@ -65,29 +64,5 @@ impl Sealable for Database {
             assert!(error.as_database_error().is_some(), "{error}");
             vec!["refused".to_owned()]
         })
-    }
-
-    async fn check(repository: &PostgresRepository) -> KeyCheck {
-        repository.check_keys().await.unwrap()
-    }
-
-    async fn payouts(
-        repository: &PostgresRepository,
-        after: Option<PayoutId>,
-        limit: u32,
-    ) -> Result<Stretch<PayoutId>, RepositoryError> {
-        repository.reseal_payouts(after, limit).await
-    }
-
-    async fn answers(
-        repository: &PostgresRepository,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<Stretch<String>, RepositoryError> {
-        repository.reseal_answers(after, limit).await
-    }
-
-    async fn forget(repository: &PostgresRepository) -> Vec<String> {
-        repository.forget_other_keys().await.unwrap()
     }
 }

@@ -1,6 +1,7 @@
 //! What the server's settings and its operators do to writes: read-only sessions, commits that are not waited for, an audit
 //! trail that was laid open.
 
+use payout_adapters::admin::StorageAdmin;
 use payout_core::contract::build;
 use payout_core::contract::drive;
 use payout_core::ports::{PayoutRepository, RepositoryError};
@@ -79,7 +80,7 @@ async fn what_is_acknowledged_is_on_disk_whatever_the_database_says() {
         ("remote_apply", "remote_apply"),
     ] {
         alter(&database, &format!("SET synchronous_commit = {configured}")).await;
-        let durability = database.repository().durability().await.unwrap();
+        let durability = database.repository().durability().await.unwrap().unwrap();
         assert_eq!(durability.synchronous_commit, ours, "{configured}");
         assert_eq!(durability.configured_synchronous_commit, configured);
     }

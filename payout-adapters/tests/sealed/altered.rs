@@ -1,5 +1,6 @@
 //! Rows that somebody altered past the service: refused, claimed as altered, and not paid.
 
+use payout_adapters::admin::StorageAdmin;
 use payout_core::contract::build::{self, LONG_LEASE};
 use payout_core::contract::drive;
 use payout_core::payout::{Payout, PayoutId, RecipientName, Verdict};
@@ -31,7 +32,7 @@ async fn assert_reviewed_at_once(repository: &dyn PayoutRepository, id: PayoutId
 
 pub(crate) async fn whatever_is_paid_is_bound_to_its_row<S: Sealable>(store: S) {
     let repository = store.with(keys(ONE));
-    S::check(&repository).await;
+    repository.check_keys().await.unwrap();
     let other = drive::store(&repository, keyed_canary()).await;
     let drained = repository
         .claim(&build::only(&[other.id()], LONG_LEASE))
@@ -99,7 +100,7 @@ async fn rename(repository: &dyn PayoutRepository, payout: Payout, name: &str) -
 
 pub(crate) async fn every_change_of_a_person_is_bound_anew<S: Sealable>(store: S) {
     let repository = store.with(keys(ONE));
-    S::check(&repository).await;
+    repository.check_keys().await.unwrap();
     let payout = drive::store(&repository, keyed_canary()).await;
     let edited = rename(&repository, payout, "Grace Hopper").await;
     assert_eq!(drive::found(&repository, edited.id()).await, edited);
@@ -124,20 +125,20 @@ pub(crate) async fn rows_in_plain_are_refused_once_a_rotation_has_gone_through<S
     let plain = store.with(keys(""));
     let before = drive::store(&plain, canary()).await.id();
     let repository = store.with(keys(ONE));
-    S::check(&repository).await;
+    repository.check_keys().await.unwrap();
     assert!(
         repository.find(before).await.unwrap().is_some(),
         "it is taken until then"
     );
     assert_eq!(rotate::<S>(&repository).await.1, 0);
-    S::forget(&repository).await;
+    repository.forget_other_keys().await.unwrap();
     assert!(
         repository.find(before).await.unwrap().is_some(),
         "it has a MAC now"
     );
     let planted = drive::store(&plain, canary()).await.id();
     let restarted = store.with(keys(&format!("{TWO},{ONE}")));
-    S::check(&restarted).await;
+    restarted.check_keys().await.unwrap();
     for repository in [&repository, &restarted] {
         let said = refusal(repository, planted).await;
         assert!(said.contains("without its MAC"), "{said}");
@@ -152,17 +153,17 @@ pub(crate) async fn rows_in_plain_are_refused_once_a_rotation_has_gone_through<S
 
 pub(crate) async fn a_database_that_began_with_a_key_has_no_row_in_plain<S: Sealable>(store: S) {
     let repository = store.with(keys(ONE));
-    S::check(&repository).await;
+    repository.check_keys().await.unwrap();
     let planted = drive::store(&store.with(keys("")), canary()).await.id();
     refusal(&repository, planted).await;
     // Who removes the mark is seen by whoever has seen it.
     store.execute("UPDATE sealing_keys SET protected = NULL").await;
-    S::check(&repository).await;
+    repository.check_keys().await.unwrap();
     refusal(&repository, planted).await;
     // And nobody can forge one.
     store.execute("UPDATE sealing_keys SET protected = proof").await;
     let later = store.with(keys(ONE));
-    S::check(&later).await;
+    later.check_keys().await.unwrap();
     assert!(later.find(planted).await.unwrap().is_some());
 }
 

@@ -4,7 +4,8 @@ mod altered;
 
 use std::error::Error;
 
-use payout_adapters::seal::{KeyCheck, Keyring, Stretch};
+use payout_adapters::admin::StorageAdmin;
+use payout_adapters::seal::{KeyCheck, Keyring};
 use payout_core::contract::build::{self, LONG_LEASE};
 use payout_core::contract::drive;
 use payout_core::payout::{NewPayout, PaymentDetails, PayoutId, RecipientAccount, UnreadableClaim};
@@ -38,25 +39,12 @@ pub(crate) fn keys(text: &str) -> Keyring {
 
 /// A database, and how it is reached with some keys.
 pub(crate) trait Sealable {
-    type Repository: PayoutRepository;
+    type Repository: PayoutRepository + StorageAdmin;
 
     fn with(&self, keys: Keyring) -> Self::Repository;
     async fn execute(&self, sql: &str);
     /// Every value of a query's one column, as text.
     async fn texts(&self, sql: &str) -> Vec<String>;
-
-    async fn check(repository: &Self::Repository) -> KeyCheck;
-    async fn payouts(
-        repository: &Self::Repository,
-        after: Option<PayoutId>,
-        limit: u32,
-    ) -> Result<Stretch<PayoutId>, RepositoryError>;
-    async fn answers(
-        repository: &Self::Repository,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<Stretch<String>, RepositoryError>;
-    async fn forget(repository: &Self::Repository) -> Vec<String>;
 }
 
 fn canary() -> NewPayout {
@@ -114,7 +102,7 @@ async fn everything<S: Sealable>(store: &S) -> String {
 async fn rotate<S: Sealable>(repository: &S::Repository) -> (u64, u64) {
     let (mut sealed, mut unreadable, mut after) = (0, 0, None);
     loop {
-        let stretch = S::payouts(repository, after, 2).await.unwrap();
+        let stretch = repository.reseal_payouts(after, 2).await.unwrap();
         (sealed, unreadable) = (sealed + stretch.sealed, unreadable + stretch.unreadable);
         after = stretch.next;
         if after.is_none() {
@@ -123,7 +111,7 @@ async fn rotate<S: Sealable>(repository: &S::Repository) -> (u64, u64) {
     }
     let mut after = None;
     loop {
-        let stretch = S::answers(repository, after.as_deref(), 2).await.unwrap();
+        let stretch = repository.reseal_answers(after.clone(), 2).await.unwrap();
         (sealed, unreadable) = (sealed + stretch.sealed, unreadable + stretch.unreadable);
         after = stretch.next;
         if after.is_none() {
@@ -253,8 +241,8 @@ pub(crate) async fn what_is_sealed_with_a_key_of_others_is_left_to_them<S: Seala
     let new = store.with(keys(&format!("{TWO},{ONE}")));
     // Before the first key is known: later, what is in plain would be refused.
     let plain = drive::store(&without, canary()).await.id();
-    assert_eq!(S::check(&old).await, KeyCheck::Fits);
-    assert_eq!(S::check(&new).await, KeyCheck::Fits);
+    assert_eq!(old.check_keys().await.unwrap(), KeyCheck::Fits);
+    assert_eq!(new.check_keys().await.unwrap(), KeyCheck::Fits);
     let sealed = drive::store(&old, canary()).await.id();
     let newly = drive::store(&new, canary()).await.id();
 
@@ -280,7 +268,7 @@ pub(crate) async fn what_is_sealed_with_a_key_that_nobody_knows_is_claimed_and_t
 ) {
     let lost = drive::store(&store.with(keys(ONE)), canary()).await.id();
     let repository = store.with(keys(TWO));
-    assert_eq!(S::check(&repository).await, KeyCheck::Fits);
+    assert_eq!(repository.check_keys().await.unwrap(), KeyCheck::Fits);
     let sound = drive::store(&repository, canary()).await.id();
     let claims = repository.claim(&build::sweep(10, LONG_LEASE)).await.unwrap();
     assert_eq!(claims.won[0].payout().id(), sound);
@@ -426,7 +414,7 @@ pub(crate) async fn a_rotation_that_was_stopped_goes_on_where_it_was<S: Sealable
         drive::store(&store.with(keys(ONE)), canary()).await;
     }
     let both = keys(&format!("{TWO},{ONE}"));
-    let stretch = S::payouts(&store.with(both.clone()), None, 3).await.unwrap();
+    let stretch = store.with(both.clone()).reseal_payouts(None, 3).await.unwrap();
     assert_eq!(
         (stretch.looked_at, stretch.sealed, stretch.next.is_some()),
         (3, 3, true)
@@ -448,7 +436,7 @@ pub(crate) async fn whoever_changes_a_payout_during_a_rotation_wins<S: Sealable>
     };
     let rotation = async {
         for _ in 0..30 {
-            S::payouts(&rotating, None, 10).await.unwrap();
+            rotating.reseal_payouts(None, 10).await.unwrap();
         }
     };
     let (payout, ()) = tokio::join!(editing, rotation);
@@ -462,7 +450,7 @@ pub(crate) async fn a_database_knows_its_keys<S: Sealable>(store: S) {
     let missing = |key_id: &str| KeyCheck::Missing {
         key_id: key_id.to_owned(),
     };
-    let checked = async |text: &str| S::check(&store.with(keys(text))).await;
+    let checked = async |text: &str| store.with(keys(text)).check_keys().await.unwrap();
     assert_eq!(checked("").await, KeyCheck::Fits, "nothing is sealed yet");
     assert_eq!(checked(ONE).await, KeyCheck::Fits);
     assert_eq!(checked(ONE).await, KeyCheck::Fits);
@@ -477,7 +465,10 @@ pub(crate) async fn a_database_knows_its_keys<S: Sealable>(store: S) {
     let both = format!("{TWO},{ONE}");
     assert_eq!(checked(&both).await, KeyCheck::Fits);
     assert_eq!(checked(ONE).await, missing("two"));
-    assert_eq!(S::forget(&store.with(keys(&both))).await, ["one"]);
+    assert_eq!(
+        store.with(keys(&both)).forget_other_keys().await.unwrap(),
+        ["one"]
+    );
     assert_eq!(checked(TWO).await, KeyCheck::Fits);
     assert_eq!(checked(ONE).await, missing("two"));
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use payout_adapters::admin::StorageAdmin;
 use payout_adapters::sqlite::SqliteRepository;
 use payout_core::ports::System;
 use sqlx::SqlitePool;

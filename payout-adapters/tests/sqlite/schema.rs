@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use payout_adapters::admin::StorageAdmin;
 use payout_adapters::sqlite::SqliteRepository;
 use payout_core::contract::build::{self, LONG_LEASE};
 use payout_core::contract::drive;

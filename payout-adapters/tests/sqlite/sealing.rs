@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use payout_adapters::seal::{KeyCheck, Keyring, Stretch};
+use payout_adapters::admin::StorageAdmin;
+use payout_adapters::seal::Keyring;
 use payout_adapters::sqlite::SqliteRepository;
 use payout_core::contract::{Fixture, drive};
-use payout_core::payout::PayoutId;
-use payout_core::ports::{PayoutRepository, RepositoryError};
+use payout_core::ports::PayoutRepository;
 use sqlx::AssertSqlSafe;
 
 use crate::file::File;
@@ -58,30 +58,6 @@ impl Sealable for File {
             assert!(error.as_database_error().is_some(), "{error}");
             vec!["refused".to_owned()]
         })
-    }
-
-    async fn check(repository: &SqliteRepository) -> KeyCheck {
-        repository.check_keys().await.unwrap()
-    }
-
-    async fn payouts(
-        repository: &SqliteRepository,
-        after: Option<PayoutId>,
-        limit: u32,
-    ) -> Result<Stretch<PayoutId>, RepositoryError> {
-        repository.reseal_payouts(after, limit).await
-    }
-
-    async fn answers(
-        repository: &SqliteRepository,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<Stretch<String>, RepositoryError> {
-        repository.reseal_answers(after, limit).await
-    }
-
-    async fn forget(repository: &SqliteRepository) -> Vec<String> {
-        repository.forget_other_keys().await.unwrap()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use payout_adapters::postgres::Durability;
+use payout_adapters::admin::Durability;
 use payout_core::payout::ProviderReference;
 use payout_core::ports::{
     Clock, Count, MockJobQueue, MockPayoutRepository, MockProcessor, QueueError, RepositoryError, System,
@@ -12,7 +12,7 @@ use payout_core::provider::{ProcessorError, ProviderAnswer};
 use super::report::{Level, Report};
 use super::{checks, durability, locks, report};
 use crate::settings::Config;
-use crate::wiring::{Ports, Store, Traces, api_keys};
+use crate::wiring::{Ports, Traces, api_keys, nothing_to_operate};
 
 fn config(options: &[&str]) -> Config {
     let mut all = vec!["payout"];
@@ -23,8 +23,8 @@ fn config(options: &[&str]) -> Config {
 fn ports(repository: MockPayoutRepository, queue: MockJobQueue, processor: MockProcessor) -> Ports {
     let system = Arc::new(System::default());
     Ports {
-        keys: api_keys(&Store::Memory, &config(&[]), &system),
-        store: Store::Memory,
+        keys: api_keys(&nothing_to_operate(), &config(&[]), &system),
+        store: nothing_to_operate(),
         repository: Arc::new(repository),
         queue: Arc::new(queue),
         repository_kind: "postgres",

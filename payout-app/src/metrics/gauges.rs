@@ -10,7 +10,7 @@ use payout_core::payout::Status;
 use payout_core::ports::Census;
 
 use super::Metrics;
-use crate::wiring::PoolUse;
+use payout_adapters::admin::PoolUse;
 
 pub(super) struct Gauges {
     queue_depth: Gauge,
