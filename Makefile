@@ -81,10 +81,12 @@ django-test: ## import databases created by Django itself, and compare; needs Py
 # release build unless PROFILE is given.
 DRILL_PROFILE = $(if $(filter command environment,$(firstword $(origin PROFILE))),$(PROFILE),release)
 DRILL_FOLDER = $(if $(filter dev,$(DRILL_PROFILE)),debug,$(DRILL_PROFILE))
+# With the features that the tests were built with, in the profile of the tests: nothing is compiled again.
+DRILL_BUILD = $(if $(filter dev,$(DRILL_PROFILE)),$(WORKSPACE) --bin payout --bin payout-drill,$(FLAGS) --package payout-app --package payout-drill)
 
 .PHONY: drill
 drill: ## inject faults into a whole service of real processes; SEED=7, SECONDS=60, or LONG=1 for thirty minutes
-	cargo build $(FLAGS) --profile $(DRILL_PROFILE) --package payout-app --package payout-drill
+	cargo build --profile $(DRILL_PROFILE) $(DRILL_BUILD)
 	tests/with-services --no-browser "$${CARGO_TARGET_DIR:-target}/$(DRILL_FOLDER)/payout-drill" $(if $(SEED),--seed $(SEED)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(LONG),--long) $(ARGS)
 
