@@ -1,4 +1,4 @@
-//! The three ports, each the smallest implementation that passes its contract suite.
+//! The three ports, each in the smallest implementation that passes its contract suite.
 
 mod processor;
 mod queue;

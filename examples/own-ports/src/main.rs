@@ -1,4 +1,4 @@
-//! The payout service with a payment provider, a queue and a repository of this program's own.
+//! The payout service with this program's own payment provider, queue and repository.
 
 use std::sync::Arc;
 

@@ -15,7 +15,7 @@ pub struct Bank {
 }
 
 impl Bank {
-    /// The number of keys that were paid.
+    /// Returns the number of keys that were paid.
     pub fn payments(&self) -> usize {
         let paid = |answer: &&ProviderAnswer| matches!(answer, ProviderAnswer::Paid { .. });
         self.ledger().values().filter(paid).count()

@@ -9,10 +9,10 @@ use payout_core::ports::{Delivery, Hint, JobQueue, QueueError, Receipt};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-/// Hints beyond this number are dropped: the sweep finds their payouts.
+/// The maximum number of waiting hints. Further hints are dropped; the sweep finds their payouts.
 const CAPACITY: usize = 10_000;
 
-/// A bounded, first-in-first-out line of hints.
+/// A bounded first-in, first-out queue of hints.
 #[derive(Debug, Default)]
 pub struct Line {
     hints: Mutex<VecDeque<Hint>>,
@@ -27,7 +27,7 @@ impl Line {
     fn take(&self, max: usize) -> Vec<Delivery> {
         let mut hints = self.hints();
         let count = max.min(hints.len());
-        // The consumer and the line end with one process, so there is no redelivery, and receipts are empty.
+        // The consumer and the queue end with one process, so there is no redelivery, and receipts are empty.
         let delivery = |hint| Delivery {
             hint,
             receipt: Receipt::new(""),
@@ -51,7 +51,7 @@ impl JobQueue for Line {
     async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
         let some = async {
             loop {
-                // Registered before the line is read: a hint that arrives in between wakes this consumer.
+                // Registered before the queue is read: a hint that arrives in between wakes this consumer.
                 let mut arrived = std::pin::pin!(self.arrived.notified());
                 arrived.as_mut().enable();
                 let taken = self.take(max);

@@ -1,5 +1,5 @@
-//! A repository: one mutex around a map, which lives as long as the process. A real repository is a database, and each
-//! method is one of its transactions.
+//! A repository in this process's memory: one mutex around a map. A real repository is a database, in which each method
+//! is one transaction.
 //!
 //! The state machine belongs to the core: [`NewPayout::stored_at`], [`Change::made_at`], [`Payout::claim`] and
 //! [`Payout::settle`] compute the row that a write stores. The repository adds the guard of each write, its event, and
@@ -34,7 +34,7 @@ struct State {
     rows: BTreeMap<PayoutId, Row>,
     answers: HashMap<ScopedKey, (Timestamp, StoredAnswer)>,
     totals: DailyTotals,
-    /// The bases of the provider's keys.
+    /// The provider keys in use.
     provider_keys: HashSet<ProviderKey>,
     latest: Timestamp,
 }
@@ -43,7 +43,7 @@ struct Row {
     payout: Payout,
     deleted_at: Option<Timestamp>,
     events: Vec<Event>,
-    /// The worker of each claim, by its fence.
+    /// The actor of each claim, by the claim's fence.
     claimants: HashMap<u64, Actor>,
 }
 
@@ -66,7 +66,7 @@ impl State {
         self.among(Deleted::Without)
     }
 
-    /// Oldest first.
+    /// Returns the selected rows, oldest first.
     fn among(&self, deleted: Deleted) -> Vec<&Row> {
         let is_wanted = |row: &&Row| match deleted {
             Deleted::Without => row.deleted_at.is_none(),
@@ -113,7 +113,7 @@ impl State {
             return Insertion::OverLimit(over);
         }
         let mut payout = new.stored_at(now);
-        // A request whose record was deleted is another payment when it is repeated.
+        // When a key's record was deleted, a repeated request is a new payment and needs another provider key.
         let key = payout.parts().provider_key;
         if key.is_some_and(|key| !self.provider_keys.insert(key)) {
             payout = payout.under_its_id();
@@ -173,7 +173,7 @@ impl State {
             let Some(row) = self.rows.get_mut(&id) else {
                 continue;
             };
-            // The domain refuses payouts that are not due: the guard of this write.
+            // The domain refuses payouts that are not due, which is the guard of this write.
             let claim = row.payout.clone().claim(now, request.lease, request.quiet_after);
             let Ok(claim) = claim else { continue };
             row.payout = claim.payout().clone();
@@ -195,7 +195,7 @@ impl State {
                 row.payout = after;
                 Ok(Settled::Applied)
             }
-            // This claim no longer holds: the outcome is stored as an event and changes nothing.
+            // The claim no longer holds: the outcome is recorded as an event and changes nothing.
             Guarded::Late => {
                 row.events
                     .push(Event::late(settlement, &row.payout, claimant, now));

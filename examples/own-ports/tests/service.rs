@@ -1,4 +1,4 @@
-//! The whole service over this project's ports: the bank pays a payout that a client creates over HTTP, once.
+//! The whole service over this project's ports: a client creates a payout over HTTP, and the bank pays it once.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
