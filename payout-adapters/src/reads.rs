@@ -14,8 +14,7 @@ use tokio::time::timeout;
 /// Limits on the costly reads of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadLimits {
-    /// The number of costly reads that run at the same time, each on a connection of its own. Seven times as many may
-    /// wait.
+    /// The number of costly reads that run at once, each on a connection of its own. Seven times as many may wait.
     pub connections: u32,
     /// The longest time that a read may run, and the longest time that it may wait for its turn.
     pub timeout: Duration,
@@ -105,7 +104,8 @@ impl Gate {
 
     /// Waits for a turn.
     ///
-    /// # Errors [`RepositoryError::Overloaded`] when too many reads are waiting already, or when no turn comes in time.
+    /// # Errors
+    /// [`RepositoryError::Overloaded`] when too many reads are waiting already, or when no turn comes in time.
     pub(crate) async fn enter(&self, cost: Cost) -> Result<Turn, RepositoryError> {
         let gates: &[&Arc<Semaphore>] = match cost {
             Cost::Light => &[&self.running],

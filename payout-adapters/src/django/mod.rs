@@ -91,7 +91,8 @@ enum Source {
 impl DjangoTable {
     /// Connects to the database at `postgres://…` or `sqlite://file`. The file must already exist.
     ///
-    /// # Errors [`RepositoryError`] when the database cannot be reached, or when the URL has another scheme.
+    /// # Errors
+    /// [`RepositoryError`] when the database cannot be reached, or when the URL has another scheme.
     pub async fn open(url: &str, table: &str) -> Result<Self, RepositoryError> {
         let source = if let Some(path) = url.strip_prefix("sqlite:") {
             Source::Sqlite(sqlite::Sqlite::open(path.strip_prefix("//").unwrap_or(path)).await?)
@@ -112,7 +113,8 @@ impl DjangoTable {
 
     /// Returns the names of the table's columns in their order; empty when there is no such table.
     ///
-    /// # Errors [`RepositoryError`] when the database does not answer.
+    /// # Errors
+    /// [`RepositoryError`] when the database does not answer.
     pub async fn column_names(&mut self) -> Result<Vec<String>, RepositoryError> {
         match &mut self.source {
             Source::Postgres(source) => source.column_names(&self.table).await,
@@ -128,7 +130,8 @@ impl DjangoTable {
 
     /// Counts the rows of the table.
     ///
-    /// # Errors [`RepositoryError`] when the database does not answer.
+    /// # Errors
+    /// [`RepositoryError`] when the database does not answer.
     pub async fn count(&mut self) -> Result<u64, RepositoryError> {
         match &mut self.source {
             Source::Postgres(source) => source.count(&self.table).await,
@@ -138,7 +141,8 @@ impl DjangoTable {
 
     /// Returns up to `limit` rows that follow `after` in the order of the primary key; without `after`, the first rows.
     ///
-    /// # Errors [`RepositoryError`] when the database does not answer.
+    /// # Errors
+    /// [`RepositoryError`] when the database does not answer.
     pub async fn rows(
         &mut self,
         after: Option<&RowKey>,

@@ -47,8 +47,9 @@ impl fmt::Debug for Body {
 
 /// Interprets the answer to a submission.
 ///
-/// # Errors [`ProcessorError::Refused`], [`ProcessorError::Overloaded`] or [`ProcessorError::Unknown`]. No error shows
-/// any part of the body.
+/// # Errors
+/// [`ProcessorError::Refused`], [`ProcessorError::Overloaded`] or [`ProcessorError::Unknown`]. No error shows any part
+/// of the body.
 pub fn of_submission(received: &Received) -> Result<ProviderAnswer, ProcessorError> {
     match received.status {
         200..=202 => read_outcome(received),
@@ -62,8 +63,9 @@ pub fn of_submission(received: &Received) -> Result<ProviderAnswer, ProcessorErr
 ///
 /// Here 400, 402 and 422 refuse the look-up; they do not decline the payment.
 ///
-/// # Errors [`ProcessorError::Refused`], [`ProcessorError::Overloaded`] or [`ProcessorError::Unknown`]. No error shows
-/// any part of the body.
+/// # Errors
+/// [`ProcessorError::Refused`], [`ProcessorError::Overloaded`] or [`ProcessorError::Unknown`]. No error shows any part
+/// of the body.
 pub fn of_look_up(received: &Received) -> Result<Option<ProviderAnswer>, ProcessorError> {
     match received.status {
         200..=202 => read_outcome(received).map(Some),
@@ -160,8 +162,7 @@ impl Decline {
     }
 }
 
-/// Reads a body that must be a single JSON object. Without this check serde would also accept an array of the field
-/// values.
+/// Reads a body that must be a single JSON object. Left to itself, serde also accepts an array of the field values.
 fn object<T: DeserializeOwned>(received: &Received) -> Result<T, ProcessorError> {
     let body = match &received.body {
         // RFC 8259 §8.1 lets a reader ignore a byte order mark, and some servers write one.

@@ -10,8 +10,7 @@ use payout_core::provider::ProcessorError;
 /// The client writes a request only to a connection that is fully established: TCP, and TLS including its last
 /// handshake message. It uses no TLS early data. So a request was never sent if the error occurred *while connecting*,
 /// timeouts included, or if no new connection could be made after a pooled connection had closed unused. After any
-/// other error the request may have been sent. The messages are this module's own, since the client's messages may show
-/// the URL.
+/// other error the request may have been sent. The messages are written here, since the client's own may show the URL.
 pub(super) fn before_answer(error: &reqwest::Error) -> ProcessorError {
     if error.is_connect() {
         ProcessorError::NeverSent {

@@ -46,8 +46,8 @@ pub struct HttpProcessor {
 impl HttpProcessor {
     /// Creates the processor without connecting to the provider.
     ///
-    /// # Errors [`HttpSetupError`] when the URL or the token cannot be used, or when the system has no root
-    /// certificates.
+    /// # Errors
+    /// [`HttpSetupError`] when the URL or the token cannot be used, or when the system has no root certificates.
     pub fn new(settings: &HttpSettings) -> Result<Self, HttpSetupError> {
         let endpoints = Endpoints::new(&settings.url)?;
         let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
@@ -64,8 +64,7 @@ impl HttpProcessor {
             .timeout(settings.timeout)
             .pool_max_idle_per_host(settings.idle_connections)
             .pool_idle_timeout(settings.idle_timeout)
-            // All calls share one HTTP/2 connection: if it were dead and nobody noticed, every call would time out on
-            // it.
+            // All calls share one HTTP/2 connection: were it dead unnoticed, every call would time out on it.
             .http2_keep_alive_interval(HTTP2_PING_EVERY)
             .http2_keep_alive_timeout(HTTP2_PONG_WITHIN)
             .http2_keep_alive_while_idle(true)

@@ -39,8 +39,8 @@ pub struct HttpSettings {
 }
 
 impl HttpSettings {
-    /// Creates settings with the defaults: no token, 2 s to connect, 30 s for a call, 64 idle connections kept for 15
-    /// s.
+    /// Creates settings with the defaults: no token, 2 s to connect, 30 s for a call, 64 idle connections for at most
+    /// 15 s.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),

@@ -27,8 +27,7 @@ impl Store {
             Position::Offset(offset) => pick(&mut within(ALL), offset),
             Position::After(cursor) if newest_first => pick(&mut within(below(cursor)).rev(), 0),
             Position::After(cursor) => pick(&mut within(above(cursor)), 0),
-            // The page that ends right before the cursor is collected backwards from there, then reversed into the
-            // list's order.
+            // The page right before the cursor is collected backwards, then reversed into the list's order.
             Position::Before(cursor) => {
                 let mut page = if newest_first {
                     pick(&mut within(above(cursor)), 0)

@@ -307,8 +307,7 @@ impl Store {
         due.filter_map(|(_, id)| self.rows.get(id))
     }
 
-    /// Returns the payouts whose times were written by a clock that was ahead, as they are once these times are
-    /// corrected.
+    /// Returns the payouts whose times were written by a clock that was ahead, with these times corrected.
     pub(super) fn ahead(&self, now: Timestamp) -> impl Iterator<Item = Payout> {
         let waiting = self.due.iter().rev().take_while(move |(due_at, _)| *due_at > now);
         waiting.filter_map(move |(_, id)| self.rows.get(id)?.payout.brought_back(now))

@@ -49,7 +49,8 @@ impl OtlpTracer {
     ///
     /// Must be called within a tokio runtime; the tracer sends its spans on that runtime.
     ///
-    /// # Errors [`OtlpSetupError`] when the endpoint cannot be used.
+    /// # Errors
+    /// [`OtlpSetupError`] when the endpoint cannot be used.
     pub fn new(settings: &OtlpSettings) -> Result<Self, OtlpSetupError> {
         let client = Client::new(Handle::current()).map_err(|error| OtlpSetupError(Box::new(error)))?;
         let endpoint = format!("{}/v1/traces", settings.endpoint.trim_end_matches('/'));

@@ -50,8 +50,7 @@ impl Names {
     }
 }
 
-/// Returns whether a text is a valid entry id: two numbers joined by a dash. Redis refuses a whole command for one
-/// invalid id.
+/// Returns whether a text is a valid entry id: two numbers and a dash. Redis refuses a command for one invalid id.
 pub(super) fn is_id(text: &str) -> bool {
     text.split_once('-')
         .is_some_and(|(ms, seq)| ms.parse::<u64>().is_ok() && seq.parse::<u64>().is_ok())

@@ -38,7 +38,8 @@ pub struct RedisQueue {
 impl RedisQueue {
     /// Creates the queue without connecting: Redis may be unreachable for now.
     ///
-    /// # Errors [`InvalidRedisUrl`] when the URL is not a valid Redis URL.
+    /// # Errors
+    /// [`InvalidRedisUrl`] when the URL is not a valid Redis URL.
     pub fn new(settings: &RedisSettings) -> Result<Self, InvalidRedisUrl> {
         let client = Client::open(settings.url.expose()).map_err(|_| InvalidRedisUrl)?;
         let names = Names::new(settings);
@@ -69,8 +70,7 @@ impl JobQueue for RedisQueue {
         }
         let mut pipeline = Pipeline::with_capacity(hints.len());
         for hint in hints {
-            // Approximate trimming (`~`) drops whole nodes of the stream: it costs nothing, and exceeds the cap by at
-            // most one node.
+            // Approximate trimming (`~`) drops whole nodes of the stream. It is free, and may exceed the cap by a node.
             let add = pipeline
                 .cmd("XADD")
                 .arg(&self.names.stream)

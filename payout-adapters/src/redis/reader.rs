@@ -210,8 +210,7 @@ impl<'a> Line<'a> {
         command
     }
 
-    /// Creates the group at the stream's start, so that it includes the entries that were added before the group
-    /// existed.
+    /// Creates the group at the stream's start, so that it includes entries added before the group existed.
     async fn make_group(&mut self) -> Result<(), Failure> {
         let names = &self.reader.names;
         let mut command = cmd("XGROUP");

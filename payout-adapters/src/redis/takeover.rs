@@ -28,8 +28,7 @@ impl Line<'_> {
             .arg(idle_ms)
             .arg(from);
         command.arg("COUNT").arg(max);
-        // The answer: the id at which to continue, the entries and, since Redis 7, the ids of deleted entries (ignored
-        // here).
+        // The answer: the id at which to continue, the entries and, since Redis 7, the ids of deleted entries.
         let answer = self.ask::<Vec<Value>>(&command, Duration::ZERO).await?;
         let mut answer = answer.into_iter();
         let next = answer

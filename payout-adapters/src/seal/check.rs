@@ -1,8 +1,7 @@
 //! Check that the configured keys are those with which a database is sealed.
 //!
 //! For each key id with which rows may be sealed, the database stores a text that only this key opens. A process that
-//! lacks a key, or has another key under its id, therefore finds out when it starts, not when it reads the first
-//! payout.
+//! lacks a key, or has another key under its id, finds out when it starts, not when it reads a payout.
 
 use std::fmt;
 

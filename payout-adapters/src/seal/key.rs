@@ -69,7 +69,8 @@ impl Key {
 
     /// Encrypts a text for its place. Returns header, nonce, ciphertext and tag.
     ///
-    /// # Errors [`NotSealed`] when there is no randomness, or the text is too long.
+    /// # Errors
+    /// [`NotSealed`] when there is no randomness, or the text is too long.
     pub(crate) fn seal(&self, text: &[u8], place: &Place<'_>) -> Result<Vec<u8>, NotSealed> {
         let mut nonce = [0_u8; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|_| NotSealed)?;

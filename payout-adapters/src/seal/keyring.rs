@@ -46,7 +46,8 @@ pub struct Keyring {
 impl Keyring {
     /// Parses `id:base64,…`: keys of 32 bytes, the current one first. White space around the parts is ignored.
     ///
-    /// # Errors [`InvalidKeys`] when a key has another form or length, or when two keys have the same id.
+    /// # Errors
+    /// [`InvalidKeys`] when a key has another form or length, or when two keys have the same id.
     pub fn parse(text: &str) -> Result<Self, InvalidKeys> {
         let mut keys: Vec<Key> = Vec::new();
         for (place, part) in text.split(',').enumerate() {

@@ -1,5 +1,4 @@
-//! MAC of a payout: a code that binds the payment to its row, over every field that decides what is sent to the
-//! provider.
+//! MAC of a payout: binds the payment to its row, over every field that decides what is sent to the provider.
 //!
 //! | bytes | content |
 //! |---|---|
@@ -70,10 +69,11 @@ impl Keyring {
         self.current().map(|key| key.protect(paid))
     }
 
-    /// Verifies that a row is as it was last written. A row without a MAC passes, unless the keyring has keys and is
-    /// strict.
+    /// Verifies that a row is as it was last written. A row without a MAC passes, unless the keyring is strict and not
+    /// empty.
     ///
-    /// # Errors [`OpenError`] when the row was altered, its key is not configured, or its MAC is missing or malformed.
+    /// # Errors
+    /// [`OpenError`] when the row was altered, its key is not configured, or its MAC is missing or malformed.
     pub(crate) fn verify(&self, mac: Option<&[u8]>, paid: &Paid<'_>) -> Result<(), OpenError> {
         let Some(mac) = mac else {
             let protected = self.is_strict() && !self.is_empty();

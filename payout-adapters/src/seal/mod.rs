@@ -2,8 +2,8 @@
 //!
 //! - [`Keyring`] (`keyring`) holds the keys: the first key seals, every key opens. With an empty keyring, texts are
 //!   stored as plain text.
-//! - `key` is a single key with the keys derived from it. It **seals** a text into bytes that open only for the place for
-//!   which they were sealed. It **digests** a text, so that an equal text can be found.
+//! - `key` is a single key with the keys derived from it. It **seals** a text into bytes that open only for the place
+//!   for which they were sealed. It **digests** a text, so that an equal text can be found.
 //! - `sealed` defines the form of the sealed bytes, and `Place`: the payout and the column to which a text belongs.
 //! - `mac` binds the payment to its row, so that a worker refuses an altered row and does not pay it.
 //! - [`KeyCheck`] (`check`) reports whether the keys are those with which a database is sealed; [`Stretch`] reports the

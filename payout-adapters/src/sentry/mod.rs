@@ -64,7 +64,8 @@ pub struct SentrySending {
 impl SentryReporter {
     /// Creates a reporter for the named process, and the task that sends its reports. Needs no runtime yet.
     ///
-    /// # Errors [`SentrySetupError`] when the DSN is invalid, or when the HTTP client cannot be created.
+    /// # Errors
+    /// [`SentrySetupError`] when the DSN is invalid, or when the HTTP client cannot be created.
     pub fn new(dsn: &Secret, process: &str) -> Result<(Self, SentrySending), SentrySetupError> {
         let dsn: Dsn = dsn.expose().parse().map_err(|_| SentrySetupError::InvalidDsn)?;
         let client = Client::builder()
@@ -99,8 +100,7 @@ impl SentryReporter {
 }
 
 impl SentrySending {
-    /// Sends reports until all reporters are dropped. Its own errors are not logged: a logged error would be reported
-    /// in turn.
+    /// Sends reports until all reporters are dropped. Its own errors are not logged: they would be reported in turn.
     pub async fn run(mut self) {
         while let Some(order) = self.orders.recv().await {
             match order {

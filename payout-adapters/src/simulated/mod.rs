@@ -36,7 +36,8 @@ pub struct SimulatedProcessor {
 impl SimulatedProcessor {
     /// Creates a processor that answers after `delay` and declines a share of all keys, from none (0) to all (1).
     ///
-    /// # Errors [`InvalidFailureRate`] when the rate is not a number from 0 to 1.
+    /// # Errors
+    /// [`InvalidFailureRate`] when the rate is not a number from 0 to 1.
     pub fn new(delay: Duration, failure_rate: f64) -> Result<Self, InvalidFailureRate> {
         if !(0.0..=1.0).contains(&failure_rate) {
             return Err(InvalidFailureRate);
