@@ -1,5 +1,5 @@
-//! The contract suites catch broken adapters: each flaw, put into a sound adapter, makes the case panic that is there
-//! to catch it, and the sound adapter passes the same case.
+//! Tests that the contract suites catch broken adapters. Each flaw, built into a sound adapter, makes the case that
+//! covers it panic; the sound adapter passes that case.
 #![cfg(feature = "memory")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -24,7 +24,7 @@ mod queues;
 #[path = "contract_has_teeth/repositories.rs"]
 mod repositories;
 
-/// The case passes without the flaw and panics with it.
+/// Asserts that the case passes without the flaw and panics with it.
 fn assert_caught<F: Copy, P: ?Sized, C: Future<Output = ()>>(
     flaw: F,
     make: impl Fn(Option<F>) -> Arc<P>,
@@ -47,7 +47,7 @@ fn payer(flaw: Option<PayerFlaw>) -> Arc<dyn Processor> {
     Arc::new(Payer::new(flaw))
 }
 
-/// One test for each flaw: its name, the flaw, the maker, the case that catches it.
+/// Defines one test for each flaw: its name, the flaw, the constructor, and the case that catches the flaw.
 macro_rules! caught {
     ($($name:ident: $flaw:expr, $make:ident, $case:path;)*) => {$(
         #[test]

@@ -1,4 +1,4 @@
-//! The HTTP processor against a provider that answers by the contract, and against one that does everything wrong.
+//! The HTTP processor with a provider that keeps the contract, and with one that violates it in every way.
 #![cfg(feature = "http")]
 #![expect(
     clippy::unwrap_used,
@@ -112,7 +112,7 @@ async fn without_a_token_no_authorization_is_sent() {
     assert!(!provider.requests()[0].headers.contains_key("authorization"));
 }
 
-/// The rows themselves are tested where answers are read; here, that status, headers and body get there.
+/// Checks that status, headers and body arrive over the wire. The tests of `answer` cover the rows themselves.
 #[tokio::test]
 async fn each_row_of_the_contract_comes_over_the_wire() {
     let failed = r#"{"status":"failed","code":"x","message":"y"}"#;

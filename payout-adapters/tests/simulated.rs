@@ -1,4 +1,4 @@
-//! The simulated processor keeps the promises of its port.
+//! The simulated processor keeps the contract of its port.
 #![cfg(feature = "simulated")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! A processor that pays at once, with one promise broken.
+//! A processor that pays at once, with one guarantee broken.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +8,7 @@ use payout_core::payout::ProviderReference;
 use payout_core::ports::Processor;
 use payout_core::provider::{Instruction, ProcessorError, ProcessorKey, ProviderAnswer};
 
-/// What is wrong with it.
+/// The flaw of a [`Payer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PayerFlaw {
     PaysAgain,

@@ -1,4 +1,4 @@
-//! A sound queue with one promise broken.
+//! A sound queue with one guarantee broken.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use payout_adapters::memory::MemoryQueue;
 use payout_core::ports::{Delivery, Hint, JobQueue, QueueError, Receipt};
 
-/// What is wrong with it.
+/// The flaw of a [`FlawedQueue`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum QueueFlaw {
     Redelivers,
@@ -55,7 +55,7 @@ impl JobQueue for FlawedQueue {
         } else {
             wait
         };
-        // The case that a lost hint fails waits for it; there is no need to wait long.
+        // The case that covers a lost hint waits for that hint; it need not wait long.
         let wait = if self.has(QueueFlaw::Loses) {
             wait.min(Duration::from_millis(50))
         } else {

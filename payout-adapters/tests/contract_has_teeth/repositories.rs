@@ -16,7 +16,7 @@ use payout_core::ports::{
 
 type Answer<T> = Result<T, RepositoryError>;
 
-/// What is wrong with it.
+/// The flaw of a [`FlawedRepository`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flaw {
     AnyFence,
@@ -48,7 +48,7 @@ pub(crate) enum Flaw {
 pub(crate) struct FlawedRepository {
     sound: MemoryRepository,
     flaw: Option<Flaw>,
-    /// What has been taken, by the one who takes it after the write.
+    /// The daily totals charged so far, for the flaw that charges after the write.
     taken: Mutex<DailyTotals>,
 }
 
@@ -89,7 +89,7 @@ impl FlawedRepository {
         Ok(self.sound.settle(&[settlement]).await?.remove(0))
     }
 
-    /// Looks what is left, writes, and takes it only then.
+    /// Checks what is left of the limit, writes, and only then charges the total.
     async fn insert_then_take(&self, batch: &[NewPayout]) -> Answer<Vec<Insertion>> {
         let today = self.sound.now().await?.date_naive();
         let mut seen = self.taken.lock().unwrap().clone();
@@ -110,7 +110,7 @@ impl FlawedRepository {
         Ok(answers)
     }
 
-    /// Refuses all that is charged after the first that does not fit.
+    /// Refuses every charged payout after the first one that exceeds its limit.
     async fn insert_up_to_the_first(&self, batch: &[NewPayout]) -> Answer<Vec<Insertion>> {
         let mut answers = Vec::new();
         let mut over = None;

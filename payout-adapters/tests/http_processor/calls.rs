@@ -1,4 +1,4 @@
-//! Calls of the processor, and what must hold for each.
+//! Calls of the processor, with the checks that hold for every call.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use payout_core::provider::{Instruction, ProcessorError, ProviderAnswer};
 pub(crate) const PAID: &str = r#"{"status":"completed","reference":"tr_1"}"#;
 pub(crate) const TOKEN: &str = "hunter2";
 
-/// The longest that any call may take here.
+/// The longest time that a call may take in these tests.
 pub(crate) const BOUND: Duration = Duration::from_secs(3);
 
 pub(crate) fn processor(url: &str) -> HttpProcessor {
@@ -21,7 +21,7 @@ pub(crate) fn processor(url: &str) -> HttpProcessor {
     HttpProcessor::new(&settings).unwrap()
 }
 
-/// Submits, and makes sure of what holds for every call: it ends in time, and its error tells nothing it must not.
+/// Submits, and checks what holds for every call: it ends in time, and its error shows no personal data and no secret.
 pub(crate) async fn submit_as(
     processor: &HttpProcessor,
     instruction: &Instruction,

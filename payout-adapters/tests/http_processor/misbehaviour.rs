@@ -1,4 +1,4 @@
-//! A provider that redirects, breaks off, hangs, lies and closes: unknown, and sent once.
+//! A provider that redirects, breaks off, hangs, lies and closes: the outcome is unknown, and the request is sent once.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -143,7 +143,7 @@ async fn connections_are_reused_and_idle_ones_that_close_do_no_harm() {
         answer(200, PAID),
         Deed::AnswerAndClose(200, PAID.to_owned()),
         answer(200, PAID),
-        // On a reused connection, after the request was read: surely not to be sent again by the client itself.
+        // A reset on a reused connection after the request was read: the client must not send the request again.
         Deed::Reset(vec![]),
         answer(200, PAID),
         Deed::Raw(vec![]),
@@ -168,7 +168,7 @@ async fn connections_are_reused_and_idle_ones_that_close_do_no_harm() {
 
 #[tokio::test]
 async fn a_connection_closed_while_the_next_call_begins_never_pays_twice_nor_counts_as_unsent() {
-    // The race of a provider's idle timeout with a call: the close is on its way while the request is written.
+    // A provider's idle timeout races with a call: the close is on its way while the request is written.
     for _ in 0..100 {
         let provider = Provider::start(|_| Deed::AnswerAndClose(200, PAID.to_owned())).await;
         let processor = processor(&provider.url());

@@ -1,4 +1,4 @@
-//! What fails while connecting was never sent; what fails right after it may have been.
+//! Failures while connecting, which mean that nothing was sent, and failures right after, which leave that open.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::provider::Provider;
 
 #[tokio::test]
 async fn a_refused_connection_was_never_sent() {
-    // Bound and not listening: refused, and nobody else's.
+    // Bound but not listening: connections are refused, and no other process can use the port.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let url = format!("http://{}", socket.local_addr().unwrap());
@@ -29,7 +29,7 @@ async fn a_name_that_does_not_resolve_was_never_sent() {
 
 #[tokio::test]
 async fn a_connection_that_is_not_made_in_time_was_never_sent() {
-    // A full backlog: Linux then leaves the next connections without an answer.
+    // A full backlog: Linux then leaves further connections unanswered.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let listener = socket.listen(1).unwrap();
@@ -50,7 +50,7 @@ async fn tls_that_is_not_spoken_was_never_sent() {
     assert_never_sent(&submit(&url).await, "TLS");
     assert!(provider.requests().is_empty());
 
-    // One that accepts and then says nothing at all, and one that closes at once.
+    // A server that accepts and then stays silent, and a server that closes at once.
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("https://{}", silent.local_addr().unwrap());
     assert_never_sent(&submit(&url).await, "in time");

@@ -1,4 +1,4 @@
-//! A provider on a bare TCP socket, so that it can do everything wrong that a real one can.
+//! A provider on a bare TCP socket, so that it can misbehave in every way that a real provider can.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,38 +9,38 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
-/// A request as it came.
+/// A request as the provider received it.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) path: String,
-    /// By lower-case name.
+    /// The headers, by lower-case name.
     pub(crate) headers: HashMap<String, String>,
     pub(crate) body: String,
 }
 
-/// What the provider does with a request.
+/// The provider's reaction to a request.
 pub(crate) enum Deed {
-    /// Answers with this body, and keeps the connection open.
+    /// Answers with this body and keeps the connection open.
     Answer(u16, &'static str, String),
-    /// Answers well, and closes the connection once it is idle.
+    /// Answers correctly, then closes the idle connection.
     AnswerAndClose(u16, String),
     /// Writes these bytes and closes the connection.
     Raw(Vec<u8>),
-    /// Writes these bytes and then nothing more, for ever.
+    /// Writes these bytes, then nothing more, and keeps the connection open.
     Stall(Vec<u8>),
-    /// Writes these bytes, and then these over and over.
+    /// Writes the first bytes, then the second ones over and over.
     Endless(Vec<u8>, Vec<u8>),
     /// Writes these bytes and resets the connection.
     Reset(Vec<u8>),
 }
 
-/// An answer without further headers.
+/// Creates an answer without further headers.
 pub(crate) fn answer(status: u16, body: &str) -> Deed {
     Deed::Answer(status, "", body.to_owned())
 }
 
-/// A provider that keeps its rule: one key, one answer.
+/// Starts a provider that keeps the contract: one key, one answer.
 pub(crate) async fn honest() -> Provider {
     let ledger = Mutex::new(HashMap::<String, String>::new());
     Provider::start(move |request| {
@@ -75,14 +75,14 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
-    /// Starts one that decides by request.
+    /// Starts a provider that chooses its reaction by the request.
     pub(crate) async fn start(decide: impl Fn(&Request) -> Deed + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (decide, seen) = (Arc::new(decide), requests.clone());
         let serving = tokio::spawn(async move {
-            // Dropped with the task, and with it all connections.
+            // Dropped together with the task, which closes all connections.
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 connections.spawn(serve(stream, decide.clone(), seen.clone()));
@@ -95,7 +95,7 @@ impl Provider {
         }
     }
 
-    /// Starts one that does these in turn, and refuses with 500 after them.
+    /// Starts a provider that reacts in these ways in turn, and with 500 after the last.
     pub(crate) async fn doing(deeds: impl IntoIterator<Item = Deed>) -> Self {
         let mut deeds: Vec<Deed> = deeds.into_iter().collect();
         deeds.reverse();
@@ -151,7 +151,7 @@ async fn serve(
             Deed::Reset(bytes) => {
                 stream.write_all(&bytes).await?;
                 stream.flush().await?;
-                // Let what was written arrive first: a reset discards what the other end has not read.
+                // The bytes must arrive first: a reset discards what the other end has not read.
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 stream.set_zero_linger()?;
                 return Ok(());
@@ -166,12 +166,12 @@ pub(crate) fn encode(status: u16, headers: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n{headers}\r\n{body}").into_bytes()
 }
 
-/// Reads one request; none when the connection ends, or what comes is no HTTP.
+/// Reads one request; `None` when the connection ends, or when the bytes are not HTTP.
 async fn read_request(stream: &mut TcpStream) -> std::io::Result<Option<Request>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
-            // The first byte of TLS.
+            // The first byte of a TLS handshake.
             Ok(0x16) if head.is_empty() => {
                 stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await?;
                 return Ok(None);

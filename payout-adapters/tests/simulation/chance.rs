@@ -1,4 +1,4 @@
-//! The seeded source of every decision.
+//! The seeded source of every random decision.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use payout_core::Timestamp;
 use payout_core::ports::{Clock, Randomness};
 
-/// Chance and time of one run. Clones draw from one stream.
+/// The randomness and the clock of one run. Clones share one stream of numbers.
 #[derive(Clone)]
 pub(crate) struct Chance {
     state: Arc<AtomicU64>,
@@ -26,7 +26,7 @@ impl Chance {
         }
     }
 
-    /// True in so many of a hundred cases.
+    /// Returns true in `percent` of a hundred cases.
     pub(crate) fn percent(&self, percent: u64) -> bool {
         self.below(100) < percent
     }
@@ -41,7 +41,7 @@ impl Chance {
 }
 
 impl Randomness for Chance {
-    /// Source: G. Steele, D. Lea, C. Flood, "Fast Splittable Pseudorandom Number Generators", 2014 (SplitMix64).
+    /// SplitMix64: G. Steele, D. Lea, C. Flood, "Fast Splittable Pseudorandom Number Generators", 2014.
     fn next_u64(&self) -> u64 {
         let step = 0x9E37_79B9_7F4A_7C15_u64;
         let mut mixed = self.state.fetch_add(step, Ordering::SeqCst).wrapping_add(step);

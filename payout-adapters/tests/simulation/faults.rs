@@ -1,4 +1,4 @@
-//! The ports with faults: errors before, errors after, delays, losses, repeats. Each goes through its process.
+//! Ports with faults: errors before and after the work, delays, losses, repeats. Every call passes through its process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,7 +20,7 @@ use crate::chance::Chance;
 use crate::process::Process;
 use crate::provider::Provider;
 
-/// How things go wrong in one run; switched off at its end.
+/// The faults of one run; switched off at its end.
 #[derive(Clone)]
 pub(crate) struct Faults {
     pub(crate) chance: Chance,
@@ -56,7 +56,7 @@ impl Faults {
     }
 }
 
-/// One process's view of the store.
+/// The store as one process sees it.
 pub(crate) struct FaultyRepository {
     pub(crate) store: Arc<MemoryRepository>,
     pub(crate) faults: Faults,
@@ -68,7 +68,7 @@ fn cut_off(when: &'static str) -> RepositoryError {
 }
 
 impl FaultyRepository {
-    /// A call to the store: it may fail before anything was done, and after everything was.
+    /// Runs a call to the store, which may fail before anything was done, or after everything was done.
     async fn call<T>(
         &self,
         work: impl Future<Output = Result<T, RepositoryError>>,
@@ -147,7 +147,7 @@ impl PayoutRepository for FaultyRepository {
     }
 
     async fn settle(&self, batch: &[Settlement]) -> Result<Vec<Settled>, RepositoryError> {
-        // Another session holds some of the rows: nothing is written of these, and all of the others.
+        // Another session locks some of the rows: their settlements are not written, all others are.
         let held: Vec<bool> = batch.iter().map(|_| self.faults.strikes(5)).collect();
         let free = batch.iter().zip(&held).filter(|(_, held)| !**held);
         let free: Vec<Settlement> = free.map(|(settlement, _)| settlement.clone()).collect();
@@ -182,7 +182,7 @@ impl PayoutRepository for FaultyRepository {
     }
 }
 
-/// One process's view of the queue: it loses, repeats and reorders.
+/// The queue as one process sees it: it loses, repeats and reorders hints.
 pub(crate) struct FaultyQueue {
     pub(crate) queue: Arc<MemoryQueue>,
     pub(crate) faults: Faults,
@@ -232,7 +232,7 @@ impl JobQueue for FaultyQueue {
     }
 }
 
-/// One process's way to the provider. A worker that is frozen right before its call makes it when it wakes.
+/// The provider as one process sees it. A worker that is frozen right before its call makes the call when it wakes.
 pub(crate) struct FaultyProcessor {
     pub(crate) provider: Provider,
     pub(crate) faults: Faults,
@@ -249,7 +249,7 @@ impl Processor for FaultyProcessor {
         if self.process.pass().await {
             self.faults.zombie_calls.fetch_add(1, Ordering::SeqCst);
         }
-        // The request is on its way: what happens to this process now changes nothing at the provider.
+        // The request is on its way: killing or freezing the process now changes nothing at the provider.
         let (provider, instruction) = (self.provider.clone(), instruction.clone());
         let said = tokio::spawn(async move { provider.submit(&instruction).await }).await;
         self.process.pass().await;

@@ -1,14 +1,16 @@
-//! A deterministic simulation of the whole protocol: the real core over the in-memory adapters, in paused time, with
-//! faults at every port call, workers that die and zombies that wake. One seed is one run, exactly repeatable.
+//! Deterministic simulation of the whole protocol: the real core over the in-memory adapters, in paused time, with
+//! faults at every port call, workers that die, and frozen workers that wake as zombies. A seed always gives the same
+//! run.
 //!
-//! - `chance`: the seeded source of every decision.
-//! - `process`: a process that can be killed or frozen; the ports of everything in it go through it.
-//! - `faults`: repository, queue and processor with errors before, errors after, delays, losses, repeats.
-//! - `outage`: an hour without the provider, and what it writes.
-//! - `provider`: the payment provider and its ledger, the only judge.
-//! - `world`: starts it all, lets it run, stops the faults, and judges.
+//! - `chance`: the seeded source of every random decision.
+//! - `process`: a process that can be killed or frozen; every port call of its components passes through it.
+//! - `faults`: repository, queue and processor with errors before and after the work, delays, losses, repeats.
+//! - `outage`: an hour without the provider, and the writes that it causes.
+//! - `people`: clients that create payouts, and operators who change them.
+//! - `provider`: the payment provider, whose ledger is the only evidence of a payment.
+//! - `world`: starts a run, stops its faults, and checks the result.
 //!
-//! `SIMULATION_SEEDS=5000` runs more seeds; `SIMULATION_SEED=17` replays one, twice, and compares.
+//! `SIMULATION_SEEDS=5000` runs more seeds; `SIMULATION_SEED=17` replays one seed twice and compares the two runs.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "the helpers of a test")]
 
@@ -28,7 +30,7 @@ fn number_from(variable: &str) -> Option<u64> {
         .map(|text| text.parse().expect("a number"))
 }
 
-/// Runs a seed; the panic of a broken invariant says how to run it again.
+/// Runs a seed. The panic of a broken invariant shows the command that replays it.
 fn run(seed: u64) -> Report {
     match std::panic::catch_unwind(|| simulate(seed)) {
         Ok(Ok(report)) => report,
@@ -54,7 +56,7 @@ fn no_seed_pays_a_payout_twice_or_loses_one() {
         total.add(&run(seed));
     }
     eprintln!("{total:#?}");
-    // A simulation in which nothing goes wrong shows nothing.
+    // A simulation in which nothing goes wrong proves nothing.
     assert!(
         total.payments > 0 && total.declines > 0 && total.retries > 0 && total.reviews > 0,
         "{total:?}"

@@ -1,5 +1,5 @@
-//! An hour's outage of the provider, with several workers and far more payouts than they have slots: what it writes, and how
-//! soon it is over.
+//! An hour's outage of the provider, with several workers and far more payouts than they have slots: the writes that it
+//! causes, and the time that the workers need to catch up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,7 +19,7 @@ use crate::chance::Chance;
 const PAYOUTS: u64 = 10_000;
 const WORKERS: usize = 3;
 
-/// Refuses every connection, or never answers, until it is back; then it pays.
+/// A provider that refuses every connection, or never answers, until it is back. Then it pays.
 struct Provider {
     back: Arc<AtomicBool>,
     hangs: bool,
@@ -53,7 +53,7 @@ impl Processor for Provider {
     }
 }
 
-/// Counts the writes of payouts: claims, and what ends them.
+/// Counts the writes of payouts: claims and settlements.
 #[derive(Default)]
 struct Writes(AtomicU64);
 

@@ -1,5 +1,5 @@
-//! People: clients that create payouts until they are answered, and operators who cancel, edit, retry, delete and
-//! resolve at random.
+//! Clients, which repeat a request until it is answered, and operators, who cancel, edit, retry, delete and resolve
+//! payouts at random.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use payout_core::service::{EditRequest, Payouts, Step};
 use crate::chance::Chance;
 use crate::provider::{Entry, Provider};
 
-/// What people know: every payout whose creation was answered.
+/// The payouts whose creation was answered, each with its idempotency key.
 #[derive(Clone, Default)]
 pub(crate) struct Known(Arc<Mutex<BTreeMap<PayoutId, String>>>);
 
@@ -29,7 +29,7 @@ impl Known {
     }
 }
 
-/// The servers that are up; a request goes to any of them.
+/// The running servers; each request goes to a random one.
 #[derive(Clone, Default)]
 pub(crate) struct Servers(pub(crate) Arc<Mutex<Vec<Payouts>>>);
 
@@ -42,7 +42,7 @@ impl Servers {
 
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Creates one payout, under one key, until it is answered.
+/// Creates one payout: repeats a request under one idempotency key until it is answered, and sometimes after that.
 pub(crate) async fn client(number: u64, servers: Servers, known: Known, chance: Chance) {
     tokio::time::sleep(chance.up_to(Duration::from_secs(20))).await;
     let key = IdempotencyKey::new(&format!("key-{number}")).unwrap();
@@ -72,7 +72,7 @@ pub(crate) async fn client(number: u64, servers: Servers, known: Known, chance: 
     }
 }
 
-/// Does something to some payout, again and again, as long as `until` says.
+/// Acts on random payouts until the task is aborted.
 pub(crate) async fn operator(servers: Servers, known: Known, provider: Provider, chance: Chance) {
     loop {
         tokio::time::sleep(chance.up_to(Duration::from_millis(900))).await;
@@ -114,7 +114,7 @@ async fn act(server: &Payouts, id: PayoutId, provider: &Provider, chance: &Chanc
     }
 }
 
-/// Asks the provider what became of the payment, and closes the key, before it says how the payout ended.
+/// Asks the provider for the outcome of a payment and closes its key, then resolves the payout accordingly.
 async fn resolve(server: &Payouts, id: PayoutId, provider: &Provider, caller: Caller) {
     let Ok(payout) = server.get(id).await else { return };
     if !payout.needs_review() {

@@ -12,7 +12,7 @@ enum State {
     Dead,
 }
 
-/// What the ports of everything in one process go through.
+/// A simulated process. Every port call of its components passes through it.
 #[derive(Clone)]
 pub(crate) struct Process(Arc<Mutex<State>>);
 
@@ -21,12 +21,12 @@ impl Process {
         Self(Arc::new(Mutex::new(State::Running)))
     }
 
-    /// Nothing in it goes on, ever.
+    /// Stops the process for good.
     pub(crate) fn kill(&self) {
         *self.0.lock().unwrap() = State::Dead;
     }
 
-    /// Nothing in it goes on for a while. Time does.
+    /// Stops the process for a while. Time goes on.
     #[expect(
         clippy::disallowed_methods,
         reason = "tokio's paused clock is the simulation's clock"
@@ -38,7 +38,7 @@ impl Process {
         }
     }
 
-    /// Goes on when the process does; true when it had been frozen.
+    /// Waits until the process runs; returns whether it had been frozen. In a dead process it never returns.
     #[expect(
         clippy::disallowed_methods,
         reason = "tokio's paused clock is the simulation's clock"

@@ -1,7 +1,7 @@
 //! The payment provider and its ledger.
 //!
-//! It keeps to its one rule: the first definite answer for a key is its answer for good. Everything else it does, it
-//! does badly: it pays late, pays and hangs up, forgets to answer, throttles, panics.
+//! The provider keeps one rule: its first definite answer for a key is final. Apart from that it misbehaves: it pays
+//! late, pays and hangs up, does not answer, throttles, panics.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -12,10 +12,10 @@ use payout_core::provider::{Instruction, ProcessorError, ProcessorKey, ProviderA
 
 use crate::chance::Chance;
 
-/// What the provider did for a key.
+/// The ledger's entry for a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Entry {
-    /// Will be settled at some time.
+    /// Accepted, and settled at a later time.
     Accepted,
     Paid,
     Declined,
@@ -27,7 +27,7 @@ pub(crate) struct Ledger {
     instructions: BTreeMap<String, Instruction>,
     pub(crate) duplicates_prevented: u64,
     pub(crate) calls: u64,
-    /// Calls that a mood refused.
+    /// The number of calls that the current mood refused.
     pub(crate) put_off: u64,
     pub(crate) violations: Vec<String>,
 }
@@ -37,25 +37,25 @@ pub(crate) struct Provider {
     pub(crate) ledger: Arc<Mutex<Ledger>>,
     chance: Chance,
     faulty: Arc<std::sync::atomic::AtomicBool>,
-    /// Refuses connections, or all but every fourth call, or only ever says how long to wait.
+    /// The current mood.
     mood: Arc<Mutex<Mood>>,
 }
 
-/// What the provider is like for a while, to whoever calls.
+/// The provider's behaviour towards every caller, for a while.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Mood {
     #[default]
     Open,
-    /// No connection is to be had.
+    /// Connections are refused.
     Away,
-    /// Three calls of four are answered with 429.
+    /// Three calls in four are answered with 429.
     Throttling,
-    /// Every call is answered with 503 and `Retry-After`; a part of them was passed on all the same.
+    /// Every call is answered with 503 and `Retry-After`; some of the requests are executed all the same.
     Overloaded,
 }
 
 impl Ledger {
-    /// The payments of a payout, one for each generation that was paid.
+    /// Counts the payments of a payout, one for each generation that was paid.
     pub(crate) fn payments(&self, id: PayoutId) -> usize {
         self.entries
             .values()
@@ -67,8 +67,8 @@ impl Ledger {
         self.entries.values().filter(|(_, entry)| entry == wanted).count() as u64
     }
 
-    /// What the provider says of a key when a person asks; a key that it never saw is closed, so that nobody can
-    /// use it later.
+    /// Answers an operator's question about a key, and closes the key: an accepted or unknown key is declined, so that
+    /// nobody can use it later.
     pub(crate) fn close(&mut self, key: &ProcessorKey, id: PayoutId) -> Entry {
         let entry = &mut self
             .entries
@@ -107,12 +107,12 @@ impl Provider {
         self.faulty.store(false, std::sync::atomic::Ordering::SeqCst);
     }
 
-    /// Turns the provider into another.
+    /// Changes the provider's mood.
     pub(crate) fn become_another(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
     }
 
-    /// What this call hears instead of an answer; `true` beside it where the request was passed on.
+    /// Returns the error with which the current mood answers this call. The flag is true if the request is executed.
     fn temper(&self) -> Option<(ProcessorError, bool)> {
         if !self.faulty.load(std::sync::atomic::Ordering::SeqCst) {
             return None;
@@ -152,7 +152,7 @@ impl Provider {
         }
     }
 
-    /// Executes an instruction, unless the key was executed before.
+    /// Executes an instruction, unless its key was executed earlier.
     fn execute(&self, instruction: &Instruction) -> ProviderAnswer {
         let mut ledger = self.ledger.lock().unwrap();
         let key = instruction.key.to_string();
@@ -203,7 +203,7 @@ impl Provider {
             return Err(unknown("500, and nothing was done"));
         }
         if self.is_faulty(10) {
-            // Executed later, whatever becomes of the caller: a request that is slow inside the provider.
+            // Executed later, even when the caller is gone: a request that is slow inside the provider.
             let (this, instruction, late) = (
                 self.clone(),
                 instruction.clone(),
@@ -221,7 +221,7 @@ impl Provider {
             return Err(unknown("the connection was reset after the work was done"));
         }
         if self.is_faulty(2) {
-            // A bug in an adapter, after the work was done; resumed rather than raised, so that it prints nothing.
+            // A bug in an adapter after the work was done. Resumed rather than raised, so that it prints nothing.
             std::panic::resume_unwind(Box::new("a bug in an adapter"));
         }
         Ok(answer)

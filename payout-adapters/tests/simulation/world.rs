@@ -1,4 +1,4 @@
-//! One run: servers, workers, people and faults; then quiet; then judgement.
+//! One run: servers, workers, clients, operators and faults; then a quiet period; then the checks.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -25,7 +25,7 @@ const SERVERS: usize = 2;
 const WORKERS: usize = 3;
 const CLIENTS: u64 = 12;
 
-/// What happened in a run, or in many.
+/// Counts of one run, or of several.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Report {
     pub(crate) payouts: u64,
@@ -41,9 +41,9 @@ pub(crate) struct Report {
     pub(crate) freezes: u64,
     pub(crate) zombie_calls: u64,
     pub(crate) events: u64,
-    /// Calls that were refused for now by a provider that was away, throttled or overloaded.
+    /// Calls that an unreachable, throttling or overloaded provider refused for now.
     pub(crate) put_off: u64,
-    /// Those in review although nothing of them was ever in doubt: must stay none.
+    /// Reviews of payouts whose outcome was never unknown; must stay zero.
     pub(crate) reviews_without_doubt: u64,
 }
 
@@ -76,7 +76,7 @@ struct World {
     report: Report,
 }
 
-/// Runs one seed. The error lists what was violated.
+/// Runs one seed. The error lists the violated invariants.
 pub(crate) fn simulate(seed: u64) -> Result<Report, Vec<String>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -154,7 +154,7 @@ impl World {
         process
     }
 
-    /// Everything goes wrong for a while, and then goes right for long enough.
+    /// Runs the system with faults for a while, then without faults for long enough to finish its work.
     async fn storm(&mut self) -> Known {
         let (servers, known) = (Servers::default(), Known::default());
         let mut server_processes = Vec::new();
@@ -210,7 +210,7 @@ impl World {
                     self.provider.become_another(mood);
                 }
                 _ => {
-                    // A flush: every hint is gone.
+                    // A flush of the queue: every hint is lost.
                     let _ = payout_core::ports::JobQueue::receive(&*self.queue, 1_000, Duration::ZERO).await;
                 }
             }
@@ -218,7 +218,7 @@ impl World {
         operating.abort();
         self.faults.stop();
         self.provider.behave();
-        // A zombie may still sleep for 25 s; then a lease, the cap, the calls and some polls of what was accepted.
+        // A frozen worker may sleep for another 25 s. Then follow a lease, the backoff's cap, the calls and some polls.
         tokio::time::sleep(Duration::from_secs(25) + LEASE + Duration::from_secs(40)).await;
         known
     }
@@ -256,7 +256,7 @@ impl World {
             report("two generations were both paid");
         }
         let Some(payout) = self.store.find(id).await.unwrap() else {
-            // Deleted while pending or final; the ledger still must agree that no money is on its way.
+            // Deleted, so it was never sent; its trail must be hidden too.
             if drive::has_trail(&*self.store, id).await {
                 report("hidden, but its trail is not");
             }
@@ -289,8 +289,8 @@ impl World {
     }
 }
 
-/// The reviews of generations in which no outcome was ever unknown: every claim was settled, and none as having brought no
-/// answer to rely on.
+/// Counts the reviews of generations in which no outcome was ever unknown: every claim was settled, and no settlement
+/// reports an answer that could not be relied on.
 fn reviews_without_doubt(events: &[Event]) -> u64 {
     let reviews = events
         .iter()
