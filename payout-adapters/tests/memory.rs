@@ -1,4 +1,4 @@
-//! The contract suites over the adapters that keep everything in memory.
+//! The contract suites over the in-memory adapters.
 
 #![cfg(feature = "memory")]
 
@@ -40,7 +40,7 @@ payout_core::import_contract!(make_importing);
 payout_core::api_keys_contract!(make_keys);
 payout_core::queue_contract!(make_queue);
 
-/// A clock that stands where it is put, in seconds.
+/// A clock that shows the time to which it was set, in seconds.
 struct SetClock(AtomicI64);
 
 impl SetClock {
@@ -86,7 +86,7 @@ async fn a_clock_that_jumps_back_makes_time_stand_still() {
     assert_eq!(drive::stored(&repository).await.parts().created_at, before);
 }
 
-/// The time of day, and that of the process, in seconds.
+/// Wall-clock time and monotonic time, both in seconds.
 #[derive(Default)]
 struct TwoClocks(AtomicI64, AtomicI64);
 

@@ -1,4 +1,4 @@
-//! The repository on PostgreSQL: the contract, and what is PostgreSQL's own.
+//! The repository on PostgreSQL: the contract suites, and the behaviour specific to PostgreSQL.
 
 #![cfg(feature = "postgres")]
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "tests fail by panicking")]

@@ -1,4 +1,4 @@
-//! The Redis queue keeps the promises of its port, whatever happens to Redis.
+//! The Redis queue keeps the contract of its port through losses and outages of Redis.
 #![cfg(feature = "redis")]
 #![expect(
     clippy::unwrap_used,
@@ -26,7 +26,7 @@ mod scratch;
 #[path = "redis/throwaway.rs"]
 mod throwaway;
 
-/// For the contract: two consumers of one queue.
+/// Creates two consumers of one queue, for the contract suite.
 async fn two_consumers() -> Fixture<dyn JobQueue> {
     let scratch = Scratch::new();
     let (one, other): (Arc<dyn JobQueue>, Arc<dyn JobQueue>) =

@@ -1,4 +1,4 @@
-//! The repository on SQLite: the contract, and what is SQLite's own.
+//! The repository on SQLite: the contract suites, and the behaviour specific to SQLite.
 
 #![cfg(feature = "sqlite")]
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "tests fail by panicking")]

@@ -1,4 +1,4 @@
-//! Times that the database gives, when its clock does not keep still.
+//! Times that the database provides while its clock is set forward or back.
 
 use std::time::Duration;
 
@@ -9,13 +9,14 @@ use payout_core::ports::PayoutRepository;
 
 use crate::database::Database;
 
-/// Whether the two times are equal tells whether an earlier claim may have sent something.
+/// Checks that `claimed_at` grows with each claim: it equals `first_submitted_at` only if no earlier claim can have
+/// sent anything.
 #[tokio::test]
 async fn a_claim_is_later_than_the_one_before_whatever_the_clock_says() {
     let (repository, database) = Database::migrated().await;
     let id = drive::stored(&repository).await.id();
     drive::claim_when_due(&repository, id, SHORT_LEASE).await;
-    // As if the clock had been an hour ahead, and was set back since.
+    // As if the clock had been an hour ahead and was set back since.
     sqlx::query(
         "UPDATE payouts
         SET claimed_at = claimed_at + interval '1 hour', first_submitted_at = first_submitted_at + interval '1 hour'",
@@ -38,7 +39,7 @@ async fn a_claim_is_later_than_the_one_before_whatever_the_clock_says() {
     );
 }
 
-/// One of each that waits, with the time at which it may be claimed at the earliest, from now.
+/// One payout of each kind that waits for its due time.
 struct Waiting {
     scheduled: PayoutId,
     fresh: PayoutId,
@@ -113,7 +114,7 @@ async fn what_a_clock_that_was_ahead_has_written_waits_no_longer_than_it_was_to_
             let due_at = drive::found(&repository, id).await.parts().due_at.unwrap();
             (due_at - now).num_seconds()
         };
-        // Not stolen from whoever holds it, and no schedule is early.
+        // The lease of the current holder is not cut short, and no scheduled payout becomes due early.
         assert!((55..=60).contains(&wait(waiting.leased).await));
         assert!((25..=30).contains(&wait(waiting.postponed).await));
         assert!((25..=30).contains(&wait(waiting.released).await));
@@ -140,7 +141,8 @@ async fn a_lease_beyond_its_last_call_is_over() {
     assert_eq!(drive::claim_ids(&repository, &sweep).await, [id]);
 }
 
-/// The provider forgets a key by its own clock: what was sent at a time to come was sent by now.
+/// Checks that the time of the first submission is capped at the present: the provider's key window runs by the
+/// provider's clock, and the submission happened by now at the latest.
 #[tokio::test]
 async fn the_key_window_runs_though_the_clock_was_set_back() {
     let (repository, database) = Database::migrated().await;

@@ -1,7 +1,7 @@
-//! What each call costs on a table of many rows: rows read, counted by the server. No timing.
+//! The cost of each call on a table with many rows: the rows read, as counted by the server. Nothing is timed.
 //!
-//! Every call is made often enough on one connection for the server to plan it once for all values, and the backlog comes
-//! after the table's statistics were taken: both are when a plan turns bad.
+//! Every call is repeated on one connection until the server uses one plan for all values. The backlog is inserted
+//! after the table's statistics were taken. Both are conditions under which a plan turns bad.
 
 use std::collections::HashMap;
 
@@ -32,7 +32,7 @@ const FINISHED: &str = "
         CASE WHEN n % 500 = 0 THEN 'declined' END, CASE WHEN n % 500 = 0 THEN 'no' END
     FROM generate_series(1, 50000) AS n, LATERAL (SELECT now() - n * interval '1 second' AS at) AS times";
 
-/// Each at a moment of its own, so that no index leads to them in the order of the table.
+/// Payouts in review. Each has a time of its own, so that no index returns them in the order of the table.
 const IN_REVIEW: &str = "
     INSERT INTO payouts (
         id, generation, claims, fence, version, created_at, updated_at, claimed_at, quiet_at, first_submitted_at,
@@ -43,7 +43,8 @@ const IN_REVIEW: &str = "
         true, 10, 'USD', 'processing', 'ACC', 'Name', 'name', ''
     FROM generate_series(1, 20000) AS n, LATERAL (SELECT now() - n * interval '1 second' AS at) AS times";
 
-/// Of the keys there are a handful; each claim looks at them once, and each insert whether there is an API key.
+/// Counts sequential scans, and rows read through an index. Scans of the small key tables are not counted: each claim
+/// scans the sealing keys once, and each insert checks whether there is an API key.
 const ROWS_READ: &str = "
     SELECT
         (SELECT sum(seq_scan)::bigint FROM pg_stat_user_tables
@@ -65,7 +66,7 @@ impl Table {
         Self { database, pool }
     }
 
-    /// As a restore leaves it: nobody has told the planner yet what is in it. 20,000 wait for a person.
+    /// Creates a table as a restore leaves it: without statistics for the planner. 20,000 of its payouts are in review.
     async fn just_restored() -> Self {
         let as_it_is = "ALTER TABLE payouts SET (autovacuum_enabled = false)";
         let (database, pool) = Self::run(&[as_it_is, FINISHED, IN_REVIEW]).await;
@@ -81,7 +82,7 @@ impl Table {
         (database, pool)
     }
 
-    /// One connection, so that it plans each statement for all values in the end.
+    /// Creates a repository with one connection, so that the server ends up with one plan for all values.
     fn repository(&self) -> PostgresRepository {
         let options = PostgresOptions {
             max_connections: 1,
@@ -90,7 +91,7 @@ impl Table {
         self.database.repository_with(&options)
     }
 
-    /// How many rows a call reads, at the most.
+    /// Asserts that a call scans no table and reads at most `at_most` rows through indexes.
     async fn costs(&self, what: &str, at_most: i64, calls: impl AsyncFn(&PostgresRepository, i64)) {
         let (scans_before, rows_before) = self.rows_read().await;
         let repository = self.repository();
@@ -108,7 +109,7 @@ impl Table {
     }
 
     async fn rows_read(&self) -> (i64, i64) {
-        // A connection of the repository's counts what it has read when it closes,
+        // The repository's connection reports its counts when it closes.
         let open =
             "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'payout'";
         drive::eventually("the connection has closed", async || {
@@ -116,7 +117,7 @@ impl Table {
             open.is_none().then_some(())
         })
         .await;
-        // and the test's own when it next idles after this.
+        // The test's own connection reports its counts when it is next idle after this call.
         sqlx::raw_sql("SELECT pg_stat_force_next_flush()")
             .execute(&self.pool)
             .await
@@ -273,7 +274,7 @@ async fn reads_cost_the_rows_that_they_show() {
     }
 }
 
-/// Tuples that no index led to: those of the sampled pages.
+/// Rows read without an index: those of the sampled pages.
 const SAMPLED: &str = "SELECT sum(seq_tup_read)::bigint FROM pg_stat_user_tables WHERE relname = 'payouts'";
 
 #[tokio::test]
@@ -334,7 +335,7 @@ async fn writes_cost_the_rows_that_they_write() {
             50
         );
     };
-    // Twice each: chosen, and looked up to be written. The rest are entries of rows that were claimed just before.
+    // Each row is read twice: to choose it, and to write it. The rest are entries of rows that earlier calls claimed.
     table.costs("a sweep of 50", 50 * 3 + 50 * CALLS, swept).await;
 
     let due = "SELECT id FROM payouts WHERE status = 'pending' ORDER BY id DESC LIMIT $1";

@@ -1,4 +1,4 @@
-//! A database of one test's own.
+//! A database for a single test.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -8,7 +8,7 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use url::Url;
 
-/// Empty, and gone when it is dropped.
+/// An empty database, which is dropped together with this value.
 pub(crate) struct Database {
     name: String,
     url: String,
@@ -32,7 +32,7 @@ async fn on_server(statement: String) {
 }
 
 impl Database {
-    /// One without a schema.
+    /// Creates a database without a schema.
     pub(crate) async fn empty() -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let name = format!(
@@ -50,7 +50,7 @@ impl Database {
         }
     }
 
-    /// One with the schema, and a repository over it.
+    /// Creates a database with the schema, and a repository over it.
     pub(crate) async fn migrated() -> (PostgresRepository, Self) {
         let database = Self::empty().await;
         let repository = database.repository();
@@ -69,7 +69,7 @@ impl Database {
         PostgresRepository::connect_lazy(&self.url, options).expect("a repository")
     }
 
-    /// Another way in, past the repository.
+    /// Opens connections that bypass the repository.
     pub(crate) async fn pool(&self) -> PgPool {
         self.pool_of(2).await
     }
@@ -86,7 +86,7 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        // A runtime of its own: the test's cannot be waited on from within.
+        // On a runtime of its own: a drop cannot wait for the test's runtime from within it.
         let dropped = std::thread::spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()

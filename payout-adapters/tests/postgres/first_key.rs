@@ -1,4 +1,4 @@
-//! The first API key, and what is recorded without one.
+//! The first API key, and idempotency records written without an API key.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ async fn once_there_is_an_api_key_nothing_is_recorded_without_one() {
         .unwrap();
     let (key, other) = (build::fresh_key(), build::fresh_key());
     let charged = build::under(&other, build::charged("1", "USD", "100", owner.id));
-    // One that is beyond its day, so that the batch is decided again as long as it may fit after all.
+    // The last payout exceeds the daily limit, so that the batch is decided again for as long as it might still fit.
     let beyond = build::charged("101", "USD", "100", owner.id);
     for batch in [
         vec![build::keyed(&key), build::new_payout()],

@@ -1,4 +1,4 @@
-//! Another session that holds a row, for as long as it likes: a psql with an open transaction.
+//! Rows that another session locks for as long as it likes, such as psql with an open transaction.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 use crate::database::Database;
 
-/// What may take this long waits for nobody.
+/// The time limit for a call that must not wait for any lock.
 const AT_ONCE: Duration = Duration::from_millis(400);
-/// What waits for a lock gives up within this.
+/// The time limit for a call that waits for a lock and then gives up.
 const SOON: Duration = Duration::from_secs(2);
 
 async fn holding(pool: &PgPool, id: Uuid) -> Transaction<'static, Postgres> {
@@ -68,7 +68,7 @@ async fn a_payout_that_was_never_stored_is_refused_beside_those_that_are_settled
     };
     let refused = repository.settle(&[unknown, known.clone()]).await;
     assert!(matches!(refused, Err(RepositoryError::Refused(_))), "{refused:?}");
-    // What was settled meanwhile is recognised.
+    // The settlement that was written beside the refused one is recognised as a repetition.
     assert_eq!(repository.settle(&[known]).await.unwrap(), [Settled::Applied]);
 }
 

@@ -1,4 +1,4 @@
-//! Connections that break, servers that are away, callers that give up.
+//! Lost connections, unreachable servers, and callers that give up.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ fn is_unavailable<T>(result: &Result<T, RepositoryError>) -> bool {
     matches!(result, Err(RepositoryError::Unavailable(_)))
 }
 
-/// Every connection but the one that kills, as a restart of the server would.
+/// Terminates every connection but its own, as a restart of the server would.
 async fn kill_all(pool: &PgPool) {
     let kill = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid()";
     sqlx::query(kill).execute(pool).await.unwrap();
 }
 
-/// Opens all the connections that the repository may have.
+/// Opens all connections that the repository may have.
 async fn warm_up(repository: &PostgresRepository) {
     let reads: Vec<_> = (0..32)
         .map(|_| {
@@ -63,7 +63,7 @@ async fn after_a_kill_at_most_one_write_for_each_one_under_way_fails() {
     let killer = database.pool().await;
     warm_up(&repository).await;
     kill_all(&killer).await;
-    // One after the other: the first that meets a dead connection makes all of the others doubted.
+    // One after the other: the first write that meets a dead connection makes the repository test the others.
     let mut failed = 0;
     for _ in 0..20 {
         let result = repository.insert(&[build::new_payout()]).await;
@@ -121,7 +121,7 @@ async fn the_url_is_not_quoted_when_it_is_refused() {
     assert!(!format!("{error:?}").contains("secret"));
 }
 
-/// Another session that is just writing the idempotency key of this payout.
+/// Opens another session that is writing the idempotency key of this payout.
 async fn hold_key(pool: &PgPool, new: &NewPayout) -> Transaction<'static, Postgres> {
     let mut holder = pool.begin().await.unwrap();
     let key = new.request.as_ref().unwrap().key.as_str();
@@ -169,7 +169,7 @@ async fn a_caller_that_gives_up_leaves_nothing_behind() {
     let holder = hold_key(&pool, &new[0]).await;
     let given_up = tokio::time::timeout(Duration::from_millis(100), repository.insert(&new));
     assert!(given_up.await.is_err());
-    // The only connection is free again at once, though the server still waits for the key.
+    // The only connection is free again at once, although the server still waits for the key.
     repository.now().await.unwrap();
     holder.rollback().await.unwrap();
     repository.insert(&new).await.unwrap();

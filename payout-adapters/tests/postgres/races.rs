@@ -1,4 +1,4 @@
-//! Many at once, each with connections of its own, as so many processes would.
+//! Many concurrent callers, each with connections of its own, as separate processes would have.
 
 use std::collections::HashSet;
 
@@ -20,7 +20,7 @@ async fn eight_claimers_never_get_the_same_row() {
             let (repository, ids) = (database.repository(), ids.clone());
             tokio::spawn(async move {
                 let mut won = Vec::new();
-                // Half of them sweep, half of them follow the same hints.
+                // Half of the claimers sweep; the other half follow the same hints.
                 for hints in ids.chunks(40) {
                     let request = if n % 2 == 0 {
                         build::sweep(40, LONG_LEASE)

@@ -1,4 +1,4 @@
-//! Costly reads: what pays waits for none of them, and they are bounded.
+//! Costly reads: they are bounded, and payments never wait for them.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const QUERY: EventQuery = EventQuery {
     deleted: Deleted::Without,
 };
 
-/// Another session that reads of events wait for, and nothing else that reads.
+/// Opens another session that blocks reads of events, and no other reads.
 async fn blocking_trails(pool: &PgPool) -> Transaction<'static, Postgres> {
     let mut session = pool.begin().await.unwrap();
     sqlx::query("LOCK TABLE payout_events IN ACCESS EXCLUSIVE MODE")
@@ -48,7 +48,7 @@ fn read_trails(repository: &PostgresRepository, id: PayoutId, times: usize) -> V
 async fn what_pays_waits_for_no_costly_read_and_the_thirty_third_is_refused() {
     let (repository, database) = Database::migrated().await;
     let id = drive::store(&repository, build::new_payout()).await.id();
-    // One connection each: were they shared, nothing would go on.
+    // One connection for everything but costly reads: if costly reads used it too, nothing else could proceed.
     let repository = database.repository_with(&PostgresOptions {
         max_connections: 1,
         ..PostgresOptions::default()
@@ -88,7 +88,7 @@ async fn a_read_that_takes_too_long_ends_and_says_so() {
     let (repository, database) = Database::migrated().await;
     drive::store(&repository, build::new_payout()).await;
     let pool = database.pool().await;
-    // Every look at a payout takes a while.
+    // Makes every read of a payout slow.
     for statement in [
         "CREATE FUNCTION slowly() RETURNS boolean LANGUAGE sql VOLATILE AS 'SELECT pg_sleep(0.5) IS NOT NULL'",
         "ALTER TABLE payouts RENAME TO payouts_kept",

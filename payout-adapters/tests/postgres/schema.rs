@@ -1,4 +1,4 @@
-//! What the schema itself refuses, and how it comes to be.
+//! Constraints of the schema, and its migrations.
 
 use std::error::Error;
 
@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::database::Database;
 
-/// The SQLSTATE that a statement is refused with.
+/// Returns the SQLSTATE with which a statement is refused.
 async fn refusal(pool: &PgPool, statement: &str) -> Option<String> {
     let error = sqlx::raw_sql(AssertSqlSafe(statement))
         .execute(pool)

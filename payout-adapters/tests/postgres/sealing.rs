@@ -22,7 +22,7 @@ mod contract {
     payout_core::repository_contract!(super::make_repository, whole names);
 }
 
-/// As SQLite writes bytes.
+/// Defines SQLite's `hex` function, which the shared test cases use.
 const HEX: &str = "
     CREATE FUNCTION hex(bytea) RETURNS text LANGUAGE sql AS $$ SELECT encode($1, 'hex') $$;
     CREATE FUNCTION hex(uuid) RETURNS text LANGUAGE sql AS $$ SELECT replace($1::text, '-', '') $$;";

@@ -1,5 +1,5 @@
-//! What the server's settings and its operators do to writes: read-only sessions, commits that are not waited for, an audit
-//! trail that was laid open.
+//! Effects of the server's settings and its operators on writes: read-only sessions, commits that do not wait for the
+//! disk, an audit trail whose protection was disabled.
 
 use payout_adapters::admin::StorageAdmin;
 use payout_core::contract::build;
@@ -9,7 +9,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::database::Database;
 
-/// What each new session of the database begins with.
+/// Changes a setting with which each new session of the database begins.
 async fn alter(database: &Database, how: &str) {
     let alter = format!(
         "BEGIN READ WRITE; DO $$ BEGIN EXECUTE format('ALTER DATABASE %I {how}', current_database()); END $$; COMMIT"
@@ -45,7 +45,7 @@ async fn a_probe_fails_where_reads_go_through_and_writes_do_not() {
     }
     alter(&database, "RESET default_transaction_read_only").await;
     repository.probe().await.unwrap();
-    // It writes, where nothing else has.
+    // The probe writes, unless another write has just succeeded.
     let pool = database.pool().await;
     sqlx::raw_sql("ALTER TABLE write_probe RENAME TO gone")
         .execute(&pool)
@@ -53,7 +53,7 @@ async fn a_probe_fails_where_reads_go_through_and_writes_do_not() {
         .unwrap();
     let other = database.repository();
     other.probe().await.unwrap_err();
-    // What went through a moment ago proves it.
+    // A write that succeeded a moment ago proves that writes are possible.
     drive::store(&other, build::new_payout()).await;
     other.probe().await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! A day's totals, where only this database's clock and locks tell.
+//! Daily totals, as far as they depend on the database's clock and locks.
 
 use std::time::Duration;
 
@@ -29,11 +29,11 @@ async fn a_new_day_begins_with_nothing_and_a_clock_that_went_back_begins_none() 
         )
     };
     assert!(fits().await);
-    // As if that had been yesterday.
+    // As if the charge had been made yesterday.
     move_days(&pool, -1).await;
     assert!(fits().await);
     assert!(!fits().await);
-    // As if the clock had been a day ahead, and was set back since.
+    // As if the clock had been a day ahead and was set back since.
     move_days(&pool, 1).await;
     assert!(!fits().await);
     let days = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM daily_totals WHERE day > current_date")
@@ -46,7 +46,7 @@ async fn a_new_day_begins_with_nothing_and_a_clock_that_went_back_begins_none() 
     );
 }
 
-/// What waited past midnight is dated, and counted, on the day after.
+/// Checks that a write which waited past midnight is dated, and charged, on the new day.
 #[tokio::test]
 async fn a_write_that_waited_past_midnight_is_of_the_new_day() {
     let (repository, database) = Database::migrated().await;
@@ -54,7 +54,7 @@ async fn a_write_that_waited_past_midnight_is_of_the_new_day() {
     let api_key = build::fresh_api_key();
     let new = || build::charged("60", "USD", "100", api_key);
     repository.insert(&[new()]).await.unwrap();
-    // Whoever holds the row has begun after midnight, as the one who waits for it has not.
+    // The session that holds the row began after midnight; the insert that waits for it began before.
     let mut holder = pool.begin().await.unwrap();
     sqlx::query("UPDATE daily_totals SET day = day + 1, total = 0")
         .execute(&mut *holder)
@@ -82,7 +82,7 @@ async fn a_write_that_waited_past_midnight_is_of_the_new_day() {
     );
 }
 
-/// A key that somebody else takes at the same time counts nothing, and what was refused beside it has its room.
+/// Checks that a key which another session takes charges nothing, so that a payout refused beside it fits after all.
 #[tokio::test]
 async fn what_a_key_that_was_just_taken_leaves_is_for_the_rest_of_the_batch() {
     let (repository, database) = Database::migrated().await;

@@ -1,4 +1,4 @@
-//! What vanishes under a reader is made anew, and what was delivered and lost comes again.
+//! Streams and groups that vanish under a reader and are created again; lost hints that are delivered again.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -40,7 +40,7 @@ async fn a_group_destroyed_mid_way_is_made_anew_and_nothing_is_passed_over() {
     scratch.run::<u64>("XGROUP DESTROY KEY workers").await;
     receive_all(&queue, &hints, Duration::from_secs(2)).await;
 
-    // And under a waiting read.
+    // The group also vanishes under a blocked read.
     let late = hint();
     let (deliveries, ()) = tokio::join!(queue.receive(10, LONG), async {
         tokio::time::sleep(SHORT).await;
@@ -84,7 +84,7 @@ async fn a_hint_whose_delivery_was_lost_comes_again() {
     assert!(queue.receive(10, SHORT).await.unwrap().is_empty());
     let hints = hints(3);
     queue.enqueue(&hints).await.unwrap();
-    // As if this consumer's own read had taken them and its answer had come to nobody.
+    // As if this consumer's own read had taken the entries and its answer had been lost.
     scratch
         .run::<Value>("XREADGROUP GROUP workers a COUNT 10 STREAMS KEY >")
         .await;
@@ -107,7 +107,7 @@ async fn what_a_dead_consumer_held_is_taken_over_and_it_is_forgotten() {
     let mut settings = scratch.settings("alive");
     settings.take_over_after = Duration::from_millis(100);
     let alive = RedisQueue::new(&settings).unwrap();
-    // One read that waits long is enough: it looks around in between. Three at a time: the rest is found as well.
+    // One long read is enough: it takes over while it waits. It returns at most three hints; later reads find the rest.
     let first = alive.receive(3, LONG).await.unwrap();
     assert!(!first.is_empty());
     receive_all(&alive, &hints, Duration::from_secs(2)).await;

@@ -1,4 +1,4 @@
-//! Redis is away, restarts, or hangs: a server of the test's own each.
+//! Outages of Redis: unreachable, restarting or hanging. Each test starts a server of its own.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ async fn a_restart_under_a_waiting_read_is_recovered_from() {
     });
     assert!(waiting.is_err());
     redis.start().await;
-    // The pooled connection has died, and the first call does not fail for it.
+    // The pooled connection has died, and the first call succeeds all the same.
     let hints = hints(3);
     queue.enqueue(&hints).await.unwrap();
     receive_all(&queue, &hints, Duration::from_secs(1)).await;
@@ -80,7 +80,7 @@ async fn a_redis_that_hangs_holds_nobody_up() {
     });
     let (enqueued, depth, received) = used.await.unwrap();
     assert!(enqueued.is_err() && depth.is_err() && received.is_err());
-    // A connection that is not open yet.
+    // This queue has no open connection yet.
     assert!(
         tokio::time::timeout(bound, scratch.queue("b").enqueue(&hints(1)))
             .await
@@ -111,7 +111,7 @@ async fn tls_that_redis_does_not_speak_is_an_error_at_once() {
     );
 }
 
-/// Whatever keeps Redis from taking a hint keeps it from taking a probe, and is told apart from a Redis that is away.
+/// Checks that whatever makes Redis refuse a hint makes it refuse a probe. An unreachable Redis gives another error.
 #[tokio::test]
 async fn a_redis_that_takes_no_hints_fails_its_probe_though_it_answers() {
     let mut redis = ThrowawayRedis::reserved();

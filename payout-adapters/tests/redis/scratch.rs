@@ -1,4 +1,4 @@
-//! A queue of the test's own on the shared server, and what most tests do with one.
+//! A queue for a single test on the shared Redis server, and helpers for the tests.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use payout_core::ports::{Clock, Delivery, Hint, JobQueue, Randomness, Receipt, S
 pub(crate) const SHORT: Duration = Duration::from_millis(200);
 pub(crate) const LONG: Duration = Duration::from_secs(5);
 
-/// A key prefix of its own on the shared server, deleted at the end.
+/// A unique key prefix on the shared server; its stream is deleted at the end.
 pub(crate) struct Scratch {
     pub(crate) url: String,
     pub(crate) prefix: String,
@@ -63,7 +63,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // On a thread of its own: a drop cannot wait for the runtime that it may be running on.
+        // On a separate thread: a drop cannot wait for the runtime on which it may be running.
         let (url, stream) = (self.url.clone(), self.stream());
         let cleaning = std::thread::spawn(move || {
             let mut connection = Client::open(url).unwrap().get_connection_with_timeout(SHORT)?;
@@ -94,7 +94,7 @@ pub(crate) async fn acknowledge(queue: &RedisQueue, deliveries: &[Delivery]) {
     queue.acknowledge(&receipts).await.unwrap();
 }
 
-/// Receives and acknowledges until all of these came, through whatever errors, within a bound.
+/// Receives and acknowledges until all expected hints have arrived, whatever errors occur, within the time limit.
 pub(crate) async fn receive_all(queue: &RedisQueue, expected: &[Hint], within: Duration) {
     let mut missing: HashSet<Hint> = expected.iter().copied().collect();
     let receiving = async {

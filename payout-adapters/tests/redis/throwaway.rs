@@ -1,4 +1,4 @@
-//! A Redis server of the test's own, to be killed and frozen.
+//! A Redis server for a single test, which may kill and freeze it.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
@@ -13,7 +13,8 @@ pub(crate) struct ThrowawayRedis {
 }
 
 impl ThrowawayRedis {
-    /// Chooses a free port, and starts nothing yet. Ports from 32768 on may be taken by any client's socket meanwhile.
+    /// Chooses a free port without starting the server. The port is below 32768: a client's socket might take a higher
+    /// one before the server starts.
     pub(crate) fn reserved() -> Self {
         let system = System::default();
         let port = loop {
@@ -29,7 +30,7 @@ impl ThrowawayRedis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Starts it, empty, and waits until it answers.
+    /// Starts the server without data, and waits until it answers.
     pub(crate) async fn start(&mut self) {
         let port = self.port.to_string();
         let options = [
@@ -65,7 +66,7 @@ impl ThrowawayRedis {
 
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // SIGKILL, which ends a frozen process too.
+            // SIGKILL also ends a frozen process.
             child.kill().unwrap();
             child.wait().unwrap();
         }

@@ -1,4 +1,4 @@
-//! Rows that somebody altered past the service: refused, claimed as altered, and not paid.
+//! Rows that were altered directly in the database: refused on reads, claimed as altered, and not paid.
 
 use payout_adapters::admin::StorageAdmin;
 use payout_core::contract::build::{self, LONG_LEASE};
@@ -9,12 +9,12 @@ use payout_core::ports::{PayoutRepository, RepositoryError, System};
 
 use super::{ONE, Sealable, TWO, canary, keyed_canary, keys, refusal, rotate};
 
-/// A condition that names one payout, in both dialects.
+/// A condition that selects one payout, in both SQL dialects.
 fn row(id: PayoutId) -> String {
     format!("lower(hex(id)) = '{}'", id.as_uuid().simple())
 }
 
-/// Claims what is due; the payout is among what was altered, and its claim ends in a review at once.
+/// Claims the due payouts, and asserts that this one is claimed as altered and goes to review at once.
 async fn assert_reviewed_at_once(repository: &dyn PayoutRepository, id: PayoutId, how: &str) {
     let claims = repository.claim(&build::sweep(10, LONG_LEASE)).await.unwrap();
     let won: Vec<PayoutId> = claims.won.iter().map(|claim| claim.payout().id()).collect();
@@ -74,7 +74,7 @@ pub(crate) async fn an_older_ciphertext_of_the_row_is_refused<S: Sealable>(store
     let repository = store.with(keys(ONE));
     let payout = drive::store(&repository, canary()).await;
     let holder = drive::store(&repository, canary()).await.id();
-    // Where the old one is kept meanwhile.
+    // The holder's row keeps the old ciphertext in the meantime.
     let kept = format!(
         "UPDATE payouts SET mac = (SELECT sealed FROM payouts WHERE {}) WHERE {}",
         row(payout.id()),
@@ -112,7 +112,7 @@ pub(crate) async fn every_change_of_a_person_is_bound_anew<S: Sealable>(store: S
     let retried = drive::apply(&repository, &retry).await;
     let claim = drive::claim_when_due(&repository, retried.id(), LONG_LEASE).await;
     drive::settled(&repository, claim, build::completed("ref")).await;
-    // A generation more of what is paid.
+    // As if one more generation were to be paid.
     let again = "generation = generation + 1, status = 'pending', due_at = created_at, claims = 0, \
                  provider_reference = NULL, first_submitted_at = NULL";
     store
@@ -147,7 +147,7 @@ pub(crate) async fn rows_in_plain_are_refused_once_a_rotation_has_gone_through<S
         .execute(&format!("UPDATE payouts SET mac = NULL WHERE {}", row(before)))
         .await;
     refusal(&restarted, before).await;
-    // A rotation mends nothing of it.
+    // A rotation does not repair these rows.
     assert_eq!(rotate::<S>(&restarted).await.1, 2);
 }
 
@@ -156,11 +156,11 @@ pub(crate) async fn a_database_that_began_with_a_key_has_no_row_in_plain<S: Seal
     repository.check_keys().await.unwrap();
     let planted = drive::store(&store.with(keys("")), canary()).await.id();
     refusal(&repository, planted).await;
-    // Who removes the mark is seen by whoever has seen it.
+    // A process that has seen the mark keeps refusing, even after the mark was removed.
     store.execute("UPDATE sealing_keys SET protected = NULL").await;
     repository.check_keys().await.unwrap();
     refusal(&repository, planted).await;
-    // And nobody can forge one.
+    // A forged mark is ignored: only the key can create one.
     store.execute("UPDATE sealing_keys SET protected = proof").await;
     let later = store.with(keys(ONE));
     later.check_keys().await.unwrap();

@@ -1,4 +1,4 @@
-//! What sealing promises on either dialect: the cases, over whatever stands in front of a database.
+//! Test cases of sealing, shared by both SQL dialects.
 
 mod altered;
 
@@ -24,7 +24,7 @@ pub(crate) use altered::{
 
 pub(crate) const ONE: &str = "one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const TWO: &str = "two:8PHy8/T19vf4+fr7/P3+/wABAgMEBQYHCAkKCwwNDg8=";
-/// Another key under the same id.
+/// A different key under the id of [`ONE`].
 const FALSE_ONE: &str = "one:8PHy8/T19vf4+fr7/P3+/wABAgMEBQYHCAkKCwwNDg8=";
 
 const ACCOUNT: &str = "CANARY-ACCOUNT-3000";
@@ -37,13 +37,13 @@ pub(crate) fn keys(text: &str) -> Keyring {
     Keyring::parse(text).expect("keys")
 }
 
-/// A database, and how it is reached with some keys.
+/// A database that is opened with different keys.
 pub(crate) trait Sealable {
     type Repository: PayoutRepository + StorageAdmin;
 
     fn with(&self, keys: Keyring) -> Self::Repository;
     async fn execute(&self, sql: &str);
-    /// Every value of a query's one column, as text.
+    /// Returns every value of a query's single column, as text.
     async fn texts(&self, sql: &str) -> Vec<String>;
 }
 
@@ -81,7 +81,7 @@ async fn found_by(repository: &dyn PayoutRepository, text: &str) -> usize {
     listed
 }
 
-/// What the refusal of one row says.
+/// Returns the message with which one row is refused.
 async fn refusal(repository: &dyn PayoutRepository, id: PayoutId) -> String {
     let error = repository.find(id).await.unwrap_err();
     assert!(matches!(error, RepositoryError::Refused(_)), "{error:?}");
@@ -98,7 +98,7 @@ async fn everything<S: Sealable>(store: &S) -> String {
     [payouts, answers].concat().join("\n")
 }
 
-/// Reseals everything, a few rows at a time; how many were sealed, and how many could not be opened.
+/// Re-seals everything, a few rows at a time. Returns the numbers of re-sealed texts and of unreadable ones.
 async fn rotate<S: Sealable>(repository: &S::Repository) -> (u64, u64) {
     let (mut sealed, mut unreadable, mut after) = (0, 0, None);
     loop {
@@ -235,11 +235,11 @@ pub(crate) async fn what_was_moved_from_another_row_is_refused_for_that_row_alon
     );
 }
 
-/// A worker that was started before a key was added.
+/// Covers a worker that was started before a key was added.
 pub(crate) async fn what_is_sealed_with_a_key_of_others_is_left_to_them<S: Sealable>(store: S) {
     let (without, old) = (store.with(Keyring::default()), store.with(keys(ONE)));
     let new = store.with(keys(&format!("{TWO},{ONE}")));
-    // Before the first key is known: later, what is in plain would be refused.
+    // Stored before the database knows its first key: after that, a row in plain text would be refused.
     let plain = drive::store(&without, canary()).await.id();
     assert_eq!(old.check_keys().await.unwrap(), KeyCheck::Fits);
     assert_eq!(new.check_keys().await.unwrap(), KeyCheck::Fits);
@@ -262,7 +262,7 @@ pub(crate) async fn what_is_sealed_with_a_key_of_others_is_left_to_them<S: Seala
     assert_eq!(drive::claim_ids(&new, &sweep).await, [newly]);
 }
 
-/// A key that was taken away while something is still sealed with it: nobody may have it, so a person must hear of it.
+/// Covers a key that was removed while rows are still sealed with it: no process may have it, so an operator must know.
 pub(crate) async fn what_is_sealed_with_a_key_that_nobody_knows_is_claimed_and_told_apart<S: Sealable>(
     store: S,
 ) {
@@ -276,7 +276,7 @@ pub(crate) async fn what_is_sealed_with_a_key_that_nobody_knows_is_claimed_and_t
     assert_eq!((claims.won.len(), claims.unreadable.len()), (1, 1));
 }
 
-/// An amount that is no number must not fail the decoding of every row that is read with it.
+/// Covers a malformed amount, which must not fail the decoding of the other rows of a read.
 pub(crate) async fn an_amount_that_is_no_number_fails_its_row_alone<S: Sealable>(store: S, no_number: &str) {
     let repository = store.with(keys(ONE));
     let broken = drive::store(&repository, canary()).await.id();
@@ -338,7 +338,7 @@ pub(crate) async fn a_payout_is_found_under_every_key_and_in_plain<S: Sealable>(
     }
 }
 
-/// Whoever has the database alone cannot digest the accounts that he can think of.
+/// Checks that an attacker who has only the database cannot compute the digest of a guessed account.
 pub(crate) async fn one_account_has_another_digest_under_each_key<S: Sealable>(store: S) {
     for key in [ONE, TWO] {
         drive::store(&store.with(keys(key)), canary()).await;
@@ -488,7 +488,7 @@ pub(crate) async fn the_schema_refuses_plain_text_beside_what_is_sealed<S: Seala
     }
 }
 
-/// Every case as a test of its own, over what `make` makes.
+/// Defines one test for each case, over the database that `$make` creates.
 macro_rules! sealing_cases {
     ($make:expr; $($case:ident),+ $(,)?) => {
         $(#[tokio::test]

@@ -1,4 +1,4 @@
-//! Times that the database gives, when its clock does not keep still.
+//! Times that the repository stores while the clock is set forward or back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -14,13 +14,14 @@ use payout_core::ports::{Clock, Insertion, PayoutRepository};
 
 use crate::file::File;
 
-/// Whether the two times are equal tells whether an earlier claim may have sent something.
+/// Checks that `claimed_at` grows with each claim: it equals `first_submitted_at` only if no earlier claim can have
+/// sent anything.
 #[tokio::test]
 async fn a_claim_is_later_than_the_one_before_whatever_the_clock_says() {
     let (repository, file) = File::migrated().await;
     let id = drive::stored(&repository).await.id();
     drive::claim_when_due(&repository, id, SHORT_LEASE).await;
-    // As if the clock had been an hour ahead, and was set back since.
+    // As if the clock had been an hour ahead and was set back since.
     sqlx::query(
         "UPDATE payouts
         SET claimed_at = claimed_at + 3600000000, first_submitted_at = first_submitted_at + 3600000000",
@@ -60,20 +61,20 @@ async fn a_new_day_begins_with_nothing_and_a_clock_that_went_back_begins_none() 
         moved.execute(&pool).await.unwrap();
     };
     assert!(fits().await);
-    // As if that had been yesterday.
+    // As if the charge had been made yesterday.
     move_days("-1 day").await;
     assert!(fits().await);
     assert!(!fits().await);
-    // As if the clock had been a day ahead, and was set back since.
+    // As if the clock had been a day ahead and was set back since.
     move_days("+1 day").await;
     assert!(!fits().await);
-    // Or three: that day is not used up for three days.
+    // As if it had been three days ahead: such a total is ignored and does not block the key until that day.
     move_days("+2 days").await;
     assert!(fits().await);
     assert!(!fits().await);
 }
 
-/// The time of day, and that of the process, in seconds.
+/// Wall-clock time and monotonic time, both in seconds.
 struct TwoClocks(AtomicI64, AtomicI64);
 
 impl Clock for TwoClocks {
@@ -119,7 +120,7 @@ async fn a_clock_that_is_set_forward_ends_no_lease() {
     assert_eq!(drive::claim_ids(&repository, &sweep).await, [later]);
 }
 
-/// One of each that waits, with the time at which it may be claimed at the earliest, from now.
+/// One payout of each kind that waits for its due time.
 struct Waiting {
     scheduled: PayoutId,
     fresh: PayoutId,
@@ -194,7 +195,7 @@ async fn what_a_clock_that_was_ahead_has_written_waits_no_longer_than_it_was_to_
             let due_at = drive::found(&repository, id).await.parts().due_at.unwrap();
             (due_at - now).num_seconds()
         };
-        // Not stolen from whoever holds it, and no schedule is early.
+        // The lease of the current holder is not cut short, and no scheduled payout becomes due early.
         assert!((55..=60).contains(&wait(waiting.leased).await));
         assert!((25..=30).contains(&wait(waiting.postponed).await));
         assert!((25..=30).contains(&wait(waiting.released).await));
@@ -221,7 +222,8 @@ async fn a_lease_beyond_its_last_call_is_over() {
     assert_eq!(drive::claim_ids(&repository, &sweep).await, [id]);
 }
 
-/// The provider forgets a key by its own clock: what was sent at a time to come was sent by now.
+/// Checks that the time of the first submission is capped at the present: the provider's key window runs by the
+/// provider's clock, and the submission happened by now at the latest.
 #[tokio::test]
 async fn the_key_window_runs_though_the_clock_was_set_back() {
     let (repository, file) = File::migrated().await;

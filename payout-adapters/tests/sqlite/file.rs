@@ -1,4 +1,4 @@
-//! A database file of one test's own.
+//! A database file for a single test.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use payout_adapters::sqlite::SqliteRepository;
 use payout_core::ports::System;
 use sqlx::SqlitePool;
 
-/// In a folder of its own, gone when it is dropped.
+/// A database file in a folder of its own, which is removed together with this value.
 pub(crate) struct File {
     folder: PathBuf,
 }
 
 impl File {
-    /// None yet: the repository makes it.
+    /// Prepares the path of a file that does not exist yet; the repository creates it.
     pub(crate) fn missing() -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let name = format!(
@@ -28,7 +28,7 @@ impl File {
         Self { folder }
     }
 
-    /// One with the schema, and a repository over it.
+    /// Creates a file with the schema, and a repository over it.
     pub(crate) async fn migrated() -> (SqliteRepository, Self) {
         let file = Self::missing();
         let repository = file.repository();
@@ -36,7 +36,7 @@ impl File {
         (repository, file)
     }
 
-    /// The path of a file in the folder.
+    /// Returns the path of a file in the folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
@@ -49,7 +49,7 @@ impl File {
         SqliteRepository::open_lazy(&self.url(), Arc::new(System::default())).expect("a repository")
     }
 
-    /// Whether the file or its log has this text, also where nothing reads it any more.
+    /// Returns whether the database file or its log contains the text, unused pages included.
     pub(crate) fn contains(&self, text: &str) -> bool {
         let entries = std::fs::read_dir(&self.folder).expect("the folder");
         let files = entries.map(|entry| std::fs::read(entry.expect("an entry").path()).expect("a file"));
@@ -58,7 +58,7 @@ impl File {
             .any(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
     }
 
-    /// Another way in, past the repository.
+    /// Opens connections that bypass the repository.
     pub(crate) async fn pool(&self) -> SqlitePool {
         SqlitePool::connect(&self.url()).await.expect("a pool")
     }

@@ -1,4 +1,4 @@
-//! The first API key, and what is recorded without one.
+//! The first API key, and idempotency records written without an API key.
 
 use payout_core::contract::build;
 use payout_core::contract::drive;

@@ -1,4 +1,4 @@
-//! Costly reads: what pays waits for none of them, and they end.
+//! Costly reads: they end in time, and payments never wait for them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const QUERY: EventQuery = EventQuery {
     deleted: Deleted::Without,
 };
 
-/// So many payouts that looking at each takes a while.
+/// Copies the payouts many times, so that a scan of all of them takes a while.
 async fn multiply(pool: &SqlitePool, times: u32) {
     let columns = "generation, claims, fence, version, created_at, updated_at, due_at, needs_review, amount, currency, status, \
         recipient_account, recipient_name, recipient_name_folded, description";
@@ -68,14 +68,14 @@ async fn a_read_that_takes_too_long_ends_and_what_pays_does_not_wait_for_it() {
         let count = count.await.unwrap();
         assert!(matches!(count, Err(RepositoryError::Overloaded(_))), "{count:?}");
     }
-    // With time enough the same is counted.
+    // With enough time, the count succeeds.
     let limits = ReadLimits {
         connections: 1,
         timeout: Duration::from_secs(60),
     };
     let patient = SqliteRepository::open_lazy_with(&file.url(), Arc::new(System::default()), limits).unwrap();
     assert_eq!(patient.count(&rare, None).await.unwrap().count, 0);
-    // A connection that was interrupted reads on.
+    // A connection whose read was interrupted can read again.
     drive::eventually("there is a turn", async || {
         bounded.events(id, QUERY).await.ok().map(drop)
     })

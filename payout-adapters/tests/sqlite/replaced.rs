@@ -1,4 +1,4 @@
-//! The file is deleted, moved or replaced while it is open, and who may read it.
+//! A database file that is deleted, moved or replaced while it is open, and the permissions of the files.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -38,7 +38,7 @@ async fn nothing_is_written_to_a_file_that_was_deleted_or_replaced() {
     let (_, other) = File::migrated().await;
     std::fs::copy(other.path("payouts.db"), &path).unwrap();
     refuses_everything(&repository).await;
-    // Its own file is back: it goes on.
+    // The original file is back, and the repository continues.
     std::fs::rename(&aside, &path).unwrap();
     drive::store(&repository, build::new_payout()).await;
     repository.probe().await.unwrap();
@@ -54,7 +54,7 @@ async fn what_is_in_a_log_that_was_deleted_is_saved_by_the_probe() {
         std::fs::remove_file(file.path(name)).unwrap();
         refuses_everything(&repository).await;
         repository.probe().await.unwrap_err();
-        // Another process, after a crash of this one, which closes nothing.
+        // As another process sees the file after a crash of this one, which closes nothing.
         let after = std::env::temp_dir().join(format!("{}.db", build::fresh_id()));
         std::fs::copy(file.path("payouts.db"), &after).unwrap();
         let url = format!("sqlite://{}", after.display());

@@ -1,4 +1,4 @@
-//! What the schema itself refuses, and how it comes to be.
+//! Constraints of the schema, and its migrations.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, SqlitePool};
 
 use crate::file::File;
 
-/// What a statement is refused with.
+/// Returns the message with which a statement is refused.
 async fn refusal(pool: &SqlitePool, statement: &str) -> Option<String> {
     let error = sqlx::raw_sql(AssertSqlSafe(statement))
         .execute(pool)

@@ -1,4 +1,4 @@
-//! One writer at a time: those who wait, those who give up, and those of another process.
+//! One writer at a time: writers that wait, writers that give up, and writers of another process.
 
 use std::time::Duration;
 
@@ -64,7 +64,8 @@ async fn a_write_whose_caller_goes_away_is_made_whole() {
     drive::store(&repository, build::new_payout()).await;
 }
 
-/// A trigger that refuses leaves the transaction open, and one that rolls back ends it behind the driver's back.
+/// Covers triggers: one that refuses leaves the transaction open; one that rolls back ends it without telling the
+/// driver.
 #[tokio::test]
 async fn a_write_that_was_refused_half_way_holds_nobody_up() {
     let (repository, file) = File::migrated().await;
