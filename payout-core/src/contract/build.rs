@@ -1,4 +1,4 @@
-//! Makes payouts, requests and verdicts, each valid and no two the same.
+//! Builders of payouts, requests and verdicts, each valid and different from all others.
 
 use std::time::Duration;
 
@@ -15,32 +15,32 @@ use crate::ports::{ClaimRequest, Clock, Randomness, System};
 use crate::provider::{Instruction, ProcessorKey};
 use crate::spending::{Charge, MoneyLimits};
 
-/// A lease that does not end during a case.
+/// A lease that does not expire during a case.
 pub const LONG_LEASE: Duration = Duration::from_secs(600);
 
-/// A lease that a case waits out.
+/// A lease short enough for a case to wait until it expires.
 pub const SHORT_LEASE: Duration = Duration::from_millis(150);
 
-/// An amount of a currency, also of one in which nobody is paid any more.
+/// Makes an amount of a currency. The currency may be one that is no longer paid out.
 ///
 /// # Panics
-/// When it is none.
+/// If the amount or the currency is not valid.
 pub fn money(amount: &str, currency: &str) -> Money {
     Money::new(amount.parse().unwrap(), Currency::recorded(currency).unwrap()).unwrap()
 }
 
-/// A fresh id.
+/// Makes a new id.
 pub fn fresh_id() -> PayoutId {
     let system = System::default();
     PayoutId::generate(system.now(), &system)
 }
 
-/// A short text that no other test has.
+/// Makes a short text that no other test has.
 pub fn unique(prefix: &str) -> String {
     format!("{prefix}-{:016x}", System::default().next_u64())
 }
 
-/// Ada Lovelace, with an account that no other test has.
+/// Makes a recipient, Ada Lovelace, with an account that no other test has.
 ///
 /// # Panics
 /// Never.
@@ -51,10 +51,10 @@ pub fn recipient() -> Recipient {
     }
 }
 
-/// A recipient of this account and this name.
+/// Makes a recipient with this account and this name.
 ///
 /// # Panics
-/// When one is invalid.
+/// If either is not valid.
 pub fn recipient_of(account: &str, name: &str) -> Recipient {
     Recipient {
         account: RecipientAccount::new(account).unwrap(),
@@ -62,7 +62,7 @@ pub fn recipient_of(account: &str, name: &str) -> Recipient {
     }
 }
 
-/// A payment of 10.50 USD to an account of its own.
+/// Makes a payment of 10.50 USD to an account of its own.
 ///
 /// # Panics
 /// Never.
@@ -73,7 +73,7 @@ pub fn details() -> PaymentDetails {
     }
 }
 
-/// A payout of 10.50 USD that another service created at this time.
+/// Makes a payout of 10.50 USD that another service created at this time.
 pub fn foreign(standing: Standing, created_at: Timestamp) -> ForeignPayout {
     ForeignPayout {
         id: fresh_id(),
@@ -86,12 +86,12 @@ pub fn foreign(standing: Standing, created_at: Timestamp) -> ForeignPayout {
     }
 }
 
-/// A payout of 10.50 USD, due at once, without an idempotency key.
+/// Makes a payout of 10.50 USD, due at once, without an idempotency key.
 pub fn new_payout() -> NewPayout {
     of_details(details())
 }
 
-/// A payout of these details, due at once, without an idempotency key.
+/// Makes a payout with these details, due at once, without an idempotency key.
 pub fn of_details(details: PaymentDetails) -> NewPayout {
     NewPayout {
         id: fresh_id(),
@@ -103,20 +103,20 @@ pub fn of_details(details: PaymentDetails) -> NewPayout {
     }
 }
 
-/// A payout to this recipient.
+/// Makes a payout to a recipient with this name.
 ///
 /// # Panics
-/// When the name is none.
+/// If the name is not valid.
 pub fn paid_to(name: &str) -> NewPayout {
     let mut details = details();
     details.recipient.name = RecipientName::new(name).unwrap();
     of_details(details)
 }
 
-/// A payout of this amount.
+/// Makes a payout of this amount.
 ///
 /// # Panics
-/// When the amount is none.
+/// If the amount or the currency is not valid.
 pub fn amounting_to(amount: &str, currency: &str) -> NewPayout {
     of_details(PaymentDetails {
         money: money(amount, currency),
@@ -124,24 +124,24 @@ pub fn amounting_to(amount: &str, currency: &str) -> NewPayout {
     })
 }
 
-/// An API key's id that no other test has.
+/// Makes an API key's id that no other test has.
 pub fn fresh_api_key() -> ApiKeyId {
     ApiKeyId::from(fresh_id().as_uuid())
 }
 
-/// What an edit from one amount to another takes from a key's day, of which `per_day` is the limit.
+/// Returns the charge of an edit from one amount to another by a key with the daily limit `per_day`.
 ///
 /// # Panics
-/// When that is none.
+/// If the limit is not valid.
 pub fn charge_of_edit(before: Money, after: Money, per_day: &str, api_key: ApiKeyId) -> Option<Charge> {
     let limits: MoneyLimits = format!("{}=/{per_day}", after.currency()).parse().unwrap();
     limits.of_edit(before, after, Some(api_key)).unwrap()
 }
 
-/// A payout of this amount by an API key whose payouts of a day may come to `per_day`.
+/// Makes a payout by an API key with the daily limit `per_day`.
 ///
 /// # Panics
-/// When either is no amount.
+/// If the amount or the limit is not valid.
 pub fn charged(amount: &str, currency: &str, per_day: &str, api_key: ApiKeyId) -> NewPayout {
     let new = amounting_to(amount, currency);
     let limits: MoneyLimits = format!("{currency}=/{per_day}").parse().unwrap();
@@ -152,12 +152,12 @@ pub fn charged(amount: &str, currency: &str, per_day: &str, api_key: ApiKeyId) -
     }
 }
 
-/// A payout under this idempotency key.
+/// Makes a payout under this idempotency key.
 pub fn keyed(key: &ScopedKey) -> NewPayout {
     under(key, new_payout())
 }
 
-/// The same payout under this idempotency key.
+/// Adds this idempotency key to a payout.
 pub fn under(key: &ScopedKey, new: NewPayout) -> NewPayout {
     let fingerprint = Fingerprint::of_create(&new.details);
     let key = key.clone();
@@ -167,7 +167,7 @@ pub fn under(key: &ScopedKey, new: NewPayout) -> NewPayout {
     }
 }
 
-/// A client's idempotency key that no other test has.
+/// Makes a client's idempotency key that no other test has.
 ///
 /// # Panics
 /// Never.
@@ -175,24 +175,24 @@ pub fn fresh_client_key() -> IdempotencyKey {
     IdempotencyKey::new(&unique("key")).unwrap()
 }
 
-/// The same as the store knows it, of a caller without an API key.
+/// Makes an idempotency key in the scope of callers without an API key, which no other test has.
 pub fn fresh_key() -> ScopedKey {
     ScopedKey::new(None, &fresh_client_key())
 }
 
-/// A client in a request, without a reason.
+/// Makes a client as the caller of a request, without a reason.
 pub fn client() -> Caller {
     Caller::named("client").in_request(&unique("req"))
 }
 
-/// An operator in a request, with a reason.
+/// Makes an operator as the caller of a request, with a reason.
 pub fn operator(reason: &str) -> Caller {
     Caller::named("operator")
         .in_request(&unique("req"))
         .because(reason)
 }
 
-/// A sweep for up to `limit` payouts.
+/// Makes a sweep for up to `limit` payouts.
 pub fn sweep(limit: u32, lease: Duration) -> ClaimRequest {
     ClaimRequest {
         only: None,
@@ -203,10 +203,10 @@ pub fn sweep(limit: u32, lease: Duration) -> ClaimRequest {
     }
 }
 
-/// A claim of these payouts only.
+/// Makes a claim of exactly these payouts.
 ///
 /// # Panics
-/// When there are more than `u32::MAX`.
+/// If there are more than `u32::MAX`.
 pub fn only(ids: &[PayoutId], lease: Duration) -> ClaimRequest {
     ClaimRequest {
         only: Some(ids.to_vec()),
@@ -214,10 +214,10 @@ pub fn only(ids: &[PayoutId], lease: Duration) -> ClaimRequest {
     }
 }
 
-/// The deletion of a payout that no worker is at, whatever became of it: as earlier releases let be deleted what was sent.
+/// Makes the deletion of a payout that is not processing, even of one that was sent: earlier releases allowed that.
 ///
 /// # Panics
-/// When a worker is at it.
+/// If the payout is processing.
 pub fn deletion(payout: &Payout) -> Change {
     assert!(payout.status() != Status::Processing, "a worker is at it");
     let mut parts = payout.parts().clone();
@@ -233,22 +233,22 @@ pub fn deletion(payout: &Payout) -> Change {
     }
 }
 
-/// The provider's name for a payment.
+/// Makes a provider's reference.
 ///
 /// # Panics
-/// When it is blank.
+/// If the text is blank.
 pub fn reference(text: &str) -> ProviderReference {
     ProviderReference::new(text).unwrap()
 }
 
-/// The provider paid.
+/// Makes the verdict that the provider paid.
 pub fn completed(reference_text: &str) -> Verdict {
     Verdict::Completed {
         reference: reference(reference_text),
     }
 }
 
-/// The provider declined for good.
+/// Makes the verdict that the provider declined permanently.
 pub fn failed() -> Verdict {
     Verdict::Failed(Failure::new(
         "insufficient_funds",
@@ -256,7 +256,7 @@ pub fn failed() -> Verdict {
     ))
 }
 
-/// The provider will settle later.
+/// Makes the verdict that the provider accepted and will settle later.
 pub fn accepted(reference_text: &str, after: Duration) -> Verdict {
     Verdict::Accepted {
         reference: reference(reference_text),
@@ -264,7 +264,7 @@ pub fn accepted(reference_text: &str, after: Duration) -> Verdict {
     }
 }
 
-/// Nothing definite was learnt.
+/// Makes the verdict after no definite answer.
 pub fn postponed(after: Duration) -> Verdict {
     Verdict::Postponed {
         why: "no answer to rely on: a timeout".to_owned(),
@@ -273,7 +273,7 @@ pub fn postponed(after: Duration) -> Verdict {
     }
 }
 
-/// The provider said *not now*, and an earlier call may have arrived.
+/// Makes the verdict that the provider answered *not now*, although an earlier call may have arrived.
 pub fn put_off(after: Duration) -> Verdict {
     Verdict::Postponed {
         why: "refused for now: the provider answered 429".to_owned(),
@@ -282,7 +282,7 @@ pub fn put_off(after: Duration) -> Verdict {
     }
 }
 
-/// Nothing was ever sent.
+/// Makes the verdict that nothing was ever sent.
 pub fn released(after: Duration) -> Verdict {
     Verdict::Released {
         why: "nothing was sent: connection refused".to_owned(),
@@ -290,14 +290,14 @@ pub fn released(after: Duration) -> Verdict {
     }
 }
 
-/// A person must look.
+/// Makes the verdict that an operator must review the payout.
 pub fn review() -> Verdict {
     Verdict::Review {
         why: "The attempts are used up.".to_owned(),
     }
 }
 
-/// An instruction to pay 10.50 USD, under a key that no other test has.
+/// Makes an instruction to pay 10.50 USD, under a key that no other test has.
 pub fn instruction() -> Instruction {
     let payout_id = fresh_id();
     Instruction {
@@ -307,10 +307,10 @@ pub fn instruction() -> Instruction {
     }
 }
 
-/// A key of this name that opens everything, with a token that no other test has.
+/// Makes an API key of this name with all scopes, and with a token that no other test has.
 ///
 /// # Panics
-/// When the name is none.
+/// If the name is not valid.
 pub fn new_key(name: &str) -> NewApiKey {
     NewApiKey {
         id: ApiKeyId::from(fresh_id().as_uuid()),
@@ -322,7 +322,7 @@ pub fn new_key(name: &str) -> NewApiKey {
     }
 }
 
-/// The digest of a token that no other test has.
+/// Makes the digest of a token that no other test has.
 pub fn key_digest() -> KeyDigest {
     let mut digest = [7; 32];
     digest[..16].copy_from_slice(fresh_id().as_uuid().as_bytes());
@@ -332,7 +332,7 @@ pub fn key_digest() -> KeyDigest {
     }
 }
 
-/// Every set of scopes but for the empty one.
+/// Returns every set of scopes except the empty one.
 pub fn every_scopes() -> Vec<Scopes> {
     (1..1_u32 << Scope::ALL.len())
         .map(|bits| {

@@ -1,4 +1,4 @@
-//! The steps that most cases begin with.
+//! Steps that most cases begin with.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,16 +15,16 @@ use crate::ports::{
     Position, Settled,
 };
 
-/// How often to look whether something has come to pass.
+/// The interval between two checks for an expected state.
 const POLL: Duration = Duration::from_millis(10);
 
-/// How long to wait for something that must come to pass.
+/// The longest wait for an expected state.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Asks again and again until there is an answer.
+/// Calls `ask` repeatedly until it returns a value.
 ///
 /// # Panics
-/// When there is none for too long.
+/// If it returns none within 20 seconds.
 pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
     let answered = tokio::time::timeout(PATIENCE, async {
         loop {
@@ -42,7 +42,7 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: i
 /// Stores a payout.
 ///
 /// # Panics
-/// When it is not stored.
+/// If it is not stored.
 pub async fn store(repository: &dyn PayoutRepository, new: NewPayout) -> Payout {
     match repository.insert(&[new]).await.unwrap().remove(0) {
         Insertion::Stored(payout) => payout,
@@ -52,20 +52,20 @@ pub async fn store(repository: &dyn PayoutRepository, new: NewPayout) -> Payout 
     }
 }
 
-/// Stores a fresh payout.
+/// Stores a new payout.
 pub async fn stored(repository: &dyn PayoutRepository) -> Payout {
     store(repository, build::new_payout()).await
 }
 
-/// The payout as it is.
+/// Returns the payout as it is now.
 ///
 /// # Panics
-/// When it is not found.
+/// If it is not found.
 pub async fn found(repository: &dyn PayoutRepository, id: PayoutId) -> Payout {
     repository.find(id).await.unwrap().expect("the payout is found")
 }
 
-/// Claims this payout, as soon as it is due.
+/// Claims this payout as soon as it is due.
 pub async fn claim_when_due(repository: &dyn PayoutRepository, id: PayoutId, lease: Duration) -> Claim {
     let request = build::only(&[id], lease);
     eventually("the payout is due", async || {
@@ -74,13 +74,13 @@ pub async fn claim_when_due(repository: &dyn PayoutRepository, id: PayoutId, lea
     .await
 }
 
-/// Stores a fresh payout and claims it under a long lease.
+/// Stores a new payout and claims it with a long lease.
 pub async fn claimed(repository: &dyn PayoutRepository) -> Claim {
     let payout = stored(repository).await;
     claim_when_due(repository, payout.id(), build::LONG_LEASE).await
 }
 
-/// The ids of what a claim wins.
+/// Returns the ids of the payouts that a claim wins.
 pub async fn claim_ids(repository: &dyn PayoutRepository, request: &ClaimRequest) -> Vec<PayoutId> {
     repository
         .claim(request)
@@ -92,10 +92,10 @@ pub async fn claim_ids(repository: &dyn PayoutRepository, request: &ClaimRequest
         .collect()
 }
 
-/// A page, all of which can be read.
+/// Returns a page whose rows can all be read.
 ///
 /// # Panics
-/// When something on it cannot.
+/// If a row cannot be read or is deleted.
 pub async fn listed(repository: &dyn PayoutRepository, query: &ListQuery) -> Vec<Payout> {
     let rows = repository.list(query).await.unwrap();
     rows.into_iter()
@@ -107,12 +107,12 @@ pub async fn listed(repository: &dyn PayoutRepository, query: &ListQuery) -> Vec
         .collect()
 }
 
-/// Ends a claim, and answers what the repository said.
+/// Settles a claim, and returns the repository's result.
 pub async fn settle(repository: &dyn PayoutRepository, claim: Claim, verdict: Verdict) -> Settled {
     settle_all(repository, &[claim.settle(verdict)]).await.remove(0)
 }
 
-/// Settles, again and again those that are passed over since somebody else has their rows.
+/// Settles claims, and repeats those whose rows another session has locked.
 pub async fn settle_all(repository: &dyn PayoutRepository, batch: &[Settlement]) -> Vec<Settled> {
     let mut answers = repository.settle(batch).await.unwrap();
     while let Some(place) = answers.iter().position(|answer| *answer == Settled::Locked) {
@@ -123,10 +123,10 @@ pub async fn settle_all(repository: &dyn PayoutRepository, batch: &[Settlement])
     answers
 }
 
-/// Ends a claim, and answers the payout as it is then.
+/// Settles a claim, and returns the payout as it is afterwards.
 ///
 /// # Panics
-/// When the guard refuses.
+/// If the guard does not match.
 pub async fn settled(repository: &dyn PayoutRepository, claim: Claim, verdict: Verdict) -> Payout {
     let id = claim.payout().id();
     assert_eq!(settle(repository, claim, verdict).await, Settled::Applied);
@@ -138,19 +138,19 @@ pub async fn apply(repository: &dyn PayoutRepository, change: &Change) -> Payout
     repository.apply(change, None).await.unwrap()
 }
 
-/// Stores a fresh payout and takes it to failed.
+/// Stores a new payout and takes it to failed.
 pub async fn declined(repository: &dyn PayoutRepository) -> Payout {
     let claim = claimed(repository).await;
     settled(repository, claim, build::failed()).await
 }
 
-/// Stores a fresh payout and takes it to review.
+/// Stores a new payout and takes it to review.
 pub async fn under_review(repository: &dyn PayoutRepository) -> Payout {
     let claim = claimed(repository).await;
     settled(repository, claim, build::review()).await
 }
 
-/// Every step that a person can take from where this payout stands, each by a caller of its own.
+/// Returns every step that a client or an operator can take from this payout's state.
 pub fn steps_of_a_person(payout: &Payout, now: Timestamp, caller: &Caller) -> Vec<Change> {
     let step = || (payout.clone(), caller.clone());
     let mut edit = payout.details().clone();
@@ -181,14 +181,14 @@ pub fn steps_of_a_person(payout: &Payout, now: Timestamp, caller: &Caller) -> Ve
     changes.into_iter().flatten().collect()
 }
 
-/// What a payout and its audit trail were, to see later whether anything was written.
+/// A copy of a payout and its audit trail, to check later that nothing was written.
 pub struct Witness {
     payout: Payout,
     trail: Vec<Event>,
 }
 
 impl Witness {
-    /// Of the payout as it is now.
+    /// Copies the payout as it is now.
     pub async fn of(repository: &dyn PayoutRepository, id: PayoutId) -> Self {
         Self {
             payout: found(repository, id).await,
@@ -196,19 +196,19 @@ impl Witness {
         }
     }
 
-    /// No column and no event was written since.
+    /// Checks that no column and no event was written since.
     ///
     /// # Panics
-    /// When one was.
+    /// If one was.
     pub async fn assert_untouched(&self, repository: &dyn PayoutRepository) {
         assert_eq!(found(repository, self.payout.id()).await, self.payout);
         assert_eq!(trail(repository, self.payout.id()).await, self.trail);
     }
 
-    /// No column was written since, but this many events; answers those.
+    /// Checks that this number of events and no column was written since, and returns the events.
     ///
     /// # Panics
-    /// When a column was, or another number of events.
+    /// If a column or another number of events was written.
     pub async fn assert_only_events(&self, repository: &dyn PayoutRepository, count: usize) -> Vec<Event> {
         assert_eq!(found(repository, self.payout.id()).await, self.payout);
         let mut trail = trail(repository, self.payout.id()).await;
@@ -219,10 +219,10 @@ impl Witness {
     }
 }
 
-/// A whole list, in its own order, by pages of two: by offset, by cursor forwards, and by cursor backwards.
+/// Reads a whole list in its order by pages of two: by offset, by cursor forwards, and by cursor backwards.
 ///
 /// # Panics
-/// When a read fails.
+/// If a read fails.
 pub async fn pages_of_two(
     repository: &dyn PayoutRepository,
     filter: &Filter,
@@ -240,7 +240,7 @@ pub async fn pages_of_two(
     let mut by_offset: Vec<Listed> = Vec::new();
     let mut forwards: Vec<Listed> = Vec::new();
     let mut backwards: Vec<Listed> = Vec::new();
-    // More pages than there are payouts: a walk that goes in circles ends as well.
+    // More pages than there are payouts, so that a walk in circles ends as well.
     for _ in 0..50 {
         let skipped = by_offset.len() as u64;
         by_offset.extend(page(Position::Offset(skipped)).await);
@@ -264,10 +264,10 @@ pub async fn pages_of_two(
     ]
 }
 
-/// Lets all of these begin at the same moment, and answers what each came to, in their order.
+/// Starts all futures at the same moment, and returns their results in order.
 ///
 /// # Panics
-/// When one of them does.
+/// If one of them panics.
 pub async fn race<T, F>(racers: impl IntoIterator<Item = F>) -> Vec<T>
 where
     T: Send + 'static,
@@ -290,10 +290,10 @@ where
         .collect()
 }
 
-/// The audit trail.
+/// Returns the whole audit trail.
 ///
 /// # Panics
-/// When there is none.
+/// If the payout does not exist.
 pub async fn trail(repository: &dyn PayoutRepository, id: PayoutId) -> Vec<Event> {
     let (mut trail, mut after) = (Vec::new(), None);
     loop {
@@ -312,7 +312,7 @@ pub async fn trail(repository: &dyn PayoutRepository, id: PayoutId) -> Vec<Event
     }
 }
 
-/// Whether the payout is found by a look at its audit trail.
+/// Returns whether the payout has an audit trail that can be read.
 pub async fn has_trail(repository: &dyn PayoutRepository, id: PayoutId) -> bool {
     let query = EventQuery {
         after: None,
@@ -322,7 +322,7 @@ pub async fn has_trail(repository: &dyn PayoutRepository, id: PayoutId) -> bool 
     repository.events(id, query).await.unwrap().is_some()
 }
 
-/// What the audit trail says happened, oldest first.
+/// Returns the kinds of the events in the audit trail, oldest first.
 pub async fn kinds(repository: &dyn PayoutRepository, id: PayoutId) -> Vec<EventKind> {
     trail(repository, id)
         .await

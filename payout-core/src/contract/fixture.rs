@@ -1,28 +1,28 @@
-//! What a case runs on: the adapter under test, whatever must outlive it, and a runtime.
+//! The environment of a case: the adapter under test, a guard that must outlive it, and a runtime.
 
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// No case takes nearly as long; an adapter that hangs fails by the case's name.
+/// The time limit of a case, which no healthy case comes near. An adapter that hangs fails under the case's name.
 const LONGEST_CASE: Duration = Duration::from_secs(120);
 
-/// The adapter under test, fresh and over an empty store, and a guard to drop after the case.
+/// The adapter under test, newly made over an empty store, and a guard that is dropped after the case.
 pub struct Fixture<P: ?Sized> {
     pair: Pair<P>,
     _keep: Box<dyn Any + Send>,
 }
 
-/// The adapter under test as two processes open it over one store.
+/// The adapter under test, opened twice over one store as by two processes.
 pub struct Pair<P: ?Sized> {
-    /// The adapter.
+    /// The first handle.
     pub port: Arc<P>,
-    /// A second handle to the same store; the adapter itself when there is none.
+    /// The second handle to the same store, or the first if the fixture has only one.
     pub peer: Arc<P>,
 }
 
 impl<P: ?Sized> Fixture<P> {
-    /// With a second handle to the same store, as another process would open it.
+    /// Adds a second handle to the same store, as another process would open it.
     #[must_use]
     pub fn with_peer(mut self, peer: Arc<P>) -> Self {
         self.pair.peer = peer;
@@ -48,10 +48,10 @@ impl<P: ?Sized, G: Send + 'static> From<(Arc<P>, G)> for Fixture<P> {
     }
 }
 
-/// Runs one case over a fixture of its own. The guard is dropped inside the runtime, also when the case panics.
+/// Runs one case with a fixture of its own. The guard is dropped inside the runtime, even if the case panics.
 ///
 /// # Panics
-/// When the case does, or takes longer than any should.
+/// If the case panics or exceeds its time limit.
 pub fn run<P: ?Sized, M, F>(make: impl FnOnce() -> M, case: impl FnOnce(Pair<P>) -> F)
 where
     M: Future<Output: Into<Fixture<P>>>,

@@ -1,11 +1,11 @@
-//! Every case by name, once: the macros that run the suites, and the test that no case is forgotten.
+//! The list of all cases: the macros that run the suites, and the test that the list is complete.
 
 /// Runs every case that a [`PayoutRepository`](crate::ports::PayoutRepository) must pass, each as a test.
 ///
-/// Takes the path of an `async fn()` that makes a repository over an **empty store of its own** and returns
-/// something that turns into a [`Fixture`](crate::contract::Fixture): `Arc<dyn PayoutRepository>`, or that and a guard.
+/// Takes the path of an `async fn()` that makes a repository over an **empty store of its own**. Its result converts to
+/// a [`Fixture`](crate::contract::Fixture): `Arc<dyn PayoutRepository>`, alone or with a guard.
 ///
-/// With `whole names` after it, of a repository that keeps names sealed and finds each by all of it.
+/// Add `whole names` for a repository that encrypts names and finds them only as a whole.
 #[macro_export]
 macro_rules! repository_contract {
     ($make:expr) => {
@@ -18,10 +18,10 @@ macro_rules! repository_contract {
     };
 }
 
-/// Runs every case that the [`Books`](crate::ports::Books) of a repository must pass, each as a test.
+/// Runs every case that the [`crate::ports::Books`] of a repository must pass, each as a test.
 ///
-/// Takes the path of an `async fn()` that makes a repository over an **empty store of its own** and returns something that
-/// turns into a [`Fixture`](crate::contract::Fixture) of a [`Bookkept`](crate::contract::books::Bookkept).
+/// Takes the path of an `async fn()` that makes a repository over an **empty store of its own**. Its result converts to
+/// a [`Fixture`](crate::contract::Fixture) of a [`crate::contract::books::Bookkept`].
 #[macro_export]
 macro_rules! books_contract {
     ($make:expr) => {
@@ -31,8 +31,8 @@ macro_rules! books_contract {
 
 /// Runs every case that the [`PayoutImport`](crate::ports::PayoutImport) of a repository must pass, each as a test.
 ///
-/// Takes the path of an `async fn()` that makes a repository over an **empty store of its own** and returns something that
-/// turns into a [`Fixture`](crate::contract::Fixture) of an [`Importing`](crate::contract::imports::Importing).
+/// Takes the path of an `async fn()` that makes a repository over an **empty store of its own**. Its result converts to
+/// a [`Fixture`](crate::contract::Fixture) of an [`Importing`](crate::contract::imports::Importing).
 #[macro_export]
 macro_rules! import_contract {
     ($make:expr) => {
@@ -42,8 +42,8 @@ macro_rules! import_contract {
 
 /// Runs every case that an [`ApiKeyRepository`](crate::ports::ApiKeyRepository) must pass, each as a test.
 ///
-/// Takes the path of an `async fn()` that makes one over an **empty store of its own** and returns something that turns
-/// into a [`Fixture`](crate::contract::Fixture).
+/// Takes the path of an `async fn()` that makes one over an **empty store of its own**. Its result converts to a
+/// [`Fixture`](crate::contract::Fixture).
 #[macro_export]
 macro_rules! api_keys_contract {
     ($make:expr) => {
@@ -53,7 +53,7 @@ macro_rules! api_keys_contract {
 
 /// Runs every case that a [`JobQueue`](crate::ports::JobQueue) must pass, each as a test.
 ///
-/// Takes the path of an `async fn()` that makes an **empty** queue and returns something that turns into a
+/// Takes the path of an `async fn()` that makes an **empty** queue. Its result converts to a
 /// [`Fixture`](crate::contract::Fixture); [`with_peer`](crate::contract::Fixture::with_peer) adds the second consumer.
 #[macro_export]
 macro_rules! queue_contract {
@@ -64,8 +64,8 @@ macro_rules! queue_contract {
 
 /// Runs every case that a [`Processor`](crate::ports::Processor) must pass, each as a test.
 ///
-/// Takes the path of an `async fn()` that makes a processor which pays what it is asked to, sooner or later, and
-/// returns something that turns into a [`Fixture`](crate::contract::Fixture).
+/// Takes the path of an `async fn()` that makes a processor which pays every instruction, at once or later. Its result
+/// converts to a [`Fixture`](crate::contract::Fixture).
 #[macro_export]
 macro_rules! processor_contract {
     ($make:expr) => {
@@ -367,7 +367,7 @@ macro_rules! __expand_cases {
 mod tests {
     use std::collections::HashSet;
 
-    /// The public functions of a file of cases.
+    /// Returns the names of the public functions of a file of cases.
     fn cases_in(source: &str) -> HashSet<&str> {
         let starts = source
             .lines()

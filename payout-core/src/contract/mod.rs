@@ -1,6 +1,6 @@
 //! The contract suites: one set of cases per port, for any adapter.
 //!
-//! One line in a test file runs them all, each as a test of its own name:
+//! One line in a test file runs all of them, each as a test of its own name:
 //!
 //! ```no_run
 //! # mod adapter {
@@ -14,14 +14,15 @@
 //! # }
 //! ```
 //!
-//! What the maker yields is anything that turns into a [`Fixture`]: the port alone, or the port and a guard that is
-//! dropped after the case, for example to drop the case's own database. Cases run on a multi-threaded tokio runtime
-//! that [`run`] builds, in real time, since a repository's clock may be a database's; they poll rather than sleep.
+//! The maker returns any value that converts to a [`Fixture`]: the port alone, or the port and a guard that is dropped
+//! after the case, for example to drop the case's own database. Cases run on a multi-threaded tokio runtime that
+//! [`run`] builds, in real time, since a repository's clock may be a database's. They poll rather than sleep.
 //!
-//! - [`repository`], [`books`], [`imports`], [`keys`], [`queue`] and [`processor`] are the cases, one function each, grouped by what they are about.
+//! - [`repository`], [`books`], [`imports`], [`keys`], [`queue`] and [`processor`] have the cases, one function each,
+//!   grouped by subject.
 //! - The macros hold the list of the cases; a test compares it with the functions.
-//! - [`build`] makes payouts and requests; [`drive`] takes the steps that most cases begin with. Both are for other
-//!   tests as well.
+//! - [`build`] makes payouts and requests. [`drive`] takes the steps that most cases begin with. Other tests may use
+//!   both.
 
 #![expect(
     clippy::unwrap_used,

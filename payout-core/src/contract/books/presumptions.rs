@@ -1,4 +1,4 @@
-//! After a restore, every payout that may have been sent is treated as sent.
+//! Cases for the start after a restore: every payout that may have been sent is treated as sent.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn presumed(port: &dyn Bookkept, id: PayoutId) -> Payout {
     drive::found(port, id).await
 }
 
-/// The step of the domain, in the row and in the trail.
+/// The row and the audit trail show exactly the domain's step.
 pub async fn a_presumed_claim_is_the_domains_step(repository: Repository) {
     let port = &*repository.port;
     let before = drive::stored(port).await;
@@ -38,7 +38,8 @@ pub async fn a_presumed_claim_is_the_domains_step(repository: Repository) {
     assert_eq!((event.actor, event.fence), (restorer(), after.fence()));
 }
 
-/// Whoever comes next takes it over: it is looked up, nobody may edit or cancel it, and no word of "never sent" frees it.
+/// The next claim is a takeover: the worker looks the key up, no client may edit or cancel the payout, and an answer
+/// that nothing was sent does not release it.
 pub async fn the_next_claim_looks_the_key_up(repository: Repository) {
     let port = &*repository.port;
     let payout = drive::stored(port).await;
@@ -53,7 +54,7 @@ pub async fn the_next_claim_looks_the_key_up(repository: Repository) {
     assert!(matches!(verdict, Verdict::Postponed { .. }), "{verdict:?}");
 }
 
-/// One that was released has been claimed before: the presumed claim is later.
+/// A released payout has been claimed before: the presumed claim is a later one.
 pub async fn a_released_payout_is_presumed_claimed_again(repository: Repository) {
     let port = &*repository.port;
     let claim = drive::claimed(port).await;
@@ -71,7 +72,7 @@ pub async fn a_released_payout_is_presumed_claimed_again(repository: Repository)
     assert_eq!(after.parts().first_submitted_at, after.parts().claimed_at);
 }
 
-/// Nobody can have claimed what is not due, and whatever else is claimed or final is known to be.
+/// A payout that is not due cannot have been claimed, and one that is claimed or final is recorded as such.
 pub async fn only_what_is_pending_and_due_is_presumed_claimed(repository: Repository) {
     let port = &*repository.port;
     let now = port.now().await.unwrap();
@@ -99,7 +100,7 @@ pub async fn only_what_is_pending_and_due_is_presumed_claimed(repository: Reposi
     }
 }
 
-/// Batch after batch until there is none, and each payout once.
+/// Repeated calls change each payout once, until there is nothing left to change.
 pub async fn repeated_it_reaches_every_payout_once(repository: Repository) {
     let port = &*repository.port;
     let mut ids = Vec::new();

@@ -1,4 +1,4 @@
-//! Every payout is in the books once, deleted ones too.
+//! Cases for the records: every payout occurs once, deleted ones included.
 
 use chrono::TimeDelta;
 
@@ -44,7 +44,7 @@ fn expected(payout: &Payout, deleted: bool) -> Record {
     }
 }
 
-/// A record says what the payout's row says.
+/// A record has the values of the payout's row.
 pub async fn a_record_has_every_field(repository: Repository) {
     let port = &*repository.port;
     let pending = drive::store(port, build::keyed(&build::fresh_key())).await;
@@ -61,7 +61,7 @@ pub async fn a_record_has_every_field(repository: Repository) {
     assert_eq!(port.records(&all()).await.unwrap(), expected);
 }
 
-/// Whatever is hidden from reads is in the books, as deleted.
+/// Payouts that other reads hide are among the records, marked as deleted.
 pub async fn the_books_hold_deleted_payouts(repository: Repository) {
     let port = &*repository.port;
     let pending = drive::stored(port).await;
@@ -78,7 +78,7 @@ pub async fn the_books_hold_deleted_payouts(repository: Repository) {
     );
 }
 
-/// Page by page, in the order of creation and then of ids.
+/// The pages are in the order of creation and then of ids.
 pub async fn pages_hold_every_payout_once_oldest_first(repository: Repository) {
     let port = &*repository.port;
     let mut stored = Vec::new();
@@ -106,7 +106,7 @@ pub async fn pages_hold_every_payout_once_oldest_first(repository: Repository) {
     assert_eq!(walked, stored);
 }
 
-/// From the first moment on, up to and without the last.
+/// A period includes its start and excludes its end.
 pub async fn a_period_has_its_first_moment_and_not_its_last(repository: Repository) {
     let port = &*repository.port;
     let payout = drive::stored(port).await;

@@ -1,4 +1,4 @@
-//! What an import stores, and what it leaves alone.
+//! Cases for the payouts that an import stores, and for those that it does not change.
 
 use chrono::TimeDelta;
 
@@ -27,7 +27,7 @@ async fn one_of_each(repository: &Repository) -> Vec<ForeignPayout> {
         .collect()
 }
 
-/// Each with the state, the times and the id that it had, and one event.
+/// Each payout has the state, the times and the id that it had, and one event.
 pub async fn an_imported_payout_is_stored_as_it_was(repository: Repository) {
     let batch = one_of_each(&repository).await;
     let port = &*repository.port;
@@ -35,7 +35,7 @@ pub async fn an_imported_payout_is_stored_as_it_was(repository: Repository) {
     for foreign in &batch {
         let payout = drive::found(port, foreign.id).await;
         let mut expected = foreign.stored_at(port.now().await.unwrap()).parts().clone();
-        // The repository's own time of the import.
+        // The repository's time of the import.
         expected.due_at = payout.parts().due_at;
         assert_eq!(payout.parts(), &expected);
         assert_eq!(payout.parts().created_at, foreign.created_at);
@@ -60,7 +60,7 @@ pub async fn an_imported_payout_is_stored_as_it_was(repository: Repository) {
     }
 }
 
-/// A second import finds them, whatever has happened to them here meanwhile.
+/// A second import finds the payouts that the first stored, even if they have changed here since.
 pub async fn a_repeated_import_writes_nothing(repository: Repository) {
     let batch = one_of_each(&repository).await;
     let port = &*repository.port;
@@ -83,7 +83,7 @@ pub async fn a_repeated_import_writes_nothing(repository: Repository) {
     assert_eq!(port.find(pending.id).await.unwrap(), None);
 }
 
-/// Only what is pending is ever claimed: whatever may have been sent is not sent again.
+/// Only pending payouts are ever claimed: one that may have been sent is not sent again.
 pub async fn only_an_imported_pending_payout_is_claimed(repository: Repository) {
     let batch = one_of_each(&repository).await;
     let port = &*repository.port;
@@ -97,7 +97,7 @@ pub async fn only_an_imported_pending_payout_is_claimed(repository: Repository) 
     );
 }
 
-/// One id twice in a batch, and a batch that is empty.
+/// An id that occurs twice in a batch is stored once. An empty batch is allowed.
 pub async fn an_id_is_taken_once_in_a_batch(repository: Repository) {
     let port = &*repository.port;
     let foreign = build::foreign(Standing::Cancelled, port.now().await.unwrap());
@@ -111,7 +111,7 @@ pub async fn an_id_is_taken_once_in_a_batch(repository: Repository) {
     assert_eq!(port.import(&[]).await.unwrap(), []);
 }
 
-/// Two imports of the same at once store each payout once.
+/// Two concurrent imports of the same payouts store each of them once.
 pub async fn imports_at_once_store_each_payout_once(repository: Repository) {
     let now = repository.port.now().await.unwrap();
     let batch: Vec<ForeignPayout> = (0..50).map(|_| build::foreign(Standing::Pending, now)).collect();

@@ -1,4 +1,4 @@
-//! A key from its making to its end.
+//! Cases for the life of a key, from its creation to its end.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ async fn held_one(keys: &dyn ApiKeyRepository) -> HeldKey {
     held.remove(0)
 }
 
-/// What is stored of a key is what was given, seen from every process.
+/// Every process sees the key as it was given.
 pub async fn a_new_key_is_listed_and_held_with_every_field(Pair { port, peer }: Keys) {
     let mut new = build::new_key("shop");
     let now = port.pulse().await.unwrap().now;
@@ -47,7 +47,7 @@ pub async fn a_new_key_is_listed_and_held_with_every_field(Pair { port, peer }: 
     assert_eq!(held_one(&*peer).await, held);
 }
 
-/// Two keys never have one name, not even when the first is revoked: the audit trail knows keys by their names.
+/// A name is never used twice, even after the first key is revoked: the audit trail identifies keys by their names.
 pub async fn a_name_is_used_once_for_good(Pair { port, .. }: Keys) {
     let first = port.insert(&build::new_key("shop")).await.unwrap();
     let again = port.insert(&build::new_key("shop")).await;
@@ -58,7 +58,7 @@ pub async fn a_name_is_used_once_for_good(Pair { port, .. }: Keys) {
     assert_eq!(port.list().await.unwrap().len(), 1);
 }
 
-/// A revoked key opens nothing, for good; revoking it again changes nothing.
+/// A revoked key is never accepted again, and revoking it again changes nothing.
 pub async fn a_revoked_key_is_listed_and_held_no_more(Pair { port, peer }: Keys) {
     let name = port.insert(&build::new_key("shop")).await.unwrap().name;
     port.insert(&build::new_key("till")).await.unwrap();
@@ -76,7 +76,7 @@ pub async fn a_revoked_key_is_listed_and_held_no_more(Pair { port, peer }: Keys)
     assert_eq!(names, ["till", "shop"], "those not revoked come first");
 }
 
-/// An expired key opens nothing.
+/// An expired key is not accepted.
 pub async fn an_expired_key_is_held_no_more(Pair { port, .. }: Keys) {
     let mut new = build::new_key("shop");
     new.expires_at = Some(port.pulse().await.unwrap().now + chrono::TimeDelta::milliseconds(300));
@@ -91,8 +91,8 @@ pub async fn an_expired_key_is_held_no_more(Pair { port, .. }: Keys) {
     assert_eq!(port.list().await.unwrap().len(), 1);
 }
 
-/// A rotated key is the same key with another token; the one before opens as long as it was said, the one before that
-/// no more.
+/// A rotated key keeps its identity and has another token. The previous token is accepted for the overlap, and the
+/// token before that is not accepted any more.
 pub async fn a_rotated_key_is_held_with_both_its_tokens(Pair { port, peer }: Keys) {
     let new = build::new_key("shop");
     let made = port.insert(&new).await.unwrap();
@@ -120,7 +120,7 @@ pub async fn a_rotated_key_is_held_with_both_its_tokens(Pair { port, peer }: Key
     assert_eq!(held.previous, Some((digests[0].token, until)));
 }
 
-/// Without an overlap the token before opens nothing from the rotation on.
+/// Without an overlap the previous token is not accepted from the rotation on.
 pub async fn a_rotation_without_overlap_ends_the_token_before(Pair { port, .. }: Keys) {
     let made = port.insert(&build::new_key("shop")).await.unwrap();
     let rotated = port
@@ -134,7 +134,7 @@ pub async fn a_rotation_without_overlap_ends_the_token_before(Pair { port, .. }:
     );
 }
 
-/// What is dead or was never there is told apart, and is not written to.
+/// A revoked key and an unknown one cause different errors, and nothing is written.
 pub async fn a_dead_key_is_not_rotated_and_an_unknown_one_not_found(Pair { port, .. }: Keys) {
     let name = port.insert(&build::new_key("shop")).await.unwrap().name;
     let revoked = port.revoke(&name).await.unwrap();
@@ -148,7 +148,7 @@ pub async fn a_dead_key_is_not_rotated_and_an_unknown_one_not_found(Pair { port,
     assert!(matches!(revoked, Err(ApiKeyError::NotFound)), "{revoked:?}");
 }
 
-/// A use is noted for the keys that were used, by the store's clock, and never moves back.
+/// A use is recorded for the keys that were used, by the store's clock, and never moves back.
 pub async fn a_use_is_noted(Pair { port, peer }: Keys) {
     let used = port.insert(&build::new_key("used")).await.unwrap();
     port.insert(&build::new_key("unused")).await.unwrap();
@@ -164,7 +164,7 @@ pub async fn a_use_is_noted(Pair { port, peer }: Keys) {
     assert_eq!(at("unused"), None);
 }
 
-/// Every scope comes back as it went in.
+/// Every set of scopes is read as it was written.
 pub async fn every_set_of_scopes_is_kept(Pair { port, .. }: Keys) {
     for (number, scopes) in build::every_scopes().into_iter().enumerate() {
         let mut new = build::new_key(&format!("key-{number}"));
@@ -176,7 +176,7 @@ pub async fn every_set_of_scopes_is_kept(Pair { port, .. }: Keys) {
     }
 }
 
-/// No more keys are live at once than every process can hold; a revoked one makes room.
+/// The number of live keys is limited to what every process can hold; revoking one makes room for another.
 pub async fn live_keys_beyond_the_limit_are_refused(Pair { port, .. }: Keys) {
     for number in 0..LIVE_KEYS_MAX {
         port.insert(&build::new_key(&format!("key-{number}")))
@@ -190,8 +190,8 @@ pub async fn live_keys_beyond_the_limit_are_refused(Pair { port, .. }: Keys) {
     assert_eq!(port.held().await.unwrap().len(), LIVE_KEYS_MAX as usize);
 }
 
-/// A key that succeeds another is in the scope of idempotency of that one, or of the first before it, whether that is live
-/// or revoked; a rotation changes nothing of it.
+/// A key that succeeds another is in that key's idempotency scope, and so in the scope of the first key of the chain,
+/// live or revoked. A rotation does not change the scope.
 pub async fn a_successor_is_in_the_scope_of_the_first(Pair { port, peer }: Keys) {
     let succeeding = |name, before| NewApiKey {
         succeeds: Some(KeyName::new(before).unwrap()),

@@ -1,4 +1,4 @@
-//! What every `ApiKeyRepository` must do.
+//! The cases for an `ApiKeyRepository`.
 
 pub mod lives;
 pub mod pulses;

@@ -1,4 +1,4 @@
-//! What every process asks every second.
+//! Cases for the summary that every process reads every second.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::ports::ApiKeyRepository;
 
 type Keys = Pair<dyn ApiKeyRepository>;
 
-/// Every change of a key shows in the revision, in every process; a use does not.
+/// Every change of a key changes the revision in every process; a use does not.
 pub async fn the_revision_tells_of_every_change_and_of_no_use(Pair { port, peer }: Keys) {
     let mut last = peer.pulse().await.unwrap();
     assert!(!last.any, "there is no key yet");
@@ -35,7 +35,7 @@ pub async fn the_revision_tells_of_every_change_and_of_no_use(Pair { port, peer 
     );
 }
 
-/// A dead key is a key: a store that ever had one says so.
+/// A revoked key still counts as a key, so the summary of a store that ever had one shows it.
 pub async fn a_store_whose_keys_are_all_revoked_still_has_keys(Pair { port, .. }: Keys) {
     let name = port.insert(&build::new_key("shop")).await.unwrap().name;
     port.revoke(&name).await.unwrap();
@@ -43,7 +43,7 @@ pub async fn a_store_whose_keys_are_all_revoked_still_has_keys(Pair { port, .. }
     assert_eq!(port.held().await.unwrap(), []);
 }
 
-/// The store's clock is in every pulse and does not run backwards.
+/// Every summary has the store's clock, which does not run backwards.
 pub async fn a_pulse_tells_the_time(Pair { port, peer }: Keys) {
     let mut last = port.pulse().await.unwrap().now;
     for _ in 0..20 {

@@ -1,4 +1,4 @@
-//! Several processes at once.
+//! Cases for concurrent processes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::ports::{ApiKeyError, ApiKeyRepository};
 
 type Keys = Pair<dyn ApiKeyRepository>;
 
-/// Of many who make a key of one name, one does.
+/// If many processes create a key of one name, one of them succeeds.
 pub async fn of_many_who_take_a_name_one_gets_it(Pair { port, peer }: Keys) {
     let racers = (0..16).map(|n| {
         let keys = Arc::clone(if n % 2 == 0 { &port } else { &peer });
@@ -25,7 +25,7 @@ pub async fn of_many_who_take_a_name_one_gets_it(Pair { port, peer }: Keys) {
     assert_eq!(port.held().await.unwrap().len(), 1);
 }
 
-/// The store's own secret is the first that was proposed, for everybody.
+/// The store's own secret is the first that was proposed, for every process.
 pub async fn of_many_secrets_one_is_kept(Pair { port, peer }: Keys) {
     let racers = (0..16_u8).map(|n| {
         let keys = Arc::clone(if n % 2 == 0 { &port } else { &peer });
@@ -36,7 +36,7 @@ pub async fn of_many_secrets_one_is_kept(Pair { port, peer }: Keys) {
     assert_eq!(port.secret(&[99; 32]).await.unwrap(), kept[0]);
 }
 
-/// A rotation and a revocation that race leave a revoked key: nothing brings it back.
+/// After a rotation and a revocation that race, the key is revoked: nothing makes it live again.
 pub async fn a_rotation_never_brings_a_revoked_key_back(Pair { port, peer }: Keys) {
     for round in 0..10 {
         let name = port

@@ -1,4 +1,4 @@
-//! One key, one answer.
+//! Cases for the promise that one key has one answer.
 
 use crate::contract::{Pair, build, drive};
 use crate::ports::Processor;
@@ -13,19 +13,19 @@ fn is_definite(answer: &ProviderAnswer) -> bool {
     }
 }
 
-/// Submits under the same key until there is a definite answer.
+/// Submits under one key until there is a definite answer.
 async fn submit_until_definite(processor: &dyn Processor, instruction: &Instruction) -> ProviderAnswer {
     let submit = async || processor.submit(instruction).await.ok().filter(is_definite);
     drive::eventually("the instruction has a definite answer", submit).await
 }
 
-/// Asks until the provider knows the key.
+/// Looks the key up until the provider knows it.
 async fn look_up_until_found(processor: &dyn Processor, key: &ProcessorKey) -> ProviderAnswer {
     let look_up = async || processor.look_up(key).await.ok().flatten();
     drive::eventually("the key is known", look_up).await
 }
 
-/// An instruction is paid, at once or after it was accepted, with edge values too.
+/// An instruction is paid, at once or after it was accepted, even with the largest amount.
 pub async fn a_submitted_instruction_is_paid(Pair { port, .. }: Payer) {
     let mut yen = build::instruction();
     yen.details.money = build::money("999999999999999999", "JPY");
@@ -35,13 +35,13 @@ pub async fn a_submitted_instruction_is_paid(Pair { port, .. }: Payer) {
     }
 }
 
-/// A key that was never submitted is not found, which is no error.
+/// A key that was never submitted is not found, which is not an error.
 pub async fn a_key_that_was_never_submitted_is_not_found(Pair { port, .. }: Payer) {
     let key = ProcessorKey::new(build::fresh_id(), None, 0);
     assert_eq!(port.look_up(&key).await.unwrap(), None);
 }
 
-/// The same instruction under the same key is answered the same, as often as it is sent and from wherever.
+/// An instruction under one key receives one definite answer, however often and from wherever it is sent.
 pub async fn the_same_key_is_answered_the_same_ever_after(Pair { port, peer }: Payer) {
     let instruction = build::instruction();
     let first = submit_until_definite(&*port, &instruction).await;
@@ -50,7 +50,7 @@ pub async fn the_same_key_is_answered_the_same_ever_after(Pair { port, peer }: P
     }
 }
 
-/// After a definite answer a look-up says the same.
+/// After a definite answer a look-up returns that answer.
 pub async fn a_look_up_after_a_definite_answer_equals_it(Pair { port, peer }: Payer) {
     let instruction = build::instruction();
     let first = submit_until_definite(&*port, &instruction).await;
@@ -59,7 +59,7 @@ pub async fn a_look_up_after_a_definite_answer_equals_it(Pair { port, peer }: Pa
     }
 }
 
-/// A look-up pays nothing: a key that was only asked about stays unknown.
+/// A look-up pays nothing: a key that was only looked up stays unknown.
 pub async fn a_look_up_leaves_no_trace(Pair { port, .. }: Payer) {
     let key = build::instruction().key;
     for _ in 0..3 {
@@ -67,7 +67,7 @@ pub async fn a_look_up_leaves_no_trace(Pair { port, .. }: Payer) {
     }
 }
 
-/// Every generation of a payout is a payment of its own: the answer to one is none to another.
+/// Every generation of a payout is a payment of its own: the answer for one is no answer for another.
 pub async fn generations_are_told_apart(Pair { port, .. }: Payer) {
     let first = build::instruction();
     submit_until_definite(&*port, &first).await;
@@ -80,7 +80,7 @@ pub async fn generations_are_told_apart(Pair { port, .. }: Payer) {
     }
 }
 
-/// Thirty-two submit under one key at once: whoever gets a definite answer gets the same one.
+/// If thirty-two calls submit under one key at once, all definite answers are equal.
 pub async fn concurrent_submissions_under_one_key_agree(Pair { port, peer }: Payer) {
     let instruction = build::instruction();
     let racers = (0..32).map(|n| {
@@ -97,7 +97,7 @@ pub async fn concurrent_submissions_under_one_key_agree(Pair { port, peer }: Pay
     }
 }
 
-/// A caller that stops listening leaves the outcome open, and whoever asks again under the key finds one answer.
+/// A caller that drops its call leaves the outcome open, and a repetition under the same key finds one answer.
 pub async fn a_dropped_call_may_be_repeated_under_its_key(Pair { port, .. }: Payer) {
     let instruction = build::instruction();
     let dropped = tokio::time::timeout(std::time::Duration::from_millis(1), port.submit(&instruction)).await;

@@ -1,3 +1,3 @@
-//! What every `Processor` must do when it pays what it is asked to.
+//! The cases for a `Processor` that pays every instruction.
 
 pub mod answers;

@@ -1,4 +1,4 @@
-//! Hints that go in come out, to one consumer each.
+//! Cases for delivery: each hint that is added reaches one consumer.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::ports::{JobQueue, Receipt, TraceContext};
 
 type Queue = Pair<dyn JobQueue>;
 
-/// What is enqueued is received.
+/// An added hint is received.
 pub async fn an_enqueued_hint_is_delivered(Pair { port, .. }: Queue) {
     let hints = fresh_hints(1);
     port.enqueue(&hints).await.unwrap();
@@ -19,7 +19,7 @@ pub async fn an_enqueued_hint_is_delivered(Pair { port, .. }: Queue) {
     assert_eq!(ids(&deliveries), [hints[0].payout_id]);
 }
 
-/// The trace of a hint comes with it, and no other.
+/// A hint is delivered with its own trace.
 pub async fn a_hint_brings_its_trace(Pair { port, peer }: Queue) {
     let mut hints = fresh_hints(2);
     hints[0].trace = TraceContext::new(7, 8, 1);
@@ -34,14 +34,14 @@ pub async fn a_hint_brings_its_trace(Pair { port, peer }: Queue) {
     assert_eq!(received, hints);
 }
 
-/// What one process enqueues another receives.
+/// A hint that one process adds reaches another process.
 pub async fn a_hint_reaches_a_consumer_elsewhere(Pair { port, peer }: Queue) {
     let hints = fresh_hints(1);
     port.enqueue(&hints).await.unwrap();
     assert_eq!(drain(&*peer, 1).await, [hints[0].payout_id]);
 }
 
-/// What is acknowledged does not come again, to nobody.
+/// An acknowledged hint is not delivered again to any consumer.
 pub async fn an_acknowledged_hint_is_not_delivered_again(Pair { port, peer }: Queue) {
     port.enqueue(&fresh_hints(1)).await.unwrap();
     let deliveries = port.receive(10, WAIT).await.unwrap();
@@ -51,7 +51,7 @@ pub async fn an_acknowledged_hint_is_not_delivered_again(Pair { port, peer }: Qu
     assert_eq!(peer.receive(10, SHORT_WAIT).await.unwrap(), []);
 }
 
-/// A consumer gets no more than it asks for; the rest waits.
+/// A consumer receives at most as many hints as it asks for; the others wait.
 pub async fn a_consumer_gets_no_more_than_it_asks_for(Pair { port, .. }: Queue) {
     let hints = fresh_hints(10);
     port.enqueue(&hints).await.unwrap();
@@ -72,7 +72,7 @@ pub async fn a_consumer_gets_no_more_than_it_asks_for(Pair { port, .. }: Queue) 
     );
 }
 
-/// A thousand hints in one call all come, once each.
+/// A thousand hints of one call all arrive, once each.
 pub async fn many_hints_in_one_call_all_come(Pair { port, .. }: Queue) {
     let hints = fresh_hints(1000);
     port.enqueue(&hints).await.unwrap();
@@ -84,7 +84,7 @@ pub async fn many_hints_in_one_call_all_come(Pair { port, .. }: Queue) {
     );
 }
 
-/// Two consumers at once share the hints: each goes to one of them, and none is lost.
+/// Two concurrent consumers share the hints: each hint goes to one of them, and none is lost.
 pub async fn two_consumers_share_the_hints(Pair { port, peer }: Queue) {
     let hints = fresh_hints(300);
     let so_far = Arc::new(AtomicUsize::new(0));
@@ -116,8 +116,7 @@ pub async fn two_consumers_share_the_hints(Pair { port, peer }: Queue) {
     );
 }
 
-/// To acknowledge what was acknowledged before, or is nobody's receipt, or nothing at all, does no harm; nor does
-/// enqueueing nothing.
+/// Acknowledging an acknowledged receipt, an unknown one or none at all does no harm; nor does adding no hints.
 pub async fn empty_and_unknown_receipts_do_no_harm(Pair { port, peer }: Queue) {
     port.enqueue(&[]).await.unwrap();
     port.acknowledge(&[]).await.unwrap();

@@ -1,6 +1,6 @@
-//! What every `JobQueue` must do while nothing of it is lost.
+//! The cases for a `JobQueue` that loses nothing.
 //!
-//! A queue may lose and repeat hints; these cases run where there is no cause to, so they expect each hint once.
+//! A queue may lose and repeat hints. The cases run where nothing causes that, so they expect each hint once.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::ports::{Delivery, Hint, JobQueue, Receipt};
 pub mod delivery;
 pub mod waiting;
 
-/// Long enough for a hint that is there to come.
+/// A wait that is long enough for an available hint to arrive.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// Long enough to see that none comes.
+/// A wait that is long enough to see that no hint arrives.
 const SHORT_WAIT: Duration = Duration::from_millis(200);
 
 fn fresh_hints(count: usize) -> Vec<Hint> {
@@ -35,7 +35,7 @@ fn ids(deliveries: &[Delivery]) -> Vec<PayoutId> {
         .collect()
 }
 
-/// Receives until so many hints have come, acknowledging each delivery; answers the ids in the order they came.
+/// Receives `count` hints, acknowledging each delivery. Returns the ids in the order of arrival.
 async fn drain(queue: &dyn JobQueue, count: usize) -> Vec<PayoutId> {
     let mut received = Vec::new();
     while received.len() < count {

@@ -1,4 +1,4 @@
-//! How long a consumer waits.
+//! Cases for the wait of a consumer.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use crate::ports::{Clock, JobQueue, System};
 
 type Queue = Pair<dyn JobQueue>;
 
-/// An idle consumer is answered with nothing after about its wait: not at once, which would be a busy loop, and not
-/// much later, which would hold up a shutdown.
+/// An idle consumer returns empty after about its wait: not at once, which would be a busy loop, and not much later,
+/// which would delay a shutdown.
 pub async fn an_idle_consumer_waits_about_as_long_as_it_says(Pair { port, .. }: Queue) {
     let clock = System::default();
     assert_eq!(port.receive(10, SHORT_WAIT).await.unwrap(), []);
@@ -21,7 +21,7 @@ pub async fn an_idle_consumer_waits_about_as_long_as_it_says(Pair { port, .. }: 
     );
 }
 
-/// No wait, or hardly any, is no wait: never an endless one.
+/// A wait of zero, or of almost zero, ends at once: it does not mean to wait forever.
 pub async fn no_wait_is_not_an_endless_one(Pair { port, .. }: Queue) {
     for wait in [Duration::ZERO, Duration::from_micros(300)] {
         let received = tokio::time::timeout(WAIT, port.receive(10, wait)).await;
@@ -35,7 +35,7 @@ pub async fn no_wait_is_not_an_endless_one(Pair { port, .. }: Queue) {
     assert_eq!(received.await.hint, hints[0]);
 }
 
-/// A hint wakes a consumer that waits for it.
+/// A hint wakes a consumer that is waiting.
 pub async fn a_hint_wakes_a_waiting_consumer(Pair { port, peer }: Queue) {
     let waiting = tokio::spawn(async move { port.receive(10, WAIT * 6).await.unwrap() });
     tokio::time::sleep(SHORT_WAIT).await;
@@ -48,13 +48,13 @@ pub async fn a_hint_wakes_a_waiting_consumer(Pair { port, peer }: Queue) {
     assert_eq!(ids(&received), [hints[0].payout_id]);
 }
 
-/// A consumer that stops waiting, as at a shutdown, jams nobody: what comes later is received.
+/// A consumer that stops waiting, as at a shutdown, does not block the queue: later hints are received.
 pub async fn a_consumer_that_stops_waiting_jams_nobody(Pair { port, .. }: Queue) {
     for _ in 0..3 {
         let stopped = tokio::time::timeout(Duration::from_millis(50), port.receive(10, WAIT)).await;
         assert!(stopped.is_err(), "there was nothing to receive");
     }
-    // A hint may still go to one that has stopped, and be lost with it.
+    // A hint may still go to a call that has stopped, and be lost with it.
     drive::eventually("a hint comes", async || {
         port.enqueue(&fresh_hints(1)).await.unwrap();
         (!port.receive(10, SHORT_WAIT).await.unwrap().is_empty()).then_some(())

@@ -1,4 +1,4 @@
-//! How many payouts stand where, while they are few: then every number is exact.
+//! Cases for the numbers of payouts in a small store, where every number is exact.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::ports::{Census, PayoutRepository};
 
 type Repository = Pair<dyn PayoutRepository>;
 
-/// The tallies in the order of their names.
+/// Returns the numbers sorted by status and currency.
 fn told(census: &Census) -> Vec<(&'static str, &'static str, u64)> {
     let mut told: Vec<_> = census
         .tallies
@@ -19,12 +19,12 @@ fn told(census: &Census) -> Vec<(&'static str, &'static str, u64)> {
     told
 }
 
-/// An empty store has nobody to tell of.
+/// The census of an empty store is empty.
 pub async fn a_census_of_nothing_is_empty(Pair { port, .. }: Repository) {
     assert_eq!(port.census().await.unwrap(), Census::default());
 }
 
-/// Each payout is told once, where it stands now and in its currency; a deleted one is not.
+/// Each payout counts once, with its current status and its currency; a deleted one does not count.
 pub async fn a_census_tells_every_status_and_currency_once(Pair { port, peer }: Repository) {
     drive::declined(&*port).await;
     drive::under_review(&*port).await;
@@ -34,7 +34,7 @@ pub async fn a_census_tells_every_status_and_currency_once(Pair { port, peer }: 
     for currency in ["EUR", "EUR", "KWD"] {
         drive::store(&*port, build::amounting_to("1", currency)).await;
     }
-    // Of the final ones too: those are told from a sample, the open ones are counted apart.
+    // Including final ones: those are counted from a sample, and open ones separately.
     let claim = drive::claimed(&*port).await;
     let ended = drive::settled(&*port, claim, build::completed("ref")).await;
     for deleted in [drive::stored(&*port).await, ended] {
@@ -53,7 +53,7 @@ pub async fn a_census_tells_every_status_and_currency_once(Pair { port, peer }: 
     assert_eq!(census.in_review, 1);
 }
 
-/// Those under review are told however many others are open: nobody but a person ends their waiting.
+/// Payouts under review are counted however many others are open: they wait until an operator acts.
 pub async fn a_census_tells_who_is_under_review_beside_more_than_it_counts(Pair { port, .. }: Repository) {
     drive::under_review(&*port).await;
     for _ in 0..=Census::COUNTED / 1000 {
@@ -68,7 +68,7 @@ pub async fn a_census_tells_who_is_under_review_beside_more_than_it_counts(Pair 
     assert!(pending >= u64::from(Census::COUNTED), "{told:?}");
 }
 
-/// The age of the longest due: of nobody who waits for his time, or for his lease to end.
+/// The age is that of the payout due longest. A payout that is scheduled or leased is not due.
 pub async fn a_census_tells_for_how_long_the_longest_due_has_waited(Pair { port, .. }: Repository) {
     let claim = drive::claimed(&*port).await;
     let mut later = build::new_payout();

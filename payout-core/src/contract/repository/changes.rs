@@ -1,4 +1,4 @@
-//! What a person does to a payout: compare-and-set on its version.
+//! Cases for changes by clients and operators: compare-and-set on the payout's version.
 
 use crate::contract::build::{self, LONG_LEASE};
 use crate::contract::{Pair, drive};
@@ -10,7 +10,7 @@ use crate::ports::{
 
 type Repository = Pair<dyn PayoutRepository>;
 
-/// Fresh payouts, one in each state that a person can take a step from.
+/// Stores new payouts, one in each state from which a client or an operator can take a step.
 async fn one_in_each_state(repository: &dyn PayoutRepository) -> Vec<Payout> {
     let pending = drive::stored(repository).await;
     let cancelled = drive::stored(repository).await.cancel(build::client()).unwrap();
@@ -26,8 +26,8 @@ async fn one_in_each_state(repository: &dyn PayoutRepository) -> Vec<Payout> {
     ]
 }
 
-/// Edit, cancel, retry, resolve and delete: each from every state that has it writes the payout, and an event that
-/// says who, in which request, and why.
+/// Edit, cancel, retry, resolve and delete: each, from every state that allows it, writes the payout and an event with
+/// the caller, the request and the reason.
 pub async fn every_step_of_a_person_is_written_with_its_event(Pair { port, .. }: Repository) {
     let kinds_of_states = one_in_each_state(&*port).await.len();
     let mut taken = 0;
@@ -85,7 +85,7 @@ pub async fn every_step_of_a_person_is_written_with_its_event(Pair { port, .. }:
     );
 }
 
-/// A change made from an earlier version is a conflict: no column, no event, no idempotency record.
+/// A change made from an earlier version is a conflict: it writes no column, no event and no idempotency record.
 pub async fn a_change_from_a_stale_version_writes_nothing(Pair { port, .. }: Repository) {
     let stale = drive::stored(&*port).await;
     let mut edit = stale.details().clone();
@@ -108,7 +108,7 @@ pub async fn a_change_from_a_stale_version_writes_nothing(Pair { port, .. }: Rep
     witness.assert_untouched(&*port).await;
 }
 
-/// What a worker claimed is no longer at the version that a person saw.
+/// A claim changes the version, so a change from the version before it is a conflict.
 pub async fn a_change_from_before_a_claim_is_a_conflict(Pair { port, .. }: Repository) {
     let seen = drive::stored(&*port).await;
     drive::claim_when_due(&*port, seen.id(), LONG_LEASE).await;
@@ -124,7 +124,7 @@ pub async fn a_change_from_before_a_claim_is_a_conflict(Pair { port, .. }: Repos
     witness.assert_untouched(&*port).await;
 }
 
-/// A change of a payout that was never stored is a conflict, and stores none.
+/// A change of a payout that was never stored is a conflict, and stores no payout.
 pub async fn a_change_of_an_unknown_payout_is_a_conflict(Pair { port, .. }: Repository) {
     let unknown = build::new_payout().stored_at(port.now().await.unwrap());
     let refused = port
@@ -137,7 +137,7 @@ pub async fn a_change_of_an_unknown_payout_is_a_conflict(Pair { port, .. }: Repo
     assert_eq!(port.find(unknown.id()).await.unwrap(), None);
 }
 
-/// No read finds a deleted payout, no worker claims it, and nobody changes it again.
+/// No read finds a deleted payout, no worker claims it, and no change applies to it.
 pub async fn a_deleted_payout_is_hidden_from_everybody(Pair { port, .. }: Repository) {
     let stays = drive::stored(&*port).await;
     let seen = drive::stored(&*port).await;
@@ -171,7 +171,8 @@ pub async fn a_deleted_payout_is_hidden_from_everybody(Pair { port, .. }: Reposi
     }
 }
 
-/// By its id alone, with the time of its deletion, whatever became of it: earlier releases let be deleted what was sent.
+/// A read that asks for a deleted payout finds it by its id, with the time of its deletion. That includes payouts that
+/// were sent, which earlier releases allowed to be deleted.
 pub async fn a_deleted_payout_is_found_by_whoever_asks_for_it(Pair { port, peer }: Repository) {
     assert_eq!(port.find_deleted(build::fresh_id()).await.unwrap(), None);
     for before in one_in_each_state(&*port).await {
@@ -213,7 +214,7 @@ pub async fn a_deleted_payout_is_found_by_whoever_asks_for_it(Pair { port, peer 
     }
 }
 
-/// Every write, whoever makes it, makes the version one higher; what writes nothing does not.
+/// Every write, by any actor, increases the version by one; a call that writes nothing does not.
 pub async fn the_version_grows_by_one_with_every_write(Pair { port, .. }: Repository) {
     let soon = std::time::Duration::from_millis(20);
     let payout = drive::stored(&*port).await;

@@ -1,4 +1,4 @@
-//! Who may claim what, and what a claim writes.
+//! Cases for claims: which payouts can be claimed, and which columns a claim writes.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::ports::{ClaimRequest, PayoutRepository};
 
 type Repository = Pair<dyn PayoutRepository>;
 
-/// A claim answers the row as it is after it, with every column that a claim sets, and no other changed.
+/// A claim returns the row as it is afterwards. It sets every column that a claim sets, and changes no other.
 pub async fn a_claim_sets_its_columns(Pair { port, .. }: Repository) {
     let before = drive::stored(&*port).await;
     let request = ClaimRequest {
@@ -51,7 +51,7 @@ pub async fn a_claim_sets_its_columns(Pair { port, .. }: Repository) {
     assert_eq!(drive::found(&*port, before.id()).await, *claim.payout());
 }
 
-/// Not before its time, not when it has ended, waits for a person, is deleted, or is leased: by id or by sweep.
+/// A claim, by id or by sweep, takes no payout that is scheduled, final, under review, deleted or leased.
 pub async fn only_what_is_due_is_claimed(Pair { port, .. }: Repository) {
     let mut scheduled = build::new_payout();
     scheduled.scheduled_at = Some(port.now().await.unwrap() + Duration::from_secs(3600));
@@ -102,7 +102,7 @@ pub async fn only_what_is_due_is_claimed(Pair { port, .. }: Repository) {
     }
 }
 
-/// A claim by ids takes these and no others, and one that is named twice once.
+/// A claim by ids takes exactly these payouts, and takes an id that occurs twice once.
 pub async fn a_claim_by_ids_takes_only_these(Pair { port, .. }: Repository) {
     let [other, first, second] = [
         drive::stored(&*port).await,
@@ -129,7 +129,7 @@ pub async fn a_claim_by_ids_takes_only_these(Pair { port, .. }: Repository) {
     assert_eq!(drive::found(&*port, other.id()).await, other);
 }
 
-/// A claim takes no more than its limit and leaves the rest to others.
+/// A claim takes at most its limit and leaves the rest to others.
 pub async fn a_claim_takes_no_more_than_its_limit(Pair { port, .. }: Repository) {
     let batch: Vec<_> = (0..10).map(|_| build::new_payout()).collect();
     port.insert(&batch).await.unwrap();
@@ -152,7 +152,7 @@ pub async fn a_claim_takes_no_more_than_its_limit(Pair { port, .. }: Repository)
     assert_eq!(HashSet::<PayoutId>::from_iter(claimed), HashSet::from_iter(ids));
 }
 
-/// A sweep goes by how long payouts have been due, not by how old they are.
+/// A sweep orders payouts by the time for which they have been due, not by their age.
 pub async fn a_sweep_takes_the_longest_due_first(Pair { port, .. }: Repository) {
     let tick = Duration::from_millis(5);
     let claim = drive::claimed(&*port).await;
@@ -179,7 +179,7 @@ pub async fn a_sweep_takes_the_longest_due_first(Pair { port, .. }: Repository) 
     assert_eq!(order, ids);
 }
 
-/// Eight claimers over two hundred payouts: each payout goes to one of them.
+/// If eight workers claim from two hundred payouts, each payout goes to one of them.
 pub async fn concurrent_sweeps_claim_every_payout_exactly_once(Pair { port, peer }: Repository) {
     let batch: Vec<_> = (0..200).map(|_| build::new_payout()).collect();
     port.insert(&batch).await.unwrap();
@@ -188,7 +188,7 @@ pub async fn concurrent_sweeps_claim_every_payout_exactly_once(Pair { port, peer
         let (repository, so_far) = (Arc::clone(if n % 2 == 0 { &port } else { &peer }), so_far.clone());
         async move {
             let mut claimed = Vec::new();
-            // To come away with nothing is normal while others hold what is due.
+            // An empty result is normal while other workers hold the due payouts.
             while so_far.load(Ordering::SeqCst) < 200 {
                 let won = repository.claim(&build::sweep(7, LONG_LEASE)).await.unwrap().won;
                 so_far.fetch_add(won.len(), Ordering::SeqCst);
@@ -205,7 +205,7 @@ pub async fn concurrent_sweeps_claim_every_payout_exactly_once(Pair { port, peer
     assert_eq!(ids, batch.iter().map(|new| new.id).collect());
 }
 
-/// Sixteen workers with the same hints, in different orders: each payout goes to one of them.
+/// If sixteen workers claim by the same hints in different orders, each payout goes to one of them.
 pub async fn concurrent_hints_claim_every_payout_exactly_once(Pair { port, peer }: Repository) {
     let batch: Vec<_> = (0..50).map(|_| build::new_payout()).collect();
     port.insert(&batch).await.unwrap();
@@ -220,13 +220,13 @@ pub async fn concurrent_hints_claim_every_payout_exactly_once(Pair { port, peer 
         async move { drive::claim_ids(&*repository, &build::only(&hints, LONG_LEASE)).await }
     });
     let mut claimed: Vec<PayoutId> = drive::race(claimers).await.into_iter().flatten().collect();
-    // Passing over what another claim is just taking may leave some to nobody, until the next sweep.
+    // A claim skips rows that another claim has locked, so some may be left until the next sweep.
     claimed.extend(drive::claim_ids(&*port, &build::sweep(50, LONG_LEASE)).await);
     assert_eq!(claimed.len(), 50);
     assert_eq!(HashSet::<PayoutId>::from_iter(claimed), HashSet::from_iter(ids));
 }
 
-/// When a lease ends without a settlement another worker takes over, under a higher fence and the same key.
+/// If a lease expires without a settlement, another worker takes over with a higher fence and the same key.
 pub async fn an_expired_lease_is_taken_over(Pair { port, peer }: Repository) {
     let id = drive::stored(&*port).await.id();
     let first: Payout = drive::claim_when_due(&*port, id, SHORT_LEASE)
@@ -249,7 +249,7 @@ pub async fn an_expired_lease_is_taken_over(Pair { port, peer }: Repository) {
     assert_eq!(second.due_at, second.claimed_at.map(|at| at + LONG_LEASE));
 }
 
-/// Of two claims the one whose worker may be sending for longer says until when none can be.
+/// Of two claims, the one whose worker may be sending for longer decides when no worker can be.
 pub async fn the_quiet_time_never_moves_back(Pair { port, .. }: Repository) {
     let id = drive::stored(&*port).await.id();
     let slow = ClaimRequest {

@@ -1,4 +1,4 @@
-//! The audit trail, and the clock it goes by.
+//! Cases for the audit trail and for the repository's clock.
 
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ pub async fn the_trail_tells_a_whole_life_oldest_first(Pair { port, .. }: Reposi
     assert_eq!(generations, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]);
 }
 
-/// A creation's event names its caller and request, a claim's the worker.
+/// The event of a creation names its caller and request, that of a claim its worker.
 pub async fn an_event_names_who_did_it(Pair { port, .. }: Repository) {
     let new = build::new_payout();
     drive::store(&*port, new.clone()).await;
@@ -77,7 +77,8 @@ pub async fn an_event_names_who_did_it(Pair { port, .. }: Repository) {
     assert_eq!(who(claimed), (request.worker, None));
 }
 
-/// Of a refused change the trail has who asked, and why; no column is written, and of what is not there nothing at all.
+/// The trail records the caller and the reason of a refused change. No column is written, and for a payout that does
+/// not exist nothing is.
 pub async fn a_refused_change_leaves_evidence_and_nothing_else(Pair { port, peer }: Repository) {
     let (pending, failed) = (drive::stored(&*port).await, drive::declined(&*port).await);
     let caller = build::operator("recipient_account");
@@ -109,7 +110,7 @@ pub async fn a_refused_change_leaves_evidence_and_nothing_else(Pair { port, peer
     }
 }
 
-/// The trails of two payouts do not mix, and what was never stored has none.
+/// The trails of two payouts do not mix, and a payout that was never stored has none.
 pub async fn a_trail_is_one_payouts_own(Pair { port, .. }: Repository) {
     let first = drive::declined(&*port).await;
     let second = drive::stored(&*port).await;
@@ -121,7 +122,7 @@ pub async fn a_trail_is_one_payouts_own(Pair { port, .. }: Repository) {
     assert!(!drive::has_trail(&*port, build::fresh_id()).await);
 }
 
-/// A trail is read part by part: each begins where the one before ended, whatever is added meanwhile.
+/// A trail is read page by page: each page begins where the previous one ended, even if events are added meanwhile.
 pub async fn a_trail_is_read_part_by_part(Pair { port, .. }: Repository) {
     let payout = drive::stored(&*port).await;
     let other = drive::stored(&*port).await;
@@ -146,7 +147,7 @@ pub async fn a_trail_is_read_part_by_part(Pair { port, .. }: Repository) {
         assert!(page.count.exact);
         if parts == 0 {
             assert_eq!(page.count.count, 7);
-            // What comes meanwhile comes at the end.
+            // An event that is added meanwhile comes last.
             let claim = drive::claim_when_due(&*port, id, LONG_LEASE).await;
             drive::settled(&*port, claim, build::postponed(Duration::from_millis(5))).await;
         }
@@ -160,7 +161,7 @@ pub async fn a_trail_is_read_part_by_part(Pair { port, .. }: Repository) {
     }
     assert_eq!((parts, read.len()), (3, 9));
     assert_eq!(read[..7], whole[..]);
-    // A part that ends with the newest event says so, and behind it there is nothing.
+    // A page that ends with the newest event says so, and no event follows it.
     let query = EventQuery {
         after: None,
         limit: 9,
@@ -177,7 +178,7 @@ pub async fn a_trail_is_read_part_by_part(Pair { port, .. }: Repository) {
     assert_eq!((page.events.len(), page.next, page.count.count), (0, None, 9));
 }
 
-/// The repository's clock is the same through both of its doors and does not run backwards.
+/// The repository's clock is the same through both handles and does not run backwards.
 pub async fn time_does_not_run_backwards(Pair { port, peer }: Repository) {
     let mut last = port.now().await.unwrap();
     for _ in 0..50 {

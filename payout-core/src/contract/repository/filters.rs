@@ -1,4 +1,4 @@
-//! Which payouts a list and a count are about.
+//! Cases for the filters of lists and counts.
 
 use std::collections::HashSet;
 
@@ -25,7 +25,7 @@ async fn listed(repository: &dyn PayoutRepository, filter: &Filter) -> Vec<Payou
         .collect()
 }
 
-/// Whom a search finds, without their order, for payouts that may share their time of creation.
+/// Returns the ids that a search finds, without order, because payouts may share their time of creation.
 pub(super) async fn found_by(repository: &dyn PayoutRepository, text: &str) -> HashSet<PayoutId> {
     let filter = Filter {
         search: Search::new(text),
@@ -34,7 +34,7 @@ pub(super) async fn found_by(repository: &dyn PayoutRepository, text: &str) -> H
     listed(repository, &filter).await.into_iter().collect()
 }
 
-/// What a filter means, said once more. Of the names in use here none is the beginning of another.
+/// Evaluates a filter independently of the repository. No name used here is a prefix of another.
 fn matches(filter: &Filter, payout: &Payout) -> bool {
     let parts = payout.parts();
     let is_one_of = filter.statuses.is_empty() || filter.statuses.contains(&parts.status);
@@ -56,7 +56,7 @@ fn matches(filter: &Filter, payout: &Payout) -> bool {
     is_one_of && has_currency && is_after && is_before && has_review && is_found
 }
 
-/// Payouts that differ in everything a filter asks for, oldest first, each at a time of its own.
+/// Stores payouts that differ in everything that a filter selects by, oldest first, each at a time of its own.
 async fn store_a_mixture(repository: &dyn PayoutRepository) -> Vec<Payout> {
     let mut ids = Vec::new();
     for name in ["Ada", "ADA", "Bob"] {
@@ -86,7 +86,7 @@ async fn store_a_mixture(repository: &dyn PayoutRepository) -> Vec<Payout> {
     payouts
 }
 
-/// Every filter alone and all of them together, of a list and of a count.
+/// Every filter alone, and all of them together, for lists and counts.
 pub async fn each_filter_alone_and_all_together(Pair { port, .. }: Repository) {
     let payouts = store_a_mixture(&*port).await;
     let created_at = |n: usize| Some(payouts[n].parts().created_at);
@@ -140,7 +140,7 @@ pub async fn each_filter_alone_and_all_together(Pair { port, .. }: Repository) {
     }
 }
 
-/// A count stops at its bound and then says so; at the bound itself it is exact.
+/// A count that stops at its bound says so; a count of exactly the bound is exact.
 pub async fn a_bounded_count_says_whether_it_is_exact(Pair { port, .. }: Repository) {
     let batch: Vec<_> = (0..12).map(|_| build::new_payout()).collect();
     port.insert(&batch).await.unwrap();
@@ -194,8 +194,8 @@ pub async fn a_search_follows_an_edit(Pair { port, .. }: Repository) {
     }
 }
 
-/// Those that are deleted, alone or among the others, under every other filter and in every way to page; nobody else sees
-/// them.
+/// Deleted payouts are listed, alone or among others, with every other filter and every way of paging. Queries that do
+/// not ask for them do not return them.
 pub async fn deleted_payouts_are_listed_and_counted_where_they_are_asked_for(Pair { port, .. }: Repository) {
     let mut places: Vec<(Cursor, bool)> = Vec::new();
     let batch: Vec<_> = ["USD", "USD", "JPY", "USD", "JPY", "USD", "USD"]
@@ -280,7 +280,8 @@ pub async fn deleted_payouts_are_listed_and_counted_where_they_are_asked_for(Pai
     }
 }
 
-/// An IBAN is found however it is written and was written, and stays as it was given; another account only as it is.
+/// An IBAN is found in any spelling, whatever spelling was stored, and is returned as it was given. Any other account
+/// is found only as it was given.
 pub async fn an_iban_is_found_however_it_is_written(Pair { port, .. }: Repository) {
     let spelled = [
         "DE89370400440532013000",
@@ -299,7 +300,7 @@ pub async fn an_iban_is_found_however_it_is_written(Pair { port, .. }: Repositor
         assert_eq!(payout.details().recipient.account.as_str(), account);
         stored.insert(payout.id());
     }
-    // One digit is wrong, so it is no IBAN: only as it is.
+    // One digit is wrong, so this is not an IBAN and is found only as it was given.
     let other = store("DE88 3704 0044 0532 0130 00").await;
     for text in spelled {
         assert_eq!(found_by(&*port, text).await, stored, "{text:?}");

@@ -1,4 +1,4 @@
-//! A key is answered once, and its answer replayed.
+//! Cases for idempotency: a key has one answer, which is replayed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::ports::{Filter, Insertion, PayoutRepository, RepositoryError};
 
 type Repository = Pair<dyn PayoutRepository>;
 
-/// Of two payouts with one key in a batch the first is stored, and the others around them too.
+/// Of two payouts with one key in a batch the first is stored, and so are the others of the batch.
 pub async fn the_same_key_twice_in_a_batch_is_won_by_the_first(Pair { port, .. }: Repository) {
     let key = build::fresh_key();
     let batch = [
@@ -32,7 +32,7 @@ pub async fn the_same_key_twice_in_a_batch_is_won_by_the_first(Pair { port, .. }
     assert_eq!(port.find(batch[2].id).await.unwrap(), None);
 }
 
-/// A payout whose key has a record is not written, nor anything of it; the record stays that of the first.
+/// A payout whose key has a record is not written, not even in part. The record of the first payout stays.
 pub async fn a_payout_under_a_taken_key_is_not_written(Pair { port, .. }: Repository) {
     let key = build::fresh_key();
     let first = drive::store(&*port, build::keyed(&key)).await;
@@ -52,7 +52,7 @@ pub async fn a_payout_under_a_taken_key_is_not_written(Pair { port, .. }: Reposi
     );
 }
 
-/// Sixty-four callers with one key: one payout is stored, all others are told that the key is taken.
+/// If sixty-four callers use one key, one payout is stored, and every other caller learns that the key is taken.
 pub async fn sixty_four_callers_racing_for_a_key_store_one_payout(Pair { port, peer }: Repository) {
     let key = build::fresh_key();
     let racers = (0..64).map(|n| {
@@ -73,7 +73,7 @@ pub async fn sixty_four_callers_racing_for_a_key_store_one_payout(Pair { port, p
     assert_eq!(port.count(&Filter::default(), None).await.unwrap().count, 1);
 }
 
-/// The answer to a key is the payout as it was first answered: no edit, settlement or deletion shows in it.
+/// The answer of a key is the payout as first returned: it shows no later edit, settlement or deletion.
 pub async fn an_answer_is_replayed_as_it_was_given(Pair { port, .. }: Repository) {
     let key = build::fresh_key();
     let new = build::keyed(&key);
@@ -107,7 +107,7 @@ pub async fn an_answer_is_replayed_as_it_was_given(Pair { port, .. }: Repository
     assert_eq!(port.find_answer(&build::fresh_key()).await.unwrap(), None);
 }
 
-/// A change with a key is answered the same ever after, also once the payout has moved on.
+/// A change with a key keeps its answer, even after the payout has changed again.
 pub async fn a_change_with_a_key_stores_its_own_answer(Pair { port, .. }: Repository) {
     let (key, fingerprint) = (build::fresh_key(), Fingerprint::from([7; 32]));
     let failed = drive::declined(&*port).await;
@@ -130,7 +130,7 @@ pub async fn a_change_with_a_key_stores_its_own_answer(Pair { port, .. }: Reposi
     assert_eq!((answer.payout, answer.fingerprint), (retried, fingerprint));
 }
 
-/// A key that a create has used is taken for a change as well: nothing of the change is made.
+/// A key that a create has used is taken for changes as well: the change writes nothing.
 pub async fn a_change_under_a_taken_key_changes_nothing(Pair { port, .. }: Repository) {
     let key = build::fresh_key();
     drive::store(&*port, build::keyed(&key)).await;
@@ -148,7 +148,8 @@ pub async fn a_change_under_a_taken_key_changes_nothing(Pair { port, .. }: Repos
     assert_eq!(port.find_answer(&key).await.unwrap(), record);
 }
 
-/// Only records of the age are forgotten, no more than asked; a forgotten key is free, its payout stays.
+/// Only records of the given age are deleted, and at most as many as requested. The key is free again, and its payout
+/// stays.
 pub async fn answers_are_forgotten_by_age(Pair { port, .. }: Repository) {
     const AGE: Duration = Duration::from_millis(200);
     let keys: Vec<_> = (0..5).map(|_| build::fresh_key()).collect();
@@ -179,7 +180,7 @@ pub async fn answers_are_forgotten_by_age(Pair { port, .. }: Repository) {
     drive::store(&*port, build::keyed(&keys[0])).await;
 }
 
-/// The same idempotency key, the longest there is, of two API keys: two payouts, two answers.
+/// An idempotency key, of the largest length, that two API keys use makes two payouts with two answers.
 pub async fn one_key_of_two_api_keys_is_two(Pair { port, .. }: Repository) {
     let key = IdempotencyKey::new(&"k".repeat(255)).unwrap();
     let owner = || Some(ApiKeyId::from(build::fresh_id().as_uuid()));

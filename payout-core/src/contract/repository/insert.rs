@@ -1,4 +1,4 @@
-//! Inserting payouts and finding them.
+//! Cases for inserting payouts and finding them.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::ports::{Insertion, PayoutRepository, RepositoryError};
 
 type Repository = Pair<dyn PayoutRepository>;
 
-/// What is stored is answered and found, every field of it, also at the edges of what a field may hold.
+/// A stored payout is returned and found with every field, even with the longest and the largest values.
 pub async fn an_inserted_payout_is_found_with_every_field(Pair { port, .. }: Repository) {
     // Four bytes each, so that 128 characters are 512 bytes.
     let wide = "𝔘".repeat(128);
@@ -59,7 +59,7 @@ pub async fn an_inserted_payout_is_found_with_every_field(Pair { port, .. }: Rep
     assert_eq!(port.find(build::fresh_id()).await.unwrap(), None);
 }
 
-/// A time to come is when the payout falls due; no claim gets it before, by id or by sweep.
+/// A payout with a time in the future is due at that time. No claim, by id or by sweep, gets it before.
 pub async fn a_scheduled_payout_is_due_at_its_time_and_not_claimable_before(Pair { port, .. }: Repository) {
     let now = port.now().await.unwrap();
     let mut far = build::new_payout();
@@ -94,7 +94,7 @@ pub async fn a_scheduled_payout_is_due_at_its_time_and_not_claimable_before(Pair
     );
 }
 
-/// Five hundred payouts at once: each is stored, and answered in its place.
+/// Of five hundred payouts in one batch each is stored, and its result is at its place.
 pub async fn a_batch_of_five_hundred_is_answered_in_its_order(Pair { port, .. }: Repository) {
     let batch: Vec<_> = (1..=500)
         .map(|n| build::amounting_to(&format!("{n}.25"), "USD"))
@@ -118,8 +118,8 @@ pub async fn a_batch_of_five_hundred_is_answered_in_its_order(Pair { port, .. }:
     );
 }
 
-/// An insert that is sent again under the same id, since its acknowledgement was lost, makes no second payout and
-/// changes nothing of the first, whether it is answered as stored or refused.
+/// An insert that is repeated with the same id, because its acknowledgement was lost, stores no second payout and does
+/// not change the first, whether its result is stored or refused.
 pub async fn a_repeated_insert_makes_no_second_payout(Pair { port, .. }: Repository) {
     let new = build::new_payout();
     drive::store(&*port, new.clone()).await;
@@ -136,7 +136,7 @@ pub async fn a_repeated_insert_makes_no_second_payout(Pair { port, .. }: Reposit
     witness.assert_untouched(&*port).await;
 }
 
-/// A read of many finds those that are there and visible, each as a read of one does.
+/// A read of many ids returns the payouts that exist and are not deleted, each as a read of one returns it.
 pub async fn many_are_found_at_once_and_what_is_not_there_is_left_out(Pair { port, .. }: Repository) {
     let mut stored = Vec::new();
     for _ in 0..70 {

@@ -1,4 +1,4 @@
-//! Settlements that the guard refuses: evidence is kept, and nothing is changed.
+//! Cases for settlements whose guard does not match: they leave evidence and change nothing.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use crate::ports::{PayoutRepository, Settled};
 
 type Repository = Pair<dyn PayoutRepository>;
 
-/// Reports this settlement, which must be late, find the payout so, and leave nothing but a `late_outcome` event that
-/// names the claim and tells what it reported.
+/// Settles a claim that must be late. The result must have this status and generation, and the only write must be a
+/// `late_outcome` event with the claim and the reported outcome.
 async fn assert_late(
     repository: &dyn PayoutRepository,
     settlement: Settlement,
@@ -65,14 +65,14 @@ pub async fn a_stale_fence_changes_nothing(Pair { port, .. }: Repository) {
     assert_late(&*port, report(build::failed()), Status::Completed, 0).await;
 }
 
-/// A fence that was not given out yet settles nothing either.
+/// A fence that was not issued yet settles nothing either.
 pub async fn a_fence_from_the_future_changes_nothing(Pair { port, .. }: Repository) {
     let mut settlement = drive::claimed(&*port).await.settle(build::completed("ref-1"));
     settlement.fence += 1;
     assert_late(&*port, settlement, Status::Processing, 0).await;
 }
 
-/// A report of an earlier generation says nothing of this one, even under the right fence.
+/// A report for an earlier generation does not apply to the current one, even with the right fence.
 pub async fn a_stale_generation_changes_nothing(Pair { port, .. }: Repository) {
     let claim = drive::claimed(&*port).await;
     let id = claim.payout().id();
@@ -93,7 +93,7 @@ pub async fn a_stale_generation_changes_nothing(Pair { port, .. }: Repository) {
     drive::settled(&*port, current, build::completed("ref-new")).await;
 }
 
-/// A payout that is no longer processing is settled by nothing but a repetition.
+/// A payout that is no longer processing accepts only the repetition of its settlement.
 pub async fn a_payout_that_is_not_processing_is_not_settled(Pair { port, .. }: Repository) {
     let end = async |verdict: Verdict| -> Claim {
         let claim = drive::claimed(&*port).await;
@@ -156,7 +156,7 @@ pub async fn a_payout_that_is_not_processing_is_not_settled(Pair { port, .. }: R
     assert_late(&*port, claim.settle(build::completed("ref-1")), Status::Failed, 0).await;
 }
 
-/// Another worker's report of the very same outcome is late too: it is no repetition.
+/// Another worker's report of the same outcome is late too: it is not a repetition.
 pub async fn the_same_outcome_under_another_fence_is_no_repetition(Pair { port, .. }: Repository) {
     let id = drive::stored(&*port).await.id();
     let stale = drive::claim_when_due(&*port, id, SHORT_LEASE).await;
@@ -171,7 +171,7 @@ pub async fn the_same_outcome_under_another_fence_is_no_repetition(Pair { port, 
     .await;
 }
 
-/// A late report about a deleted payout says that it is deleted; the payout stays hidden.
+/// The result of a late report about a deleted payout says that it is deleted; the payout stays hidden.
 pub async fn a_late_report_tells_of_a_deletion(Pair { port, .. }: Repository) {
     let claim = drive::claimed(&*port).await;
     let id = claim.payout().id();

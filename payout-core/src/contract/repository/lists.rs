@@ -1,4 +1,4 @@
-//! Pages of a list: by cursor in both directions, and by offset.
+//! Cases for the pages of a list: by cursor in both directions, and by offset.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ fn place(payout: &Payout) -> Cursor {
     }
 }
 
-/// Stores payouts in batches, so that many share their time of creation; answers their places, oldest first.
+/// Stores payouts in batches, so that many share their time of creation. Returns their positions, oldest first.
 async fn store_with_ties(repository: &dyn PayoutRepository) -> Vec<Cursor> {
     let mut places = Vec::new();
     for _ in 0..4 {
@@ -43,7 +43,7 @@ async fn store_with_ties(repository: &dyn PayoutRepository) -> Vec<Cursor> {
     places
 }
 
-/// Every page from here on in one direction, put together in the list's order.
+/// Reads every page from this position in one direction, and returns all positions in the list's order.
 async fn walk(
     repository: &dyn PayoutRepository,
     order: Order,
@@ -51,7 +51,7 @@ async fn walk(
     between_pages: impl AsyncFn(),
 ) -> Vec<Cursor> {
     let mut walked: Vec<Cursor> = Vec::new();
-    // More pages than there are payouts: a walk that goes in circles ends as well.
+    // More pages than there are payouts, so that a walk in circles ends as well.
     for _ in 0..200 {
         let page = drive::listed(repository, &page_at(order, position)).await;
         assert!(page.len() <= PAGE as usize, "a page is no longer than asked");
@@ -78,7 +78,7 @@ fn in_order(order: Order, mut oldest_first: Vec<Cursor>) -> Vec<Cursor> {
     oldest_first
 }
 
-/// From the first page to the last and back again, in both orders: every payout once, in its place.
+/// From the first page to the last and back again, in both orders, every payout occurs once and in its place.
 pub async fn cursor_pages_show_every_payout_once_in_both_directions(Pair { port, .. }: Repository) {
     let places = store_with_ties(&*port).await;
     for order in [Order::NewestFirst, Order::OldestFirst] {
@@ -107,7 +107,7 @@ pub async fn cursor_pages_show_every_payout_once_in_both_directions(Pair { port,
     }
 }
 
-/// While payouts are being added, a walk shows every payout that was there before exactly once.
+/// While payouts are being added, a walk returns every payout that was there before exactly once.
 pub async fn cursor_pages_have_no_holes_under_concurrent_inserts(Pair { port, peer }: Repository) {
     let places = store_with_ties(&*port).await;
     let known: HashSet<PayoutId> = places.iter().map(|place| place.id).collect();
@@ -137,7 +137,7 @@ pub async fn cursor_pages_have_no_holes_under_concurrent_inserts(Pair { port, pe
     inserting.await.expect("the inserts succeed");
 }
 
-/// Pages by number, as clients of the old service ask for them.
+/// Pages by offset, as clients of the old service request them.
 pub async fn offset_pages_show_every_payout_once(Pair { port, .. }: Repository) {
     let places = store_with_ties(&*port).await;
     for order in [Order::NewestFirst, Order::OldestFirst] {
@@ -154,7 +154,8 @@ pub async fn offset_pages_show_every_payout_once(Pair { port, .. }: Repository) 
     );
 }
 
-/// A cursor is a place, not a payout: it holds after its payout is deleted, and a listed payout is as a found one.
+/// A cursor is a position, not a payout: it stays valid after its payout is deleted. A listed payout equals the one
+/// that `find` returns.
 pub async fn a_cursor_outlives_its_payout(Pair { port, .. }: Repository) {
     let port: Arc<dyn PayoutRepository> = port;
     let places = store_with_ties(&*port).await;

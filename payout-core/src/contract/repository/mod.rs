@@ -1,7 +1,7 @@
-//! What every `PayoutRepository` must do.
+//! The cases for a `PayoutRepository`.
 //!
-//! Each file is about one of its promises. Cases begin with an empty store and go through the port alone, so what they
-//! expect is written in the port's documentation.
+//! Each file tests one of the port's promises. Cases begin with an empty store and use only the port, so all that they
+//! expect is in the port's documentation.
 
 pub mod census;
 pub mod changes;

@@ -1,4 +1,4 @@
-//! What a search finds where names are stored as they are.
+//! Cases for the search in a repository that stores names unencrypted.
 
 use std::collections::HashSet;
 
@@ -9,8 +9,8 @@ use crate::ports::PayoutRepository;
 
 type Repository = Pair<dyn PayoutRepository>;
 
-/// A search finds an account by all of its characters, and a name by its beginning, in any case of any script; `%`,
-/// `_` and `\` are characters like others.
+/// A search finds an account by all of its characters, and a name by its prefix, in any case of any script. `%`, `_`
+/// and `\` have no special meaning.
 pub async fn a_search_finds_exact_accounts_and_beginnings_of_names(Pair { port, .. }: Repository) {
     let store = async |account: &str, name: &str| -> PayoutId {
         let details = PaymentDetails {

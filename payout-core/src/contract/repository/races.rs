@@ -1,4 +1,4 @@
-//! People and workers at the same payout at the same moment.
+//! Cases for clients, operators and workers that act on one payout at the same moment.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use crate::ports::{Filter, Insertion, PayoutRepository, RepositoryError, Settled
 
 type Repository = Pair<dyn PayoutRepository>;
 
-/// Sixteen each edit, cancel, delete and claim one payout at once. At every version one of them wins, all others
-/// come away with a clean conflict or with nothing, and the trail has the winners.
+/// If sixteen callers each edit, cancel, delete and claim one payout at once, one call wins at every version. Every
+/// other call returns a conflict or nothing, and the trail has exactly the winners.
 pub async fn of_a_person_and_a_worker_racing_one_wins(Pair { port, peer }: Repository) {
     for _ in 0..6 {
         let start = drive::stored(&*port).await;
@@ -46,7 +46,7 @@ pub async fn of_a_person_and_a_worker_racing_one_wins(Pair { port, peer }: Repos
         let mut winners: Vec<Payout> = drive::race(racers).await.into_iter().flatten().collect();
         winners.sort_by_key(Payout::version);
         let versions: Vec<u64> = winners.iter().map(Payout::version).collect();
-        // After an edit it is still pending, so that one worker may win the next version.
+        // After an edit the payout is still pending, so a worker may win the next version.
         assert!(
             versions == [2] || versions == [2, 3],
             "winners at the versions {versions:?}"
@@ -63,7 +63,7 @@ pub async fn of_a_person_and_a_worker_racing_one_wins(Pair { port, peer }: Repos
     }
 }
 
-/// Thirty-two settle one claim at once, half of them as paid and half as declined: it ends one way, once.
+/// If thirty-two callers settle one claim, half as paid and half as declined, one outcome is written, once.
 pub async fn of_two_outcomes_racing_one_is_written(Pair { port, peer }: Repository) {
     for _ in 0..4 {
         let claim = drive::claimed(&*port).await;
@@ -90,13 +90,13 @@ pub async fn of_two_outcomes_racing_one_is_written(Pair { port, peer }: Reposito
             );
         }
         assert_eq!(payout.version(), 3, "written once");
-        // Created, claimed, settled once, and the sixteen that came too late.
+        // Created, claimed, settled once, and the sixteen contradicting reports that came too late.
         assert_eq!(drive::trail(&*port, id).await.len(), 3 + 16);
     }
 }
 
-/// Batches that hold the same keys in different orders, all at once: each key is won once, and no batch comes away
-/// with an error, though the rows of a store that locks could wait for each other in a ring.
+/// Concurrent batches with the same keys in different orders do not fail: each key is won once, although row locks
+/// taken in the batches' order would deadlock.
 pub async fn batches_with_the_same_keys_in_different_orders_do_not_deadlock(Pair { port, peer }: Repository) {
     let keys: Vec<ScopedKey> = (0..20).map(|_| build::fresh_key()).collect();
     let racers = (0..16).map(|n| {
@@ -116,8 +116,8 @@ pub async fn batches_with_the_same_keys_in_different_orders_do_not_deadlock(Pair
     );
 }
 
-/// Batches that settle the same payouts in different orders, all at once: each payout is settled by its claim, and
-/// every other report of it is late.
+/// Concurrent batches that settle the same payouts in different orders do not fail: each payout is settled by its
+/// claim, and every other report for it is late.
 pub async fn settlements_in_different_orders_do_not_deadlock(Pair { port, peer }: Repository) {
     let mut settlements = Vec::new();
     for _ in 0..20 {
@@ -127,7 +127,7 @@ pub async fn settlements_in_different_orders_do_not_deadlock(Pair { port, peer }
         let repository = Arc::clone(if n % 2 == 0 { &port } else { &peer });
         let mut batch = shuffled(&settlements, n);
         for settlement in &mut batch {
-            // One batch is that of the claims; the others come from workers whose fence never was.
+            // One batch has the fences of the claims; the others have fences that were never issued.
             settlement.fence += n as u64;
         }
         async move { drive::settle_all(&*repository, &batch).await }
@@ -150,7 +150,7 @@ pub async fn settlements_in_different_orders_do_not_deadlock(Pair { port, peer }
     }
 }
 
-/// The same things in another order, one for every `n`.
+/// Returns the elements in a different order for every `n`.
 fn shuffled<T: Clone>(things: &[T], n: usize) -> Vec<T> {
     let mut things = things.to_vec();
     let by = n % things.len().max(1);

@@ -1,4 +1,4 @@
-//! An edit and a retry are no way round a day's limit.
+//! Cases for edits and retries, which must not evade a daily limit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::spending::{MoneyLimits, OverLimit};
 
 type Repository = Pair<dyn PayoutRepository>;
 
-/// An edit to this amount, charged to the day of a key that may pay out a hundred.
+/// Makes an edit to this amount, by a key with a daily limit of 100.
 fn edit(payout: &Payout, money: Money, api_key: ApiKeyId) -> Change {
     let before = payout.money();
     let mut edit = payout.details().clone();
@@ -35,7 +35,7 @@ async fn stored(port: &dyn PayoutRepository, amount: &str, api_key: ApiKeyId) ->
     drive::store(port, build::charged(amount, "USD", "100", api_key)).await
 }
 
-/// What a payout grows by is taken from the day of the key that edits it; what it shrinks by is not given back.
+/// An edit is charged with the increase of the amount, to the key that edits. A decrease is not returned.
 pub async fn an_edit_takes_what_the_payout_grows_by(Pair { port, .. }: Repository) {
     on_one_day(&*port).await;
     let (one, other) = (build::fresh_api_key(), build::fresh_api_key());
@@ -54,7 +54,7 @@ pub async fn an_edit_takes_what_the_payout_grows_by(Pair { port, .. }: Repositor
     assert!(matches!(more, Err(RepositoryError::OverLimit(_))), "{more:?}");
 }
 
-/// An edit beyond the day's limit writes no column, no event and no idempotency record, and takes nothing.
+/// An edit that exceeds the daily limit writes no column, no event and no idempotency record, and charges nothing.
 pub async fn a_refused_edit_changes_nothing(Pair { port, .. }: Repository) {
     on_one_day(&*port).await;
     let api_key = build::fresh_api_key();
@@ -79,7 +79,8 @@ pub async fn a_refused_edit_changes_nothing(Pair { port, .. }: Repository) {
     assert_eq!(left(&*port, 100, api_key).await, 0);
 }
 
-/// An edit from a stale version, or under a taken key, takes nothing, and is told so whether or not it would fit.
+/// An edit from a stale version or under a taken key charges nothing, and fails for that reason even if it would exceed
+/// the limit.
 pub async fn a_conflict_counts_nothing_and_is_told_before_a_used_up_day(Pair { port, .. }: Repository) {
     on_one_day(&*port).await;
     let api_key = build::fresh_api_key();
@@ -104,7 +105,7 @@ pub async fn a_conflict_counts_nothing_and_is_told_before_a_used_up_day(Pair { p
     assert_eq!(left(&*port, 100, api_key).await, 60);
 }
 
-/// A retry, charged to the day of a key that may pay out a hundred.
+/// Makes a retry by a key with a daily limit of 100.
 async fn retry(port: &dyn PayoutRepository, failed: &Payout, api_key: ApiKeyId) -> Change {
     let now = port.now().await.unwrap();
     let caller = build::client().with_api_key(api_key);
@@ -117,14 +118,14 @@ async fn retry(port: &dyn PayoutRepository, failed: &Payout, api_key: ApiKeyId) 
     change
 }
 
-/// A retry takes all of its payout from the day of the key that asks for it, once; a repeated one takes nothing; and one
-/// beyond what is left changes nothing.
+/// A retry is charged with the whole amount, once, to the key that requests it. A repeated retry charges nothing, and
+/// one that exceeds the limit changes nothing.
 pub async fn a_retry_takes_all_of_the_payout_once(Pair { port, peer }: Repository) {
     on_one_day(&*port).await;
     let one = build::fresh_api_key();
     let mut failed = Vec::new();
     for amount in ["60", "50"] {
-        // Of an earlier day.
+        // Without a charge, as if it were from an earlier day.
         let payout = drive::store(&*port, build::amounting_to(amount, "USD")).await;
         let claim = drive::claim_when_due(&*port, payout.id(), Duration::from_secs(60)).await;
         failed.push(drive::settled(&*port, claim, build::failed()).await);
@@ -151,7 +152,8 @@ pub async fn a_retry_takes_all_of_the_payout_once(Pair { port, peer }: Repositor
     assert_eq!(left(&*port, 100, one).await, 40);
 }
 
-/// Raises of eight payouts and eight batches of new ones at once, of one key: its day is used up, and no more.
+/// Concurrent edits of eight payouts and eight batches of new ones, all by one key, reach the daily limit and do not
+/// exceed it.
 pub async fn edits_and_inserts_at_once_use_a_day_up_and_no_more(Pair { port, peer }: Repository) {
     on_one_day(&*port).await;
     let (api_key, mut payouts) = (build::fresh_api_key(), Vec::new());

@@ -1,4 +1,4 @@
-//! Whom a record answers, and what the provider's keys of a request begin with.
+//! Cases for the scopes of idempotency records and for the prefix of the provider's keys.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::ports::{Insertion, PayoutRepository, RepositoryError};
 
 type Repository = Pair<dyn PayoutRepository>;
 
-/// A key as nobody's and as that of an API key.
+/// Makes two forms of a key: without an API key, and in the scope of one.
 fn both(key: &IdempotencyKey) -> [ScopedKey; 2] {
     [None, Some(build::fresh_api_key())].map(|owner| ScopedKey::new(owner, key))
 }
@@ -22,8 +22,8 @@ fn is_stored(answers: &[Insertion]) -> Vec<bool> {
         .collect()
 }
 
-/// A record that was made before the first API key answers every API key after it: its payout is not made again, charged
-/// to a day's limit or not.
+/// A record without an API key, from before the first API key was made, answers every API key: the payout is not made
+/// again, with or without a daily limit.
 pub async fn a_record_of_no_api_key_answers_every_one(Pair { port, .. }: Repository) {
     let key = build::fresh_client_key();
     let [open, scoped] = both(&key);
@@ -45,7 +45,7 @@ pub async fn a_record_of_no_api_key_answers_every_one(Pair { port, .. }: Reposit
     drive::store(&*port, build::keyed(&another)).await;
 }
 
-/// The same of a change: what the key was recorded for without an API key stands in its way.
+/// A record without an API key also blocks a change under that key.
 pub async fn a_record_of_no_api_key_stands_in_the_way_of_a_change(Pair { port, .. }: Repository) {
     let [open, scoped] = both(&build::fresh_client_key());
     let first = drive::store(&*port, build::keyed(&open)).await;
@@ -61,7 +61,7 @@ pub async fn a_record_of_no_api_key_stands_in_the_way_of_a_change(Pair { port, .
     assert_eq!(answer.payout, first);
 }
 
-/// Of one key in both forms in a batch, the one without an API key answers those after it.
+/// If a batch has a key in both forms, the form without an API key takes the key for those after it.
 pub async fn of_both_forms_of_a_key_in_a_batch_the_first_is_stored(Pair { port, .. }: Repository) {
     let keys = both(&build::fresh_client_key());
     let batch: Vec<NewPayout> = keys.iter().map(build::keyed).collect();
@@ -81,7 +81,7 @@ pub async fn of_both_forms_of_a_key_in_a_batch_the_first_is_stored(Pair { port, 
     assert_eq!(is_stored(&answers), [true, false, true]);
 }
 
-/// An answer within the key's own scope comes before one without a scope.
+/// An answer in the key's own scope takes precedence over one without a scope.
 pub async fn ones_own_answer_comes_first(Pair { port, .. }: Repository) {
     let [open, scoped] = both(&build::fresh_client_key());
     let own = drive::store(&*port, build::keyed(&scoped)).await;
@@ -92,8 +92,8 @@ pub async fn ones_own_answer_comes_first(Pair { port, .. }: Repository) {
     assert_eq!(found.payout, everybodys);
 }
 
-/// The provider's keys of a payout with an idempotency key are those of its request, through all that happens to it; those
-/// of one without begin with its id.
+/// The provider's keys of a payout with an idempotency key derive from its request, and never change. Those of a payout
+/// without one begin with its id.
 pub async fn the_providers_key_is_that_of_the_request(Pair { port, .. }: Repository) {
     let new = build::keyed(&build::fresh_key());
     let expected = new.request.as_ref().map(ProviderKey::of);
@@ -123,8 +123,8 @@ pub async fn the_providers_key_is_that_of_the_request(Pair { port, .. }: Reposit
     assert_eq!(claim.key().as_str(), format!("{}:0", plain.id()));
 }
 
-/// A request that is made again after its record was forgotten is another payment, and not the first one's to the
-/// provider: it goes by its id, whatever became of the first.
+/// A request that is repeated after its record was deleted is another payment, also for the provider: its keys begin
+/// with the payout's id, whatever became of the first.
 pub async fn what_is_asked_for_again_after_its_record_was_forgotten_is_another_payment(
     Pair { port, .. }: Repository,
 ) {

@@ -1,4 +1,5 @@
-//! How claims end: what each verdict writes, under the guard of id, fence, generation and processing.
+//! Cases for settlements: the columns that each verdict writes, under the guard of id, fence, generation and
+//! processing.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ type Repository = Pair<dyn PayoutRepository>;
 
 const AFTER: Duration = Duration::from_secs(30);
 
-/// One of each.
+/// Returns one verdict of each kind.
 fn verdicts() -> [Verdict; 7] {
     [
         build::completed("ref-1"),
@@ -28,7 +29,7 @@ fn verdicts() -> [Verdict; 7] {
     ]
 }
 
-/// Each verdict writes its columns and no others, and an event that says what was learnt.
+/// Each verdict writes its columns and no others, and an event with the outcome.
 pub async fn each_verdict_writes_its_columns_and_its_event(Pair { port, .. }: Repository) {
     for verdict in verdicts() {
         let claim = drive::claimed(&*port).await;
@@ -71,7 +72,7 @@ pub async fn each_verdict_writes_its_columns_and_its_event(Pair { port, .. }: Re
     }
 }
 
-/// A batch is answered in its order, hits and misses mixed, and a miss spoils no hit.
+/// A batch has its results in order, matches and misses mixed, and a miss does not affect a match.
 pub async fn hits_and_misses_in_one_batch_are_answered_in_their_order(Pair { port, .. }: Repository) {
     let mut batch = Vec::new();
     for n in 0..30 {
@@ -105,7 +106,7 @@ pub async fn hits_and_misses_in_one_batch_are_answered_in_their_order(Pair { por
     assert_eq!(port.settle(&[]).await.unwrap(), []);
 }
 
-/// A late worker and the one that took over may report in one batch.
+/// A worker that lost its lease and the one that took over may report in one batch.
 pub async fn a_stale_and_a_current_fence_in_one_batch_are_told_apart(Pair { port, .. }: Repository) {
     let id = drive::stored(&*port).await.id();
     let stale = drive::claim_when_due(&*port, id, build::SHORT_LEASE).await;
@@ -126,7 +127,7 @@ pub async fn a_stale_and_a_current_fence_in_one_batch_are_told_apart(Pair { port
     );
 }
 
-/// A settlement whose acknowledgement was lost is sent again: it is applied, and changes nothing.
+/// A settlement that is repeated because its acknowledgement was lost returns applied, and changes nothing.
 pub async fn a_repeated_settlement_is_applied_once(Pair { port, .. }: Repository) {
     for verdict in verdicts() {
         let settlement = drive::claimed(&*port).await.settle(verdict.clone());
@@ -140,7 +141,7 @@ pub async fn a_repeated_settlement_is_applied_once(Pair { port, .. }: Repository
             "{verdict:?}, repeated"
         );
         if before.status() == Status::Processing {
-            // Its guard still lets it pass, so it may be written anew, from the later time.
+            // The guard still matches, so the row may be written again with the later time.
             let parts = drive::found(&*port, settlement.id).await.parts().clone();
             let PayoutParts {
                 version,
@@ -163,7 +164,7 @@ pub async fn a_repeated_settlement_is_applied_once(Pair { port, .. }: Repository
     }
 }
 
-/// The provider's name for a payment stays when a later settlement brings none.
+/// The provider's reference stays when a later settlement has none.
 pub async fn a_provider_reference_is_kept_until_another_comes(Pair { port, .. }: Repository) {
     let soon = Duration::from_millis(20);
     let claim = drive::claimed(&*port).await;
@@ -185,7 +186,7 @@ pub async fn a_provider_reference_is_kept_until_another_comes(Pair { port, .. }:
     }
 }
 
-/// After a release nothing of this generation was sent: the next claim counts as the first that may have.
+/// After a release nothing of this generation was sent: the next claim is the first that may send.
 pub async fn a_release_forgets_the_first_submission(Pair { port, .. }: Repository) {
     let claim = drive::claimed(&*port).await;
     let id = claim.payout().id();
@@ -205,8 +206,8 @@ pub async fn a_release_forgets_the_first_submission(Pair { port, .. }: Repositor
     assert!(next.looks_up_first());
 }
 
-/// What the provider only said *not now* to uses up no attempt, however often it is settled; what may have been sent before
-/// goes on counting.
+/// An answer of *not now* uses up no attempt, however often it is settled. Earlier calls that may have arrived still
+/// count.
 pub async fn not_now_uses_up_no_attempt(Pair { port, .. }: Repository) {
     let soon = Duration::from_millis(20);
     let claim = drive::claimed(&*port).await;
@@ -233,7 +234,7 @@ pub async fn not_now_uses_up_no_attempt(Pair { port, .. }: Repository) {
     }
 }
 
-/// After a postponement something may have been sent: the time of the first submission stays.
+/// After a postponement something may have been sent, so the time of the first submission stays.
 pub async fn a_postponement_keeps_the_first_submission(Pair { port, .. }: Repository) {
     let claim = drive::claimed(&*port).await;
     let first = claim.payout().clone();
@@ -244,7 +245,7 @@ pub async fn a_postponement_keeps_the_first_submission(Pair { port, .. }: Reposi
     assert!(parts.first_submitted_at < parts.claimed_at);
 }
 
-/// What was never stored cannot be settled: that is refused, not late.
+/// A settlement of a payout that was never stored is refused, not late.
 pub async fn a_settlement_of_an_unknown_payout_is_refused(Pair { port, .. }: Repository) {
     let unknown = Settlement {
         id: build::fresh_id(),
@@ -258,7 +259,7 @@ pub async fn a_settlement_of_an_unknown_payout_is_refused(Pair { port, .. }: Rep
     assert_eq!(port.find(unknown.id).await.unwrap(), None);
 }
 
-/// What was learnt comes from outside and may hold anything; no such text may keep a claim from being settled.
+/// The outcome's text comes from outside and may contain anything. No text may keep a claim from being settled.
 pub async fn no_words_keep_a_claim_from_being_settled(Pair { port, .. }: Repository) {
     for why in [
         "a NUL \0 within".to_owned(),

@@ -1,4 +1,4 @@
-//! What is paid out in a day is held against a limit, by the write itself.
+//! Cases for daily limits: the write itself checks the day's total against the limit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::spending::OverLimit;
 
 type Repository = Pair<dyn PayoutRepository>;
 
-/// Waits until midnight is over, where it is about to come: a case may not be of two days.
+/// Waits until after midnight if that is near, so that a case does not span two days.
 pub(super) async fn on_one_day(port: &dyn PayoutRepository) {
     loop {
         let now = port.now().await.unwrap();
@@ -39,7 +39,7 @@ async fn insert(port: &dyn PayoutRepository, batch: &[NewPayout]) -> Vec<bool> {
     answers.iter().map(stored).collect()
 }
 
-/// How much of a key's day is left, in whole units: found out by using it up.
+/// Returns what is left of a key's daily limit, in whole units, by using it up.
 pub(super) async fn left(port: &dyn PayoutRepository, per_day: u32, api_key: ApiKeyId) -> u32 {
     let mut left = 0;
     let ones: Vec<_> = (0..per_day)
@@ -51,7 +51,7 @@ pub(super) async fn left(port: &dyn PayoutRepository, per_day: u32, api_key: Api
     left
 }
 
-/// The last cent fits and one more does not, whatever decimals a currency has, and up to the largest amounts.
+/// The last minor unit fits and one more does not, for any number of decimals and up to the largest amounts.
 pub async fn a_day_is_used_up_exactly(Pair { port, .. }: Repository) {
     on_one_day(&*port).await;
     for (currency, per_day, amounts, more) in [
@@ -81,7 +81,7 @@ pub async fn a_day_is_used_up_exactly(Pair { port, .. }: Repository) {
     }
 }
 
-/// What one key has paid out is no matter to another key, nor to whoever shows none, nor in another currency.
+/// A key's payouts do not count for another key, for callers without a key, or in another currency.
 pub async fn every_api_key_and_every_currency_has_a_day_of_its_own(Pair { port, .. }: Repository) {
     on_one_day(&*port).await;
     let (one, other) = (build::fresh_api_key(), build::fresh_api_key());
@@ -110,8 +110,8 @@ pub async fn every_api_key_and_every_currency_has_a_day_of_its_own(Pair { port, 
     assert_eq!(port.count(&Filter::default(), None).await.unwrap().count, 4);
 }
 
-/// In a batch the first that fit are stored; what was refused takes nothing from those after it, and what has no limit is
-/// stored wherever it stands.
+/// In a batch the first payouts that fit are stored. A refused one is not charged, and one without a limit is stored
+/// wherever it stands.
 pub async fn of_a_batch_what_fits_is_stored_in_its_order(Pair { port, .. }: Repository) {
     on_one_day(&*port).await;
     let api_key = build::fresh_api_key();
@@ -132,7 +132,7 @@ pub async fn of_a_batch_what_fits_is_stored_in_its_order(Pair { port, .. }: Repo
     }
 }
 
-/// Of a refused payout there is no row, no event and no idempotency record, and its key may be used again.
+/// A refused payout leaves no row, no event and no idempotency record, and its idempotency key stays free.
 pub async fn a_refused_payout_leaves_nothing(Pair { port, .. }: Repository) {
     on_one_day(&*port).await;
     let (api_key, key) = (build::fresh_api_key(), build::fresh_key());
@@ -150,7 +150,7 @@ pub async fn a_refused_payout_leaves_nothing(Pair { port, .. }: Repository) {
     assert_eq!(port.find_answer(&key).await.unwrap().unwrap().payout, stored);
 }
 
-/// A payout whose key has a record takes nothing, also where the record is made in the same batch.
+/// A payout whose key has a record is not charged, even if the record is made in the same batch.
 pub async fn what_a_taken_key_keeps_from_being_stored_counts_nothing(Pair { port, .. }: Repository) {
     on_one_day(&*port).await;
     let (api_key, keys) = (build::fresh_api_key(), [build::fresh_key(), build::fresh_key()]);
@@ -176,7 +176,7 @@ pub async fn what_a_taken_key_keeps_from_being_stored_counts_nothing(Pair { port
     assert_eq!(answers[5], refused("100", "USD"));
 }
 
-/// A repeated request is told that its key is taken, though nothing of the day is left: it gets its first answer.
+/// A repeated request learns that its key is taken even if the limit is used up, so that it receives its first answer.
 pub async fn a_taken_key_is_told_before_a_used_up_day(Pair { port, .. }: Repository) {
     on_one_day(&*port).await;
     let (api_key, key) = (build::fresh_api_key(), build::fresh_key());
@@ -188,7 +188,7 @@ pub async fn a_taken_key_is_told_before_a_used_up_day(Pair { port, .. }: Reposit
     }
 }
 
-/// Of two with one key the first is refused for its amount: the second has its key to itself.
+/// If the first of two payouts with one key is refused for its amount, the second can use the key.
 pub async fn a_key_whose_payout_was_refused_is_free_for_the_next_of_the_batch(Pair { port, .. }: Repository) {
     on_one_day(&*port).await;
     let (api_key, key) = (build::fresh_api_key(), build::fresh_key());
@@ -199,7 +199,7 @@ pub async fn a_key_whose_payout_was_refused_is_free_for_the_next_of_the_batch(Pa
     assert_eq!(answer.payout.id(), batch[1].id);
 }
 
-/// A limit counts from when it is set, for what is already there too; one that is raised again leaves room.
+/// A new limit counts what was already paid out on the day, and raising it again leaves room.
 pub async fn a_limit_lowered_below_the_total_lets_nothing_more_through(Pair { port, .. }: Repository) {
     on_one_day(&*port).await;
     let api_key = build::fresh_api_key();
@@ -209,7 +209,7 @@ pub async fn a_limit_lowered_below_the_total_lets_nothing_more_through(Pair { po
     assert_eq!(insert(&*port, &of("1", "101")).await, [true]);
 }
 
-/// Nobody gets room for another payout by cancelling or deleting one.
+/// Cancelling or deleting a payout makes no room for another.
 pub async fn what_was_cancelled_or_deleted_is_not_given_back(Pair { port, .. }: Repository) {
     on_one_day(&*port).await;
     let api_key = build::fresh_api_key();
@@ -223,7 +223,7 @@ pub async fn what_was_cancelled_or_deleted_is_not_given_back(Pair { port, .. }: 
     assert_eq!(left(&*port, 100, api_key).await, 0);
 }
 
-/// Sixteen batches of ten at once, of one key: its day is used up to the last of it, and not beyond.
+/// Sixteen concurrent batches of ten by one key use the daily limit up exactly.
 pub async fn sixteen_at_once_use_a_day_up_and_no_more(Pair { port, peer }: Repository) {
     on_one_day(&*port).await;
     let api_key = build::fresh_api_key();
@@ -239,8 +239,8 @@ pub async fn sixteen_at_once_use_a_day_up_and_no_more(Pair { port, peer }: Repos
     assert_eq!(port.count(&Filter::default(), None).await.unwrap().count, 100);
 }
 
-/// Batches that take from the same days, and under the same idempotency keys, in different orders, all at once: none comes
-/// away with an error, and no day is overdrawn.
+/// Concurrent batches that charge the same totals, under the same idempotency keys, in different orders do not fail and
+/// do not exceed a limit.
 pub async fn batches_with_the_same_days_in_different_orders_do_not_deadlock(Pair { port, peer }: Repository) {
     on_one_day(&*port).await;
     let api_keys: Vec<_> = (0..8).map(|_| build::fresh_api_key()).collect();
@@ -251,7 +251,7 @@ pub async fn batches_with_the_same_days_in_different_orders_do_not_deadlock(Pair
         for (api_key, key) in api_keys.iter().zip(&keys) {
             batch.push(build::charged("10", "USD", "100", *api_key));
             batch.push(build::under(key, build::charged("10", "EUR", "10", *api_key)));
-            // Of no limit: what it waits for is its idempotency key alone.
+            // Without a limit: it waits only for its idempotency key.
             batch.push(build::keyed(key));
         }
         batch.rotate_left(n % 24);

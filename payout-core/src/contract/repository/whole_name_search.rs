@@ -1,4 +1,4 @@
-//! What a search finds where names are sealed.
+//! Cases for the search in a repository that encrypts names.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use crate::ports::PayoutRepository;
 
 type Repository = Pair<dyn PayoutRepository>;
 
-/// A search finds an account by all of its characters, and a name by all of them, in any case of any script.
+/// A search finds an account and a name only by all of their characters, in any case of any script.
 pub async fn a_search_finds_exact_accounts_and_whole_names(Pair { port, .. }: Repository) {
     let store = async |account: &str, name: &str| -> PayoutId {
         let details = PaymentDetails {
