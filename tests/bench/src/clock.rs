@@ -1,4 +1,4 @@
-//! Real time, which is what is measured.
+//! Real time, which the benchmark measures.
 
 pub(crate) use tokio::time::Instant;
 

@@ -1,4 +1,4 @@
-//! Two builds of the service in one run: each row is the same work on both, in turn.
+//! Two builds of the service in one run: each row is the same work on both, alternately.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use crate::service::{Service, Services};
 use crate::table::{Row, Wanted};
 use crate::{Outcome, clock, load};
 
-/// A key of the benchmark's own.
+/// An encryption key for the benchmark alone.
 const ENCRYPTION_KEYS: &str = "bench:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 const CONNECTIONS: usize = 64;
-/// What a change may cost.
+/// The ratio that a change must keep.
 const LEAST: Wanted = Wanted::AtLeast(0.97);
-/// Finished payouts that reads meet.
+/// The number of finished payouts in the tables that are read.
 const ROWS: i64 = 10_000;
 
-/// Where a load's payouts are kept.
+/// The database in which a load's payouts are stored.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kept {
     Postgres,
@@ -67,7 +67,8 @@ const CASES: [Case; 6] = [
     },
 ];
 
-/// Creates under a key each. Their numbers begin again in every round, so the round's beginning is part of the key.
+/// Makes creates, each under its own idempotency key. Numbers begin again in every round, so the start time of the
+/// round is part of the key.
 fn keyed(target: &Target) -> Make {
     let create = create(target);
     let begun = clock::since_epoch().as_micros();
@@ -89,7 +90,7 @@ fn by_status(target: &Target) -> Make {
     load::make(move |_| target.get("/api/payouts/?status=failed"))
 }
 
-/// A build's server, and its database for as long as it runs.
+/// A build's server, with the database that it needs while it runs.
 struct Side {
     server: Service,
     _database: Option<Database>,
@@ -132,7 +133,7 @@ impl Side {
     }
 }
 
-/// A row for each load, and one for a drained backlog; `before` is the build that ours is beside.
+/// Measures a row for each load, and one for a drained backlog. `before` is the build that this one is compared with.
 pub(crate) async fn measure(run: &Run, before: &Services) -> Outcome<Vec<Row>> {
     let mut rows = Vec::new();
     for (number, case) in CASES.iter().enumerate() {

@@ -5,15 +5,15 @@ use crate::run::{Run, say};
 use crate::table::{Row, Wanted, median};
 use crate::{Outcome, load, pgbench::Work};
 
-/// Connections, and the least ratio.
+/// The numbers of connections, each with the minimum ratio.
 const ROWS: [(usize, f64); 2] = [(64, 1.0), (256, 1.5)];
-/// The others of the picture.
+/// The other numbers of connections in the plot.
 const CURVE: [usize; 6] = [1, 4, 16, 64, 128, 256];
 
-/// How many creates a second the service that this one replaces reached, at 64 connections on four cores.
+/// Creates per second of the service that this one replaces, at 64 connections on four cores.
 const PREDECESSOR: f64 = 730.0;
 
-/// A create, different each time.
+/// Makes creates, each one different.
 pub(crate) fn create(target: &Target) -> Make {
     let target = target.clone();
     load::make(move |number| {
@@ -26,7 +26,7 @@ pub(crate) fn create(target: &Target) -> Make {
     })
 }
 
-/// One curve: connections, and creates a second.
+/// A curve: connections, and creates per second.
 pub(crate) type Curve = Vec<(f64, f64)>;
 
 pub(crate) async fn measure(run: &Run) -> Outcome<(Vec<Row>, [Curve; 2])> {

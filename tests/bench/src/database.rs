@@ -1,6 +1,6 @@
-//! PostgreSQL and Redis of the benchmark's own, and what its tables hold.
+//! PostgreSQL and Redis for the benchmark alone, and the contents of their tables.
 //!
-//! The server is durable (`fsync` and `synchronous_commit` on) and both sides of every row use the same one.
+//! The server is durable (`fsync` and `synchronous_commit` on), and both sides of every row use the same server.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const DURABLE: &[&str] = &[
     "checkpoint_timeout=15min",
 ];
 
-/// Both servers, gone when this is dropped.
+/// Both servers, stopped when this is dropped.
 pub(crate) struct Servers {
     postgres: Postgres,
     redis: Redis,
@@ -35,7 +35,7 @@ impl Servers {
         Ok(Self { postgres, redis })
     }
 
-    /// A database of this name with the service's schema.
+    /// Creates a database with this name and the service's schema.
     pub(crate) async fn database(&self, name: &str, services: &Services) -> Outcome<Database> {
         let maintenance = PgPoolOptions::new()
             .max_connections(1)
@@ -57,14 +57,15 @@ impl Servers {
     }
 }
 
-/// One database and what leads a process to it.
+/// A database, and the variables that connect a process to it.
 pub(crate) struct Database {
     pub(crate) url: String,
     pub(crate) variables: Vec<(String, String)>,
     pool: PgPool,
 }
 
-/// The times lie a second apart, the ids in their order; one in 500 has failed, and fifty share an account.
+/// Creation times are one second apart, and ids are in the order of these times. One payout in 500 has failed, and
+/// fifty share an account.
 const FINISHED: &str = "
     INSERT INTO payouts (
         id, generation, claims, fence, version, created_at, updated_at, claimed_at, quiet_at, first_submitted_at,
@@ -108,8 +109,8 @@ const BACKLOG: &str = "
     SELECT id, 0, 0, created_at, 'created', 'pending', 'api' FROM stored";
 
 impl Database {
-    /// Fills it with so many finished payouts and their events. The indexes that keep no rule are made afterwards, as
-    /// any restore does: row by row they would take ten times as long.
+    /// Fills the database with this many finished payouts and their events. Indexes that enforce no constraint are
+    /// created afterwards, as in any restore: maintained row by row, they would take ten times as long.
     pub(crate) async fn finish(&self, rows: i64, mut progress: impl FnMut(&str)) -> Outcome<()> {
         let indexes: Vec<(String, String)> = sqlx::query_as(
             "SELECT index.relname::text, pg_get_indexdef(index.oid)
@@ -132,7 +133,7 @@ impl Database {
                 .await?;
             progress(&format!("{to} payouts"));
         }
-        // For the events to be found by time.
+        // The indexes come before the events, which are selected by time.
         for (name, definition) in &indexes {
             self.execute(definition).await?;
             progress(&format!("index {name}"));
@@ -150,7 +151,7 @@ impl Database {
         self.execute("CHECKPOINT").await
     }
 
-    /// Adds so many payouts that are due now, without hints.
+    /// Adds this many payouts that are due now, without hints.
     pub(crate) async fn backlog(&self, rows: i64) -> Outcome<()> {
         for from in (0..rows).step_by(100_000) {
             let rows = (rows - from).min(100_000);
@@ -159,13 +160,13 @@ impl Database {
         Ok(())
     }
 
-    /// Back to the finished ones: what a round wrote does not burden the next. Its dead rows are cleaned up.
+    /// Vacuums the payouts and writes a checkpoint, so that one round's writes do not slow down the next.
     pub(crate) async fn tidy(&self) -> Outcome<()> {
         self.execute("VACUUM (ANALYZE) payouts").await?;
         self.execute("CHECKPOINT").await
     }
 
-    /// How many are not finished, counting no further than this.
+    /// Counts unfinished payouts, up to this limit.
     pub(crate) async fn unfinished(&self, at_most: i64) -> Outcome<i64> {
         let count = "SELECT count(*) FROM (SELECT FROM payouts WHERE due_at IS NOT NULL LIMIT $1) AS counted";
         Ok(sqlx::query(count)
@@ -175,7 +176,7 @@ impl Database {
             .get(0))
     }
 
-    /// Some ids, from all over the table.
+    /// Returns a sample of ids from the whole table.
     pub(crate) async fn ids(&self, at_most: i64) -> Outcome<Vec<uuid::Uuid>> {
         let rows: i64 = sqlx::query(
             "SELECT GREATEST(reltuples, 1)::bigint FROM pg_class WHERE oid = 'payouts'::regclass",
@@ -189,7 +190,7 @@ impl Database {
         Ok(rows.into_iter().map(|row| row.get(0)).collect())
     }
 
-    /// What the server says of itself.
+    /// Returns the server's version.
     pub(crate) async fn version(&self) -> Outcome<String> {
         Ok(sqlx::query("SHOW server_version")
             .fetch_one(&self.pool)
@@ -205,7 +206,7 @@ impl Database {
     }
 }
 
-/// Waits until nothing is left to do, and no longer than this.
+/// Waits until no payout is unfinished, for at most this time.
 pub(crate) async fn until_finished(database: &Database, within: Duration) -> Outcome<()> {
     let finished = async {
         while database.unfinished(1).await? > 0 {

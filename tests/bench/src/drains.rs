@@ -1,4 +1,4 @@
-//! A backlog drained by workers, beside `pgbench` doing each payout's life in three commits.
+//! A backlog drained by workers, beside `pgbench` running each payout's life cycle in three commits.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::service::{Service, Services};
 use crate::table::{Row, Wanted, median};
 use crate::{Outcome, clock, pgbench::Work};
 
-/// Drained payouts a second of the service that this one replaces, on four cores: without a delay, and with 200 ms.
+/// Drained payouts per second of the service that this one replaces, on four cores: without a delay, and with 200 ms.
 const PREDECESSOR: (f64, f64) = (270.0, 77.0);
 const CLIENTS: usize = 64;
-/// Calls that a worker with a slow provider has in flight.
+/// The number of calls in flight of a worker with a slow provider.
 const IN_FLIGHT: usize = 10_000;
 const CALL: Duration = Duration::from_millis(200);
 
-/// Settings of a worker that drains.
+/// Returns the settings of a worker that drains.
 pub(crate) fn worker(database: &Database, call: Duration, in_flight: usize) -> Vec<(String, String)> {
     let mut variables = database.variables.clone();
     variables.push((
@@ -27,7 +27,7 @@ pub(crate) fn worker(database: &Database, call: Duration, in_flight: usize) -> V
     variables
 }
 
-/// Payouts a second, from the start of so many worker processes until nothing is left to do.
+/// Returns payouts per second, from the start of this many worker processes until no payout is unfinished.
 pub(crate) async fn drain(
     run: &Run,
     services: &Services,
@@ -48,7 +48,7 @@ pub(crate) async fn drain(
         processor += worker.processor_seconds()?;
         worker.process.terminate().await;
     }
-    // What the rest of the machine's processor time went to is the database's.
+    // The rest of the machine's processor time went to the database.
     run.note(&format!(
         "{rows} payouts in {took:.1} s, of which the workers computed {processor:.1} s"
     ));

@@ -1,4 +1,4 @@
-//! What bounds a single host: a synced commit on its disk, and the HTTP library itself.
+//! The bounds of a single host: a synced commit on its disk, and the HTTP library itself.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -26,7 +26,7 @@ const EVENT: &str = "
     INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, request_id)
     VALUES (?1, 0, 0, ?2, 'created', 'pending', 'api', 'd59fdc855ec35eb5-1')";
 
-/// Rows a second, each in a commit of its own that the disk has acknowledged.
+/// Measures rows per second, each in a commit of its own that the disk has acknowledged.
 async fn synced_commits(file: &Path, duration: Duration) -> Outcome<f64> {
     let mut connection: SqliteConnection = SqliteConnectOptions::new()
         .filename(file)
@@ -61,7 +61,7 @@ async fn synced_commits(file: &Path, duration: Duration) -> Outcome<f64> {
     Ok(rate)
 }
 
-/// `POST` on SQLite, beside one synced commit a row on the same file system.
+/// Measures `POST` on SQLite, beside one synced commit per row on the same file system.
 pub(crate) async fn sqlite(run: &Run) -> Outcome<Vec<Row>> {
     let file = |name: &str| run.services.folder.join(name);
     let on = |file: &Path| vec![("DATABASE_URL".to_owned(), format!("sqlite://{}", file.display()))];
@@ -98,7 +98,7 @@ async fn constant() -> &'static str {
     "a constant"
 }
 
-/// Serves a constant until it is killed.
+/// Serves a constant answer until it is killed.
 pub(crate) async fn serve_constant(port: u16) -> Outcome<()> {
     let acceptor = TcpListener::new(("127.0.0.1", port)).try_bind().await?;
     Server::new(acceptor)
@@ -107,7 +107,7 @@ pub(crate) async fn serve_constant(port: u16) -> Outcome<()> {
     Ok(())
 }
 
-/// `GET` by id over HTTP, beside a salvo handler that returns a constant.
+/// Measures `GET` by id over HTTP, beside a salvo handler that returns a constant.
 pub(crate) async fn reads(run: &Run) -> Outcome<Vec<Row>> {
     let database = run.database("reads").await?;
     database.finish(10_000, |_| ()).await?;

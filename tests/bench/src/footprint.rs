@@ -1,4 +1,4 @@
-//! Memory, and the time from start to ready.
+//! Memory, and the time from start to readiness.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{Outcome, clock};
 const MIB: f64 = 1024.0 * 1024.0;
 const IN_FLIGHT: usize = 10_000;
 const CALL: Duration = Duration::from_millis(200);
-/// The service that this one replaces, in MiB.
+/// The memory of the service that this one replaces, in MiB.
 const PREDECESSOR: f64 = 1_300.0;
 
 pub(crate) async fn measure(run: &Run) -> Outcome<Vec<Row>> {
@@ -25,7 +25,7 @@ pub(crate) async fn measure(run: &Run) -> Outcome<Vec<Row>> {
     Ok(rows)
 }
 
-/// On a file that is there already, and its schema with it.
+/// Measures the start on an existing file with its schema.
 async fn start(run: &Run) -> Outcome<Row> {
     let file = run.services.folder.join("start.db");
     let variables = vec![("DATABASE_URL".to_owned(), format!("sqlite://{}", file.display()))];
@@ -62,7 +62,8 @@ async fn idle(run: &Run) -> Outcome<Row> {
     })
 }
 
-/// Sampled twice a second while a worker has 10,000 calls in flight; flat when the second half is no higher.
+/// Samples memory twice per second while a worker has 10,000 calls in flight. It is flat when the second half is no
+/// higher than the first.
 async fn under_load(run: &Run) -> Outcome<Vec<Row>> {
     let database = run.database("great_backlog").await?;
     database.backlog(run.plan.great_backlog).await?;
@@ -79,7 +80,7 @@ async fn under_load(run: &Run) -> Outcome<Vec<Row>> {
     }
     until_finished(&database, Duration::from_secs(60)).await?;
     service.process.terminate().await;
-    // The first moments, in which it fills, are in neither half.
+    // The first samples, while memory fills, belong to neither half.
     let settled = &samples[samples.len() / 5..];
     let (first, second) = settled.split_at(settled.len() / 2);
     let peak = samples.iter().copied().fold(0.0, f64::max);

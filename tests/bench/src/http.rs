@@ -1,4 +1,4 @@
-//! The same load on any server that has the API, wherever it runs.
+//! A load on any server with this API, on any host.
 
 use std::net::ToSocketAddrs;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::run::say;
 use crate::settings::Http;
 use crate::{Outcome, load};
 
-/// Latencies are taken at this share of what the server was seen to do.
+/// The share of a server's measured throughput at which latencies are measured.
 const SHARE_OF_THE_MOST: f64 = 0.5;
 const IDS: u64 = 1_000;
 
@@ -79,7 +79,7 @@ fn target(url: &str, key: Option<String>) -> Outcome<Target> {
     })
 }
 
-/// Creates some payouts, to be read.
+/// Creates payouts to read.
 async fn created_ids(target: &Target) -> Outcome<Vec<String>> {
     let make = create(target);
     let mut ids = Vec::new();
@@ -92,7 +92,7 @@ async fn created_ids(target: &Target) -> Outcome<Vec<String>> {
             )
             .into());
         }
-        // Numbers, too: other services count their payouts.
+        // Ids may be numbers too: other services count their payouts.
         let id = serde_json::from_slice::<Value>(&body)?["id"].clone();
         ids.push(id.as_str().map_or_else(|| id.to_string(), str::to_owned));
     }

@@ -1,9 +1,10 @@
 //! HTTP load, from outside the server's process.
 //!
-//! - [`closed`] asks as fast as the server answers, for throughput: each connection sends its next request when it has
-//!   the last answer.
-//! - [`open`] asks at a fixed rate, for latency. Each request is due at a moment that the server cannot move, and its
-//!   latency counts from there: a stall makes every request late that was due in it (coordinated omission, Tene 2013).
+//! - [`closed`] sends as fast as the server answers, for throughput: each connection sends its next request when it has
+//!   received the last answer.
+//! - [`open`] sends at a fixed rate, for latency. The server cannot shift the time at which a request is due, and
+//!   latency counts from that time: a stall delays every request that is due during it (coordinated omission, Tene
+//!   2013).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,14 +24,14 @@ use tokio::time::sleep_until;
 use crate::Outcome;
 use crate::clock::{self, Instant};
 
-/// The load's own threads. More would take what the server and the database need.
+/// The number of the load's own threads. More would take processor time that the server and the database need.
 const THREADS: usize = 2;
-/// Before anything counts: connections are made, statements prepared, caches filled.
+/// The time before measurements count: connections are made, statements are prepared, caches fill.
 const WARM_UP: Duration = Duration::from_millis(500);
-/// A request without an answer after so long has failed.
+/// A request without an answer after this time has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Where the load goes.
+/// The server that receives the load.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) address: SocketAddr,
@@ -68,21 +69,21 @@ impl Target {
     }
 }
 
-/// Makes the request of this number. Numbers are dealt out over all connections, each once.
+/// Makes the request with this number. Numbers are distributed over all connections, each once.
 pub(crate) type Make = Arc<dyn Fn(u64) -> Outcome<Request<Full<Bytes>>> + Send + Sync>;
 
 pub(crate) fn make(make: impl Fn(u64) -> Outcome<Request<Full<Bytes>>> + Send + Sync + 'static) -> Make {
     Arc::new(make)
 }
 
-/// What a load came to.
+/// The result of a load.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rate {
     pub(crate) per_second: f64,
     pub(crate) failed: u64,
 }
 
-/// As fast as it goes, over so many connections.
+/// Sends as fast as the server answers, over this many connections.
 pub(crate) async fn closed(
     target: &Target,
     connections: usize,
@@ -124,7 +125,7 @@ pub(crate) async fn closed(
     })
 }
 
-/// At a fixed rate, over so many connections; latencies in microseconds.
+/// Sends at a fixed rate, over this many connections; latencies are in microseconds.
 pub(crate) async fn open(
     target: &Target,
     connections: usize,
@@ -205,7 +206,7 @@ where
     Ok(results)
 }
 
-/// One connection, made again when it breaks.
+/// A connection that is made again when it breaks.
 struct Line {
     target: Target,
     sender: Option<SendRequest<Full<Bytes>>>,
@@ -216,7 +217,7 @@ impl Line {
         Self { target, sender: None }
     }
 
-    /// Whether the answer was a success.
+    /// Sends the request with this number, and returns whether the answer was a success.
     async fn ask(&mut self, make: &Make, number: u64) -> Outcome<bool> {
         let request = make(number)?;
         match tokio::time::timeout(PATIENCE, self.exchange(request)).await {
@@ -251,13 +252,13 @@ async fn connect(address: SocketAddr) -> Outcome<SendRequest<Full<Bytes>>> {
     Ok(sender)
 }
 
-/// One request on a connection of its own, and its answer whole.
+/// Sends one request on its own connection, and reads the whole answer.
 pub(crate) async fn once(target: &Target, request: Request<Full<Bytes>>) -> Outcome<(StatusCode, Bytes)> {
     let mut line = Line::new(target.clone());
     tokio::time::timeout(PATIENCE, line.exchange(request)).await?
 }
 
-/// A time between two readings, for a progress line.
+/// Returns the seconds between two readings of the clock.
 pub(crate) fn seconds(from: Instant, to: Instant) -> f64 {
     to.saturating_duration_since(from).as_secs_f64()
 }

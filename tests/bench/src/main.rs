@@ -1,10 +1,11 @@
-//! Measures the payout service beside what bounds it: the database, the disk, the HTTP library.
+//! Measures the payout service beside its bounds: the database, the disk, the HTTP library.
 //!
-//! - [`mod@run`] has the servers and the plan; [`creates`], [`drains`], [`sizes`], [`floors`] and [`footprint`] measure the rows
-//!   of the [`table`], the two sides in turn; [`report`] and [`plot`] keep them.
-//! - [`load`] is the HTTP load, [`pgbench`] the other side's; [`service`] and [`database`] are what they meet.
-//! - [`compare`] puts another build beside this one.
-//! - [`http`] is the same load on a server that runs already.
+//! - [`mod@run`] has the servers and the plan; [`creates`], [`drains`], [`sizes`], [`floors`] and [`footprint`] measure
+//!   the rows of the [`table`], both sides alternately; [`report`] and [`plot`] write the results.
+//! - [`load`] produces the HTTP load, and [`pgbench`] the other side's; [`service`] and [`database`] are the systems
+//!   under load.
+//! - [`compare`] compares another build with this one.
+//! - [`http`] runs the same load on a server that already runs.
 #![expect(
     clippy::print_stdout,
     clippy::cast_precision_loss,
@@ -40,7 +41,7 @@ use crate::run::Run;
 use crate::service::Services;
 use crate::settings::{Arguments, Command, Compare, Part, Plan, Table};
 
-/// A benchmark that cannot go on says why, and that is all.
+/// The result of a step; an error ends the benchmark with a message.
 pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> ExitCode {
@@ -57,7 +58,7 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> Outcome<()> {
     match command {
         Command::Constant { port } => {
-            // As the service has it: a thread for each core.
+            // A thread for each core, as in the service.
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(floors::serve_constant(*port))
         }
@@ -70,7 +71,7 @@ fn run(command: &Command) -> Outcome<()> {
     }
 }
 
-/// The load has threads of its own; all else is waiting.
+/// Builds a runtime with one thread: the load has its own threads, and the rest only waits.
 fn one_thread() -> Outcome<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -92,7 +93,7 @@ async fn compared(compare: &Compare) -> Outcome<()> {
     }
 }
 
-/// This binary's processes; without one, those of the program that was built with this one.
+/// Returns this binary's processes. Without a binary, they are those of the program that was built with this one.
 fn services(binary: Option<&PathBuf>, folder: &Folder) -> Outcome<Services> {
     let binary = match binary {
         Some(binary) => binary.clone(),

@@ -1,4 +1,4 @@
-//! The other side: PostgreSQL's own load, writing the same rows one at a time.
+//! The other side: PostgreSQL's own load generator, writing the same rows one at a time.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -10,8 +10,8 @@ use tokio::process::Command;
 use crate::Outcome;
 use crate::clock;
 
-/// The payout and its first event in one statement and one commit, as the service writes them for a lone request. The
-/// ids grow with time, as the service's do.
+/// The payout and its first event in one statement and one commit, as the service writes a lone request. Ids grow with
+/// time, as the service's do.
 const INSERT: &str = r"
 \set seq :seq + 1
 WITH stored AS (
@@ -27,7 +27,7 @@ INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor
 SELECT id, 0, 0, created_at, 'created', 'pending', 'api', 'd59fdc855ec35eb5-1', NULL FROM stored;
 ";
 
-/// A payout's life after its creation: claimed and settled, each with its event, one commit each.
+/// A payout's life cycle after its creation: claimed and settled, each with its event and a commit of its own.
 const LIFE: &str = r"
 WITH claimed AS (
     UPDATE payouts
@@ -50,12 +50,12 @@ INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor
 SELECT id, generation, fence, updated_at, 'completed', 'completed', 'worker' FROM settled;
 ";
 
-/// What pgbench does in each of its transactions.
+/// The work of each pgbench transaction.
 #[derive(Clone, Copy)]
 pub(crate) enum Work {
     /// Creates a payout.
     Insert,
-    /// Creates, claims and settles one.
+    /// Creates, claims and settles a payout.
     Life,
 }
 
@@ -74,13 +74,13 @@ impl Pgbench {
         })
     }
 
-    /// Transactions a second, prepared, without the time that connecting takes.
+    /// Returns transactions per second with prepared statements, not counting the time to connect.
     pub(crate) async fn run(&self, work: Work, clients: usize, duration: Duration) -> Outcome<f64> {
         let script = match work {
             Work::Insert => "insert.sql",
             Work::Life => "life.sql",
         };
-        // Later runs begin above the ids of earlier ones.
+        // The ids of later runs begin above those of earlier runs.
         let base = clock::since_epoch().as_millis() * 100;
         let output = Command::new(postgres_bin().join("pgbench"))
             .current_dir(&self.folder)

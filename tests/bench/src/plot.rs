@@ -1,4 +1,4 @@
-//! The pictures.
+//! Plots of the results.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ const COLOURS: [RGBColor; 5] = [
     RGBColor(0x5d, 0x40, 0x37),
 ];
 
-/// One line of a picture: its name, its points, and whether it is the dashed one of a pair.
+/// A line of a plot: its name, its points, and whether it is the dashed one of a pair.
 struct Series {
     name: String,
     points: Vec<(f64, f64)>,
@@ -26,7 +26,7 @@ struct Series {
     is_dashed: bool,
 }
 
-/// Creates a second against connections.
+/// Plots creates per second by connections.
 pub(crate) fn throughput(file: &Path, [ours, theirs]: &[Curve; 2]) -> Outcome<()> {
     let series = [("POST /api/payouts/", ours), ("pgbench, the same rows", theirs)]
         .into_iter()
@@ -47,7 +47,7 @@ pub(crate) fn throughput(file: &Path, [ours, theirs]: &[Curve; 2]) -> Outcome<()
     )
 }
 
-/// Latency against rows.
+/// Plots latency by rows.
 pub(crate) fn latency(file: &Path, latencies: &[Latencies]) -> Outcome<()> {
     let mut series = Vec::new();
     for (latencies, colour) in latencies.iter().zip(COLOURS) {

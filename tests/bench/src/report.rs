@@ -12,7 +12,7 @@ use crate::table::{Row, markdown};
 
 pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
-    /// Creates and pgbench's inserts, by connections.
+    /// The throughput of creates and of pgbench's inserts, by connections.
     pub(crate) curves: Option<[Curve; 2]>,
     pub(crate) latencies: Vec<Latencies>,
     machine: String,
@@ -33,7 +33,7 @@ impl Report {
         })
     }
 
-    /// As Markdown.
+    /// Writes the report as Markdown.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         let _ = writeln!(
@@ -47,8 +47,8 @@ impl Report {
         text
     }
 
-    /// Puts the table into this document, and the pictures into the folder of the same name beside it. A short run has
-    /// its own place in the document and its own pictures, so that it replaces no full one.
+    /// Puts the table into this document, and the plots into the folder of the same name beside it. A short run has a
+    /// section and plots of its own, so that it does not replace those of a full run.
     pub(crate) fn write(&self, document: &Path) -> Outcome<()> {
         let kind = if self.is_full { "full" } else { "quick" };
         let known = std::fs::read_to_string(document)?;
@@ -65,7 +65,7 @@ impl Report {
     }
 }
 
-/// The document with another text between the two comments that name this kind.
+/// Replaces the text between the two comments that name this kind of run.
 fn replaced(document: &str, kind: &str, text: &str) -> Outcome<String> {
     let (begin, end) = (format!("<!-- {kind}: begin -->"), format!("<!-- {kind}: end -->"));
     let (before, rest) = document
@@ -77,7 +77,7 @@ fn replaced(document: &str, kind: &str, text: &str) -> Outcome<String> {
     Ok(format!("{before}{begin}\n\n{text}\n{end}{after}"))
 }
 
-/// Processor, cores, memory, kernel and database.
+/// Describes processor, cores, memory, kernel and database.
 fn machine(postgres: &str) -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let value = |text: &str, name: &str| {

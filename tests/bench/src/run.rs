@@ -1,4 +1,4 @@
-//! One run: its servers and its plan, and what it says while it goes on.
+//! A run: its servers, its plan, and its progress messages.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,7 +11,7 @@ use crate::service::Services;
 use crate::settings::Plan;
 use crate::table::Row;
 
-/// A line for whoever waits.
+/// Prints a progress line.
 pub(crate) fn say(line: &str) {
     eprintln!("bench: {line}");
 }
@@ -40,12 +40,12 @@ impl Run {
         self.database_for(&self.services, name).await
     }
 
-    /// With the schema of this build.
+    /// Creates a database with the schema of this build.
     pub(crate) async fn database_for(&self, services: &Services, name: &str) -> Outcome<Database> {
         self.servers.database(name, services).await
     }
 
-    /// One more of this kind.
+    /// Creates one more database of this kind.
     pub(crate) async fn fresh_database(&self, kind: &str) -> Outcome<Database> {
         let number = self.fresh.fetch_add(1, Ordering::Relaxed);
         self.database(&format!("{kind}_{number}")).await

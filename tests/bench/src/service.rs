@@ -10,7 +10,7 @@ use crate::Outcome;
 use crate::clock;
 use crate::load::{Target, once};
 
-/// A running process, and where it answers.
+/// A running process, and the address at which it answers.
 pub(crate) struct Service {
     pub(crate) process: Process,
     pub(crate) target: Target,
@@ -24,7 +24,7 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    /// Runs a command that ends by itself.
+    /// Runs a command until it ends.
     pub(crate) async fn run(&self, command: &str, variables: &[(String, String)]) -> Outcome<()> {
         let mut process = Process::start(&self.binary, &[command], variables, &self.folder);
         let status = process.end_within(Duration::from_secs(120)).await;
@@ -39,7 +39,7 @@ impl Services {
     pub(crate) async fn start(&self, command: &str, variables: &[(String, String)]) -> Outcome<Service> {
         let port = free_port();
         let mut variables = variables.to_vec();
-        // A worker alone answers only there; the other commands listen at PAYOUT_BIND.
+        // A lone worker answers only at this address; the other commands listen at PAYOUT_BIND.
         let bind = if command == "worker" {
             "PAYOUT_METRICS_BIND"
         } else {
@@ -74,15 +74,16 @@ impl Service {
         Err(format!("payout does not get ready: {}", self.process.log()).into())
     }
 
-    /// Its resident memory, in bytes.
+    /// Returns the process's resident memory, in bytes.
     pub(crate) fn resident(&self) -> Outcome<u64> {
         resident(Path::new(&format!("/proc/{}/status", self.process.id())))
     }
 
-    /// The processor time that it has used, in seconds.
+    /// Returns the processor time that the process has used, in seconds.
     pub(crate) fn processor_seconds(&self) -> Outcome<f64> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        // Behind the name, which may have blanks: user and system time are its fields 12 and 13, in hundredths (proc(5)).
+        // After the name, which may contain blanks, user and system time are fields 12 and 13, in hundredths of a
+        // second (proc(5)).
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
         let ticks = |place: usize| fields.get(place).and_then(|ticks| ticks.parse::<f64>().ok());
         let (user, system) = ticks(11).zip(ticks(12)).ok_or("no times in the process's stat")?;

@@ -1,10 +1,10 @@
-//! What is measured, how often, and how long.
+//! The command line: what is measured, how often, and for how long.
 
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// Measures the payout service beside what bounds it.
+/// Measures the payout service beside its bounds.
 #[derive(Debug, Parser)]
 #[command(name = "payout-bench", version)]
 pub(crate) struct Arguments {
@@ -14,44 +14,45 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// The whole table, on servers of its own.
+    /// Measures the whole table, on servers of its own.
     Table(Table),
-    /// Another build's creates, lists and drains beside this one's, in turn. Exits with 1 when one is slower than it may be.
+    /// Measures another build's creates, lists and drains beside this one's, alternately. Exits with 1 when one is
+    /// slower than allowed.
     Compare(Compare),
-    /// The same load on a server that runs already and has the same API. It creates payouts there.
+    /// Runs the load on a server that already runs and has the same API. It creates payouts there.
     Http(Http),
-    /// An HTTP server that answers a constant: the other side of a read.
+    /// Runs an HTTP server that answers a constant: the other side of a read.
     #[command(hide = true)]
     Constant {
-        /// Where it listens.
+        /// Port to listen on.
         port: u16,
     },
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Table {
-    /// Ten million finished payouts in the large table, and not 200,000.
+    /// Fill the large table with ten million finished payouts instead of 200,000.
     #[arg(long)]
     pub(crate) full: bool,
-    /// Only these parts of the table.
+    /// Measure only these parts of the table.
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(crate) only: Vec<Part>,
-    /// How often each side is measured.
+    /// Number of rounds in which each side is measured.
     #[arg(long, default_value_t = 5)]
     pub(crate) rounds: usize,
-    /// The document that takes the table, beside a folder for the pictures; nothing is written without.
+    /// Document that receives the table, beside a folder for the plots; nothing is written when omitted.
     #[arg(long)]
     pub(crate) out: Option<std::path::PathBuf>,
-    /// The payout binary, when it is not beside this one.
+    /// Payout binary, when it is not beside this one.
     #[arg(long)]
     pub(crate) binary: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Compare {
-    /// The payout binary to compare with.
+    /// Payout binary to compare with.
     pub(crate) before: std::path::PathBuf,
-    /// How often each side is measured.
+    /// Number of rounds in which each side is measured.
     #[arg(long, default_value_t = 5)]
     pub(crate) rounds: usize,
     /// This build's payout binary, when it is not beside this one.
@@ -59,34 +60,34 @@ pub(crate) struct Compare {
     pub(crate) binary: Option<std::path::PathBuf>,
 }
 
-/// A group of rows that share what they run on.
+/// A group of rows that share their servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
     /// Creates, beside pgbench's inserts.
     Creates,
-    /// A backlog drained, beside pgbench's lives.
+    /// A drained backlog, beside pgbench's life cycles.
     Drains,
-    /// Reads and writes with many rows, beside few.
+    /// Reads and writes with many rows, beside few rows.
     Sizes,
-    /// SQLite, beside a commit a row.
+    /// SQLite, beside one commit per row.
     Sqlite,
-    /// Reads by id, beside a constant.
+    /// Reads by id, beside a constant answer.
     Constant,
-    /// Memory, and the start.
+    /// Memory, and the time to start.
     Footprint,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Http {
-    /// Such as `http://127.0.0.1:8000`.
+    /// Address of the server, such as `http://127.0.0.1:8000`.
     pub(crate) url: String,
-    /// Connections at the same time; each number is a round of its own.
+    /// Numbers of simultaneous connections; each number is a round of its own.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64, 256])]
     pub(crate) connections: Vec<usize>,
-    /// How long each measurement lasts.
+    /// Duration of each measurement.
     #[arg(long, default_value_t = 5)]
     pub(crate) seconds: u64,
-    /// An API key, where the server asks for one.
+    /// API key, where the server requires one.
     #[arg(long, env = "PAYOUT_API_KEY", hide_env_values = true)]
     pub(crate) key: Option<String>,
 }
@@ -95,7 +96,7 @@ pub(crate) struct Http {
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) rounds: usize,
-    /// How long a side runs in a round.
+    /// The duration of one side's measurement in a round.
     pub(crate) round: Duration,
     pub(crate) few_rows: i64,
     pub(crate) many_rows: i64,
@@ -108,7 +109,7 @@ impl Plan {
         Self::sized(table.rounds, table.full)
     }
 
-    /// With ten million rows in the large table, or 200,000.
+    /// Makes a plan with ten million or 200,000 rows in the large table.
     pub(crate) fn sized(rounds: usize, full: bool) -> Self {
         Self {
             rounds: rounds.max(1),

@@ -1,4 +1,4 @@
-//! The same reads and writes with few rows and with many, on two databases of one server.
+//! Reads and writes with few rows and with many, in two databases of one server.
 
 use std::time::Duration;
 
@@ -13,18 +13,20 @@ use crate::service::Service;
 use crate::table::{Row, Wanted, median};
 use crate::{Outcome, load};
 
-/// Reads a second of the latency measurements: a load that leaves the machine some room, so that queues do not decide.
+/// The rate of the latency measurements, in reads per second. It leaves the machine spare capacity, so that queues do
+/// not dominate the result.
 const READS_PER_SECOND: f64 = 500.0;
 const CONNECTIONS: usize = 32;
 const SAMPLE: i64 = 20_000;
-/// Twenty payouts each. Few rows have no 5,000th page: there it is the last but one.
+/// The number of the deep page, at twenty payouts per page. A small table has no 5,000th page: its last page but one is
+/// used.
 const DEEP_PAGE: i64 = 5_000;
 const PAGE: i64 = 20;
 
-/// List pages a second of the service that this one replaces, at 64 connections on four cores.
+/// List pages per second of the service that this one replaces, at 64 connections on four cores.
 const PREDECESSOR: f64 = 490.0;
 
-/// The latencies of one kind of read, by rows: rows, p50 and p99 in milliseconds.
+/// The latencies of one kind of read by table size: rows, p50 and p99 in milliseconds.
 pub(crate) struct Latencies {
     pub(crate) read: &'static str,
     pub(crate) points: Vec<(f64, f64, f64)>,
@@ -51,7 +53,7 @@ impl Side {
         let by_id = {
             let target = target.clone();
             load::make(move |number: u64| {
-                // Far apart, so that neighbours in the table are not read one after the other.
+                // Ids are taken far apart, so that neighbouring rows are not read in sequence.
                 let place = usize::try_from(number.wrapping_mul(7919))? % ids.len();
                 target.get(&format!("/api/payouts/{}/", ids[place]))
             })
@@ -92,7 +94,7 @@ fn fixed(target: &Target, path: String) -> Make {
     load::make(move |_| target.get(&path))
 }
 
-/// The link to this page: found as a client finds it, from link to link.
+/// Returns the link to this page, found by following the links as a client does.
 async fn cursor_of_page(target: &Target, page: i64) -> Outcome<String> {
     let mut path = "/api/payouts/".to_owned();
     for _ in 1..page {
@@ -113,7 +115,7 @@ pub(crate) async fn measure(run: &Run) -> Outcome<(Vec<Row>, Vec<Latencies>)> {
     let (mut rows, mut latencies) = (Vec::new(), Vec::new());
     for place in 0..few.reads.len() {
         let (read, _) = few.reads[place];
-        // By side and round: p50 and p99 in milliseconds.
+        // Indexed by side and quantile (p50 and p99), a value in milliseconds for each round.
         let mut found: [[Vec<f64>; 2]; 2] = Default::default();
         for round in 1..=run.plan.rounds {
             for (side, found) in [&few, &many].into_iter().zip(&mut found) {
@@ -175,7 +177,7 @@ pub(crate) async fn measure(run: &Run) -> Outcome<(Vec<Row>, Vec<Latencies>)> {
     Ok((rows, latencies))
 }
 
-/// Creates, and then a drain of what was created.
+/// Measures creates, and then a drain of the created payouts.
 async fn writes(run: &Run, few: &Side, many: &Side) -> Outcome<Vec<Row>> {
     let mut rates: [[Vec<f64>; 2]; 2] = Default::default();
     for round in 1..=run.plan.rounds {

@@ -1,15 +1,15 @@
-//! What was measured, row by row, and what it comes to.
+//! The measured rows, and their ratios.
 
 use std::fmt::Write as _;
 
-/// Which way a ratio has to go.
+/// The direction in which a ratio has to be, and its limit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Wanted {
     AtLeast(f64),
     AtMost(f64),
 }
 
-/// One row: the same work on two sides, or one side against a figure.
+/// A row: the same work on two sides, or one side against a figure.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub(crate) work: String,
@@ -21,7 +21,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// Of the medians.
+    /// Returns the ratio of the medians.
     pub(crate) fn ratio(&self) -> f64 {
         median(&self.ours) / median(&self.theirs)
     }
@@ -40,7 +40,7 @@ impl Row {
         }
     }
 
-    /// One line for a terminal.
+    /// Formats the row as one line for a terminal.
     pub(crate) fn line(&self) -> String {
         format!(
             "{:<4}{:>7.2} ({})  {}: {} beside {}: {}",
@@ -55,7 +55,7 @@ impl Row {
     }
 }
 
-/// The middle one; of an even number, the mean of the two in the middle.
+/// Returns the middle value, or for an even number of values, the mean of the two in the middle.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -67,7 +67,7 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// The median, and between what the rounds lay.
+/// Formats the median and the range of the rounds.
 fn spread(values: &[f64], unit: &str) -> String {
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -82,7 +82,7 @@ fn spread(values: &[f64], unit: &str) -> String {
     )
 }
 
-/// Three digits that count, or all before the point, with blanks between thousands.
+/// Formats a value with three significant digits, or as an integer with commas between thousands.
 fn figure(value: f64) -> String {
     if value < 100.0 {
         return format!("{value:.*}", if value < 10.0 { 2 } else { 1 });
@@ -98,7 +98,7 @@ fn figure(value: f64) -> String {
     grouped
 }
 
-/// The rows as a Markdown table.
+/// Formats the rows as a Markdown table.
 pub(crate) fn markdown(rows: &[Row]) -> String {
     let mut text =
         String::from("| work | | compared with | | ratio | target | |\n|---|---:|---|---:|---:|---:|---|\n");
