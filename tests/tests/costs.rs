@@ -1,9 +1,10 @@
-//! What each use case costs the database: statements sent and rows read, counted by PostgreSQL. No timing.
+//! The database cost of each use case: statements sent and rows read, counted by PostgreSQL. No timing.
 //!
-//! A request makes one call to the use cases, and a worker lives by the same ports; nothing else runs here, so that
-//! every count is exact, but that PostgreSQL may have swept a dead row version away before a request would have read it.
-//! `costs.txt` has them. More than it says fails, and so does less, but for one such row: then the file is out of date, and
-//! `UPDATE=1` writes it anew. Plans with many rows are looked at in `payout-adapters/tests/postgres/costs.rs`.
+//! A request makes one call to the use cases, and a worker uses the same ports. Nothing else runs here, so that every
+//! count is exact, with one exception: PostgreSQL may have removed a dead row version before a request would have read
+//! it. `costs.txt` holds the counts. A higher count fails, and so does a lower one, unless only such a row is missing:
+//! then the file is out of date, and `UPDATE=1` rewrites it. Plans with many rows are checked in
+//! `payout-adapters/tests/postgres/costs.rs`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::fmt::Write as _;
@@ -43,12 +44,12 @@ const FINISHED: &str = "
     INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor)
     SELECT id, 0, 0, created_at, 'created', 'pending', 'api' FROM payouts";
 
-/// The sweep is time's, not a request's or a payout's.
+/// Statements without the sweep, whose number depends on time, not on requests or payouts.
 const STATEMENTS: &str = "
     SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements
     WHERE query ~ 'payouts|payout_events|idempotency_keys' AND query !~ 'ORDER BY due_at' AND query !~ 'pg_stat'";
 
-/// Looked at in place of the payouts, since that would read rows.
+/// Checked instead of the payouts themselves, since reading those would count as rows read.
 const SETTLEMENTS: &str =
     "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements WHERE query ~ 'judged'";
 
@@ -60,7 +61,7 @@ const ROWS_READ: &str = "
             WHERE relname IN ('payouts', 'payout_events', 'idempotency_keys'))
     )::bigint";
 
-/// A connection tells what it has read when it ends.
+/// Counts the other connections: a connection reports the rows that it has read only when it ends.
 const OTHERS: &str = "
     SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
 
@@ -71,7 +72,7 @@ struct Counted {
     _postgres: Postgres,
 }
 
-/// The use cases on one connection, and a worker's ports beside them.
+/// The use cases on one connection, with the ports of a worker.
 struct Running {
     repository: Arc<PostgresRepository>,
     queue: Arc<MemoryQueue>,
@@ -127,7 +128,7 @@ impl Counted {
         self.store.number(ROWS_READ).await
     }
 
-    /// Counts what is done `TIMES` times.
+    /// Counts the cost of work that is done `TIMES` times.
     async fn costs(&mut self, what: &str, work: impl AsyncFn(&Running, usize)) {
         let rows = self.rows_read().await;
         self.store
@@ -219,7 +220,7 @@ async fn no_request_and_no_payout_costs_more_than_it_did() {
             .await;
     }
 
-    // Of each payout that is created, the id; the ones after these are changed.
+    // The ids of the payouts that are created; the following steps change these payouts.
     let ids: Mutex<Vec<PayoutId>> = Mutex::default();
     let create = async |running: &Running, key: Option<IdempotencyKey>| {
         let created = running
@@ -278,7 +279,7 @@ async fn no_request_and_no_payout_costs_more_than_it_did() {
         })
         .await;
 
-    // Nothing is left for the worker's first sweep.
+    // Leaves nothing for the worker's first sweep.
     counted
         .store
         .execute("UPDATE payouts SET status = 'cancelled', due_at = NULL WHERE due_at IS NOT NULL")
@@ -306,7 +307,7 @@ async fn no_request_and_no_payout_costs_more_than_it_did() {
     compare(&counted.report);
 }
 
-/// A worker whose sweep comes once, at its start: hints bring the payouts.
+/// Runs a worker that sweeps once, at its start, and then relies on hints.
 fn lone_worker(running: &Running, shutdown: CancellationToken) -> impl Future<Output = ()> + use<> {
     let processor = Arc::new(SimulatedProcessor::new(Duration::ZERO, 0.0).unwrap());
     let settings = WorkerSettings {
@@ -324,7 +325,8 @@ fn lone_worker(running: &Running, shutdown: CancellationToken) -> impl Future<Ou
     .run(shutdown)
 }
 
-/// Whether a use case costs what it did: its statements to the one, and its rows but for one that was dead.
+/// Returns whether a use case costs what `costs.txt` says: exactly the same statements, and the same rows except for
+/// one dead row version.
 fn is_as_known(known: &str, now: &str) -> bool {
     let split = |line: &str| {
         line.trim_end()

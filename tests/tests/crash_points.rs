@@ -1,8 +1,9 @@
-//! At every crash point of the protocol a real process dies, on each backend, and the provider's ledger is looked at.
+//! Crashes at every crash point of the protocol, with real processes on each backend, judged by the provider's ledger.
 //!
-//! The point is armed in a process that serves and works; a client creates one payout under an idempotency key, and
-//! repeats whatever was not answered; the process dies at the point; another takes its place. Then the create is there
-//! once, the payout is completed, the provider has paid it once, and nobody waited longer than a lease and a sweep.
+//! A point is armed in a process that serves and works. A client creates one payout under an idempotency key, and
+//! repeats each request that is not answered. The process dies at the point, and another takes its place. In the end
+//! there is one payout, it is completed, the provider has paid it once, and the client has waited no longer than a
+//! lease and a sweep.
 #![expect(clippy::expect_used, reason = "a test that cannot go on fails")]
 
 use std::os::unix::process::ExitStatusExt;
@@ -21,17 +22,17 @@ use serde_json::{Value, json};
 const BINARY: &str = env!("CARGO_BIN_EXE_payout-under-test");
 const CALL_TIMEOUT_MS: u64 = 500;
 const LEASE: Duration = Duration::from_millis(3 * CALL_TIMEOUT_MS);
-/// What [`Launch`] sets, and the quarter by which sweeps are spread.
+/// The interval that [`Launch`] sets, plus the quarter by which sweeps are spread.
 const SWEEP: Duration = Duration::from_millis(250);
-/// What a call to the provider, a busy machine and the test's own look add.
+/// The time that a call to the provider, a busy machine and the test's own polling add.
 const MARGIN: Duration = Duration::from_secs(3);
 const SIGABRT: i32 = 6;
 const EDITED: &str = "Invoice 8";
 
-/// A case for each point: its name, where the process dies, and what the provider does with the first submission.
+/// Makes a case for each point: its name, where the process dies, and the provider's action on the first submission.
 macro_rules! cases {
     ($($name:ident: $point:ident, $deed:expr;)+) => {
-        /// Where the cases die.
+        /// The points at which the cases die.
         const POINTS: &[Point] = &[$(Point::$point),+];
 
         mod on_sqlite {
@@ -94,7 +95,7 @@ async fn a_point_that_does_not_exist_stops_the_start() {
     assert!(process.log().contains("PAYOUT_CRASH_AT"), "{}", process.log());
 }
 
-/// One client, and the process that it speaks to at the time.
+/// A client, and the settings of the process that it talks to.
 struct Story {
     launch: Launch,
     body: Value,
@@ -141,23 +142,23 @@ async fn lives_through(backend: Backend, point: Point, first: Deed) {
     assert_sane(&events, point);
 }
 
-/// Whether the point is passed by a person's step; all others are passed on the way of every payout.
+/// Returns whether the point is passed by a client's step; every payout passes all other points.
 fn is_of_a_person(point: Point) -> bool {
     matches!(point, Point::BeforeApply | Point::AfterApply)
 }
 
 impl Story {
-    /// Lets a process die at the point, and gives the answer to the create if there was one.
+    /// Makes a process die at the point, and returns the answer to the create, if there was one.
     async fn crash_at(&self, point: Point) -> Option<Value> {
         let armed = self.launch.clone().set("PAYOUT_CRASH_AT", point);
         if point == Point::BeforeClaim {
-            // The first sweep passes it, so it must find the payout there.
+            // The process reaches this point in its first sweep, so the payout must already exist.
             let answered = self.create(&self.launch.serve().await).await;
             assert_aborts(&mut armed.start(&["run"]), point).await;
             return answered;
         }
         if is_of_a_person(point) {
-            // Nothing claims the payout before it is edited.
+            // No worker runs, so that nothing claims the payout before it is edited.
             let mut app = armed.serve().await;
             let answered = self.create(&app).await.expect("nothing dies here yet");
             assert_eq!(self.edit(&app, &path_of(&answered)).await, None, "it died first");
@@ -174,14 +175,14 @@ impl Story {
         answered
     }
 
-    /// Nothing when the server died before it answered.
+    /// Creates the payout; returns nothing when the server died before it answered.
     async fn create(&self, app: &App) -> Option<Value> {
         let call = app.post(PAYOUTS).header("idempotency-key", &self.key);
         let reply = call.json(&self.body).send().await.ok()?;
         Some(reply.expect(201).json())
     }
 
-    /// The same.
+    /// Edits the payout; returns nothing when the server died before it answered.
     async fn edit(&self, app: &App, path: &str) -> Option<Value> {
         let edit = json!({"description": EDITED});
         let reply = app.patch(path).json(edit).send().await.ok()?;
@@ -194,7 +195,7 @@ async fn assert_aborts(app: &mut App, point: Point) {
     assert_eq!(status.signal(), Some(SIGABRT), "{point}: {status}");
 }
 
-/// One payment, of one instruction; and none of the calls that the protocol saves.
+/// Checks that there is one payment, of one instruction, and none of the calls that the protocol saves.
 fn judge(provider: &Provider, id: &Value, point: Point) {
     let ledger = provider.ledger();
     let [entry] = &ledger.values().collect::<Vec<_>>()[..] else {
@@ -216,7 +217,8 @@ fn judge(provider: &Provider, id: &Value, point: Point) {
     }
 }
 
-/// Created, edited where it was, claimed at least as often as it had to be, completed once and last.
+/// Checks the audit trail: created, edited where it was, claimed at least as often as necessary, completed once and
+/// last.
 fn assert_sane(events: &[String], point: Point) {
     let mut left: Vec<&str> = events.iter().map(String::as_str).collect();
     assert_eq!(left.remove(0), "created", "{events:?}");

@@ -1,6 +1,6 @@
-//! Dependencies point inward only: payout-core knows no database, no queue, no HTTP and none of our other crates;
-//! payout-adapters does not know the application; nothing depends on the tests. What cargo itself says about the
-//! workspace is the witness. Each rule is also shown a workspace that breaks it, so that it is known to bite.
+//! Dependencies point inward only. payout-core knows no database, no queue, no HTTP and no other crate of this
+//! workspace; payout-adapters does not know the application; nothing depends on the tests. The evidence is cargo's own
+//! description of the workspace. Each rule is also tested against a workspace that violates it.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// What payout-core may not reach. A name stands for its whole family: `sqlx` for `sqlx-core` as well.
+/// Crates that payout-core may not depend on. A name stands for its whole family: `sqlx` includes `sqlx-core`.
 const OUTSIDE_CORE: &[&str] = &[
     "axum",
     "bb8",
@@ -37,10 +37,10 @@ const OUTSIDE_CORE: &[&str] = &[
     "utoipa",
 ];
 
-/// What payout-adapters may not reach: the web server and its documentation are the application's.
+/// Crates that payout-adapters may not depend on: the web server and its documentation belong to the application.
 const OUTSIDE_ADAPTERS: &[&str] = &["payout-app", "payout-tests", "salvo", "utoipa"];
 
-/// Every crate of ours, so that a new one must take its place in the rules.
+/// Every crate of this workspace, so that a new crate must be given its place in the rules.
 const OURS: &[&str] = &[
     "payout-adapters",
     "payout-app",
@@ -54,13 +54,13 @@ const OURS: &[&str] = &[
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kinds {
-    /// What is built into whoever uses the crate.
+    /// Dependencies that are built into every user of the crate.
     Shipped,
-    /// The crate's own tests and examples as well.
+    /// These, and the dependencies of the crate's own tests and examples.
     WithDev,
 }
 
-/// Who uses whom, by name, as `cargo metadata` resolved it: name → (name, is for development only).
+/// Dependencies by name, as `cargo metadata` resolved them: name → (name, whether it is for development only).
 struct Graph(BTreeMap<String, BTreeMap<String, bool>>);
 
 impl Graph {
@@ -80,7 +80,7 @@ impl Graph {
         Graph(graph)
     }
 
-    /// The shortest way, for each crate found, from `start` to a crate of a forbidden family: `a > b > c`.
+    /// Returns, for each forbidden crate found, the shortest path to it from `start`: `a > b > c`.
     fn forbidden(&self, start: &str, families: &[&str], kinds: Kinds) -> Vec<String> {
         assert!(self.0.contains_key(start), "no crate {start} in this workspace");
         let (mut seen, mut found) = (BTreeSet::from([start.to_owned()]), Vec::new());
@@ -88,7 +88,7 @@ impl Graph {
         while let Some(way) = ways.pop_front() {
             let here = way.last().expect("a way has a start");
             for (name, only_dev) in self.0.get(here).into_iter().flatten() {
-                // Of others' crates, and of ours further down, the tests are not built.
+                // Development dependencies count for `start` alone: the tests of other crates are not built.
                 let counts = !only_dev || (kinds == Kinds::WithDev && way.len() == 1);
                 if !counts || !seen.insert(name.clone()) {
                     continue;
@@ -106,7 +106,7 @@ impl Graph {
     }
 }
 
-/// `sqlx` and `sqlx-core` are of the family `sqlx`; `sqlxyz` is not.
+/// Returns whether a crate belongs to a family: `sqlx-core` belongs to `sqlx`, `sqlxyz` does not.
 fn is_of(name: &str, family: &str) -> bool {
     name.strip_prefix(family)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '_']))
@@ -125,7 +125,8 @@ fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
         .iter()
 }
 
-/// The workspace as it is, for this platform only: the crates of other platforms need not be downloaded.
+/// Reads the metadata of this workspace for this platform only, so that the crates of other platforms need not be
+/// downloaded.
 fn metadata() -> Value {
     let run = |program: &str, args: &[&str]| {
         let output = Command::new(program)
@@ -172,7 +173,7 @@ fn adapters_reach_the_app(graph: &Graph) -> Vec<String> {
 }
 
 fn somebody_reaches_the_tests(graph: &Graph) -> Vec<String> {
-    // The bench measures with the tests' servers and processes.
+    // The bench uses the tests' servers and processes.
     let others = graph
         .0
         .keys()
@@ -182,8 +183,8 @@ fn somebody_reaches_the_tests(graph: &Graph) -> Vec<String> {
         .collect()
 }
 
-/// The libraries that payout-adapters declares without making them optional: each adapter is behind a feature, so
-/// that who uses one does not build the others'.
+/// Finds backend libraries that payout-adapters declares without making them optional. Each adapter is behind a
+/// feature, so that a user of one adapter does not build the libraries of others.
 fn adapters_always_build(metadata: &Value) -> Vec<String> {
     let adapters = list(metadata, "packages").find(|package| package["name"] == "payout-adapters");
     list(
@@ -200,7 +201,7 @@ fn adapters_always_build(metadata: &Value) -> Vec<String> {
     .collect()
 }
 
-/// The versions in a lock file that are pre-releases, or that come from anywhere but a registry.
+/// Finds versions in a lock file that are pre-releases, or that do not come from a registry.
 fn unreleased(lock: &str) -> Vec<String> {
     let (mut name, mut version, mut found) = ("", "", Vec::new());
     for line in lock.lines() {
@@ -212,7 +213,7 @@ fn unreleased(lock: &str) -> Vec<String> {
             "name" => name = value,
             "version" => {
                 version = value;
-                // What follows a plus sign is build metadata, and may contain a dash.
+                // The part after a plus sign is build metadata, and may contain a hyphen.
                 if version
                     .split('+')
                     .next()
@@ -230,7 +231,7 @@ fn unreleased(lock: &str) -> Vec<String> {
     found
 }
 
-/// The lines of Rust source that reach for the outside world by the standard library or tokio.
+/// Finds lines of Rust source that perform input or output through the standard library or tokio.
 fn input_and_output(source: &str) -> Vec<String> {
     let outside = [
         "std::env",
@@ -248,7 +249,7 @@ fn input_and_output(source: &str) -> Vec<String> {
         .collect()
 }
 
-/// The lines of the domain's source that reach for what is built on it. The tests in a file are not asked: they may use
+/// Finds lines of the domain's source that refer to modules built on it. The tests in a file are exempt: they may use
 /// the operating system's clock.
 fn outside_the_domain(source: &str) -> Vec<String> {
     let outer = [
@@ -286,7 +287,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-// ---------------------------------------------------------------- this workspace keeps them
+// ---------------------------------------------------------------- this workspace follows them
 
 const NONE: [String; 0] = [];
 
@@ -367,9 +368,9 @@ fn only_releases_are_locked() {
     assert_eq!(unreleased(&lock), NONE);
 }
 
-// ---------------------------------------------------------------- and each rule bites
+// ---------------------------------------------------------------- and each rule detects a violation
 
-/// A small workspace in the shape of `cargo metadata`: who, whom, and the kind (`dev`, `build`, or none).
+/// Makes a small workspace in the form of `cargo metadata`: user, dependency, and the kind (`dev`, `build`, or none).
 fn workspace(uses: &[(&str, &str, Option<&str>)]) -> Graph {
     let names: BTreeSet<&str> = uses
         .iter()

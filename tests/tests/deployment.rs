@@ -1,5 +1,5 @@
-//! What is shipped and how it is run, by the files that say so: an image without root, containers that can change
-//! nothing and gain nothing, and a CI that looks at every dependency.
+//! Deployment, checked in the files that define it: an image that does not run as root, containers that can change
+//! nothing and gain no privileges, and a CI that checks every dependency.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use yaml_serde::Value;
@@ -10,22 +10,23 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(format!("{ROOT}/{path}")).unwrap()
 }
 
-/// With what `<<` brings in.
+/// Reads a YAML file, with its `<<` merges applied.
 fn yaml(path: &str) -> Value {
     let mut value: Value = yaml_serde::from_str(&read(path)).unwrap();
-    // Once for what a service takes over, and once for what that has taken over itself.
+    // Once for the merged mappings, and once more for the mappings that these have merged themselves.
     value.apply_merge().unwrap();
     value.apply_merge().unwrap();
     value
 }
 
-/// A user by name or number, with or without a group, who is not root.
+/// Returns whether a user, by name or number and with or without a group, is not root.
 fn is_nobody_special(user: &str) -> bool {
     let name = user.split(':').next().unwrap_or_default();
     !name.is_empty() && name != "root" && name.parse() != Ok(0)
 }
 
-/// What lets a container change its image, gain rights, or be reached from outside; empty for a hardened one.
+/// Returns the reasons why a container could change its image, gain privileges, or be reached from outside; empty for a
+/// hardened one.
 fn weaknesses(service: &Value) -> Vec<String> {
     let mut found = Vec::new();
     let mut expect = |holds: bool, what: &str| {
@@ -132,8 +133,8 @@ fn a_container_that_could_do_more_is_caught() {
     }
 }
 
-/// Whether an image is one that a later push to the same name does not replace by another version: by digest, or by a tag
-/// with a minor version.
+/// Returns whether an image is pinned, by digest or by a tag with a minor version: a later push to the same name cannot
+/// replace it by another version.
 fn is_pinned(image: &str) -> bool {
     if image.contains("@sha256:") {
         return true;
@@ -178,7 +179,7 @@ fn no_build_asks_a_registry_for_its_own_syntax() {
     assert!(!read("payout-app/Dockerfile").contains("syntax="));
 }
 
-/// Everything but `up` (`down`, `ps`, `logs`) must do with an empty environment.
+/// Every command except `up` (`down`, `ps`, `logs`) must work with an empty environment.
 #[test]
 fn nothing_is_required_before_a_container_starts() {
     let compose = read("docker-compose.yml");
@@ -189,7 +190,8 @@ fn nothing_is_required_before_a_container_starts() {
     }
 }
 
-/// Each secret that a container may have in a file is one of this host's, mounted where its variable says.
+/// Each secret that a container may read from a file is a file of this host, mounted at the path that its variable
+/// names.
 #[test]
 fn secrets_reach_the_containers_by_files() {
     let compose = yaml("docker-compose.yml");
@@ -239,7 +241,7 @@ fn secrets_reach_the_containers_by_files() {
     }
 }
 
-/// A server that was stopped while it was prepared answers pg_isready for ever, and no query.
+/// A server that was stopped while it was being initialized answers pg_isready forever, but no query.
 #[test]
 fn the_database_is_healthy_only_once_it_answers_a_query() {
     let check = &yaml("docker-compose.yml")["services"]["db"]["healthcheck"]["test"];
@@ -255,7 +257,7 @@ fn the_database_is_healthy_only_once_it_answers_a_query() {
     }
 }
 
-/// `make` in a folder with nothing but the Makefile and, perhaps, a `.env`; docker is one that says what it was told.
+/// `make` in a folder with only the Makefile and possibly a `.env`; its docker prints its arguments.
 struct Make(payout_tests::store::Folder);
 
 impl Make {
@@ -310,7 +312,7 @@ fn make_up_keeps_the_containers_key_out_of_what_make_run_reads() {
         let key = key.trim_end();
         assert!(key.starts_with("k1:") && key.len() == 47, "{}", key.len());
         assert!(!said.contains(key), "the key is shown");
-        // The folder is this user's alone; the file is read by whoever is in the container.
+        // Only this user can enter the folder; any user in the container can read the file.
         assert_eq!(
             (make.mode("secrets"), make.mode("secrets/encryption_keys")),
             (0o700, 0o444)
@@ -380,7 +382,7 @@ fn the_image_runs_the_binary_as_a_user_of_its_own() {
         users.last().is_some_and(|user| is_nobody_special(user)),
         "{users:?}"
     );
-    // By number, so that an orchestrator can see that it is not root.
+    // A numeric user, so that an orchestrator can see that it is not root.
     assert!(
         users[0].bytes().all(|byte| byte.is_ascii_digit() || byte == b':'),
         "{users:?}"

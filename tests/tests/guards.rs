@@ -1,18 +1,18 @@
-//! The table of guards fits the code. A row whose text is gone guards nothing, and nobody would hear of it until
-//! `tests/check-guards` tries the rows.
+//! The table of guards matches the code. A row whose text is gone guards nothing, and would go unnoticed until
+//! `tests/check-guards` runs.
 
 use std::path::Path;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// The cells of a row of the table; a `|` within one is written `\|`.
+/// Splits a row of the table into cells; a `|` within a cell is written `\|`.
 fn cells(line: &str) -> Vec<String> {
     let row = line.replace("\\|", "\u{0}");
     let cells = row.trim().trim_matches('|').split('|');
     cells.map(|cell| cell.trim().replace('\u{0}', "|")).collect()
 }
 
-/// What is wrong with a row, if it is one.
+/// Returns the problem of a row; none when the row is right, or when the line is not a row.
 fn problem(line: &str) -> Option<String> {
     let cells = cells(line);
     let [_, file, mutation, test] = cells.as_slice() else {

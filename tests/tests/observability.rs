@@ -1,6 +1,5 @@
-//! What operators are given fits what the binary tells: the rules and the dashboard ask for metrics that are there, the
-//! rules fire when they should, and the runbook says of each what to do. `promtool` is Debian's, of the package
-//! `prometheus`.
+//! Operators' files match the binary: the rules and the dashboard use existing metrics, the rules fire when they
+//! should, and the runbook has a procedure for each. `promtool` is in Debian's package `prometheus`.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -28,7 +27,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(format!("{ROOT}/{path}")).unwrap()
 }
 
-/// Runs promtool, which must be content.
+/// Runs promtool, which must succeed.
 fn promtool(args: &[&str], input: &str) {
     let mut child = Command::new("promtool")
         .args(args)
@@ -48,7 +47,7 @@ fn promtool(args: &[&str], input: &str) {
     );
 }
 
-/// The names that a scrape has, those of a histogram's parts among them.
+/// Returns the names in a scrape, including those of a histogram's parts.
 fn names(scrape: &str) -> BTreeSet<String> {
     let lines = scrape.lines().filter(|line| line.starts_with("payout_"));
     lines
@@ -56,7 +55,7 @@ fn names(scrape: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The names of our metrics in an expression.
+/// Returns the names of this service's metrics in an expression.
 fn asked_for(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words
@@ -88,7 +87,7 @@ fn alerts() -> Vec<Value> {
     rules()["groups"][0]["rules"].as_array().unwrap().clone()
 }
 
-/// All that the rules and the dashboard ask for.
+/// Returns all metrics that the rules and the dashboard use.
 fn needed() -> BTreeSet<String> {
     let dashboard: Value = serde_json::from_str(&read("observability/grafana/payout.json")).unwrap();
     let mut text = String::new();
@@ -103,7 +102,7 @@ async fn scrape(api: &Api) -> String {
     api.get("/metrics").await.expect(200).text()
 }
 
-/// Until payouts were counted, and a sweep was made where there is a worker.
+/// Scrapes until payouts have been counted, and, for a worker, until it has swept.
 async fn scrape_when_counted(api: &Api, last: &str) -> String {
     eventually("everything was counted", SOON, async || {
         let text = scrape(api).await;
@@ -155,7 +154,7 @@ async fn every_metric_that_is_asked_for_is_told_by_a_server_or_by_a_worker() {
     let found = &served | &worked;
     let missing: Vec<_> = needed().difference(&found).cloned().collect();
     assert_eq!(missing, Vec::<String>::new());
-    // What is told of the database, both tell.
+    // The server and the worker both report on the database.
     for name in [
         "payout_payouts",
         "payout_oldest_due_age_seconds",
@@ -183,7 +182,7 @@ async fn clients_cannot_multiply_the_series() {
         app.get(&format!("/x{n}")).await.problem(404);
         app.get(&format!("/api/payouts/{n}{n}/")).await.problem(404);
     }
-    // At the most what the scrapes themselves have added.
+    // At most the series that the scrapes themselves have added.
     assert!(series().await <= before + 20, "{}", scrape(&app).await);
     let text = scrape(&app).await;
     assert!(!text.contains("/x7") && !text.contains("payouts/7"), "{text}");
@@ -216,7 +215,7 @@ fn the_runbook_says_of_every_alert_what_it_means_and_what_to_do() {
     }
 }
 
-/// All that is said in the source, its comments too: enough to notice a line that was reworded.
+/// Collects the source text, comments included: enough to notice that a log line was reworded.
 fn sources(folder: &Path, all: &mut String) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -246,7 +245,7 @@ fn every_log_line_that_the_runbook_quotes_is_written() {
     }
 }
 
-/// Each request of the runbook's to the API shows a key; health asks for none.
+/// Each request to the API in the runbook sends a key; health checks need none.
 #[test]
 fn every_request_of_the_runbook_shows_a_key() {
     let runbook = read("docs/runbook.md");
@@ -302,7 +301,7 @@ fn the_compose_profile_starts_everything_with_files_that_are_there() {
     ];
     let all = all.map(|file| format!("observability/{file}"));
     assert_eq!(mounted, BTreeSet::from(all));
-    // Prometheus tells Alertmanager, which tells a receiver that is there.
+    // Prometheus sends alerts to Alertmanager, which sends them to a configured receiver.
     let prometheus: yaml_serde::Value = yaml_serde::from_str(&read("observability/prometheus.yml")).unwrap();
     let told = &prometheus["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"][0];
     assert_eq!(told, "alertmanager:9093");

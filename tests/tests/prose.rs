@@ -1,5 +1,5 @@
-//! The documents use the field's standard terms: `tests/words.txt` lists words to avoid and their replacements, and no document
-//! has one of them outside its code. Lines of documents wrap at 120 characters.
+//! Documents use the field's standard terms: `tests/words.txt` lists words to avoid and their replacements, and no
+//! document contains one of these words outside its code. Lines of documents wrap at 120 characters.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::fmt;
@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// Folders whose documents are checked, relative to the root, and the endings of their files.
+/// Folders whose documents are checked, relative to the root, and the extension of their files.
 const DOCUMENTS: (&[&str], &str) = (&["."], "md");
 
 /// Folders whose doc comments are checked. None yet: their comments are being rewritten.
 const SOURCES: (&[&str], &str) = (&[], "rs");
 
-/// Folders that hold no text of ours.
+/// Folders that contain no text of this project.
 const SKIPPED: &[&str] = &["target", "node_modules", "secrets"];
 
 const LONGEST_LINE: usize = 120;
@@ -62,7 +62,7 @@ impl Words {
         words
     }
 
-    /// Every word of the list in a paragraph.
+    /// Finds every word of the list in a paragraph.
     fn problems_in(&self, paragraph: &Paragraph) -> Vec<Problem> {
         let text = paragraph.text.to_ascii_lowercase();
         let mut problems = Vec::new();
@@ -77,7 +77,7 @@ impl Words {
         problems
     }
 
-    /// The wrong beginning of a doc comment's summary, if it has one.
+    /// Finds a wrong beginning of a doc comment's summary.
     fn problem_of_summary(&self, paragraph: &Paragraph) -> Option<Problem> {
         let text = paragraph.text.to_ascii_lowercase();
         let begins =
@@ -87,7 +87,7 @@ impl Words {
     }
 }
 
-/// Letters on either side of a match make it a part of a longer word.
+/// Returns whether the match is part of a longer word, with a letter or digit on either side.
 fn is_within_a_word(text: &str, start: usize, end: usize) -> bool {
     let before = text[..start].chars().next_back();
     let after = text[end..].chars().next();
@@ -117,7 +117,7 @@ impl fmt::Display for Problem {
 
 // ---------------------------------------------------------------- prose
 
-/// Consecutive lines of prose, joined by spaces, with the number of the line of each byte.
+/// Consecutive lines of prose joined by spaces, with the line number of each byte.
 #[derive(Default)]
 struct Paragraph {
     text: String,
@@ -135,7 +135,7 @@ impl Paragraph {
         }
     }
 
-    /// Masks spans of code and the targets of links, byte by byte, so that the numbers of lines still fit.
+    /// Masks code spans and link targets byte by byte, so that line numbers stay right.
     fn without_code(mut self) -> Self {
         let mut is_code = false;
         let mut masked = String::with_capacity(self.text.len());
@@ -158,7 +158,7 @@ impl Paragraph {
     }
 }
 
-/// Splits numbered lines of Markdown into paragraphs, without blocks of code and generated parts.
+/// Splits numbered lines of Markdown into paragraphs, without code blocks and generated parts.
 fn paragraphs<'a>(lines: impl Iterator<Item = (usize, &'a str)>) -> Vec<Paragraph> {
     let mut all = vec![Paragraph::default()];
     let (mut is_fenced, mut is_generated, mut is_after_blank) = (false, false, true);
@@ -175,7 +175,7 @@ fn paragraphs<'a>(lines: impl Iterator<Item = (usize, &'a str)>) -> Vec<Paragrap
                 all.push(Paragraph::default());
             } else if !is_code {
                 is_after_blank = false;
-                // Cells of a table are no sentence together with those of the next row.
+                // A table's row and the next one do not form a sentence together.
                 if text.starts_with(['|', '#']) {
                     all.push(Paragraph::default());
                 }
@@ -191,14 +191,14 @@ fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().map(|(nth, line)| (nth + 1, line))
 }
 
-/// Every problem of a document.
+/// Finds every problem of a document.
 fn problems_of_document(text: &str, words: &Words) -> Vec<Problem> {
     let paragraphs = paragraphs(numbered(text));
     let mut problems: Vec<Problem> = paragraphs
         .iter()
         .flat_map(|paragraph| words.problems_in(paragraph))
         .collect();
-    // The numbers of lines of prose, apart from tables and images.
+    // The line numbers of prose, without tables and images.
     let mut prose: Vec<usize> = paragraphs
         .iter()
         .filter(|paragraph| !paragraph.text.starts_with(['|', '!']))
@@ -217,7 +217,7 @@ fn problems_of_document(text: &str, words: &Words) -> Vec<Problem> {
     problems
 }
 
-/// Every problem of the doc comments of a source file.
+/// Finds every problem in the doc comments of a source file.
 fn problems_of_source(text: &str, words: &Words) -> Vec<Problem> {
     let mut comments: Vec<Vec<(usize, &str)>> = vec![Vec::new()];
     for (number, line) in numbered(text) {
@@ -244,7 +244,7 @@ fn problems_of_source(text: &str, words: &Words) -> Vec<Problem> {
 
 // ---------------------------------------------------------------- files
 
-/// Every file with this ending in the folder.
+/// Collects every file with this extension in the folder and its subfolders.
 fn collect(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -266,7 +266,7 @@ fn collect(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
 
 type Check = fn(&str, &Words) -> Vec<Problem>;
 
-/// One line for each problem in files of these folders, and the number of files.
+/// Returns a line for each problem in the files of these folders, and the number of files.
 fn check((folders, ending): (&[&str], &str), problems_of: Check) -> (Vec<String>, usize) {
     let words = Words::read();
     let mut files = Vec::new();

@@ -1,4 +1,4 @@
-//! `docs/security.md` names tests; each must be there.
+//! `docs/security.md` names tests, and each of them must exist.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -7,16 +7,16 @@ fn document() -> String {
     std::fs::read_to_string(format!("{ROOT}/docs/security.md")).unwrap()
 }
 
-/// What is between backticks and reads `path/to/file.rs::name`.
+/// Finds the texts in backticks of the form `path/to/file.rs::name`.
 fn named(text: &str) -> Vec<(&str, &str)> {
     let quoted = text.split('`').skip(1).step_by(2);
     quoted.filter_map(|text| text.split_once(".rs::")).collect()
 }
 
-/// Whether the file has a function of this name.
+/// Returns whether the file has a function of this name.
 fn exists(file: &str, name: &str) -> bool {
     let source = std::fs::read_to_string(format!("{ROOT}/{file}.rs")).unwrap_or_default();
-    // Or with parameters of types, where it is made a test for each of several.
+    // A function with type parameters counts too: it is instantiated as a test for several types.
     ["(", "<"]
         .iter()
         .any(|next| source.contains(&format!("fn {name}{next}")))

@@ -1,4 +1,4 @@
-//! Errors and panics reach Sentry, and nothing that tells who is paid does. The binary is real, Sentry is not.
+//! Errors and panics reach Sentry, and nothing that identifies a recipient does. The binary is real; Sentry is not.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_payout-under-test");
 
-/// The reports so far, and all that was sent for them, as text.
+/// Returns the reports so far, and all data that was sent for them, as text.
 fn reports(sentry: &Sink) -> (Vec<Value>, String) {
     let mut reports = Vec::new();
     let mut all = String::new();

@@ -1,5 +1,5 @@
-//! One trace from the request through the queue and the worker to the provider, over real processes: a server, a worker,
-//! Redis between them, a provider and a collector.
+//! One trace from the request through the queue and the worker to the provider, over real processes: a server, a
+//! worker, Redis between them, a provider and a collector.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -26,7 +26,7 @@ use serde_json::Value;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_payout-under-test");
 
-/// Every span that the collector was sent, by name.
+/// Returns every span that the collector received.
 fn spans(collector: &Sink) -> Vec<Span> {
     let mut spans = Vec::new();
     for request in collector.kept() {
@@ -56,7 +56,7 @@ async fn launch(provider: &Provider) -> Launch {
         .set("PAYOUT_PROCESSOR", "http")
         .set("PAYOUT_PROCESSOR_URL", provider.url())
         .set("PAYOUT_LOG_FORMAT", "json")
-        // So that hints alone bring the payouts to the worker.
+        // Only hints bring payouts to the worker.
         .set("PAYOUT_SWEEP_MS", 60_000)
 }
 
@@ -77,7 +77,7 @@ async fn start(launch: &Launch) -> (App, Process) {
         .set("PAYOUT_METRICS_BIND", format!("127.0.0.1:{port}"))
         .worker();
     let operators = Api::on_port(port);
-    // Its first sweep must not be the one that finds what the test creates.
+    // The worker's first sweep must not be the one that finds the test's payouts.
     eventually("the worker has swept", SOON, async || {
         let scraped = operators.get("/metrics").send().await.ok()?.text();
         scraped
@@ -88,7 +88,7 @@ async fn start(launch: &Launch) -> (App, Process) {
     (app, worker)
 }
 
-/// The lines about a trace.
+/// Returns the log lines of a trace.
 fn lines(log: &str, trace: TraceContext) -> Vec<Value> {
     let id = format!("{:032x}", trace.trace_id());
     let lines = log
@@ -188,10 +188,10 @@ async fn what_is_not_to_be_recorded_is_carried_on_and_not_recorded() {
     let (provider, collector) = (Provider::that(Deed::Pay).await, Sink::start().await);
     let (app, _worker) = start(&traced(launch(&provider).await, &collector)).await;
     let id = fresh_trace(200).trace_id();
-    // Flags of versions to come are none of ours.
+    // Flag bits that only future versions define are ignored.
     let header = format!("00-{id:032x}-0000000000000009-f8");
     let call = app.post(PAYOUTS).header("traceparent", &header);
-    // Nobody else's words reach the provider.
+    // State and baggage of other systems do not reach the provider.
     let call = call
         .header("tracestate", "canary=state")
         .header("baggage", "canary=baggage");
@@ -205,7 +205,7 @@ async fn what_is_not_to_be_recorded_is_carried_on_and_not_recorded() {
         carried.starts_with(&format!("00-{id:032x}-")) && carried.ends_with("-00"),
         "{carried}"
     );
-    // Of a request after it everything is sent.
+    // All spans of a later request are sent.
     let later = app
         .post(PAYOUTS)
         .header("traceparent", &fresh_trace(201).to_string());
@@ -242,7 +242,7 @@ async fn a_traceparent_that_is_none_begins_a_trace_of_its_own() {
     assert!(!format!("{found:?}").contains("canary"));
 }
 
-/// A row has no place for a trace: what no hint brought is found by the payout's id.
+/// A row does not store a trace: a payout that a sweep found is identified in its trace by its id.
 #[tokio::test]
 async fn what_a_sweep_takes_up_is_a_trace_of_its_own_that_names_the_payout() {
     let provider = Provider::deciding(|_, submission| {
@@ -269,7 +269,7 @@ async fn what_a_sweep_takes_up_is_a_trace_of_its_own_that_names_the_payout() {
     for attempt in &attempts {
         assert!(format!("{attempt:?}").contains(&id), "{attempt:?}");
     }
-    // The first attempt is the hint's, or a sweep's that came before the hint; the second is always a sweep's.
+    // The first attempt follows the hint, or a sweep that came before the hint; the second always follows a sweep.
     let of_the_request = trace.trace_id().to_be_bytes();
     assert_ne!(attempts[0].trace_id, attempts[1].trace_id);
     assert!(
@@ -279,7 +279,7 @@ async fn what_a_sweep_takes_up_is_a_trace_of_its_own_that_names_the_payout() {
             .count()
             <= 1
     );
-    // The provider is told of the trace that asks.
+    // The provider receives the trace of the attempt that calls it.
     let told: Vec<TraceContext> = provider
         .traces()
         .iter()

@@ -1,5 +1,5 @@
-//! A database that an earlier version wrote, migrated: everything in it goes on. Each folder of `tests/upgrades` is one
-//! version's; `tests/upgrades/make` writes them.
+//! Migrations of databases that earlier versions wrote: all payouts and keys in them keep working. Each folder of
+//! `tests/upgrades` belongs to one version; `tests/upgrades/make` writes them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_payout-under-test");
 
-/// One database of one version.
+/// A database that one version wrote.
 struct Fixture {
     folder: PathBuf,
     backend: Backend,
@@ -24,7 +24,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    /// Every version's, of this database, in plain and encrypted.
+    /// Returns every version's fixtures of this database, plain and encrypted.
     fn all(backend: Backend) -> Vec<Self> {
         let versions = Path::new(env!("CARGO_MANIFEST_DIR")).join("upgrades");
         let mut folders: Vec<PathBuf> = std::fs::read_dir(versions)
@@ -55,7 +55,7 @@ impl Fixture {
         fixtures
     }
 
-    /// A database with what it has.
+    /// Makes a database with the fixture's contents.
     async fn store(&self) -> Store {
         let store = Store::new(self.backend).await;
         match self.backend {
@@ -78,7 +78,7 @@ impl Fixture {
         output.stdout
     }
 
-    /// How this version's processes start on it.
+    /// Returns a launch of this version's processes on the fixture's database.
     async fn launch(&self) -> Launch {
         self.launch_on(self.store().await)
     }
@@ -99,7 +99,7 @@ impl Fixture {
         self.expected["token"].as_str()
     }
 
-    /// What stands in the database, by name.
+    /// Returns the payouts in the database, by name.
     fn payouts(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.expected["payouts"].as_object().unwrap().iter()
     }
@@ -108,7 +108,7 @@ impl Fixture {
         &self.expected["payouts"][name]
     }
 
-    /// The id of what was created under a name.
+    /// Returns the id of the payout that was created under a name.
     fn id(&self, name: &str) -> &str {
         self.payout(name)["answer"]["id"].as_str().unwrap()
     }
@@ -155,7 +155,7 @@ on_each_database!(
     work_that_was_begun_or_waits_is_finished_under_the_keys_of_before,
 );
 
-/// Every field that there was is as it was; there may be further ones.
+/// Checks that every earlier field is unchanged; there may be new fields.
 fn assert_reads(now: &Value, before: &Value, what: &str) {
     for (field, value) in before.as_object().unwrap() {
         assert_eq!(&now[field], value, "{field} of {what}");
@@ -176,7 +176,7 @@ async fn payouts_and_their_trails_read_as_before(fixture: Fixture) {
             assert_reads(now, before, &what);
         }
     }
-    // What was deleted under the rules of before stays hidden.
+    // A payout that was deleted under the earlier rules stays hidden.
     let _ = app
         .get(&format!("{PAYOUTS}{}/", fixture.id("deleted")))
         .await
@@ -288,10 +288,10 @@ async fn work_that_was_begun_or_waits_is_finished_under_the_keys_of_before(fixtu
         .await;
     }
     for (key, submissions, payments) in [
-        // Adopted, and not sent again.
+        // The outcome is adopted, and the payout is not sent again.
         (first("claimed and paid"), 0, 0),
         (first("accepted"), 0, 0),
-        // Looked up, not known there, and sent under the same key.
+        // The provider does not know the key, so the payout is sent under the same key.
         (first("claimed"), 1, 1),
         (first("pending"), 1, 1),
         (second("retried, pending"), 1, 1),
@@ -322,8 +322,8 @@ async fn work_that_was_begun_or_waits_is_finished_under_the_keys_of_before(fixtu
     }
 }
 
-/// Moves the times of every payout, as if the database had been written just now: the provider's memory of a key does not
-/// outlive a fixture.
+/// Moves the times of every payout, as if the database had been written just now. Otherwise the provider's memory of a
+/// key would have expired since the fixture was made.
 async fn be_of_now(store: &Store, made_at: f64) {
     let columns = [
         "created_at",

@@ -182,7 +182,8 @@ async fn collect<T: 'static>(mut tasks: JoinSet<Outcome<T>>) -> Outcome<Vec<T>> 
     Ok(results)
 }
 
-/// Runs `part(first, step)` on each of the load's threads, which take the connections `first`, `first + step` and so on.
+/// Runs `part(first, step)` on each of the load's threads. A thread takes the connections `first`, `first + step` and
+/// so on.
 async fn on_threads<T, F>(connections: usize, part: impl Fn(usize, usize) -> F) -> Outcome<Vec<T>>
 where
     T: Send + 'static,

@@ -1,4 +1,4 @@
-//! Payouts that somebody altered in the database: they are not paid, and a person is asked at once.
+//! Payouts that were altered in the database: they are not paid, and need review at once.
 
 use payout_tests::app::path_of;
 use payout_tests::body::payout;

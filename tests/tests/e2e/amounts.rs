@@ -1,4 +1,4 @@
-//! Amounts: strings or numbers, above zero, at most 18 digits, no finer than the currency.
+//! Amounts: strings or numbers, greater than zero, at most 18 digits, no finer than the currency.
 
 use payout_tests::app::path_of;
 use payout_tests::body::payout_with_raw_amount;
@@ -29,7 +29,7 @@ async fn amounts_are_answered_with_the_decimals_of_their_currency(backend: Backe
         ("\"1\"", "JPY", "1"),
         ("\"1.005\"", "BHD", "1.005"),
         ("2.5", "BHD", "2.500"),
-        // 18 digits, which no float could hold.
+        // 18 digits, more than a float can hold.
         ("9999999999999999.99", "USD", "9999999999999999.99"),
         ("\"999999999999999999\"", "JPY", "999999999999999999"),
         ("999999999999999999", "JPY", "999999999999999999"),
@@ -88,7 +88,7 @@ async fn what_is_no_amount_is_refused(backend: Backend) {
         "\"1234567890123456789\"",
         "1e18",
         "12345678901234567.89",
-        // 18 digits, and 19 as it would be answered.
+        // 18 digits, which become 19 with the currency's decimals.
         "12345678901234567.8",
         "123456789012345678",
         "99999999999999999999999999999999999999999",

@@ -1,4 +1,4 @@
-//! Bodies that are refused before a field is looked at.
+//! Bodies that are refused before any field is read.
 
 use payout_tests::app::path_of;
 use payout_tests::body::{payout, payout_with};
@@ -63,7 +63,7 @@ async fn a_large_body_is_refused(backend: Backend) {
     ] {
         call.json(&large).await.problem(413);
     }
-    // A chunked body does not say how long it is.
+    // A chunked body does not declare its length.
     let head = format!(
         "POST {PAYOUTS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n\
          Transfer-Encoding: chunked\r\n\r\n"

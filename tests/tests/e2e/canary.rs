@@ -1,9 +1,9 @@
-//! Unmistakable values through every path, faults included: none of them may be seen where it does not belong.
+//! Canaries, unmistakable values sent along every path, faults included: none may appear where it does not belong.
 //!
-//! What is looked through: the logs and the output of every process and command, those that crash too, in both formats and at
-//! the finest level, the metrics, everything that collectors of traces and of errors are sent, everything in Redis, every
-//! error answer, and, where payouts are encrypted, every byte of the database's files. And that looking finds something is
-//! tested too: the provider is sent what nobody else may see.
+//! The search covers the logs and the output of every process and command, crashed ones too, in both formats and at the
+//! finest level; the metrics; everything that collectors of traces and errors receive; everything in Redis; every error
+//! answer; and, where payouts are encrypted, every byte of the database's files. The search itself is tested too: the
+//! provider receives the values that nothing else may contain.
 
 use std::path::Path;
 use std::process::Command;
@@ -31,12 +31,13 @@ const PASSWORD: &str = "canarypassword554";
 /// 32 bytes.
 const KEY: &str = "Y2FuYXJ5LWVuY3J5cHRpb24ta2V5LTU1NS0hISEhISE=";
 
-/// What no log, metric, hint or error may have.
+/// Canaries that no log, metric, hint or error may contain.
 const NOWHERE: [&str; 7] = [ACCOUNT, NAME, IDEMPOTENCY_KEY, API_KEY, TOKEN, PASSWORD, KEY];
-/// What the files of an encrypted database may not have; idempotency keys are looked up there.
+/// Canaries that the files of an encrypted database may not contain; idempotency keys are stored in plain text, to be
+/// looked up.
 const NOT_AT_REST: [&str; 6] = [ACCOUNT, NAME, API_KEY, TOKEN, PASSWORD, KEY];
 
-/// Those of the canaries that these bytes have, in any case. One look at each byte: a database has many.
+/// Finds the canaries in these bytes, in upper or lower case. It examines each byte once, since a database has many.
 fn found<'a>(canaries: &[&'a str], bytes: &[u8]) -> Vec<&'a str> {
     let mut begins = [false; 256];
     for first in canaries.iter().map(|canary| canary.as_bytes()[0]) {
@@ -67,7 +68,7 @@ fn assert_none(canaries: &[&str], bytes: &[u8], place: &str) {
     );
 }
 
-/// Every file below a folder that has a canary.
+/// Finds every file below a folder that contains a canary.
 fn files_with(canaries: &[&str], folder: &Path) -> Vec<String> {
     let mut with = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -163,7 +164,7 @@ async fn on_postgresql_nothing_is_seen_where_it_does_not_belong() {
         app.always_with_key(&token);
         let mut paths = requests(&app, nowhere).await;
         assert_none(nowhere, &everything_in_redis(&redis_url), "Redis");
-        // The database goes away in the middle of it.
+        // The database goes away in the middle of the requests.
         postgres.stop();
         let away = app.post(PAYOUTS).json(body()).await;
         assert_none(nowhere, &away.body, "an answer without a database");
@@ -186,7 +187,7 @@ async fn on_postgresql_nothing_is_seen_where_it_does_not_belong() {
     elsewhere(&collector, &sentry, nowhere).await;
     assert_the_provider_was_told(&provider);
 
-    // That looking finds something: the same in plain.
+    // The search does find them: without encryption, the files contain the account.
     store.execute("DELETE FROM sealing_keys").await;
     let app = plain.serve().await;
     app.always_with_key(&token);
@@ -196,7 +197,7 @@ async fn on_postgresql_nothing_is_seen_where_it_does_not_belong() {
     drop(app);
 }
 
-/// Declines, garbles, breaks down and accepts, and quotes who is paid wherever it can.
+/// Starts a provider that fails, garbles and then declines, and quotes the recipient each time.
 async fn provider() -> Provider {
     Provider::deciding(|_, submission| match submission {
         1 => Deed::QuoteIn(500),
@@ -206,7 +207,7 @@ async fn provider() -> Provider {
     .await
 }
 
-/// Encrypted, telling all that it can tell, with every secret set.
+/// Sets encryption, the most detailed log, both exporters and every secret.
 fn telling(launch: Launch, provider: &Provider, collector: &Sink, sentry: &Sink) -> Launch {
     launch
         .set(
@@ -227,7 +228,7 @@ fn telling(launch: Launch, provider: &Provider, collector: &Sink, sentry: &Sink)
         .set("PAYOUT_BACKOFF_CAP_MS", 40)
 }
 
-/// The token of a key that may do everything: what is stored is its digest.
+/// Makes a key with every scope, and returns its token; only the token's digest is stored.
 async fn key_to_everything(launch: &Launch) -> String {
     launch.migrate().await;
     launch.make_key("canary", "read,write,operate,reveal,admin").await
@@ -237,7 +238,7 @@ fn with<'a>(canaries: &[&'a str], token: &'a str) -> Vec<&'a str> {
     [canaries, &[token]].concat()
 }
 
-/// What the commands print and log.
+/// Checks the output and the logs of the commands.
 async fn commands(launch: &Launch, nowhere: &[&str]) {
     for args in [
         &["doctor"][..],
@@ -254,7 +255,7 @@ async fn commands(launch: &Launch, nowhere: &[&str]) {
     }
 }
 
-/// What a process leaves behind that dies with who is paid in its hands, and one of whose threads panics.
+/// Checks the output and the files of processes that die while they handle a recipient, and of one whose thread panics.
 async fn crashes(launch: &Launch, token: &str, nowhere: &[&str]) {
     for point in [Point::BeforeInsert, Point::BeforeSubmit, Point::BeforeSettle] {
         let mut app = launch.clone().set("PAYOUT_CRASH_AT", point).run().await;
@@ -277,7 +278,7 @@ async fn crashes(launch: &Launch, token: &str, nowhere: &[&str]) {
     );
 }
 
-/// Everything that was sent to a collector of traces, and to one of errors.
+/// Checks everything that was sent to the collectors of traces and of errors.
 async fn elsewhere(collector: &Sink, sentry: &Sink, nowhere: &[&str]) {
     let sent = |sink: &Sink| {
         let requests = sink.kept().into_iter();
@@ -297,7 +298,7 @@ async fn elsewhere(collector: &Sink, sentry: &Sink, nowhere: &[&str]) {
     assert_none(nowhere, &sent(sentry), "the reports of errors");
 }
 
-/// That the canaries went through all of this: the provider alone was told them.
+/// Checks that the canaries took all these paths: the provider, and it alone, received them.
 fn assert_the_provider_was_told(provider: &Provider) {
     let ledger = provider.ledger();
     let bodies: Vec<&Value> = ledger.values().flat_map(|entry| &entry.bodies).collect();
@@ -314,7 +315,7 @@ fn keyed(call: Call<'_>) -> Call<'_> {
     call.header("idempotency-key", IDEMPOTENCY_KEY).json(body())
 }
 
-/// Every path of the API, in good order and in bad; the payouts that were made.
+/// Sends valid and invalid requests to every path of the API, and returns the payouts that were created.
 async fn requests(app: &App, nowhere: &[&str]) -> Vec<String> {
     let created = keyed(app.post(PAYOUTS)).await;
     assert!(created.status == 201, "{created}");
@@ -358,7 +359,7 @@ async fn requests(app: &App, nowhere: &[&str]) -> Vec<String> {
     paths
 }
 
-/// Canaries where they are refused: no answer may quote them.
+/// Sends canaries where they are refused: no answer may quote them.
 async fn refusals(app: &App, path: &str, nowhere: &[&str]) {
     let everything = nowhere.join(" ");
     let refused = |reply: Reply| refused(&reply, nowhere);
@@ -426,7 +427,7 @@ fn refused(reply: &Reply, nowhere: &[&str]) {
     }
 }
 
-/// The worker meets the provider at its worst, and every payout ends.
+/// Waits until the worker, with the provider at its worst, has ended every payout.
 async fn ends(app: &App, paths: &[String], nowhere: &[&str]) {
     for path in paths {
         let failed = app.until(path, "failed").await;
@@ -438,7 +439,7 @@ async fn ends(app: &App, paths: &[String], nowhere: &[&str]) {
     }
 }
 
-/// The metrics, and all that the process has written.
+/// Checks the metrics, and all output of the process.
 async fn look(app: &App, nowhere: &[&str]) {
     let metrics = app.get("/metrics").await.expect(200);
     assert_none(nowhere, &metrics.body, "the metrics");
@@ -447,7 +448,7 @@ async fn look(app: &App, nowhere: &[&str]) {
     assert_none(nowhere, log.as_bytes(), "the log");
 }
 
-/// Every key with its value.
+/// Returns every key of Redis with its value.
 fn everything_in_redis(url: &str) -> Vec<u8> {
     let ask = |args: &[&str]| {
         let output = Command::new("redis-cli")

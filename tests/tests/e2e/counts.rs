@@ -1,4 +1,4 @@
-//! `GET /api/payouts/`: how many there are.
+//! `GET /api/payouts/`: the count.
 
 use payout_tests::app::App;
 use payout_tests::body::payout_with;
@@ -9,7 +9,7 @@ use crate::support::{State, on_each_backend, serving};
 
 on_each_backend!(counts_are_exact_up_to_ten_thousand);
 
-/// Copies a quiet payout, so that the list gets long in one statement.
+/// Copies a payout at rest, so that one statement makes a long list.
 async fn multiply(app: &App, times: u32) {
     const COPIED: &str = "generation, claims, fence, version, created_at, updated_at, due_at, first_submitted_at, claimed_at, \
         quiet_at, deleted_at, needs_review, amount, currency, status, recipient_account, recipient_name, \
@@ -46,7 +46,7 @@ async fn counts_are_exact_up_to_ten_thousand(backend: Backend) {
     assert_eq!(count("status=cancelled").await, (10_000, true));
     assert_eq!(count("currency=EUR").await, (1, true));
     assert_eq!(count("count=exact").await, (10_001, true));
-    // Pages by number end there, and their last leads on by cursor.
+    // Numbered pages end there, and the last one continues by cursor.
     let refused = app
         .get(&format!("{PAYOUTS}?page_size=200&page=51"))
         .await

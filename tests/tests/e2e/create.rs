@@ -1,4 +1,4 @@
-//! `POST /api/payouts/`, and reading what it made.
+//! `POST /api/payouts/`, and reading the created payout.
 
 use payout_tests::app::path_of;
 use payout_tests::body::{ACCOUNT, NAME, payout, payout_with, payout_without, unique};

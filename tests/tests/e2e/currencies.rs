@@ -1,4 +1,4 @@
-//! Currencies come and go: what was stored in one that is withdrawn stays a payout.
+//! Currencies come and go: a payout in a currency that was withdrawn remains a payout.
 
 use payout_tests::app::path_of;
 use payout_tests::body::{payout, payout_with};
@@ -28,7 +28,7 @@ async fn a_payout_in_a_withdrawn_currency_stays_a_payout(backend: Backend) {
     assert_eq!(app.payout(&format!("{PAYOUTS}?currency=HRK")).await["count"], 0);
     let replayed = keyed().await.expect(201);
     assert_eq!(replayed.json()["currency"], "BGN", "the record is read too");
-    // What was accepted once may be retried: whether it can still be paid is the provider's to say.
+    // A payout that was accepted once may be retried: only the provider can say whether it can still be paid.
     let _ = app.post(&format!("{path}retry/")).await.expect(202);
     app.until(&path, "failed").await;
     let reconciled = app.launch().finish(&["reconcile", "--since", "1d"]).await;

@@ -1,4 +1,4 @@
-//! `GET /api/docs/` and `GET /api/redoc/`, in a browser that reaches nothing but this machine.
+//! `GET /api/docs/` and `GET /api/redoc/`, in a browser that can reach only this machine.
 
 use payout_tests::app::App;
 use payout_tests::chromium;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::serving;
 
-/// What a page shows of each operation.
+/// Returns the text that a page shows for each operation.
 async fn operations(app: &App) -> Vec<(String, String)> {
     let document = app.get("/api/schema/?format=json").await.expect(200).json();
     let operations = app.document().operations().into_iter().map(|(path, method)| {
@@ -24,7 +24,7 @@ async fn operations(app: &App) -> Vec<(String, String)> {
     operations.collect()
 }
 
-/// The page renders every operation, and asks for nothing from anywhere else.
+/// Checks that the page renders every operation, and requests nothing from another host.
 async fn renders(path: &str) {
     let app = serving(Backend::Sqlite).await;
     let page = chromium::open(&format!("{}{path}", app.base())).await;
@@ -57,7 +57,7 @@ async fn redoc_renders_every_operation_with_nothing_from_outside() {
     renders("/api/redoc/").await;
 }
 
-/// The addresses that a page's own tags name.
+/// Returns the addresses in a page's own tags.
 fn named_by(html: &str) -> Vec<&str> {
     ["src=", "href="]
         .into_iter()
@@ -105,7 +105,7 @@ async fn the_pages_name_no_other_host() {
 async fn the_pages_are_found_without_their_last_slash() {
     let app = serving(Backend::Sqlite).await;
     for path in ["/api/docs", "/api/redoc"] {
-        // The files of a page are relative to it, so the browser must see the slash.
+        // A page's files are relative to it, so the browser must be redirected to the path with the slash.
         let reply = app.get(path).await;
         if reply.status != 200 {
             assert_eq!(reply.status, 308, "{reply}");
@@ -119,7 +119,7 @@ async fn the_pages_are_found_without_their_last_slash() {
     }
 }
 
-/// What is not in this test: that the document is right. It is the one that the service serves.
+/// This does not test that the document is right, only that it is the one that the service serves.
 #[tokio::test]
 async fn the_pages_show_the_served_document() {
     let app = serving(Backend::Sqlite).await;

@@ -1,4 +1,4 @@
-//! `payout doctor`: what it says of a service that is well, and of one that is not.
+//! `payout doctor`: its findings for a healthy service, and for an unhealthy one.
 
 use payout_tests::app::Launch;
 use payout_tests::store::Backend;
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::{launch, on_each_backend};
 
-/// The exit code, and what each check says.
+/// Returns the exit code, each check's result, and the output as text.
 async fn examined(launch: &Launch) -> (i32, Vec<Value>, String) {
     let mut process = launch.finish(&["doctor", "--json"]).await;
     let code = process.ended().unwrap().code().unwrap();
@@ -20,7 +20,7 @@ async fn examined(launch: &Launch) -> (i32, Vec<Value>, String) {
 fn level(checks: &[Value], name: &str) -> String {
     let of_name = checks.iter().filter(|check| check["check"] == name);
     let levels = of_name.map(|check| check["level"].as_str().unwrap());
-    // Several lines of one check: the worst.
+    // If a check has several lines, the worst counts.
     levels
         .max_by_key(|level| ["ok", "warn", "fail"].iter().position(|one| one == level))
         .unwrap_or("none")
@@ -61,7 +61,7 @@ async fn pending_migrations_fail(backend: Backend) {
     assert!(said.contains("payout migrate"), "{said}");
 }
 
-/// A process that lacks a key which the database knows does not start: whoever only looks must not make one known.
+/// A process that lacks a key in the database does not start, so the doctor, which only reads, must not add a key.
 async fn looking_makes_no_encryption_key_known(backend: Backend) {
     let launch = launch(backend).await;
     launch.migrate().await;

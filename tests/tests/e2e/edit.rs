@@ -84,7 +84,7 @@ async fn a_put_sets_every_field(backend: Backend) {
         (&json!("7.00"), &body["recipient_name"])
     );
     assert_eq!(put["recipient_account"], body["recipient_account"]);
-    // What is left away gets its default, as a PUT means it.
+    // An omitted field gets its default, as PUT means it.
     let put = app
         .put(&path)
         .json(payout_without("description"))
@@ -105,7 +105,7 @@ async fn an_amount_is_held_against_the_currency_it_will_have(backend: Backend) {
         let problem = app.patch(&path).json(&body).await.problem(400);
         assert_eq!(problem.fields(), ["amount"], "{body}");
     }
-    // 10.50 USD is 10.500 BHD's number as well.
+    // 10.50 USD and 10.500 BHD are the same number.
     assert_eq!(
         app.patch(&path)
             .json(json!({"currency": "BHD"}))
@@ -229,7 +229,7 @@ async fn a_deleted_payout_is_gone(backend: Backend) {
         app.payout(&format!("{PAYOUTS}?search={account}")).await["count"],
         0
     );
-    // Hidden, not lost.
+    // The rows are hidden, not lost.
     assert_eq!(app.store().number("SELECT count(*) FROM payouts").await, 2);
     assert_eq!(
         app.store()
@@ -256,7 +256,7 @@ async fn a_deleted_payout_is_never_paid(backend: Backend) {
     );
 }
 
-/// Whatever became of it, and also once it is pending or cancelled again.
+/// Holds for every outcome, and also after the payout is pending or cancelled again.
 async fn what_was_sent_cannot_be_deleted(backend: Backend) {
     for state in [
         State::Completed,
@@ -282,7 +282,7 @@ async fn what_was_sent_cannot_be_deleted(backend: Backend) {
     app.delete(&path).await.problem(409);
     let _ = app.post(&format!("{path}cancel/")).await.expect(200);
     app.delete(&path).await.problem(409);
-    // A client of the old service: what was never sent goes as it went.
+    // For a client of the old service, a payout that was never sent can be deleted as before.
     for cancelled in [false, true] {
         let path = path_of(&app.create(payout()).await);
         if cancelled {
@@ -309,7 +309,7 @@ async fn a_deleted_payout_is_seen_by_whoever_operates_and_asks(backend: Backend)
     };
     let (kept, gone, paid) = (create().await, create().await, create().await);
     let _ = app.delete(&path_of(&gone)).key(&shop).await.expect(204);
-    // As earlier releases let be deleted what was sent: it comes to light too.
+    // Earlier releases allowed the deletion of payouts that were sent; such a payout is listed too.
     let id = paid["id"].as_str().unwrap();
     let id = match backend {
         Backend::Sqlite => format!("x'{}'", id.replace('-', "")),
@@ -345,7 +345,7 @@ async fn a_deleted_payout_is_seen_by_whoever_operates_and_asks(backend: Backend)
     assert_eq!(with, ids(&[&paid, &gone, &kept]));
     assert_eq!(rows["results"][2].get("deleted_at"), None, "it is not deleted");
     assert_eq!(page("deleted=only&status=completed").await.0, ids(&[&paid]));
-    // A cursor of this list, and of no other.
+    // A cursor is valid for its own list only.
     let first = app
         .get(&format!("{PAYOUTS}?deleted=with&page_size=2"))
         .key(&desk)

@@ -1,4 +1,4 @@
-//! Account numbers and names, encrypted: keys that fit, keys that do not, and their rotation while everything runs.
+//! Encrypted account numbers and names: keys that fit, keys that do not, and rotation while everything runs.
 
 use payout_tests::app::{Launch, path_of};
 use payout_tests::body::{ACCOUNT, NAME, payout, payout_with, unique};
@@ -112,7 +112,7 @@ async fn a_process_without_the_key_does_nothing_and_says_why(backend: Backend) {
     app.until(&path, "completed").await;
 }
 
-/// Three payouts, of which the second has the recipient of the third.
+/// One of three payouts, the second, has the sealed recipient of the third.
 async fn one_row_that_cannot_be_opened_harms_no_other(backend: Backend) {
     let launch = encrypted(launch(backend).await, OLD)
         .set("PAYOUT_MAX_ATTEMPTS", 2)
@@ -144,7 +144,7 @@ async fn one_row_that_cannot_be_opened_harms_no_other(backend: Backend) {
     for path in [&paths[0], &paths[2]] {
         app.until(path, "completed").await;
     }
-    // By hand: the client takes every 500 for a failure.
+    // Sent as a raw request: the client treats every 500 as a failure of the test.
     let reply = payout_tests::raw::request(app.port(), "GET", &paths[1]).await;
     assert_eq!(
         (reply.status, &*reply.problem(&paths[1]).kind),
@@ -168,7 +168,7 @@ async fn one_row_that_cannot_be_opened_harms_no_other(backend: Backend) {
     );
     assert!(!said.contains(ACCOUNT), "{said}");
 
-    // Page by page, newest first: the second is nothing but the broken one.
+    // Page by page, newest first: the second page has only the broken payout.
     let mut page = format!("{PAYOUTS}?page_size=1");
     for (id, place) in ids.iter().rev().zip(0..) {
         let answer = app.get(&page).await.expect(200).json();
@@ -199,7 +199,7 @@ async fn one_row_that_cannot_be_opened_harms_no_other(backend: Backend) {
     assert_eq!(page["unreadable"], json!([ids[1]]));
 }
 
-/// As while processes are started anew one after the other, in the wrong order.
+/// As in a rolling restart in the wrong order.
 async fn a_worker_that_lacks_a_new_key_leaves_what_it_seals_to_others(backend: Backend) {
     let launch = launch(backend).await;
     launch.migrate().await;
@@ -286,7 +286,7 @@ async fn keys_are_rotated_while_everything_runs(backend: Backend) {
     );
 }
 
-/// The first run seals every row and cannot write the file anew; the second has no row to seal.
+/// The first run seals every row but cannot rewrite the file; the second has no row left to seal.
 #[tokio::test]
 async fn what_a_rotation_could_not_remove_its_repetition_does() {
     let launch = launch(Backend::Sqlite).await;
@@ -328,7 +328,7 @@ async fn what_a_rotation_could_not_remove_its_repetition_does() {
     assert!(!in_plain());
 }
 
-/// Whoever sees only a mask may send it back; and no other mask is taken for an account.
+/// A client that sees only a mask may send it back; no other mask is accepted as an account.
 #[tokio::test]
 async fn a_mask_is_no_account_and_no_name() {
     let app = launch(Backend::Sqlite).await.serve().await;

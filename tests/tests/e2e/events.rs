@@ -14,7 +14,7 @@ on_each_backend!(
     a_long_trail_is_read_part_by_part
 );
 
-/// Never the whole of it: 200,000 events would be a hundred megabytes.
+/// A page is never the whole trail: 200,000 events would be a hundred megabytes.
 async fn a_long_trail_is_read_part_by_part(backend: Backend) {
     let app = serving(backend).await;
     let path = path_of(&app.create(payout()).await);
@@ -57,7 +57,7 @@ async fn a_long_trail_is_read_part_by_part(backend: Backend) {
     assert_eq!((kinds.len(), parts), (5450, 6));
     assert_eq!(kinds[0], "created");
     assert!(kinds[1..].iter().all(|kind| kind == "edited"));
-    // The cursor of one trail is none of another.
+    // The cursor of one trail is not valid for another.
     let cursor = trail["next"].as_str().unwrap().rsplit_once("cursor=").unwrap().1;
     for refused in [
         format!("{other}events/?cursor={cursor}"),

@@ -1,4 +1,4 @@
-//! What a newcomer sees at the first start, and finds by following it.
+//! First steps: the messages that a newcomer sees at the first start, and the places that they lead to.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::BINARY;
 
-/// As `make run` starts it, in a folder with nothing in it.
+/// Starts the service as `make run` does, in an empty folder.
 async fn alone() -> Launch {
     let store = Arc::new(Store::new(Backend::Sqlite).await);
     Launch::bare(BINARY, store).set("PAYOUT_SIMULATED_DELAY_MS", 50)
@@ -37,7 +37,7 @@ async fn the_start_says_that_nobody_is_paid_and_where_to_go() {
             "{log}"
         );
     }
-    // The request is one that works.
+    // The request that the log suggests works.
     let line = log.lines().find(|line| line.contains("curl -i")).unwrap();
     assert!(line.contains(&format!(" {base}/api/payouts/ ")), "{line}");
     let (_, rest) = line.split_once(" -d '").unwrap();

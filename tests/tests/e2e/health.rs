@@ -32,7 +32,7 @@ async fn a_service_says_that_it_is_alive_and_ready(backend: Backend) {
             "queue": {"status": "ok", "backend": queue},
         },
     });
-    // It may have looked at the database and not yet at the queue.
+    // The service may have checked the database but not yet the queue.
     eventually("both are found", SOON, async || {
         (app.payout("/health/ready").await == ready).then_some(())
     })

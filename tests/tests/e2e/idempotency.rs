@@ -173,7 +173,7 @@ async fn a_key_outlives_the_process(backend: Backend) {
     );
 }
 
-/// Every answer is the payout or "still running, come back", and there is one payout.
+/// Checks that every answer is either the payout or "still running, come back", and that there is one payout.
 async fn one_is_made(app: &App, others: &[&App]) {
     let body = payout();
     let key = unique("race-");
@@ -244,7 +244,7 @@ async fn a_retry_under_a_key_is_made_once(backend: Backend) {
 async fn of_many_racing_retries_one_is_made(backend: Backend) {
     let mut app = declining(backend).await;
     let (path, other) = (State::Failed.payout(&app).await, State::Failed.payout(&app).await);
-    // Nobody takes them up again.
+    // With the worker stopped, the payouts are not claimed again.
     assert!(app.process().terminate().await.success());
     let app = app.launch().serve().await;
     let (retry, keyless) = (format!("{path}retry/"), format!("{other}retry/"));

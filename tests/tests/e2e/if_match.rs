@@ -38,7 +38,7 @@ async fn the_tag_grows_with_every_write(backend: Backend) {
     assert_eq!(head.etag(), again, "reading changes nothing");
 }
 
-/// One of each write that a pending payout takes.
+/// Returns one of each write that a pending payout accepts.
 fn writes<'a>(app: &'a App, path: &str) -> Vec<(&'static str, Call<'a>)> {
     vec![
         ("PATCH", app.patch(path).json(json!({"description": "new"}))),
@@ -85,7 +85,7 @@ async fn a_write_at_another_version_is_refused(backend: Backend) {
             let reply = call.header("if-match", tags).await;
             assert_eq!(reply.status, 412, "{name} {tags}: {reply}");
         }
-        // Not even one that would change nothing.
+        // Not even an edit that would change nothing.
         app.patch(&path)
             .json(json!({}))
             .header("if-match", tags)

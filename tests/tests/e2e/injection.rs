@@ -1,5 +1,5 @@
-//! What an attacker puts into texts, headers and links: it is stored as it is or refused, and no log line, statement or
-//! list is anything but what it should be.
+//! Injection: an attacker's texts, headers and links are either stored unchanged or refused, and no log line, statement
+//! or list is altered by them.
 
 use payout_tests::app::path_of;
 use payout_tests::body::{payout_with, unique, with};
@@ -27,12 +27,13 @@ async fn sql_in_every_field_is_text_like_any_other(backend: Backend) {
         "{\"$gt\": \"\"}",
     ] {
         let before = app.store().number("SELECT count(*) FROM payouts").await;
-        // A reason that names the recipient, or ends as his account or name begins, would be stored with a mask in its place.
+        // A reason that names the recipient, or that ends like the beginning of the account or name, would be stored
+        // with a mask in its place.
         let account = format!("{}{text}", unique("q"));
         let name = format!("Person {text}");
         let body = with(payout_with("description", text), "recipient_name", name);
         let body = with(body, "recipient_account", account.as_str());
-        // A quotation mark begins a quoted key, so none stands at the beginning of this one.
+        // A quotation mark at the beginning would start a quoted key, so it is removed.
         let key = text.replace(' ', "_").trim_start_matches('"').to_owned();
         let created = app
             .post(PAYOUTS)
@@ -108,7 +109,7 @@ async fn a_cursor_that_was_edited_by_hand_is_refused(backend: Backend) {
     app.get(&next).await.expect(200).json();
 }
 
-/// Line breaks and terminal codes in whatever reaches a log: by clients and by the provider.
+/// Line breaks and terminal codes from clients and from the provider, in every text that is logged.
 #[tokio::test]
 async fn no_text_of_others_makes_a_log_line_or_colours_one() {
     const FORGED: &str = "FORGED ERROR all is lost";
@@ -187,7 +188,7 @@ async fn no_text_of_others_makes_a_log_line_or_colours_one() {
     }
 }
 
-/// Line breaks in what a client sends, plain and in disguise: no answer gets a header of his.
+/// Line breaks in a client's values, plain and encoded: no answer gets a header from the client.
 #[tokio::test]
 async fn no_header_of_a_client_becomes_another() {
     let app = serving(Backend::Sqlite).await;
@@ -239,7 +240,7 @@ async fn no_header_of_a_client_becomes_another() {
         assert!((400..500).contains(&reply.status), "{target}: {reply:?}");
         assert!(!cookies(&reply.head), "{target}: {reply:?}");
     }
-    // Two requests where the client says there is one (RFC 9112 §6.3), and lengths that disagree.
+    // Two requests where the client declares one (RFC 9112 §6.3), and contradictory lengths.
     for lengths in [
         "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
         "Content-Length: 5\r\nContent-Length: 50\r\n",
@@ -256,7 +257,7 @@ async fn no_header_of_a_client_becomes_another() {
     }
 }
 
-/// What reads as another name than it is, to whoever looks at it.
+/// Names that look like another name to a reader.
 #[tokio::test]
 async fn a_name_that_deceives_the_eye_is_refused() {
     let app = serving(Backend::Sqlite).await;
@@ -266,7 +267,8 @@ async fn a_name_that_deceives_the_eye_is_refused() {
         "\u{2066}Ada\u{2069}",
         "\u{feff}Ada",
         "Ada\u{2028}Lovelace",
-        // Fillers, joiners, selectors, tags, private and no characters: by their properties, not by a list.
+        // Fillers, joiners, variation selectors, tags, private-use and unassigned characters: refused by their
+        // properties, not by a list.
         "\u{3164}",
         "\u{2800}",
         "Ada\u{115f}Lovelace",
@@ -288,7 +290,7 @@ async fn a_name_that_deceives_the_eye_is_refused() {
         }
     }
     for honest in [
-        // A joiner within one picture shows: it is taken there and nowhere else.
+        // A joiner within an emoji is visible: it is accepted there and nowhere else.
         "Zoë 👩\u{200d}🔬",
         "Иванов Иван",
         "عبد الله",

@@ -1,4 +1,5 @@
-//! API keys, by an attacker's afternoon: what is asked without one, with a wrong one, with one that opens something else.
+//! API keys, tested as an attacker would: requests without a key, with a wrong key, and with a key that lacks the
+//! scope.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,10 +37,10 @@ on_each_backend!(
 );
 
 const ALL: [&str; 5] = ["read", "write", "operate", "reveal", "admin"];
-/// Whatever a process must hear of another.
+/// The time within which one process must learn of another's change.
 const SECONDS: Duration = Duration::from_secs(10);
 
-/// A locked service.
+/// Starts a locked service.
 async fn locked(backend: Backend) -> (App, String) {
     let launch = launch(backend).await;
     launch.migrate().await;
@@ -47,7 +48,7 @@ async fn locked(backend: Backend) -> (App, String) {
     (launch.serve().await, token)
 }
 
-/// Every operation that the document has: method, a path that leads to nothing, and the scopes that open it.
+/// Returns every operation in the document: method, a path to nothing, and the scopes that open it.
 fn operations(app: &App) -> Vec<(String, String, Vec<String>)> {
     let operations = app.document().operations();
     let operations = operations.into_iter().map(|(path, method)| {
@@ -75,7 +76,7 @@ async fn without_a_key_every_route_but_the_open_ones_is_refused(backend: Backend
         let bare = path.trim_end_matches('/');
         let paged = format!("{path}?page_size=1");
         let forms = [path.as_str(), bare, paged.as_str()];
-        // The document takes no such parameter, and the root has no form without its slash.
+        // Operations without scopes do not accept this parameter, and the root path has no form without its slash.
         let asked = forms
             .into_iter()
             .filter(|form| !form.is_empty() && (!scopes.is_empty() || *form != paged));
@@ -104,7 +105,7 @@ async fn without_a_key_every_route_but_the_open_ones_is_refused(backend: Backend
 async fn a_key_opens_the_routes_of_its_scopes_and_no_other(backend: Backend) {
     let (app, admin) = locked(backend).await;
     for scope in ALL {
-        // But for `admin`, which includes every one.
+        // Except `admin`, which includes all scopes.
         let others: Vec<_> = ALL
             .into_iter()
             .filter(|other| *other != scope && *other != "admin")
@@ -125,7 +126,7 @@ async fn a_key_opens_the_routes_of_its_scopes_and_no_other(backend: Backend) {
             assert_eq!(reply.status == 403, needs_it, "all but {scope}: {reply}");
         }
     }
-    // A step that hides in a field.
+    // A step can be hidden in a field of an edit.
     let write = make(&app, &admin, "writes", &["write"]).await;
     let created = app
         .post(PAYOUTS)
@@ -148,7 +149,7 @@ async fn a_key_opens_the_routes_of_its_scopes_and_no_other(backend: Backend) {
         .expect(200);
 }
 
-/// As `.env.example` says: nobody is locked out, and the list says what it was made with.
+/// As `.env.example` says, no client is locked out, and the list shows the scopes with which the key was made.
 async fn the_first_key_may_be_of_admin_alone(backend: Backend) {
     let launch = launch(backend).await;
     launch.migrate().await;
@@ -201,7 +202,8 @@ async fn while_unlocked_nothing_comes_through_a_proxy(backend: Backend) {
             .problem(403);
         let _ = app.get("/health/ready").header(name, value).await.expect(200);
     }
-    // nginx with a bare `proxy_pass`: it adds nothing, and asks in HTTP/1.0 for what it is configured to reach.
+    // nginx with a bare `proxy_pass`: it adds no header, and sends HTTP/1.0 with the host that it is configured to
+    // reach.
     let port = app.port();
     let bare = format!("GET {PAYOUTS} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
     let old = raw::send(port, bare.as_bytes()).await;
@@ -218,7 +220,7 @@ async fn while_unlocked_nothing_comes_through_a_proxy(backend: Backend) {
     .await;
     let _ = app.get("/api/docs/").header("via", "1.1 proxy").await.expect(200);
 
-    // PAYOUT_AUTH=off is for networks of one's own: a proxy on it must be named.
+    // PAYOUT_AUTH=off is for private networks: a proxy there must be named.
     let open = launch(backend).await.set("PAYOUT_AUTH", "off");
     let trusting = open.clone().set("PAYOUT_TRUSTED_PROXIES", "127.0.0.1");
     let of_proxy = async |app: &App| app.get(PAYOUTS).header("x-forwarded-for", "8.8.8.8").await;
@@ -261,7 +263,7 @@ async fn a_list_says_until_when_an_old_secret_works(backend: Backend) {
     }
 }
 
-/// A key, by the API.
+/// Creates a key through the API.
 async fn make(app: &App, admin: &str, name: &str, scopes: &[&str]) -> String {
     let body = json!({"name": name, "scopes": scopes});
     let made = app
@@ -343,7 +345,7 @@ async fn the_first_key_locks_an_open_service_within_seconds(backend: Backend) {
     })
     .await;
     let _ = app.get(&path).key(&token).await.expect(200);
-    // Nothing opens it again.
+    // Revoking the key does not open the service again.
     let _ = app.post("/api/keys/first/revoke/").key(&token).await.expect(200);
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     app.get(&path).await.problem(401);
@@ -549,11 +551,11 @@ async fn keys_are_listed_and_their_secrets_are_in_no_row(backend: Backend) {
     );
 }
 
-/// Where another host could reach it. Bound, and reached on loopback by the test.
+/// Binds the service where another host could reach it; the test reaches it on loopback.
 fn everywhere(launch: &Launch) -> (Launch, u16) {
     let port = free_port();
     let launch = launch.clone().set("PAYOUT_BIND", format!("0.0.0.0:{port}"));
-    // PostgreSQL wants it as soon as others may reach the service.
+    // PostgreSQL requires encryption as soon as other hosts can reach the service.
     (launch.set("PAYOUT_ENCRYPTION_KEYS", crate::encryption::OLD), port)
 }
 
@@ -622,7 +624,7 @@ async fn another_secret_makes_keys_worthless(backend: Backend) {
     );
 }
 
-/// What a page in a browser can make a browser send to this host.
+/// Requests that a web page can make a browser send to this host.
 #[tokio::test]
 async fn without_a_key_no_page_of_elsewhere_reaches_the_service() {
     let launch = Launch::new(
@@ -631,10 +633,10 @@ async fn without_a_key_no_page_of_elsewhere_reaches_the_service() {
     );
     let app = launch.serve().await;
     let path = path_of(&app.create(payout()).await);
-    // A name of its own that it has made to mean 127.0.0.1.
+    // DNS rebinding: the page's own host name resolves to 127.0.0.1.
     let rebound = app.get(PAYOUTS).header("host", "evil.example:8000").await;
     assert_eq!(rebound.problem(403).kind, "urn:payout:problem:forbidden");
-    // A form or a fetch across origins, of the simple kind that no browser asks about first.
+    // A form or a cross-origin fetch of the simple kind, which browsers send without a preflight.
     let cancel = format!("{path}cancel/");
     for origin in ["https://evil.example", "null"] {
         app.post(&cancel).header("origin", origin).await.problem(403);

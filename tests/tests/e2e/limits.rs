@@ -1,4 +1,4 @@
-//! One client, however many connections and requests it has, however slow it is, stops no other.
+//! No client blocks another, however many connections and requests it has and however slow it is.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::support::launch;
 
-/// Longer than anything here waits when it works.
+/// Longer than any wait here when the service works.
 const LONG: Duration = Duration::from_secs(8);
 
 async fn limited(settings: &[(&str, &str)]) -> App {
@@ -23,7 +23,7 @@ async fn limited(settings: &[(&str, &str)]) -> App {
     settings.iter().fold(launch, set).serve().await
 }
 
-/// The same, with a key: without any, nothing is answered through a proxy.
+/// Starts a service with these settings and a key: without a key, the service answers no request through a proxy.
 async fn locked(settings: &[(&str, &str)]) -> (App, String) {
     let launch = launch(Backend::Sqlite).await;
     let set = |launch: Launch, (name, value): &(&str, &str)| launch.set(name, value);
@@ -37,7 +37,7 @@ async fn connect(app: &App) -> TcpStream {
     TcpStream::connect(("127.0.0.1", app.port())).await.unwrap()
 }
 
-/// Many connections that say this, and then nothing.
+/// Opens many connections that send these bytes, and then nothing.
 async fn many(app: &App, count: usize, said: &[u8]) -> Vec<TcpStream> {
     let mut connections = Vec::with_capacity(count);
     for _ in 0..count {
@@ -48,19 +48,19 @@ async fn many(app: &App, count: usize, said: &[u8]) -> Vec<TcpStream> {
     connections
 }
 
-/// The status of a list for whoever a proxy says that it is for.
+/// Returns the status of a list, requested by a proxy for a client at this address.
 async fn forwarded(api: &Api, key: &str, address: &str) -> u16 {
     let call = api.get(PAYOUTS).key(key);
     call.header("x-forwarded-for", address).await.status
 }
 
-/// Whether the other end has closed it.
+/// Returns whether the service has closed the connection.
 async fn is_closed(connection: &mut TcpStream) -> bool {
     let mut rest = Vec::new();
     timeout(LONG, connection.read_to_end(&mut rest)).await.is_ok()
 }
 
-/// Requests on connections of their own, each answered at once.
+/// Checks that requests on other connections are answered at once.
 async fn others_are_served(app: &App) {
     for _ in 0..20 {
         let asked = now();
@@ -86,7 +86,8 @@ async fn an_address_that_asks_too_often_is_refused_and_another_is_not() {
         let policy = reply.header("ratelimit-policy").unwrap();
         assert_eq!(policy, "\"address\";q=20;w=3600");
     };
-    // One was spent on the document that all answers are held against, unless another test had read it.
+    // One request was spent on reading the document that all answers are checked against, unless another test had read
+    // it.
     assert!((19..=20).contains(&answered), "{answered}");
     assert_eq!(refused.problem(429).kind, "urn:payout:problem:too-many-requests");
     let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
@@ -253,7 +254,7 @@ async fn a_body_without_a_key_is_refused_before_it_is_there() {
                 assert_eq!(reply.status, 401);
                 break;
             }
-            // The key is not known yet.
+            // The service does not know the key yet.
             Err(_) => assert!((now() - asked) < LONG),
         }
     }

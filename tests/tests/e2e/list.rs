@@ -24,7 +24,7 @@ on_each_backend!(
     an_unknown_parameter_is_refused_and_named,
 );
 
-/// The ids of a list, in its order.
+/// Returns the ids of a list, in its order.
 async fn ids(app: &App, query: &str) -> Vec<Value> {
     let list = app.payout(&format!("{PAYOUTS}?page_size=200&{query}")).await;
     let results = list["results"].as_array().unwrap();
@@ -183,7 +183,7 @@ async fn a_search_finds_the_beginning_of_a_name(backend: Backend) {
         ("ZO", vec!["Zoë Washburne", "ZOË W", "zoe"]),
         ("+zoe+", vec!["zoe"]),
         ("Washburne", vec![]),
-        // What is special in SQL is not special here.
+        // Characters that are special in SQL are not special here.
         ("100%25", vec!["100% Ltd"]),
         ("%25", vec![]),
         ("a_", vec!["a_b"]),
@@ -359,7 +359,7 @@ async fn an_unknown_parameter_is_refused_and_named(backend: Backend) {
         .await
         .problem(400);
     assert_eq!(problem.fields(), ["page_size"]);
-    // Everywhere in the API, also where a write would have been done.
+    // Unknown parameters are refused everywhere in the API, even on a request that would write.
     let delete = app.delete(&format!("{path}?dry_run=1")).await.problem(400);
     assert_eq!(delete.fields(), ["dry_run"]);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Another session of the database that holds rows, for as long as it likes.
+//! Rows that another session of the database holds for any length of time.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::support::{launch, serving};
 
-/// A psql with an open transaction.
+/// Opens a session with a transaction that stays open.
 async fn psql(app: &App, statement: &str) -> PgConnection {
     let mut session = PgConnection::connect(app.store().url()).await.unwrap();
     sqlx::raw_sql(AssertSqlSafe(format!("BEGIN; {statement}")))
@@ -40,7 +40,7 @@ async fn payouts_whose_rows_are_held_while_they_are_sent_hold_up_no_other() {
         app.until(path, "processing").await;
     }
     let session = psql(&app, "SELECT FROM payouts WHERE status = 'processing' FOR UPDATE").await;
-    // More than there are slots for: they are claimed, sent and settled all the same.
+    // More payouts than there are slots are still claimed, sent and settled.
     for _ in 0..3 {
         let mut others = Vec::new();
         for _ in 0..8 {
@@ -58,7 +58,7 @@ async fn payouts_whose_rows_are_held_while_they_are_sent_hold_up_no_other() {
         app.log().contains("outcomes wait to be written").then_some(())
     })
     .await;
-    // An edit, a step and a delete of what is held give up soon.
+    // An edit, a step and a delete of a locked row give up soon.
     let begun = app.patch(&held[0]).json(json!({"description": "x"})).await;
     assert!(matches!(begun.status, 409 | 503), "{begun}");
     session.close().await.unwrap();
@@ -78,7 +78,7 @@ async fn a_change_of_a_held_payout_is_refused_soon_and_says_when_to_try_again() 
         Duration::from_secs(5),
         futures::future::join_all(edits.map(|edit| async { edit.await })),
     );
-    // However many wait for it, creates go on.
+    // However many edits wait for the row, creates go on.
     let created = timeout(Duration::from_secs(1), app.create(payout()));
     let (edits, created) = tokio::join!(edits, created);
     created.expect("a create waits for no edit");
@@ -108,7 +108,7 @@ async fn an_idempotency_key_that_another_session_writes_holds_up_no_other_create
     store
         .execute("CREATE TABLE taken AS SELECT * FROM idempotency_keys; DELETE FROM idempotency_keys")
         .await;
-    // As another process would that is just writing the same.
+    // The session stands for another process that is writing the same key.
     let session = psql(&app, "INSERT INTO idempotency_keys SELECT * FROM taken").await;
     for _ in 0..3 {
         let stuck = app

@@ -1,4 +1,4 @@
-//! The whole service over HTTP, by `http.md` and `protocol.md`: the real binary, over SQLite and over PostgreSQL with
+//! The whole service over HTTP, by `http.md` and `protocol.md`: the real binary, on SQLite, and on PostgreSQL with
 //! Redis.
 #![expect(
     clippy::unwrap_used,

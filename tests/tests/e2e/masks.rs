@@ -1,4 +1,4 @@
-//! Who is paid, shown in full only to keys that may see it.
+//! Recipients, shown in full only to keys with the right scope.
 
 use payout_tests::app::{App, path_of};
 use payout_tests::body::{payout, payout_with, with};
@@ -18,7 +18,7 @@ on_each_backend!(
 
 const ACCOUNT: &str = "DE89370400440532013000";
 
-/// A service whose provider declines, a key that sees everything, and one that does not.
+/// Starts a service whose provider declines, with a key that sees everything and one that does not.
 async fn locked(backend: Backend) -> (App, String, String) {
     let launch = launch(backend).await.set("PAYOUT_SIMULATED_FAILURE_RATE", 1);
     launch.migrate().await;
@@ -170,7 +170,7 @@ async fn without_reveal_nobody_searches(backend: Backend) {
     assert_eq!(found["count"], 1);
 }
 
-/// Of an answer what a guess could be told by.
+/// Returns the parts of an answer that could reveal whether a guess was right.
 fn told(reply: &Reply) -> (u16, Option<String>, Value) {
     let mut body = if reply.status == 200 {
         reply.json()
@@ -199,7 +199,7 @@ async fn without_reveal_no_answer_tells_whether_a_guess_was_right(backend: Backe
         "recipient_account" => [ACCOUNT, "GB33BUKB20201555555555"],
         _ => ["Ada Qlovelace", "Grace Hopper"],
     };
-    // Pending: right or wrong, it is a change.
+    // While the payout is pending, a guess is a change, right or wrong.
     for name in ["recipient_account", "recipient_name"] {
         let mut answers = Vec::new();
         for guess in guesses(name) {
@@ -220,7 +220,7 @@ async fn without_reveal_no_answer_tells_whether_a_guess_was_right(backend: Backe
         }
         assert_eq!(answers[0], answers[1]);
     }
-    // Not to be changed: right or wrong, it is refused, and is in the trail.
+    // Once the payout cannot be edited, a guess is refused, right or wrong, and recorded in the trail.
     let path = path_of(&create().await);
     let _ = app.post(&format!("{path}cancel/")).key(&full).await.expect(200);
     for name in ["recipient_account", "recipient_name"] {
@@ -257,10 +257,10 @@ async fn without_reveal_no_answer_tells_whether_a_guess_was_right(backend: Backe
     }
     let after = app.get(&path).key(&full).await.expect(200);
     assert_eq!(after.etag(), "\"2\"", "evidence is no change");
-    // Who may see all of it still repeats himself for nothing, and leaves no trace.
+    // A client that may see the recipient can still repeat its edit without effect or trace.
     let same = app.put(&path).key(&full).json(to_ada()).await.expect(200);
     assert_eq!(same.etag(), "\"2\"");
-    // Beyond so many a minute it is told to wait, and no more is written.
+    // Beyond a number of refusals per minute, the client must wait, and no more refusals are recorded.
     let mut last = 409;
     for _ in 0..40 {
         let guess = json!({"recipient_account": "GB33BUKB20201555555555"});
@@ -277,7 +277,7 @@ async fn without_reveal_no_answer_tells_whether_a_guess_was_right(backend: Backe
         .number("SELECT count(*) FROM payout_events WHERE kind = 'edit_refused'")
         .await;
     assert!((30..=32).contains(&refused), "{refused}");
-    // What it may do it still may.
+    // The client can still make its permitted edits.
     let other = path_of(&create().await);
     let edit = json!({"description": "another"});
     let _ = app.patch(&other).key(&blind).json(edit).await.expect(200);
@@ -310,7 +310,8 @@ async fn without_read_an_answer_is_a_receipt_and_tells_of_no_guess(backend: Back
         .json(json!({"status": "pending"}))
         .await;
     assert_eq!(same.expect(200).json(), receipt("pending"));
-    // What it sends counts as a change, whatever is stored: the amount and the description are not told of either.
+    // Every value that the client sends counts as a change, whatever is stored: the amount and the description are not
+    // revealed either.
     let mut version = 1;
     for body in [
         json!({"amount": created["amount"]}),
@@ -326,7 +327,7 @@ async fn without_read_an_answer_is_a_receipt_and_tells_of_no_guess(backend: Back
     }
     let put = app.put(&path).key(&write).json(to_ada()).await.expect(200);
     assert_eq!(put.json(), receipt("pending"));
-    // It was shown no mask, and so sends none back.
+    // The client was shown no mask, so it cannot send one back.
     for mask in ["••••3000", "••••3001"] {
         let guess = json!({"recipient_account": mask});
         app.patch(&path).key(&write).json(guess).await.problem(400);
@@ -352,7 +353,7 @@ async fn without_read_an_answer_is_a_receipt_and_tells_of_no_guess(backend: Back
     ] {
         app.patch(&path).key(&write).json(&body).await.problem(409);
     }
-    // Its own new payout it is told of, as it sent it in, and again when it repeats itself.
+    // The client sees its own new payout, with a mask, and sees it again when it repeats the create.
     for _ in 0..2 {
         let call = app.post(PAYOUTS).key(&write).header("idempotency-key", "own");
         let own = call.json(to_ada()).await.expect(201).json();

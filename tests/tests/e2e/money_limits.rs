@@ -1,4 +1,4 @@
-//! `PAYOUT_LIMITS`: how much one payout may be of, and how much one API key may pay out in a day.
+//! `PAYOUT_LIMITS`: the maximum of one payout, and the maximum that one API key may pay out in a day.
 
 use futures::future::join_all;
 use payout_tests::app::{App, path_of};
@@ -21,7 +21,7 @@ on_each_backend!(
     what_limits_are_in_force_is_told,
 );
 
-/// A server with these limits.
+/// Starts a server with these limits.
 async fn limited(backend: Backend, limits: &str) -> App {
     launch(backend).await.set("PAYOUT_LIMITS", limits).serve().await
 }
@@ -58,7 +58,7 @@ async fn a_payout_may_be_of_the_maximum_and_no_more(backend: Backend) {
     let records = "SELECT count(*) FROM idempotency_keys";
     assert_eq!(app.store().number(records).await, 0);
     assert_eq!(app.store().number("SELECT count(*) FROM payout_events").await, 1);
-    // The key is as good as new.
+    // The refused request did not use up the key.
     let call = app.post(PAYOUTS).header("idempotency-key", "order-1");
     let _ = call.json(of("999", "USD")).await.expect(201);
 }
@@ -77,7 +77,7 @@ async fn a_day_is_used_up_to_the_last_cent_by_each_key_for_itself(backend: Backe
         let first = create("60", "USD").await.expect(201).json();
         assert_over(&create("40.01", "USD").await, PER_DAY, LEFT);
         let _ = create("40", "USD").await.expect(201);
-        // A cancelled payout gives nothing back.
+        // Cancelling a payout gives nothing back.
         let cancel = app.post(&format!("{}cancel/", path_of(&first))).key(key).await;
         let _ = cancel.expect(200);
         assert_over(&create("0.01", "USD").await, PER_DAY, LEFT);
@@ -145,7 +145,7 @@ async fn an_edit_is_no_way_round(backend: Backend) {
     assert_eq!(etag().await, before, "what is refused changes nothing");
     let patch = async |amount: &str| app.patch(&path).json(json!({"amount": amount})).await.expect(200);
     let _ = patch("1000").await;
-    // What it shrinks by is not given back, and only what it grows by is taken.
+    // A decrease gives nothing back, and an increase is charged by the difference alone.
     let _ = patch("500.00").await;
     let _ = patch("1000").await;
     let _ = app
@@ -158,7 +158,8 @@ async fn an_edit_is_no_way_round(backend: Backend) {
     let _ = app.patch(&path).json(json!({"amount": "1"})).await.expect(200);
 }
 
-/// Failed payouts of earlier days, here of before the limits: sending them anew is what the day bounds.
+/// The payouts failed on earlier days, here before the limits were set: a retry is charged to the day on which it is
+/// made.
 async fn a_retry_is_charged_once_to_the_day_of_whoever_asks(backend: Backend) {
     let mut before = declining(backend).await;
     let mut paths = Vec::new();
@@ -190,7 +191,7 @@ async fn a_retry_is_charged_once_to_the_day_of_whoever_asks(backend: Backend) {
     assert_eq!(app.payout(&paths[2]).await["status"], "failed");
     let _ = app.post(PAYOUTS).json(of("30", "USD")).await.expect(201);
     assert_over(&app.post(PAYOUTS).json(of("0.01", "USD")).await, &detail, LEFT);
-    // A maximum of one payout that came later holds too.
+    // A per-payout maximum that was set later applies too.
     let lower = before.launch().clone().set("PAYOUT_LIMITS", "*=59").serve().await;
     let refused = lower.post(&format!("{}retry/", paths[3])).await;
     let message = "Ensure this value is less than or equal to 59.00.";

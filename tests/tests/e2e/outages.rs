@@ -1,4 +1,4 @@
-//! Redis or PostgreSQL away, at the start or later, and back.
+//! Redis or PostgreSQL away, from the start or later, and back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ fn on_postgres(postgres: &Postgres) -> Launch {
     Launch::new(BINARY, Arc::new(Store::on(postgres.url(), None))).set("PAYOUT_LOG", "info")
 }
 
-/// Waits until readiness says this of a dependency.
+/// Waits until readiness reports this state of a dependency.
 async fn until_says(app: &App, dependency: &str, state: &str) -> u16 {
     let what = format!("ready says that the {dependency} is {state}");
     eventually(&what, SOON, async || {
@@ -31,8 +31,8 @@ async fn until_says(app: &App, dependency: &str, state: &str) -> u16 {
     .await
 }
 
-/// How often the log says that a dependency went away. Once it has, no refused request adds a line of its own, or an
-/// outage under load would fill the disk.
+/// Counts the log's messages that a dependency went away. After that message, no refused request adds a line of its
+/// own, or an outage under load would fill the disk.
 fn said(app: &App, what: &str) -> usize {
     let log = app.log();
     let (mut times, mut known) = (0, false);
@@ -96,7 +96,7 @@ async fn redis_may_go_and_come_back_empty() {
         "once for each time: {}",
         app.log()
     );
-    // The hints come through again: faster than any sweep.
+    // Hints arrive again: the payout completes long before a sweep.
     let slow = launch.clone().set("PAYOUT_SWEEP_MS", 60_000);
     drop(_worker);
     let worker = slow.worker();
@@ -119,7 +119,7 @@ async fn with_postgres_away_from_the_start_the_service_waits() {
     .await;
     assert_eq!(until_says(&app, "database", "unavailable").await, 503);
     away(&app, false).await;
-    // More than one look: it is said once.
+    // After more than one check, the log has one message.
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     assert_eq!(said(&app, "the database does not answer"), 1, "{}", app.log());
     postgres.start().await;
@@ -128,10 +128,10 @@ async fn with_postgres_away_from_the_start_the_service_waits() {
     app.until(&path, "completed").await;
 }
 
-/// Every request that needs the database is answered by a problem that says when to come back.
+/// Checks that every request that needs the database is answered by a problem with a time to retry.
 async fn away(app: &App, keys_are_known: bool) {
     let path = format!("{PAYOUTS}0192f0c1-2345-7890-abcd-ef0123456789/");
-    // All at once, since each may wait a while for the database.
+    // Sent concurrently, since each may wait a while for the database.
     let calls = [
         app.post(PAYOUTS).json(payout()),
         app.post(PAYOUTS).json(payout()).header("idempotency-key", "k"),
@@ -152,7 +152,7 @@ async fn away(app: &App, keys_are_known: bool) {
             "{reply}"
         );
     }
-    // What is wrong by itself is refused as ever, once it is known whether a key is needed.
+    // Invalid requests are refused as usual, once the service knows whether a key is required.
     let refused = app.post(PAYOUTS).json(serde_json::json!({})).await;
     refused.problem(if keys_are_known { 400 } else { 503 });
     app.get("/nothing").await.problem(404);
@@ -172,7 +172,7 @@ async fn postgres_may_go_and_come_back() {
         let path = path_of(&app.create(payout()).await);
         app.until(&path, "completed").await;
         answered += 1;
-        // In the middle of a stream of creates.
+        // The outage comes in the middle of a stream of creates.
         let creates = (0..60).map(async |number: u64| {
             tokio::time::sleep(Duration::from_millis(number * 5)).await;
             let reply = app.post(PAYOUTS).json(payout()).await;
@@ -209,7 +209,8 @@ async fn postgres_may_go_and_come_back() {
             .then_some(())
     })
     .await;
-    // A create whose acknowledgement was lost may be there too; none that was answered is missing, none is half there.
+    // A create whose acknowledgement was lost may be stored too. No acknowledged one is missing, and none is stored in
+    // part.
     assert!(store.number("SELECT count(*) FROM payouts").await >= answered);
     let half = "SELECT count(*) FROM payouts p WHERE NOT EXISTS \
         (SELECT 1 FROM payout_events e WHERE e.payout_id = p.id AND e.kind = 'created')";

@@ -24,7 +24,7 @@ on_each_backend!(
     links_lead_to_where_the_client_came,
 );
 
-/// Creates so many payouts, some at a time.
+/// Creates this many payouts, several at a time.
 async fn create(app: &App, many: usize) {
     for _ in 0..many / 25 {
         futures::future::join_all((0..25).map(|_| app.create(payout()))).await;
@@ -38,7 +38,7 @@ fn ids(page: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Every page from this one on, by `next` or `previous`.
+/// Reads every page from this one on, by `next` or `previous`.
 async fn walk(app: &App, from: &str, link: &str) -> Vec<Value> {
     let mut pages = vec![app.payout(from).await];
     while let Some(next) = pages.last().and_then(|page| page[link].as_str()) {
@@ -108,7 +108,7 @@ async fn pages_by_cursor_neither_repeat_nor_miss_while_others_are_created(backen
         loop {
             let (page, _) = tokio::join!(app.payout(&link), create(&app, 25));
             seen.extend(ids(&page));
-            // Forwards in time the list never ends while it grows.
+            // In ascending order of time, the list does not end while it grows.
             let enough = order == "created_at" && seen.len() >= before.len();
             match page["next"].as_str().filter(|_| !enough) {
                 Some(next) => next.clone_into(&mut link),
@@ -310,7 +310,7 @@ async fn links_lead_back_by_the_way_the_client_came(backend: Backend) {
             "{headers:?}: {link}"
         );
     }
-    // Who is not trusted says nothing, and what nobody says is not guessed.
+    // Headers from an untrusted address are ignored, and missing information is not guessed.
     let stranger = from([127, 0, 0, 3]);
     for (api, headers) in [
         (

@@ -1,4 +1,4 @@
-//! Refusals from every layer: unknown paths, methods, and what is hardly HTTP.
+//! Refusals from every layer: unknown paths, methods, and requests that are barely HTTP.
 
 use payout_tests::app::{App, path_of};
 use payout_tests::body::payout;
@@ -20,7 +20,7 @@ on_each_backend!(
     a_client_that_goes_away_breaks_nothing,
 );
 
-/// Paths that are read, with a payout in them.
+/// Returns readable paths, including those of a payout.
 async fn read_paths(app: &App) -> Vec<String> {
     let path = path_of(&app.create(payout()).await);
     let events = format!("{path}events/");
@@ -155,7 +155,7 @@ async fn a_method_that_a_path_does_not_take_is_a_problem(backend: Backend) {
                 continue;
             }
             let with = format!("{}/", path.trim_end_matches('/'));
-            // The root has no form without.
+            // The root path has no form without the slash.
             let forms = [path.trim_end_matches('/'), &with];
             for path in forms.into_iter().filter(|path| !path.is_empty()) {
                 let reply = app.call(method, path).await;
@@ -181,7 +181,8 @@ async fn every_problem_has_a_request_id_of_its_own(backend: Backend) {
     assert_eq!(given.problem(404).request_id, "mine-1");
 }
 
-/// Answered at all, and by a problem if with a body: whatever is no HTTP the HTTP library itself refuses, without one.
+/// Checks that a request is refused, and by a problem if the answer has a body: the HTTP library itself refuses invalid
+/// HTTP without a body.
 async fn refused(app: &App, target: &str, bytes: &[u8]) {
     let reply = raw::send(app.port(), bytes).await;
     let shown = String::from_utf8_lossy(bytes);
@@ -257,7 +258,8 @@ async fn odd_requests_break_nothing(backend: Backend) {
         let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", app.port())).await.unwrap();
         tokio::io::AsyncWriteExt::write_all(&mut stream, bytes).await.unwrap();
         let mut answer = Vec::new();
-        // Some are refused, and of some the rest is waited for: a moment, since it never comes.
+        // The service refuses some of these at once, and waits for the rest of others, which never comes: the test
+        // waits only a moment.
         let reading = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut answer);
         let _ = tokio::time::timeout(std::time::Duration::from_millis(200), reading).await;
         let answer = String::from_utf8_lossy(&answer);
@@ -278,7 +280,7 @@ async fn a_client_that_goes_away_breaks_nothing(backend: Backend) {
         "POST {PAYOUTS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
-    // In the head, in the body, and without waiting for the answer.
+    // The client leaves within the head, within the body, or without waiting for the answer.
     for sent in [0, 40, request.len() - 20].into_iter().chain([request.len(); 20]) {
         let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", app.port()))
             .await
@@ -288,7 +290,7 @@ async fn a_client_that_goes_away_breaks_nothing(backend: Backend) {
             .unwrap();
     }
     let _ = app.post(PAYOUTS).text(body).await.expect(201);
-    // Each of the others was made whole or not at all.
+    // Each of the other creates is stored completely or not at all.
     let (payouts, events) = (
         "SELECT count(*) FROM payouts",
         "SELECT count(*) FROM payout_events",

@@ -35,12 +35,12 @@ async fn alone_in_an_empty_folder_it_pays() {
         "in the working folder"
     );
     assert!(app.process().terminate().await.success());
-    // And it is still there the next time.
+    // The payout is still there after a restart.
     let app = launch.start(&[]).ready().await;
     assert_eq!(app.payout(&path).await["status"], "completed");
 }
 
-/// Creates so many payouts at once.
+/// Creates this many payouts at once.
 async fn create(app: &App, many: usize) -> Vec<String> {
     let created = futures::future::join_all((0..many).map(|_| app.create(payout()))).await;
     created.iter().map(path_of).collect()
@@ -174,7 +174,7 @@ async fn told_to_stop_running_calls_finish_and_nothing_stays_processing(backend:
         completed > 0 && completed + pending == 25,
         "{completed} completed, {pending} pending"
     );
-    // What was not begun is done by the next.
+    // The next process pays the payouts that were not begun.
     let app = launch.set("PAYOUT_SIMULATED_DELAY_MS", 0).run().await;
     all_completed(&app, 25).await;
 }

@@ -1,4 +1,4 @@
-//! `PAYOUT_PROCESSOR=http`: what the provider answers, and what becomes of the payout.
+//! `PAYOUT_PROCESSOR=http`: the provider's answers, and the resulting states of the payout.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -26,7 +26,7 @@ on_each_backend!(
     a_retry_waits_until_no_worker_can_be_sending,
 );
 
-/// A server and a worker of this provider, which try again at once.
+/// Starts a server and a worker with this provider, which retry at once.
 async fn paying_by(backend: Backend, provider: &Provider) -> App {
     let launch = launch(backend)
         .await
@@ -42,7 +42,7 @@ async fn paying_by(backend: Backend, provider: &Provider) -> App {
         .await
 }
 
-/// A payout's path, and its key at the provider.
+/// Creates a payout, and returns its path and its key at the provider.
 async fn sent(app: &App) -> (String, String) {
     let payout = app.create(payout()).await;
     (path_of(&payout), format!("{}:0", payout["id"].as_str().unwrap()))
@@ -71,7 +71,7 @@ async fn a_payment_is_asked_for_by_the_contract(backend: Backend) {
     assert!(!app.log().contains("s3cr3t-t0ken"));
 }
 
-/// As the contract describes it, by another program's SHA-256.
+/// Computes the digest as the contract describes it, with another program's SHA-256.
 fn digest_of(body: &Value) -> String {
     let fields = [
         "amount",
@@ -182,7 +182,7 @@ async fn a_provider_that_is_away_costs_only_time(backend: Backend) {
     );
 }
 
-/// How many payouts a filter finds.
+/// Counts the payouts that a filter finds.
 async fn how_many(app: &App, filter: &str) -> u64 {
     let page = app.get(&format!("/api/payouts/?page_size=1&{filter}")).await;
     page.expect(200).json()["count"].as_u64().unwrap()
@@ -318,7 +318,7 @@ async fn a_retry_waits_until_no_worker_can_be_sending(backend: Backend) {
     let app = paying_by(backend, &provider).await;
     let (path, _) = sent(&app).await;
     app.until(&path, "failed").await;
-    // It was claimed twice, and the last claim's lease and call timeout are not over.
+    // The payout was claimed twice, and the last claim's lease and call timeout have not passed.
     let retry = format!("{path}retry/");
     let refused = app.post(&retry).header("idempotency-key", "patience").await;
     refused.problem(409);

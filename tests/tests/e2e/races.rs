@@ -1,4 +1,4 @@
-//! Many people and a worker at one payout at the same moment.
+//! Many operators and a worker change one payout at the same time.
 
 use payout_tests::app::path_of;
 use payout_tests::body::payout;

@@ -21,7 +21,7 @@ async fn on(provider: &Provider, backend: Backend) -> Launch {
         .set("PAYOUT_PROCESSOR_URL", provider.url())
 }
 
-/// The exit code and the report.
+/// Returns the exit code and the report.
 async fn reconciled(launch: &Launch, more: &[&str]) -> (i32, Value) {
     let args = [&["reconcile", "--since", "1d", "--format", "json"], more].concat();
     let mut process = launch.finish(&args).await;
@@ -74,13 +74,13 @@ async fn planted_disagreements_are_found(backend: Backend) {
     }
     let deleted = app.create(body::payout()).await;
     app.until(&path_of(&deleted), "completed").await;
-    // As earlier releases let be deleted what was sent.
+    // Earlier releases allowed the deletion of payouts that were sent.
     planted.push((
         deleted,
         "other_reference",
         "provider_reference = 'another', deleted_at = updated_at",
     ));
-    // By hand: no worker may mend it meanwhile.
+    // Written directly, with the service stopped, so that no worker repairs it meanwhile.
     drop(app);
     for (payout, _, sql) in &planted {
         let id = payout["id"].as_str().unwrap();
@@ -107,7 +107,7 @@ async fn planted_disagreements_are_found(backend: Backend) {
     assert_eq!(found, expected, "{report}");
     assert_eq!(findings[4]["deleted"], true);
 
-    // A provider that has lost its ledger knows none of them.
+    // A provider that has lost its ledger knows none of the payouts.
     let empty = Provider::that(Deed::Pay).await;
     let (code, report) = reconciled(&launch.clone().set("PAYOUT_PROCESSOR_URL", empty.url()), &[]).await;
     let kinds: Vec<_> = report["findings"]
@@ -117,7 +117,7 @@ async fn planted_disagreements_are_found(backend: Backend) {
         .map(|line| line["finding"].as_str().unwrap())
         .collect();
     assert_eq!((code, kinds), (1, vec!["unknown_there"; 2]), "{report}");
-    // One that does not answer leaves everything open.
+    // A provider that does not answer leaves every question open.
     let silent = launch.set("PAYOUT_PROCESSOR_URL", "http://127.0.0.1:9/");
     let (code, report) = reconciled(&silent, &[]).await;
     assert_eq!((code, &report["unanswered"]), (2, &5.into()), "{report}");
@@ -145,7 +145,7 @@ async fn what_stands_in_the_providers_books_alone_is_found(backend: Backend) {
         retried.push(payout);
     }
     drop(app);
-    // Nobody works, so that these stay pending.
+    // No worker runs, so that these stay pending.
     let app = launch.serve().await;
     let accepted = app.create(body::payout()).await;
     let refused = app.create(body::payout()).await;

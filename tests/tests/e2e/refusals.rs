@@ -1,4 +1,4 @@
-//! What `POST`, `PUT` and `PATCH` refuse, each with its problem document, and nothing stored.
+//! Invalid fields in `POST`, `PUT` and `PATCH`: each is refused with its problem document, and nothing is stored.
 
 use payout_tests::app::{App, path_of};
 use payout_tests::body::{payout, payout_with, payout_without, with};
@@ -22,7 +22,7 @@ on_each_backend!(
 
 const REQUIRED: [&str; 4] = ["amount", "currency", "recipient_account", "recipient_name"];
 
-/// Refused as a create, naming exactly these fields, and with nothing stored.
+/// Checks that a create is refused, that the problem names exactly these fields, and that nothing is stored.
 async fn refused(app: &App, body: &Value, fields: &[&str]) {
     let problem = app.post(PAYOUTS).json(body).await.problem(400);
     assert_eq!(problem.fields(), fields, "{body}");
@@ -108,7 +108,7 @@ async fn a_currency_that_is_none_is_refused(backend: Backend) {
         "XXX",
         "XTS",
         "XAU",
-        // Withdrawn, and units of account.
+        // Withdrawn currencies, and units of account.
         "BGN",
         "hrk",
         "ANG",

@@ -1,4 +1,4 @@
-//! Backups that are made while payouts flow, and what a restored service does: nothing is paid twice.
+//! Backups made while payouts flow, and restored services: nothing is paid twice.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ fn key(payout: &Value, generation: u32) -> String {
     format!("{}:{generation}", payout["id"].as_str().unwrap())
 }
 
-/// The same settings on what a backup has.
+/// Restores a backup, and returns a launch with the provider's settings.
 async fn restored(backup: &Backup, provider: &Provider) -> Launch {
     let store = Arc::new(backup.restore().await);
     with_provider(Launch::new(BINARY, store), provider).await
@@ -58,7 +58,7 @@ async fn a_backup_under_load_is_whole_and_serves(backend: Backend) {
     for payout in &before {
         service.until(&path_of(payout), "completed").await;
     }
-    // Of what came meanwhile each is there whole, or not at all.
+    // Each payout that was created during the backup is restored completely, or not at all.
     for payout in &during {
         let path = path_of(payout);
         if service.get(&path).await.status == 200 {
@@ -78,7 +78,7 @@ async fn a_backup_under_load_is_whole_and_serves(backend: Backend) {
 }
 
 async fn a_restored_service_adopts_what_was_paid_since_and_pays_nothing_twice(backend: Backend) {
-    // It forgets no key, and would pay an unknown one; declines every third.
+    // The provider forgets no key, and would pay an unknown one. It declines every third payout.
     let provider = Provider::deciding(|key, _| {
         if key.as_bytes()[35] % 3 == 0 {
             Deed::Decline
@@ -92,7 +92,7 @@ async fn a_restored_service_adopts_what_was_paid_since_and_pays_nothing_twice(ba
     let payouts = create(&server, 30).await;
     let backup = Backup::of(&launch, "copy").await;
 
-    // Life went on: all were sent, and more were created.
+    // After the backup, all payouts are sent, and more are created.
     let worker = launch.worker();
     let mut ended = Vec::new();
     for payout in &payouts {
@@ -122,13 +122,13 @@ async fn a_restored_service_adopts_what_was_paid_since_and_pays_nothing_twice(ba
             .await;
         assert_eq!(now["provider_reference"], before["provider_reference"]);
         assert_eq!(now["failure"], before["failure"]);
-        // Looked up, and not sent again.
+        // It was looked up, and not sent again.
         let entry = provider.entry(&key(before, 0));
         assert_eq!((entry.submissions, entry.lookups), (1, 1), "{before}");
     }
     let first = service.events(&path_of(&ended[0])).await;
     assert_eq!(first[..3], ["created", "claimed", "claimed"]);
-    // What nobody had sent is sent.
+    // A payout that was never sent is sent.
     let new = create(&service, 1).await.remove(0);
     let expected = if new["id"].as_str().unwrap().as_bytes()[35] % 3 == 0 {
         "failed"
@@ -165,7 +165,7 @@ async fn a_retry_that_the_backup_does_not_know_is_adopted_and_not_paid_again(bac
         "failed",
         "a final state changes by a person only"
     );
-    // The books tell of it, a person repeats the retry, and the worker finds it paid.
+    // Reconciliation reports it, the operator repeats the retry, and the worker finds the payout paid.
     let mut reconciled = launch
         .finish(&["reconcile", "--since", "1d", "--format", "csv"])
         .await;
@@ -204,7 +204,7 @@ async fn a_backup_replaces_nothing_and_is_its_owners_alone() {
     assert!(!again.ended().unwrap().success() && again.log().contains("is there already"));
 }
 
-/// Restored to before an edit: what was paid since is not what the row says.
+/// The backup is older than an edit, so the payment that was made since differs from the restored row.
 async fn what_was_edited_and_paid_since_is_reviewed_and_not_paid_again(backend: Backend) {
     let provider = Provider::that(Deed::Pay).await;
     let launch = with_provider(launch(backend).await, &provider).await;

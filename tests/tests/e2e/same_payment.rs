@@ -1,4 +1,5 @@
-//! One idempotency key is one payment: across the first API key, from one API key to the next, and after a restore.
+//! One idempotency key is one payment: across the first API key, from one API key to its successor, and after a
+//! restore.
 
 use payout_tests::app::{App, Launch, path_of};
 use payout_tests::backup::Backup;
@@ -42,7 +43,7 @@ async fn rows(app: &App) -> i64 {
     app.store().number("SELECT count(*) FROM payouts").await
 }
 
-/// Each process hears of a key within two seconds.
+/// Waits until the process knows the key, which takes two seconds at most.
 async fn known(app: &App, token: &str) {
     eventually("the key is known", SOON, async || {
         (app.get(PAYOUTS).key(token).await.status == 200).then_some(())
@@ -50,7 +51,7 @@ async fn known(app: &App, token: &str) {
     .await;
 }
 
-/// Until the service knows that it has a key.
+/// Waits until the service knows that it has a key.
 async fn locked(app: &App) {
     eventually("it is locked", SOON, async || {
         let answer = app.get(PAYOUTS).send().await.ok()?;
@@ -83,7 +84,7 @@ async fn a_request_of_before_the_first_key_is_answered_to_whoever_comes_after(ba
     }
     assert_eq!(rows(&app).await, 1);
     assert_eq!(provider.ledger().len(), 1);
-    // What none asked for before the first key is each key's own.
+    // An idempotency key that was not used before the first API key belongs to each API key separately.
     let own = |token: String| {
         let request = app.post(PAYOUTS).json(&body).header("idempotency-key", "order-8");
         async move { request.key(&token).await.expect(201) }
@@ -228,7 +229,7 @@ async fn a_create_that_is_repeated_after_a_restore_is_the_same_payment(backend: 
     assert_eq!((entry.payments, entry.submissions), (1, 2));
     assert!(key.len() <= 64 && !key.contains("order-7"), "{key}");
 
-    // Another request under the key is another payment.
+    // A different request under the key is a different payment.
     let other = with(body, "amount", "11.00");
     let other = app
         .post(PAYOUTS)

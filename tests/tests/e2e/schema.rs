@@ -123,7 +123,7 @@ async fn every_row_of_the_contract_is_documented() {
     );
 }
 
-/// Every reference leads somewhere, and every operation has what a reader looks for.
+/// Checks that every reference resolves, and that every operation has what a reader needs.
 #[tokio::test]
 async fn the_document_is_whole() {
     let app = serving(Backend::Sqlite).await;

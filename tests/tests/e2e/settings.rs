@@ -1,4 +1,4 @@
-//! Settings: what each wrong one is answered with, and how they are told.
+//! Settings: the error for each invalid one, and the ways to give them.
 
 use payout_tests::app::{Launch, path_of};
 use payout_tests::body;
@@ -6,7 +6,7 @@ use payout_tests::store::Backend;
 
 use crate::support::{launch, on_each_backend};
 
-/// Ends at once with an error, and with exactly one line that names the variable.
+/// Checks that the command ends at once with an error, and with exactly one line, which names the variable.
 async fn refused(launch: &Launch, args: &[&str], variable: &str) -> String {
     let mut process = launch.finish(args).await;
     let status = process.ended().unwrap();
@@ -109,7 +109,7 @@ async fn settings_of_what_is_chosen_are_refused_by_name() {
         "DATABASE_URL",
     )
     .await;
-    // A database that can never be there is a wrong setting as well, and nothing to wait for.
+    // A database that can never exist is an invalid setting as well, and the command does not wait for it.
     let unreachable = launch.set("DATABASE_URL", "sqlite:///nothing/is/here/payouts.db");
     for command in ["run", "serve", "worker", "migrate"] {
         let mut process = unreachable.finish(&[command]).await;
@@ -153,7 +153,7 @@ async fn contradictions_are_refused_by_name() {
         )
         .await;
     }
-    // What one process keeps in its memory no other can work on.
+    // Data in one process's memory is not available to another.
     for alone in ["serve", "worker"] {
         refused(
             &launch.clone().set("DATABASE_URL", "memory:"),
@@ -184,7 +184,7 @@ async fn a_variable_that_is_no_setting_is_refused_by_name() {
             assert!(line.contains(nearest) && !line.contains("hunter2"), "{line}");
         }
     }
-    // Another program's, and what was meant is set.
+    // The variable belongs to another program, and the similar setting of ours is set.
     let both = launch
         .set("DATABASE_URI", "x")
         .set("PAYOUT_SERVICE_HOST", "10.0.0.1");
@@ -260,7 +260,7 @@ async fn no_refusal_shows_a_secret() {
 
 on_each_backend!(secrets_may_come_from_files);
 
-/// With the settings as they are, but for these, which files hold.
+/// Moves these settings into files, and leaves the others as they are.
 fn from_files(launch: Launch, secrets: &[(&str, &str)]) -> Launch {
     secrets.iter().fold(launch, |launch, (variable, secret)| {
         let path = launch.store().folder().join(variable);

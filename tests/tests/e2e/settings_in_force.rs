@@ -1,4 +1,4 @@
-//! Settings: what the right ones do.
+//! Settings: the effects of valid ones.
 
 use payout_tests::app::path_of;
 use payout_tests::body::{NAME, payout, with};
@@ -43,7 +43,8 @@ async fn log_lines_can_be_json() {
     }
 }
 
-/// Every process of these tests is held to it; here at the most talkative level, with all that a client may send.
+/// This holds for every process of these tests; here it is tested at the finest log level, with every field that
+/// a client may send.
 #[tokio::test]
 async fn no_log_level_tells_who_is_paid() {
     let launch = launch(Backend::Sqlite).await.set("PAYOUT_LOG", "trace");

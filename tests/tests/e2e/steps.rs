@@ -1,4 +1,4 @@
-//! Every step of the state machine that a person can ask for, from every state.
+//! Every step of the state machine that a client can ask for, from every state.
 
 use payout_tests::app::{App, path_of};
 use payout_tests::body::{payout, with};
@@ -25,7 +25,7 @@ on_each_backend!(
     of_many_racing_cancels_each_finds_it_cancelled,
 );
 
-/// Something that a person asks for.
+/// A request for a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ask {
     Status(&'static str),
@@ -61,7 +61,7 @@ impl Ask {
         }
     }
 
-    /// What it is answered, and the status that the payout then has; absent when the state does not allow it.
+    /// Returns the answer's status and the payout's resulting status; absent when the state does not allow the step.
     fn expected(self, from: State) -> Option<(u16, &'static str)> {
         use State::{Cancelled, Completed, Failed, Pending, Processing, UnderReview};
         match (self, from) {
@@ -91,7 +91,7 @@ async fn takes_its_steps_and_no_other(state: State, backend: Backend) {
                     "{ask:?} should name the state: {problem:?}"
                 );
             }
-            // The state it is already in: nothing changes.
+            // The payout is already in this state: nothing changes.
             Some((200, status)) if status == state.status() && !matches!(ask, Ask::Edit | Ask::Replace) => {
                 let reply = ask.send(&app, &path).await.expect(200);
                 assert_eq!(reply.json(), before.json(), "{ask:?}");

@@ -1,4 +1,5 @@
-//! A store or a queue that answers and takes no writes: it is seen, nothing is acknowledged, and it ends by itself.
+//! A database or a queue that answers but accepts no writes: the service reports it, acknowledges nothing, and recovers
+//! by itself.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -13,10 +14,10 @@ use payout_tests::wait::{SOON, eventually};
 
 use crate::support::{BINARY, launch};
 
-/// How long recovering may take, under load too.
+/// The time that recovery may take, even under load.
 const SECONDS: Duration = Duration::from_secs(10);
 
-/// Waits until readiness says this of a dependency; the status, and the reason that it gives.
+/// Waits until readiness reports this state of a dependency; returns the HTTP status and the reason.
 async fn until_says(app: &App, dependency: &str, state: &str) -> (u16, String) {
     let what = format!("ready says that the {dependency} is {state}");
     eventually(&what, SOON, async || {
@@ -28,7 +29,7 @@ async fn until_says(app: &App, dependency: &str, state: &str) -> (u16, String) {
     .await
 }
 
-/// Waits until payouts are taken again, and until all that are there are paid.
+/// Waits until payouts are accepted again, and until all existing ones are paid.
 async fn recovers(app: &App) {
     eventually("it takes payouts again", SECONDS, async || {
         let reply = app.post(PAYOUTS).json(payout()).await;
@@ -51,7 +52,7 @@ fn warnings(app: &App, what: &str) -> usize {
         .count()
 }
 
-/// How large a file of the service may become; writing on then fails, as on a disk that is full.
+/// Limits the size of the service's files; further writes fail, as on a full disk.
 fn bound_files(app: &App, bytes: &str) {
     let bound = Command::new("prlimit")
         .args(["--pid", &app.id().to_string(), &format!("--fsize={bytes}:")])
@@ -62,7 +63,7 @@ fn bound_files(app: &App, bytes: &str) {
 
 #[tokio::test]
 async fn sqlite_goes_on_once_there_is_room_again() {
-    // Without, its files' bound would kill it.
+    // Without this, exceeding the file limit would kill the process.
     let launch = launch(Backend::Sqlite)
         .await
         .through(&["env", "--ignore-signal=XFSZ"])
@@ -99,7 +100,7 @@ async fn sqlite_goes_on_once_there_is_room_again() {
 
 #[tokio::test]
 async fn sqlite_writes_to_no_file_that_is_gone() {
-    // What was claimed, and then not acknowledged, is taken over soon.
+    // A short lease: a claim that was not acknowledged is taken over soon.
     let launch = launch(Backend::Sqlite)
         .await
         .set("PAYOUT_LOG", "info")
@@ -118,13 +119,13 @@ async fn sqlite_writes_to_no_file_that_is_gone() {
     std::fs::rename(&aside, &file).unwrap();
     recovers(&app).await;
     assert_eq!(warnings(&app, "not the one that is open"), 1, "{}", app.log());
-    // Gone for good: a restart begins with another, and says nothing of it.
+    // The file is gone for good: a restart would begin with a new one, without mention of the old.
     std::fs::remove_file(&file).unwrap();
     app.post(PAYOUTS).json(payout()).await.problem(503);
     assert!(app.process().terminate().await.success(), "{}", app.log());
 }
 
-/// Whether new sessions of the database may write.
+/// Sets whether new sessions of the database are read-only.
 async fn read_only(store: &Store, on: bool) {
     let how = if on {
         "SET default_transaction_read_only = on"
@@ -164,7 +165,7 @@ async fn postgres_that_takes_no_writes_is_not_ready_and_comes_back() {
     assert_eq!(warnings(&app, "the database takes no writes"), 1, "{}", app.log());
 }
 
-/// The sessions that were ended are told of first.
+/// Waits for the read-only report, which comes after the report of the terminated sessions.
 async fn until_read_only(app: &App) -> (u16, String) {
     eventually("ready says that it is read-only", SOON, async || {
         let reply = app.get("/health/ready").await;

@@ -1,4 +1,4 @@
-//! Short ways to a service in the state that a test begins with.
+//! Shortcuts to a service in the state with which a test begins.
 
 use std::sync::Arc;
 
@@ -27,22 +27,22 @@ macro_rules! on_each_backend {
 }
 pub(crate) use on_each_backend;
 
-/// The binary on a new database.
+/// Prepares the binary on a new database.
 pub(crate) async fn launch(backend: Backend) -> Launch {
     Launch::new(BINARY, Arc::new(Store::new(backend).await))
 }
 
-/// A server without a worker: what is created stays pending.
+/// Starts a server without a worker: new payouts stay pending.
 pub(crate) async fn serving(backend: Backend) -> App {
     launch(backend).await.serve().await
 }
 
-/// A server and a worker in one, whose provider pays at once.
+/// Starts a server and a worker in one process, with a provider that pays at once.
 pub(crate) async fn paying(backend: Backend) -> App {
     launch(backend).await.run().await
 }
 
-/// The same, whose provider declines everything.
+/// Starts a server and a worker in one process, with a provider that declines everything.
 pub(crate) async fn declining(backend: Backend) -> App {
     launch(backend)
         .await
@@ -51,7 +51,7 @@ pub(crate) async fn declining(backend: Backend) -> App {
         .await
 }
 
-/// The same, whose provider takes a minute, which its worker waits for.
+/// Starts a server and a worker in one process, with a provider that takes a minute and a worker that waits for it.
 pub(crate) async fn pondering(backend: Backend) -> App {
     launch(backend)
         .await
@@ -61,7 +61,8 @@ pub(crate) async fn pondering(backend: Backend) -> App {
         .await
 }
 
-/// The same, whose provider never answers in time, and whose worker gives up after the first attempt.
+/// Starts a server and a worker in one process, with a provider that never answers in time and a worker that gives up
+/// after the first attempt.
 pub(crate) async fn despairing(backend: Backend) -> App {
     let launch = launch(backend)
         .await
@@ -70,7 +71,7 @@ pub(crate) async fn despairing(backend: Backend) -> App {
     launch.set("PAYOUT_MAX_ATTEMPTS", 1).run().await
 }
 
-/// A state that a payout can be in.
+/// A state of a payout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     Pending,
@@ -82,7 +83,7 @@ pub(crate) enum State {
 }
 
 impl State {
-    /// The status on the wire.
+    /// Returns the status in the API.
     pub(crate) fn status(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -93,7 +94,7 @@ impl State {
         }
     }
 
-    /// A service whose payouts get into this state and stay there.
+    /// Starts a service whose payouts reach this state and stay there.
     pub(crate) async fn service(self, backend: Backend) -> App {
         match self {
             Self::Pending | Self::Cancelled => serving(backend).await,
@@ -104,7 +105,7 @@ impl State {
         }
     }
 
-    /// The path of a new payout of such a service, once it is in this state.
+    /// Creates a payout in such a service, waits until it is in this state, and returns its path.
     pub(crate) async fn payout(self, app: &App) -> String {
         let path = path_of(&app.create(body::payout()).await);
         match self {

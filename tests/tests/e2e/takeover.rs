@@ -1,5 +1,5 @@
-//! Workers that die or sleep in the middle of a call: another takes over within the lease and a sweep, and nothing is
-//! paid twice. The judge is the provider's ledger.
+//! Workers that die or freeze during a call: another worker takes over within the lease and a sweep, and nothing is
+//! paid twice, by the provider's ledger.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ on_each_backend!(
 
 const LEASE: Duration = Duration::from_millis(1_500);
 
-/// Workers of this provider, whose call lasts as long as the lease allows.
+/// Returns a launch for workers with this provider, whose calls may last as long as the lease allows.
 fn workers(app: &App, provider: &Provider) -> Launch {
     let launch = app
         .launch()
@@ -36,7 +36,7 @@ fn workers(app: &App, provider: &Provider) -> Launch {
         .set("PAYOUT_BACKOFF_BASE_MS", 20_000)
 }
 
-/// A worker, and a payout that it is just sending.
+/// Starts a worker, and creates a payout that it is sending.
 async fn mid_call(app: &App, provider: &Provider) -> (Process, String, String) {
     let worker = workers(app, provider).worker();
     let payout = app.create(payout()).await;

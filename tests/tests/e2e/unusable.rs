@@ -1,5 +1,5 @@
-//! A database that nobody but a person can make usable ends every command, at once, by one line with its name and the
-//! reason.
+//! A database that only the operator can make usable ends every command at once, with one line that names the database
+//! and the reason.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -13,7 +13,7 @@ fn chmod(path: &Path, mode: u32) {
     std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
 }
 
-/// Root, too, is kept out by permission bits.
+/// Makes permission bits apply even to root.
 fn kept_out(launch: Launch) -> Launch {
     if is_root() {
         let without = "--bounding-set=-dac_override,-dac_read_search";
@@ -23,7 +23,7 @@ fn kept_out(launch: Launch) -> Launch {
     }
 }
 
-/// Each command ends, and says this, once.
+/// Checks that each command ends, and logs this reason once.
 async fn each_ends(launch: &Launch, commands: &[&[&str]], name: &str, reason: &str) {
     for command in commands {
         let launch = launch.clone().set(
@@ -107,7 +107,7 @@ async fn a_folder_that_nobody_may_write_to_is_named() {
     chmod(&inner, 0o555);
     each_ends(&launch, &RUNNING, "kept/payouts.db", "Permission denied").await;
     each_ends(&launch, &[&["migrate"]], "kept/payouts.db", "Permission denied").await;
-    // One that is there.
+    // A database that already exists in the folder.
     chmod(&inner, 0o755);
     launch.migrate().await;
     chmod(&inner, 0o555);
@@ -118,7 +118,7 @@ async fn a_folder_that_nobody_may_write_to_is_named() {
         .collect();
     each_ends(&launch, &all, "kept/payouts.db", "Permission denied").await;
     chmod(&inner, 0o755);
-    // A backup's own folder.
+    // The folder of a backup.
     chmod(&folder, 0o555);
     each_ends(&launch, &[&["backup", "copy.db"]], "copy.db", "Permission denied").await;
     chmod(&folder, 0o755);
@@ -130,7 +130,7 @@ async fn a_file_that_nobody_may_write_to_is_named() {
     launch.migrate().await;
     let file = launch.store().folder().join("payouts.db");
     chmod(&file, 0o444);
-    // Whose owner may make it private again, and does, but not writable.
+    // The owner of the file may change its mode, and the service does so to make it private, but not writable.
     let all: Vec<&[&str]> = RUNNING
         .into_iter()
         .chain(OTHERS)
@@ -164,7 +164,7 @@ fn on(url: &reqwest::Url, database: &str) -> String {
     url.into()
 }
 
-/// Not a reason to end: payouts are paid by other guards.
+/// A disabled audit trail does not end the service: other guards protect the payments.
 async fn an_audit_trail_that_was_laid_open_is_told_at_the_start_and_by_doctor(backend: Backend) {
     let launch = launch(backend).await;
     launch.migrate().await;
