@@ -7,7 +7,7 @@ import schemathesis
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    # Who saws off the branch it sits on learns no more than 401.
+    # If the fuzzer revoked its own key, it would receive only 401 afterwards.
     names = case.path_parameters or {}
     if names.get("name") == os.environ["PAYOUT_FUZZ_KEY"]:
         names["name"] = "nobody"

@@ -6,7 +6,7 @@ SECRET_KEY = "only for tests"
 INSTALLED_APPS = ["payouts"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = os.environ.get("DJANGO_USE_TZ", "1") == "1"
-# Two hours ahead of UTC: the sign of these names is turned round.
+# Two hours ahead of UTC: the sign in these names is inverted.
 TIME_ZONE = "UTC" if USE_TZ else "Etc/GMT-2"
 
 if "DJANGO_SQLITE" in os.environ:

@@ -143,7 +143,7 @@ def old_digest():
 
 def test_naive():
     one = make("completed")
-    # Two hours ahead of UTC, and without a word of it in the database.
+    # Times are two hours ahead of UTC, and the database does not say so.
     rows, last = import_django("--utc-offset", "+02:00")
     assert last.startswith("1 imported,"), last
     with service() as get:
@@ -176,7 +176,7 @@ def test_all():
     def key(one):
         return one.pk.hex if FLAVOUR == "sqlite" else str(one.pk)
 
-    # Nothing is written by a dry run, and every row that cannot be taken is named.
+    # A dry run writes nothing, and names every row that cannot be imported.
     rows, last = import_django("--dry-run", expect=1)
     assert last.startswith(f"{len(good) - 1} would be imported, 0 imported before, 0 differ, 0 left out, 4 refused"), last
     for field, one in bad.items():
@@ -209,7 +209,7 @@ def test_all():
             assert (there["status"], there["needs_review"]) == (one.status, one.status == "processing"), there
             assert moment(there["updated_at"]) == one.updated_at, there
             assert len(events) == 1, events
-        # What was pending is paid, once; what was in the old service's hands waits for a person.
+        # A pending payout is paid once; a payout that the old service was processing waits for the operator.
         for _ in range(200):
             paid = get(f"/api/payouts/{some['pending'].pk}/")
             if paid["status"] == "completed":
@@ -219,7 +219,7 @@ def test_all():
         assert get("/api/payouts/?needs_review=true")["count"] == 1
         assert get(f"/api/payouts/?search={ACCOUNT}&page_size=200")["count"] == 5 + len(edge)
 
-    # The old service was not stopped, and pays it too: that is told.
+    # The old service still runs and pays the payout too: the import reports that.
     Payout.objects.filter(pk=some["pending"].pk).update(status="completed")
     rows, last = import_django("--pending=import", expect=1)
     assert "1 differ" in last and rows[key(some["pending"])]["outcome"] == "differs", (rows, last)

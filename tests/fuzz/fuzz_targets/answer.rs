@@ -1,4 +1,4 @@
-//! No answer of a provider moves a payout to a final state but by the rows of the contract that do.
+//! Fuzzes the provider's answers: only the contract's rows for final outcomes move a payout to a final state.
 
 #![no_main]
 
@@ -10,7 +10,7 @@ use payout_core::provider::ProviderAnswer;
 use serde_json::Value;
 
 fuzz_target!(|data: &[u8]| {
-    // Three digits of a status, and a body.
+    // Input: three digits of a status, and a body.
     let Some((status, body)) = data.split_at_checked(3) else {
         return;
     };
@@ -53,7 +53,7 @@ fuzz_target!(|data: &[u8]| {
             }
         }
     }
-    // The same body says the same, and only 404 says that there is nothing.
+    // An identical body has the same meaning in both calls, and only 404 means that the provider does not know the key.
     match looked_up {
         Ok(Some(found)) => assert_eq!(submitted.ok(), Some(found)),
         Ok(None) => assert_eq!(status, 404),

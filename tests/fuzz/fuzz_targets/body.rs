@@ -1,4 +1,5 @@
-//! Any body is read or refused as a problem document; one that is read makes the same payout when it is sent again.
+//! Fuzzes request bodies: each is read or refused as a problem document, and a body that is read makes the same payout
+//! when it is sent again.
 
 #![no_main]
 

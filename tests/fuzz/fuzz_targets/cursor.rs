@@ -1,4 +1,5 @@
-//! A cursor reads back in its own list; whatever else reads as one is one that this service would write.
+//! Fuzzes cursors: a cursor reads back in its own list, and any other text that reads as a cursor is one that this
+//! service would write.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! What is an amount of a currency is written as it was read, exactly; nothing else is one.
+//! Fuzzes amounts: a valid amount of a currency keeps its exact value when it is written, and other text is refused.
 
 #![no_main]
 
@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use payout_core::money::{Amount, Currency, MAX_DIGITS, Money};
 
 fuzz_target!(|text: &str| {
-    // `amount currency`
+    // Input: `amount currency`.
     let (amount, currency) = text.split_once(' ').unwrap_or((text, "BHD"));
     let currency = currency.parse::<Currency>();
     if let Ok(currency) = &currency {
@@ -32,7 +32,7 @@ fuzz_target!(|text: &str| {
 
     assert_eq!(Money::restore(money.amount(), currency), Ok(money));
     assert_eq!(Money::restore(money.amount().normalize(), currency), Ok(money));
-    // What is answered can be sent back.
+    // An amount in an answer can be sent back.
     assert_eq!(
         written.parse().and_then(|amount| Money::new(amount, currency)),
         Ok(money)
