@@ -1,4 +1,4 @@
-//! What operating a database takes besides the ports: its schema, its encryption, its copies and its connections.
+//! Operation of a database, beside the ports: its schema, its encryption, its copies and its connections.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,19 +10,19 @@ use tokio::runtime::Handle;
 
 use crate::seal::{KeyCheck, Stretch};
 
-/// How the connections of a pool are used.
+/// The use of a connection pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolUse {
-    /// Connections that run something.
+    /// The number of connections that are running a statement.
     pub in_use: u32,
-    /// Connections that wait for work.
+    /// The number of connections that are idle.
     pub idle: u32,
-    /// The largest number of connections.
+    /// The maximum number of connections.
     pub max: u32,
 }
 
 impl PoolUse {
-    /// Counts from the open and the idle connections, which are read one after the other.
+    /// Computes the use from the open and the idle connections, which are read one after the other.
     pub(crate) fn new(open: u32, idle: u32, max: u32) -> Self {
         Self {
             in_use: open.saturating_sub(idle),
@@ -32,17 +32,17 @@ impl PoolUse {
     }
 }
 
-/// A server's settings that decide whether an acknowledged commit survives a crash of its host.
+/// The settings of a server that decide whether an acknowledged commit survives a crash of its host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Durability {
-    /// `fsync`: the server waits for its disk. Without it a crash may destroy the database.
+    /// `fsync`: the server waits for its disk. Without it, a crash may destroy the database.
     pub fsync: bool,
-    /// `full_page_writes`: a page that was half written in a crash can be mended. File systems that never write half a
-    /// page do without.
+    /// `full_page_writes`: the server can repair a page that a crash left half written. It is not needed on file
+    /// systems that never write half a page.
     pub full_page_writes: bool,
-    /// `synchronous_commit` of this service's sessions.
+    /// The `synchronous_commit` of this service's sessions.
     pub synchronous_commit: String,
-    /// `synchronous_commit` as the server, the database or the role sets it.
+    /// The `synchronous_commit` that the server, the database or the role configures.
     pub configured_synchronous_commit: String,
 }
 
@@ -51,24 +51,25 @@ pub struct Durability {
 /// The defaults are those of a store that has nothing to operate: no schema, no encryption, no file, no connections.
 #[async_trait]
 pub trait StorageAdmin: Send + Sync {
-    /// Brings the schema up to date; harmless when it is, and when several processes do so at once.
+    /// Brings the schema up to date. Does nothing when it already is; several processes may migrate at once.
     ///
     /// # Errors
-    /// [`RepositoryError::Unavailable`], or [`RepositoryError::Refused`] when the schema is not one of ours.
+    /// [`RepositoryError::Unavailable`], or [`RepositoryError::Refused`] when the schema is not one of this project's.
     async fn migrate(&self) -> Result<(), RepositoryError> {
         Ok(())
     }
 
-    /// Tells whether every migration that this program knows has been applied.
+    /// Returns whether every migration that this program knows has been applied.
     ///
     /// # Errors
-    /// [`RepositoryError::Unavailable`]; [`RepositoryError::Refused`] when one of them was applied with other text than
-    /// this program's.
+    /// [`RepositoryError::Unavailable`], or [`RepositoryError::Refused`] when an applied migration differs from this
+    /// program's.
     async fn schema_is_current(&self) -> Result<bool, RepositoryError> {
         Ok(true)
     }
 
-    /// Lists where the protection of the audit trail is not as the migrations made it; empty when all is well.
+    /// Lists the differences between the audit trail's protection and the one that the migrations created; empty when
+    /// there are none.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
@@ -76,7 +77,7 @@ pub trait StorageAdmin: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// Reads what a commit is worth, where a server's settings decide it.
+    /// Reads the settings that decide whether commits are durable; `None` where no server decides it.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
@@ -84,27 +85,27 @@ pub trait StorageAdmin: Send + Sync {
         Ok(None)
     }
 
-    /// Counts the connections; absent where there are none.
+    /// Returns the use of the connections; `None` where there are none.
     fn pool_use(&self) -> Option<PoolUse> {
         None
     }
 
-    /// The ledger for reconciliation; absent for what only this process sees.
+    /// Returns the ledger for reconciliation; `None` where only this process sees the data.
     fn books(&self) -> Option<Arc<dyn Books>> {
         None
     }
 
-    /// The port that takes over another service's payouts; absent for what only this process sees.
+    /// Returns the port that imports another service's payouts; `None` where only this process sees the data.
     fn importer(&self) -> Option<Arc<dyn PayoutImport>> {
         None
     }
 
-    /// The API keys of this database; absent where it holds none.
+    /// Returns the API keys of this database; `None` where it holds none.
     fn api_keys(&self) -> Option<Arc<dyn ApiKeyRepository>> {
         None
     }
 
-    /// Compares the encryption keys with those that the database knows, and makes the current one known to it.
+    /// Checks the configured encryption keys against those that the database knows, and records the current key.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
@@ -112,7 +113,7 @@ pub trait StorageAdmin: Send + Sync {
         Ok(KeyCheck::Fits)
     }
 
-    /// Compares the encryption keys with those that the database knows, and writes nothing.
+    /// Checks the configured encryption keys against those that the database knows, without writing anything.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
@@ -120,8 +121,8 @@ pub trait StorageAdmin: Send + Sync {
         Ok(KeyCheck::Fits)
     }
 
-    /// Encrypts with the current key those of the next `limit` payouts after `after` that are not. The answer says where
-    /// to go on; repeat to the last.
+    /// Re-seals the next `limit` payouts after `after` with the current key, except those that it sealed already. The
+    /// result says where to continue; the operator's command repeats this until nothing is left.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
@@ -134,8 +135,8 @@ pub trait StorageAdmin: Send + Sync {
         Ok(Stretch::default())
     }
 
-    /// Encrypts with the current key those of the next `limit` idempotency records after `after` that are not. The answer
-    /// says where to go on; repeat to the last.
+    /// Re-seals the next `limit` idempotency records after `after` with the current key, except those that it sealed
+    /// already. The result says where to continue; the operator's command repeats this until nothing is left.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
@@ -148,16 +149,16 @@ pub trait StorageAdmin: Send + Sync {
         Ok(Stretch::default())
     }
 
-    /// Removes what was overwritten or deleted from the free pages of a file and from its log, where that is this
-    /// process's to do. Others' writes wait meanwhile.
+    /// Removes overwritten and deleted data from the free pages of a database file and from its log. Does nothing where
+    /// a server does this itself. Other writes wait in the meantime.
     ///
     /// # Errors
-    /// [`RepositoryError::Unavailable`] while another process is in the way.
+    /// [`RepositoryError::Unavailable`] while another process uses the file.
     async fn compact(&self) -> Result<(), RepositoryError> {
         Ok(())
     }
 
-    /// Forgets the encryption keys that nothing is encrypted with any more; returns their ids.
+    /// Forgets the encryption keys with which nothing is sealed any more; returns their ids.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
@@ -165,8 +166,8 @@ pub trait StorageAdmin: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// Copies everything, as of one moment, into a file that is missing or empty; others may write meanwhile. False where
-    /// the database is not a file.
+    /// Copies the database, as of a single moment, into a file that is missing or empty. Others may write in the
+    /// meantime. Returns false where the database is not a file.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`], or [`RepositoryError::Refused`] when the file cannot be written.
@@ -175,17 +176,17 @@ pub trait StorageAdmin: Send + Sync {
         Ok(false)
     }
 
-    /// Closes the connections, once what runs on them has ended.
+    /// Closes the connections after their current statements.
     async fn close(&self) {}
 }
 
-/// A store with nothing to operate: in memory, or a repository of the embedding program's own.
+/// A store with nothing to operate: payouts in memory, or the embedding program's own repository.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NothingToOperate;
 
 impl StorageAdmin for NothingToOperate {}
 
-/// Runs a future that the compiler cannot prove to be `Send`: sqlx's migrator, over a borrowed connection.
+/// Runs a future that the compiler cannot prove to be `Send`: the migrator of sqlx on a borrowed connection.
 pub(crate) async fn on_one_thread<F>(make: impl FnOnce() -> F + Send + 'static) -> Result<(), RepositoryError>
 where
     F: Future<Output = Result<(), RepositoryError>>,

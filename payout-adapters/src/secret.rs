@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// Returns the text itself, for its actual use. Callers keep no copy.
+    /// Returns the text itself, for its actual use. Do not keep a copy.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }

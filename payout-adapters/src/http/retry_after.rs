@@ -6,7 +6,8 @@ use chrono::DateTime;
 use payout_core::Timestamp;
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 
-/// The longest wait that is honoured. A provider that asks for more is in error, and an operator would have to notice.
+/// The longest wait that is honoured. A longer one is an error of the provider: payouts would wait until an operator
+/// notices.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Reads `Retry-After` as seconds or as a date (RFC 9110 §10.2.3). Anything else counts as absent.

@@ -19,7 +19,7 @@ struct Inner {
     rows: Vec<Row>,
     revision: u64,
     secret: Option<[u8; 32]>,
-    /// The latest time that was returned or written; time never goes back behind it.
+    /// The latest time that was returned or written; time never goes back before it.
     latest: Option<Timestamp>,
 }
 

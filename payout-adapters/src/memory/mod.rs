@@ -2,7 +2,7 @@
 //!
 //! - [`MemoryRepository`] gives every guarantee of a repository except durability: one mutex serializes its
 //!   transactions.
-//! - [`MemoryApiKeys`] does so for API keys.
+//! - [`MemoryApiKeys`] gives the same guarantees for API keys.
 //! - [`MemoryQueue`] is a bounded queue of hints.
 //!
 //! All are deterministic. Time comes from the clock that they are given, except that the queue waits by tokio's clock,

@@ -45,7 +45,8 @@ impl MemoryRepository {
         }
     }
 
-    /// Runs one transaction at one time. When the clock was set back, time advances by the monotonic clock instead.
+    /// Runs a transaction, in which time stands still. When the clock was set back, time advances by the monotonic
+    /// clock.
     fn transact<T>(&self, work: impl FnOnce(&mut Store, Timestamp) -> T) -> T {
         // Every transaction checks before it writes, so a panic leaves none half done.
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);

@@ -104,7 +104,7 @@ impl Row {
             .push(Event::late(settlement, &self.payout, claimant, now));
     }
 
-    /// Keeps a refused edit as evidence; the payout stays as it is.
+    /// Records a refused edit as evidence; the payout does not change.
     pub(super) fn record_refusal(&mut self, caller: &Caller, now: Timestamp) {
         self.events.push(Event::edit_refused(&self.payout, caller, now));
     }

@@ -16,7 +16,7 @@ pub(super) struct Client {
     client: reqwest::Client,
     /// The runtime that sends: the exporter's thread has none of its own.
     runtime: Handle,
-    /// Set while the collector cannot be reached: the warning is then logged already.
+    /// Set once the warning about an unreachable collector was logged; cleared by the next success.
     away: AtomicBool,
 }
 

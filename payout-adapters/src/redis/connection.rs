@@ -88,8 +88,8 @@ async fn use_once<T: FromRedisValue>(
 /// Manager of a pool of slots. A slot is the permission to have one connection; its holder opens the connection when
 /// the slot is empty.
 ///
-/// The pool does not open connections itself: when it failed to, it would keep callers waiting until their timeout and
-/// then hide the reason.
+/// The pool does not open connections itself: while Redis is unreachable, it would keep callers waiting until their
+/// timeout and then hide the reason.
 struct Slots;
 
 impl ManageConnection for Slots {

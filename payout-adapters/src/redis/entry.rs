@@ -50,7 +50,8 @@ impl Names {
     }
 }
 
-/// Returns whether a text is a valid entry id: two numbers and a dash. Redis refuses a command for one invalid id.
+/// Returns whether a text is a valid entry id: two numbers and a dash. A single invalid id makes Redis refuse the whole
+/// command.
 pub(super) fn is_id(text: &str) -> bool {
     text.split_once('-')
         .is_some_and(|(ms, seq)| ms.parse::<u64>().is_ok() && seq.parse::<u64>().is_ok())
