@@ -69,7 +69,7 @@ pub trait StorageAdmin: Send + Sync {
     }
 
     /// Lists the differences between the audit trail's protection and the one that the migrations created; empty when
-    /// there are none.
+    /// all is well.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
@@ -85,7 +85,7 @@ pub trait StorageAdmin: Send + Sync {
         Ok(None)
     }
 
-    /// Returns the use of the connections; `None` where there are none.
+    /// Returns the use of the connections; `None` for a store without connections.
     fn pool_use(&self) -> Option<PoolUse> {
         None
     }

@@ -1,4 +1,4 @@
-//! Check that the configured keys are those with which a database is sealed.
+//! Comparison of the configured keys with those with which a database is sealed.
 //!
 //! For each key id with which rows may be sealed, the database stores a text that only this key opens. A process that
 //! lacks a key, or has another key under its id, finds out when it starts, not when it reads a payout.
