@@ -102,10 +102,21 @@ pub(crate) struct ReceiptBody {
 /// The payout; for a key without the scope `read`, a receipt.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "it describes what `Answer::written` answers with")]
 pub(crate) enum PayoutAnswer<'a> {
     Payout(PayoutBody<'a>),
     Receipt(ReceiptBody),
+}
+
+impl<'a> PayoutAnswer<'a> {
+    fn of(payout: &'a Payout, principal: &Principal) -> Self {
+        if principal.may(Scope::Read) {
+            return Self::Payout(PayoutBody::of(payout, principal));
+        }
+        Self::Receipt(ReceiptBody {
+            id: payout.id().as_uuid(),
+            status: payout.status().as_str(),
+        })
+    }
 }
 
 /// Why a payout failed.
@@ -233,14 +244,7 @@ impl Answer {
 
     /// 200 with a payout that was written to: all of it for whoever may read it, and no more than a receipt for others.
     pub(crate) fn written(payout: &Payout, principal: &Principal) -> Result<Self, Problem> {
-        if principal.may(Scope::Read) {
-            return Self::payout(payout, principal);
-        }
-        let receipt = ReceiptBody {
-            id: payout.id().as_uuid(),
-            status: payout.status().as_str(),
-        };
-        Self::of_version(payout.version(), &receipt)
+        Self::of_version(payout.version(), &PayoutAnswer::of(payout, principal))
     }
 
     fn of_version(version: u64, payout: &impl Serialize) -> Result<Self, Problem> {

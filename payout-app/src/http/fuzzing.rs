@@ -1,14 +1,16 @@
 //! What fuzz targets call (feature `fuzzing`; no release has it). Each panics when a promise is broken.
 
 use chrono::DateTime;
-use payout_core::payout::PayoutId;
-use payout_core::ports::{Cursor, Filter, Order, Position};
+use payout_core::payout::{PaymentDetails, PayoutId};
+use payout_core::ports::{Cursor, Position};
 use uuid::Uuid;
 
-use crate::http::api::payouts::create;
-use crate::http::api::payouts::cursor::{self, Direction};
-use crate::http::api::payouts::edit;
-use crate::http::extract::fields::Fields;
+use super::api::payouts::bodies::{Changes, EditBody, NewPayout, Replacement};
+use super::api::payouts::cursor::{self, Direction};
+use super::api::payouts::query::{ListIdentity, ListParams};
+use super::extract::json::JsonBody;
+use super::extract::query::Query;
+use super::problem::Problem;
 
 /// Reads a body as a new payout, as changes and as a replacement. What makes a payout makes the same one again when it
 /// is sent as it is answered.
@@ -16,8 +18,7 @@ use crate::http::extract::fields::Fields;
 /// # Panics
 /// When it does not.
 pub fn body(body: &[u8]) {
-    let Ok(fields) = Fields::parse(body) else { return };
-    if let Ok(draft) = create::draft(fields) {
+    if let Ok(draft) = draft(body) {
         let again = serde_json::json!({
             "amount": draft.money.amount().to_string(),
             "currency": draft.money.currency().code(),
@@ -25,10 +26,21 @@ pub fn body(body: &[u8]) {
             "recipient_name": draft.recipient.name.as_str(),
             "description": draft.description.as_str(),
         });
-        let read = Fields::parse(again.to_string().as_bytes()).and_then(create::draft);
+        let read = self::draft(again.to_string().as_bytes());
         assert!(read.is_ok_and(|read| read == draft), "{again}");
     }
-    edit::read_for_fuzzing(body);
+    let _ = Changes::parse(body).map(EditBody::from);
+    let _ = Replacement::parse(body).map(EditBody::from);
+}
+
+fn draft(body: &[u8]) -> Result<PaymentDetails, Problem> {
+    NewPayout::parse(body)?.into_details()
+}
+
+fn list(query: &str) -> ListIdentity {
+    ListParams::parse(query)
+        .map(|params| params.list)
+        .unwrap_or_default()
 }
 
 /// A cursor reads back in its own list and in no other, and a text that reads as one is one that this service writes.
@@ -36,14 +48,7 @@ pub fn body(body: &[u8]) {
 /// # Panics
 /// When it does not.
 pub fn cursor(micros: i64, id: u128, after: bool, text: &str) {
-    let (own, other) = (
-        Filter::default(),
-        Filter {
-            needs_review: Some(true),
-            ..Filter::default()
-        },
-    );
-    let order = Order::NewestFirst;
+    let (own, other) = (list(""), list("needs_review=true"));
     if let Some(created_at) = DateTime::from_timestamp_micros(micros) {
         let place = Cursor {
             created_at,
@@ -54,14 +59,14 @@ pub fn cursor(micros: i64, id: u128, after: bool, text: &str) {
         } else {
             (Direction::Before, Position::Before(place))
         };
-        let written = cursor::encode(place, direction, order, &own);
-        assert_eq!(cursor::decode(&written, order, &own), Ok(position));
-        assert!(cursor::decode(&written, order, &other).is_err());
-        assert!(cursor::decode(&format!("{written}{text}"), order, &own).is_err() || text.is_empty());
+        let written = cursor::encode(place, direction, &own);
+        assert_eq!(cursor::decode(&written, &own), Ok(position));
+        assert!(cursor::decode(&written, &other).is_err());
+        assert!(cursor::decode(&format!("{written}{text}"), &own).is_err() || text.is_empty());
     }
-    let written = match cursor::decode(text, order, &own) {
-        Ok(Position::After(place)) => cursor::encode(place, Direction::After, order, &own),
-        Ok(Position::Before(place)) => cursor::encode(place, Direction::Before, order, &own),
+    let written = match cursor::decode(text, &own) {
+        Ok(Position::After(place)) => cursor::encode(place, Direction::After, &own),
+        Ok(Position::Before(place)) => cursor::encode(place, Direction::Before, &own),
         Ok(Position::Offset(_)) | Err(_) => return,
     };
     assert_eq!(written, text);

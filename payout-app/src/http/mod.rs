@@ -15,6 +15,7 @@ pub mod fuzzing;
 mod middleware;
 mod openapi;
 mod ops;
+mod policy;
 mod problem;
 mod routes;
 mod static_files;
@@ -24,21 +25,20 @@ mod tests;
 
 use std::sync::Arc;
 
-use payout_core::keys::Scope;
 use payout_core::ports::{System, Tracer};
 use payout_core::service::Payouts;
 use payout_core::service::keys::ApiKeys;
-use salvo::{Router, Service};
+use salvo::Service;
 use utoipa::openapi::OpenApi;
 
 use self::admission::Limits;
 use self::api::{api_keys, index, payouts, schema};
-use self::middleware::access::Access;
 pub(crate) use self::middleware::access::Gate;
 pub(crate) use self::middleware::context::is_of_our_making;
 use self::middleware::edge;
 pub(crate) use self::middleware::open::OpenTo;
 pub(crate) use self::openapi::yaml;
+use self::policy::{RateClass, RoutePolicy};
 use crate::health::Health;
 use crate::metrics::Metrics;
 
@@ -77,22 +77,23 @@ impl Besides {
 
 /// The whole service.
 pub(crate) fn service(site: Arc<Site>, besides: Besides) -> Service {
-    Service::new(router(besides)).hoop(edge::Edge::new(site))
-}
-
-fn router(besides: Besides) -> Router {
-    let (router, _) = routes(besides).finish();
-    if besides.docs {
+    let routes = routes(besides);
+    let unmetered = routes.paths_of(RateClass::Unmetered);
+    let (router, _) = routes.finish();
+    let router = if besides.docs {
         static_files::add(router)
     } else {
         router
-    }
+    };
+    Service::new(router).hoop(edge::Edge::new(site, unmetered))
 }
 
-/// What operators ask: whether the process is alive and ready, and its metrics.
+/// The routes of operators: whether the process is alive and ready, and its metrics.
 pub(crate) fn operators_service(site: Arc<Site>) -> Service {
-    let (router, _) = operators_routes().finish();
-    Service::new(router).hoop(edge::Edge::new(site))
+    let routes = operators_routes();
+    let unmetered = routes.paths_of(RateClass::Unmetered);
+    let (router, _) = routes.finish();
+    Service::new(router).hoop(edge::Edge::new(site, unmetered))
 }
 
 /// The OpenAPI document.
@@ -100,89 +101,44 @@ pub(crate) fn document() -> OpenApi {
     routes(Besides::ALL).finish().1
 }
 
-const READ: Access = Access::OneOf(&[Scope::Read]);
-const WRITE: Access = Access::OneOf(&[Scope::Write]);
-const OPERATE: Access = Access::OneOf(&[Scope::Operate]);
-/// What the body asks for says which of them.
-const WRITE_OR_OPERATE: Access = Access::OneOf(&[Scope::Write, Scope::Operate]);
-const ADMIN: Access = Access::OneOf(&[Scope::Admin]);
-
 /// The most asked for come first: routes are tried in their order.
 fn routes(besides: Besides) -> routes::Routes {
     let routes = routes::Routes::new()
-        .add(
-            payouts::create::create_payout,
-            WRITE,
-            &[400, 408, 409, 413, 415, 422, 500],
-        )
-        .add(payouts::list::list_payouts, READ, &[400, 404, 500])
-        .add(payouts::get::get_payout, READ, &[400, 404, 412, 500])
-        .add(
-            payouts::edit::change_payout,
-            WRITE_OR_OPERATE,
-            &[400, 404, 408, 409, 412, 413, 415, 422, 500],
-        )
-        .add(
-            payouts::edit::replace_payout,
-            WRITE,
-            &[400, 404, 408, 409, 412, 413, 415, 422, 500],
-        )
-        .add(payouts::delete::delete_payout, WRITE, &[400, 404, 409, 412, 500])
-        .add(payouts::events::list_events, READ, &[400, 404, 500])
-        .add(
-            payouts::retry::retry_payout,
-            OPERATE,
-            &[400, 404, 408, 409, 412, 413, 415, 422, 500],
-        )
-        .add(
-            payouts::cancel::cancel_payout,
-            OPERATE,
-            &[400, 404, 408, 409, 412, 413, 415, 500],
-        )
-        .add(api_keys::list::list_keys, ADMIN, &[500])
-        .add(
-            api_keys::create::create_key,
-            ADMIN,
-            &[400, 408, 409, 413, 415, 500],
-        )
-        .add(api_keys::revoke::revoke_key, ADMIN, &[404, 500])
-        .add(
-            api_keys::rotate::rotate_key,
-            ADMIN,
-            &[400, 404, 408, 409, 413, 415, 500],
-        );
+        .add(payouts::create::create_payout, payouts::create::POLICY)
+        .add(payouts::list::list_payouts, payouts::list::POLICY)
+        .add(payouts::get::get_payout, payouts::get::POLICY)
+        .add(payouts::edit::change_payout, payouts::edit::CHANGE)
+        .add(payouts::edit::replace_payout, payouts::edit::REPLACE)
+        .add(payouts::delete::delete_payout, payouts::delete::POLICY)
+        .add(payouts::events::list_events, payouts::events::POLICY)
+        .add(payouts::retry::retry_payout, payouts::retry::POLICY)
+        .add(payouts::cancel::cancel_payout, payouts::cancel::POLICY)
+        .add(api_keys::list::list_keys, api_keys::list::POLICY)
+        .add(api_keys::create::create_key, api_keys::create::POLICY)
+        .add(api_keys::revoke::revoke_key, api_keys::revoke::POLICY)
+        .add(api_keys::rotate::rotate_key, api_keys::rotate::POLICY);
     let routes = if besides.docs {
-        routes.add(
-            schema::get_schema,
-            Access::Documentation,
-            &[400, 403, 404, 429, 500],
-        )
+        routes.add(schema::get_schema, schema::POLICY)
     } else {
         routes
     };
     let routes = add_health(routes)
-        .add(index::get_index, Access::Documentation, &[403, 404, 429, 500])
-        .add(index::get_root, Access::Documentation, &[403, 404, 429, 500]);
+        .add(index::get_index, index::POLICY)
+        .add(index::get_root, index::ROOT);
     if besides.metrics {
-        add_metrics(routes, Access::Metrics)
+        routes.add(ops::metrics::get_metrics, ops::metrics::POLICY)
     } else {
         routes
     }
 }
 
-/// An address of their own is open to whoever reaches it.
+/// The routes at an address of the operators' own, which is open to all who reach it.
 fn operators_routes() -> routes::Routes {
-    add_metrics(add_health(routes::Routes::new()), Access::Anyone)
+    add_health(routes::Routes::new()).add(ops::metrics::get_metrics, ops::metrics::OPEN)
 }
 
 fn add_health(routes: routes::Routes) -> routes::Routes {
-    routes.add(ops::health::get_live, Access::Anyone, &[500]).add(
-        ops::health::get_ready,
-        Access::Anyone,
-        &[500],
-    )
-}
-
-fn add_metrics(routes: routes::Routes, access: Access) -> routes::Routes {
-    routes.add(ops::metrics::get_metrics, access, &[404, 500])
+    routes
+        .add(ops::health::get_live, RoutePolicy::OPERATIONAL)
+        .add(ops::health::get_ready, RoutePolicy::OPERATIONAL)
 }

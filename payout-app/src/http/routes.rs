@@ -8,15 +8,17 @@ use salvo::{Handler, Router};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder};
 
-use crate::http::middleware::access::{Access, Guarded};
+use crate::http::middleware::access::Guarded;
 use crate::http::middleware::parameters::Checked;
 use crate::http::openapi;
+use crate::http::policy::{RateClass, RoutePolicy};
 
 /// The routes so far, and what is said of them.
 pub(super) struct Routes {
     /// By path, in the order in which they are tried.
     paths: Vec<(String, Router)>,
     document: OpenApi,
+    policies: Vec<(String, HttpMethod, RoutePolicy)>,
 }
 
 impl Routes {
@@ -24,34 +26,47 @@ impl Routes {
         Self {
             paths: Vec::new(),
             document: openapi::empty(),
+            policies: Vec::new(),
         }
     }
 
-    /// Adds a handler at the path and methods of its own documentation, with what it asks of whoever calls it, and the
-    /// problems that it may answer with besides those of that.
-    pub(super) fn add<H>(mut self, handler: H, access: Access, problems: &[u16]) -> Self
+    /// Adds a handler at the path and methods of its own documentation, with the policy that it is behind.
+    pub(super) fn add<H>(mut self, handler: H, policy: RoutePolicy) -> Self
     where
         H: Handler + utoipa::Path + utoipa::__dev::SchemaReferences + for<'t> utoipa::__dev::Tags<'t>,
     {
-        let (path, documented) = (H::path(), H::operation());
+        let path = H::path();
+        let mut operation = OperationBuilder::from(H::operation())
+            .tags(Some(H::tags()))
+            .build();
+        let components = openapi::governed(&mut operation, &policy);
         let mut handler: Arc<dyn Handler> = Arc::new(handler);
-        let mut problems = problems.to_vec();
-        if path.starts_with("/api/") {
-            handler = Checked::before(&documented, handler);
-            problems.push(400);
+        if let Some(query) = policy.query {
+            handler = Checked::before(query, handler);
         }
-        let handler = Guarded::behind(access, handler);
+        let handler = Guarded::behind(policy, handler);
         for method in H::methods() {
-            let mut schemas = Vec::new();
+            let mut schemas = components.clone();
             H::schemas(&mut schemas);
-            let operation = OperationBuilder::from(documented.clone())
-                .tags(Some(H::tags()))
-                .build();
-            let operation = openapi::guarded(operation, access);
-            openapi::add(&mut self.document, &path, &method, operation, schemas, &problems);
+            openapi::add(&mut self.document, &path, &method, operation.clone(), schemas);
             self.route(&path, &method, &handler);
+            self.policies.push((path.clone(), method, policy));
         }
         self
+    }
+
+    /// Every path with a policy of its own, once for each method.
+    #[cfg(test)]
+    pub(super) fn policies(&self) -> &[(String, HttpMethod, RoutePolicy)] {
+        &self.policies
+    }
+
+    /// The paths of a class, without their last slash.
+    pub(super) fn paths_of(&self, rate: RateClass) -> Vec<String> {
+        let of_class = self.policies.iter().filter(|(_, _, policy)| policy.rate == rate);
+        of_class
+            .map(|(path, _, _)| path.trim_end_matches('/').to_owned())
+            .collect()
     }
 
     /// One router for each path: its text is compared once for all its methods.

@@ -19,7 +19,8 @@ use utoipa_swagger_ui::Config;
 
 use crate::http::extract::conditions::Tags;
 use crate::http::extract::negotiation::takes_coding;
-use crate::http::middleware::access::{Access, Guarded};
+use crate::http::middleware::access::Guarded;
+use crate::http::policy::RoutePolicy;
 use crate::http::problem::Problem;
 use crate::http::routes::leaves;
 
@@ -72,7 +73,7 @@ static SWAGGER: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
 /// Adds the pages. They are no part of the API, and so not of its document.
 pub(crate) fn add(router: Router) -> Router {
     let page = |path: &str, handler: Arc<dyn Handler>| {
-        let handler = Guarded::behind(Access::Documentation, handler);
+        let handler = Guarded::behind(RoutePolicy::DOCUMENTATION, handler);
         Router::with_path(path).append(&mut leaves(&Method::GET, &handler))
     };
     router

@@ -13,7 +13,17 @@ use utoipa::ToSchema;
 
 use crate::http::Besides;
 use crate::http::middleware::context::Context;
+use crate::http::policy::RoutePolicy;
 use crate::http::problem::Problem;
+
+/// The policy of `/api/`.
+pub(crate) const POLICY: RoutePolicy = RoutePolicy::DOCUMENTATION;
+
+/// The policy of `/`, which takes any query.
+pub(crate) const ROOT: RoutePolicy = RoutePolicy {
+    query: None,
+    ..POLICY
+};
 
 /// Where everything is.
 #[derive(Serialize, ToSchema)]
@@ -95,7 +105,7 @@ const STYLE: &str =
     "body{font:1rem/1.6 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem}";
 
 /// The page's one style is allowed by its digest, and nothing else is.
-static POLICY: LazyLock<String> = LazyLock::new(|| {
+static CONTENT_POLICY: LazyLock<String> = LazyLock::new(|| {
     format!(
         "default-src 'none'; style-src 'sha256-{}'; img-src data:; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'none'",
@@ -179,7 +189,7 @@ fn answer(request: &Request, depot: &Depot, response: &mut Response) -> Result<(
     headers.insert(VARY, HeaderValue::from_static("accept"));
     if wants_page(request.headers()) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-        if let Ok(policy) = HeaderValue::from_str(&POLICY) {
+        if let Ok(policy) = HeaderValue::from_str(&CONTENT_POLICY) {
             headers.insert(CONTENT_SECURITY_POLICY, policy);
         }
         response.body(page(&links));

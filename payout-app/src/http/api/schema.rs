@@ -5,12 +5,14 @@ use std::sync::LazyLock;
 use salvo::http::HeaderValue;
 use salvo::http::header::{CONTENT_TYPE, VARY};
 use salvo::{Depot, Request, Response, handler};
-use url::form_urlencoded;
-use utoipa::IntoParams;
 
+use crate::http::extract::fields::Message;
 use crate::http::extract::negotiation::wants_media_type;
-use crate::http::openapi::Form;
-use crate::http::problem::{Errors, Problem};
+use crate::http::extract::query::{Query, QueryForm, QueryPolicy, QueryValue};
+use crate::http::extract::query_values::one_of;
+use crate::http::openapi::ValueSchema;
+use crate::http::policy::RoutePolicy;
+use crate::http::problem::Problem;
 
 const YAML_TYPE: &str = "application/vnd.oai.openapi";
 const JSON_TYPE: &str = "application/vnd.oai.openapi+json";
@@ -18,7 +20,7 @@ const JSON_TYPE: &str = "application/vnd.oai.openapi+json";
 /// The document in both its forms, written once.
 static TEXTS: LazyLock<Result<Texts, String>> = LazyLock::new(|| {
     let document = crate::http::document();
-    let yaml = crate::http::yaml(&document)?;
+    let yaml = crate::http::openapi::yaml(&document)?;
     let json = document.to_pretty_json().map_err(|error| error.to_string())?;
     Ok(Texts { yaml, json })
 });
@@ -28,14 +30,40 @@ struct Texts {
     json: String,
 }
 
-/// How the document can be asked for.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "it describes the query that `wants_json` reads")]
-pub(crate) struct SchemaQuery {
-    /// The form: `yaml` or `json`.
-    #[param(inline)]
-    format: Option<Form>,
+/// The policy of the route.
+pub(crate) const POLICY: RoutePolicy = RoutePolicy {
+    query: Some(QueryPolicy::of::<SchemaQuery>()),
+    ..RoutePolicy::DOCUMENTATION
+};
+
+/// A form of the document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Yaml,
+    Json,
+}
+
+impl QueryValue for Form {
+    fn read(text: &str) -> Result<Self, Message> {
+        match text {
+            "yaml" => Ok(Self::Yaml),
+            "json" => Ok(Self::Json),
+            _ => Err("Use yaml or json.".into()),
+        }
+    }
+
+    fn schema() -> ValueSchema {
+        ValueSchema::inline(one_of(["yaml", "json"]))
+    }
+}
+
+/// The form that the document is asked for in.
+struct SchemaQuery(Option<Form>);
+
+impl Query for SchemaQuery {
+    fn of(form: &mut impl QueryForm) -> Self {
+        Self(form.one("format", "The form: `yaml` or `json`.").value())
+    }
 }
 
 /// Get this document
@@ -47,7 +75,6 @@ pub(crate) struct SchemaQuery {
     impl_for = get_schema,
     operation_id = "get_schema",
     tag = "Service",
-    params(SchemaQuery),
     responses((status = 200, description = "The document.", headers(("Vary" = String, description = "`Accept`.")),
         content(
             (String = "application/vnd.oai.openapi"),
@@ -76,20 +103,12 @@ pub(crate) async fn get_schema(
 }
 
 fn wants_json(request: &Request) -> Result<bool, Problem> {
-    let query = request.uri().query().unwrap_or_default();
-    let format = form_urlencoded::parse(query.as_bytes())
-        .filter(|(name, _)| name == "format")
-        .last();
-    match format.as_ref().map(|(_, format)| &**format) {
-        Some("json") => Ok(true),
-        Some("yaml") => Ok(false),
-        None | Some("") => {
-            let wants = |names| wants_media_type(request.headers(), names);
-            Ok(
-                wants(&[JSON_TYPE, "application/json"])
-                    > wants(&[YAML_TYPE, "application/yaml", "text/yaml"]),
-            )
+    let SchemaQuery(form) = SchemaQuery::parse(request.uri().query().unwrap_or_default())?;
+    let wants = |names| wants_media_type(request.headers(), names);
+    Ok(match form {
+        Some(form) => form == Form::Json,
+        None => {
+            wants(&[JSON_TYPE, "application/json"]) > wants(&[YAML_TYPE, "application/yaml", "text/yaml"])
         }
-        Some(_) => Err(Problem::invalid(Errors::of("format", "Use yaml or json."))),
-    }
+    })
 }

@@ -6,27 +6,29 @@ use payout_core::payout::PayoutId;
 use payout_core::service::Payouts;
 use salvo::http::HeaderMap;
 use salvo::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
-use utoipa::IntoParams;
 
-use crate::http::openapi::EntityTags;
+use super::headers::HeaderRule;
 use crate::http::problem::{Errors, Kind, Problem};
 
 /// What [`Tags::read`] takes, for the document.
-pub(crate) const TAGS: &str = r#"^(\*|([ \t]*,[ \t]*)*(W/)?"[!#-~]*"([ \t]*,[ \t]*((W/)?"[!#-~]*")?)*)$"#;
+const TAGS: &str = r#"^(\*|([ \t]*,[ \t]*)*(W/)?"[!#-~]*"([ \t]*,[ \t]*((W/)?"[!#-~]*")?)*)$"#;
 
-/// At which version.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "it describes what `Conditions` reads")]
-pub(crate) struct ConditionHeaders {
-    /// The `ETag` that the request means, such as `"3"`: it is refused with 412 when that is no longer the payout's.
-    #[param(rename = "If-Match", inline, required = false)]
-    if_match: EntityTags,
-    /// An `ETag` that the payout must not have any more, or `*`, which every payout has: a read is answered with 304 when it
-    /// does, a write with 412.
-    #[param(rename = "If-None-Match", inline, required = false)]
-    if_none_match: EntityTags,
-}
+/// The headers of a conditional request.
+pub(crate) const CONDITIONS: [HeaderRule; 2] = [
+    HeaderRule {
+        name: "If-Match",
+        about: "The `ETag` that the request means, such as `\"3\"`: it is refused with 412 when that is no longer the payout's.",
+        pattern: TAGS,
+        refusals: &[Kind::PreconditionFailed],
+    },
+    HeaderRule {
+        name: "If-None-Match",
+        about: "An `ETag` that the payout must not have any more, or `*`, which every payout has: a read is answered with 304 \
+                when it\ndoes, a write with 412.",
+        pattern: TAGS,
+        refusals: &[Kind::PreconditionFailed],
+    },
+];
 
 /// The entity tags that a condition names.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,15 +5,11 @@
 
 use std::fmt;
 
-use payout_core::Timestamp;
-use payout_core::keys::{Scope, Scopes};
-use payout_core::money::Amount;
-use payout_core::payout::{FieldError, Status};
-use payout_core::text::nfc;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::http::extract::near::nearest;
+use super::field::Field;
+use super::near::nearest;
 use crate::http::problem::{Errors, Kind, Problem};
 
 /// The fields that a payout has and no request may set.
@@ -27,7 +23,8 @@ const READ_ONLY: [&str; 7] = [
     "updated_at",
 ];
 
-type Message = std::borrow::Cow<'static, str>;
+/// Why a value was refused.
+pub(crate) type Message = std::borrow::Cow<'static, str>;
 
 /// A JSON object as it was sent: names and raw values.
 pub(crate) struct Fields<'a> {
@@ -92,36 +89,41 @@ impl<'a> Fields<'a> {
         &mut self,
         name: &'static str,
         read: impl FnOnce(&'a RawValue) -> Result<T, Message>,
-    ) -> Option<T> {
+    ) -> Field<T> {
         self.known.push(name);
-        let position = self.values.iter().position(|(given, _)| given == name)?;
+        let Some(position) = self.values.iter().position(|(given, _)| given == name) else {
+            return Field::Absent;
+        };
         let (_, value) = self.values.swap_remove(position);
         match read(value) {
-            Ok(value) => Some(value),
+            Ok(value) => Field::Value(value),
             Err(message) => {
                 self.errors.add(name, message);
-                None
+                match value.get() {
+                    "null" => Field::Null,
+                    _ => Field::Refused,
+                }
             }
         }
     }
 
-    /// The same for a field that must be there.
+    /// Reads a field that must be there; an error is kept for [`finish`](Self::finish).
     pub(crate) fn required<T>(
         &mut self,
         name: &'static str,
         read: impl FnOnce(&'a RawValue) -> Result<T, Message>,
-    ) -> Option<T> {
+    ) -> Field<T> {
         if !self.values.iter().any(|(given, _)| given == name) {
             self.known.push(name);
             self.errors.add(name, "This field is required.");
-            return None;
+            return Field::Absent;
         }
         self.optional(name, read)
     }
 
-    /// Refuses a field for a reason that another field gave.
-    pub(crate) fn refuse(&mut self, name: &'static str, message: impl Into<Message>) {
-        self.errors.add(name, message);
+    /// The refusals so far, for one that another field gives the reason of.
+    pub(crate) fn errors(&mut self) -> &mut Errors {
+        &mut self.errors
     }
 
     /// Refuses what is left over, and reports everything that was refused.
@@ -174,106 +176,21 @@ impl<'de> Visitor<'de> for ObjectVisitor {
     }
 }
 
-const NULL: Message = Message::Borrowed("This field may not be null.");
-
-/// A JSON string.
-pub(crate) fn text(value: &RawValue) -> Result<String, Message> {
-    match value.get().as_bytes().first() {
-        Some(b'"') => serde_json::from_str(value.get()).map_err(|_| "Not a valid string.".into()),
-        Some(b'n') => Err(NULL),
-        Some(_) | None => Err("Not a valid string.".into()),
-    }
-}
-
-/// A text field of a payout.
-pub(crate) fn field<T>(
-    parse: fn(&str) -> Result<T, FieldError>,
-) -> impl FnOnce(&RawValue) -> Result<T, Message> {
-    move |value| parse(&text(value)?).map_err(|error| error.to_string().into())
-}
-
-/// A JSON string or number, from its own text.
-pub(crate) fn amount(value: &RawValue) -> Result<Amount, Message> {
-    let parse = |text: &str| {
-        text.parse()
-            .map_err(|error: payout_core::money::AmountError| error.to_string().into())
-    };
-    match value.get().as_bytes().first() {
-        Some(b'"') => parse(&text(value)?),
-        // How many zeros end a number is its writer's choice: some write every one with a fraction.
-        Some(b'-' | b'0'..=b'9') => parse(value.get()).map(Amount::by_value),
-        Some(b'n') => Err(NULL),
-        Some(_) | None => Err("A valid number is required.".into()),
-    }
-}
-
-/// Whatever a text parses into.
-pub(crate) fn parsed<T>(value: &RawValue) -> Result<T, Message>
-where
-    T: std::str::FromStr<Err: fmt::Display>,
-{
-    text(value)?
-        .parse()
-        .map_err(|error: T::Err| error.to_string().into())
-}
-
-/// The status that a new payout may say it has.
-pub(crate) fn pending(value: &RawValue) -> Result<(), Message> {
-    match parsed(value)? {
-        Status::Pending => Ok(()),
-        Status::Processing | Status::Completed | Status::Failed | Status::Cancelled => {
-            Err("A new payout is pending; no other status can be given.".into())
-        }
-    }
-}
-
-/// A person's reason, 0–255 characters.
-pub(crate) fn reason(value: &RawValue) -> Result<String, Message> {
-    let reason = text(value)?;
-    if nfc(&reason).chars().count() > 255 {
-        return Err("Ensure this field has no more than 255 characters.".into());
-    }
-    Ok(reason)
-}
-
-/// A list of at least one scope.
-pub(crate) fn scopes(value: &RawValue) -> Result<Scopes, Message> {
-    let names: Vec<String> = serde_json::from_str(value.get()).map_err(|_| "Not a list of scopes.")?;
-    if names.is_empty() {
-        return Err("Give it at least one scope.".into());
-    }
-    let parse = |name: &String| name.parse::<Scope>();
-    let scopes: Result<Scopes, _> = names.iter().map(parse).collect();
-    scopes.map_err(|error| error.to_string().into())
-}
-
-/// A moment, as RFC 3339 writes it.
-pub(crate) fn moment(value: &RawValue) -> Result<Timestamp, Message> {
-    crate::http::extract::moment::parse(&text(value)?)
-        .ok_or_else(|| "Use RFC 3339, such as 2026-11-24T09:30:00Z.".into())
-}
-
-/// A whole number of seconds, a week at the most.
-pub(crate) fn up_to_a_week(value: &RawValue) -> Result<u64, Message> {
-    let seconds: Option<u64> = serde_json::from_str(value.get()).ok();
-    seconds
-        .filter(|seconds| *seconds <= 7 * 24 * 60 * 60)
-        .ok_or_else(|| "A whole number from 0 to 604800 is required.".into())
-}
-
 #[cfg(test)]
 mod tests {
+    use payout_core::money::Amount;
     use payout_core::payout::RecipientName;
 
     use super::*;
+    use crate::http::extract::json::JsonValue;
 
     fn refused(body: &str) -> Problem {
         let mut fields = match Fields::parse(body.as_bytes()) {
             Ok(fields) => fields,
             Err(problem) => return problem,
         };
-        fields.required("amount", amount);
-        fields.required("name", field(RecipientName::new));
+        fields.required("amount", Amount::read);
+        fields.required("name", <RecipientName as JsonValue>::read);
         fields.finish().unwrap_err()
     }
 
@@ -381,17 +298,20 @@ mod tests {
     fn a_number_keeps_its_own_text() {
         let yen = Fields::parse(b"{\"amount\": 399.0}")
             .unwrap()
-            .optional("amount", amount);
+            .optional("amount", Amount::read);
         assert_eq!(
             yen,
-            Some("399".parse().unwrap()),
+            Field::Value("399".parse().unwrap()),
             "as Python writes a whole number"
         );
         let mut fields = Fields::parse(b"{\"amount\": 0.10, \"big\": 9999999999999999.99}").unwrap();
-        assert_eq!(fields.optional("amount", amount), Some("0.10".parse().unwrap()));
         assert_eq!(
-            fields.optional("big", amount),
-            Some("9999999999999999.99".parse().unwrap())
+            fields.optional("amount", Amount::read),
+            Field::Value("0.10".parse().unwrap())
+        );
+        assert_eq!(
+            fields.optional("big", Amount::read),
+            Field::Value("9999999999999999.99".parse().unwrap())
         );
         fields.finish().unwrap();
     }

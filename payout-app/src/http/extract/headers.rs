@@ -1,47 +1,49 @@
-//! Reads what names a payout and a request: the path's id and `Idempotency-Key`.
+//! Headers of requests: their rules, and `Idempotency-Key`.
 
 use payout_core::idempotency::IdempotencyKey;
-use payout_core::payout::PayoutId;
-use salvo::Request;
 use salvo::http::HeaderMap;
-use utoipa::IntoParams;
-use uuid::Uuid;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{ObjectBuilder, Required, Type};
 
-use crate::http::openapi::KeyText;
 use crate::http::problem::{Errors, Kind, Problem};
 
-/// Which payout.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "it describes what `payout_id` reads")]
-pub(crate) struct PayoutPath {
-    /// The payout's id.
-    id: Uuid,
+/// A header that a route reads, as the document shows it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HeaderRule {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) pattern: &'static str,
+    /// The kinds of problems that it may lead to, beside that of a header that cannot be read.
+    pub(crate) refusals: &'static [Kind],
+}
+
+impl HeaderRule {
+    /// The parameter of an operation.
+    pub(crate) fn parameter(&self) -> Parameter {
+        let text = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(self.pattern));
+        ParameterBuilder::new()
+            .name(self.name)
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(self.about))
+            .schema(Some(text))
+            .build()
+    }
 }
 
 /// What [`idempotency_key`] takes, for the document: a bare key, or a string as RFC 9651 has it.
-pub(crate) const KEY: &str = r#"^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$"#;
+const KEY: &str = r#"^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$"#;
 
-/// Under which name.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "it describes what `idempotency_key` reads")]
-pub(crate) struct KeyHeader {
-    /// Your name for this request, such as `order-7301`, so that it can be repeated: 1 to 255 visible ASCII characters, also
-    /// within double quotes. Kept for at least 30 days.
-    #[param(rename = "Idempotency-Key", inline, required = false)]
-    idempotency_key: KeyText,
-}
-
-/// The `{id}` of the path.
-///
-/// # Errors
-/// 404 when it is no UUID: no payout has such an id.
-pub(crate) fn payout_id(request: &Request) -> Result<PayoutId, Problem> {
-    let id = request.params().get("id").filter(|id| id.len() == 36);
-    id.and_then(|id| id.parse().ok())
-        .ok_or_else(|| Problem::new(Kind::NotFound, "There is no such payout."))
-}
+/// The header that names a request.
+pub(crate) const IDEMPOTENCY_KEY: [HeaderRule; 1] = [HeaderRule {
+    name: "Idempotency-Key",
+    about: "Your name for this request, such as `order-7301`, so that it can be repeated: 1 to 255 visible ASCII characters, \
+            also\nwithin double quotes. Kept for at least 30 days.",
+    pattern: KEY,
+    refusals: &[Kind::KeyInFlight, Kind::KeyReused],
+}];
 
 /// The `Idempotency-Key`, quoted or bare.
 ///

@@ -15,6 +15,7 @@ use crate::http::admission::{Limits, Place};
 use crate::http::extract::body;
 use crate::http::middleware::context::Context;
 use crate::http::middleware::open::{OpenTo, is_from_here, way_through_a_proxy};
+use crate::http::policy::{RateClass, RoutePolicy};
 use crate::http::problem::{Kind, Problem};
 use crate::metrics::Refused;
 
@@ -39,6 +40,16 @@ impl Access {
             Self::Anyone | Self::Documentation => &[],
             Self::OneOf(scopes) => scopes,
             Self::Metrics => &[Scope::Read],
+        }
+    }
+
+    /// The kinds of problems that it refuses with.
+    pub(crate) fn refusals(self) -> &'static [Kind] {
+        match self {
+            Self::Anyone => &[],
+            Self::Documentation => &[Kind::Forbidden],
+            Self::OneOf(_) => &[Kind::Unauthorized, Kind::Forbidden, Kind::Unavailable, Kind::Busy],
+            Self::Metrics => &[Kind::Unauthorized, Kind::Forbidden, Kind::Unavailable],
         }
     }
 }
@@ -190,18 +201,18 @@ fn shown(headers: &HeaderMap) -> Shown<'_> {
     }
 }
 
-/// A handler behind its route's access.
+/// A handler behind its route's policy.
 pub(crate) struct Guarded {
-    access: Access,
+    policy: RoutePolicy,
     handler: Arc<dyn Handler>,
 }
 
 impl Guarded {
-    pub(crate) fn behind(access: Access, handler: Arc<dyn Handler>) -> Arc<dyn Handler> {
-        match access {
+    pub(crate) fn behind(policy: RoutePolicy, handler: Arc<dyn Handler>) -> Arc<dyn Handler> {
+        match policy.access {
             Access::Anyone => handler,
             Access::Documentation => Arc::new(Direct(handler)),
-            Access::OneOf(_) | Access::Metrics => Arc::new(Self { access, handler }),
+            Access::OneOf(_) | Access::Metrics => Arc::new(Self { policy, handler }),
         }
     }
 }
@@ -215,8 +226,8 @@ impl Guarded {
     ) -> Result<(Arc<Limits>, Option<Place>), Problem> {
         let context = Context::of_mut(depot)?;
         let limits = context.site.limits.clone();
-        context.principal = context.site.gate.admit(request, self.access, &limits)?;
-        if self.access == Access::Metrics {
+        context.principal = context.site.gate.admit(request, self.policy.access, &limits)?;
+        if self.policy.rate == RateClass::Unmetered {
             return Ok((limits, None));
         }
         if let Some(key) = context.principal.api_key() {
@@ -230,7 +241,10 @@ impl Guarded {
             }
         }
         let metrics = context.site.metrics.clone();
-        body::receive(request, limits.config.body_bytes, limits.config.body_timeout).await?;
+        if let Some(body) = self.policy.body {
+            let most_bytes = body.most_bytes.unwrap_or(limits.config.body_bytes);
+            body::receive(request, most_bytes, limits.config.body_timeout).await?;
+        }
         let Some(place) = limits.take_place() else {
             metrics.refused(Refused::InFlight);
             let most = limits.config.in_flight;
@@ -283,6 +297,10 @@ impl Handler for Guarded {
     ) {
         let done = async {
             let (limits, _place) = self.let_in(request, depot).await?;
+            if self.policy.streaming {
+                self.handler.handle(request, depot, response, flow).await;
+                return Ok(());
+            }
             let within = limits.config.handler_timeout;
             // What a handler writes it writes in a task of its own, which goes on.
             timeout(within, self.handler.handle(request, depot, response, flow))

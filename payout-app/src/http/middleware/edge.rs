@@ -27,11 +27,14 @@ pub(crate) struct Edge {
     site: Arc<Site>,
     ids: RequestIds,
     nobody: Arc<Principal>,
+    /// The paths of which no request is counted, without their last slash.
+    unmetered: Vec<String>,
 }
 
 impl Edge {
-    pub(crate) fn new(site: Arc<Site>) -> Self {
+    pub(crate) fn new(site: Arc<Site>, unmetered: Vec<String>) -> Self {
         Self {
+            unmetered,
             ids: RequestIds::new(&*site.system),
             nobody: Arc::new(Principal::nobody()),
             site,
@@ -92,11 +95,15 @@ impl Handler for Edge {
 }
 
 impl Edge {
-    /// Counts the request for its address; the problem is why it goes no further. Whoever looks after the service is not
-    /// counted: it is under load that health and metrics are asked for.
+    /// Counts the request for its address; the problem is why it goes no further. Operators are not counted: it is under load
+    /// that health and metrics are asked for.
     fn count(&self, request: &Request, client: Client) -> (Option<Allowance>, Option<Problem>) {
         let path = request.uri().path();
-        if path.starts_with("/health") || path.starts_with("/metrics") {
+        if self
+            .unmetered
+            .iter()
+            .any(|known| known == path.trim_end_matches('/'))
+        {
             return (None, None);
         }
         match self.site.limits.take_of_address(client) {

@@ -1,15 +1,14 @@
 //! Refuses a query that has what its operation does not know: a filter with a typing error would filter nothing, in silence.
 //!
-//! What is known is what the document says of the operation. Health and metrics, which probes ask, and the pages take any.
+//! The route's policy has the parameters that are known. Health and metrics, which probes ask, and the pages take any.
 
 use std::sync::Arc;
 
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
 use url::form_urlencoded;
-use utoipa::openapi::path::{Operation, ParameterIn};
-use utoipa::openapi::{RefOr, Schema};
 
 use crate::http::extract::near::nearest;
+use crate::http::extract::query::QueryPolicy;
 use crate::http::problem::{Errors, Problem};
 
 /// The parameters of an operation's query.
@@ -21,32 +20,13 @@ struct Parameter {
 }
 
 impl Known {
-    fn of(operation: &Operation) -> Self {
-        let in_query = operation
-            .parameters
-            .iter()
-            .flatten()
-            .filter_map(|parameter| match parameter {
-                RefOr::T(parameter) => Some(parameter),
-                RefOr::Ref(_) => None,
-            })
-            .filter(|parameter| matches!(parameter.parameter_in, ParameterIn::Query));
-        let parameters = in_query.map(|parameter| Parameter {
-            name: parameter.name.clone(),
-            repeatable: matches!(parameter.schema, Some(RefOr::T(Schema::Array(_)))),
-        });
-        // What only links carry is named apart.
-        let of_links = operation
-            .extensions
-            .as_ref()
-            .and_then(|extensions| extensions.get("x-parameters-of-links"))
-            .and_then(|names| names.as_array());
-        let of_links = of_links.into_iter().flatten().filter_map(|name| name.as_str());
-        let of_links = of_links.map(|name| Parameter {
+    fn of(query: QueryPolicy) -> Self {
+        let parameters = query.parameters();
+        let known = parameters.names().map(|(name, repeatable)| Parameter {
             name: name.to_owned(),
-            repeatable: false,
+            repeatable,
         });
-        Self(parameters.chain(of_links).collect())
+        Self(known.collect())
     }
 
     /// Every unknown parameter, and every one that is given more than once and may not be.
@@ -86,9 +66,9 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
-    pub(crate) fn before(operation: &Operation, handler: Arc<dyn Handler>) -> Arc<dyn Handler> {
+    pub(crate) fn before(query: QueryPolicy, handler: Arc<dyn Handler>) -> Arc<dyn Handler> {
         Arc::new(Self {
-            known: Known::of(operation),
+            known: Known::of(query),
             handler,
         })
     }

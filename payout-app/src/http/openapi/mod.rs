@@ -1,26 +1,26 @@
 //! The OpenAPI document: what every endpoint file says of itself, and what they share.
 
+mod described;
 mod examples;
-mod money;
+pub(crate) mod money;
 mod problems;
-mod texts;
+pub(crate) mod texts;
 mod types;
 
+use salvo::http::StatusCode;
 use utoipa::ToSchema;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::info::{InfoBuilder, LicenseBuilder};
 use utoipa::openapi::path::{HttpMethod, Operation, PathItem};
-use utoipa::openapi::schema::{Components, Schema};
+use utoipa::openapi::schema::Components;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response, Type};
 
+pub(crate) use self::described::{About, Component, ValueSchema};
 use self::problems::PROBLEMS;
-pub(crate) use self::types::{
-    AccountText, Amount, Counting, CurrencyCode, Deletion, DescriptionText, EntityTags, EventName, Form,
-    KeyText, Moment, NameText, Ordering, Pending, RecordedCurrencyCode, ScopeName, StatusName,
-};
-use crate::http::middleware::access::Access;
+pub(crate) use self::types::{EventName, ScopeName, StatusName};
+use super::policy::RoutePolicy;
 use crate::http::problem::ProblemBody;
 
 /// The header that carries a request's id, as the document writes it.
@@ -110,33 +110,40 @@ fn add_schema<S: ToSchema>(components: &mut Components) {
     components.schemas.extend(referenced);
 }
 
-/// An operation with the scopes that open it, and how it refuses those without.
-pub(crate) fn guarded(mut operation: Operation, access: Access) -> Operation {
-    let scopes = access.scopes();
-    if scopes.is_empty() {
-        return operation;
+/// Describes an operation as its policy says: its parameters, its body, the scopes that open it and the problems that it may
+/// answer with. The components that it refers to are returned.
+pub(super) fn governed(operation: &mut Operation, policy: &RoutePolicy) -> Vec<Component> {
+    let mut components = Vec::new();
+    let parameters = operation.parameters.get_or_insert_default();
+    parameters.extend(policy.path.map(|path| RefOr::T(path.parameter())));
+    if let Some(query) = policy.query {
+        components.extend(query.parameters().describe(operation));
     }
-    let alternatives = scopes
-        .iter()
-        .map(|scope| SecurityRequirement::new(BEARER, [scope.as_str()]));
-    operation.security = Some(alternatives.collect());
-    refuse_with(&mut operation, &[401, 403, 503]);
-    if access != Access::Metrics {
-        refuse_with(&mut operation, &[429]);
+    let headers = policy.headers.iter().copied().flatten();
+    let parameters = operation.parameters.get_or_insert_default();
+    parameters.extend(headers.map(|header| RefOr::T(header.parameter())));
+    if parameters.is_empty() {
+        operation.parameters = None;
     }
-    operation
+    if let Some(body) = policy.body {
+        components.extend(body.describe(operation));
+    }
+    let scopes = policy.access.scopes().iter();
+    let alternatives = scopes.map(|scope| SecurityRequirement::new(BEARER, [scope.as_str()]));
+    let alternatives: Vec<_> = alternatives.collect();
+    operation.security = Some(alternatives).filter(|alternatives| !alternatives.is_empty());
+    refuse_with(operation, &policy.statuses());
+    components
 }
 
-/// Adds an operation, its schemas, and the problems that it may answer with.
-pub(crate) fn add(
+/// Adds an operation and its schemas.
+pub(super) fn add(
     document: &mut OpenApi,
     path: &str,
     method: &HttpMethod,
     mut operation: Operation,
-    schemas: Vec<(String, RefOr<Schema>)>,
-    problems: &[u16],
+    schemas: Vec<Component>,
 ) {
-    refuse_with(&mut operation, problems);
     examples::add(&mut operation);
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(response) = response {
@@ -156,17 +163,7 @@ pub(crate) fn add(
         .components
         .get_or_insert_default()
         .schemas
-        .extend(schemas.into_iter().map(completed));
-}
-
-/// A schema with what a derived one cannot say.
-fn completed((name, schema): (String, RefOr<Schema>)) -> (String, RefOr<Schema>) {
-    let schema = match name.as_str() {
-        "NewPayout" | "PayoutReplacement" => money::with_both(schema).into(),
-        "PayoutChanges" => money::with_either(schema).into(),
-        _ => schema,
-    };
-    (name, schema)
+        .extend(schemas);
 }
 
 /// The document as YAML. A reader of YAML 1.1 takes a bare date for something else than a text: each is quoted.
@@ -191,15 +188,14 @@ fn begins_with_a_date(text: &str) -> bool {
         })
 }
 
-fn refuse_with(operation: &mut Operation, problems: &[u16]) {
-    for status in problems {
-        if let Some(problem) = PROBLEMS.iter().find(|problem| problem.status == *status) {
-            let reference = Ref::from_response_name(problem.name);
-            operation
-                .responses
-                .responses
-                .insert(status.to_string(), reference.into());
-        }
+fn refuse_with(operation: &mut Operation, statuses: &[StatusCode]) {
+    for problem in PROBLEMS
+        .iter()
+        .filter(|problem| statuses.contains(&problem.status()))
+    {
+        let reference = Ref::from_response_name(problem.name);
+        let responses = &mut operation.responses.responses;
+        responses.insert(problem.status().as_str().to_owned(), reference.into());
     }
 }
 

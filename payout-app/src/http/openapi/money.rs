@@ -13,13 +13,39 @@ static CURRENCIES: LazyLock<Vec<Currency>> = LazyLock::new(|| Currency::all().co
 /// So many digits of a JSON number are exact in every reader.
 const EXACT_DIGITS: u32 = 15;
 
-/// What somebody can be paid in.
-pub(super) fn currency() -> ObjectBuilder {
-    codes(|_| true).examples([json!("EUR")])
+/// A currency that somebody can be paid in.
+pub(crate) fn currency() -> ObjectBuilder {
+    codes(|_| true)
+        .description(Some(
+            "A code of ISO 4217 in which somebody can be paid today. Taken in any case.",
+        ))
+        .examples([json!("EUR")])
 }
 
-/// What payouts can be in: also what nobody is paid in any more.
-pub(super) fn recorded_currency() -> ObjectBuilder {
+/// An amount of any currency, as it is sent in.
+pub(crate) fn any_amount() -> OneOfBuilder {
+    let most = decimals().last().copied().unwrap_or_default();
+    OneOfBuilder::new()
+        .description(Some(
+            "Above zero, at most 18 digits with all of its currency's decimals, and no more decimals than the currency has (2 \
+             for USD, 0 for JPY, 3 for BHD). A string is safest: some JSON writers round numbers.",
+        ))
+        .item(
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .pattern(Some(pattern(MAX_DIGITS, most)))
+                .examples([json!("125.50")]),
+        )
+        .item(
+            ObjectBuilder::new()
+                .schema_type(Type::Number)
+                .exclusive_minimum(Some(0.0))
+                .examples([json!(125.5)]),
+        )
+}
+
+/// A currency that payouts can be in: also one in which nobody is paid any more.
+pub(crate) fn recorded_currency() -> ObjectBuilder {
     let codes = CURRENCIES.iter().map(|currency| currency.code());
     ObjectBuilder::new()
         .schema_type(Type::String)
@@ -37,11 +63,7 @@ fn codes(which: impl Fn(Currency) -> bool) -> ObjectBuilder {
 
 /// An amount of a currency with so many decimals.
 fn amount(decimals: u32) -> OneOfBuilder {
-    let fraction = match decimals {
-        0 => String::new(),
-        decimals => format!(r"(\.[0-9]{{1,{decimals}}})?"),
-    };
-    let text = format!("^(?=.*[1-9])[0-9]{{1,{}}}{fraction}$", MAX_DIGITS - decimals);
+    let text = pattern(MAX_DIGITS - decimals, decimals);
     let largest = 10_f64.powi(i32::try_from(EXACT_DIGITS - decimals).unwrap_or_default()) - 1.0;
     let finest = format!("1e-{decimals}").parse::<f64>().unwrap_or(1.0);
     OneOfBuilder::new()
@@ -53,6 +75,15 @@ fn amount(decimals: u32) -> OneOfBuilder {
                 .maximum(Some(largest))
                 .multiple_of(Some(finest)),
         )
+}
+
+/// An amount above zero with up to so many digits before the point and behind it.
+fn pattern(whole: u32, decimals: u32) -> String {
+    let fraction = match decimals {
+        0 => String::new(),
+        decimals => format!(r"(\.[0-9]{{1,{decimals}}})?"),
+    };
+    format!("^(?=.*[1-9])[0-9]{{1,{whole}}}{fraction}$")
 }
 
 /// The numbers of decimals that there are.
@@ -71,7 +102,7 @@ fn of_currencies_with(decimals: u32) -> ObjectBuilder {
 }
 
 /// A body that has an amount and a currency: no finer than the currency.
-pub(super) fn with_both(body: RefOr<Schema>) -> Schema {
+pub(crate) fn with_both(body: RefOr<Schema>) -> Schema {
     let fitting = decimals().into_iter().fold(AnyOfBuilder::new(), |any, decimals| {
         any.item(of_currencies_with(decimals))
     });
@@ -80,7 +111,7 @@ pub(super) fn with_both(body: RefOr<Schema>) -> Schema {
 
 /// A body that may have either: without a currency the amount is whole, so that it fits any that the payout has; without an
 /// amount the currency is one that takes any.
-pub(super) fn with_either(body: RefOr<Schema>) -> Schema {
+pub(crate) fn with_either(body: RefOr<Schema>) -> Schema {
     let all = decimals();
     let alone = ObjectBuilder::new()
         .property(

@@ -1,6 +1,7 @@
 //! The texts of a payout as patterns: made from what the code refuses, and kept, since looking at every character there is
 //! would take longer than the rest of a start.
 
+use payout_core::payout::{Description, RecipientAccount, RecipientName};
 use serde_json::json;
 use utoipa::openapi::{ObjectBuilder, Type};
 
@@ -9,30 +10,40 @@ const NAME: &str = include_str!("patterns/name.txt");
 const DESCRIPTION: &str = include_str!("patterns/description.txt");
 
 /// An account: the plain space is its only white space.
-pub(super) fn account() -> ObjectBuilder {
-    required(ACCOUNT).examples([json!("DE89370400440532013000")])
+pub(crate) fn account() -> ObjectBuilder {
+    text(ACCOUNT, RecipientAccount::MAX_CHARS)
+        .min_length(Some(1))
+        .description(Some(
+            "Where the money goes. Kept in Unicode's Form C, without the white space around it; without invisible characters, and \
+             without white space but the plain space.",
+        ))
+        .examples([json!("DE89370400440532013000")])
 }
 
 /// A name.
-pub(super) fn name() -> ObjectBuilder {
-    required(NAME).examples([json!("Ada Lovelace")])
+pub(crate) fn name() -> ObjectBuilder {
+    text(NAME, RecipientName::MAX_CHARS)
+        .min_length(Some(1))
+        .description(Some(
+            "Who gets it. Kept in Unicode's Form C, without the white space around it; without invisible characters.",
+        ))
+        .examples([json!("Ada Lovelace")])
 }
 
 /// A description: may have line breaks, and may be empty.
-pub(super) fn description() -> ObjectBuilder {
-    text(DESCRIPTION)
-        .max_length(Some(255))
+pub(crate) fn description() -> ObjectBuilder {
+    text(DESCRIPTION, Description::MAX_CHARS)
+        .description(Some(
+            "What for. May have line breaks, and no invisible characters. Kept in Unicode's Form C.",
+        ))
         .examples([json!("Invoice 2026-117")])
 }
 
-fn required(pattern: &str) -> ObjectBuilder {
-    text(pattern).min_length(Some(1)).max_length(Some(128))
-}
-
-fn text(pattern: &str) -> ObjectBuilder {
+fn text(pattern: &str, max_chars: usize) -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .pattern(Some(pattern))
+        .max_length(Some(max_chars))
 }
 
 #[cfg(test)]

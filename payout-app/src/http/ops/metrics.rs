@@ -4,8 +4,22 @@ use salvo::http::HeaderValue;
 use salvo::http::header::CONTENT_TYPE;
 use salvo::{Depot, Response, handler};
 
+use crate::http::middleware::access::Access;
 use crate::http::middleware::context::Context;
-use crate::http::problem::Problem;
+use crate::http::policy::RoutePolicy;
+use crate::http::problem::{Kind, Problem};
+
+/// The policy of the route beside the API.
+pub(crate) const POLICY: RoutePolicy = RoutePolicy {
+    access: Access::Metrics,
+    ..OPEN
+};
+
+/// The policy of the route at an address of the operators' own.
+pub(crate) const OPEN: RoutePolicy = RoutePolicy {
+    refusals: &[Kind::UnknownPath],
+    ..RoutePolicy::OPERATIONAL
+};
 
 /// Get the metrics
 ///

@@ -1,188 +1,163 @@
-//! The kinds of problems: their statuses, stable names and titles.
+//! The kinds of problems, in one table: status, stable name, title and text.
 
 use salvo::http::StatusCode;
 
-/// What went wrong, for programs: a status and a stable name.
+/// A kind's row in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// The body or the query is refused, field by field.
-    Invalid,
-    /// The body is not a JSON object at all.
-    MalformedBody,
-    /// No key, or none that opens.
-    Unauthorized,
-    /// A key without the scope, or, without keys, a request from elsewhere.
-    Forbidden,
-    /// No such payout, or no such page.
-    NotFound,
-    /// No such path.
-    UnknownPath,
+pub(crate) struct KindRow {
+    /// The HTTP status.
+    pub(crate) status: StatusCode,
+    /// The name in the type's URN; empty where the status says it all.
+    pub(crate) name: &'static str,
+    /// The title, for people.
+    pub(crate) title: &'static str,
+    /// The detail where the refusal has none of its own, and the document's example of one.
+    pub(crate) text: &'static str,
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident: $status:ident, $name:literal, $title:literal, $text:literal;)*) => {
+        /// A kind of problem, for programs: a status and a stable name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Kind {
+            $($(#[$doc])* $kind,)*
+            /// A status that no handler here gives, from a layer below.
+            Other(StatusCode),
+        }
+
+        impl Kind {
+            /// Every kind that has a name.
+            #[cfg(test)]
+            pub(crate) const NAMED: &[Self] = &[$(Self::$kind),*];
+
+            /// Its row.
+            pub(crate) fn row(self) -> KindRow {
+                match self {
+                    $(Self::$kind => KindRow {
+                        status: StatusCode::$status,
+                        name: $name,
+                        title: $title,
+                        text: $text,
+                    },)*
+                    Self::Other(status) => KindRow {
+                        status,
+                        name: "",
+                        title: status.canonical_reason().unwrap_or("The request failed."),
+                        text: "The request was refused.",
+                    },
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The body, the query or a header is refused, field by field.
+    Invalid: BAD_REQUEST, "invalid-request", "The request is not valid.",
+        "Some values were refused; `errors` names each.";
+    /// The body is no JSON object.
+    MalformedBody: BAD_REQUEST, "malformed-body", "The body is not a JSON object.",
+        "The body broke off before its end.";
+    /// No API key was shown, or none that is known.
+    Unauthorized: UNAUTHORIZED, "unauthorized", "An API key is needed.",
+        "Show an API key: `Authorization: Bearer payout_…`.";
+    /// The API key lacks the scope; without API keys, the request came from elsewhere.
+    Forbidden: FORBIDDEN, "forbidden", "Access denied.",
+        "This key lacks the scope write.";
+    /// There is no such payout, page or API key.
+    NotFound: NOT_FOUND, "not-found", "Not found.",
+        "There is no such payout.";
+    /// Nothing is served at the path.
+    UnknownPath: NOT_FOUND, "unknown-path", "There is no such path.",
+        "Nothing is served at this path.";
     /// The path has no such method.
-    MethodNotAllowed,
-    /// The state machine has no such step from here.
-    IllegalStep,
+    MethodNotAllowed: METHOD_NOT_ALLOWED, "method-not-allowed", "The path does not take this method.",
+        "The path does not take this method; `Allow` names what it takes.";
+    /// The state machine has no such step from the payout's status.
+    IllegalStep: CONFLICT, "illegal-step", "The payout's status does not allow this.",
+        "A payout that is completed cannot be cancelled.";
     /// A worker of the failed attempt may still be running.
-    NotQuiet,
-    /// Somebody else changed the payout at the same time.
-    ChangedMeanwhile,
-    /// The first request under the key is still running.
-    KeyInFlight,
-    /// A key has, or had, the name.
-    NameTaken,
-    /// The key is revoked or has expired.
-    KeyDead,
-    /// There are as many keys as there may be.
-    TooManyKeys,
-    /// `If-Match` names another version.
-    PreconditionFailed,
+    AttemptInProgress: CONFLICT, "attempt-in-progress", "An earlier attempt may still be running.",
+        "A worker of the failed attempt may still be running.";
+    /// Another client or a worker changed the payout at the same time.
+    ChangedMeanwhile: CONFLICT, "changed-meanwhile", "The payout was changed at the same time.",
+        "The payout was changed at the same time.";
+    /// The first request under the idempotency key is still running.
+    KeyInFlight: CONFLICT, "key-in-flight", "The first request with this idempotency key is still running.",
+        "The first request with this idempotency key is still running.";
+    /// An API key has, or had, the name.
+    NameTaken: CONFLICT, "name-taken", "There is, or was, a key of this name.",
+        "There is, or was, a key of this name; names are used once.";
+    /// The API key is revoked or has expired.
+    KeyDead: CONFLICT, "key-dead", "The key is revoked or has expired.",
+        "The key is revoked or has expired; make another.";
+    /// There are as many API keys as there may be.
+    TooManyKeys: CONFLICT, "too-many-keys", "There are as many keys as there may be.",
+        "There are as many keys as there may be; revoke one.";
+    /// The payout is at another version than the conditions of the request allow.
+    PreconditionFailed: PRECONDITION_FAILED, "precondition-failed", "The payout is at another version.",
+        "The payout is no longer at the version that the request names.";
     /// The body is over the limit.
-    BodyTooLarge,
-    /// The body is not JSON by its own account.
-    UnsupportedMediaType,
-    /// The key was used for another request.
-    KeyReused,
-    /// The body did not come in time.
-    BodyTooSlow,
-    /// More requests than the address or the API key may send.
-    TooManyRequests,
-    /// It is more money than a limit allows.
-    OverLimit,
+    BodyTooLarge: PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large.",
+        "A body may have 65536 bytes.";
+    /// The body does not say that it is JSON.
+    UnsupportedMediaType: UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body's media type is not supported.",
+        "Send JSON, with `Content-Type: application/json`.";
+    /// The idempotency key was used for another request.
+    KeyReused: UNPROCESSABLE_ENTITY, "key-reused", "The idempotency key was used for another request.",
+        "This idempotency key was used for another request.";
+    /// The body did not arrive in time.
+    BodyTooSlow: REQUEST_TIMEOUT, "body-too-slow", "The body did not come in time.",
+        "A body must be there within 20000 ms.";
+    /// The address or the API key has used up its quota.
+    TooManyRequests: TOO_MANY_REQUESTS, "too-many-requests", "Too many requests came.",
+        "More requests of this key than 1000 a second came.";
+    /// The amount is more than a limit allows.
+    OverLimit: UNPROCESSABLE_ENTITY, "over-limit", "The amount is beyond a limit.",
+        "The amount is beyond a limit.";
     /// A fault of this service.
-    Internal,
-    /// The database is away.
-    Unavailable,
-    /// Too many writes wait.
-    Busy,
-    /// A status that no handler here gives, from a layer below.
-    Other(StatusCode),
+    Internal: INTERNAL_SERVER_ERROR, "internal", "Something went wrong inside the service.",
+        "The request could not be done. Quote the request id when you report this.";
+    /// The database is away, or not ready.
+    Unavailable: SERVICE_UNAVAILABLE, "unavailable", "The service cannot do this right now.",
+        "The database is not ready.";
+    /// Too many requests wait or are worked on.
+    Busy: SERVICE_UNAVAILABLE, "busy", "The service is busy.",
+        "Too many requests are in flight.";
 }
 
 impl Kind {
-    /// The status, the name in the type's URN, and the title.
-    pub(super) fn parts(self) -> (StatusCode, &'static str, &'static str) {
-        match self {
-            Self::Invalid => (
-                StatusCode::BAD_REQUEST,
-                "invalid-request",
-                "The request is not valid.",
-            ),
-            Self::MalformedBody => (
-                StatusCode::BAD_REQUEST,
-                "malformed-body",
-                "The body is not a JSON object.",
-            ),
-            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "An API key is needed."),
-            Self::Forbidden => (
-                StatusCode::FORBIDDEN,
-                "forbidden",
-                "This is not open to whoever asks.",
-            ),
-            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is no such thing here."),
-            Self::UnknownPath => (StatusCode::NOT_FOUND, "unknown-path", "There is no such path."),
-            Self::MethodNotAllowed => (
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method-not-allowed",
-                "The path does not take this method.",
-            ),
-            Self::IllegalStep => (
-                StatusCode::CONFLICT,
-                "illegal-step",
-                "The payout's status does not allow this.",
-            ),
-            Self::NotQuiet => (
-                StatusCode::CONFLICT,
-                "not-quiet",
-                "An earlier attempt may still be running.",
-            ),
-            Self::ChangedMeanwhile => (
-                StatusCode::CONFLICT,
-                "changed-meanwhile",
-                "The payout was changed at the same time.",
-            ),
-            Self::KeyInFlight => (
-                StatusCode::CONFLICT,
-                "key-in-flight",
-                "The first request with this idempotency key is still running.",
-            ),
-            Self::NameTaken => (
-                StatusCode::CONFLICT,
-                "name-taken",
-                "There is, or was, a key of this name.",
-            ),
-            Self::KeyDead => (
-                StatusCode::CONFLICT,
-                "key-dead",
-                "The key is revoked or has expired.",
-            ),
-            Self::TooManyKeys => (
-                StatusCode::CONFLICT,
-                "too-many-keys",
-                "There are as many keys as there may be.",
-            ),
-            Self::PreconditionFailed => (
-                StatusCode::PRECONDITION_FAILED,
-                "precondition-failed",
-                "The payout is at another version.",
-            ),
-            Self::BodyTooLarge => (
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "body-too-large",
-                "The body is too large.",
-            ),
-            Self::UnsupportedMediaType => (
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported-media-type",
-                "The body's media type is not supported.",
-            ),
-            Self::KeyReused => (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "key-reused",
-                "The idempotency key was used for another request.",
-            ),
-            Self::BodyTooSlow => (
-                StatusCode::REQUEST_TIMEOUT,
-                "body-too-slow",
-                "The body did not come in time.",
-            ),
-            Self::TooManyRequests => (
-                StatusCode::TOO_MANY_REQUESTS,
-                "too-many-requests",
-                "Too many requests came.",
-            ),
-            Self::OverLimit => (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "over-limit",
-                "The amount is beyond a limit.",
-            ),
-            Self::Internal => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal",
-                "Something went wrong inside the service.",
-            ),
-            Self::Unavailable => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "unavailable",
-                "The service cannot do this right now.",
-            ),
-            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "The service is busy."),
-            Self::Other(status) => (
-                status,
-                "",
-                status.canonical_reason().unwrap_or("The request failed."),
-            ),
-        }
-    }
-
     /// The status.
     pub(crate) fn status(self) -> StatusCode {
-        self.parts().0
+        self.row().status
     }
 
-    /// The type: a URN that never changes; `about:blank` where the status says it all.
-    pub(super) fn uri(self) -> String {
-        match self.parts().1 {
+    /// The problem's type, a URI.
+    pub(crate) fn uri(self) -> String {
+        match self.row().name {
             "" => "about:blank".to_owned(),
             name => format!("urn:payout:problem:{name}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_kinds_have_one_name_and_each_says_what_happened() {
+        let mut names = HashSet::new();
+        for kind in Kind::NAMED {
+            let row = kind.row();
+            assert!(names.insert(row.name), "{}", row.name);
+            assert!(
+                row.title.ends_with('.') && row.text.ends_with('.'),
+                "{}",
+                row.name
+            );
         }
     }
 }

@@ -54,30 +54,34 @@ impl Problem {
         }
     }
 
+    /// A refusal in the words of its kind.
+    pub(crate) fn of(kind: Kind) -> Self {
+        Self::new(kind, kind.row().text)
+    }
+
     /// Fields or parameters that were refused.
     pub(crate) fn invalid(errors: Errors) -> Self {
-        let problem = Self::new(Kind::Invalid, "Some values were refused; `errors` names each.");
+        let problem = Self::of(Kind::Invalid);
         Self { errors, ..problem }
     }
 
     /// A fault of this service; the client learns nothing of it but its request id.
     pub(crate) fn internal(source: Box<dyn Error + Send + Sync>) -> Self {
-        let detail = "The request could not be done. Quote the request id when you report this.";
         Self {
             source: Some(source),
-            ..Self::new(Kind::Internal, detail)
+            ..Self::of(Kind::Internal)
         }
     }
 
     /// The database is not there yet, or not at the schema of this version.
     pub(crate) fn not_ready() -> Self {
-        Self::new(Kind::Unavailable, "The database is not ready.").retry_after(1)
+        Self::of(Kind::Unavailable).retry_after(1)
     }
 
     /// What a layer below answered without a body.
     pub(crate) fn of_status(status: StatusCode, method: &str) -> Self {
         match status {
-            StatusCode::NOT_FOUND => Self::new(Kind::UnknownPath, "Nothing is served at this path."),
+            StatusCode::NOT_FOUND => Self::of(Kind::UnknownPath),
             StatusCode::METHOD_NOT_ALLOWED => {
                 let detail = format!("The path does not take {method}; `Allow` names what it takes.");
                 Self::new(Kind::MethodNotAllowed, detail)
@@ -86,7 +90,7 @@ impl Problem {
             status if status.is_server_error() => {
                 Self::internal(format!("a layer below answered {status}").into())
             }
-            status => Self::new(Kind::Other(status), "The request was refused."),
+            status => Self::of(Kind::Other(status)),
         }
     }
 
@@ -142,7 +146,7 @@ impl Problem {
         }
         let body = ProblemBody {
             kind: self.kind.uri(),
-            title: self.kind.parts().2,
+            title: self.kind.row().title,
             status: status.as_u16(),
             detail: &self.detail,
             instance: path,
@@ -198,7 +202,7 @@ impl From<ServiceError> for Problem {
         match error {
             ServiceError::NotFound => Self::new(Kind::NotFound, detail),
             ServiceError::Step(StepError::NotQuiet { wait }) => {
-                Self::new(Kind::NotQuiet, detail).retry_after(whole_seconds(wait).max(1))
+                Self::new(Kind::AttemptInProgress, detail).retry_after(whole_seconds(wait).max(1))
             }
             ServiceError::Step(_) => Self::new(Kind::IllegalStep, detail),
             ServiceError::PreconditionFailed => Self::new(Kind::PreconditionFailed, detail),

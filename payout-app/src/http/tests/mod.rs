@@ -10,6 +10,7 @@ mod index;
 mod limits;
 mod pages;
 mod payouts;
+mod policies;
 mod query;
 mod steps;
 
@@ -29,6 +30,7 @@ use salvo::{Router, Service, handler};
 use serde_json::{Value, json};
 
 use super::middleware::edge;
+use super::policy::RateClass;
 use super::{Gate, OpenTo, Site};
 use crate::health::Health;
 use crate::http::admission::Limits;
@@ -107,8 +109,11 @@ impl Bench {
             require_idempotency_key,
             besides: super::Besides::ALL,
         });
-        let router = super::router(super::Besides::ALL).push(Router::with_path("panic").get(panicking));
-        let service = Service::new(router).hoop(edge::Edge::new(site.clone()));
+        let routes = super::routes(super::Besides::ALL);
+        let unmetered = routes.paths_of(RateClass::Unmetered);
+        let router =
+            super::static_files::add(routes.finish().0).push(Router::with_path("panic").get(panicking));
+        let service = Service::new(router).hoop(edge::Edge::new(site.clone(), unmetered));
         Self {
             service,
             repository,

@@ -355,7 +355,7 @@ async fn a_retry_after_a_takeover_waits_until_the_first_worker_is_surely_over() 
         bench.repository.settle(&settlements).await.unwrap();
     }
     let refused = bench.send(Method::POST, &format!("{path}retry/"), &[], "").await;
-    refused.problem(409, "not-quiet");
+    refused.problem(409, "attempt-in-progress");
     let seconds: u64 = refused.header("retry-after").parse().unwrap();
     assert!((18..=20).contains(&seconds), "{seconds}");
 }

@@ -60,6 +60,12 @@ pub enum InvalidKeyName {
 }
 
 impl KeyName {
+    /// The most characters that a name has.
+    pub const MAX_CHARS: usize = 64;
+
+    /// The form of a name, as a regular expression.
+    pub const PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9._-]*$";
+
     /// Takes the name of a key that is to be made.
     ///
     /// # Errors
@@ -73,15 +79,15 @@ impl KeyName {
         Ok(name)
     }
 
-    /// Takes the name of a key that may have been made before its name was reserved: it opens what it opened, and can be
-    /// rotated and revoked.
+    /// Takes the name of a key that exists already, perhaps since before its name was reserved: it opens what it opened, and can
+    /// be rotated, revoked and succeeded.
     ///
     /// # Errors
     /// [`InvalidKeyName::Form`].
     pub fn stored(name: &str) -> Result<Self, InvalidKeyName> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         let first = name.bytes().next().ok_or(InvalidKeyName::Form)?;
-        if name.len() > 64 || !first.is_ascii_alphanumeric() || !name.bytes().all(plain) {
+        if name.len() > Self::MAX_CHARS || !first.is_ascii_alphanumeric() || !name.bytes().all(plain) {
             return Err(InvalidKeyName::Form);
         }
         Ok(Self(name.to_owned()))

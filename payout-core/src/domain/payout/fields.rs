@@ -82,6 +82,9 @@ macro_rules! text_field {
         pub struct $name(String);
 
         impl $name {
+            /// The most characters (Unicode scalar values) that it has.
+            pub const MAX_CHARS: usize = $bounds.max_chars;
+
             /// Takes the text without the white space around it, in Unicode's Normalization Form C.
             ///
             /// # Errors

@@ -1,58 +1,55 @@
 //! `POST /api/keys/`
 
-use payout_core::Timestamp;
-use payout_core::keys::{KeyName, Scopes};
+use payout_core::access::{KeyName, Scopes};
 use salvo::http::StatusCode;
 use salvo::{Depot, Request, handler};
-use utoipa::ToSchema;
 
-use super::{ShownKeyBody, log, spread};
+use super::{MANAGED, ShownKeyBody, log, spread};
 use crate::http::answer::Answer;
 use crate::http::extract::body;
-use crate::http::extract::fields::{self, Fields};
+use crate::http::extract::field::Field;
+use crate::http::extract::json::{BodyPolicy, JsonBody, JsonForm};
+use crate::http::extract::values::{ExistingKey, Expiry};
 use crate::http::middleware::context::Context;
-use crate::http::openapi::ScopeName;
-use crate::http::problem::Problem;
+use crate::http::openapi::About;
+use crate::http::policy::RoutePolicy;
+use crate::http::problem::{Kind, Problem};
 
-/// What a new key is made from.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = NewApiKeyRequest)]
-#[expect(
-    dead_code,
-    reason = "it describes the body that `wanted` reads field by field"
-)]
-pub(crate) struct NewKeyBody {
-    /// What it is called, in the audit trail too. Used once: a revoked key keeps its name.
-    #[schema(
-        min_length = 1,
-        max_length = 64,
-        pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        example = "billing"
-    )]
-    name: String,
-    /// What it opens: at least one.
-    #[schema(value_type = Vec<ScopeName>, min_items = 1, example = json!(["read", "write"]))]
-    scopes: Vec<String>,
-    /// The name of the key that it succeeds, also one that is revoked or has expired: requests that were made with that one
-    /// are known by their idempotency keys, and the day's limits go on as that one's. Without it, the key has idempotency
-    /// keys and limits of its own.
-    #[schema(
-        nullable = false,
-        min_length = 1,
-        max_length = 64,
-        pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        example = "billing-2026"
-    )]
-    succeeds: Option<String>,
-    /// From when on it opens nothing (RFC 3339); never when it is left away.
-    #[schema(
-        nullable = false,
-        format = DateTime,
-        pattern = "^(202[6-9]|20[3-9][0-9]|2[1-9][0-9]{2}|[3-9][0-9]{3})-",
-        example = "2027-11-24T09:30:00Z"
-    )]
-    expires_at: Option<String>,
+/// The policy of the route.
+pub(crate) const POLICY: RoutePolicy = RoutePolicy {
+    body: Some(BodyPolicy::required::<NewKey>()),
+    refusals: &[Kind::NameTaken, Kind::TooManyKeys],
+    ..MANAGED
+};
+
+/// A new key.
+struct NewKey {
+    name: Field<KeyName>,
+    scopes: Field<Scopes>,
+    succeeds: Field<ExistingKey>,
+    expires_at: Field<Expiry>,
+}
+
+impl JsonBody for NewKey {
+    const NAME: &'static str = "NewApiKeyRequest";
+    const ABOUT: &'static str = "What a new key is made from.";
+
+    fn of(form: &mut impl JsonForm) -> Self {
+        let name =
+            About::new("What it is called, in the audit trail too. Used once: a revoked key keeps its name.");
+        let succeeds = About::new(
+            "The name of the key that it succeeds, also one that is revoked or has expired: requests that were made with that \
+             one\nare known by their idempotency keys, and the day's limits go on as that one's. Without it, the key has \
+             idempotency\nkeys and limits of its own.",
+        );
+        let expires_at = About::new("From when on it opens nothing (RFC 3339); never when it is left away.");
+        Self {
+            name: form.required("name", name.example("billing")),
+            scopes: form.required("scopes", "What it opens: at least one."),
+            succeeds: form.optional("succeeds", succeeds.example("billing-2026")),
+            expires_at: form.optional("expires_at", expires_at.example("2027-11-24T09:30:00Z")),
+        }
+    }
 }
 
 /// Make an API key
@@ -65,47 +62,19 @@ pub(crate) struct NewKeyBody {
     impl_for = create_key,
     operation_id = "create_key",
     tag = "Keys",
-    request_body = NewKeyBody,
     responses((status = 201, description = "The key, and its secret.", body = ShownKeyBody)),
 )]
 #[handler]
 pub(crate) async fn create_key(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
-    let body = body::read(request)?;
-    let Wanted {
-        name,
-        scopes,
-        succeeds,
-        expires_at,
-    } = wanted(Fields::parse(&body)?)?;
+    let new = NewKey::parse(&body::read(request)?)?;
+    let expires_at = new.expires_at.value().map(|expiry| expiry.0);
+    let succeeds = new.succeeds.value().map(|key| key.0);
+    let (name, scopes) = (new.name.required()?, new.scopes.required()?);
     let (key, token) = context.keys()?.create(name, scopes, expires_at, succeeds).await?;
     log(context, &key.name, "made");
     spread(context).await;
     Ok(Answer::json(&ShownKeyBody::of(&key, &token))?.status(StatusCode::CREATED))
-}
-
-struct Wanted {
-    name: KeyName,
-    scopes: Scopes,
-    succeeds: Option<KeyName>,
-    expires_at: Option<Timestamp>,
-}
-
-fn wanted(mut fields: Fields<'_>) -> Result<Wanted, Problem> {
-    let name = fields.required("name", fields::parsed::<KeyName>);
-    let scopes = fields.required("scopes", fields::scopes);
-    let succeeds = fields.optional("succeeds", fields::parsed::<KeyName>);
-    let expires_at = fields.optional("expires_at", fields::moment);
-    fields.finish()?;
-    match (name, scopes) {
-        (Some(name), Some(scopes)) => Ok(Wanted {
-            name,
-            scopes,
-            succeeds,
-            expires_at,
-        }),
-        (_, _) => Err(Problem::internal("a required field went missing".into())),
-    }
 }
 
 #[cfg(test)]
@@ -114,7 +83,7 @@ mod tests {
 
     #[test]
     fn every_mistake_is_named_at_once() {
-        let refused = |body: &str| wanted(Fields::parse(body.as_bytes()).unwrap()).err().unwrap();
+        let refused = |body: &str| NewKey::parse(body.as_bytes()).err().unwrap();
         let problem = refused(
             r#"{"name": "a b", "scopes": ["read", "root"], "succeeds": "-", "expires_at": "soon", "token": "x"}"#,
         );
@@ -129,5 +98,14 @@ mod tests {
             let problem = refused(&format!("{{\"name\": \"a\", \"scopes\": {scopes}}}"));
             assert_eq!(problem.errors().get("scopes").len(), 1, "{scopes}");
         }
+    }
+
+    #[test]
+    fn a_new_name_is_not_reserved_and_that_of_a_key_to_succeed_may_be() {
+        let read = |body: &str| NewKey::parse(body.as_bytes());
+        let refused = read(r#"{"name": "restore", "scopes": ["read"]}"#).err().unwrap();
+        assert_eq!(refused.errors().get("name"), ["This name is the service's own."]);
+        let taken = read(r#"{"name": "a", "scopes": ["read"], "succeeds": "restore"}"#);
+        assert!(taken.is_ok_and(|new| new.succeeds.is_given()));
     }
 }

@@ -4,10 +4,14 @@ use salvo::{Depot, handler};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::KeyBody;
+use super::{KeyBody, MANAGED};
 use crate::http::answer::Answer;
 use crate::http::middleware::context::Context;
+use crate::http::policy::RoutePolicy;
 use crate::http::problem::Problem;
+
+/// The policy of the route.
+pub(crate) const POLICY: RoutePolicy = MANAGED;
 
 /// The keys.
 #[derive(Serialize, ToSchema)]

@@ -9,30 +9,26 @@ use payout_core::Timestamp;
 use payout_core::keys::{ApiKey, KeyName, Scope, Token};
 use payout_core::ports::ApiKeyError;
 use payout_core::service::keys::KeysError;
-use salvo::Request;
 use serde::{Serialize, Serializer};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::answer::time;
+use crate::http::extract::path::PathPolicy;
+use crate::http::extract::values::ExistingKey;
 use crate::http::middleware::context::Context;
 use crate::http::openapi::ScopeName;
+use crate::http::policy::RoutePolicy;
 use crate::http::problem::{Errors, Kind, Problem};
 
-/// The key that a path names.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "it describes the path that `named` reads")]
-pub(crate) struct KeyPath {
-    /// The key's name.
-    #[param(
-        min_length = 1,
-        max_length = 64,
-        pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        example = "billing"
-    )]
-    name: String,
-}
+/// The policy of every route of keys.
+const MANAGED: RoutePolicy = RoutePolicy::scoped(&[Scope::Admin]);
+
+/// The policy of the routes of one key.
+const ONE_KEY: RoutePolicy = RoutePolicy {
+    path: Some(PathPolicy::of::<ExistingKey>()),
+    ..MANAGED
+};
 
 /// An API key. Its secret is not stored.
 #[derive(Serialize, ToSchema)]
@@ -118,16 +114,6 @@ fn time_or_null<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<
     }
 }
 
-/// The name in the path.
-///
-/// # Errors
-/// 404 when no key can have it.
-fn named(request: &Request) -> Result<KeyName, Problem> {
-    let name = request.params().get("name");
-    name.and_then(|name| KeyName::stored(name).ok())
-        .ok_or_else(|| KeysError::Store(ApiKeyError::NotFound).into())
-}
-
 /// Makes what was changed known to this process at once; every other one hears of it within a second or two, as this one
 /// would.
 async fn spread(context: &Context) {
@@ -156,18 +142,10 @@ impl From<KeysError> for Problem {
             KeysError::Store(ApiKeyError::NoPredecessor) => {
                 Self::invalid(Errors::of("succeeds", "There is, and was, no key of this name."))
             }
-            KeysError::Store(ApiKeyError::NameTaken) => Self::new(
-                Kind::NameTaken,
-                "There is, or was, a key of this name; names are used once.",
-            ),
+            KeysError::Store(ApiKeyError::NameTaken) => Self::of(Kind::NameTaken),
             KeysError::Store(ApiKeyError::NotFound) => Self::new(Kind::NotFound, "There is no such key."),
-            KeysError::Store(ApiKeyError::Dead) => {
-                Self::new(Kind::KeyDead, "The key is revoked or has expired; make another.")
-            }
-            KeysError::Store(ApiKeyError::TooMany) => Self::new(
-                Kind::TooManyKeys,
-                "There are as many keys as there may be; revoke one.",
-            ),
+            KeysError::Store(ApiKeyError::Dead) => Self::of(Kind::KeyDead),
+            KeysError::Store(ApiKeyError::TooMany) => Self::of(Kind::TooManyKeys),
             KeysError::Store(error @ ApiKeyError::Unavailable(_)) => Self::new(
                 Kind::Unavailable,
                 "The database does not answer. The request may or may not have been done.",

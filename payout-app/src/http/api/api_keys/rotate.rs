@@ -3,24 +3,41 @@
 use std::time::Duration;
 
 use salvo::{Depot, Request, handler};
-use utoipa::ToSchema;
 
-use super::{KeyPath, ShownKeyBody, log, named, spread};
+use super::{ONE_KEY, ShownKeyBody, log, spread};
 use crate::http::answer::Answer;
 use crate::http::extract::body;
-use crate::http::extract::fields::{self, Fields};
+use crate::http::extract::field::Field;
+use crate::http::extract::json::{BodyPolicy, JsonBody, JsonForm};
+use crate::http::extract::path::path;
+use crate::http::extract::values::{ExistingKey, Overlap};
 use crate::http::middleware::context::Context;
-use crate::http::problem::Problem;
+use crate::http::policy::RoutePolicy;
+use crate::http::problem::{Kind, Problem};
+
+/// The policy of the route.
+pub(crate) const POLICY: RoutePolicy = RoutePolicy {
+    body: Some(BodyPolicy::optional::<Rotation>()),
+    refusals: &[Kind::KeyDead],
+    ..ONE_KEY
+};
 
 /// How long the secret before may still be used.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = Rotation)]
-#[expect(dead_code, reason = "it describes the body that `overlap` reads")]
-pub(crate) struct RotationBody {
-    /// For so many seconds more, so that clients can be moved one by one; at once no more when it is left away.
-    #[schema(nullable = false, minimum = 0, maximum = 604_800, example = 3600)]
-    overlap_seconds: Option<u32>,
+struct Rotation {
+    overlap: Field<Overlap>,
+}
+
+impl JsonBody for Rotation {
+    const NAME: &'static str = "Rotation";
+    const ABOUT: &'static str = "How long the secret before may still be used.";
+
+    fn of(form: &mut impl JsonForm) -> Self {
+        let overlap = form.optional(
+            "overlap_seconds",
+            "For so many seconds more, so that clients can be moved one by one; at once no more when it is left away.",
+        );
+        Self { overlap }
+    }
 }
 
 /// Give an API key another secret
@@ -33,14 +50,12 @@ pub(crate) struct RotationBody {
     impl_for = rotate_key,
     operation_id = "rotate_key",
     tag = "Keys",
-    params(KeyPath),
-    request_body = Option<RotationBody>,
     responses((status = 200, description = "The key, and its new secret.", body = ShownKeyBody)),
 )]
 #[handler]
 pub(crate) async fn rotate_key(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
-    let name = named(request)?;
+    let ExistingKey(name) = path(request)?;
     let overlap = overlap(&body::read(request)?)?;
     let (key, token) = context.keys()?.rotate(&name, overlap).await?;
     log(context, &name, "rotated");
@@ -49,10 +64,8 @@ pub(crate) async fn rotate_key(request: &mut Request, depot: &mut Depot) -> Resu
 }
 
 fn overlap(body: &[u8]) -> Result<Duration, Problem> {
-    let mut fields = Fields::of_optional(body)?;
-    let seconds = fields.optional("overlap_seconds", fields::up_to_a_week);
-    fields.finish()?;
-    Ok(Duration::from_secs(seconds.unwrap_or(0)))
+    let overlap = Rotation::parse_optional(body)?.overlap.value();
+    Ok(Duration::from_secs(overlap.map_or(0, |overlap| overlap.0)))
 }
 
 #[cfg(test)]

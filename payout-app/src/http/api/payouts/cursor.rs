@@ -8,11 +8,14 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
 use payout_core::payout::PayoutId;
-use payout_core::ports::{Cursor, Deleted, Filter, Order, Position};
+use payout_core::ports::{Cursor, Position};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-const VERSION: u8 = 1;
+use super::query::ListIdentity;
+
+/// The second version's checksum has the list's order and filters by their names.
+const VERSION: u8 = 2;
 const PLACE: usize = 1 + 1 + 8 + 16;
 const CHECKSUM: usize = 8;
 
@@ -31,7 +34,7 @@ pub(crate) enum Direction {
 pub(crate) struct InvalidCursor;
 
 /// Writes a place down.
-pub(crate) fn encode(cursor: Cursor, direction: Direction, order: Order, filter: &Filter) -> String {
+pub(crate) fn encode(cursor: Cursor, direction: Direction, list: &ListIdentity) -> String {
     let mut bytes = [0; PLACE + CHECKSUM];
     bytes[0] = VERSION;
     bytes[1] = match direction {
@@ -40,22 +43,22 @@ pub(crate) fn encode(cursor: Cursor, direction: Direction, order: Order, filter:
     };
     bytes[2..10].copy_from_slice(&cursor.created_at.timestamp_micros().to_be_bytes());
     bytes[10..PLACE].copy_from_slice(cursor.id.as_uuid().as_bytes());
-    let checksum = checksum(&bytes[..PLACE], order, filter);
+    let checksum = checksum(&bytes[..PLACE], list);
     bytes[PLACE..].copy_from_slice(&checksum);
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Reads a place of the list that has this order and these filters.
+/// Reads a place of this list.
 ///
 /// # Errors
 /// [`InvalidCursor`] for whatever [`encode`] has not written for this very list.
-pub(crate) fn decode(text: &str, order: Order, filter: &Filter) -> Result<Position, InvalidCursor> {
+pub(crate) fn decode(text: &str, list: &ListIdentity) -> Result<Position, InvalidCursor> {
     let mut bytes = [0; PLACE + CHECKSUM];
     let length = URL_SAFE_NO_PAD
         .decode_slice(text, &mut bytes)
         .map_err(|_| InvalidCursor)?;
     let (place, sum) = bytes.split_at(PLACE);
-    if length != bytes.len() || place[0] != VERSION || checksum(place, order, filter) != *sum {
+    if length != bytes.len() || place[0] != VERSION || checksum(place, list) != *sum {
         return Err(InvalidCursor);
     }
     let micros = place[2..10]
@@ -75,33 +78,11 @@ pub(crate) fn decode(text: &str, order: Order, filter: &Filter) -> Result<Positi
     }
 }
 
-fn checksum(place: &[u8], order: Order, filter: &Filter) -> [u8; CHECKSUM] {
-    let Filter {
-        statuses,
-        currency,
-        created_after,
-        created_before,
-        needs_review,
-        search,
-        deleted,
-    } = filter;
-    let mut statuses: Vec<&str> = statuses.iter().map(|status| status.as_str()).collect();
-    statuses.sort_unstable();
-    statuses.dedup();
-    let micros = |at: &Option<payout_core::Timestamp>| at.map(|at| at.timestamp_micros());
-    // As it was before deleted payouts could be asked for, where they are not.
-    let hidden = match deleted {
-        Deleted::Without => "",
-        Deleted::Only => " only deleted",
-        Deleted::With => " with deleted",
-    };
-    let list = format!(
-        "{order:?} {statuses:?} {currency:?} {:?} {:?} {needs_review:?} {:?}{hidden}",
-        micros(created_after),
-        micros(created_before),
-        search.as_ref().map(|search| search.account()),
-    );
-    let digest = Sha256::new().chain_update(place).chain_update(list).finalize();
+fn checksum(place: &[u8], list: &ListIdentity) -> [u8; CHECKSUM] {
+    let digest = Sha256::new()
+        .chain_update(place)
+        .chain_update(list.as_str())
+        .finalize();
     let mut checksum = [0; CHECKSUM];
     checksum.copy_from_slice(&digest[..CHECKSUM]);
     checksum
@@ -109,10 +90,9 @@ fn checksum(place: &[u8], order: Order, filter: &Filter) -> [u8; CHECKSUM] {
 
 #[cfg(test)]
 mod tests {
-    use payout_core::payout::Status;
-    use payout_core::ports::Search;
-
+    use super::super::query::ListParams;
     use super::*;
+    use crate::http::extract::query::Query;
 
     fn place() -> Cursor {
         Cursor {
@@ -121,85 +101,87 @@ mod tests {
         }
     }
 
+    fn list(query: &str) -> ListIdentity {
+        ListParams::parse(query).unwrap().list
+    }
+
     #[test]
     fn a_cursor_reads_back_in_both_directions() {
-        let filter = Filter {
-            statuses: vec![Status::Failed],
-            ..Filter::default()
-        };
+        let list = list("status=failed&ordering=created_at");
         for (direction, position) in [
             (Direction::After, Position::After(place())),
             (Direction::Before, Position::Before(place())),
         ] {
-            let text = encode(place(), direction, Order::OldestFirst, &filter);
-            assert_eq!(decode(&text, Order::OldestFirst, &filter), Ok(position));
+            let text = encode(place(), direction, &list);
+            assert_eq!(decode(&text, &list), Ok(position));
         }
     }
 
     #[test]
     fn a_cursor_of_another_list_is_refused() {
-        let filter = Filter::default();
-        let text = encode(place(), Direction::After, Order::NewestFirst, &filter);
-        assert_eq!(decode(&text, Order::OldestFirst, &filter), Err(InvalidCursor));
-        let others = [
-            Filter {
-                statuses: vec![Status::Pending],
-                ..Filter::default()
-            },
-            Filter {
-                currency: "EUR".parse().ok(),
-                ..Filter::default()
-            },
-            Filter {
-                created_after: Some(place().created_at),
-                ..Filter::default()
-            },
-            Filter {
-                created_before: Some(place().created_at),
-                ..Filter::default()
-            },
-            Filter {
-                needs_review: Some(false),
-                ..Filter::default()
-            },
-            Filter {
-                search: Search::new("Ada"),
-                ..Filter::default()
-            },
+        let lists = [
+            "",
+            "ordering=created_at",
+            "status=pending",
+            "status=failed",
+            "currency=EUR",
+            "created_after=2026-01-02",
+            "created_before=2026-01-02",
+            "needs_review=false",
+            "needs_review=true",
+            "search=Ada",
+            "search=status=pending",
+            "deleted=with",
+            "deleted=only",
         ];
-        for other in others {
-            assert_eq!(
-                decode(&text, Order::NewestFirst, &other),
-                Err(InvalidCursor),
-                "{other:?}"
-            );
+        for own in lists {
+            let text = encode(place(), Direction::After, &list(own));
+            for other in lists {
+                let read = decode(&text, &list(other));
+                assert_eq!(read.is_ok(), own == other, "{own} {other}");
+            }
         }
     }
 
     #[test]
-    fn the_order_in_which_statuses_are_given_does_not_matter() {
-        let one = Filter {
-            statuses: vec![Status::Pending, Status::Failed],
-            ..Filter::default()
-        };
-        let other = Filter {
-            statuses: vec![Status::Failed, Status::Pending, Status::Failed],
-            ..Filter::default()
-        };
-        let text = encode(place(), Direction::After, Order::NewestFirst, &one);
-        assert!(decode(&text, Order::NewestFirst, &other).is_ok());
+    fn a_list_is_the_same_however_it_is_written() {
+        for (one, other) in [
+            ("status=pending&status=failed", "status=failed,pending,failed"),
+            ("currency=eur", "currency=EUR"),
+            (
+                "created_after=2026-01-02",
+                "created_after=2026-01-02T01:00:00%2B01:00",
+            ),
+            ("search=Ada", "search=%20Ada%20"),
+            ("", "ordering=-created_at&page_size=7&count=exact&status="),
+            ("needs_review=true&currency=EUR", "currency=EUR&needs_review=true"),
+        ] {
+            assert_eq!(list(one), list(other), "{one}");
+        }
+    }
+
+    #[test]
+    fn the_names_in_a_checksum_do_not_change_for_cursors_that_clients_have() {
+        let all = "status=pending,failed&currency=eur&created_after=2026-01-02&created_before=2026-01-03&needs_review=true\
+                   &search=A%26a&deleted=with&ordering=created_at";
+        assert_eq!(
+            list(all).as_str(),
+            "status=failed%2Cpending&currency=EUR&created_after=1767312000000000&created_before=1767398400000000\
+             &needs_review=true&search=A%26a&deleted=with&ordering=created_at"
+        );
+        assert_eq!(list("").as_str(), "ordering=-created_at");
     }
 
     #[test]
     fn a_cursor_edited_by_hand_is_refused() {
-        let text = encode(place(), Direction::After, Order::NewestFirst, &Filter::default());
+        let list = list("");
+        let text = encode(place(), Direction::After, &list);
         for position in 0..text.len() {
             for replacement in ["A", "z", "_", "é", "", "AA"] {
                 let mut edited = text.clone();
                 edited.replace_range(position..=position, replacement);
                 if edited != text {
-                    let read = decode(&edited, Order::NewestFirst, &Filter::default());
-                    assert_eq!(read, Err(InvalidCursor), "{edited}");
+                    assert_eq!(decode(&edited, &list), Err(InvalidCursor), "{edited}");
                 }
             }
         }
@@ -208,13 +190,13 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn reading_never_panics(text in "\\PC{0,80}") {
-            let _ = decode(&text, Order::NewestFirst, &Filter::default());
+            let _ = decode(&text, &list(""));
         }
 
         #[test]
         fn any_bytes_are_refused(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..64)) {
             let text = URL_SAFE_NO_PAD.encode(bytes);
-            proptest::prop_assert_eq!(decode(&text, Order::NewestFirst, &Filter::default()), Err(InvalidCursor));
+            proptest::prop_assert_eq!(decode(&text, &list("")), Err(InvalidCursor));
         }
     }
 }

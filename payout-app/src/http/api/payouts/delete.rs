@@ -1,12 +1,23 @@
 //! `DELETE /api/payouts/{id}/`
 
+use payout_core::access::Scope;
+use payout_core::payout::PayoutId;
 use salvo::{Depot, Request, handler};
 
 use crate::http::answer::NoContent;
-use crate::http::extract::conditions::{ConditionHeaders, Conditions};
-use crate::http::extract::headers;
+use crate::http::extract::conditions::{CONDITIONS, Conditions};
+use crate::http::extract::path::{PathPolicy, path};
 use crate::http::middleware::context::Context;
-use crate::http::problem::Problem;
+use crate::http::policy::RoutePolicy;
+use crate::http::problem::{Kind, Problem};
+
+/// The policy of the route.
+pub(crate) const POLICY: RoutePolicy = RoutePolicy {
+    path: Some(PathPolicy::of::<PayoutId>()),
+    headers: &[&CONDITIONS],
+    refusals: &[Kind::IllegalStep, Kind::ChangedMeanwhile],
+    ..RoutePolicy::scoped(&[Scope::Write])
+};
 
 /// Delete a payout
 ///
@@ -19,13 +30,12 @@ use crate::http::problem::Problem;
     impl_for = delete_payout,
     operation_id = "delete_payout",
     tag = "Payouts",
-    params(headers::PayoutPath, ConditionHeaders),
     responses((status = 204, description = "It is gone.")),
 )]
 #[handler]
 pub(crate) async fn delete_payout(request: &mut Request, depot: &mut Depot) -> Result<NoContent, Problem> {
     let context = Context::of(depot)?;
-    let id = headers::payout_id(request)?;
+    let id = path::<PayoutId>(request)?;
     let conditions = Conditions::of(request.headers())?;
     let payouts = context.payouts()?;
     let if_match = conditions.for_write(payouts, id).await?;

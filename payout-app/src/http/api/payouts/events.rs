@@ -3,23 +3,23 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use payout_core::Timestamp;
-use payout_core::keys::Scope;
+use payout_core::access::Scope;
 use payout_core::payout::{Event, PayoutId};
 use payout_core::ports::{Deleted, EventPage, EventPlace, EventQuery};
 use salvo::{Depot, Request, handler};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use url::form_urlencoded;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
+use super::get;
 use crate::http::answer::{Answer, time};
-use crate::http::api::payouts::get;
-use crate::http::extract::headers;
+use crate::http::extract::path::{PathPolicy, path};
+use crate::http::extract::query::{Query, QueryForm, QueryPolicy};
+use crate::http::extract::query_values::PageSize;
 use crate::http::middleware::context::Context;
-use crate::http::openapi::{Deletion, EventName, StatusName};
-use crate::http::problem::{Errors, Problem};
-
-const DEFAULT_PAGE_SIZE: u32 = 200;
+use crate::http::openapi::{EventName, StatusName};
+use crate::http::policy::RoutePolicy;
+use crate::http::problem::Problem;
 
 /// The audit trail of a payout, or a part of it.
 #[derive(Serialize, ToSchema)]
@@ -37,18 +37,52 @@ pub(crate) struct EventsBody<'a> {
     results: Vec<EventBody<'a>>,
 }
 
-/// What a trail can be asked for.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "it describes the query that `read_query` reads")]
-pub(crate) struct TrailQuery {
-    /// The most events of one answer.
-    #[param(minimum = 1, maximum = 1000, default = 200)]
-    page_size: Option<u32>,
-    /// `with` finds the trail also of a deleted payout, as for a key with the scope `operate` it is found anyway; `only` finds
-    /// no other. Needs that scope.
-    #[param(inline)]
-    deleted: Option<Deletion>,
+/// The policy of the route.
+pub(crate) const POLICY: RoutePolicy = RoutePolicy {
+    path: Some(PathPolicy::of::<PayoutId>()),
+    query: Some(QueryPolicy::of::<TrailQuery>()),
+    ..RoutePolicy::scoped(&[Scope::Read])
+};
+
+/// Which part of which trail.
+struct TrailQuery {
+    page_size: PageSize<200, { EventPage::LONGEST }>,
+    deleted: Deleted,
+    /// As it was sent: only the payout's id tells whether it is one of this trail.
+    cursor: Option<String>,
+}
+
+impl Query for TrailQuery {
+    fn of(form: &mut impl QueryForm) -> Self {
+        let page_size = form.one("page_size", "The most events of one answer.");
+        let deleted = form.one(
+            "deleted",
+            "`with` finds the trail also of a deleted payout, as for a key with the scope `operate` it is found anyway; `only` \
+             finds\nno other. Needs that scope.",
+        );
+        Self {
+            page_size: page_size.value().unwrap_or_default(),
+            deleted: deleted.value().unwrap_or_default(),
+            cursor: form.of_links("cursor", |text| Ok(text.to_owned())).value(),
+        }
+    }
+}
+
+impl TrailQuery {
+    fn read(query: &str, id: PayoutId) -> Result<EventQuery, Problem> {
+        Self::parse_with(query, |query, errors| {
+            let after = query.cursor.and_then(|text| {
+                decode(&text, id)
+                    .map_err(|message| errors.add("cursor", message))
+                    .ok()
+            });
+            EventQuery {
+                after,
+                limit: query.page_size.0,
+                deleted: query.deleted,
+            }
+        })
+    }
 }
 
 /// Something that happened to a payout. Events are only ever added.
@@ -108,22 +142,17 @@ impl<'a> From<&'a Event> for EventBody<'a> {
     impl_for = list_events,
     operation_id = "list_events",
     tag = "Payouts",
-    params(headers::PayoutPath, TrailQuery),
-    extensions(("x-parameters-of-links" = json!(["cursor"]))),
     responses((status = 200, description = "The events.", body = EventsBody)),
 )]
 #[handler]
 pub(crate) async fn list_events(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
-    let id = headers::payout_id(request)?;
+    let id = path::<PayoutId>(request)?;
     let context = Context::of(depot)?;
-    let deleted = match get::asked(request, context)? {
-        Deleted::Without if context.principal.may(Scope::Operate) => Deleted::With,
-        asked @ (Deleted::Without | Deleted::Only | Deleted::With) => asked,
-    };
-    let query = EventQuery {
-        deleted,
-        ..read_query(request.uri().query().unwrap_or_default(), id)?
-    };
+    let mut query = TrailQuery::read(request.uri().query().unwrap_or_default(), id)?;
+    get::allow_deleted(query.deleted, context)?;
+    if query.deleted == Deleted::Without && context.principal.may(Scope::Operate) {
+        query.deleted = Deleted::With;
+    }
     let page = context.payouts()?.events(id, query).await?;
     let next = page.next.map(|place| {
         let base = context.site.limits.base_address(request).unwrap_or_default();
@@ -136,47 +165,6 @@ pub(crate) async fn list_events(request: &mut Request, depot: &mut Depot) -> Res
         next,
         results: page.events.iter().map(EventBody::from).collect(),
     })
-}
-
-/// Reads a query. An empty parameter counts as absent, and of several the last one.
-///
-/// # Errors
-/// 400 with the messages by parameter.
-fn read_query(query: &str, id: PayoutId) -> Result<EventQuery, Problem> {
-    let (mut limit, mut after) = (Ok(DEFAULT_PAGE_SIZE), Ok(None));
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        match &*name {
-            "page_size" if !value.is_empty() => limit = page_size(&value),
-            "cursor" if !value.is_empty() => after = decode(&value, id).map(Some),
-            _ => (),
-        }
-    }
-    match (limit, after) {
-        (Ok(limit), Ok(after)) => Ok(EventQuery {
-            after,
-            limit,
-            deleted: Deleted::Without,
-        }),
-        (limit, after) => {
-            let mut errors = Errors::default();
-            limit
-                .err()
-                .into_iter()
-                .for_each(|message| errors.add("page_size", message));
-            after
-                .err()
-                .into_iter()
-                .for_each(|message| errors.add("cursor", message));
-            Err(Problem::invalid(errors))
-        }
-    }
-}
-
-fn page_size(text: &str) -> Result<u32, String> {
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-    let size = is_plain.then(|| text.parse().ok()).flatten();
-    size.filter(|size| (1..=EventPage::LONGEST).contains(size))
-        .ok_or_else(|| format!("Use a number from 1 to {}.", EventPage::LONGEST))
 }
 
 /// A place, and some of a digest of it and the payout: the cursor of one trail is none of another.
@@ -222,7 +210,7 @@ mod tests {
         let (id, other): (PayoutId, PayoutId) = (ID.parse().unwrap(), OTHER.parse().unwrap());
         let place = EventPlace(200_001);
         let cursor = encode(place, id);
-        let read = |cursor: &str, id| read_query(&format!("cursor={cursor}"), id);
+        let read = |cursor: &str, id| TrailQuery::read(&format!("cursor={cursor}"), id);
         assert_eq!(read(&cursor, id).unwrap().after, Some(place));
         for (cursor, id) in [
             (cursor.as_str(), other),
@@ -239,9 +227,12 @@ mod tests {
     fn a_size_is_a_plain_number_within_bounds() {
         let id = ID.parse().unwrap();
         for size in ["0", "1001", "-1", "+5", "1.5", "x", "99999999999999999999"] {
-            assert!(read_query(&format!("page_size={size}"), id).is_err(), "{size}");
+            assert!(
+                TrailQuery::read(&format!("page_size={size}"), id).is_err(),
+                "{size}"
+            );
         }
-        assert_eq!(read_query("page_size=1000", id).unwrap().limit, 1000);
-        assert_eq!(read_query("page_size=", id).unwrap().limit, DEFAULT_PAGE_SIZE);
+        assert_eq!(TrailQuery::read("page_size=1000", id).unwrap().limit, 1000);
+        assert_eq!(TrailQuery::read("page_size=", id).unwrap().limit, 200);
     }
 }

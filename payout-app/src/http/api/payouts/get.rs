@@ -1,29 +1,43 @@
 //! `GET /api/payouts/{id}/`
 
-use payout_core::keys::Scope;
+use payout_core::access::Scope;
+use payout_core::payout::PayoutId;
 use payout_core::ports::Deleted;
-use payout_core::service::ServiceError;
+use payout_core::usecase::ServiceError;
 use salvo::{Depot, Request, handler};
-use url::form_urlencoded;
-use utoipa::IntoParams;
 
 use crate::http::answer::{Answer, PayoutBody};
-use crate::http::api::payouts::query::deletion;
-use crate::http::extract::conditions::{ConditionHeaders, Conditions};
-use crate::http::extract::headers;
+use crate::http::extract::conditions::{CONDITIONS, Conditions};
+use crate::http::extract::path::{PathPolicy, path};
+use crate::http::extract::query::{Query, QueryForm, QueryPolicy};
 use crate::http::middleware::access;
 use crate::http::middleware::context::Context;
-use crate::http::openapi::Deletion;
-use crate::http::problem::{Errors, Problem};
+use crate::http::policy::RoutePolicy;
+use crate::http::problem::Problem;
+
+/// The policy of the route.
+pub(crate) const POLICY: RoutePolicy = RoutePolicy {
+    path: Some(PathPolicy::of::<PayoutId>()),
+    query: Some(QueryPolicy::of::<GetQuery>()),
+    headers: &[&CONDITIONS],
+    ..RoutePolicy::scoped(&[Scope::Read])
+};
 
 /// Which payouts are found.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "it describes the query that `asked` reads")]
-pub(crate) struct GetQuery {
-    /// `with` finds a payout also when it is deleted, and says when; `only` finds it only then. Needs the scope `operate`.
-    #[param(inline)]
-    deleted: Option<Deletion>,
+struct GetQuery {
+    deleted: Deleted,
+}
+
+impl Query for GetQuery {
+    fn of(form: &mut impl QueryForm) -> Self {
+        let deleted = form.one(
+            "deleted",
+            "`with` finds a payout also when it is deleted, and says when; `only` finds it only then. Needs the scope `operate`.",
+        );
+        Self {
+            deleted: deleted.value().unwrap_or_default(),
+        }
+    }
 }
 
 /// Get a payout
@@ -35,7 +49,6 @@ pub(crate) struct GetQuery {
     impl_for = get_payout,
     operation_id = "get_payout",
     tag = "Payouts",
-    params(headers::PayoutPath, GetQuery, ConditionHeaders),
     responses(
         (status = 200, description = "The payout.", body = PayoutBody,
             headers(("ETag" = String, description = "The payout's version, for `If-Match`."))),
@@ -45,10 +58,11 @@ pub(crate) struct GetQuery {
 )]
 #[handler]
 pub(crate) async fn get_payout(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
-    let id = headers::payout_id(request)?;
+    let id = path::<PayoutId>(request)?;
     let conditions = Conditions::of(request.headers())?;
     let context = Context::of(depot)?;
-    let deleted = asked(request, context)?;
+    let GetQuery { deleted } = GetQuery::parse(request.uri().query().unwrap_or_default())?;
+    allow_deleted(deleted, context)?;
     let payouts = context.payouts()?;
     if deleted != Deleted::Only {
         match payouts.get(id).await {
@@ -68,25 +82,13 @@ pub(crate) async fn get_payout(request: &mut Request, depot: &mut Depot) -> Resu
     }
 }
 
-/// Whether a deleted one is asked for, by whoever may.
-pub(crate) fn asked(request: &Request, context: &Context) -> Result<Deleted, Problem> {
-    let deleted = deleted(request.uri().query().unwrap_or_default())?;
-    if deleted != Deleted::Without {
-        access::allows(&context.principal, &[Scope::Operate])?;
-    }
-    Ok(deleted)
-}
-
-/// Whether it may be a deleted one. An empty value counts as none.
-fn deleted(query: &str) -> Result<Deleted, Problem> {
-    if query.is_empty() {
-        return Ok(Deleted::Without);
-    }
-    let asked = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "deleted");
-    match asked.last() {
-        Some((_, text)) if !text.is_empty() => {
-            deletion(&text).map_err(|message| Problem::invalid(Errors::of("deleted", message)))
-        }
-        Some(_) | None => Ok(Deleted::Without),
+/// Lets only operators ask for deleted payouts.
+///
+/// # Errors
+/// 403.
+pub(super) fn allow_deleted(deleted: Deleted, context: &Context) -> Result<(), Problem> {
+    match deleted {
+        Deleted::Without => Ok(()),
+        Deleted::Only | Deleted::With => access::allows(&context.principal, &[Scope::Operate]),
     }
 }

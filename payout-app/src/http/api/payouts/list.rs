@@ -1,19 +1,20 @@
 //! `GET /api/payouts/`
 
-use payout_core::keys::Scope;
+use payout_core::access::Scope;
 use payout_core::ports::{Cursor, Deleted};
-use payout_core::service::Page;
+use payout_core::usecase::Page;
 use salvo::{Depot, Request, handler};
 use serde::Serialize;
 use url::form_urlencoded;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
+use super::cursor::{self, Direction};
+use super::query::{self, ListParams};
 use crate::http::answer::{Answer, PayoutBody};
-use crate::http::api::payouts::cursor::{self, Direction};
-use crate::http::api::payouts::query::{self, ListParams};
+use crate::http::extract::query::{Query, QueryPolicy};
 use crate::http::middleware::access;
 use crate::http::middleware::context::Context;
-use crate::http::openapi::{Counting, Deletion, Moment, Ordering, RecordedCurrencyCode, StatusName};
+use crate::http::policy::RoutePolicy;
 use crate::http::problem::{Kind, Problem};
 
 /// One page of payouts.
@@ -44,46 +45,12 @@ pub(crate) struct PageBody<'a> {
     unreadable: Vec<String>,
 }
 
-/// What a list can be asked for.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "it describes the query that `ListParams` reads")]
-pub(crate) struct ListQuery {
-    /// Only these statuses. May be repeated.
-    #[param(required = false)]
-    status: Vec<StatusName>,
-    /// Only this currency of ISO 4217, in any case; also one in which nobody is paid any more.
-    #[param(inline, required = false)]
-    currency: RecordedCurrencyCode,
-    /// Created at this time or later: RFC 3339, or a date such as `2026-11-01` (midnight UTC).
-    #[param(inline, required = false)]
-    created_after: Moment,
-    /// Created before this time: RFC 3339 such as `2026-12-01T00:00:00Z`, or a date (midnight UTC).
-    #[param(inline, required = false)]
-    created_before: Moment,
-    /// Only those that do, or do not, wait for a person.
-    needs_review: Option<bool>,
-    /// Exactly this account (an IBAN with or without spaces, in any case), or a recipient whose name begins with this, in any
-    /// case; where names are encrypted, only a whole name is found. Needs the scope `reveal`.
-    #[param(max_length = 128, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
-    search: Option<String>,
-    /// `only` lists deleted payouts, `with` those beside the others; each then says when. Needs the scope `operate`.
-    #[param(inline)]
-    deleted: Option<Deletion>,
-    /// By time of creation, oldest or (as by default) newest first.
-    #[param(inline)]
-    ordering: Option<Ordering>,
-    /// How many payouts a page has.
-    #[param(minimum = 1, maximum = 200, default = 20)]
-    page_size: Option<u32>,
-    /// The number of a page, from 1, among the first 10000 payouts of the list; for those behind them follow `next`, which
-    /// then carries a cursor. Not together with `cursor`.
-    #[param(minimum = 1, maximum = 9_007_199_254_740_991_u64)]
-    page: Option<u64>,
-    /// `exact` counts beyond 10000. Refused with 503 when that takes too long, or when too many count.
-    #[param(inline)]
-    count: Option<Counting>,
-}
+/// The policy of the route.
+pub(crate) const POLICY: RoutePolicy = RoutePolicy {
+    query: Some(QueryPolicy::of::<ListParams>()),
+    refusals: &[Kind::NotFound],
+    ..RoutePolicy::scoped(&[Scope::Read])
+};
 
 /// List payouts
 ///
@@ -95,14 +62,12 @@ pub(crate) struct ListQuery {
     impl_for = list_payouts,
     operation_id = "list_payouts",
     tag = "Payouts",
-    params(ListQuery),
-    // No client makes one by itself, and the document says nothing that could be one.
-    extensions(("x-parameters-of-links" = json!(["cursor"]))),
     responses((status = 200, description = "A page.", body = PageBody)),
 )]
 #[handler]
 pub(crate) async fn list_payouts(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
-    let params = ListParams::parse(request.uri().query().unwrap_or_default())?;
+    let query = request.uri().query().unwrap_or_default();
+    let params = ListParams::parse(query)?;
     let context = Context::of(depot)?;
     if params.request.filter.search.is_some() {
         // Whoever may search, letter by letter, need not be shown.
@@ -127,6 +92,7 @@ pub(crate) async fn list_payouts(request: &mut Request, depot: &mut Depot) -> Re
     }
     let links = Links {
         base: context.site.limits.base_address(request).unwrap_or_default(),
+        query,
         params: &params,
     };
     Answer::json(&PageBody {
@@ -148,6 +114,8 @@ pub(crate) async fn list_payouts(request: &mut Request, depot: &mut Depot) -> Re
 
 struct Links<'a> {
     base: String,
+    /// The query as the client sent it.
+    query: &'a str,
     params: &'a ListParams,
 }
 
@@ -172,17 +140,15 @@ impl Links<'_> {
     }
 
     fn by_cursor(&self, cursor: Cursor, direction: Direction) -> String {
-        let request = &self.params.request;
-        self.link(
-            "cursor",
-            &cursor::encode(cursor, direction, request.order, &request.filter),
-        )
+        self.link("cursor", &cursor::encode(cursor, direction, &self.params.list))
     }
 
-    /// The same list at another place.
+    /// Another place of the list: every parameter but those that name a place goes on as it was given.
     fn link(&self, name: &str, value: &str) -> String {
+        let given = form_urlencoded::parse(self.query.as_bytes());
+        let kept = given.filter(|(name, _)| name != "cursor" && name != "page");
         let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(&self.params.kept).append_pair(name, value);
+        query.extend_pairs(kept).append_pair(name, value);
         format!("{}/api/payouts/?{}", self.base, query.finish())
     }
 }
@@ -193,9 +159,11 @@ mod tests {
 
     #[test]
     fn links_keep_every_filter_and_encode_it() {
-        let params = ListParams::parse("search=%C3%A9+%26&status=failed&page=2").unwrap();
+        let query = "search=%C3%A9+%26&status=failed&page=2";
+        let params = ListParams::parse(query).unwrap();
         let links = Links {
             base: "http://host:1".to_owned(),
+            query,
             params: &params,
         };
         let link = links.link("page", "3");

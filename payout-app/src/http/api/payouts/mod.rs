@@ -1,5 +1,6 @@
 //! Payouts over HTTP.
 
+pub(crate) mod bodies;
 pub(crate) mod cancel;
 pub(crate) mod create;
 pub(crate) mod cursor;
@@ -9,5 +10,5 @@ pub(crate) mod events;
 pub(crate) mod get;
 mod guess;
 pub(crate) mod list;
-mod query;
+pub(crate) mod query;
 pub(crate) mod retry;

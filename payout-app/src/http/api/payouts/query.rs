@@ -1,217 +1,171 @@
-//! Reads the query of a list.
-//!
-//! Whatever has a wrong value is refused by name, all at once. What is unknown or given twice was refused before
-//! ([`parameters`](crate::http::middleware::parameters)).
+//! The query of a list: a filter is one entry here, from which come its parser, its place in the document and its part of the
+//! list's cursors.
 
 use std::fmt;
 
-use payout_core::Timestamp;
-use payout_core::money::Currency;
-use payout_core::ports::{Deleted, Filter, Order, Position, Search};
-use payout_core::service::{CountMode, PageRequest};
-use payout_core::text::nfc;
+use payout_core::ports::{Filter, Order, Position};
+use payout_core::usecase::{CountMode, PageRequest};
 use url::form_urlencoded;
 
-use crate::http::api::payouts::cursor;
-use crate::http::extract::moment;
-use crate::http::problem::{Errors, Problem};
+use super::cursor;
+use crate::http::extract::query::{Query, QueryForm};
+use crate::http::extract::query_values::{FilterValue, PageNumber, PageSize, SearchText};
 
-const DEFAULT_PAGE_SIZE: u32 = 20;
-const MAX_PAGE_SIZE: u32 = 200;
 /// Pages by number begin before this many payouts.
-pub(crate) const DEEPEST: u64 = 10_000;
+pub(super) const DEEPEST: u64 = 10_000;
 
 /// Which page of which list, as a query says it.
-#[derive(PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ListParams {
     /// What the use case takes.
     pub(crate) request: PageRequest,
     /// The `page` parameter, where the client counts pages.
     pub(crate) page: Option<u64>,
-    /// Every parameter but `cursor` and `page`, as it was given: links carry them on.
-    pub(crate) kept: Vec<(String, String)>,
+    /// What tells this list from every other.
+    pub(crate) list: ListIdentity,
 }
 
-/// But for the parameters as they were given: a search is for an account or a name.
-impl fmt::Debug for ListParams {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ListParams")
-            .field("request", &self.request)
-            .field("page", &self.page)
-            .finish_non_exhaustive()
+/// The filters, in the order in which the document has them.
+fn filter(form: &mut impl QueryForm, list: &mut ListIdentity) -> Filter {
+    Filter {
+        statuses: list.filters(form, "status", "Only these statuses. May be repeated."),
+        currency: list.filter(
+            form,
+            "currency",
+            "Only this currency of ISO 4217, in any case; also one in which nobody is paid any more.",
+        ),
+        created_after: list.filter(
+            form,
+            "created_after",
+            "Created at this time or later: RFC 3339, or a date such as `2026-11-01` (midnight UTC).",
+        ),
+        created_before: list.filter(
+            form,
+            "created_before",
+            "Created before this time: RFC 3339 such as `2026-12-01T00:00:00Z`, or a date (midnight UTC).",
+        ),
+        needs_review: list.filter(
+            form,
+            "needs_review",
+            "Only those that do, or do not, wait for a person.",
+        ),
+        search: list
+            .filter::<SearchText>(
+                form,
+                "search",
+                "Exactly this account (an IBAN with or without spaces, in any case), or a recipient whose name begins with \
+                 this, in any\ncase; where names are encrypted, only a whole name is found. Needs the scope `reveal`.",
+            )
+            .and_then(|search| search.0),
+        deleted: list
+            .filter(
+                form,
+                "deleted",
+                "`only` lists deleted payouts, `with` those beside the others; each then says when. Needs the scope `operate`.",
+            )
+            .unwrap_or_default(),
     }
 }
 
-impl ListParams {
-    /// Reads a query.
-    ///
-    /// # Errors
-    /// 400 with the messages by parameter.
-    pub(crate) fn parse(query: &str) -> Result<Self, Problem> {
-        let mut reader = Reader {
-            pairs: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
-            errors: Errors::default(),
-        };
-        let filter = reader.filter();
-        let order = reader
-            .read("ordering", |text| match text {
-                "created_at" => Ok(Order::OldestFirst),
-                "-created_at" => Ok(Order::NewestFirst),
-                _ => Err("Use created_at or -created_at.".to_owned()),
-            })
-            .unwrap_or_default();
-        let count = reader
-            .read("count", |text| match text {
-                "exact" => Ok(CountMode::Exact),
-                _ => Err("Use exact, or leave it away.".to_owned()),
-            })
-            .unwrap_or_default();
-        let size = reader.read("page_size", page_size).unwrap_or(DEFAULT_PAGE_SIZE);
-        let page = reader.read("page", page_number);
-        let cursor = reader.read("cursor", |text| {
-            cursor::decode(text, order, &filter).map_err(|error| error.to_string())
+impl Query for ListParams {
+    fn of(form: &mut impl QueryForm) -> Self {
+        let mut list = ListIdentity::default();
+        let filter = filter(form, &mut list);
+        let order = form.one::<Order>(
+            "ordering",
+            "By time of creation, oldest or (as by default) newest first.",
+        );
+        let order = order.value().unwrap_or_default();
+        list.note("ordering", &order.canonical());
+        let size = form.one::<PageSize<20, 200>>("page_size", "How many payouts a page has.");
+        let size = size.value().unwrap_or_default().0;
+        let page = form.one::<PageNumber>(
+            "page",
+            "The number of a page, from 1, among the first 10000 payouts of the list; for those behind them follow `next`, \
+             which\nthen carries a cursor. Not together with `cursor`.",
+        );
+        let count = form.one::<CountMode>(
+            "count",
+            "`exact` counts beyond 10000. Refused with 503 when that takes too long, or when too many count.",
+        );
+        let cursor = form.of_links("cursor", |text| {
+            cursor::decode(text, &list).map_err(|error| error.to_string().into())
         });
-        if reader.given("page").is_some() && reader.given("cursor").is_some() {
-            reader.errors.add("page", "Use page or cursor, not both.");
+        if page.is_given() && cursor.is_given() {
+            form.refuse("page", "Use page or cursor, not both.");
         }
-        if !reader.errors.is_empty() {
-            return Err(Problem::invalid(reader.errors));
-        }
-        let position = match (cursor, page) {
-            (Some(cursor), _) => cursor,
-            (None, page) => Position::Offset((page.unwrap_or(1) - 1).saturating_mul(u64::from(size))),
-        };
-        let kept = reader
-            .pairs
-            .into_iter()
-            .filter(|(name, _)| name != "cursor" && name != "page")
-            .collect();
-        Ok(Self {
+        let page = page.value().map(|page| page.0);
+        let first = (page.unwrap_or(1) - 1).saturating_mul(u64::from(size));
+        Self {
             request: PageRequest {
                 filter,
                 order,
-                position,
+                position: cursor.value().unwrap_or(Position::Offset(first)),
                 size,
-                count,
+                count: count.value().unwrap_or_default(),
             },
             page,
-            kept,
-        })
-    }
-}
-
-/// A query's pairs, and what was wrong with them.
-struct Reader {
-    pairs: Vec<(String, String)>,
-    errors: Errors,
-}
-
-impl Reader {
-    /// The value of a parameter. An empty one counts as absent.
-    fn given(&self, name: &str) -> Option<&str> {
-        let last = self.pairs.iter().rev().find(|(given, _)| given == name);
-        last.map(|(_, value)| value.as_str())
-            .filter(|value| !value.is_empty())
-    }
-
-    fn read<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        match read(self.given(name)?) {
-            Ok(value) => Some(value),
-            Err(message) => {
-                self.errors.add(name, message);
-                None
-            }
+            list,
         }
     }
+}
 
-    fn filter(&mut self) -> Filter {
-        Filter {
-            statuses: self.statuses(),
-            currency: self.read("currency", |text| {
-                // Also one in which nobody is paid any more: there may be payouts of it.
-                Currency::recorded(text).map_err(|error| error.to_string())
-            }),
-            created_after: self.read("created_after", moment),
-            created_before: self.read("created_before", moment),
-            needs_review: self.read("needs_review", |text| match text {
-                "true" => Ok(true),
-                "false" => Ok(false),
-                _ => Err("Use true or false.".to_owned()),
-            }),
-            search: self.read("search", search).flatten(),
-            deleted: self.read("deleted", deletion).unwrap_or_default(),
-        }
-    }
+/// The order and the filters of a list by their names: equal for equal lists, however a client wrote them.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct ListIdentity(String);
 
-    /// `status` may be repeated, and may be a list with commas.
-    fn statuses(&mut self) -> Vec<payout_core::payout::Status> {
-        let mut statuses = Vec::new();
-        let mut refused = None;
-        for (_, value) in self.pairs.iter().filter(|(name, _)| name == "status") {
-            for name in value.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-                match name.parse::<payout_core::payout::Status>() {
-                    Ok(status) if !statuses.contains(&status) => statuses.push(status),
-                    Ok(_) => (),
-                    Err(error) => refused = Some(error.to_string()),
-                }
-            }
-        }
-        if let Some(message) = refused {
-            self.errors.add("status", message);
-        }
-        statuses
+/// Without what it says: a search is for an account or a name.
+impl fmt::Debug for ListIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ListIdentity({} bytes)", self.0.len())
     }
 }
 
-/// Whether deleted payouts are asked for.
-pub(crate) fn deletion(text: &str) -> Result<Deleted, String> {
-    match text {
-        "only" => Ok(Deleted::Only),
-        "with" => Ok(Deleted::With),
-        _ => Err("Use only or with, or leave it away.".to_owned()),
+impl ListIdentity {
+    /// Written as a query is, so that no value can be taken for another's name.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
     }
-}
 
-fn page_size(text: &str) -> Result<u32, String> {
-    digits(text)
-        .and_then(|size| u32::try_from(size).ok())
-        .filter(|size| (1..=MAX_PAGE_SIZE).contains(size))
-        .ok_or_else(|| format!("Use a number from 1 to {MAX_PAGE_SIZE}."))
-}
+    fn note(&mut self, name: &str, value: &str) {
+        let mut query = form_urlencoded::Serializer::new(std::mem::take(&mut self.0));
+        query.append_pair(name, value);
+        self.0 = query.finish();
+    }
 
-fn page_number(text: &str) -> Result<u64, String> {
-    digits(text)
-        .filter(|page| *page > 0)
-        .ok_or_else(|| "Use a number from 1 on.".to_owned())
+    /// A filter by one value.
+    fn filter<T: FilterValue>(
+        &mut self,
+        form: &mut impl QueryForm,
+        name: &'static str,
+        about: &'static str,
+    ) -> Option<T> {
+        let value = form.one::<T>(name, about).value()?;
+        self.note(name, &value.canonical());
+        Some(value)
+    }
+
+    /// A filter by any of several values.
+    fn filters<T: FilterValue + PartialEq>(
+        &mut self,
+        form: &mut impl QueryForm,
+        name: &'static str,
+        about: &'static str,
+    ) -> Vec<T> {
+        let values = form.many::<T>(name, about);
+        let mut texts: Vec<String> = values.iter().map(FilterValue::canonical).collect();
+        texts.sort_unstable();
+        if !texts.is_empty() {
+            self.note(name, &texts.join(","));
+        }
+        values
+    }
 }
 
 /// Whether a page by number begins within the first payouts of a list. What it costs grows with what it passes over; a
 /// cursor passes over nothing.
-pub(crate) fn is_shallow(page: u64, size: u32) -> bool {
+pub(super) fn is_shallow(page: u64, size: u32) -> bool {
     page.saturating_sub(1).saturating_mul(u64::from(size)) < DEEPEST
-}
-
-/// A number without a sign.
-fn digits(text: &str) -> Option<u64> {
-    text.bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| text.parse().ok())
-        .flatten()
-}
-
-fn search(text: &str) -> Result<Option<Search>, String> {
-    if nfc(text).chars().count() > 128 {
-        return Err("Ensure this value has no more than 128 characters.".to_owned());
-    }
-    if text.chars().any(char::is_control) {
-        return Err("Control characters are not allowed.".to_owned());
-    }
-    Ok(Search::new(text))
-}
-
-fn moment(text: &str) -> Result<Timestamp, String> {
-    moment::parse_in_query(text)
-        .ok_or_else(|| "Use RFC 3339, such as 2026-11-24T09:30:00Z, or a date.".to_owned())
 }
 
 #[cfg(test)]
@@ -335,7 +289,7 @@ mod tests {
     fn what_is_searched_for_is_not_printed() {
         let params = ListParams::parse("search=CANARY-1&page_size=3").unwrap();
         assert!(!format!("{params:?}").contains("CANARY"));
-        assert_eq!(params.kept[0].1, "CANARY-1");
+        assert!(params.list.as_str().contains("CANARY-1"));
     }
 
     proptest::proptest! {

@@ -1,31 +1,33 @@
 //! `POST /api/payouts/{id}/retry/`
 
+use payout_core::access::Scope;
+use payout_core::payout::PayoutId;
 use salvo::http::StatusCode;
 use salvo::{Depot, Request, handler};
-use utoipa::ToSchema;
 
+use super::bodies::StepReason;
 use crate::http::answer::{Answer, PayoutAnswer};
-use crate::http::extract::body;
-use crate::http::extract::conditions::{ConditionHeaders, Conditions};
-use crate::http::extract::fields::{self, Fields};
-use crate::http::extract::headers;
+use crate::http::extract::conditions::{CONDITIONS, Conditions};
+use crate::http::extract::json::{BodyPolicy, JsonBody};
+use crate::http::extract::path::{PathPolicy, path};
+use crate::http::extract::{body, headers};
 use crate::http::middleware::context::Context;
-use crate::http::problem::Problem;
+use crate::http::policy::RoutePolicy;
+use crate::http::problem::{Kind, Problem};
 
-/// Why a step is taken. May be left away altogether.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = Reason)]
-#[expect(dead_code, reason = "it describes the body that `reason` reads")]
-pub(crate) struct ReasonBody {
-    /// Why, for the audit trail.
-    #[schema(
-        nullable = false,
-        max_length = 255,
-        example = "The recipient reopened the account."
-    )]
-    reason: Option<String>,
-}
+/// The policy of the route.
+pub(crate) const POLICY: RoutePolicy = RoutePolicy {
+    path: Some(PathPolicy::of::<PayoutId>()),
+    headers: &[&CONDITIONS, &headers::IDEMPOTENCY_KEY],
+    body: Some(BodyPolicy::optional::<StepReason>()),
+    refusals: &[
+        Kind::IllegalStep,
+        Kind::AttemptInProgress,
+        Kind::ChangedMeanwhile,
+        Kind::OverLimit,
+    ],
+    ..RoutePolicy::scoped(&[Scope::Operate])
+};
 
 /// Retry a failed payout
 ///
@@ -38,8 +40,6 @@ pub(crate) struct ReasonBody {
     impl_for = retry_payout,
     operation_id = "retry_payout",
     tag = "Payouts",
-    params(headers::PayoutPath, ConditionHeaders, headers::KeyHeader),
-    request_body = Option<ReasonBody>,
     responses((status = 202, description = "The payout, pending again.", body = PayoutAnswer,
         headers(
             ("ETag" = String, description = "The payout's version, for `If-Match`."),
@@ -49,10 +49,10 @@ pub(crate) struct ReasonBody {
 #[handler]
 pub(crate) async fn retry_payout(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
-    let id = headers::payout_id(request)?;
+    let id = path::<PayoutId>(request)?;
     let conditions = Conditions::of(request.headers())?;
     let key = headers::idempotency_key(request.headers())?;
-    let reason = reason(request).await?;
+    let StepReason(reason) = StepReason::parse_optional(&body::read(request)?)?;
     let caller = context.caller(reason.as_deref());
     let payouts = context.payouts()?;
     let if_match = conditions.for_write(payouts, id).await?;
@@ -60,13 +60,4 @@ pub(crate) async fn retry_payout(request: &mut Request, depot: &mut Depot) -> Re
     Ok(Answer::written(&answered.payout, &context.principal)?
         .status(StatusCode::ACCEPTED)
         .replayed(answered.replayed))
-}
-
-/// Reads a body that has a reason at the most.
-pub(crate) async fn reason(request: &mut Request) -> Result<Option<String>, Problem> {
-    let body = body::read(request)?;
-    let mut fields = Fields::of_optional(&body)?;
-    let reason = fields.optional("reason", fields::reason);
-    fields.finish()?;
-    Ok(reason)
 }

@@ -1,0 +1,211 @@
+//! Bodies: one definition of a body's fields reads a request, and describes it in the document.
+//!
+//! A body says its fields once ([`JsonBody::of`]), to whoever asks for them: a [`Reader`] takes each from a JSON object, a
+//! [`Describer`] writes down its name, its schema and whether it is required. A field's type ([`JsonValue`]) is its parser and
+//! its schema.
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
+use utoipa::openapi::schema::{AdditionalProperties, OneOfBuilder, Schema};
+use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Required, Type};
+
+use super::field::Field;
+use super::fields::{Fields, Message};
+use crate::http::openapi::{About, Component, ValueSchema};
+use crate::http::problem::{Errors, Problem};
+
+/// A value in a body.
+pub(crate) trait JsonValue: Sized {
+    /// Reads it from its JSON text.
+    fn read(value: &RawValue) -> Result<Self, Message>;
+
+    /// Describes it.
+    fn schema() -> ValueSchema;
+}
+
+/// A JSON object that is asked for its fields, one after the other.
+pub(crate) trait JsonForm {
+    /// A field that must be there.
+    fn required<T: JsonValue>(&mut self, name: &'static str, about: impl Into<About>) -> Field<T>;
+
+    /// A field that may be omitted.
+    fn optional<T: JsonValue>(&mut self, name: &'static str, about: impl Into<About>) -> Field<T>;
+
+    /// A field that the document does not name.
+    fn undocumented<T: JsonValue>(&mut self, name: &'static str) -> Field<T>;
+}
+
+/// A body: its fields, what they mean together, and its name in the document.
+pub(crate) trait JsonBody: Sized {
+    /// The name of its component.
+    const NAME: &'static str;
+    /// What it is.
+    const ABOUT: &'static str;
+
+    /// Asks a form for the fields.
+    fn of(form: &mut impl JsonForm) -> Self;
+
+    /// Refuses fields that contradict each other.
+    fn check(&self, errors: &mut Errors) {
+        let _ = errors;
+    }
+
+    /// The schema with what the fields mean together.
+    fn related(schema: RefOr<Schema>) -> RefOr<Schema> {
+        schema
+    }
+
+    /// A body to show.
+    fn example() -> Option<Value> {
+        None
+    }
+
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// 400 when it is no JSON object, or with the messages of all its fields.
+    fn parse(body: &[u8]) -> Result<Self, Problem> {
+        read(Fields::parse(body)?)
+    }
+
+    /// Reads a body that may be omitted; `null` is as good as none.
+    ///
+    /// # Errors
+    /// 400, as for one that may not.
+    fn parse_optional(body: &[u8]) -> Result<Self, Problem> {
+        read(Fields::of_optional(body)?)
+    }
+}
+
+fn read<B: JsonBody>(fields: Fields<'_>) -> Result<B, Problem> {
+    let mut reader = Reader(fields);
+    let body = B::of(&mut reader);
+    body.check(reader.0.errors());
+    reader.0.finish()?;
+    Ok(body)
+}
+
+/// Takes the fields of a JSON object.
+struct Reader<'a>(Fields<'a>);
+
+impl JsonForm for Reader<'_> {
+    fn required<T: JsonValue>(&mut self, name: &'static str, _: impl Into<About>) -> Field<T> {
+        self.0.required(name, T::read)
+    }
+
+    fn optional<T: JsonValue>(&mut self, name: &'static str, _: impl Into<About>) -> Field<T> {
+        self.0.optional(name, T::read)
+    }
+
+    fn undocumented<T: JsonValue>(&mut self, name: &'static str) -> Field<T> {
+        self.0.optional(name, T::read)
+    }
+}
+
+/// Describes the fields of a JSON object.
+struct Describer {
+    object: ObjectBuilder,
+    components: Vec<Component>,
+}
+
+impl Describer {
+    fn property<T: JsonValue>(&mut self, name: &'static str, about: About) {
+        let (schema, component) = T::schema().described(about).into_parts();
+        self.object = std::mem::take(&mut self.object).property(name, schema);
+        self.components.extend(component);
+    }
+}
+
+impl JsonForm for Describer {
+    fn required<T: JsonValue>(&mut self, name: &'static str, about: impl Into<About>) -> Field<T> {
+        self.property::<T>(name, about.into());
+        self.object = std::mem::take(&mut self.object).required(name);
+        Field::Absent
+    }
+
+    fn optional<T: JsonValue>(&mut self, name: &'static str, about: impl Into<About>) -> Field<T> {
+        self.property::<T>(name, about.into());
+        Field::Absent
+    }
+
+    fn undocumented<T: JsonValue>(&mut self, _: &'static str) -> Field<T> {
+        Field::Absent
+    }
+}
+
+/// The body of a route.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyPolicy {
+    describe: fn(&mut Operation) -> Vec<Component>,
+    /// The most bytes that it may have; absent: as the service is set.
+    pub(crate) most_bytes: Option<usize>,
+}
+
+impl BodyPolicy {
+    /// A body that must be there.
+    pub(crate) const fn required<B: JsonBody>() -> Self {
+        Self {
+            describe: describe_required::<B>,
+            most_bytes: None,
+        }
+    }
+
+    /// A body that may be omitted.
+    pub(crate) const fn optional<B: JsonBody>() -> Self {
+        Self {
+            describe: describe_optional::<B>,
+            most_bytes: None,
+        }
+    }
+
+    /// Adds the body to its operation; the components that it refers to are returned.
+    pub(crate) fn describe(self, operation: &mut Operation) -> Vec<Component> {
+        (self.describe)(operation)
+    }
+}
+
+fn describe_required<B: JsonBody>(operation: &mut Operation) -> Vec<Component> {
+    let reference = Ref::from_schema_name(B::NAME).into();
+    operation.request_body = Some(
+        request_body::<B>(reference)
+            .required(Some(Required::True))
+            .build()
+            .into(),
+    );
+    components::<B>()
+}
+
+fn describe_optional<B: JsonBody>(operation: &mut Operation) -> Vec<Component> {
+    let or_null = OneOfBuilder::new()
+        .item(Ref::from_schema_name(B::NAME))
+        .item(ObjectBuilder::new().schema_type(Type::Null));
+    operation.request_body = Some(request_body::<B>(RefOr::T(or_null.into())).build().into());
+    components::<B>()
+}
+
+fn request_body<B: JsonBody>(schema: RefOr<Schema>) -> RequestBodyBuilder {
+    let content = ContentBuilder::new().schema(Some(schema)).example(B::example());
+    RequestBodyBuilder::from(RequestBody::new()).content("application/json", content.build())
+}
+
+/// The body's component, and those that it refers to.
+fn components<B: JsonBody>() -> Vec<Component> {
+    let mut describer = Describer {
+        object: ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .description(Some(B::ABOUT))
+            .additional_properties(Some(AdditionalProperties::FreeForm(false))),
+        components: Vec::new(),
+    };
+    let _ = B::of(&mut describer);
+    let Describer {
+        object,
+        mut components,
+    } = describer;
+    let schema = B::related(RefOr::T(object.into()));
+    components.push((B::NAME.to_owned(), schema));
+    components
+}

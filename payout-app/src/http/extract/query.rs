@@ -1,0 +1,204 @@
+//! Queries: one definition of a query's parameters reads a request, and describes it in the document.
+
+use url::form_urlencoded;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{RefOr, Required};
+
+use super::field::Field;
+use super::fields::Message;
+use crate::http::openapi::{About, Component, ValueSchema};
+use crate::http::problem::{Errors, Problem};
+
+/// A value in a query.
+pub(crate) trait QueryValue: Sized {
+    /// Reads it.
+    fn read(text: &str) -> Result<Self, Message>;
+
+    /// Describes it.
+    fn schema() -> ValueSchema;
+}
+
+/// A query that is asked for its parameters, one after the other.
+pub(crate) trait QueryForm {
+    /// A parameter. An empty one counts as absent.
+    fn one<T: QueryValue>(&mut self, name: &'static str, about: impl Into<About>) -> Field<T>;
+
+    /// A parameter that may be repeated, and may be a comma-separated list: each value once.
+    fn many<T: QueryValue + PartialEq>(&mut self, name: &'static str, about: impl Into<About>) -> Vec<T>;
+
+    /// A parameter that links carry and no client writes by itself.
+    fn of_links<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, Message>) -> Field<T>;
+
+    /// Refuses a parameter for a reason that another one gave.
+    fn refuse(&mut self, name: &'static str, message: &'static str);
+}
+
+/// The parameters of an operation.
+pub(crate) trait Query: Sized {
+    /// Asks a form for the parameters.
+    fn of(form: &mut impl QueryForm) -> Self;
+
+    /// Reads a query. Unknown and repeated parameters were refused before (`middleware::parameters`).
+    ///
+    /// # Errors
+    /// 400 with the messages of all its parameters.
+    fn parse(query: &str) -> Result<Self, Problem> {
+        Self::parse_with(query, |query, _| query)
+    }
+
+    /// Reads a query, and refuses what only its operation can tell.
+    ///
+    /// # Errors
+    /// 400 with the messages of all its parameters.
+    fn parse_with<R>(query: &str, then: impl FnOnce(Self, &mut Errors) -> R) -> Result<R, Problem> {
+        let mut reader = Reader {
+            pairs: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            errors: Errors::default(),
+        };
+        let query = Self::of(&mut reader);
+        let read = then(query, &mut reader.errors);
+        if reader.errors.is_empty() {
+            Ok(read)
+        } else {
+            Err(Problem::invalid(reader.errors))
+        }
+    }
+}
+
+/// A query's pairs, and what was wrong with them.
+struct Reader {
+    pairs: Vec<(String, String)>,
+    errors: Errors,
+}
+
+impl Reader {
+    fn read<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, Message>) -> Field<T> {
+        let last = self.pairs.iter().rev().find(|(given, _)| given == name);
+        let Some((_, text)) = last.filter(|(_, text)| !text.is_empty()) else {
+            return Field::Absent;
+        };
+        match read(text) {
+            Ok(value) => Field::Value(value),
+            Err(message) => {
+                self.errors.add(name, message);
+                Field::Refused
+            }
+        }
+    }
+}
+
+impl QueryForm for Reader {
+    fn one<T: QueryValue>(&mut self, name: &'static str, _: impl Into<About>) -> Field<T> {
+        self.read(name, T::read)
+    }
+
+    fn many<T: QueryValue + PartialEq>(&mut self, name: &'static str, _: impl Into<About>) -> Vec<T> {
+        let (mut values, mut refused) = (Vec::new(), None);
+        for (_, list) in self.pairs.iter().filter(|(given, _)| given == name) {
+            for text in list.split(',').map(str::trim).filter(|text| !text.is_empty()) {
+                match T::read(text) {
+                    Ok(value) if !values.contains(&value) => values.push(value),
+                    Ok(_) => (),
+                    Err(message) => refused = Some(message),
+                }
+            }
+        }
+        if let Some(message) = refused {
+            self.errors.add(name, message);
+        }
+        values
+    }
+
+    fn of_links<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, Message>) -> Field<T> {
+        self.read(name, read)
+    }
+
+    fn refuse(&mut self, name: &'static str, message: &'static str) {
+        self.errors.add(name, message);
+    }
+}
+
+/// The parameters of a query as a router needs them and the document shows them.
+#[derive(Default)]
+pub(crate) struct QueryParameters {
+    documented: Vec<Parameter>,
+    components: Vec<Component>,
+    repeatable: Vec<&'static str>,
+    of_links: Vec<&'static str>,
+}
+
+impl QueryParameters {
+    fn add(&mut self, name: &'static str, about: About, schema: ValueSchema) {
+        let (schema, component) = schema.into_parts();
+        let parameter = ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Query)
+            .required(Required::False)
+            .description(Some(about.text()))
+            .schema(Some(schema));
+        self.documented.push(parameter.build());
+        self.components.extend(component);
+    }
+
+    /// The names of all, and whether each may be repeated.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&str, bool)> {
+        let documented = self.documented.iter().map(|parameter| parameter.name.as_str());
+        let all = documented.chain(self.of_links.iter().copied());
+        all.map(|name| (name, self.repeatable.contains(&name)))
+    }
+
+    /// Adds them to their operation; the components that they refer to are returned.
+    pub(crate) fn describe(self, operation: &mut Operation) -> Vec<Component> {
+        let parameters = operation.parameters.get_or_insert_default();
+        parameters.extend(self.documented.into_iter().map(RefOr::T));
+        if !self.of_links.is_empty() {
+            let names = serde_json::json!(self.of_links);
+            let extensions = operation.extensions.get_or_insert_default();
+            extensions.insert("x-parameters-of-links".to_owned(), names);
+        }
+        self.components
+    }
+}
+
+impl QueryForm for QueryParameters {
+    fn one<T: QueryValue>(&mut self, name: &'static str, about: impl Into<About>) -> Field<T> {
+        self.add(name, about.into(), T::schema());
+        Field::Absent
+    }
+
+    fn many<T: QueryValue + PartialEq>(&mut self, name: &'static str, about: impl Into<About>) -> Vec<T> {
+        self.add(name, about.into(), T::schema().array(None));
+        self.repeatable.push(name);
+        Vec::new()
+    }
+
+    fn of_links<T>(&mut self, name: &'static str, _: impl FnOnce(&str) -> Result<T, Message>) -> Field<T> {
+        self.of_links.push(name);
+        Field::Absent
+    }
+
+    fn refuse(&mut self, _: &'static str, _: &'static str) {}
+}
+
+/// The query of a route.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct QueryPolicy(fn() -> QueryParameters);
+
+impl QueryPolicy {
+    /// A route without parameters: any is refused.
+    pub(crate) const NONE: Self = Self(QueryParameters::default);
+
+    /// These parameters, and no others.
+    pub(crate) const fn of<Q: Query>() -> Self {
+        Self(|| {
+            let mut parameters = QueryParameters::default();
+            let _ = Q::of(&mut parameters);
+            parameters
+        })
+    }
+
+    /// The parameters.
+    pub(crate) fn parameters(self) -> QueryParameters {
+        (self.0)()
+    }
+}
