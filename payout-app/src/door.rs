@@ -27,8 +27,8 @@ impl Door {
     /// Waits until the API keys are known, and logs which clients are admitted.
     ///
     /// # Errors
-    /// [`AppError::Open`] if every host would be admitted without `PAYOUT_AUTH=off`; [`AppError::Keys`] if the keys
-    /// cannot be read at all.
+    /// [`AppError::Open`] if there is no key, other hosts could reach the process, and `PAYOUT_AUTH=off` is not set;
+    /// [`AppError::Keys`] if the keys cannot be read at all.
     pub(crate) async fn open(&self) -> Result<(), AppError> {
         while let Err(error) = self.keyring.refresh().await {
             if !matches!(error, ApiKeyError::Unavailable(_)) {

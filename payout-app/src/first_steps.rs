@@ -8,7 +8,7 @@ use crate::settings::{Config, Database, LogFormat, ProcessorConfig};
 use crate::wiring::Ports;
 
 /// Logs settings that are easily overlooked, one line each. If payouts are simulated and only this host can reach the
-/// process, just the simulation is a warning.
+/// process, only the simulation is logged as a warning.
 pub(crate) fn say(config: &Config, ports: &Ports, local_addr: Option<SocketAddr>) {
     let is_simulated = is_simulated(config, ports.own_processor);
     if is_simulated {

@@ -146,7 +146,7 @@ impl Health {
         self.open.load(Ordering::Acquire)
     }
 
-    /// Returns whether the latest check of the database failed.
+    /// Returns whether the latest check did not find the database usable.
     pub(crate) fn in_outage(&self) -> bool {
         !self.readiness().database.is_up()
     }

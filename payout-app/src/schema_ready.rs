@@ -89,7 +89,8 @@ struct Said {
 impl Said {
     /// Logs an error that may pass.
     ///
-    /// # Errors [`Unusable`] if the error will not pass.
+    /// # Errors
+    /// [`Unusable`] if the error will not pass.
     fn passes(
         &mut self,
         database: &Database,

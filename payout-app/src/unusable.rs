@@ -21,7 +21,8 @@ pub struct Unusable {
 impl Unusable {
     /// Makes the error, unless the problem may pass.
     ///
-    /// # Errors The original error, if it may pass.
+    /// # Errors
+    /// The original error, if it may pass.
     pub(crate) fn unless_it_passes(
         database: &Database,
         error: RepositoryError,

@@ -42,8 +42,8 @@ impl<Q, A> Clone for Gather<Q, A> {
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
-    /// Starts the task. A batch has at most `batch_max` requests, and at most `batches` run at a time when they stall.
-    /// More than `capacity` waiting requests are refused.
+    /// Starts the task. A batch has at most `batch_max` requests. At most `batches` batches run at the same time, which
+    /// happens only when they stall. A request is refused if `capacity` requests are already waiting.
     pub(crate) fn start(batch_max: usize, batches: usize, capacity: usize, work: Work<Q, A>) -> Self {
         let (sender, receiver) = mpsc::channel(capacity);
         tokio::spawn(take(receiver, batch_max, batches, work));

@@ -123,8 +123,8 @@ pub trait Span: Send + Sync {
 /// Begins spans.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 pub trait Tracer: Send + Sync {
-    /// Begins a span below `parent`, or in a new trace without one. `None`: tracing is off. It must return without
-    /// blocking.
+    /// Begins a span below `parent`, or in a new trace if `parent` is absent. `None`: tracing is off. It must
+    /// return without blocking.
     fn begin(
         &self,
         kind: SpanKind,

@@ -35,8 +35,9 @@ use crate::ports::{Census, DeletedPayout, EventPage, EventQuery};
 /// - Lists, counts, audit trails and the census may be slow. They are bounded in number and in time, and no other call
 ///   waits for them.
 /// - A [`Charge`](crate::spending::Charge) is part of the write that it comes with. The write adds it to the total of
-///   its API key, currency and day (by the repository's clock) or is refused, also under concurrency. The total of an
-///   earlier day counts as zero. A refused write charges nothing, and a charge is never returned.
+///   its API key, currency and day (by the repository's clock) or is refused. Concurrent writes cannot exceed the limit
+///   together. The total of an earlier day counts as zero. A refused write charges nothing, and a charge is never
+///   returned.
 /// - A row that cannot be read, because it was altered or its encryption key is missing, does not affect other payouts.
 ///   A read of that row alone returns [`RepositoryError::Refused`], and the repository logs its id without any content.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
@@ -62,9 +63,9 @@ pub trait PayoutRepository: Send + Sync {
     /// Guard: the payout is not deleted and has the version that the change expects.
     ///
     /// # Errors
-    /// In this order, and with nothing written: [`RepositoryError::KeyTaken`], even if the version is stale too, so
-    /// that the loser of two racing requests with one key finds the winner's answer;
-    /// [`RepositoryError::VersionConflict`]; [`RepositoryError::OverLimit`]. Also [`RepositoryError::Locked`].
+    /// The first of these that applies: [`RepositoryError::KeyTaken`], even if the version is stale too, so that the
+    /// loser of two racing requests with one key finds the winner's answer; [`RepositoryError::VersionConflict`];
+    /// [`RepositoryError::OverLimit`]. Besides these, [`RepositoryError::Locked`]. Nothing is written.
     async fn apply<'a>(
         &self,
         change: &Change,

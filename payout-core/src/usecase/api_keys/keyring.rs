@@ -29,7 +29,7 @@ const WRITE_USE_EVERY: Duration = Duration::from_secs(60);
 /// The result of looking a token up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// The keys are not known: they were never read, or not for too long.
+    /// The keys are not known: they were never read, or the last successful read is too old.
     Unknown {
         /// Set if they were known before.
         stale: bool,

@@ -38,18 +38,18 @@ struct Shared {
     held: Held,
 }
 
-/// A thing that another session may have locked.
+/// An idempotency key or a daily total that another session may have locked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Thing {
     Key(ScopedKey),
     Total(Purse),
 }
 
-/// The things that were found locked, each with a flag that is set while a create tries it.
+/// The keys and totals that were found locked, each with a flag that is set while a create tries it.
 #[derive(Default)]
 struct Held(Mutex<HashMap<Thing, bool>>);
 
-/// The right to try locked things. It ends when it is dropped.
+/// A create's trial of locked keys and totals. Dropping it ends the trial.
 struct Trial {
     shared: Arc<Shared>,
     things: Vec<Thing>,
@@ -58,9 +58,9 @@ struct Trial {
 /// The way in which a create is written.
 enum Place {
     Batch,
-    /// Alone, trying these things.
+    /// Alone, trying these keys and totals.
     Alone(Vec<Thing>),
-    /// Not now: another create is already trying one of these things.
+    /// Not now: another create is already trying one of them.
     Nowhere(LockedPart),
 }
 
@@ -108,7 +108,7 @@ impl Writer {
         }
     }
 
-    /// Returns the batch without the creates that need a locked thing. Each of those tries alone or is refused.
+    /// Returns the batch without the creates that need a locked key or total. Each of those tries alone or is refused.
     fn without_held(&self, batch: Incomings) -> Incomings {
         let mut free = Vec::with_capacity(batch.len());
         for request in batch {
