@@ -20,9 +20,9 @@ pub(crate) enum Act {
         after: Duration,
         pays: bool,
     },
-    /// Not acted on, and the caller is told nothing definite.
+    /// The provider does not act, and answers nothing definite.
     Nothing,
-    /// Not acted on, and the caller is told to come again.
+    /// The provider does not act, and asks the caller to try again later.
     Refuse,
 }
 

@@ -75,7 +75,8 @@ fn payments<'a>(ledger: &'a [Entry], payouts: &Payouts<'a>) -> Payments<'a> {
     payments
 }
 
-/// The payouts and generations that the provider may have acted on: a call arrived that it did not refuse for now.
+/// Returns the payouts and generations on which the provider may have acted: it received a submission that it did not
+/// refuse for now.
 fn unknown_outcomes<'a>(ledger: &'a [Entry], payouts: &Payouts<'a>) -> BTreeSet<(&'a str, &'a str)> {
     ledger
         .iter()
@@ -298,8 +299,8 @@ impl Findings {
         }
     }
 
-    /// A person is asked only where the provider may have acted: a refusal for now, or a call that never arrived, is no
-    /// reason.
+    /// Checks that a payout needs review only where the provider may have acted. A refusal for now is no reason, nor is a
+    /// call that never arrived.
     fn reviews(&mut self, trail: &[Event], unknown: &BTreeSet<(&str, &str)>) {
         for event in trail.iter().filter(|event| event.kind == "review_requested") {
             let generation = event.generation.to_string();

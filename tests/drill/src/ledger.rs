@@ -57,9 +57,9 @@ pub(crate) enum Deed {
     Repeated {
         paid: bool,
     },
-    /// Came and was not acted on, of which the caller learnt nothing definite.
+    /// The request arrived and was not acted on, and the caller received nothing definite.
     Ignored,
-    /// Came and was refused for now: the caller was told to come again.
+    /// The request arrived and was refused for now: the caller was asked to try again later.
     Refused,
     Asked,
     /// The key arrived with an instruction that differs from the first.

@@ -1,8 +1,8 @@
 //! The drill: a payout service in real processes, broken by plan, judged by its provider's ledger.
 //!
 //! - [`plan`] draws every fault from the seed; [`faults`] injects them into [`processes`], [`backing`] and [`proxy`].
-//! - [`provider`] pays according to the seed's fault profile and keeps the [`ledger`]; [`clients`] and [`people`] use
-//!   the service.
+//! - [`provider`] pays according to the seed's fault profile and keeps the [`ledger`]; [`clients`] and
+//!   [`people`] use the service.
 //! - [`judge`] checks the ledger, the [`database`] and the clients' answers against the [`rules`]; [`measure`],
 //!   [`report`] and [`evidence`] present the results.
 #![expect(clippy::print_stdout, reason = "it talks to a terminal")]

@@ -38,7 +38,7 @@ struct Shared {
 #[derive(Default)]
 struct Seen {
     name: String,
-    /// As it was last submitted, for answers that repeat it.
+    /// The last submitted instruction, which some answers repeat.
     instruction: Option<Instruction>,
     submissions: u32,
     look_ups: u32,
@@ -247,7 +247,7 @@ impl Shared {
         let (status, body) = standing.map_or((500, Value::Null), |standing| {
             describe(&standing, nth, Some(&instruction))
         });
-        // Where nothing was decided there is nothing to tell.
+        // Where nothing was decided, there is no answer to give.
         let told = !matches!(mood.act, Act::Nothing | Act::Refuse)
             || !matches!(mood.manner, Manner::Tell | Manner::TellAfter(_));
         (if told { mood.manner } else { Manner::Status(500) }, status, body)
@@ -279,7 +279,8 @@ impl Shared {
     }
 }
 
-/// By the contract, in one of its forms; every other answer repeats the instruction: amount, currency and digest.
+/// Describes a key's state by the contract, in one of the allowed forms. Every other answer repeats the instruction's
+/// amount, currency and digest.
 fn describe(standing: &Standing, nth: u32, instruction: Option<&Instruction>) -> (u16, Value) {
     let (status, mut body) = standing_as_body(standing, nth);
     if let (Some(instruction), Value::Object(fields)) = (instruction, &mut body)
