@@ -299,8 +299,8 @@ impl Findings {
         }
     }
 
-    /// Checks that a payout needs review only where the provider may have acted. A refusal for now is no reason, nor is a
-    /// call that never arrived.
+    /// Checks that a payout needs review only where the provider may have acted. A refusal for now is no reason, nor is
+    /// a call that never arrived.
     fn reviews(&mut self, trail: &[Event], unknown: &BTreeSet<(&str, &str)>) {
         for event in trail.iter().filter(|event| event.kind == "review_requested") {
             let generation = event.generation.to_string();
