@@ -125,6 +125,10 @@ fuzz: ## fuzz the parsers of money, bodies, cursors and the provider's answers; 
 mutants: ## mutate the state machine and the policies, and check that a test fails for each mutant
 	tests/mutants $(ARGS)
 
+.PHONY: settings
+settings: ## write README's table, .env.example and docker-compose.yml from the table of settings
+	UPDATE=1 cargo test $(FLAGS) --package payout-app --lib settings::documents $(ARGS)
+
 .PHONY: lint
 lint: ## check formatting, clippy, the direction of dependencies and the documentation
 	cargo fmt --all -- --check

@@ -117,7 +117,7 @@ impl App {
         let clock: Arc<dyn Clock> = ports.system.clone();
         let limits = Arc::new(Limits::new(config.limits.clone(), &clock));
         let besides = Besides {
-            docs: config.docs,
+            docs: config.api.docs,
             metrics: config.metrics_bind.is_none(),
         };
         let site = Arc::new(Site {
@@ -129,7 +129,7 @@ impl App {
             metrics: metrics.clone(),
             system: ports.system.clone(),
             tracer: ports.traces.tracer(),
-            require_idempotency_key: config.require_idempotency_key,
+            require_idempotency_key: config.api.require_idempotency_key,
             besides,
         });
 

@@ -26,7 +26,7 @@ pub(crate) fn say(config: &Config, ports: &Ports, local_addr: Option<SocketAddr>
         }
     }
     if let Some(address) = local_addr
-        && config.docs
+        && config.api.docs
     {
         tracing::info!(
             "documentation, to read and to try out: {}/api/docs/",
@@ -41,7 +41,7 @@ pub(crate) fn try_it(config: &Config, own_processor: bool, local_addr: Option<So
     if !is_simulated(config, own_processor) || config.log.format == LogFormat::Json {
         return None;
     }
-    let key = if config.require_idempotency_key {
+    let key = if config.api.require_idempotency_key {
         " -H 'Idempotency-Key: order-7'"
     } else {
         ""

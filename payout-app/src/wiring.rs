@@ -6,7 +6,7 @@ use payout_adapters::admin::{NothingToOperate, StorageAdmin};
 use payout_adapters::http::{HttpProcessor, HttpSettings, HttpSetupError};
 use payout_adapters::memory::{MemoryApiKeys, MemoryQueue, MemoryRepository};
 use payout_adapters::otlp::{OtlpSettings, OtlpTracer};
-use payout_adapters::postgres::{PostgresOptions, PostgresRepository};
+use payout_adapters::postgres::PostgresRepository;
 use payout_adapters::redis::{RedisQueue, RedisSettings};
 use payout_adapters::simulated::SimulatedProcessor;
 use payout_adapters::sqlite::SqliteRepository;
@@ -171,19 +171,15 @@ fn repository(
                 return Err(refuse(format!("there is no folder {}", folder.display())));
             }
             let url = format!("sqlite://{}", path.display());
-            let repository = SqliteRepository::open_lazy_with(&url, system.clone(), config.reads)
+            let repository = SqliteRepository::open_lazy_with(&url, system.clone(), &config.storage.sqlite())
                 .map_err(|_| refuse("use sqlite://path/to/a/file".to_owned()))?
                 .sealing_with(config.keyring.clone());
             let repository = Arc::new(repository);
             Ok((repository.clone(), repository))
         }
         Database::Postgres { url } => {
-            let options = PostgresOptions {
-                reads: config.reads,
-                ..PostgresOptions::default()
-            };
-            let repository =
-                PostgresRepository::connect_lazy(url.expose(), &options).map_err(|_| ConfigError {
+            let repository = PostgresRepository::connect_lazy(url.expose(), &config.storage.postgres())
+                .map_err(|_| ConfigError {
                     variable: "DATABASE_URL",
                     message: "use postgres://user:password@host:port/database".to_owned(),
                 })?;

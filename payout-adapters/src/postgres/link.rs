@@ -33,9 +33,6 @@ pub(super) type Statement<'q, Row> = QueryAs<'q, Postgres, Row, PgArguments>;
 /// Idle for longer than this, a connection is pinged before it is used.
 const DOUBTED_AFTER_IDLE: Duration = Duration::from_secs(1);
 
-/// How long a write waits for what another session holds. Those of our own sessions are over within one commit.
-const LOCK_TIMEOUT: &str = "500ms";
-
 /// The server gives up by itself first; this is for a server that does not answer at all.
 const PATIENCE_PAST_STATEMENT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -92,10 +89,11 @@ impl Link {
             unlimited = unlimited.ssl_mode(PgSslMode::Disable);
         }
         let statement_timeout = format!("{}ms", options.statement_timeout.as_millis());
+        let lock_timeout = format!("{}ms", options.lock_timeout.as_millis().max(1));
         let limited = unlimited.clone().options([
             ("statement_timeout", statement_timeout.as_str()),
             ("idle_in_transaction_session_timeout", statement_timeout.as_str()),
-            ("lock_timeout", LOCK_TIMEOUT),
+            ("lock_timeout", lock_timeout.as_str()),
             ("default_transaction_isolation", "read committed"),
             // Compiling takes longer than any of these statements.
             ("jit", "off"),

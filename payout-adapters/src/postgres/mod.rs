@@ -61,6 +61,8 @@ pub struct PostgresOptions {
     pub acquire_timeout: Duration,
     /// How long the server works on one statement.
     pub statement_timeout: Duration,
+    /// How long a write waits for what another session holds. Those of our own sessions are over within one commit.
+    pub lock_timeout: Duration,
     /// Connections besides, for reads that may be slow: lists, counts, audit trails, statistics.
     pub reads: ReadLimits,
     /// What the server's own lists call this process.
@@ -73,6 +75,7 @@ impl Default for PostgresOptions {
             max_connections: 16,
             acquire_timeout: Duration::from_secs(3),
             statement_timeout: Duration::from_secs(5),
+            lock_timeout: Duration::from_millis(500),
             reads: ReadLimits::default(),
             application_name: "payout".to_owned(),
         }

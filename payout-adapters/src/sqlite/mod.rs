@@ -54,6 +54,27 @@ use crate::ReadLimits;
 use crate::seal::Keyring;
 use store::Store;
 
+/// How a [`SqliteRepository`] uses its file.
+#[derive(Debug, Clone)]
+pub struct SqliteOptions {
+    /// Connections that read beside the one that writes (WAL); a few are enough for the cores of one host.
+    pub readers: u32,
+    /// How long a write waits for those of its own process before it, and how long for another process's.
+    pub busy_timeout: Duration,
+    /// Connections besides, for reads that may be slow: lists, counts, audit trails, statistics.
+    pub reads: ReadLimits,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            readers: 4,
+            busy_timeout: Duration::from_secs(5),
+            reads: ReadLimits::default(),
+        }
+    }
+}
+
 /// [`PayoutRepository`] in a SQLite file.
 ///
 /// Several processes of one host may share the file. A clone shares the connections.
@@ -69,19 +90,19 @@ impl SqliteRepository {
     /// # Errors
     /// [`RepositoryError::Refused`] when the URL is none of SQLite's, or names no file.
     pub fn open_lazy(url: &str, clock: Arc<dyn Clock>) -> Result<Self, RepositoryError> {
-        Self::open_lazy_with(url, clock, ReadLimits::default())
+        Self::open_lazy_with(url, clock, &SqliteOptions::default())
     }
 
-    /// The same, with so much to be read at once.
+    /// Opens the file of this URL with these options, otherwise like [`open_lazy`](Self::open_lazy).
     ///
     /// # Errors
     /// Those of [`open_lazy`](Self::open_lazy).
     pub fn open_lazy_with(
         url: &str,
         clock: Arc<dyn Clock>,
-        reads: ReadLimits,
+        options: &SqliteOptions,
     ) -> Result<Self, RepositoryError> {
-        Store::new(url, clock, reads).map(|store| Self { store })
+        Store::new(url, clock, options).map(|store| Self { store })
     }
 
     /// Seals who is paid with the first of these keys, and opens it with any.

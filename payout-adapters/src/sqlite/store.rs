@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use payout_core::Timestamp;
 use payout_core::ports::{Clock, RepositoryError};
@@ -13,20 +12,14 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, FromRow};
 
+use super::SqliteOptions;
 use super::clock::{Leap, StoreClock};
 use super::file::DatabaseFile;
 use super::writer::{Transaction, Writer};
-use crate::ReadLimits;
 use crate::reads::{Cost, Gate, TooMuch};
 use crate::seal::Keyring;
 use crate::sql::error::{is_interrupted, refused, repository_error, unavailable};
 use crate::sql::writes::RecentWrites;
-
-/// Readers run beside the writer (WAL); a few are enough for the cores of one host.
-const READERS: u32 = 4;
-
-/// How long a write waits for those of its own process before it, and how long for another process's.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A costly read looks at the clock after so many instructions of SQLite's machine: a fraction of a millisecond.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
@@ -56,7 +49,16 @@ pub(super) struct Write {
 }
 
 impl Store {
-    pub(super) fn new(url: &str, clock: Arc<dyn Clock>, reads: ReadLimits) -> Result<Self, RepositoryError> {
+    pub(super) fn new(
+        url: &str,
+        clock: Arc<dyn Clock>,
+        options: &SqliteOptions,
+    ) -> Result<Self, RepositoryError> {
+        let SqliteOptions {
+            readers,
+            busy_timeout,
+            reads,
+        } = *options;
         let not_ours = || refused("this is not the URL of a SQLite file: sqlite://payouts.db");
         // The parser would take any text for a file's name.
         if !url.starts_with("sqlite:") {
@@ -73,7 +75,7 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(PATIENCE)
+            .busy_timeout(busy_timeout)
             .create_if_missing(true)
             .disable_statement_logging();
         // Not opened read-only: after a crash, even a reader may be the one to recover the log.
@@ -84,7 +86,7 @@ impl Store {
         let pool = |connections| {
             SqlitePoolOptions::new()
                 .max_connections(connections)
-                .acquire_timeout(PATIENCE)
+                .acquire_timeout(busy_timeout)
                 .test_before_acquire(false)
                 .idle_timeout(None)
                 .max_lifetime(None)
@@ -92,7 +94,7 @@ impl Store {
         let file = Arc::new(DatabaseFile::new(options.get_filename().to_owned()));
         Ok(Self {
             writer: pool(1).connect_lazy_with(options),
-            readers: pool(READERS).connect_lazy_with(reading.clone()),
+            readers: pool(readers).connect_lazy_with(reading.clone()),
             costly: pool(Gate::connections(reads)).connect_lazy_with(reading),
             gate: Gate::new(reads),
             file,

@@ -154,7 +154,12 @@ mod tests {
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).unwrap();
         let url = format!("sqlite://{}", folder.join("payouts.db").display());
-        let store = Store::new(&url, Arc::new(System::default()), crate::ReadLimits::default()).unwrap();
+        let store = Store::new(
+            &url,
+            Arc::new(System::default()),
+            &crate::sqlite::SqliteOptions::default(),
+        )
+        .unwrap();
         schema::migrate(&store).await.unwrap();
         (store, Folder(folder))
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use payout_adapters::ReadLimits;
-use payout_adapters::sqlite::SqliteRepository;
+use payout_adapters::sqlite::{SqliteOptions, SqliteRepository};
 use payout_core::contract::build;
 use payout_core::contract::drive;
 use payout_core::ports::{Deleted, EventQuery, Filter, PayoutRepository, RepositoryError, System};
@@ -39,11 +39,17 @@ async fn a_read_that_takes_too_long_ends_and_what_pays_does_not_wait_for_it() {
     let (repository, file) = File::migrated().await;
     let id = drive::store(&repository, build::new_payout()).await.id();
     multiply(&file.pool().await, 200_000).await;
-    let limits = ReadLimits {
-        connections: 1,
-        timeout: Duration::from_millis(20),
+    let with = |timeout| {
+        let options = SqliteOptions {
+            reads: ReadLimits {
+                connections: 1,
+                timeout,
+            },
+            ..SqliteOptions::default()
+        };
+        SqliteRepository::open_lazy_with(&file.url(), Arc::new(System::default()), &options).unwrap()
     };
-    let bounded = SqliteRepository::open_lazy_with(&file.url(), Arc::new(System::default()), limits).unwrap();
+    let bounded = with(Duration::from_millis(20));
     let rare = Filter {
         currency: Some("JPY".parse().unwrap()),
         ..Filter::default()
@@ -69,11 +75,7 @@ async fn a_read_that_takes_too_long_ends_and_what_pays_does_not_wait_for_it() {
         assert!(matches!(count, Err(RepositoryError::Overloaded(_))), "{count:?}");
     }
     // With enough time, the count succeeds.
-    let limits = ReadLimits {
-        connections: 1,
-        timeout: Duration::from_secs(60),
-    };
-    let patient = SqliteRepository::open_lazy_with(&file.url(), Arc::new(System::default()), limits).unwrap();
+    let patient = with(Duration::from_secs(60));
     assert_eq!(patient.count(&rare, None).await.unwrap().count, 0);
     // A connection whose read was interrupted can read again.
     drive::eventually("there is a turn", async || {

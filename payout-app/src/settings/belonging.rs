@@ -3,81 +3,48 @@
 
 use std::ffi::OsString;
 
+use clap::ArgMatches;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use super::StartError;
-use super::arguments::Arguments;
+use super::arguments::{self, Arguments};
+use super::table::{Part, rows};
 
-const DATABASE: &[&str] = &["database_url"];
-const LOG: &[&str] = &["log", "log_format", "sentry_dsn"];
-const SEALING: &[&str] = &["encryption_keys"];
-const KEYS: &[&str] = &["key_secret"];
-const QUEUE: &[&str] = &["redis_url", "redis_prefix"];
-const TRACES: &[&str] = &["otlp_endpoint"];
-/// Of the API.
-const SERVING: &[&str] = &[
-    "bind",
-    "auth",
-    "money_limits",
-    "docs",
-    "require_idempotency_key",
-    "rate_per_key",
-    "rate_per_address",
-    "max_in_flight",
-    "max_body_bytes",
-    "body_timeout_ms",
-    "handler_timeout_ms",
-    "trusted_proxies",
-    "read_connections",
-    "read_timeout_ms",
-];
-/// Of whatever listens.
-const LISTENING: &[&str] = &["metrics_bind", "max_connections", "header_timeout_ms"];
-const PROVIDER: &[&str] = &[
-    "processor",
-    "processor_url",
-    "processor_token",
-    "simulated_delay_ms",
-    "simulated_failure_rate",
-];
-const WORKING: &[&str] = &[
-    "worker_concurrency",
-    "lease_ms",
-    "call_timeout_ms",
-    "sweep_ms",
-    "backoff_base_ms",
-    "backoff_cap_ms",
-    "max_attempts",
-    "key_window_hours",
-];
-const RESTORED: &[&str] = &["restored"];
+/// The parts of the service that a command has.
+fn parts(command: &str) -> &'static [Part] {
+    use Part::{
+        Address, Api, ApiKeys, Database, Encryption, Log, Provider, Queue, Restored, Server, Traces, Worker,
+    };
 
-/// The options of a command, by the names of their fields.
-fn options(command: &str) -> &'static [&'static [&'static str]] {
     match command {
-        "serve" => &[DATABASE, LOG, SEALING, KEYS, QUEUE, TRACES, SERVING, LISTENING],
+        "serve" => &[
+            Database, Log, Encryption, ApiKeys, Queue, Traces, Address, Api, Server,
+        ],
         "worker" => &[
-            DATABASE, LOG, SEALING, QUEUE, TRACES, LISTENING, PROVIDER, WORKING, RESTORED,
+            Database, Log, Encryption, Queue, Traces, Server, Provider, Worker, Restored,
         ],
-        "migrate" | "backup" => &[DATABASE, LOG],
-        "keys" => &[DATABASE, LOG, KEYS],
-        "keys-rotate" | "import-django" => &[DATABASE, LOG, SEALING],
+        "migrate" | "backup" => &[Database, Log],
+        "keys" => &[Database, Log, ApiKeys],
+        "keys-rotate" | "import-django" => &[Database, Log, Encryption],
         "doctor" => &[
-            DATABASE, LOG, SEALING, KEYS, QUEUE, TRACES, SERVING, LISTENING, PROVIDER, WORKING,
+            Database, Log, Encryption, ApiKeys, Queue, Traces, Address, Api, Server, Provider, Worker,
         ],
-        "reconcile" => &[DATABASE, LOG, SEALING, PROVIDER, WORKING],
-        "healthcheck" => &[&["bind"]],
+        "reconcile" => &[Database, Log, Encryption, Provider, Worker],
+        "healthcheck" => &[Address],
         "openapi" => &[],
         // The default, without a command's name.
         _ => &[
-            DATABASE, LOG, SEALING, KEYS, QUEUE, TRACES, SERVING, LISTENING, PROVIDER, WORKING, RESTORED,
+            Database, Log, Encryption, ApiKeys, Queue, Traces, Address, Api, Server, Provider, Worker,
+            Restored,
         ],
     }
 }
 
+/// Whether a command takes an option.
 fn belongs(option: &str, command: &str) -> bool {
-    options(command).iter().any(|group| group.contains(&option))
+    let mut rows = rows().filter(|row| row.option == option);
+    let part = rows.next().map_or(Part::Restored, |row| row.part);
+    parts(command).contains(&part)
 }
 
 /// An option that says nothing to the command that it was given.
@@ -90,9 +57,9 @@ pub struct MisplacedOption {
     pub command: String,
 }
 
-/// The command line as clap reads it. What does not belong to a command is understood and not shown in its help.
+/// The command line as clap reads it. A command understands options of others, and does not show them in its help.
 pub(super) fn command_line() -> clap::Command {
-    let mut line = <Arguments as CommandFactory>::command();
+    let mut line = arguments::command_line();
     let options: Vec<clap::Arg> = line
         .get_arguments()
         .filter(|argument| argument.is_global_set())
@@ -119,13 +86,13 @@ where
     T: Into<OsString> + Clone,
 {
     let line = command_line();
-    let mut matches = line.clone().try_get_matches_from(args)?;
+    let matches = line.clone().try_get_matches_from(args)?;
     if let Some(command) = matches.subcommand_name()
         && let Some(misplaced) = misplaced(&line, &matches, command)
     {
         return Err(misplaced.into());
     }
-    Ok(Arguments::from_arg_matches_mut(&mut matches)?)
+    Ok(Arguments::from_matches(matches)?)
 }
 
 fn misplaced(line: &clap::Command, matches: &ArgMatches, command: &str) -> Option<MisplacedOption> {
@@ -148,20 +115,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_option_has_a_place_and_every_place_an_option() {
-        let line = command_line();
-        let known: Vec<&str> = line
-            .get_arguments()
-            .filter(|argument| argument.is_global_set())
-            .map(|argument| argument.get_id().as_str())
-            .collect();
-        for option in &known {
-            assert!(belongs(option, "run"), "{option}");
+    fn without_a_command_every_option_is_taken() {
+        for row in rows() {
+            assert!(belongs(row.option, "run"), "{}", row.option);
         }
+        assert!(belongs("restored", "run"));
+    }
+
+    #[test]
+    fn every_command_is_known_by_its_parts() {
+        let line = command_line();
         for command in line.get_subcommands().map(clap::Command::get_name) {
-            for option in options(command).iter().copied().flatten() {
-                assert!(known.contains(option), "{option}");
-            }
+            let all = parts(command).len() == parts("run").len();
+            assert_eq!(all, command == "run", "{command}");
         }
     }
 

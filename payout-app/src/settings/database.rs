@@ -1,4 +1,4 @@
-//! Where payouts are kept.
+//! The database that payouts are stored in.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,10 +8,27 @@ use payout_adapters::Secret;
 use url::Url;
 
 use super::ConfigError;
+use super::parse::Reader;
+use super::table::section;
 
 const VARIABLE: &str = "DATABASE_URL";
 
-/// Where payouts are kept.
+section! {
+    /// The row of the database.
+    pub(super) struct DatabaseRow in SECTION, titled "Database", read by Database {
+        /// `sqlite://FILE` (created when missing), `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, or `memory:`.
+        pub(super) database: Database = "DATABASE_URL" {
+            option: "database-url", value: "URL", default: "sqlite://payouts.db", secret: true,
+            see: "PostgreSQL and Redis",
+        } => required(database),
+    }
+}
+
+fn database(text: Reader<'_>) -> Result<Database, ConfigError> {
+    Database::parse(text.text)
+}
+
+/// The database that payouts are stored in.
 #[derive(Debug, Clone)]
 pub enum Database {
     /// A file, created when it is missing.

@@ -6,44 +6,65 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Args;
 use ipnet::IpNet;
 
 use super::ConfigError;
-use super::read::Reader;
+use super::parse::{Reader, milliseconds, number};
+use super::table::{Part, section};
 
-mod defaults {
-    /// Unless it is said otherwise: more than one client alone is likely to need, and not for this host itself.
-    pub(super) const RATE: &str = "1000/s";
-    pub(super) const MAX_IN_FLIGHT: &str = "4096";
-    pub(super) const MAX_CONNECTIONS: &str = "8192";
-    pub(super) const MAX_BODY_BYTES: &str = "65536";
-    pub(super) const HEADER_TIMEOUT_MS: &str = "10000";
-    pub(super) const BODY_TIMEOUT_MS: &str = "20000";
-    pub(super) const HANDLER_TIMEOUT_MS: &str = "30000";
-}
+/// The rate that holds where none is set: more than one client alone is likely to need.
+const RATE: &str = "1000/s";
+const UNSET_RATE: &str = "1000/s, but any number from this host itself";
 
-/// The limits of one process, on what its clients may take of it.
-#[derive(Debug, Clone)]
-pub struct LimitsConfig {
-    /// How many requests one API key may send; any number when absent.
-    pub per_key: Option<RateLimit>,
-    /// How many requests may come from one address; any number when absent.
-    pub per_address: Option<RateLimit>,
-    /// How many requests are worked on at the same time.
-    pub in_flight: usize,
-    /// How many connections are open at the same time.
-    pub connections: usize,
-    /// How many bytes a body may have.
-    pub body_bytes: usize,
-    /// How long a client may take to send a request's head, and to begin with the next one.
-    pub header_timeout: Duration,
-    /// How long a client may take to send a whole body.
-    pub body_timeout: Duration,
-    /// How long a request whose body is there may take to be answered.
-    pub handler_timeout: Duration,
-    /// Whose word for where a request comes from is taken.
-    pub trusted_proxies: Vec<IpNet>,
+section! {
+    /// The limits of one process, on what its clients may take of it.
+    pub struct LimitsConfig in SECTION, titled "Limits of clients", read by Api {
+        /// Requests that one API key may send: `1000/s`, `600/m`, `50/h` (with its unit), or `off`; more are answered 429.
+        pub per_key: Option<RateLimit> = "PAYOUT_RATE_PER_KEY" {
+            option: "rate-per-key", value: "RATE|off", unset: UNSET_RATE, see: "Limits",
+        } => required(rate),
+
+        /// Requests that may come from one address, or from one /64 of IPv6; otherwise like `PAYOUT_RATE_PER_KEY`.
+        pub per_address: Option<RateLimit> = "PAYOUT_RATE_PER_ADDRESS" {
+            option: "rate-per-address", value: "RATE|off", unset: UNSET_RATE,
+        } => required(rate),
+
+        /// Requests that one process works on at the same time; more are answered 503.
+        pub in_flight: usize = "PAYOUT_MAX_IN_FLIGHT" {
+            option: "max-in-flight", value: "COUNT", default: "4096",
+        } => required(number(1..=1_000_000)),
+
+        /// Connections that are open at the same time; for one more, the one without an answer for longest is closed.
+        pub connections: usize = "PAYOUT_MAX_CONNECTIONS" {
+            option: "max-connections", value: "COUNT", default: "8192", part: Part::Server,
+        } => required(number(1..=1_000_000)),
+
+        /// The size of a body in bytes; a larger one is answered 413.
+        pub body_bytes: usize = "PAYOUT_MAX_BODY_BYTES" {
+            option: "max-body-bytes", value: "BYTES", default: "65536",
+        } => required(number(1..=16 * 1024 * 1024)),
+
+        /// The time that a client has to send a request's head, and to begin with the next one; then its connection is closed.
+        pub header_timeout: Duration = "PAYOUT_HEADER_TIMEOUT_MS" {
+            option: "header-timeout-ms", value: "MS", default: "10000", part: Part::Server,
+        } => required(milliseconds),
+
+        /// The time that a client has to send a whole body; then it is answered 408.
+        pub body_timeout: Duration = "PAYOUT_BODY_TIMEOUT_MS" {
+            option: "body-timeout-ms", value: "MS", default: "20000",
+        } => required(milliseconds),
+
+        /// The time that a request may take once its body is there; then it is answered 503.
+        pub handler_timeout: Duration = "PAYOUT_HANDLER_TIMEOUT_MS" {
+            option: "handler-timeout-ms", value: "MS", default: "30000",
+        } => required(milliseconds),
+
+        /// The proxies whose `X-Forwarded-For`, `-Proto`, `-Host` or `Forwarded` says where a request comes from: addresses and
+        /// networks (`10.0.0.0/8`), comma-separated.
+        pub trusted_proxies: Vec<IpNet> = "PAYOUT_TRUSTED_PROXIES" {
+            option: "trusted-proxies", value: "NETWORKS", unset: "none",
+        } => required(networks),
+    }
 }
 
 /// A quota, and whom it is for.
@@ -99,144 +120,34 @@ impl fmt::Display for Quota {
     }
 }
 
-/// As they are set.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Limits")]
-pub(super) struct LimitSettings {
-    /// How many requests one API key may send: 1000/s, 600/m, 50/h, or off; beyond it is answered 429
-    /// [default: 1000/s, but any number from this host itself]
-    #[arg(
-        long,
-        env = "PAYOUT_RATE_PER_KEY",
-        global = true,
-        hide_env_values = true,
-        value_name = "RATE|off"
-    )]
-    rate_per_key: Option<String>,
-    /// How many requests may come from one address, or from one /64 of IPv6
-    /// [default: 1000/s, but any number from this host itself]
-    #[arg(
-        long,
-        env = "PAYOUT_RATE_PER_ADDRESS",
-        global = true,
-        hide_env_values = true,
-        value_name = "RATE|off"
-    )]
-    rate_per_address: Option<String>,
-    /// How many requests are worked on at the same time; beyond it is answered 503
-    #[arg(long, env = "PAYOUT_MAX_IN_FLIGHT", global = true, hide_env_values = true, value_name = "COUNT", default_value = defaults::MAX_IN_FLIGHT)]
-    max_in_flight: String,
-    /// How many connections are open at the same time; for one more, the one without an answer for longest is closed
-    #[arg(long, env = "PAYOUT_MAX_CONNECTIONS", global = true, hide_env_values = true, value_name = "COUNT", default_value = defaults::MAX_CONNECTIONS)]
-    max_connections: String,
-    /// How large a body may be; beyond it is answered 413
-    #[arg(long, env = "PAYOUT_MAX_BODY_BYTES", global = true, hide_env_values = true, value_name = "BYTES", default_value = defaults::MAX_BODY_BYTES)]
-    max_body_bytes: String,
-    /// How long a client may take to send a request's head; then its connection is closed
-    #[arg(long, env = "PAYOUT_HEADER_TIMEOUT_MS", global = true, hide_env_values = true, value_name = "MS", default_value = defaults::HEADER_TIMEOUT_MS)]
-    header_timeout_ms: String,
-    /// How long a client may take to send a whole body; beyond it is answered 408
-    #[arg(long, env = "PAYOUT_BODY_TIMEOUT_MS", global = true, hide_env_values = true, value_name = "MS", default_value = defaults::BODY_TIMEOUT_MS)]
-    body_timeout_ms: String,
-    /// How long a request may take once its body is there; beyond it is answered 503
-    #[arg(long, env = "PAYOUT_HANDLER_TIMEOUT_MS", global = true, hide_env_values = true, value_name = "MS", default_value = defaults::HANDLER_TIMEOUT_MS)]
-    handler_timeout_ms: String,
-    /// The proxies whose X-Forwarded-For says where a request comes from: addresses and networks (10.0.0.0/8), by commas
-    #[arg(
-        long,
-        env = "PAYOUT_TRUSTED_PROXIES",
-        global = true,
-        hide_env_values = true,
-        value_name = "NETWORKS"
-    )]
-    trusted_proxies: Option<String>,
-}
-
-/// The variables of the limits.
-pub(super) const VARIABLES: [&str; 9] = [
-    "PAYOUT_RATE_PER_KEY",
-    "PAYOUT_RATE_PER_ADDRESS",
-    "PAYOUT_MAX_IN_FLIGHT",
-    "PAYOUT_MAX_CONNECTIONS",
-    "PAYOUT_MAX_BODY_BYTES",
-    "PAYOUT_HEADER_TIMEOUT_MS",
-    "PAYOUT_BODY_TIMEOUT_MS",
-    "PAYOUT_HANDLER_TIMEOUT_MS",
-    "PAYOUT_TRUSTED_PROXIES",
-];
-
-impl LimitSettings {
-    pub(super) fn read(&self) -> Result<LimitsConfig, ConfigError> {
-        let number = |variable, text: &str, default, most| {
-            let number = Reader::or(variable, text, default).number(1..=most)?;
-            Ok::<_, ConfigError>(usize::try_from(number).unwrap_or(usize::MAX))
-        };
-        let milliseconds = |variable, text: &str, default| Reader::or(variable, text, default).milliseconds();
-        Ok(LimitsConfig {
-            per_key: rate("PAYOUT_RATE_PER_KEY", self.rate_per_key.as_deref())?,
-            per_address: rate("PAYOUT_RATE_PER_ADDRESS", self.rate_per_address.as_deref())?,
-            in_flight: number(
-                "PAYOUT_MAX_IN_FLIGHT",
-                &self.max_in_flight,
-                defaults::MAX_IN_FLIGHT,
-                1_000_000,
-            )?,
-            connections: number(
-                "PAYOUT_MAX_CONNECTIONS",
-                &self.max_connections,
-                defaults::MAX_CONNECTIONS,
-                1_000_000,
-            )?,
-            body_bytes: number(
-                "PAYOUT_MAX_BODY_BYTES",
-                &self.max_body_bytes,
-                defaults::MAX_BODY_BYTES,
-                16 * 1024 * 1024,
-            )?,
-            header_timeout: milliseconds(
-                "PAYOUT_HEADER_TIMEOUT_MS",
-                &self.header_timeout_ms,
-                defaults::HEADER_TIMEOUT_MS,
-            )?,
-            body_timeout: milliseconds(
-                "PAYOUT_BODY_TIMEOUT_MS",
-                &self.body_timeout_ms,
-                defaults::BODY_TIMEOUT_MS,
-            )?,
-            handler_timeout: milliseconds(
-                "PAYOUT_HANDLER_TIMEOUT_MS",
-                &self.handler_timeout_ms,
-                defaults::HANDLER_TIMEOUT_MS,
-            )?,
-            trusted_proxies: networks("PAYOUT_TRUSTED_PROXIES", self.trusted_proxies.as_deref())?,
-        })
-    }
-}
-
-fn rate(variable: &'static str, text: Option<&str>) -> Result<Option<RateLimit>, ConfigError> {
-    let reader = Reader::or(variable, text.unwrap_or_default(), defaults::RATE);
-    if reader.text == "off" {
+/// Reads a quota. The one that holds where none is given spares this host.
+fn rate(text: Reader<'_>) -> Result<Option<RateLimit>, ConfigError> {
+    let is_given = !text.text.is_empty();
+    let text = if is_given { text } else { text.part(RATE) };
+    if text.text == "off" {
         return Ok(None);
     }
-    match reader.text.parse() {
+    match text.text.parse() {
         Ok(quota) => Ok(Some(RateLimit {
             quota,
-            spares_this_host: text.is_none_or(|text| text.trim().is_empty()),
+            spares_this_host: !is_given,
         })),
-        Err(()) => reader.refuse(
+        Err(()) => text.refuse(
             "a rate with its unit, such as 1000/s, 600/m or 50/h (1 to 1000000 requests), and not off",
         ),
     }
 }
 
-fn networks(variable: &'static str, text: Option<&str>) -> Result<Vec<IpNet>, ConfigError> {
-    let entries = text.unwrap_or_default().split(',').map(str::trim);
+fn networks(text: Reader<'_>) -> Result<Vec<IpNet>, ConfigError> {
+    let entries = text.text.split(',').map(str::trim);
     let entries = entries.filter(|entry| !entry.is_empty());
-    let read = |text| {
-        let network = IpNet::from_str(text).or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    let read = |entry| {
+        let network = IpNet::from_str(entry).or_else(|_| entry.parse::<IpAddr>().map(IpNet::from));
         match network {
             Ok(network) => Ok(network.trunc()),
-            Err(_) => Reader { variable, text }.refuse("an address or a network such as 10.0.0.0/8"),
+            Err(_) => text
+                .part(entry)
+                .refuse("an address or a network such as 10.0.0.0/8"),
         }
     };
     entries.map(read).collect()

@@ -1,23 +1,35 @@
 //! The settings. This is the only place that reads the environment.
 //!
-//! `arguments` says what can be set and how it is called; here and in `parts` it becomes a [`Config`], which is valid once it
-//! exists. Whatever is wrong is one line that names the variable.
+//! `table` says what can be set and how it is called; each section has a file with its rows and their values. Together they
+//! become a [`Config`], which is valid once it exists. An error is one line that names the variable.
 
+mod access;
+mod api;
 mod arguments;
 mod belonging;
 #[cfg(feature = "crash-points")]
 mod crash;
 mod database;
+#[cfg(test)]
+mod documents;
 mod dotenv;
+mod encryption;
 mod import_command;
 mod keys_command;
 mod limits;
+mod log;
+mod money;
 mod names;
-mod parts;
-mod read;
+mod parse;
+mod provider;
+mod queue;
 mod reconcile_command;
-mod sealing;
+mod reports;
 mod secrets;
+mod storage;
+mod table;
+mod values;
+mod worker;
 
 #[cfg(test)]
 mod tests;
@@ -25,104 +37,72 @@ mod tests;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
-use std::time::Duration;
 
+use payout_adapters::Secret;
 use payout_adapters::seal::Keyring;
-use payout_adapters::{ReadLimits, Secret};
 use payout_core::keys::KeySecret;
 use payout_core::limits::MoneyLimits;
 use payout_core::ports::{Randomness, System};
 use payout_core::worker::WorkerSettings;
 
-use self::arguments::{Arguments, defaults};
-pub use self::arguments::{Command, DocumentFormat, LogFormat};
+pub use self::api::ApiConfig;
+use self::arguments::Arguments;
+pub use self::arguments::{Command, DocumentFormat};
 pub use self::belonging::MisplacedOption;
 pub use self::database::Database;
 pub use self::import_command::{ImportCommand, Pair, PendingChoice, SourceUrl, StatusPair};
 pub use self::keys_command::KeysCommand;
 pub use self::limits::{LimitsConfig, Quota, RateLimit};
+pub use self::log::{LogConfig, LogFormat};
 pub use self::names::UnknownSetting;
-use self::read::Reader;
+pub use self::provider::ProcessorConfig;
+pub use self::queue::Redis;
 pub use self::reconcile_command::{ReconcileCommand, ReconcileFormat};
+pub use self::storage::StorageConfig;
+use self::values::Values;
+
+/// The default of the address that the process listens on, for messages.
+pub const DEFAULT_BIND: &str = "127.0.0.1:8000";
 
 /// Everything that can be set, valid.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// What to do.
+    /// The command.
     pub command: Command,
-    /// Where payouts are kept.
+    /// The database that payouts are stored in.
     pub database: Database,
-    /// How many lists, counts and audit trails are read at once.
-    pub reads: ReadLimits,
-    /// What who is paid is sealed with.
+    /// The use of the database: connections, and how long they wait.
+    pub storage: StorageConfig,
+    /// The keys that recipients are encrypted with.
     pub keyring: Keyring,
-    /// Where hints go; in this process when absent.
+    /// The Redis server that hints go through; they stay in this process when absent.
     pub redis: Option<Redis>,
-    /// Where to listen.
+    /// The address to listen on.
     pub bind: SocketAddr,
-    /// Where to serve metrics, instead of with the API, and health; the only place where a worker alone does.
+    /// An address for metrics and health alone. Metrics are then not served with the API; a worker serves nothing else.
     pub metrics_bind: Option<SocketAddr>,
-    /// Whether it is open to whoever reaches it, and not only to its own host, as long as it has no API key.
+    /// The choices of the API.
+    pub api: ApiConfig,
+    /// Opens the service to every client that reaches it, and not only to its own host, as long as it has no API key.
     pub auth_off: bool,
-    /// What the digests of API keys are keyed with; a secret of the database's own when absent.
+    /// The key of the digests of API keys; a secret of the database's own when absent.
     pub key_secret: Option<KeySecret>,
-    /// How much may be paid out.
+    /// The limits of money.
     pub money_limits: MoneyLimits,
-    /// Whether the documentation is served: the pages and the document that they show.
-    pub docs: bool,
-    /// Whether a create without an `Idempotency-Key` is refused.
-    pub require_idempotency_key: bool,
-    /// How much of the service one client may take.
+    /// The limits of what one client may take of the service.
     pub limits: LimitsConfig,
-    /// Who moves the money.
+    /// The provider that moves the money.
     pub processor: ProcessorConfig,
-    /// How the worker works.
+    /// The settings of the worker.
     pub worker: WorkerSettings,
-    /// Whether the database was restored from a backup.
+    /// Says that the database was restored from a backup.
     pub restored: bool,
-    /// What is logged, and how.
+    /// The log.
     pub log: LogConfig,
-    /// Where errors are reported to, besides the log; nowhere when absent.
+    /// The project that errors are reported to, besides the log; none when absent.
     pub sentry: Option<Secret>,
     /// The collector that traces are sent to; they are not kept when absent.
     pub traces: Option<url::Url>,
-}
-
-/// A Redis server.
-#[derive(Debug, Clone)]
-pub struct Redis {
-    /// Its address, which may hold a password.
-    pub url: Secret,
-    /// What the names of all keys start with.
-    pub prefix: String,
-}
-
-/// Who moves the money.
-#[derive(Debug, Clone)]
-pub enum ProcessorConfig {
-    /// Nobody: it only takes its time.
-    Simulated {
-        /// So much of it.
-        delay: Duration,
-        /// How many of all payouts it declines, from 0 to 1.
-        failure_rate: f64,
-    },
-    /// A provider, by the contract in the documentation.
-    Http {
-        /// Its base address.
-        url: url::Url,
-        /// The bearer token that it wants.
-        token: Option<Secret>,
-    },
-}
-
-/// What is logged, and how.
-#[derive(Debug, Clone)]
-pub struct LogConfig {
-    /// A filter of tracing-subscriber.
-    pub filter: String,
-    /// For people or for programs.
-    pub format: LogFormat,
 }
 
 /// A setting is wrong, or two contradict each other. One line that names the variable.
@@ -162,7 +142,7 @@ pub enum StartError {
     Misplaced(#[from] MisplacedOption),
 }
 
-/// What README's table calls the defaults, for a program that sets the rest itself. Nothing is read from the environment.
+/// The defaults of README's table, for a program that sets the rest itself. Nothing is read from the environment.
 ///
 /// ```
 /// use payout_app::settings::{Config, Database};
@@ -174,11 +154,12 @@ pub enum StartError {
 impl Default for Config {
     #[expect(clippy::expect_used, reason = "a test reads the defaults")]
     fn default() -> Self {
-        let system = System::default();
-        let mut config =
-            Self::from_arguments(Arguments::without_environment(), &system).expect("the defaults are valid");
-        config.worker.name = parts::process_name(None, &system);
-        config
+        let nothing = Arguments {
+            command: Command::Run,
+            restored: false,
+            values: Values::default(),
+        };
+        Self::from_arguments(nothing, &System::default()).expect("the defaults are valid")
     }
 }
 
@@ -200,7 +181,7 @@ impl Config {
         dotenv::load()
     }
 
-    /// What a command line asks for that no setting has a say in: the document, or what clap itself answers (help, version).
+    /// Reads what a command line asks for without any setting: the document, or what clap itself answers (help, version).
     ///
     /// # Errors
     /// [`clap::Error`], which is that answer.
@@ -212,7 +193,7 @@ impl Config {
         use clap::error::ErrorKind;
 
         match belonging::parse(args) {
-            Ok(arguments) => match arguments.command() {
+            Ok(arguments) => match arguments.command {
                 Command::Openapi { format } => Ok(Some(format)),
                 Command::Run
                 | Command::Serve
@@ -235,7 +216,7 @@ impl Config {
         }
     }
 
-    /// Reads the command line, with the environment for what it leaves away.
+    /// Reads the command line, with the environment for settings that it omits.
     ///
     /// # Errors
     /// [`StartError`], the first that is found.
@@ -244,30 +225,67 @@ impl Config {
         I: IntoIterator<Item = T>,
         T: Into<OsString> + Clone,
     {
-        arguments::refuse_odd_text()?;
         let arguments = belonging::parse(args)?;
         names::unknown_in_environment()?;
         Ok(Self::from_arguments(arguments, randomness)?)
     }
 
     fn from_arguments(arguments: Arguments, randomness: &dyn Randomness) -> Result<Self, ConfigError> {
-        let command = arguments.command();
-        let database = match secrets::DATABASE_URL.read(arguments.database_url())? {
-            Some(url) => Database::parse(url.expose())?,
-            None => Database::parse(defaults::DATABASE_URL)?,
+        let Arguments {
+            command,
+            restored,
+            values,
+        } = arguments;
+        let database = database::DatabaseRow::read(&values)?.database;
+        refuse_memory(&command, &database)?;
+        let log = LogConfig::read(&values)?;
+        let addresses = api::AddressRows::read(&values)?;
+        let keyring = encryption::EncryptionRow::read(&values)?;
+        let access = access::AccessRows::read(&values)?;
+        let processor = provider::ProviderRows::read(&values)?;
+        let reports = reports::ReportRows::read(&values)?;
+        let name = worker::process_name(values.host_name(), randomness);
+        let config = Self {
+            storage: StorageConfig::read(&values)?.checked()?,
+            keyring: keyring.keyring(&command, &database, addresses.bind)?,
+            redis: queue::QueueRows::read(&values)?.redis(),
+            bind: addresses.bind,
+            metrics_bind: addresses.metrics_bind,
+            api: ApiConfig::read(&values)?,
+            auth_off: access.auth_off.unwrap_or(false),
+            key_secret: access.key_secret,
+            money_limits: money::MoneyRow::read(&values)?.limits.unwrap_or_default(),
+            limits: LimitsConfig::read(&values)?,
+            processor: processor.processor()?,
+            worker: worker::WorkerRows::read(&values)?.settings(name)?,
+            restored,
+            log,
+            sentry: reports.sentry,
+            traces: reports.traces,
+            command,
+            database,
         };
-        let in_memory = matches!(database, Database::Memory);
-        match command {
-            Command::Serve if in_memory => return Err(alone("serve")),
-            Command::Worker if in_memory => return Err(alone("worker")),
-            Command::Keys(_) if in_memory => {
-                let message = "memory: is seen by one process only; make its keys over HTTP";
-                return Err(ConfigError::new("DATABASE_URL", message));
-            }
+        table::refuse_unneeded(&values)?;
+        Ok(config)
+    }
+}
+
+/// Refuses a database in memory for a command that would be alone with it.
+fn refuse_memory(command: &Command, database: &Database) -> Result<(), ConfigError> {
+    let alone = |name: &str| {
+        format!(
+            "memory: is seen by one process only, so `payout {name}` alone has nothing to share it with; use `payout run`"
+        )
+    };
+    let message = match (database, command) {
+        (Database::Memory, Command::Serve) => alone("serve"),
+        (Database::Memory, Command::Worker) => alone("worker"),
+        (Database::Memory, Command::Keys(_)) => {
+            "memory: is seen by one process only; make its keys over HTTP".to_owned()
+        }
+        (
+            Database::Memory,
             Command::Run
-            | Command::Keys(_)
-            | Command::Serve
-            | Command::Worker
             | Command::Migrate
             | Command::Openapi { .. }
             | Command::KeysRotate
@@ -275,68 +293,9 @@ impl Config {
             | Command::Reconcile(_)
             | Command::Backup { .. }
             | Command::ImportDjango(_)
-            | Command::Healthcheck => (),
-        }
-        let log = LogConfig {
-            filter: read::log_filter(arguments.log())?,
-            format: Reader {
-                variable: "PAYOUT_LOG_FORMAT",
-                text: arguments.log_format(),
-            }
-            .choice(&[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)])?,
-        };
-        let bind = Reader {
-            variable: "PAYOUT_BIND",
-            text: arguments.bind(),
-        }
-        .address()?;
-        Ok(Self {
-            keyring: sealing::keyring(arguments.encryption_keys(), &command, &database, bind)?,
-            bind,
-            metrics_bind: arguments
-                .metrics_bind()
-                .map(|text| {
-                    Reader {
-                        variable: "PAYOUT_METRICS_BIND",
-                        text,
-                    }
-                    .address()
-                })
-                .transpose()?,
-            docs: Reader {
-                variable: "PAYOUT_DOCS",
-                text: arguments.docs(),
-            }
-            .choice(&[("on", true), ("off", false)])?,
-            require_idempotency_key: Reader {
-                variable: "PAYOUT_REQUIRE_IDEMPOTENCY_KEY",
-                text: arguments.require_idempotency_key(),
-            }
-            .choice(&[("on", true), ("off", false)])?,
-            limits: arguments.limits.read()?,
-            auth_off: parts::auth_off(&arguments)?,
-            key_secret: parts::key_secret(&arguments)?,
-            money_limits: parts::money_limits(&arguments)?,
-            reads: parts::reads(&arguments)?,
-            redis: parts::redis(&arguments)?,
-            processor: parts::processor(&arguments)?,
-            worker: parts::worker(&arguments, randomness)?,
-            restored: arguments.restored(),
-            sentry: secrets::SENTRY_DSN.read(arguments.sentry_dsn())?,
-            traces: parts::traces(&arguments)?,
-            command,
-            database,
-            log,
-        })
-    }
+            | Command::Healthcheck,
+        )
+        | (Database::Sqlite { .. } | Database::Postgres { .. }, _) => return Ok(()),
+    };
+    Err(ConfigError::new("DATABASE_URL", message))
 }
-
-fn alone(command: &str) -> ConfigError {
-    let message = format!(
-        "memory: is seen by one process only, so `payout {command}` alone has nothing to share it with; use `payout run`"
-    );
-    ConfigError::new("DATABASE_URL", message)
-}
-
-/// The default of the address that the process listens on, for messages.
-pub const DEFAULT_BIND: &str = defaults::BIND;

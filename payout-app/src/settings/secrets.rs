@@ -1,4 +1,4 @@
-//! Settings that are secret: each comes from its variable, or from a file that the variable `…_FILE` names.
+//! Settings in the environment: each comes from its variable; a secret may come from a file that the variable `…_FILE` names.
 //!
 //! What is read is kept in memory that is wiped. The process's environment is not, which is why a file is better.
 
@@ -10,92 +10,58 @@ use payout_adapters::Secret;
 use secrecy::zeroize::Zeroizing;
 
 use super::ConfigError;
+use super::table::Row;
 
 /// No secret is longer: a file that is must be another one.
 const LONGEST: u64 = 64 * 1024;
 
-macro_rules! secret_variable {
-    ($name:literal) => {
-        SecretVariable {
-            name: $name,
-            file: concat!($name, "_FILE"),
+/// The text that the environment gives for a setting, in its variable or, for a secret, in a file.
+///
+/// # Errors
+/// [`ConfigError`] when both the variable and the file are given, or either cannot be read. For a secret it shows neither the
+/// content nor the file's name, which may be a secret that went astray.
+pub(super) fn from_environment(row: &Row) -> Result<Option<Secret>, ConfigError> {
+    let variable = match std::env::var(row.variable) {
+        Ok(text) => Zeroizing::new(text),
+        Err(std::env::VarError::NotPresent) => Zeroizing::default(),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            return Err(ConfigError::new(row.variable, "is not UTF-8 text"));
         }
     };
+    if row.secret {
+        choose(row, &variable, std::env::var_os(row.file_variable))
+    } else {
+        Ok(given(&variable))
+    }
 }
 
-pub(super) const DATABASE_URL: SecretVariable = secret_variable!("DATABASE_URL");
-pub(super) const REDIS_URL: SecretVariable = secret_variable!("REDIS_URL");
-pub(super) const PROCESSOR_TOKEN: SecretVariable = secret_variable!("PAYOUT_PROCESSOR_TOKEN");
-pub(super) const ENCRYPTION_KEYS: SecretVariable = secret_variable!("PAYOUT_ENCRYPTION_KEYS");
-
-pub(super) const KEY_SECRET: SecretVariable = secret_variable!("PAYOUT_KEY_SECRET");
-pub(super) const SENTRY_DSN: SecretVariable = secret_variable!("SENTRY_DSN");
-
-/// All of them.
-pub(super) const ALL: [SecretVariable; 6] = [
-    DATABASE_URL,
-    REDIS_URL,
-    PROCESSOR_TOKEN,
-    KEY_SECRET,
-    ENCRYPTION_KEYS,
-    SENTRY_DSN,
-];
-
-/// The variable of a secret, and the one that names a file with it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct SecretVariable {
-    pub(super) name: &'static str,
-    pub(super) file: &'static str,
+fn choose(row: &Row, variable: &str, file: Option<OsString>) -> Result<Option<Secret>, ConfigError> {
+    match (given(variable), file.filter(|name| !name.is_empty())) {
+        (secret, None) => Ok(secret),
+        (None, Some(name)) => read_file(row, name).map(Some),
+        (Some(_), Some(_)) => Err(ConfigError::new(
+            row.file_variable,
+            format!("{} is set as well: set one of the two", row.variable),
+        )),
+    }
 }
 
-impl SecretVariable {
-    /// The secret, if there is one: from the option, else from the variable or the file.
-    ///
-    /// # Errors
-    /// [`ConfigError`] when both the variable and the file are given, or either cannot be read. It shows neither the
-    /// content nor the file's name, which may be a secret that went astray.
-    pub(super) fn read(self, option: Option<&Secret>) -> Result<Option<Secret>, ConfigError> {
-        if let Some(option) = option {
-            return Ok(given(option.expose()));
-        }
-        let variable = match std::env::var(self.name) {
-            Ok(text) => Zeroizing::new(text),
-            Err(std::env::VarError::NotPresent) => Zeroizing::default(),
-            Err(std::env::VarError::NotUnicode(_)) => {
-                return Err(ConfigError::new(self.name, "is not UTF-8 text"));
-            }
-        };
-        self.choose(&variable, std::env::var_os(self.file))
+fn read_file(row: &Row, name: OsString) -> Result<Secret, ConfigError> {
+    let refuse = |message: &str| ConfigError::new(row.file_variable, message);
+    let mut content = Zeroizing::new(Vec::with_capacity(4096));
+    let read = File::open(name).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut content));
+    match read {
+        // The kind alone: in no message of a system is there a part of the file.
+        Err(error) => return Err(refuse(&format!("cannot read the file: {}", error.kind()))),
+        Ok(length) if length as u64 > LONGEST => return Err(refuse("the file is too long for a secret")),
+        Ok(_) => (),
     }
-
-    fn choose(self, variable: &str, file: Option<OsString>) -> Result<Option<Secret>, ConfigError> {
-        match (given(variable), file.filter(|name| !name.is_empty())) {
-            (secret, None) => Ok(secret),
-            (None, Some(name)) => self.read_file(name).map(Some),
-            (Some(_), Some(_)) => Err(ConfigError::new(
-                self.file,
-                format!("{} is set as well: set one of the two", self.name),
-            )),
-        }
-    }
-
-    fn read_file(self, name: OsString) -> Result<Secret, ConfigError> {
-        let refuse = |message: &str| ConfigError::new(self.file, message);
-        let mut content = Zeroizing::new(Vec::with_capacity(4096));
-        let read = File::open(name).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut content));
-        match read {
-            // The kind alone: in no message of a system is there a part of the file.
-            Err(error) => return Err(refuse(&format!("cannot read the file: {}", error.kind()))),
-            Ok(length) if length as u64 > LONGEST => return Err(refuse("the file is too long for a secret")),
-            Ok(_) => (),
-        }
-        let text = std::str::from_utf8(&content).map_err(|_| refuse("the file is not UTF-8 text"))?;
-        given(text).ok_or_else(|| refuse("the file is empty"))
-    }
+    let text = std::str::from_utf8(&content).map_err(|_| refuse("the file is not UTF-8 text"))?;
+    given(text).ok_or_else(|| refuse("the file is empty"))
 }
 
 /// Without the white space around it, above all a file's last newline; blank counts as unset.
-fn given(text: &str) -> Option<Secret> {
+pub(super) fn given(text: &str) -> Option<Secret> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.into())
 }
@@ -106,7 +72,10 @@ mod tests {
 
     use super::*;
 
-    const TOKEN: SecretVariable = PROCESSOR_TOKEN;
+    fn token() -> &'static Row {
+        let mut rows = crate::settings::table::rows();
+        rows.find(|row| row.variable == "PAYOUT_PROCESSOR_TOKEN").unwrap()
+    }
 
     /// A file of the test's own.
     fn file(name: &str, content: &[u8]) -> PathBuf {
@@ -116,14 +85,14 @@ mod tests {
     }
 
     fn read(path: &Path) -> Result<Option<Secret>, ConfigError> {
-        TOKEN.choose("", Some(path.into()))
+        choose(token(), "", Some(path.into()))
     }
 
     #[test]
     fn a_secret_comes_from_its_variable_or_from_a_file_without_its_last_newline() {
         let exposed = |secret: Option<Secret>| secret.map(|secret| secret.expose().to_owned());
         assert_eq!(
-            exposed(TOKEN.choose(" hunter2 ", None).unwrap()).as_deref(),
+            exposed(choose(token(), " hunter2 ", None).unwrap()).as_deref(),
             Some("hunter2")
         );
         for (name, content) in [("lf", "hunter2\n"), ("crlf", "hunter2\r\n"), ("none", "hunter2")] {
@@ -135,12 +104,12 @@ mod tests {
             );
             std::fs::remove_file(path).unwrap();
         }
-        assert!(TOKEN.choose("", Some(OsString::new())).unwrap().is_none());
+        assert!(choose(token(), "", Some(OsString::new())).unwrap().is_none());
     }
 
     #[test]
     fn both_at_once_are_refused() {
-        let error = TOKEN.choose("hunter2", Some("/run/hunter2".into())).unwrap_err();
+        let error = choose(token(), "hunter2", Some("/run/hunter2".into())).unwrap_err();
         assert_eq!(
             error.to_string(),
             "PAYOUT_PROCESSOR_TOKEN_FILE: PAYOUT_PROCESSOR_TOKEN is set as well: set one of the two"

@@ -1,6 +1,5 @@
-use std::any::TypeId;
+use std::time::Duration;
 
-use clap::CommandFactory;
 use payout_core::ports::System;
 
 use super::*;
@@ -31,21 +30,7 @@ fn refused(options: &[&str]) -> String {
 
 #[test]
 fn the_command_line_is_consistent() {
-    <Arguments as CommandFactory>::command().debug_assert();
-}
-
-#[test]
-fn the_checked_variables_are_those_that_are_read() {
-    let command = <Arguments as CommandFactory>::command();
-    let read: Vec<_> = command
-        .get_arguments()
-        .filter_map(|argument| argument.get_env()?.to_str())
-        .collect();
-    let known: Vec<_> = arguments::VARIABLES
-        .into_iter()
-        .chain(limits::VARIABLES)
-        .collect();
-    assert_eq!(read, known);
+    belonging::command_line().debug_assert();
 }
 
 #[test]
@@ -53,13 +38,14 @@ fn the_defaults_are_those_of_the_table_and_of_the_core() {
     let Config {
         command,
         database,
+        storage,
         redis,
         bind,
         metrics_bind,
+        api,
         auth_off,
         key_secret,
         money_limits,
-        docs,
         restored,
         processor,
         worker,
@@ -67,16 +53,23 @@ fn the_defaults_are_those_of_the_table_and_of_the_core() {
         keyring,
         sentry,
         traces,
-        require_idempotency_key,
         limits,
-        reads,
     } = config(&[]);
-    assert_eq!(reads, payout_adapters::ReadLimits::default());
-    assert!(!require_idempotency_key);
+    assert_eq!(
+        (
+            format!("{:?}", storage.postgres()),
+            format!("{:?}", storage.sqlite())
+        ),
+        (
+            format!("{:?}", payout_adapters::postgres::PostgresOptions::default()),
+            format!("{:?}", payout_adapters::sqlite::SqliteOptions::default())
+        )
+    );
+    assert!(api.docs && !api.require_idempotency_key);
     assert!(keyring.is_empty());
     assert_eq!(command, Command::Run);
     assert_eq!(database.to_string(), "sqlite://payouts.db");
-    assert!(redis.is_none() && metrics_bind.is_none() && docs && !restored);
+    assert!(redis.is_none() && metrics_bind.is_none() && !restored);
     assert!(!auth_off && key_secret.is_none() && money_limits.is_empty());
     assert!(sentry.is_none() && traces.is_none());
     assert_eq!(bind.to_string(), "127.0.0.1:8000");
@@ -126,18 +119,6 @@ fn a_program_has_the_same_defaults_without_an_environment() {
         format!("{config:?}")
     };
     assert_eq!(written(Config::default()), written(config(&[])));
-    let blank = Arguments::without_environment();
-    for secret in [
-        blank.database_url(),
-        blank.encryption_keys(),
-        blank.key_secret(),
-        blank.processor_token(),
-    ] {
-        assert!(
-            secret.is_some_and(|secret| secret.expose().is_empty()),
-            "it would be looked for in the environment"
-        );
-    }
 }
 
 #[test]
@@ -357,16 +338,108 @@ fn secrets_are_not_shown() {
 }
 
 #[test]
-fn help_names_the_variables_of_every_secret_and_every_other_one_is_no_secret() {
-    let mut command = <Arguments as CommandFactory>::command();
-    let secret = |argument: &&clap::Arg| argument.get_value_parser().type_id() == TypeId::of::<Secret>();
-    let options = command.get_arguments().filter(secret).count();
-    assert_eq!(options, secrets::ALL.len());
-    let help = command.render_long_help().to_string();
-    for variable in secrets::ALL {
-        let names = format!("[env: {}, or {}]", variable.name, variable.file);
+fn help_names_every_variable_and_what_holds_without_it() {
+    let help = belonging::command_line().render_long_help().to_string();
+    for row in table::rows() {
+        let names = match row.secret {
+            true => format!("[env: {}, or {}_FILE]", row.variable, row.variable),
+            false => format!("[env: {}]", row.variable),
+        };
         assert!(help.contains(&names), "{names} is not in {help}");
+        let default = format!("[default: {}{}]", row.default, row.unset);
+        assert!(help.contains(&default), "{default} is not in {help}");
     }
+    assert!(!help.contains('`'), "{help}");
+}
+
+/// A row that is marked as no secret would show its value in messages.
+#[test]
+fn the_secrets_are_these() {
+    let secrets: Vec<&str> = table::rows()
+        .filter(|row| row.secret)
+        .map(|row| row.variable)
+        .collect();
+    assert_eq!(
+        secrets,
+        [
+            "DATABASE_URL",
+            "PAYOUT_ENCRYPTION_KEYS",
+            "REDIS_URL",
+            "PAYOUT_KEY_SECRET",
+            "PAYOUT_PROCESSOR_TOKEN",
+            "SENTRY_DSN"
+        ]
+    );
+}
+
+#[test]
+fn the_database_is_used_as_it_is_set() {
+    let storage = config(&[
+        "--postgres-connections=40",
+        "--postgres-acquire-timeout-ms=700",
+        "--postgres-statement-timeout-ms=9000",
+        "--postgres-lock-timeout-ms=100",
+        "--sqlite-readers=2",
+        "--sqlite-busy-timeout-ms=900",
+        "--read-connections=7",
+        "--read-timeout-ms=800",
+    ])
+    .storage;
+    let (postgres, sqlite) = (storage.postgres(), storage.sqlite());
+    assert_eq!(
+        (
+            postgres.max_connections,
+            sqlite.readers,
+            postgres.reads.connections
+        ),
+        (40, 2, 7)
+    );
+    assert_eq!(
+        [
+            postgres.acquire_timeout,
+            postgres.statement_timeout,
+            postgres.lock_timeout,
+            sqlite.busy_timeout,
+            sqlite.reads.timeout
+        ],
+        [700, 9_000, 100, 900, 800].map(Duration::from_millis)
+    );
+    for (option, line) in [
+        (
+            "--postgres-connections=1",
+            "PAYOUT_POSTGRES_CONNECTIONS: \"1\" is not a whole number from 2 to 1000",
+        ),
+        (
+            "--postgres-acquire-timeout-ms=99",
+            "PAYOUT_POSTGRES_ACQUIRE_TIMEOUT_MS: \"99\" is not a whole number from 100 to 60000",
+        ),
+        (
+            "--postgres-statement-timeout-ms=999",
+            "PAYOUT_POSTGRES_STATEMENT_TIMEOUT_MS: \"999\" is not a whole number from 1000 to 60000",
+        ),
+        (
+            "--postgres-lock-timeout-ms=2001",
+            "PAYOUT_POSTGRES_LOCK_TIMEOUT_MS: \"2001\" is not a whole number from 100 to 2000",
+        ),
+        (
+            "--sqlite-readers=0",
+            "PAYOUT_SQLITE_READERS: \"0\" is not a whole number from 1 to 64",
+        ),
+        (
+            "--sqlite-busy-timeout-ms=1",
+            "PAYOUT_SQLITE_BUSY_TIMEOUT_MS: \"1\" is not a whole number from 500 to 60000",
+        ),
+    ] {
+        assert_eq!(refused(&[option]), line);
+    }
+    assert_eq!(
+        refused(&[
+            "--postgres-lock-timeout-ms=1500",
+            "--postgres-statement-timeout-ms=1500"
+        ]),
+        "PAYOUT_POSTGRES_LOCK_TIMEOUT_MS: 1500 is not less than PAYOUT_POSTGRES_STATEMENT_TIMEOUT_MS (1500): a locked row \
+         would look like a slow server"
+    );
 }
 
 #[test]

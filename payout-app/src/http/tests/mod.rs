@@ -79,11 +79,7 @@ impl Bench {
 
     /// With limits, as they are set; before the database is ready.
     fn limited(repository: Arc<dyn PayoutRepository>, settings: &[&str]) -> Self {
-        let Config {
-            limits,
-            require_idempotency_key,
-            ..
-        } = config(settings);
+        let Config { limits, api, .. } = config(settings);
         let system = Arc::new(System::default());
         let metrics = Arc::new(Metrics::new().unwrap());
         let health = Arc::new(Health::new("memory", "memory", metrics.clone()));
@@ -106,7 +102,7 @@ impl Bench {
             metrics,
             system,
             tracer: Arc::new(NoTracer),
-            require_idempotency_key,
+            require_idempotency_key: api.require_idempotency_key,
             besides: super::Besides::ALL,
         });
         let routes = super::routes(super::Besides::ALL);
