@@ -181,7 +181,10 @@ async fn a_total_that_another_session_holds_holds_up_no_other_purse() {
         }
         Ok(storing_all(batch))
     });
-    let service = service(repository).within("EUR=/1000,USD=/1000".parse().unwrap());
+    let service = service(repository).within(build::limits(&[
+        ("EUR", None, Some("1000")),
+        ("USD", None, Some("1000")),
+    ]));
     let draft = |amount: &str, currency: &str| payout_core::payout::PaymentDetails {
         money: build::money(amount, currency),
         ..build::details()
@@ -635,8 +638,11 @@ async fn one_row_that_cannot_be_read_hides_no_other() {
     );
 }
 
-fn within(limits: &str, repository: MockPayoutRepository) -> Payouts {
-    service(repository).within(limits.parse().unwrap())
+/// The currencies with limits: the maximum of one payout, and that of a day.
+type Entries<'a> = &'a [(&'a str, Option<&'a str>, Option<&'a str>)];
+
+fn within(limits: Entries<'_>, repository: MockPayoutRepository) -> Payouts {
+    service(repository).within(build::limits(limits))
 }
 
 fn is_over<T>(answer: &Result<T, ServiceError>) -> bool {
@@ -645,7 +651,7 @@ fn is_over<T>(answer: &Result<T, ServiceError>) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn a_payout_beyond_the_maximum_is_refused_without_asking_the_store() {
-    let service = within("USD=10.49", MockPayoutRepository::new());
+    let service = within(&[("USD", Some("10.49"), None)], MockPayoutRepository::new());
     let refused = service
         .create(build::details(), None, None, build::client())
         .await;
@@ -666,7 +672,10 @@ async fn a_new_payout_is_charged_to_the_day_of_its_key() {
         seen.lock().unwrap().extend(batch.iter().map(|new| new.charge));
         Ok(storing_all(batch))
     });
-    let service = within("USD=/100,JPY=5", repository);
+    let service = within(
+        &[("USD", None, Some("100")), ("JPY", Some("5"), None)],
+        repository,
+    );
     let caller = build::client().with_api_key(api_key);
     for (amount, currency) in [("10.50", "USD"), ("5", "JPY"), ("9", "EUR")] {
         let mut draft = build::details();
@@ -693,7 +702,7 @@ async fn a_repeated_request_gets_its_first_answer_whatever_the_limits_are_now() 
         };
         Ok((*key == known).then_some(stored))
     });
-    let service = within("USD=1", repository);
+    let service = within(&[("USD", Some("1"), None)], repository);
     let create = async |draft, key| service.create(draft, None, Some(key), build::client()).await;
     let again = create(first.details, key.clone()).await.unwrap();
     assert_eq!((again.payout, again.replayed), (answer, true));
@@ -710,7 +719,7 @@ async fn of_a_used_up_day_the_caller_hears_the_limit() {
     repository
         .expect_insert()
         .returning(move |batch| Ok(batch.iter().map(|_| Insertion::OverLimit(per_day)).collect()));
-    let service = within("USD=/100", repository);
+    let service = within(&[("USD", None, Some("100"))], repository);
     for key in [None, Some(build::fresh_client_key())] {
         let refused = service.create(build::details(), None, key, build::client()).await;
         assert!(
@@ -734,7 +743,7 @@ async fn an_edit_is_held_against_the_limits_as_a_create_is() {
         seen.lock().unwrap().push(change.charge);
         Ok(change.made_at(Timestamp::UNIX_EPOCH))
     });
-    let service = within("USD=20/100", repository);
+    let service = within(&[("USD", Some("20"), Some("100"))], repository);
     let api_key = build::fresh_api_key();
     let edit = async |amount: &str| {
         let edit = EditRequest {
@@ -777,17 +786,17 @@ async fn a_retry_is_held_against_the_limits_as_a_create_is() {
         Ok(change.made_at(Timestamp::UNIX_EPOCH))
     });
     let repository = Arc::new(repository);
-    let started = |limits: &str| {
+    let started = |limits: Entries<'_>| {
         let mut queue = MockJobQueue::new();
         queue.expect_enqueue().returning(|_| Ok(()));
         Payouts::start(repository.clone(), Arc::new(queue), Arc::new(System::default()))
-            .within(limits.parse().unwrap())
+            .within(build::limits(limits))
     };
     let api_key = build::fresh_api_key();
     let caller = || build::client().with_api_key(api_key);
     let amount = failed.money().amount().to_string();
     let currency = failed.money().currency().code();
-    let service = started(&format!("{currency}=/100"));
+    let service = started(&[(currency, None, Some("100"))]);
     let id = failed.id();
     service.retry(id, None, None, caller()).await.unwrap();
     service
@@ -798,7 +807,7 @@ async fn a_retry_is_held_against_the_limits_as_a_create_is() {
     let charge = build::charged(&amount, currency, "100", api_key).charge;
     assert!(charge.is_some());
     assert_eq!(*charges.lock().unwrap(), [charge; 3]);
-    let less = started(&format!("{currency}=1"));
+    let less = started(&[(currency, Some("1"), None)]);
     for key in [None, Some(build::fresh_client_key())] {
         let refused = less.retry(id, None, key, caller()).await;
         assert!(is_over(&refused), "{refused:?}");

@@ -274,6 +274,31 @@ fn outside_the_domain(source: &str) -> Vec<String> {
         .collect()
 }
 
+/// Finds lines that name a variable of the environment, comments included: only the application knows these names.
+fn variables(source: &str) -> Vec<String> {
+    let names = |line: &str| {
+        let ours = line.split("PAYOUT_").skip(1);
+        let mut after = ours.map(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()));
+        let others = ["DATABASE_URL", "REDIS_URL", "SENTRY_DSN"];
+        after.any(|is_name| is_name) || others.iter().any(|name| line.contains(name))
+    };
+    let lines = source.lines().filter(|line| names(line));
+    lines.map(|line| line.trim().to_owned()).collect()
+}
+
+/// Finds the lines in a folder's sources that break a rule, each with its file.
+fn broken(folder: &str, rule: fn(&str) -> Vec<String>) -> Vec<String> {
+    let files = sources(&Path::new(ROOT).join(folder));
+    assert!(!files.is_empty(), "{folder}");
+    let of_file = |file: &PathBuf| {
+        let source = std::fs::read_to_string(file).expect("a readable source");
+        let lines = rule(&source).into_iter();
+        let lines = lines.map(|line| format!("{}: {line}", file.display()));
+        lines.collect::<Vec<_>>()
+    };
+    files.iter().flat_map(of_file).collect()
+}
+
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a readable folder") {
@@ -303,34 +328,20 @@ fn core_depends_on_no_other_crate_of_ours_even_in_its_tests() {
 
 #[test]
 fn core_does_no_input_or_output() {
-    let files = sources(&Path::new(ROOT).join("payout-core/src"));
-    assert!(!files.is_empty());
-    let found: Vec<_> = files
-        .iter()
-        .flat_map(|file| {
-            let source = std::fs::read_to_string(file).expect("a readable source");
-            input_and_output(&source)
-                .into_iter()
-                .map(move |line| format!("{}: {line}", file.display()))
-        })
-        .collect();
-    assert_eq!(found, NONE);
+    assert_eq!(broken("payout-core/src", input_and_output), NONE);
+}
+
+#[test]
+fn core_and_adapters_name_no_variable_of_the_environment() {
+    assert_eq!(broken("payout-core/src", variables), NONE);
+    assert_eq!(broken("payout-adapters/src", variables), NONE);
 }
 
 #[test]
 fn the_domain_knows_no_port_and_nothing_that_is_built_on_it() {
-    let files = sources(&Path::new(ROOT).join("payout-core/src/domain"));
-    assert!(files.len() > 20);
-    let found: Vec<_> = files
-        .iter()
-        .flat_map(|file| {
-            let source = std::fs::read_to_string(file).expect("a readable source");
-            outside_the_domain(&source)
-                .into_iter()
-                .map(move |line| format!("{}: {line}", file.display()))
-        })
-        .collect();
-    assert_eq!(found, NONE);
+    let folder = "payout-core/src/domain";
+    assert!(sources(&Path::new(ROOT).join(folder)).len() > 20);
+    assert_eq!(broken(folder, outside_the_domain), NONE);
 }
 
 #[test]
@@ -516,6 +527,21 @@ fn a_domain_that_uses_a_port_is_caught() {
         outside_the_domain(
             "/// See `crate::ports::Clock`.\n#[cfg(test)]\nmod tests {\n    use crate::ports::System;\n}"
         ),
+        NONE
+    );
+}
+
+#[test]
+fn a_variable_is_caught_even_in_a_comment() {
+    for line in [
+        "/// As `PAYOUT_LIMITS` has it.",
+        "\"made under another PAYOUT_KEY_SECRET\"",
+        "// see DATABASE_URL",
+    ] {
+        assert_eq!(variables(line), [line]);
+    }
+    assert_eq!(
+        variables("format!(\"PAYOUT_{digits}\")\nlet url = database_url;"),
         NONE
     );
 }

@@ -129,13 +129,34 @@ pub fn fresh_api_key() -> ApiKeyId {
     ApiKeyId::from(fresh_id().as_uuid())
 }
 
+/// Makes the limits of these currencies: the maximum of one payout, and that of a day; `*` is every other currency.
+///
+/// # Panics
+/// If the limits are not valid.
+pub fn limits(entries: &[(&str, Option<&str>, Option<&str>)]) -> MoneyLimits {
+    let amount = |text: Option<&str>| text.map(|text| text.parse().unwrap());
+    let entries = entries.iter();
+    entries.fold(
+        MoneyLimits::default(),
+        |limits, (currency, per_payout, per_day)| {
+            let (per_payout, per_day) = (amount(*per_payout), amount(*per_day));
+            let more = match *currency {
+                "*" => limits.with_others(per_payout, per_day),
+                code => limits.with(Currency::recorded(code).unwrap(), per_payout, per_day),
+            };
+            more.unwrap()
+        },
+    )
+}
+
 /// Returns the charge of an edit from one amount to another by a key with the daily limit `per_day`.
 ///
 /// # Panics
 /// If the limit is not valid.
 pub fn charge_of_edit(before: Money, after: Money, per_day: &str, api_key: ApiKeyId) -> Option<Charge> {
-    let limits: MoneyLimits = format!("{}=/{per_day}", after.currency()).parse().unwrap();
-    limits.of_edit(before, after, Some(api_key)).unwrap()
+    limits(&[(after.currency().code(), None, Some(per_day))])
+        .of_edit(before, after, Some(api_key))
+        .unwrap()
 }
 
 /// Makes a payout by an API key with the daily limit `per_day`.
@@ -144,7 +165,7 @@ pub fn charge_of_edit(before: Money, after: Money, per_day: &str, api_key: ApiKe
 /// If the amount or the limit is not valid.
 pub fn charged(amount: &str, currency: &str, per_day: &str, api_key: ApiKeyId) -> NewPayout {
     let new = amounting_to(amount, currency);
-    let limits: MoneyLimits = format!("{currency}=/{per_day}").parse().unwrap();
+    let limits = limits(&[(currency, None, Some(per_day))]);
     NewPayout {
         charge: limits.of_new(new.details.money, Some(api_key)).unwrap(),
         caller: client().with_api_key(api_key),

@@ -618,7 +618,7 @@ async fn another_secret_makes_keys_worthless(backend: Backend) {
     let other = launch.start(&["serve"]).ready().await;
     other.get(PAYOUTS).key(&token).await.problem(401);
     assert!(
-        other.log().contains("made under another PAYOUT_KEY_SECRET"),
+        other.log().contains("made under another key secret"),
         "{}",
         other.log()
     );

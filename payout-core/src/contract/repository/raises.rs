@@ -10,7 +10,7 @@ use crate::idempotency::{Fingerprint, IdempotentRequest};
 use crate::money::Money;
 use crate::payout::{Change, Payout, Status};
 use crate::ports::{PayoutRepository, RepositoryError};
-use crate::spending::{MoneyLimits, OverLimit};
+use crate::spending::OverLimit;
 
 type Repository = Pair<dyn PayoutRepository>;
 
@@ -110,9 +110,7 @@ async fn retry(port: &dyn PayoutRepository, failed: &Payout, api_key: ApiKeyId) 
     let now = port.now().await.unwrap();
     let caller = build::client().with_api_key(api_key);
     let mut change = failed.clone().retry(now, caller).unwrap();
-    change.charge = "USD=/100"
-        .parse::<MoneyLimits>()
-        .unwrap()
+    change.charge = build::limits(&[("USD", None, Some("100"))])
         .of_retry(failed.money(), Some(api_key))
         .unwrap();
     change

@@ -93,9 +93,7 @@ pub async fn every_api_key_and_every_currency_has_a_day_of_its_own(Pair { port, 
             build::charged("60", "USD", "100", other),
         ];
         let mut open = build::amounting_to("60", "USD");
-        open.charge = "USD=/100"
-            .parse::<crate::spending::MoneyLimits>()
-            .unwrap()
+        open.charge = build::limits(&[("USD", None, Some("100"))])
             .of_new(open.details.money, None)
             .unwrap();
         let stored = insert(&*port, &batch).await;

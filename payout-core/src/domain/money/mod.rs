@@ -57,6 +57,11 @@ impl Amount {
     pub fn by_value(self) -> Self {
         Self(self.0.normalize())
     }
+
+    /// The number, with the decimals that it was written with.
+    pub(crate) fn number(self) -> Decimal {
+        self.0
+    }
 }
 
 impl FromStr for Amount {

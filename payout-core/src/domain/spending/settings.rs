@@ -1,22 +1,22 @@
-//! The limits as an operator sets them.
+//! The limits that an operator sets.
 
 use std::fmt;
-use std::str::FromStr;
 
 use rust_decimal::Decimal;
 
 use crate::access::ApiKeyId;
-use crate::money::{Amount, AmountError, Currency, Money, UnknownCurrency};
+use crate::money::{Amount, AmountError, Currency, Money};
 use crate::spending::{Charge, OverLimit};
 
-/// How much may be paid out, by currency. One that is not named has the limits of `*`, each currency for itself, or, where
-/// that is not given, none.
+/// The limits of money, by currency. A currency that is not named has those of all others, each currency for itself, or,
+/// where these are not given, none.
 ///
 /// ```
 /// use payout_core::limits::MoneyLimits;
-/// let limits: MoneyLimits = "USD=1000/50000, EUR=500, JPY=/2000000, *=100/5000".parse().unwrap();
-/// assert_eq!(limits.to_string(), "USD=1000.00/50000.00,EUR=500.00,JPY=/2000000,*=100/5000");
-/// assert_eq!(limits.to_string().parse::<MoneyLimits>().unwrap(), limits);
+/// let (one, day) = ("1000".parse().unwrap(), "50000".parse().unwrap());
+/// let limits = MoneyLimits::default().with("USD".parse().unwrap(), Some(one), Some(day)).unwrap();
+/// let limits = limits.with_others(None, Some(one)).unwrap();
+/// assert_eq!(limits.to_string(), "USD=1000.00/50000.00,*=/1000");
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MoneyLimits {
@@ -39,36 +39,61 @@ struct Others {
     per_day: Option<Decimal>,
 }
 
-/// What stands for every currency that is not named.
+/// The sign of all currencies that are not named.
 const OTHERS: &str = "*";
 
-/// An entry of the limits is none.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{entry:?}: {problem}")]
-pub struct InvalidLimits {
-    entry: String,
-    problem: Problem,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-enum Problem {
-    #[error(
-        "use CURRENCY=MAXIMUM, CURRENCY=MAXIMUM/MAXIMUM-PER-DAY or CURRENCY=/MAXIMUM-PER-DAY, by commas; * is every other currency"
-    )]
-    Form,
-    #[error(transparent)]
-    Currency(#[from] UnknownCurrency),
+/// A limit that contradicts another, or is no amount of its currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidLimits {
+    /// Not an amount of the currency.
     #[error(transparent)]
     Amount(#[from] AmountError),
+    /// A limit of all other currencies with decimals.
     #[error("Use whole numbers: a currency that is not named may have no decimals.")]
     Whole,
+    /// A second entry for a currency.
     #[error("This currency has limits already.")]
     Twice,
+    /// A maximum of one payout beyond that of a day.
     #[error("One payout may not be of more than a whole day.")]
     MoreThanADay,
 }
 
 impl MoneyLimits {
+    /// Adds the limits of a currency: the maximum of one payout, and that of a day.
+    ///
+    /// # Errors
+    /// [`InvalidLimits`] when these are no limits of the currency, or it has some already.
+    pub fn with(
+        mut self,
+        currency: Currency,
+        per_payout: Option<Amount>,
+        per_day: Option<Amount>,
+    ) -> Result<Self, InvalidLimits> {
+        let limits = Limits::new(currency, per_payout, per_day)?;
+        if self.named.iter().any(|other| other.currency == limits.currency) {
+            return Err(InvalidLimits::Twice);
+        }
+        self.named.push(limits);
+        Ok(self)
+    }
+
+    /// Adds the limits of every currency that is not named.
+    ///
+    /// # Errors
+    /// [`InvalidLimits`] when they are not whole numbers, or are there already.
+    pub fn with_others(
+        mut self,
+        per_payout: Option<Amount>,
+        per_day: Option<Amount>,
+    ) -> Result<Self, InvalidLimits> {
+        match self.others.replace(Others::new(per_payout, per_day)?) {
+            None => Ok(self),
+            Some(_) => Err(InvalidLimits::Twice),
+        }
+    }
+
     /// Whether there is no limit at all.
     pub fn is_empty(&self) -> bool {
         self.named.is_empty() && self.others.is_none()
@@ -118,23 +143,6 @@ impl MoneyLimits {
             .and_then(|(limits, growth)| limits.charge(growth, api_key)))
     }
 
-    fn add(&mut self, entry: &str) -> Result<(), Problem> {
-        let (currency, amounts) = entry.split_once('=').ok_or(Problem::Form)?;
-        if currency.trim() == OTHERS {
-            let others = Others::parse(amounts)?;
-            return match self.others.replace(others) {
-                None => Ok(()),
-                Some(_) => Err(Problem::Twice),
-            };
-        }
-        let limits = Limits::parse(currency.trim(), amounts)?;
-        if self.named.iter().any(|other| other.currency == limits.currency) {
-            return Err(Problem::Twice);
-        }
-        self.named.push(limits);
-        Ok(())
-    }
-
     /// The limits of its currency, if there are any and it is within that of one payout.
     fn admitting(&self, money: Money) -> Result<Option<Limits>, OverLimit> {
         let named = self.named.iter();
@@ -154,13 +162,17 @@ impl Limits {
         self.per_day.map(|per_day| Charge::new(api_key, money, per_day))
     }
 
-    fn parse(currency: &str, amounts: &str) -> Result<Self, Problem> {
-        let currency = Currency::recorded(currency)?;
-        let (per_payout, per_day) = both(amounts, |text| Ok(Money::new(text.parse::<Amount>()?, currency)?))?;
+    fn new(
+        currency: Currency,
+        per_payout: Option<Amount>,
+        per_day: Option<Amount>,
+    ) -> Result<Self, InvalidLimits> {
+        let money = |amount: Option<Amount>| amount.map(|amount| Money::new(amount, currency)).transpose();
+        let (per_payout, per_day) = (money(per_payout)?, money(per_day)?);
         if let (Some(per_payout), Some(per_day)) = (per_payout, per_day)
             && per_payout.amount() > per_day.amount()
         {
-            return Err(Problem::MoreThanADay);
+            return Err(InvalidLimits::MoreThanADay);
         }
         Ok(Self {
             currency,
@@ -171,17 +183,16 @@ impl Limits {
 }
 
 impl Others {
-    fn parse(amounts: &str) -> Result<Self, Problem> {
-        let (per_payout, per_day) = both(amounts, |text| {
-            // Which refuses what is none.
-            text.parse::<Amount>()?;
-            let whole = text.bytes().all(|byte| byte.is_ascii_digit());
-            text.parse().ok().filter(|_| whole).ok_or(Problem::Whole)
-        })?;
+    fn new(per_payout: Option<Amount>, per_day: Option<Amount>) -> Result<Self, InvalidLimits> {
+        let whole = |amount: Option<Amount>| match amount.map(Amount::number) {
+            Some(number) if number.scale() > 0 => Err(InvalidLimits::Whole),
+            number => Ok(number),
+        };
+        let (per_payout, per_day) = (whole(per_payout)?, whole(per_day)?);
         if let (Some(per_payout), Some(per_day)) = (per_payout, per_day)
             && per_payout > per_day
         {
-            return Err(Problem::MoreThanADay);
+            return Err(InvalidLimits::MoreThanADay);
         }
         Ok(Self { per_payout, per_day })
     }
@@ -197,37 +208,7 @@ impl Others {
     }
 }
 
-/// `MAXIMUM`, `MAXIMUM/MAXIMUM-PER-DAY` or `/MAXIMUM-PER-DAY`.
-fn both<T>(
-    amounts: &str,
-    read: impl Fn(&str) -> Result<T, Problem>,
-) -> Result<(Option<T>, Option<T>), Problem> {
-    let read = |text: &str| match text.trim() {
-        "" => Err(Problem::Form),
-        text => read(text),
-    };
-    Ok(match amounts.split_once('/') {
-        None => (Some(read(amounts)?), None),
-        Some((per_payout, per_day)) if per_payout.trim().is_empty() => (None, Some(read(per_day)?)),
-        Some((per_payout, per_day)) => (Some(read(per_payout)?), Some(read(per_day)?)),
-    })
-}
-
-impl FromStr for MoneyLimits {
-    type Err = InvalidLimits;
-
-    fn from_str(text: &str) -> Result<Self, InvalidLimits> {
-        let mut all = Self::default();
-        for entry in text.split(',') {
-            all.add(entry).map_err(|problem| InvalidLimits {
-                entry: entry.trim().to_owned(),
-                problem,
-            })?;
-        }
-        Ok(all)
-    }
-}
-
+/// The limits for logs and reports: `USD=1000.00/50000.00`, by currency.
 impl fmt::Display for MoneyLimits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut comma = "";
@@ -263,8 +244,21 @@ fn write_both<T: fmt::Display>(
 mod tests {
     use super::*;
 
-    fn limits(text: &str) -> MoneyLimits {
-        text.parse().unwrap()
+    /// Limits of these currencies: the maximum of one payout, and that of a day.
+    fn limits(entries: &[(&str, Option<&str>, Option<&str>)]) -> MoneyLimits {
+        let amount = |text: Option<&str>| text.map(|text| text.parse().unwrap());
+        let entries = entries.iter();
+        entries.fold(
+            MoneyLimits::default(),
+            |limits, (currency, per_payout, per_day)| {
+                let (per_payout, per_day) = (amount(*per_payout), amount(*per_day));
+                let more = match *currency {
+                    OTHERS => limits.with_others(per_payout, per_day),
+                    code => limits.with(code.parse().unwrap(), per_payout, per_day),
+                };
+                more.unwrap()
+            },
+        )
     }
 
     fn money(amount: &str, currency: &str) -> Money {
@@ -281,55 +275,44 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_limit_is_named() {
-        for (text, named) in [
-            ("", "\"\": use CURRENCY=MAXIMUM"),
-            ("USD", "\"USD\": use"),
-            ("USD=", "\"USD=\": use"),
-            ("USD=/", "\"USD=/\": use"),
-            ("USD=5/", "\"USD=5/\": use"),
-            ("USD=5,", "\"\": use"),
-            ("USD=5,EUR=x", "\"EUR=x\": A valid number is required."),
-            ("USD=5/5/5", "\"USD=5/5/5\": A valid number is required."),
-            ("USD=0", "\"USD=0\": Ensure this value is greater than zero."),
-            ("USD=/-1", "\"USD=/-1\": Ensure this value is greater than zero."),
+    fn limits_that_contradict_each_other_are_refused() {
+        let amount = |text: &str| Some(text.parse().unwrap());
+        let (euro, yen): (Currency, Currency) = ("EUR".parse().unwrap(), "JPY".parse().unwrap());
+        let none = MoneyLimits::default;
+        let decimals = AmountError::TooManyDecimals {
+            allowed: 0,
+            currency: yen,
+        };
+        for (refused, why) in [
             (
-                "JPY=1.5",
-                "\"JPY=1.5\": Ensure that there are no more than 0 decimal places for JPY.",
+                none().with(euro, amount("2"), amount("1")),
+                InvalidLimits::MoreThanADay,
             ),
-            ("XAU=1", "\"XAU=1\": This is not an ISO 4217 currency code"),
-            ("EUR=1,eur=2", "\"eur=2\": This currency has limits already."),
-            ("*=1,*=2", "\"*=2\": This currency has limits already."),
-            ("*=1.50", "\"*=1.50\": Use whole numbers"),
-            ("*=0", "\"*=0\": Ensure this value is greater than zero."),
-            ("*=", "\"*=\": use CURRENCY=MAXIMUM"),
             (
-                "*=2/1",
-                "\"*=2/1\": One payout may not be of more than a whole day.",
+                none().with_others(amount("2"), amount("1")),
+                InvalidLimits::MoreThanADay,
             ),
-            ("**=1", "\"**=1\": This is not an ISO 4217 currency code"),
+            (none().with_others(None, amount("1.50")), InvalidLimits::Whole),
             (
-                "EUR=2/1",
-                "\"EUR=2/1\": One payout may not be of more than a whole day.",
+                none().with(yen, amount("1.5"), None),
+                InvalidLimits::Amount(decimals),
+            ),
+            (
+                limits(&[("EUR", Some("1"), None)]).with(euro, None, amount("9")),
+                InvalidLimits::Twice,
+            ),
+            (
+                limits(&[(OTHERS, Some("1"), None)]).with_others(amount("1"), None),
+                InvalidLimits::Twice,
             ),
         ] {
-            let refused = text.parse::<MoneyLimits>().unwrap_err().to_string();
-            assert!(refused.starts_with(named), "{text:?}: {refused}");
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn reading_never_panics_and_what_is_read_reads_back(text in "([A-Z]{0,3}|\\*)=?[0-9.e/,=*-]{0,12}|\\PC{0,30}") {
-            if let Ok(limits) = text.parse::<MoneyLimits>() {
-                proptest::prop_assert_eq!(limits.to_string().parse::<MoneyLimits>().unwrap(), limits);
-            }
+            assert_eq!(refused.unwrap_err(), why);
         }
     }
 
     #[test]
     fn a_payout_may_be_of_the_maximum_and_not_of_a_cent_more() {
-        let limits = limits("USD=1000");
+        let limits = limits(&[("USD", Some("1000"), None)]);
         assert_eq!(limits.of_new(money("1000", "USD"), None), Ok(None));
         assert_eq!(
             limits.of_new(money("1000.01", "USD"), None),
@@ -340,13 +323,15 @@ mod tests {
 
     #[test]
     fn a_new_payout_takes_all_of_itself_from_its_day() {
-        let taken = limits("JPY=/2000").of_new(money("150", "JPY"), None).unwrap();
+        let taken = limits(&[("JPY", None, Some("2000"))])
+            .of_new(money("150", "JPY"), None)
+            .unwrap();
         assert_eq!(charged(taken), charge("150", "JPY", "2000"));
     }
 
     #[test]
     fn a_retry_takes_all_of_the_payout_from_its_day() {
-        let limits = limits("USD=1000/5000");
+        let limits = limits(&[("USD", Some("1000"), Some("5000"))]);
         let taken = limits.of_retry(money("150", "USD"), None).unwrap();
         assert_eq!(charged(taken), charge("150", "USD", "5000.00"));
         assert_eq!(
@@ -357,7 +342,7 @@ mod tests {
 
     #[test]
     fn the_rule_for_all_others_holds_for_each_currency_by_itself() {
-        let limits = limits("*=100/300,USD=5");
+        let limits = limits(&[("*", Some("100"), Some("300")), ("USD", Some("5"), None)]);
         for (currency, most, beyond) in [
             ("EUR", "100", "100.01"),
             ("JPY", "100", "101"),
@@ -383,7 +368,7 @@ mod tests {
 
     #[test]
     fn an_edit_takes_what_the_payout_grows_by() {
-        let limits = limits("USD=1000/5000,EUR=/70.00");
+        let limits = limits(&[("USD", Some("1000"), Some("5000")), ("EUR", None, Some("70.00"))]);
         let edit = |before, after| limits.of_edit(before, after, None);
         let (ten, twelve) = (money("10", "USD"), money("12.50", "USD"));
         assert_eq!(
@@ -406,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_payout_beyond_a_maximum_that_came_later_may_be_edited_but_for_its_amount() {
-        let limits = limits("USD=1000/5000");
+        let limits = limits(&[("USD", Some("1000"), Some("5000"))]);
         let beyond = money("2000", "USD");
         assert_eq!(limits.of_edit(beyond, beyond, None), Ok(None));
     }

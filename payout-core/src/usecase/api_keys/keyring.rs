@@ -153,7 +153,7 @@ impl Keyring {
                 if foreign > 0 {
                     tracing::warn!(
                         keys = foreign,
-                        "some API keys were made under another PAYOUT_KEY_SECRET; they open nothing here"
+                        "some API keys were made under another key secret; they open nothing here"
                     );
                 }
                 let ring = Arc::new(Ring::of(held, hasher.secret(), &ring));
