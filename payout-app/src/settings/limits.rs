@@ -18,7 +18,7 @@ const UNSET_RATE: &str = "1000/s, but any number from this host itself";
 
 section! {
     /// The limits of one process, on what its clients may take of it.
-    pub struct LimitsConfig in SECTION, titled "Limits of clients", read by Api {
+    pub struct LimitsConfig in SECTION, titled "Client limits", read by Api {
         /// Requests that one API key may send: `1000/s`, `600/m`, `50/h` (with its unit), or `off`; more are answered 429.
         pub per_key: Option<RateLimit> = "PAYOUT_RATE_PER_KEY" {
             option: "rate-per-key", value: "RATE|off", unset: UNSET_RATE, see: "Limits",

@@ -87,7 +87,7 @@ pub struct Config {
     pub auth_off: bool,
     /// The key of the digests of API keys; a secret of the database's own when absent.
     pub key_secret: Option<KeySecret>,
-    /// The limits of money.
+    /// The spending limits.
     pub money_limits: MoneyLimits,
     /// The limits of what one client may take of the service.
     pub limits: LimitsConfig,
