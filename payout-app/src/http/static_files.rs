@@ -1,4 +1,4 @@
-//! `GET /api/docs/` (Swagger UI) and `GET /api/redoc/` (Redoc)
+//! Static files: the pages at `/api/docs/` (Swagger UI) and `/api/redoc/` (Redoc).
 //!
 //! Both are part of the program, and load nothing from anywhere else: their policies forbid it.
 
@@ -13,7 +13,7 @@ use salvo::http::header::{
     LOCATION, VARY,
 };
 use salvo::http::{HeaderValue, Method, StatusCode};
-use salvo::{Handler, Request, Response, Router, handler};
+use salvo::{Depot, FlowCtrl, Handler, Request, Response, Router, Writer, async_trait};
 use sha2::{Digest, Sha256};
 use utoipa_swagger_ui::Config;
 
@@ -70,25 +70,62 @@ static SWAGGER: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     )
 });
 
+/// A page: where it is, what a browser may do on it, and its files.
+#[derive(Clone, Copy)]
+struct Page {
+    path: &'static str,
+    policy: &'static str,
+    find: fn(&str) -> Result<Option<File>, Problem>,
+}
+
+const PAGES: [Page; 2] = [
+    Page {
+        path: "api/docs/{**file}",
+        policy: SWAGGER_POLICY,
+        find: swagger_ui,
+    },
+    Page {
+        path: "api/redoc/{**file}",
+        policy: REDOC_POLICY,
+        find: redoc,
+    },
+];
+
 /// Adds the pages. They are no part of the API, and so not of its document.
 pub(crate) fn add(router: Router) -> Router {
-    let page = |path: &str, handler: Arc<dyn Handler>| {
-        let handler = Guarded::behind(RoutePolicy::DOCUMENTATION, handler);
-        Router::with_path(path).append(&mut leaves(&Method::GET, &handler))
-    };
-    router
-        .push(page("api/docs/{**file}", Arc::new(swagger_ui)))
-        .push(page("api/redoc/{**file}", Arc::new(redoc)))
+    PAGES.into_iter().fold(router, |router, page| {
+        let handler = Guarded::behind(RoutePolicy::DOCUMENTATION, Arc::new(page));
+        router.push(Router::with_path(page.path).append(&mut leaves(&Method::GET, &handler)))
+    })
+}
+
+#[async_trait]
+impl Handler for Page {
+    async fn handle(
+        &self,
+        request: &mut Request,
+        depot: &mut Depot,
+        response: &mut Response,
+        _: &mut FlowCtrl,
+    ) {
+        if redirected_to_slash(request, response) {
+            return;
+        }
+        let sent = (self.find)(file(request)).and_then(|found| send(request, response, found, self.policy));
+        if let Err(problem) = sent {
+            problem.write(request, depot, response).await;
+        }
+    }
 }
 
 /// One file of a page.
-struct File<'a> {
-    bytes: Cow<'a, [u8]>,
-    content_type: Cow<'a, str>,
+struct File {
+    bytes: Cow<'static, [u8]>,
+    content_type: Cow<'static, str>,
     gzipped: bool,
 }
 
-impl File<'static> {
+impl File {
     fn text(text: &'static str, content_type: &'static str) -> Self {
         Self {
             bytes: Cow::Borrowed(text.as_bytes()),
@@ -98,27 +135,18 @@ impl File<'static> {
     }
 }
 
-#[handler]
-async fn swagger_ui(request: &mut Request, response: &mut Response) -> Result<(), Problem> {
-    if redirected_to_slash(request, response) {
-        return Ok(());
-    }
-    let found = utoipa_swagger_ui::serve(file(request), SWAGGER.clone())
-        .map_err(|error| Problem::internal(error.to_string().into()))?
-        .map(|found| File {
-            bytes: found.bytes,
-            content_type: found.content_type.into(),
-            gzipped: found.gzpipped,
-        });
-    send(request, response, found, SWAGGER_POLICY)
+fn swagger_ui(file: &str) -> Result<Option<File>, Problem> {
+    let found = utoipa_swagger_ui::serve(file, SWAGGER.clone())
+        .map_err(|error| Problem::internal(error.to_string().into()))?;
+    Ok(found.map(|found| File {
+        bytes: found.bytes,
+        content_type: found.content_type.into(),
+        gzipped: found.gzpipped,
+    }))
 }
 
-#[handler]
-async fn redoc(request: &mut Request, response: &mut Response) -> Result<(), Problem> {
-    if redirected_to_slash(request, response) {
-        return Ok(());
-    }
-    let found = match file(request) {
+fn redoc(file: &str) -> Result<Option<File>, Problem> {
+    Ok(match file {
         "" | "index.html" => Some(File::text(REDOC_PAGE, "text/html; charset=utf-8")),
         "start.js" => Some(File::text(REDOC_START, "text/javascript; charset=utf-8")),
         "redoc.standalone.js" => Some(File {
@@ -128,8 +156,7 @@ async fn redoc(request: &mut Request, response: &mut Response) -> Result<(), Pro
         }),
         "redoc.standalone.js.LICENSE.txt" => Some(File::text(REDOC_NOTICES, "text/plain; charset=utf-8")),
         _ => None,
-    };
-    send(request, response, found, REDOC_POLICY)
+    })
 }
 
 /// What follows the page's own path.
@@ -155,7 +182,7 @@ fn redirected_to_slash(request: &Request, response: &mut Response) -> bool {
 fn send(
     request: &Request,
     response: &mut Response,
-    found: Option<File<'_>>,
+    found: Option<File>,
     policy: &'static str,
 ) -> Result<(), Problem> {
     let Some(File {

@@ -94,7 +94,6 @@ pub fn is_invisible(c: char) -> bool {
 /// The first character of a text that nobody sees. Seen, in what becomes of its neighbours, are within pictographs (UTS #51):
 /// a joiner between two, which are drawn as one, and the selector of how one is drawn.
 pub(crate) fn first_invisible(text: &str) -> Option<char> {
-    let is_pictograph = |c: char| CodePointSetData::new::<ExtendedPictographic>().contains(c);
     let mut after_pictograph = false;
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
@@ -107,10 +106,20 @@ pub(crate) fn first_invisible(text: &str) -> Option<char> {
             return Some(c);
         }
         // The selector, and a colour of skin, belong to the pictograph before.
-        let goes_on = after_pictograph && matches!(c, '\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}');
+        let goes_on = after_pictograph && (c == '\u{fe0f}' || is_skin_colour(c));
         after_pictograph = is_pictograph(c) || goes_on;
     }
     None
+}
+
+/// Reports whether the character is a pictograph, an emoji among them (UTS #51).
+pub fn is_pictograph(c: char) -> bool {
+    CodePointSetData::new::<ExtendedPictographic>().contains(c)
+}
+
+/// Reports whether the character is the colour of the skin of the pictograph before it.
+pub fn is_skin_colour(c: char) -> bool {
+    matches!(c, '\u{1f3fb}'..='\u{1f3ff}')
 }
 
 /// Whether it is white space other than the space itself: it looks like one, and is another account.

@@ -48,7 +48,11 @@ fn text(pattern: &str, max_chars: usize) -> ObjectBuilder {
 
 #[cfg(test)]
 mod tests {
-    use payout_core::text::is_invisible;
+    use std::sync::LazyLock;
+
+    use payout_core::text::{is_invisible, is_pictograph, is_skin_colour};
+    use proptest::string::string_regex;
+    use regex::Regex;
 
     use super::*;
 
@@ -57,12 +61,13 @@ mod tests {
     fn the_patterns_are_what_the_code_refuses() {
         let control = |c: char| c.is_control() || is_invisible(c);
         let account = class(|c| control(c) || (c != ' ' && c.is_whitespace()));
-        let name = class(control);
-        let description = class(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t') || is_invisible(c));
+        let name = of_pictures(control);
+        let description =
+            of_pictures(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t') || is_invisible(c));
         for (file, kept, now) in [
             ("account", ACCOUNT, format!("^(?=.*\\S)[^{account}]*$")),
-            ("name", NAME, format!("^(?=.*\\S)[^{name}]*$")),
-            ("description", DESCRIPTION, format!("^[^{description}]*$")),
+            ("name", NAME, format!("^(?=.*\\S){name}$")),
+            ("description", DESCRIPTION, format!("^{description}$")),
         ] {
             if std::env::var_os("UPDATE").is_some() {
                 let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/openapi/patterns");
@@ -70,6 +75,75 @@ mod tests {
             } else {
                 assert!(kept == now, "{file} has changed: UPDATE=1 takes it");
             }
+        }
+    }
+
+    /// A text in which pictographs may be joined, coloured and selected (UTS #51), and which has nothing else that is refused.
+    /// No text matches in two ways, so that none takes long.
+    fn of_pictures(refused: impl Fn(char) -> bool) -> String {
+        let others = class(|c| refused(c) || is_pictograph(c));
+        let (pictures, colours) = (class(is_pictograph), class(is_skin_colour));
+        format!("(?:[^{others}]|[{pictures}](?:[{colours}]*(?:\\ufe0f|\\u200d[{pictures}]))*)*")
+    }
+
+    static NAMES: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(&format!("^(?:{})$", characters(NAME))).unwrap());
+
+    /// The part of a pattern that says which characters a text may have.
+    fn characters(pattern: &str) -> &str {
+        let text = pattern.trim_start_matches("^").trim_start_matches("(?=.*\\S)");
+        text.trim_end_matches('$')
+    }
+
+    #[test]
+    fn a_family_and_a_coloured_hand_are_in_the_patterns_as_they_are_in_the_code() {
+        let matches = |text: &str| NAMES.is_match(text);
+        for text in [
+            "plain",
+            "👩\u{200d}👩\u{200d}👧\u{200d}👦",
+            "❤\u{fe0f}\u{200d}🔥",
+            "👩🏽\u{200d}🚀",
+            "👍🏽",
+            "Ada ☕\u{fe0f} Lovelace",
+        ] {
+            assert!(RecipientName::new(text).is_ok() && matches(text), "{text}");
+        }
+        for text in [
+            "Ada\u{200d}Lovelace",
+            "👩\u{200d}",
+            "\u{200d}👩",
+            "👩\u{200d}a",
+            "👩\u{200d}\u{200d}👩",
+            "Ada\u{fe0f}",
+            "a🏽\u{fe0f}",
+        ] {
+            assert!(RecipientName::new(text).is_err() && !matches(text), "{text:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_the_document_allows_is_taken(
+            account in string_regex(characters(ACCOUNT)).unwrap(),
+            name in string_regex(characters(NAME)).unwrap(),
+            description in string_regex(characters(DESCRIPTION)).unwrap(),
+        ) {
+            let short = |text: &str, max: usize| text.chars().count() <= max && !text.trim().is_empty();
+            if short(&account, RecipientAccount::MAX_CHARS) {
+                proptest::prop_assert!(RecipientAccount::new(&account).is_ok(), "{account:?}");
+            }
+            if short(&name, RecipientName::MAX_CHARS) {
+                proptest::prop_assert!(RecipientName::new(&name).is_ok(), "{name:?}");
+            }
+            if short(&description, Description::MAX_CHARS) {
+                proptest::prop_assert!(Description::new(&description).is_ok(), "{description:?}");
+            }
+        }
+
+        #[test]
+        fn what_the_code_takes_the_document_allows(name in "[a 👩🔥☕🏽\u{200d}\u{fe0f}]{1,8}") {
+            let taken = name.trim().is_empty() || RecipientName::new(&name).is_ok();
+            proptest::prop_assert_eq!(NAMES.is_match(&name), taken, "{:?}", name);
         }
     }
 

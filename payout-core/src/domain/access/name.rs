@@ -156,6 +156,15 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn what_the_pattern_allows_is_a_name(
+            name in proptest::string::string_regex(KeyName::PATTERN.trim_matches(['^', '$'])).unwrap()
+        ) {
+            proptest::prop_assert_eq!(KeyName::stored(&name).is_ok(), name.len() <= KeyName::MAX_CHARS);
+        }
+    }
+
     #[test]
     fn a_key_that_was_made_before_its_name_was_reserved_keeps_it() {
         assert_eq!(KeyName::stored("restore").unwrap().as_str(), "restore");
