@@ -30,24 +30,30 @@ use tokio_util::sync::CancellationToken;
 const TIMES: usize = 5;
 
 const FINISHED: &str = "
-    INSERT INTO payouts (
-        id, generation, claims, fence, version, created_at, updated_at, claimed_at, quiet_at, first_submitted_at,
-        needs_review, amount, currency, status, recipient_account, recipient_name, recipient_name_folded, description,
-        failure_code, failure_message
+    CREATE TEMPORARY TABLE finished AS
+    SELECT
+        gen_random_uuid() AS id, n, now() - n * interval '1 second' AS at,
+        CASE WHEN n % 100 = 0 THEN 'failed' ELSE 'completed' END AS status
+    FROM generate_series(1, 3000) AS n;
+    INSERT INTO payout_details (
+        id, created_at, amount, currency, recipient_account, recipient_name, recipient_name_folded, description, created_by
+    )
+    SELECT id, at, 10, 'USD', 'ACC-' || n % 100, 'Name ' || n, 'name ' || n, '', 'api' FROM finished;
+    INSERT INTO payout_states (
+        id, created_at, generation, claims, fence, version, updated_at, claimed_at, quiet_at, first_submitted_at,
+        needs_review, status, failure_code, failure_message
     )
     SELECT
-        gen_random_uuid(), 0, 1, 1, 3, at, at, at, at, at,
-        false, 10, 'USD', CASE WHEN n % 100 = 0 THEN 'failed' ELSE 'completed' END,
-        'ACC-' || n % 100, 'Name ' || n, 'name ' || n, '',
-        CASE WHEN n % 100 = 0 THEN 'declined' END, CASE WHEN n % 100 = 0 THEN 'no' END
-    FROM generate_series(1, 3000) AS n, LATERAL (SELECT now() - n * interval '1 second' AS at) AS times;
-    INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor)
-    SELECT id, 0, 0, created_at, 'created', 'pending', 'api' FROM payouts";
+        id, at, 0, 1, 1, 3, at, at, at, at, false, status,
+        CASE WHEN status = 'failed' THEN 'declined' END, CASE WHEN status = 'failed' THEN 'no' END
+    FROM finished;
+    INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, claimed_by, claimed_at)
+    SELECT id, 0, 1, at, status, status, 'worker', 'worker', at FROM finished";
 
 /// Statements without the sweep, whose number depends on time, not on requests or payouts.
 const STATEMENTS: &str = "
     SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements
-    WHERE query ~ 'payouts|payout_events|idempotency_keys' AND query !~ 'ORDER BY due_at' AND query !~ 'pg_stat'";
+    WHERE query ~ 'payout_details|payout_states|payout_events|idempotency_keys' AND query !~ 'ORDER BY due_at' AND query !~ 'pg_stat'";
 
 /// Checked instead of the payouts themselves, since reading those would count as rows read.
 const SETTLEMENTS: &str =
@@ -56,9 +62,9 @@ const SETTLEMENTS: &str =
 const ROWS_READ: &str = "
     SELECT (
         (SELECT sum(seq_tup_read) FROM pg_stat_user_tables
-            WHERE relname IN ('payouts', 'payout_events', 'idempotency_keys'))
+            WHERE relname IN ('payout_details', 'payout_states', 'payout_events', 'idempotency_keys'))
         + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes
-            WHERE relname IN ('payouts', 'payout_events', 'idempotency_keys'))
+            WHERE relname IN ('payout_details', 'payout_states', 'payout_events', 'idempotency_keys'))
     )::bigint";
 
 /// Counts the other connections: a connection reports the rows that it has read only when it ends.
@@ -282,7 +288,7 @@ async fn no_request_and_no_payout_costs_more_than_it_did() {
     // Leaves nothing for the worker's first sweep.
     counted
         .store
-        .execute("UPDATE payouts SET status = 'cancelled', due_at = NULL WHERE due_at IS NOT NULL")
+        .execute("UPDATE payout_states SET status = 'cancelled', due_at = NULL WHERE due_at IS NOT NULL")
         .await;
     counted.store.execute("VACUUM").await;
     let shutdown = CancellationToken::new();

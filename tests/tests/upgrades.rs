@@ -344,5 +344,15 @@ async fn be_of_now(store: &Store, made_at: f64) {
             moved(&|column| format!("{column} = {column} + {by}"))
         }
     };
-    store.execute(format!("UPDATE payouts SET {sql}")).await;
+    let apart = match store.backend() {
+        Backend::Sqlite => "SELECT count(*) FROM sqlite_schema WHERE name = 'payout_states'",
+        Backend::Postgres => "SELECT count(to_regclass('payout_states'))",
+    };
+    // The creation is not changed once it is a row's own.
+    let table = if store.number(apart).await == 0 {
+        "payouts"
+    } else {
+        "payout_states"
+    };
+    store.execute(format!("UPDATE {table} SET {sql}")).await;
 }

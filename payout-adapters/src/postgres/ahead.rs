@@ -27,12 +27,12 @@ macro_rules! is_impossible {
 /// the future.
 const FIND: &str = concat!(
     "WITH waiting AS (
-        (SELECT * FROM payouts WHERE due_at > now() ORDER BY due_at LIMIT 2000)
+        (SELECT * FROM payout_states WHERE due_at > now() ORDER BY due_at LIMIT 2000)
         UNION ALL
-        (SELECT * FROM payouts WHERE deleted_at IS NULL AND status = 'processing' AND NOT needs_review
+        (SELECT * FROM payout_states WHERE deleted_at IS NULL AND status = 'processing' AND NOT needs_review
             ORDER BY created_at, id LIMIT 10000)
         UNION ALL
-        (SELECT * FROM payouts WHERE deleted_at IS NULL AND status = 'pending' AND created_at > now()
+        (SELECT * FROM payout_states WHERE deleted_at IS NULL AND status = 'pending' AND created_at > now()
             ORDER BY created_at, id LIMIT 1000)
     )
     SELECT DISTINCT id FROM waiting WHERE ",
@@ -45,18 +45,18 @@ const BRING_BACK: &str = concat!(
     "WITH ahead AS (
         SELECT id, ",
     is_impossible!(),
-    " AS impossible FROM payouts WHERE id = ANY ($1) AND ",
+    " AS impossible FROM payout_states WHERE id = ANY ($1) AND ",
     is_ahead!(),
     is_impossible!(),
     ")) ORDER BY id FOR UPDATE SKIP LOCKED
     ), brought_back AS (
-        UPDATE payouts
+        UPDATE payout_states AS state
         SET due_at = now() + CASE WHEN fence = 0 OR ahead.impossible THEN interval '0'
                 ELSE GREATEST(due_at - updated_at, interval '0') END,
             updated_at = LEAST(updated_at, now())
         FROM ahead
-        WHERE payouts.id = ahead.id
-        RETURNING payouts.id
+        WHERE state.id = ahead.id
+        RETURNING state.id
     )
     SELECT count(*) FROM brought_back"
 );

@@ -16,10 +16,12 @@ use crate::sql::stored::{StoredTime, without_nul};
 
 /// The guard is in `target`, which also locks the row, and gives up at once where another session holds it; the record is
 /// written only when it holds, and the change only when the record was written or none was asked for. A record without an
-/// API key stands in the way of one with it, and once there is an API key none is written without.
+/// API key stands in the way of one with it, and once there is an API key none is written without. The state comes first,
+/// and whoever has locked it may write the details.
 const APPLY: &str = "
     WITH target AS (
-        SELECT id FROM payouts WHERE id = $1 AND version = $2 AND deleted_at IS NULL FOR UPDATE NOWAIT
+        SELECT id, generation, fence, claimed_at, claimed_by FROM payout_states
+        WHERE id = $1 AND version = $2 AND deleted_at IS NULL FOR UPDATE NOWAIT
     ), won AS (
         INSERT INTO idempotency_keys (key, created_at, payout_id, fingerprint, snapshot, sealed)
         SELECT $3, now(), id, $4, $5, $27 FROM target
@@ -29,8 +31,9 @@ const APPLY: &str = "
         ON CONFLICT (key) DO NOTHING
         RETURNING payout_id
     ), changed AS (
-        UPDATE payouts
+        UPDATE payout_states
         SET version = $6,
+            revision = revision + 1,
             updated_at = now(),
             due_at = CASE $7::text WHEN 'keep' THEN due_at WHEN 'now' THEN now() END,
             deleted_at = CASE WHEN $8 THEN now() END,
@@ -38,6 +41,17 @@ const APPLY: &str = "
             needs_review = $10,
             generation = $11,
             claims = $12,
+            claimed_by = NULL,
+            failure_code = $19,
+            failure_message = $20,
+            provider_reference = $21,
+            first_submitted_at = $22
+        WHERE id IN (SELECT id FROM target) AND ($3::text IS NULL OR EXISTS (SELECT FROM won))
+        RETURNING id, status, generation, fence, updated_at, revision, deleted_at
+    ), rewritten AS (
+        UPDATE payout_details AS payout
+        SET revision = changed.revision,
+            deleted_at = changed.deleted_at,
             amount = $13,
             currency = $14,
             recipient_account = $15,
@@ -46,25 +60,33 @@ const APPLY: &str = "
             sealed = $28,
             mac = $29,
             changed_version = CASE WHEN $29::bytea IS NOT NULL THEN $6::bigint END,
-            description = $18,
-            failure_code = $19,
-            failure_message = $20,
-            provider_reference = $21,
-            first_submitted_at = $22
-        WHERE id IN (SELECT id FROM target) AND ($3::text IS NULL OR EXISTS (SELECT FROM won))
-        RETURNING id, status, generation, fence, updated_at
+            description = $18
+        FROM changed
+        WHERE payout.id = $1 AND payout.id = changed.id
     ), logged AS (
         INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, request_id, detail)
+        SELECT id, generation, fence, claimed_at, 'claimed', 'processing', claimed_by, NULL, NULL
+        FROM target
+        WHERE claimed_by IS NOT NULL AND EXISTS (SELECT FROM changed)
+        UNION ALL
         SELECT id, generation, fence, updated_at, $23, status, $24, $25, $26 FROM changed
     )
     SELECT EXISTS (SELECT FROM target) AS found, (SELECT updated_at FROM changed) AS changed_at";
 
-/// Evidence: the payout stays as it is.
+/// Evidence: the payout stays as it is. The event of a claim that has no outcome yet becomes a row before it.
 const RECORD_REFUSAL: &str = "
-    WITH logged AS (
+    WITH open AS (
+        SELECT id, generation, fence, claimed_at, claimed_by FROM payout_states
+        WHERE id = $1 AND deleted_at IS NULL AND claimed_by IS NOT NULL
+        FOR UPDATE
+    ), told AS (
+        UPDATE payout_states SET claimed_by = NULL WHERE id IN (SELECT id FROM open)
+    ), logged AS (
         INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, request_id, detail)
+        SELECT id, generation, fence, claimed_at, 'claimed', 'processing', claimed_by, NULL, NULL FROM open
+        UNION ALL
         SELECT id, generation, fence, now(), $2, status, $3, $4, $5
-        FROM payouts WHERE id = $1 AND deleted_at IS NULL
+        FROM payout_states WHERE id = $1 AND deleted_at IS NULL
         RETURNING payout_id
     )
     SELECT count(*) FROM logged";

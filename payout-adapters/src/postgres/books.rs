@@ -4,6 +4,7 @@ use payout_core::payout::{Actor, Event};
 use payout_core::ports::{BooksQuery, Record, RepositoryError};
 
 use super::link::{Link, only};
+use super::state_of_payout;
 use crate::reads::Cost;
 use crate::sql::record::{RecordRow, record_columns, window};
 
@@ -15,28 +16,29 @@ const RECORDS: &str = concat!(
     "SELECT ",
     record_columns!(),
     " FROM ((
-        SELECT * FROM payouts
+        SELECT * FROM payout_details
         WHERE deleted_at IS NULL AND (created_at, id) > ($1, $2) AND (created_at, id) < ($3, $4)
         ORDER BY created_at, id LIMIT 1000
     ) UNION ALL (
-        SELECT * FROM payouts
+        SELECT * FROM payout_details
         WHERE deleted_at IS NOT NULL AND (created_at, id) > ($1, $2) AND (created_at, id) < ($3, $4)
         ORDER BY created_at, id LIMIT 1000
-    )) AS page ORDER BY created_at, id LIMIT $5"
+    )) AS payout ",
+    state_of_payout!(),
+    " ORDER BY payout.created_at, payout.id LIMIT $5"
 );
 
 const PRESUME_CLAIMED: &str = "
     WITH due AS (
-        SELECT id FROM payouts
+        SELECT id FROM payout_states
         WHERE id = ANY (ARRAY(
-            SELECT id FROM payouts WHERE status = 'pending' AND due_at <= now() ORDER BY due_at LIMIT $1))
+            SELECT id FROM payout_states WHERE status = 'pending' AND due_at <= now() ORDER BY due_at LIMIT $1))
             AND status = 'pending' AND COALESCE(due_at, 'infinity') <= now()
         ORDER BY id
         FOR UPDATE
     ), claimed AS (
-        UPDATE payouts
+        UPDATE payout_states
         SET status = 'processing',
-            keyed_claim = true,
             fence = fence + 1,
             claims = claims + 1,
             version = version + 1,

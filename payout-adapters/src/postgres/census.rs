@@ -12,15 +12,15 @@ use super::link::{Link, only};
 use crate::reads::Cost;
 use crate::sql::census::{TallyRow, in_review, tallies, total};
 
-/// Pages in the sample: about twenty payouts each.
-const PAGES: f64 = 500.0;
+/// Pages in the sample: about fifty payouts each.
+const PAGES: f64 = 200.0;
 
 const OVERDUE_AND_SIZE: &str = "
     SELECT
         COALESCE(
-            (SELECT EXTRACT(EPOCH FROM now() - due_at) FROM payouts WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1),
+            (SELECT EXTRACT(EPOCH FROM now() - due_at) FROM payout_states WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1),
             0)::float8,
-        (pg_relation_size('payouts') / current_setting('block_size')::bigint)::float8";
+        (pg_relation_size('payout_details') / current_setting('block_size')::bigint)::float8";
 
 /// Whoever is due is pending, or processing and not under review; whoever is under review is not due.
 ///
@@ -29,15 +29,19 @@ const OVERDUE_AND_SIZE: &str = "
 const OPEN: &str = "
     SELECT status, currency, count(*), count(*) FILTER (WHERE needs_review)
     FROM (
-        (SELECT status, currency, needs_review FROM payouts WHERE needs_review ORDER BY created_at, id LIMIT $1)
+        (SELECT id, status, needs_review FROM payout_states WHERE needs_review ORDER BY created_at, id LIMIT $1)
         UNION ALL
-        (SELECT status, currency, needs_review FROM payouts WHERE due_at IS NOT NULL ORDER BY due_at LIMIT $1)
+        (SELECT id, status, needs_review FROM payout_states WHERE due_at IS NOT NULL ORDER BY due_at LIMIT $1)
     ) AS open
+    CROSS JOIN LATERAL (SELECT currency FROM payout_details WHERE payout_details.id = open.id OFFSET 0) AS payout
     GROUP BY status, currency";
 
 const SAMPLED: &str = "
     SELECT status, currency, count(*), count(*) FILTER (WHERE needs_review)
-    FROM payouts TABLESAMPLE SYSTEM ($1) REPEATABLE (0)
+    FROM payout_details AS payout TABLESAMPLE SYSTEM ($1) REPEATABLE (0)
+    CROSS JOIN LATERAL (
+        SELECT status, needs_review FROM payout_states WHERE payout_states.id = payout.id OFFSET 0
+    ) AS state
     WHERE deleted_at IS NULL
     GROUP BY status, currency";
 

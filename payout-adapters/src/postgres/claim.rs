@@ -4,26 +4,31 @@ use std::collections::HashMap;
 
 use payout_core::payout::PayoutId;
 use payout_core::ports::{ClaimRequest, Claims, RepositoryError};
+use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::interval;
 use super::link::Link;
+use super::{interval, payout_of_state, state_of_payout};
 use crate::sql::row::{PayoutRow, claims, payout_columns};
 
 /// What happens to the rows that `due` has chosen and locked; `$2` is the lease, `$3` the quiet time, `$4` the worker.
 ///
 /// The rows are named by an array, not joined: an array is always looked up in the primary key, whatever the planner
 /// believes of the size of `due`.
+///
+/// The claim's event is the state itself until an outcome has come: where an earlier claim's has not, it becomes a row.
+///
+/// A state is claimed as it is when it is locked, and the details are read as they were when the statement began: a change
+/// may have been made between the two. So a row says whether its details are those of its state.
 macro_rules! claim_due {
     ($due:expr) => {
         concat!(
             "WITH due AS (",
             $due,
             "), claimed AS (
-                UPDATE payouts
+                UPDATE payout_states
                 SET status = 'processing',
-                    -- By a program that knows of provider_key.
-                    keyed_claim = true,
+                    claimed_by = $4,
                     fence = fence + 1,
                     claims = claims + 1,
                     version = version + 1,
@@ -42,15 +47,18 @@ macro_rules! claim_due {
                         THEN GREATEST(now(), claimed_at + interval '1 microsecond')
                         ELSE LEAST(first_submitted_at, now()) END
                 WHERE id = ANY (ARRAY(SELECT id FROM due))
-                RETURNING ",
-            payout_columns!(),
-            "), logged AS (
+                RETURNING *
+            ), taken_over AS (
                 INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor)
-                SELECT id, generation, fence, claimed_at, 'claimed', 'processing', $4 FROM claimed
+                SELECT id, generation, fence, claimed_at, 'claimed', 'processing', claimed_by
+                FROM due
+                WHERE claimed_by IS NOT NULL
             )
             SELECT ",
             payout_columns!(),
-            " FROM claimed JOIN due USING (id) ORDER BY due.waiting_since"
+            ", payout.revision = state.revision AS is_current FROM claimed AS state JOIN due USING (id) ",
+            payout_of_state!(),
+            " ORDER BY due.waiting_since"
         )
     };
 }
@@ -62,9 +70,10 @@ macro_rules! not_of_others {
         "(NOT EXISTS (SELECT FROM sealing_keys WHERE id <> ALL ($5))
             OR NOT EXISTS (
                 SELECT FROM sealing_keys AS other
+                JOIN payout_details AS payout ON payout.id = payout_states.id
                 WHERE other.id <> ALL ($5)
                     -- What a key has sealed begins as its proof does: with its id.
-                    AND substring(sealed FROM 1 FOR 2 + length(other.id))
+                    AND substring(payout.sealed FROM 1 FOR 2 + length(other.id))
                         = substring(proof FROM 1 FOR 2 + length(other.id))
             ))"
     };
@@ -73,13 +82,13 @@ macro_rules! not_of_others {
 /// The longest due. The constant limit within tells the planner that few rows are wanted, so that it walks the partial
 /// index in order and never sorts a backlog of millions; the parameter alone would not.
 const SWEEP: &str = claim_due!(concat!(
-    "SELECT id, waiting_since FROM (
-        SELECT id, due_at AS waiting_since
-        FROM payouts
+    "SELECT * FROM (
+        SELECT id, due_at AS waiting_since, generation, fence, claimed_at, claimed_by
+        FROM payout_states
         WHERE due_at <= now() AND ",
     not_of_others!(),
     " ORDER BY due_at
-        LIMIT 1000
+        LIMIT 2048
         FOR UPDATE SKIP LOCKED
     ) AS oldest LIMIT $1"
 ));
@@ -87,8 +96,8 @@ const SWEEP: &str = claim_due!(concat!(
 /// These, where due. COALESCE hides the condition from the partial index: with statistics from a time when little was
 /// due, the planner would walk that index, the whole backlog, in place of a hundred look-ups by id.
 const BY_ID: &str = claim_due!(concat!(
-    "SELECT id, due_at AS waiting_since
-    FROM payouts
+    "SELECT id, due_at AS waiting_since, generation, fence, claimed_at, claimed_by
+    FROM payout_states
     WHERE id = ANY ($6) AND COALESCE(due_at, 'infinity') <= now() AND ",
     not_of_others!(),
     " ORDER BY id
@@ -96,8 +105,25 @@ const BY_ID: &str = claim_due!(concat!(
     FOR UPDATE SKIP LOCKED"
 ));
 
+/// Those whose details were changed while the claim was made, as they are by now: nobody changes what is claimed.
+const CHANGED_MEANWHILE: &str = concat!(
+    "SELECT ",
+    payout_columns!(),
+    " FROM payout_details AS payout ",
+    state_of_payout!(),
+    " WHERE payout.id = ANY ($1)"
+);
+
+/// A row that was won.
+#[derive(FromRow)]
+struct ClaimedRow {
+    #[sqlx(flatten)]
+    row: PayoutRow,
+    is_current: bool,
+}
+
 pub(super) async fn claim(link: &Link, request: &ClaimRequest) -> Result<Claims, RepositoryError> {
-    let mut statement = sqlx::query_as::<_, PayoutRow>(if request.only.is_some() { BY_ID } else { SWEEP })
+    let mut statement = sqlx::query_as::<_, ClaimedRow>(if request.only.is_some() { BY_ID } else { SWEEP })
         .bind(i64::from(request.limit))
         .bind(interval(request.lease))
         .bind(interval(request.quiet_after))
@@ -109,7 +135,7 @@ pub(super) async fn claim(link: &Link, request: &ClaimRequest) -> Result<Claims,
         }
         statement = statement.bind(ids.iter().map(|id| id.as_uuid()).collect::<Vec<Uuid>>());
     }
-    let rows = link.write(statement).await?;
+    let rows = current(link, link.write(statement).await?).await;
     let mut claims = claims(rows, &link.keyring);
     if let Some(ids) = &request.only {
         let places: HashMap<PayoutId, usize> = ids.iter().copied().zip(0..).collect();
@@ -118,4 +144,37 @@ pub(super) async fn claim(link: &Link, request: &ClaimRequest) -> Result<Claims,
             .sort_by_key(|claim| places.get(&claim.payout().id()).copied());
     }
     Ok(claims)
+}
+
+/// The rows with the details that belong to their states. What cannot be read is left to its lease, as is what another
+/// worker has claimed by now.
+async fn current(link: &Link, rows: Vec<ClaimedRow>) -> Vec<PayoutRow> {
+    if rows.iter().all(|claimed| claimed.is_current) {
+        return rows.into_iter().map(|claimed| claimed.row).collect();
+    }
+    let stale = rows.iter().filter(|claimed| !claimed.is_current);
+    let stale: Vec<Uuid> = stale.map(|claimed| claimed.row.id).collect();
+    let read = || sqlx::query_as::<_, PayoutRow>(CHANGED_MEANWHILE).bind(&stale);
+    let read = link.read(read).await.inspect_err(|error| {
+        tracing::warn!(
+            error = error as &dyn std::error::Error,
+            payouts = stale.len(),
+            "payouts were changed while they were claimed and cannot be read; they wait until their leases end"
+        );
+    });
+    let mut changed: HashMap<Uuid, PayoutRow> = read
+        .unwrap_or_default()
+        .into_iter()
+        .map(|row| (row.id, row))
+        .collect();
+    rows.into_iter()
+        .filter_map(|ClaimedRow { row, is_current }| {
+            if is_current {
+                return Some(row);
+            }
+            changed
+                .remove(&row.id)
+                .filter(|read| read.is_under_the_claim_of(&row))
+        })
+        .collect()
 }

@@ -9,6 +9,7 @@ use payout_core::ports::{Count, Deleted, DeletedPayout, Filter, ListQuery, Liste
 
 use super::link::{Link, Statement, only};
 use super::list::filtered;
+use super::state_of_payout;
 use crate::reads::Cost;
 use crate::seal::Keyring;
 use crate::sql::error::refused;
@@ -20,15 +21,18 @@ use crate::sql::window::{NameRange, Page, Window, counted};
 macro_rules! matching {
     ($deleted:literal) => {
         concat!(
-            "FROM payouts WHERE deleted_at IS ",
+            "FROM payout_details AS payout ",
+            state_of_payout!(),
+            " WHERE payout.deleted_at IS ",
             $deleted,
-            " AND (created_at, id) > ($1, $2) AND (created_at, id) < ($3, $4)
-            AND (cardinality($5::text[]) = 0 OR status = ANY ($5))
-            AND ($6::text IS NULL OR currency = $6)
-            AND ($7::boolean IS NULL OR needs_review = $7)
-            AND ($8::text[] IS NULL OR recipient_account = ANY ($8) OR recipient_name_folded = ANY ($9::text[])
+            " AND (payout.created_at, payout.id) > ($1, $2) AND (payout.created_at, payout.id) < ($3, $4)
+            AND (cardinality($5::text[]) = 0 OR state.status = ANY ($5))
+            AND ($6::text IS NULL OR payout.currency = $6)
+            AND ($7::boolean IS NULL OR state.needs_review = $7)
+            AND ($8::text[] IS NULL OR payout.recipient_account = ANY ($8)
+                OR payout.recipient_name_folded = ANY ($9::text[])
                 OR EXISTS (SELECT FROM unnest($10::text[], $11::text[]) AS names (low, high)
-                    WHERE recipient_name_folded >= low AND recipient_name_folded < high))"
+                    WHERE payout.recipient_name_folded >= low AND payout.recipient_name_folded < high))"
         )
     };
 }
@@ -36,11 +40,13 @@ macro_rules! matching {
 macro_rules! part {
     ($deleted:literal, $way:literal) => {
         concat!(
-            "(SELECT * ",
+            "(SELECT ",
+            payout_columns!(),
+            ", payout.deleted_at ",
             matching!($deleted),
-            " ORDER BY created_at ",
+            " ORDER BY payout.created_at ",
             $way,
-            ", id ",
+            ", payout.id ",
             $way,
             " LIMIT $12 + $13)"
         )
@@ -50,9 +56,7 @@ macro_rules! part {
 macro_rules! page {
     ($way:literal: $($parts:tt)*) => {
         concat!(
-            "SELECT ",
-            payout_columns!(),
-            ", deleted_at FROM (",
+            "SELECT * FROM (",
             $($parts)*,
             ") AS page ORDER BY created_at ",
             $way,
@@ -95,7 +99,9 @@ const COUNT_WITH_DELETED: &str = concat!(
 const FIND: &str = concat!(
     "SELECT ",
     payout_columns!(),
-    ", deleted_at FROM payouts WHERE id = $1 AND deleted_at IS NOT NULL"
+    ", payout.deleted_at FROM payout_details AS payout ",
+    state_of_payout!(),
+    " WHERE payout.id = $1 AND payout.deleted_at IS NOT NULL"
 );
 
 pub(super) async fn find(link: &Link, id: PayoutId) -> Result<Option<DeletedPayout>, RepositoryError> {

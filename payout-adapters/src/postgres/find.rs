@@ -1,21 +1,22 @@
-//! Reading one payout, its audit trail, an answer, and the clock.
+//! Reading one payout, an answer, and the clock.
 
 use payout_core::Timestamp;
 use payout_core::idempotency::{ScopedKey, StoredAnswer};
 use payout_core::payout::{Payout, PayoutId};
-use payout_core::ports::{EventPage, EventQuery, RepositoryError};
+use payout_core::ports::RepositoryError;
 use uuid::Uuid;
 
 use super::link::{Link, only};
-use crate::reads::Cost;
-use crate::sql::row::{AnswerRow, EventRow, PayoutRow, payout_columns};
+use super::state_of_payout;
+use crate::sql::row::{AnswerRow, PayoutRow, payout_columns};
 use crate::sql::stored::StoredTime;
-use crate::sql::trail::{self, Part};
 
 const FIND: &str = concat!(
     "SELECT ",
     payout_columns!(),
-    " FROM payouts WHERE id = $1 AND deleted_at IS NULL"
+    " FROM payout_details AS payout ",
+    state_of_payout!(),
+    " WHERE payout.id = $1 AND payout.deleted_at IS NULL"
 );
 
 /// COALESCE hides the condition from the partial indexes: the planner would read one of them whole beside the primary
@@ -23,7 +24,9 @@ const FIND: &str = concat!(
 const FIND_MANY: &str = concat!(
     "SELECT ",
     payout_columns!(),
-    " FROM payouts WHERE id = ANY ($1) AND COALESCE(deleted_at, 'infinity') = 'infinity'"
+    " FROM payout_details AS payout ",
+    state_of_payout!(),
+    " WHERE payout.id = ANY ($1) AND COALESCE(payout.deleted_at, 'infinity') = 'infinity'"
 );
 
 /// That of an API key comes before that of none.
@@ -33,23 +36,6 @@ const FIND_ANSWER: &str = "
     WHERE key = ANY ($1)
     ORDER BY position(' ' IN key) DESC
     LIMIT 1";
-
-/// A payout has at least the event of its creation, so none at all means that there is no such payout.
-const EVENTS: &str = "
-    SELECT sequence, kind, status, generation, fence, actor, request_id, detail, at
-    FROM payout_events
-    WHERE payout_id = $1 AND sequence > $2 AND EXISTS (
-        SELECT FROM payouts WHERE id = $1 AND CASE WHEN deleted_at IS NULL THEN $4 ELSE $5 END)
-    ORDER BY sequence
-    LIMIT $3";
-
-const COUNT_EVENTS: &str = "
-    SELECT count(*) FROM (
-        SELECT FROM payout_events
-        WHERE payout_id = $1 AND EXISTS (
-            SELECT FROM payouts WHERE id = $1 AND CASE WHEN deleted_at IS NULL THEN $3 ELSE $4 END)
-        LIMIT $2
-    ) AS counted";
 
 const NOW: &str = "SELECT now()";
 
@@ -79,36 +65,6 @@ pub(super) async fn answer(link: &Link, key: &ScopedKey) -> Result<Option<Stored
         .await?;
     let row = rows.into_iter().next();
     row.map(|row| row.restore(&link.keyring)).transpose()
-}
-
-pub(super) async fn events(
-    link: &Link,
-    id: PayoutId,
-    query: EventQuery,
-) -> Result<Option<EventPage>, RepositoryError> {
-    let (after, limit) = trail::bounds(query);
-    let id = id.as_uuid();
-    let read = || {
-        sqlx::query_as::<_, EventRow>(EVENTS)
-            .bind(id)
-            .bind(after)
-            .bind(limit)
-            .bind(query.deleted.has_others())
-            .bind(query.deleted.has_deleted())
-    };
-    let part = match Part::of(link.read_costly(Cost::Light, read).await?, query)?.whole() {
-        Ok(page) => return Ok(Some(page)),
-        Err(part) => part,
-    };
-    let count = || {
-        sqlx::query_as::<_, (i64,)>(COUNT_EVENTS)
-            .bind(id)
-            .bind(trail::COUNTED)
-            .bind(query.deleted.has_others())
-            .bind(query.deleted.has_deleted())
-    };
-    let (counted,) = only(link.read_costly(Cost::Light, count).await?)?;
-    Ok(part.counted(counted))
 }
 
 pub(super) async fn now(link: &Link) -> Result<Timestamp, RepositoryError> {

@@ -19,23 +19,29 @@ const INSERT: &str = "
             failure_code text, failure_message text, provider_reference text, claims bigint, fence bigint,
             sent_at bigint, due_at bigint, created_at bigint, updated_at bigint, actor text, detail text)
     ), stored AS (
-        INSERT INTO payouts (
-            id, generation, claims, fence, version, created_at, updated_at, due_at, first_submitted_at, claimed_at,
-            quiet_at, needs_review, amount, currency, status, recipient_account, recipient_name,
-            recipient_name_folded, sealed, description, failure_code, failure_message, provider_reference,
-            mac, changed_version
+        INSERT INTO payout_details (
+            id, created_at, amount, currency, recipient_account, recipient_name, recipient_name_folded, sealed,
+            description, mac, changed_version
         )
         SELECT
-            id, 0, claims, fence, 1, 'epoch'::timestamptz + created_at * interval '1 microsecond',
-            'epoch'::timestamptz + updated_at * interval '1 microsecond',
-            'epoch'::timestamptz + due_at * interval '1 microsecond', sent, sent, sent, needs_review, amount,
-            currency, status, recipient_account, recipient_name, recipient_name_folded, decode(sealed, 'hex'),
-            description, failure_code, failure_message, provider_reference, decode(mac, 'hex'),
+            id, 'epoch'::timestamptz + created_at * interval '1 microsecond', amount, currency, recipient_account,
+            recipient_name, recipient_name_folded, decode(sealed, 'hex'), description, decode(mac, 'hex'),
             CASE WHEN mac IS NOT NULL THEN 1 END
         FROM incoming
         ORDER BY id
         ON CONFLICT (id) DO NOTHING
         RETURNING id
+    ), standing AS (
+        INSERT INTO payout_states (
+            id, created_at, generation, claims, fence, version, updated_at, due_at, first_submitted_at, claimed_at,
+            quiet_at, needs_review, status, failure_code, failure_message, provider_reference
+        )
+        SELECT
+            id, 'epoch'::timestamptz + created_at * interval '1 microsecond', 0, claims, fence, 1,
+            'epoch'::timestamptz + updated_at * interval '1 microsecond',
+            'epoch'::timestamptz + due_at * interval '1 microsecond', sent, sent, sent, needs_review, status,
+            failure_code, failure_message, provider_reference
+        FROM stored JOIN incoming USING (id)
     ), logged AS (
         INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, detail)
         SELECT id, 0, fence, now(), 'imported', status, actor, detail

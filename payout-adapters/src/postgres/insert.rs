@@ -1,4 +1,4 @@
-//! Inserting payouts: idempotency records, payouts and events of the whole batch in one statement; where a day's limit is
+//! Inserting payouts: idempotency records, details and states of the whole batch in one statement; where a day's limit is
 //! charged, between two looks at what is left of it.
 
 use std::borrow::Cow;
@@ -19,7 +19,8 @@ use crate::sql::recipient::{StoredRecipient, WrittenAnswer, mac};
 use crate::sql::stored::{StoredTime, without_nul};
 use crate::sql::totals::{self, Decision, Stored};
 
-/// UNNEST pads what is shorter with NULL: without a key to seal with, the last two are empty.
+/// UNNEST pads what is shorter with NULL: without a key to seal with, the last two are empty. The details have the event of
+/// the creation too.
 ///
 /// A payout is written if it has no key or won it. A key has no record of its own to win while there is one without an API
 /// key (`$18` are the keys of API keys in that form), and once there is an API key, nothing is recorded without one: this
@@ -52,23 +53,25 @@ const INSERT: &str = "
         ORDER BY key COLLATE \"C\", place
         ON CONFLICT (key) DO NOTHING
         RETURNING payout_id
+    ), chosen AS (
+        SELECT * FROM incoming
+        WHERE key IS NULL OR id IN (SELECT payout_id FROM won)
     ), stored AS (
-        INSERT INTO payouts (
-            id, generation, claims, fence, version, created_at, updated_at, due_at, needs_review, amount, currency,
-            status, recipient_account, recipient_name, recipient_name_folded, sealed, description, provider_key,
-            mac, changed_version
+        INSERT INTO payout_details (
+            id, created_at, amount, currency, recipient_account, recipient_name, recipient_name_folded, sealed,
+            description, provider_key, mac, changed_version, created_by, created_in, created_because
         )
         SELECT
-            id, 0, 0, 0, 1, now(), now(), GREATEST(scheduled_at, now()), false, amount, currency,
-            'pending', recipient_account, recipient_name, recipient_name_folded, sealed, description, provider_key,
-            mac, CASE WHEN mac IS NOT NULL THEN 1 END
-        FROM incoming
-        WHERE key IS NULL OR id IN (SELECT payout_id FROM won)
+            id, now(), amount, currency, recipient_account, recipient_name, recipient_name_folded, sealed,
+            description, provider_key, mac, CASE WHEN mac IS NOT NULL THEN 1 END, actor, request_id, reason
+        FROM chosen
         RETURNING id, created_at
-    ), logged AS (
-        INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, request_id, detail)
-        SELECT id, 0, 0, created_at, 'created', 'pending', actor, request_id, reason
-        FROM stored JOIN incoming USING (id)
+    ), standing AS (
+        INSERT INTO payout_states (
+            id, created_at, generation, claims, fence, version, updated_at, due_at, needs_review, status
+        )
+        SELECT id, now(), 0, 0, 0, 1, now(), GREATEST(scheduled_at, now()), false, 'pending'
+        FROM chosen
     )
     SELECT id, created_at, NULL::uuid AS spent FROM stored
     UNION ALL

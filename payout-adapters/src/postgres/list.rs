@@ -8,8 +8,8 @@
 use payout_core::payout::Status;
 use payout_core::ports::{Count, Deleted, Filter, ListQuery, Listed, RepositoryError, Search};
 
-use super::deleted;
 use super::link::{Link, Statement, only};
+use super::{deleted, payout_of_state, state_of_payout};
 use crate::reads::Cost;
 use crate::seal::Keyring;
 use crate::sql::recipient::Wanted;
@@ -27,23 +27,33 @@ macro_rules! both_directions {
     };
 }
 
+/// A page along an index of one of the two tables, each row of which is then joined with its other.
 macro_rules! prepared_page {
-    ($condition:literal, $at:literal, $id:literal) => {
+    ($table:literal, $alias:literal, $join:ident, $condition:literal, $at:literal, $id:literal) => {
         concat!(
             "SELECT ",
             payout_columns!(),
             " FROM (
-                SELECT * FROM payouts
-                WHERE deleted_at IS NULL AND (created_at, id) > ($1, $2) AND (created_at, id) < ($3, $4)",
+                SELECT * FROM ",
+            $table,
+            " WHERE deleted_at IS NULL AND (created_at, id) > ($1, $2) AND (created_at, id) < ($3, $4)",
             $condition,
             " ORDER BY created_at ",
             $at,
             ", id ",
             $id,
             " LIMIT 1000
-            ) AS page ORDER BY created_at ",
+            ) AS ",
+            $alias,
+            " ",
+            $join!(),
+            " ORDER BY ",
+            $alias,
+            ".created_at ",
             $at,
-            ", id ",
+            ", ",
+            $alias,
+            ".id ",
             $id,
             " LIMIT $5"
         )
@@ -52,40 +62,87 @@ macro_rules! prepared_page {
 
 macro_rules! page_of_all {
     ($at:literal, $id:literal) => {
-        prepared_page!("", $at, $id)
+        prepared_page!("payout_details", "payout", state_of_payout, "", $at, $id)
     };
 }
 
 macro_rules! page_of_status {
     ($at:literal, $id:literal) => {
-        prepared_page!(" AND status = $6", $at, $id)
+        prepared_page!(
+            "payout_states",
+            "state",
+            payout_of_state,
+            " AND status = $6",
+            $at,
+            $id
+        )
     };
 }
 
-/// What is left of a filter once its times and its search are taken care of.
+/// What is left of a filter once its search is taken care of, by the table whose index is walked: `payout` or `state`.
 macro_rules! window_and_filter {
+    ($walked:literal) => {
+        concat!(
+            $walked,
+            ".deleted_at IS NULL AND (",
+            $walked,
+            ".created_at, ",
+            $walked,
+            ".id) > ($1, $2) AND (",
+            $walked,
+            ".created_at, ",
+            $walked,
+            ".id) < ($3, $4)
+            AND (cardinality($5::text[]) = 0 OR state.status = ANY ($5))
+            AND ($6::text IS NULL OR payout.currency = $6)
+            AND ($7::boolean IS NULL OR state.needs_review = $7)"
+        )
+    };
+}
+
+macro_rules! page_along {
+    ($tables:expr, $walked:literal, $at:literal, $id:literal) => {
+        concat!(
+            "SELECT ",
+            payout_columns!(),
+            " FROM ",
+            $tables,
+            " WHERE ",
+            window_and_filter!($walked),
+            " ORDER BY ",
+            $walked,
+            ".created_at ",
+            $at,
+            ", ",
+            $walked,
+            ".id ",
+            $id,
+            " LIMIT $8 OFFSET $9"
+        )
+    };
+}
+
+macro_rules! details_first {
     () => {
-        "deleted_at IS NULL
-            AND (created_at, id) > ($1, $2) AND (created_at, id) < ($3, $4)
-            AND (cardinality($5::text[]) = 0 OR status = ANY ($5))
-            AND ($6::text IS NULL OR currency = $6)
-            AND ($7::boolean IS NULL OR needs_review = $7)"
+        concat!("payout_details AS payout ", state_of_payout!())
+    };
+}
+
+macro_rules! states_first {
+    () => {
+        concat!("payout_states AS state ", payout_of_state!())
     };
 }
 
 macro_rules! page_of_any {
     ($at:literal, $id:literal) => {
-        concat!(
-            "SELECT ",
-            payout_columns!(),
-            " FROM payouts WHERE ",
-            window_and_filter!(),
-            " ORDER BY created_at ",
-            $at,
-            ", id ",
-            $id,
-            " LIMIT $8 OFFSET $9"
-        )
+        page_along!(details_first!(), "payout", $at, $id)
+    };
+}
+
+macro_rules! page_of_standing {
+    ($at:literal, $id:literal) => {
+        page_along!(states_first!(), "state", $at, $id)
     };
 }
 
@@ -94,34 +151,43 @@ macro_rules! page_of_any {
 macro_rules! page_of_search {
     ($at:literal, $id:literal) => {
         concat!(
-            "SELECT ",
-            payout_columns!(),
-            " FROM ((
-                SELECT * FROM payouts WHERE ",
-            window_and_filter!(),
-            " AND recipient_account = $10
-                ORDER BY created_at ",
-            $at,
-            ", id ",
-            $id,
-            " LIMIT $8 + $9
-            ) UNION ALL (
-                SELECT * FROM payouts WHERE ",
-            window_and_filter!(),
-            " AND ((recipient_name_folded >= $11 AND recipient_name_folded < $12)
-                    OR (recipient_name_folded >= $13 AND recipient_name_folded < $14)
-                    OR (recipient_name_folded >= $15 AND recipient_name_folded < $16))
-                AND recipient_account <> $10
-                ORDER BY created_at ",
-            $at,
-            ", id ",
-            $id,
-            " LIMIT $8 + $9
-            )) AS page ORDER BY created_at ",
+            "SELECT * FROM ((",
+            found_page!(details_first!(), "payout.recipient_account = $10", $at, $id),
+            ") UNION ALL (",
+            found_page!(
+                details_first!(),
+                "((payout.recipient_name_folded >= $11 AND payout.recipient_name_folded < $12)
+                    OR (payout.recipient_name_folded >= $13 AND payout.recipient_name_folded < $14)
+                    OR (payout.recipient_name_folded >= $15 AND payout.recipient_name_folded < $16))
+                AND payout.recipient_account <> $10",
+                $at,
+                $id
+            ),
+            ")) AS page ORDER BY created_at ",
             $at,
             ", id ",
             $id,
             " LIMIT $8 OFFSET $9"
+        )
+    };
+}
+
+macro_rules! found_page {
+    ($tables:expr, $condition:literal, $at:literal, $id:literal) => {
+        concat!(
+            "SELECT ",
+            payout_columns!(),
+            " FROM ",
+            $tables,
+            " WHERE ",
+            window_and_filter!("payout"),
+            " AND ",
+            $condition,
+            " ORDER BY payout.created_at ",
+            $at,
+            ", payout.id ",
+            $id,
+            " LIMIT $8 + $9"
         )
     };
 }
@@ -131,30 +197,19 @@ macro_rules! page_of_search {
 macro_rules! page_of_sealed_search {
     ($at:literal, $id:literal) => {
         concat!(
-            "SELECT ",
-            payout_columns!(),
-            " FROM ((
-                SELECT found.* FROM unnest($10::text[]) AS wanted CROSS JOIN LATERAL (
-                    SELECT * FROM payouts WHERE ",
-            window_and_filter!(),
-            " AND recipient_account = wanted
-                    ORDER BY created_at ",
-            $at,
-            ", id ",
-            $id,
-            " LIMIT $8 + $9
-                ) AS found
+            "SELECT * FROM ((
+                SELECT found.* FROM unnest($10::text[]) AS wanted CROSS JOIN LATERAL (",
+            found_page!(details_first!(), "payout.recipient_account = wanted", $at, $id),
+            ") AS found
             ) UNION ALL (
-                SELECT found.* FROM unnest($11::text[]) AS wanted CROSS JOIN LATERAL (
-                    SELECT * FROM payouts WHERE ",
-            window_and_filter!(),
-            " AND recipient_name_folded = wanted AND recipient_account <> ALL ($10)
-                    ORDER BY created_at ",
-            $at,
-            ", id ",
-            $id,
-            " LIMIT $8 + $9
-                ) AS found
+                SELECT found.* FROM unnest($11::text[]) AS wanted CROSS JOIN LATERAL (",
+            found_page!(
+                details_first!(),
+                "payout.recipient_name_folded = wanted AND payout.recipient_account <> ALL ($10)",
+                $at,
+                $id
+            ),
+            ") AS found
             )) AS page ORDER BY created_at ",
             $at,
             ", id ",
@@ -167,6 +222,7 @@ macro_rules! page_of_sealed_search {
 const PAGE_OF_ALL: [&str; 2] = both_directions!(page_of_all);
 const PAGE_OF_STATUS: [&str; 2] = both_directions!(page_of_status);
 const PAGE_OF_ANY: [&str; 2] = both_directions!(page_of_any);
+const PAGE_OF_STANDING: [&str; 2] = both_directions!(page_of_standing);
 const PAGE_OF_SEARCH: [&str; 2] = both_directions!(page_of_search);
 const PAGE_OF_SEALED_SEARCH: [&str; 2] = both_directions!(page_of_sealed_search);
 
@@ -174,30 +230,61 @@ const PAGE_OF_SEALED_SEARCH: [&str; 2] = both_directions!(page_of_sealed_search)
 /// whatever the statistics say.
 const COUNT_ALL: &str = "
     SELECT count(*)
-    FROM (SELECT FROM payouts WHERE deleted_at IS NULL ORDER BY created_at DESC, id DESC LIMIT $1) AS counted";
+    FROM (SELECT FROM payout_details WHERE deleted_at IS NULL ORDER BY created_at DESC, id DESC LIMIT $1) AS counted";
 
-const COUNT_ANY: &str = concat!(
-    "SELECT count(*) FROM (SELECT FROM payouts WHERE ",
-    window_and_filter!(),
+/// What only the details tell, and what only the states tell: the other table is not looked at.
+const COUNT_DETAILS: &str = "
+    SELECT count(*) FROM (
+        SELECT FROM payout_details
+        WHERE deleted_at IS NULL AND (created_at, id) > ($1, $2) AND (created_at, id) < ($3, $4)
+            AND cardinality($5::text[]) = 0 AND $7::boolean IS NULL
+            AND ($6::text IS NULL OR currency = $6)
+        LIMIT $8
+    ) AS counted";
+
+const COUNT_STATES: &str = "
+    SELECT count(*) FROM (
+        SELECT FROM payout_states
+        WHERE deleted_at IS NULL AND (created_at, id) > ($1, $2) AND (created_at, id) < ($3, $4)
+            AND (cardinality($5::text[]) = 0 OR status = ANY ($5))
+            AND $6::text IS NULL
+            AND ($7::boolean IS NULL OR needs_review = $7)
+        LIMIT $8
+    ) AS counted";
+
+const COUNT_STANDING: &str = concat!(
+    "SELECT count(*) FROM (SELECT FROM ",
+    states_first!(),
+    " WHERE ",
+    window_and_filter!("state"),
     " LIMIT $8) AS counted"
 );
 
 const COUNT_SEARCH: &str = concat!(
-    "SELECT count(*) FROM (SELECT FROM payouts WHERE ",
-    window_and_filter!(),
-    " AND (recipient_account = $9
-        OR (recipient_name_folded >= $10 AND recipient_name_folded < $11)
-        OR (recipient_name_folded >= $12 AND recipient_name_folded < $13)
-        OR (recipient_name_folded >= $14 AND recipient_name_folded < $15))
+    "SELECT count(*) FROM (SELECT FROM ",
+    details_first!(),
+    " WHERE ",
+    window_and_filter!("payout"),
+    " AND (payout.recipient_account = $9
+        OR (payout.recipient_name_folded >= $10 AND payout.recipient_name_folded < $11)
+        OR (payout.recipient_name_folded >= $12 AND payout.recipient_name_folded < $13)
+        OR (payout.recipient_name_folded >= $14 AND payout.recipient_name_folded < $15))
     LIMIT $8) AS counted"
 );
 
 const COUNT_SEALED_SEARCH: &str = concat!(
-    "SELECT count(*) FROM (SELECT FROM payouts WHERE ",
-    window_and_filter!(),
-    " AND (recipient_account = ANY ($9) OR recipient_name_folded = ANY ($10))
+    "SELECT count(*) FROM (SELECT FROM ",
+    details_first!(),
+    " WHERE ",
+    window_and_filter!("payout"),
+    " AND (payout.recipient_account = ANY ($9) OR payout.recipient_name_folded = ANY ($10))
     LIMIT $8) AS counted"
 );
+
+/// Whether a filter is about where payouts stand, so that an index of their states leads to them.
+fn asks_for_states(filter: &Filter) -> bool {
+    !filter.statuses.is_empty() || filter.needs_review.is_some()
+}
 
 /// No text has a NUL, and PostgreSQL takes none as a parameter: a search for one finds nothing.
 fn finds_nothing(filter: &Filter) -> bool {
@@ -233,7 +320,12 @@ fn page_statement<'q>(page: &Page, filter: &'q Filter, keys: &Keyring) -> Statem
             .bind(page.limit)
             .bind(status.as_str()),
         Shape::All | Shape::Status(_) | Shape::Other => {
-            let statement = filtered(PAGE_OF_ANY[direction], page.window, filter);
+            let pages = if asks_for_states(filter) {
+                PAGE_OF_STANDING
+            } else {
+                PAGE_OF_ANY
+            };
+            let statement = filtered(pages[direction], page.window, filter);
             statement.bind(page.limit).bind(page.offset)
         }
         Shape::Search(search) if !keys.is_empty() || search.is_iban() => {
@@ -273,7 +365,12 @@ pub(super) async fn count(
             let window = Window::of(filter);
             match Shape::of(filter) {
                 Shape::All | Shape::Status(_) | Shape::Other => {
-                    filtered(COUNT_ANY, window, filter).bind(limit)
+                    let statement = match (asks_for_states(filter), filter.currency) {
+                        (false, _) => COUNT_DETAILS,
+                        (true, None) => COUNT_STATES,
+                        (true, Some(_)) => COUNT_STANDING,
+                    };
+                    filtered(statement, window, filter).bind(limit)
                 }
                 Shape::Search(search) if !link.keyring.is_empty() || search.is_iban() => {
                     let wanted = Wanted::of(search, &link.keyring);

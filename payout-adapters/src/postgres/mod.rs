@@ -5,8 +5,11 @@
 //! - `insert`, `apply`, `claim` and `settle` are the writes. Each is **one statement**, so there is no
 //!   transaction that a dropped future could leave open, and a batch costs one round trip and one commit. Only what is
 //!   charged to a day's limit is a `transaction` of a few: it holds the `totals` while it decides.
-//! - `find`, `list` and `census` are the reads.
+//! - `find`, `trail`, `list` and `census` are the reads.
 //! - `keys` has the API keys. `schema` migrates; `reseal` rotates what who is paid is sealed with.
+//!
+//! A payout is two rows: its details, written when it is made and when a person changes it, and its state, written by every
+//! claim and settlement. A change locks the state first; whoever has that may write both.
 //!
 //! The clock is the server's `now()`, the start of the statement. Statements rely on READ COMMITTED: a row that another
 //! transaction changes while they wait for its lock is looked at again as it is then.
@@ -33,6 +36,7 @@ mod reseal;
 mod schema;
 mod settle;
 mod totals;
+mod trail;
 mod transaction;
 
 use std::time::Duration;
@@ -163,7 +167,7 @@ impl PayoutRepository for PostgresRepository {
     }
 
     async fn events(&self, id: PayoutId, query: EventQuery) -> Result<Option<EventPage>, RepositoryError> {
-        find::events(&self.link, id, query).await
+        trail::events(&self.link, id, query).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError> {
@@ -206,6 +210,23 @@ impl PayoutRepository for PostgresRepository {
         probe::probe(&self.link).await
     }
 }
+
+/// What joins the state of `payout` to it, by its primary key whatever the planner believes of how many there are: an
+/// OFFSET keeps it from another way.
+macro_rules! state_of_payout {
+    () => {
+        "CROSS JOIN LATERAL (SELECT * FROM payout_states WHERE payout_states.id = payout.id OFFSET 0) AS state"
+    };
+}
+use state_of_payout;
+
+/// The details of `state`, joined likewise.
+macro_rules! payout_of_state {
+    () => {
+        "CROSS JOIN LATERAL (SELECT * FROM payout_details WHERE payout_details.id = state.id OFFSET 0) AS payout"
+    };
+}
+use payout_of_state;
 
 /// A duration as the server adds it to a time.
 fn interval(duration: Duration) -> PgInterval {

@@ -5,6 +5,7 @@ use payout_core::ports::RepositoryError;
 use uuid::Uuid;
 
 use super::link::{Link, only};
+use super::state_of_payout;
 use crate::seal::{KeyCheck, KnownKey, Proof, Stretch};
 use crate::sql::error::refused;
 use crate::sql::reseal::{
@@ -15,7 +16,9 @@ use crate::sql::reseal::{
 const PAYOUTS: &str = concat!(
     "SELECT ",
     recipient_columns!(),
-    " FROM payouts WHERE id > $1 ORDER BY id LIMIT $2"
+    " FROM payout_details AS payout ",
+    state_of_payout!(),
+    " WHERE payout.id > $1 ORDER BY payout.id LIMIT $2"
 );
 
 const ANSWERS: &str = "
@@ -33,10 +36,13 @@ const RESEAL_PAYOUTS: &str = "
             changed_version
         )
     ), locked AS (
-        SELECT id, recipient_account, recipient_name, sealed, mac, version FROM payouts WHERE id = ANY ($1) ORDER BY id
+        SELECT id, recipient_account, recipient_name, sealed, mac, version
+        FROM payout_states JOIN payout_details USING (id)
+        WHERE id = ANY ($1)
+        ORDER BY id
         FOR UPDATE SKIP LOCKED
     ), resealed AS (
-        UPDATE payouts
+        UPDATE payout_details AS payout
         SET recipient_account = incoming.account,
             recipient_name = incoming.name,
             recipient_name_folded = incoming.name_folded,
@@ -44,14 +50,14 @@ const RESEAL_PAYOUTS: &str = "
             mac = incoming.mac,
             changed_version = incoming.changed_version
         FROM incoming JOIN locked USING (id)
-        WHERE payouts.id = incoming.id
+        WHERE payout.id = incoming.id
             AND locked.recipient_account = was_account
             AND locked.recipient_name = was_name
             AND locked.sealed IS NOT DISTINCT FROM was_sealed
             AND locked.mac IS NOT DISTINCT FROM was_mac
             -- Without a code nothing else tells that an amount was changed meanwhile.
             AND (was_mac IS NOT NULL OR locked.version = was_version)
-        RETURNING payouts.id
+        RETURNING payout.id
     )
     SELECT count(*) FROM resealed";
 
@@ -79,7 +85,7 @@ const KNOWN_KEYS: &str = "SELECT id, proof, protected FROM sealing_keys ORDER BY
 const KNOW_KEY: &str = "
     INSERT INTO sealing_keys (id, proof, first_used_at, protected)
     SELECT $1, $2, now(), CASE
-        WHEN NOT EXISTS (SELECT FROM payouts) AND NOT EXISTS (SELECT FROM sealing_keys) THEN $3::bytea END
+        WHEN NOT EXISTS (SELECT FROM payout_details) AND NOT EXISTS (SELECT FROM sealing_keys) THEN $3::bytea END
     ON CONFLICT (id) DO NOTHING
     RETURNING id";
 

@@ -10,17 +10,42 @@ use crate::sql::schema::{all_applied, tolerant};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/postgres/migrations");
 
-/// Where the trigger and its function are made that keep the audit trail append-only.
-const AUDIT_TRAIL: &str = include_str!("migrations/0001_payouts.sql");
+/// A trigger that keeps what it guards from being changed, with its function, as the migrations made them.
+struct Protection {
+    trigger: &'static str,
+    function: &'static str,
+    /// The migration that made it.
+    made: &'static str,
+}
+
+/// Of the events, and of what the details tell of the creation.
+const PROTECTIONS: [Protection; 2] = [
+    Protection {
+        trigger: "payout_events_append_only",
+        function: "payout_events_refuse_change",
+        made: include_str!("migrations/0001_payouts.sql"),
+    },
+    Protection {
+        trigger: "payout_details_keep_creation",
+        function: "payout_creation_refuse_change",
+        made: include_str!("migrations/0013_states.sql"),
+    },
+];
 
 /// 58: before an update, a delete or a truncation, once for each statement.
-const TRIGGER: &str = "
+const TRIGGERS: &str = "
     SELECT
-        tgtype = 58 AND tgqual IS NULL AND tgattr::text = '' AND proname = 'payout_events_refuse_change',
+        tgname,
+        tgtype = 58 AND tgqual IS NULL AND CASE tgrelid
+            WHEN 'payout_events'::regclass THEN tgattr::text = '' AND proname = 'payout_events_refuse_change'
+            ELSE proname = 'payout_creation_refuse_change' AND ARRAY(
+                    SELECT attname::text FROM pg_attribute WHERE attrelid = tgrelid AND attnum = ANY (tgattr)
+                ) @> ARRAY['id', 'created_at', 'created_by', 'created_in', 'created_because'] END,
         tgenabled IN ('O', 'A') AND current_setting('session_replication_role') <> 'replica' OR tgenabled = 'A',
         prosrc
     FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
-    WHERE tgrelid = 'payout_events'::regclass AND tgname = 'payout_events_append_only'";
+    WHERE tgrelid = 'payout_events'::regclass AND tgname = 'payout_events_append_only'
+        OR tgrelid = 'payout_details'::regclass AND tgname = 'payout_details_keep_creation'";
 
 const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
 
@@ -51,22 +76,34 @@ pub(super) async fn is_current(link: &Link) -> Result<bool, RepositoryError> {
 
 pub(super) async fn audit_trail_flaws(link: &Link) -> Result<Vec<String>, RepositoryError> {
     let found = link
-        .read(|| sqlx::query_as::<_, (bool, bool, String)>(TRIGGER))
+        .read(|| sqlx::query_as::<_, (String, bool, bool, String)>(TRIGGERS))
         .await?;
-    let Some((as_made, enabled, body)) = found.into_iter().next() else {
-        return Ok(vec![
-            "the trigger payout_events_append_only is missing".to_owned(),
-        ]);
-    };
-    let mut flaws = Vec::new();
-    if !as_made {
-        flaws.push("the trigger payout_events_append_only was replaced".to_owned());
+    Ok(PROTECTIONS.iter().flat_map(|one| one.flaws(&found)).collect())
+}
+
+impl Protection {
+    fn flaws(&self, found: &[(String, bool, bool, String)]) -> Vec<String> {
+        let (trigger, function) = (self.trigger, self.function);
+        let Some((_, as_made, enabled, body)) = found.iter().find(|(name, ..)| name == trigger) else {
+            return vec![format!("the trigger {trigger} is missing")];
+        };
+        let mut flaws = Vec::new();
+        if !as_made {
+            flaws.push(format!("the trigger {trigger} was replaced"));
+        }
+        if !enabled {
+            flaws.push(format!("the trigger {trigger} is disabled"));
+        }
+        if self.body() != Some(body.trim()) {
+            flaws.push(format!("the function {function} was replaced"));
+        }
+        flaws
     }
-    if !enabled {
-        flaws.push("the trigger payout_events_append_only is disabled".to_owned());
+
+    fn body(&self) -> Option<&'static str> {
+        let (_, made) = self
+            .made
+            .split_once(&format!("CREATE FUNCTION {}()", self.function))?;
+        made.split("$$").nth(1).map(str::trim)
     }
-    if AUDIT_TRAIL.split("$$").nth(1).map(str::trim) != Some(body.trim()) {
-        flaws.push("the function payout_events_refuse_change was replaced".to_owned());
-    }
-    Ok(flaws)
 }

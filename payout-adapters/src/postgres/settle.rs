@@ -18,6 +18,9 @@ use crate::sql::stored::without_nul;
 /// `locked` takes the rows that nobody else holds, in the order of their ids, and reads them as they are then; `judged`
 /// holds each settlement against its row. The guard is on what was locked, not on the table, so that no index but the
 /// primary key is ever considered. It waits for no row: one that is held for ever would hold up all the others.
+///
+/// The outcome's event has the claim's, where no row has it yet. What comes between a claim and its outcome, the late
+/// outcome of another claim, is `told` of it: the claim's event becomes a row before it.
 const SETTLE: &str = "
     WITH incoming AS (
         SELECT * FROM UNNEST(
@@ -28,8 +31,10 @@ const SETTLE: &str = "
             due_in, never_sent, kind, detail, claims
         )
     ), locked AS (
-        SELECT id, fence, generation, status, failure_code, failure_message, provider_reference, deleted_at
-        FROM payouts
+        SELECT
+            id, fence, generation, status, failure_code, failure_message, provider_reference, deleted_at,
+            claimed_by, claimed_at
+        FROM payout_states
         WHERE id = ANY ($1)
         ORDER BY id
         FOR UPDATE SKIP LOCKED
@@ -38,6 +43,9 @@ const SETTLE: &str = "
             said.*,
             row.status AS stands,
             row.generation AS stands_in_generation,
+            row.fence AS stands_under_fence,
+            row.claimed_by,
+            row.claimed_at,
             row.deleted_at IS NOT NULL AS deleted,
             row.fence = said.fence AND row.generation = said.generation AS holds,
             row.status = said.status
@@ -47,33 +55,48 @@ const SETTLE: &str = "
                 AS reads_so_already
         FROM incoming AS said JOIN locked AS row USING (id)
     ), applied AS (
-        UPDATE payouts
-        SET version = payouts.version + 1,
+        UPDATE payout_states AS state
+        SET version = state.version + 1,
             updated_at = now(),
             status = said.status,
             needs_review = said.needs_review,
             failure_code = said.failure_code,
             failure_message = said.failure_message,
-            provider_reference = COALESCE(said.provider_reference, payouts.provider_reference),
+            provider_reference = COALESCE(said.provider_reference, state.provider_reference),
             due_at = now() + said.due_in,
-            first_submitted_at = CASE WHEN NOT said.never_sent THEN payouts.first_submitted_at END,
-            claims = said.claims
+            first_submitted_at = CASE WHEN NOT said.never_sent THEN state.first_submitted_at END,
+            claims = said.claims,
+            claimed_by = NULL
         FROM judged AS said
-        WHERE payouts.id = said.id AND said.holds AND said.stands = 'processing'
+        WHERE state.id = said.id AND said.holds AND said.stands = 'processing'
+    ), told AS (
+        UPDATE payout_states SET claimed_by = NULL
+        WHERE id = ANY (ARRAY(SELECT id FROM judged WHERE NOT holds AND claimed_by IS NOT NULL))
     ), logged AS (
-        INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, detail)
+        INSERT INTO payout_events (
+            payout_id, generation, fence, at, kind, status, actor, detail, claimed_by, claimed_at
+        )
+        SELECT
+            id, stands_in_generation, stands_under_fence, claimed_at, 'claimed', 'processing', claimed_by, NULL,
+            NULL, NULL
+        FROM judged
+        WHERE NOT holds AND claimed_by IS NOT NULL
+        UNION ALL
         SELECT
             said.id, said.generation, said.fence, now(),
             CASE WHEN said.holds AND said.stands = 'processing' THEN said.kind ELSE 'late_outcome' END,
             CASE WHEN said.holds AND said.stands = 'processing' THEN said.status ELSE said.stands END,
             -- A settlement comes from the worker that made the claim.
-            COALESCE((
-                SELECT actor FROM payout_events AS claim
-                WHERE claim.payout_id = said.id AND claim.fence = said.fence AND claim.kind = 'claimed'
+            COALESCE(CASE WHEN said.holds THEN said.claimed_by END, (
+                SELECT COALESCE(claim.claimed_by, claim.actor) FROM payout_events AS claim
+                WHERE claim.payout_id = said.id AND claim.fence = said.fence
+                    AND (claim.kind = 'claimed' OR claim.claimed_by IS NOT NULL)
                 LIMIT 1
             ), 'worker'),
             CASE WHEN said.holds AND said.stands = 'processing' THEN said.detail
-                ELSE concat_ws(': ', said.kind, said.detail) END
+                ELSE concat_ws(': ', said.kind, said.detail) END,
+            CASE WHEN said.holds THEN said.claimed_by END,
+            CASE WHEN said.holds AND said.claimed_by IS NOT NULL THEN said.claimed_at END
         FROM judged AS said
         WHERE NOT (said.holds AND said.stands <> 'processing' AND said.reads_so_already)
     )
@@ -83,7 +106,7 @@ const SETTLE: &str = "
     FROM judged";
 
 /// Which of those that were passed over are there at all.
-const HELD: &str = "SELECT id FROM payouts WHERE id = ANY ($1)";
+const HELD: &str = "SELECT id FROM payout_states WHERE id = ANY ($1)";
 
 #[derive(FromRow)]
 struct Judged {

@@ -17,8 +17,10 @@ use crate::seal::Keyring;
 /// The columns of a [`RecordRow`], for the constant statements of both dialects.
 macro_rules! record_columns {
     () => {
-        "id, amount, currency, recipient_account, recipient_name, sealed, description, status, needs_review, deleted_at IS NOT NULL AS deleted, provider_key, generation, version, \
-         provider_reference, first_submitted_at, created_at"
+        "payout.id, payout.amount, payout.currency, payout.recipient_account, payout.recipient_name, payout.sealed, \
+         payout.description, payout.deleted_at IS NOT NULL AS deleted, payout.provider_key, payout.created_at, \
+         state.status, state.needs_review, state.generation, state.version, state.provider_reference, \
+         state.first_submitted_at"
     };
 }
 pub(crate) use record_columns;

@@ -33,8 +33,8 @@ pub struct Stretch<Place> {
 /// The columns of a [`RecipientRow`], for the constant statements of both dialects.
 macro_rules! recipient_columns {
     () => {
-        "id, recipient_account, recipient_name, sealed, generation, amount, currency, description, provider_key, mac, \
-         changed_version, version"
+        "payout.id, payout.recipient_account, payout.recipient_name, payout.sealed, payout.amount, payout.currency, \
+         payout.description, payout.provider_key, payout.mac, payout.changed_version, state.generation, state.version"
     };
 }
 pub(crate) use recipient_columns;

@@ -20,17 +20,20 @@ use super::snapshot;
 use super::stored::{StoredAmount, StoredTime, whole_micros};
 use crate::seal::{Keyring, OpenError, Paid};
 
-/// The columns of a [`PayoutRow`], for the constant statements of both dialects.
+/// The columns of a [`PayoutRow`], for the constant statements of both dialects: of `payout_details AS payout` and
+/// `payout_states AS state`.
 macro_rules! payout_columns {
     () => {
-        "id, amount, currency, recipient_account, recipient_name, sealed, description, status, needs_review, \
-         failure_code, failure_message, provider_reference, provider_key, mac, changed_version, generation, claims, fence, version, \
-         first_submitted_at, claimed_at, quiet_at, due_at, created_at, updated_at"
+        "payout.id, payout.amount, payout.currency, payout.recipient_account, payout.recipient_name, payout.sealed, \
+         payout.description, payout.provider_key, payout.mac, payout.changed_version, payout.created_at, \
+         state.status, state.needs_review, state.failure_code, state.failure_message, state.provider_reference, \
+         state.generation, state.claims, state.fence, state.version, state.first_submitted_at, state.claimed_at, \
+         state.quiet_at, state.due_at, state.updated_at"
     };
 }
 pub(crate) use payout_columns;
 
-/// A row of `payouts`, but for what no read shows: whether it is deleted, and the folded name.
+/// A payout's two rows, but for what no read shows: whether it is deleted, and the folded name.
 #[derive(FromRow)]
 pub(crate) struct PayoutRow {
     pub(crate) id: Uuid,
@@ -111,6 +114,12 @@ impl PayoutRow {
             let reason = std::error::Error::source(error).map(ToString::to_string);
             tracing::error!(payout_id = %id, reason, "a payout cannot be read");
         })
+    }
+
+    /// Whether it stands as another reading of it, which was claimed, does.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn is_under_the_claim_of(&self, claimed: &Self) -> bool {
+        (self.fence, self.version) == (claimed.fence, claimed.version)
     }
 
     fn place(&self) -> Cursor {

@@ -5,11 +5,11 @@ use payout_core::ports::{Count, EventPage, EventPlace, EventQuery, RepositoryErr
 use super::row::EventRow;
 
 /// The parameters of the statement that reads a part: after which number, and how many rows. One more than asked for
-/// tells whether there are more.
+/// tells whether there are more. The first place of all is 0.
 pub(crate) fn bounds(query: EventQuery) -> (i64, i64) {
     let after = query
         .after
-        .map_or(0, |EventPlace(place)| i64::try_from(place).unwrap_or(i64::MAX));
+        .map_or(-1, |EventPlace(place)| i64::try_from(place).unwrap_or(i64::MAX));
     (after, i64::from(query.limit.clamp(1, EventPage::LONGEST)) + 1)
 }
 

@@ -29,12 +29,12 @@ macro_rules! is_impossible {
 /// the future.
 pub(super) const FIND: &str = concat!(
     "SELECT DISTINCT id FROM (
-        SELECT * FROM (SELECT * FROM payouts WHERE due_at > ?1 ORDER BY due_at LIMIT 2000)
+        SELECT * FROM (SELECT * FROM payout_states WHERE due_at > ?1 ORDER BY due_at LIMIT 2000)
         UNION ALL
-        SELECT * FROM (SELECT * FROM payouts WHERE deleted_at IS NULL AND status = 'processing'
+        SELECT * FROM (SELECT * FROM payout_states WHERE deleted_at IS NULL AND status = 'processing'
             ORDER BY created_at, id LIMIT 10000)
         UNION ALL
-        SELECT * FROM (SELECT * FROM payouts WHERE deleted_at IS NULL AND status = 'pending' AND created_at > ?1
+        SELECT * FROM (SELECT * FROM payout_states WHERE deleted_at IS NULL AND status = 'pending' AND created_at > ?1
             ORDER BY created_at, id LIMIT 1000)
     ) WHERE ",
     is_ahead!(),
@@ -43,7 +43,7 @@ pub(super) const FIND: &str = concat!(
 );
 
 const BRING_BACK: &str = concat!(
-    "UPDATE payouts
+    "UPDATE payout_states
     SET due_at = ?1 + CASE WHEN fence = 0 OR ",
     is_impossible!(),
     " THEN 0 ELSE max(due_at - updated_at, 0) END,

@@ -6,8 +6,11 @@ use payout_core::idempotency::IdempotentRequest;
 use payout_core::payout::{Caller, Change, Due, EventKind, Payout, PayoutId};
 use payout_core::ports::RepositoryError;
 
+use super::claim::tell_of_open_claims;
 use super::store::{Store, Write, to_its_end};
 use super::totals;
+use super::writer::Transaction;
+use crate::seal::Keyring;
 use crate::sql::error::repository_error;
 use crate::sql::recipient::{StoredRecipient, WrittenAnswer, mac};
 use crate::sql::row::as_i64;
@@ -24,8 +27,9 @@ const TAKE_KEY: &str = "
 
 /// The guard is the last line.
 const APPLY: &str = "
-    UPDATE payouts
+    UPDATE payout_states
     SET version = ?4,
+        revision = revision + 1,
         updated_at = ?1,
         due_at = CASE ?5 WHEN 'keep' THEN due_at WHEN 'now' THEN ?1 END,
         deleted_at = CASE WHEN ?6 THEN ?1 END,
@@ -33,29 +37,36 @@ const APPLY: &str = "
         needs_review = ?8,
         generation = ?9,
         claims = ?10,
-        amount = ?11,
-        currency = ?12,
-        recipient_account = ?13,
-        recipient_name = ?14,
-        recipient_name_folded = ?15,
-        sealed = ?21,
-        mac = ?22,
-        changed_version = CASE WHEN ?22 IS NOT NULL THEN ?4 END,
-        description = ?16,
-        failure_code = ?17,
-        failure_message = ?18,
-        provider_reference = ?19,
-        first_submitted_at = ?20
+        failure_code = ?11,
+        failure_message = ?12,
+        provider_reference = ?13,
+        first_submitted_at = ?14
     WHERE id = ?2 AND version = ?3 AND deleted_at IS NULL";
+
+/// The details follow their state.
+const REWRITE: &str = "
+    UPDATE payout_details
+    SET revision = revision + 1,
+        deleted_at = (SELECT deleted_at FROM payout_states WHERE payout_states.id = payout_details.id),
+        amount = ?2,
+        currency = ?3,
+        recipient_account = ?4,
+        recipient_name = ?5,
+        recipient_name_folded = ?6,
+        description = ?7,
+        sealed = ?8,
+        mac = ?9,
+        changed_version = CASE WHEN ?9 IS NOT NULL THEN ?10 END
+    WHERE id = ?1";
 
 const LOG: &str = "
     INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, request_id, detail)
-    SELECT id, generation, fence, updated_at, ?2, status, ?3, ?4, ?5 FROM payouts WHERE id = ?1";
+    SELECT id, generation, fence, updated_at, ?2, status, ?3, ?4, ?5 FROM payout_states WHERE id = ?1";
 
 /// Evidence: the payout stays as it is.
 const RECORD_REFUSAL: &str = "
     INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, request_id, detail)
-    SELECT id, generation, fence, ?2, ?3, status, ?4, ?5, ?6 FROM payouts WHERE id = ?1 AND deleted_at IS NULL";
+    SELECT id, generation, fence, ?2, ?3, status, ?4, ?5, ?6 FROM payout_states WHERE id = ?1 AND deleted_at IS NULL";
 
 const FORGET_ANSWERS: &str = "
     DELETE FROM idempotency_keys
@@ -74,7 +85,6 @@ pub(super) async fn apply(
             Due::Now => "now",
             Due::Never => "never",
         };
-        let recipient = StoredRecipient::of(after.id.as_uuid(), &after.details.recipient, &store.keyring)?;
         let mut write = store.begin().await.map_err(repository_error)?;
         let (transaction, now) = (&mut write.transaction, write.now);
         if let Some(request) = &request {
@@ -104,12 +114,6 @@ pub(super) async fn apply(
             .bind(after.needs_review)
             .bind(i64::from(after.generation))
             .bind(i64::from(after.claims))
-            .bind(after.details.money.amount().to_string())
-            .bind(after.details.money.currency().code())
-            .bind(recipient.account)
-            .bind(recipient.name)
-            .bind(recipient.name_folded)
-            .bind(after.details.description.as_str())
             .bind(after.failure.as_ref().map(|failure| failure.code()))
             .bind(after.failure.as_ref().map(|failure| failure.message()))
             .bind(
@@ -118,13 +122,8 @@ pub(super) async fn apply(
                     .as_ref()
                     .map(|reference| reference.as_str()),
             )
-            .bind(after.first_submitted_at.map(|at| at.timestamp_micros()))
-            .bind(recipient.sealed)
-            .bind(mac(
-                &change.after,
-                as_i64("version", after.version)?,
-                &store.keyring,
-            ));
+            .bind(after.first_submitted_at.map(|at| at.timestamp_micros()));
+        tell_of_open_claims(transaction, &[after.id.as_uuid()]).await?;
         if apply
             .execute(&mut **transaction)
             .await
@@ -135,6 +134,7 @@ pub(super) async fn apply(
             write.transaction.rollback().await.map_err(repository_error)?;
             return Err(RepositoryError::VersionConflict);
         }
+        rewrite(transaction, &change.after, &store.keyring).await?;
         let log = sqlx::query(LOG)
             .bind(after.id.as_uuid())
             .bind(change.event.as_str())
@@ -154,6 +154,32 @@ pub(super) async fn apply(
     .await
 }
 
+/// Writes what a payout says by now.
+async fn rewrite(
+    transaction: &mut Transaction,
+    payout: &Payout,
+    keys: &Keyring,
+) -> Result<(), RepositoryError> {
+    let (after, version) = (payout.parts(), as_i64("version", payout.version())?);
+    let recipient = StoredRecipient::of(after.id.as_uuid(), &after.details.recipient, keys)?;
+    let rewrite = sqlx::query(REWRITE)
+        .bind(after.id.as_uuid())
+        .bind(after.details.money.amount().to_string())
+        .bind(after.details.money.currency().code())
+        .bind(recipient.account.into_owned())
+        .bind(recipient.name.to_owned())
+        .bind(recipient.name_folded)
+        .bind(after.details.description.as_str().to_owned())
+        .bind(recipient.sealed)
+        .bind(mac(payout, version, keys))
+        .bind(version);
+    rewrite
+        .execute(&mut **transaction)
+        .await
+        .map(drop)
+        .map_err(repository_error)
+}
+
 pub(super) async fn record_refusal(
     store: &Store,
     id: PayoutId,
@@ -162,6 +188,7 @@ pub(super) async fn record_refusal(
     let (store, caller) = (store.clone(), caller.clone());
     to_its_end(async move {
         let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
+        tell_of_open_claims(&mut transaction, &[id.as_uuid()]).await?;
         let record = sqlx::query(RECORD_REFUSAL)
             .bind(id.as_uuid())
             .bind(now.timestamp_micros())

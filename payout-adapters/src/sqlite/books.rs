@@ -15,24 +15,26 @@ pub(super) const RECORDS: &str = concat!(
     "SELECT * FROM (
         SELECT ",
     record_columns!(),
-    " FROM payouts
-        WHERE deleted_at IS NULL AND (created_at, id) > (?1, ?2) AND (created_at, id) < (?3, ?4)
-        ORDER BY created_at, id LIMIT ?5
+    " FROM payout_details AS payout CROSS JOIN payout_states AS state ON state.id = payout.id
+        WHERE payout.deleted_at IS NULL
+            AND (payout.created_at, payout.id) > (?1, ?2) AND (payout.created_at, payout.id) < (?3, ?4)
+        ORDER BY payout.created_at, payout.id LIMIT ?5
     ) UNION ALL SELECT * FROM (
         SELECT ",
     record_columns!(),
-    " FROM payouts
-        WHERE deleted_at IS NOT NULL AND (created_at, id) > (?1, ?2) AND (created_at, id) < (?3, ?4)
-        ORDER BY created_at, id LIMIT ?5
+    " FROM payout_details AS payout CROSS JOIN payout_states AS state ON state.id = payout.id
+        WHERE payout.deleted_at IS NOT NULL
+            AND (payout.created_at, payout.id) > (?1, ?2) AND (payout.created_at, payout.id) < (?3, ?4)
+        ORDER BY payout.created_at, payout.id LIMIT ?5
     ) ORDER BY created_at, id LIMIT ?5"
 );
 
-const DUE: &str = "SELECT id FROM payouts WHERE status = 'pending' AND due_at <= ?1 ORDER BY due_at LIMIT ?2";
+const DUE: &str =
+    "SELECT id FROM payout_states WHERE status = 'pending' AND due_at <= ?1 ORDER BY due_at LIMIT ?2";
 
 const PRESUME_CLAIMED: &str = "
-    UPDATE payouts
+    UPDATE payout_states
     SET status = 'processing',
-        keyed_claim = 1,
         fence = fence + 1,
         claims = claims + 1,
         version = version + 1,
@@ -47,7 +49,7 @@ const PRESUME_CLAIMED: &str = "
 const LOG: &str = "
     INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, detail)
     SELECT id, generation, fence, ?2, 'claimed', 'processing', ?3, ?4
-    FROM payouts
+    FROM payout_states
     WHERE id IN (SELECT unhex(value) FROM json_each(?1))";
 
 pub(super) async fn records(store: &Store, query: &BooksQuery) -> Result<Vec<Record>, RepositoryError> {

@@ -19,28 +19,30 @@ const SAMPLE: i64 = 10_000;
 /// The longest due, and the number of the last row.
 const OVERDUE_AND_SIZE: &str = "
     SELECT
-        (SELECT due_at FROM payouts WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1),
-        (SELECT max(rowid) FROM payouts)";
+        (SELECT due_at FROM payout_states WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1),
+        (SELECT max(rowid) FROM payout_details)";
 
 /// The oldest first. Each status has a bound of its own: however many are pending, those under review are seen.
 pub(super) const OPEN: &str = "
     SELECT status, currency, count(*), sum(needs_review)
     FROM (
         SELECT * FROM (
-            SELECT status, currency, needs_review FROM payouts
+            SELECT id, status, needs_review FROM payout_states
             WHERE deleted_at IS NULL AND status = 'processing' ORDER BY created_at, id LIMIT ?1)
         UNION ALL
         SELECT * FROM (
-            SELECT status, currency, needs_review FROM payouts
+            SELECT id, status, needs_review FROM payout_states
             WHERE deleted_at IS NULL AND status = 'pending' ORDER BY created_at, id LIMIT ?1)
-    )
+    ) AS open CROSS JOIN payout_details AS payout ON payout.id = open.id
     GROUP BY status, currency";
 
 pub(super) const SAMPLED: &str = "
     WITH RECURSIVE places (place) AS (SELECT ?1 UNION ALL SELECT place + ?1 FROM places WHERE place + ?1 <= ?2)
     SELECT status, currency, count(*), sum(needs_review)
-    FROM places CROSS JOIN payouts ON payouts.rowid = places.place
-    WHERE deleted_at IS NULL
+    FROM places
+    CROSS JOIN payout_details AS payout ON payout.rowid = places.place
+    CROSS JOIN payout_states AS state ON state.id = payout.id
+    WHERE payout.deleted_at IS NULL
     GROUP BY status, currency";
 
 pub(super) async fn census(store: &Store) -> Result<Census, RepositoryError> {

@@ -6,6 +6,7 @@ use payout_core::ports::{ClaimRequest, Claims, RepositoryError};
 use uuid::Uuid;
 
 use super::store::{Store, Write, hex, json, to_its_end};
+use super::writer::Transaction;
 use crate::sql::error::repository_error;
 use crate::sql::row::{PayoutRow, claims, payout_columns};
 use crate::sql::stored::as_micros;
@@ -19,7 +20,8 @@ macro_rules! not_of_others {
                 SELECT 1 FROM sealing_keys AS other
                 WHERE other.id NOT IN (SELECT value FROM json_each(?3))
                     -- What a key has sealed begins as its proof does: with its id.
-                    AND substr(sealed, 1, 2 + length(other.id)) = substr(proof, 1, 2 + length(other.id))
+                    AND (SELECT substr(sealed, 1, 2 + length(other.id)) FROM payout_details AS payout
+                        WHERE payout.id = payout_states.id) = substr(proof, 1, 2 + length(other.id))
             ))"
     };
 }
@@ -34,7 +36,7 @@ macro_rules! has_lasted {
 
 /// The longest due.
 pub(super) const SWEEP: &str = concat!(
-    "SELECT payouts.id FROM payouts WHERE due_at <= ?1 AND ",
+    "SELECT payout_states.id, claimed_by IS NOT NULL FROM payout_states WHERE due_at <= ?1 AND ",
     not_of_others!(),
     has_lasted!(),
     " ORDER BY due_at LIMIT ?2"
@@ -42,22 +44,21 @@ pub(super) const SWEEP: &str = concat!(
 
 /// These, where due, in the order that they were asked for. The `+` keeps SQLite from walking everything that is due.
 pub(super) const BY_ID: &str = concat!(
-    "SELECT payouts.id
-    FROM json_each(?4) AS hint CROSS JOIN payouts ON payouts.id = unhex(hint.value)
+    "SELECT payout_states.id, claimed_by IS NOT NULL
+    FROM json_each(?4) AS hint CROSS JOIN payout_states ON payout_states.id = unhex(hint.value)
     WHERE +due_at <= ?1 AND ",
     not_of_others!(),
     has_lasted!(),
-    " GROUP BY payouts.id
+    " GROUP BY payout_states.id
     ORDER BY min(hint.key)
     LIMIT ?2"
 );
 
 /// Nobody writes between the choice and this, so the guard needs no second look.
-const CLAIM: &str = concat!(
-    "UPDATE payouts
+const CLAIM: &str = "
+    UPDATE payout_states
     SET status = 'processing',
-        -- By a program that knows of provider_key.
-        keyed_claim = 1,
+        claimed_by = ?5,
         fence = fence + 1,
         claims = claims + 1,
         version = version + 1,
@@ -75,16 +76,26 @@ const CLAIM: &str = concat!(
         first_submitted_at = CASE WHEN first_submitted_at IS NULL
             THEN max(coalesce(claimed_at + 1, 0), ?1)
             ELSE min(first_submitted_at, ?1) END
-    WHERE id IN (SELECT unhex(value) FROM json_each(?2))
-    RETURNING ",
-    payout_columns!()
-);
+    WHERE id IN (SELECT unhex(value) FROM json_each(?2))";
 
-const LOG: &str = "
+/// The event of a claim that has no outcome becomes a row: something comes after it that is not its outcome.
+const LOG_OPEN_CLAIMS: &str = "
     INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor)
-    SELECT id, generation, fence, claimed_at, 'claimed', 'processing', ?2
-    FROM payouts
-    WHERE id IN (SELECT unhex(value) FROM json_each(?1))";
+    SELECT id, generation, fence, claimed_at, 'claimed', 'processing', claimed_by
+    FROM payout_states
+    WHERE id IN (SELECT unhex(value) FROM json_each(?1)) AND claimed_by IS NOT NULL";
+
+const CLOSE_CLAIMS: &str = "
+    UPDATE payout_states SET claimed_by = NULL
+    WHERE id IN (SELECT unhex(value) FROM json_each(?1)) AND claimed_by IS NOT NULL";
+
+const CLAIMED: &str = concat!(
+    "SELECT ",
+    payout_columns!(),
+    " FROM json_each(?1) AS claimed
+    CROSS JOIN payout_states AS state ON state.id = unhex(claimed.value)
+    CROSS JOIN payout_details AS payout ON payout.id = state.id"
+);
 
 pub(super) async fn claim(store: &Store, request: &ClaimRequest) -> Result<Claims, RepositoryError> {
     let (store, request) = (store.clone(), request.clone());
@@ -94,7 +105,7 @@ pub(super) async fn claim(store: &Store, request: &ClaimRequest) -> Result<Claim
             None => None,
         };
         let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
-        let choice = sqlx::query_as::<_, (Uuid,)>(if hints.is_some() { BY_ID } else { SWEEP })
+        let choice = sqlx::query_as::<_, (Uuid, bool)>(if hints.is_some() { BY_ID } else { SWEEP })
             .bind(now.timestamp_micros())
             .bind(i64::from(request.limit))
             .bind(json(&store.keyring.ids().collect::<Vec<_>>())?);
@@ -111,29 +122,47 @@ pub(super) async fn claim(store: &Store, request: &ClaimRequest) -> Result<Claim
             transaction.rollback().await.map_err(repository_error)?;
             return Ok(Claims::default());
         }
-        let ids = hexes(chosen.iter().map(|(id,)| *id))?;
-        let claim = sqlx::query_as::<_, PayoutRow>(CLAIM)
+        let open = chosen.iter().filter(|(_, is_open)| *is_open);
+        let open: Vec<Uuid> = open.map(|(id, _)| *id).collect();
+        tell_of_open_claims(&mut transaction, &open).await?;
+        let ids = hexes(chosen.iter().map(|(id, _)| *id))?;
+        let claim = sqlx::query(CLAIM)
             .bind(now.timestamp_micros())
             .bind(&ids)
             .bind(as_micros(request.lease))
-            .bind(as_micros(request.quiet_after));
-        let rows = claim
+            .bind(as_micros(request.quiet_after))
+            .bind(request.worker.as_str().to_owned());
+        claim.execute(&mut *transaction).await.map_err(repository_error)?;
+        let claimed = sqlx::query_as::<_, PayoutRow>(CLAIMED).bind(&ids);
+        let rows = claimed
             .fetch_all(&mut *transaction)
             .await
             .map_err(repository_error)?;
-        let log = sqlx::query(LOG)
-            .bind(&ids)
-            .bind(request.worker.as_str().to_owned());
-        log.execute(&mut *transaction).await.map_err(repository_error)?;
         transaction.commit().await.map_err(repository_error)?;
         let mut claims = claims(rows, &store.keyring);
-        let places: HashMap<Uuid, usize> = chosen.into_iter().map(|(id,)| id).zip(0..).collect();
+        let places: HashMap<Uuid, usize> = chosen.into_iter().map(|(id, _)| id).zip(0..).collect();
         claims
             .won
             .sort_by_key(|claim| places.get(&claim.payout().id().as_uuid()).copied());
         Ok(claims)
     })
     .await
+}
+
+/// Writes the events of claims that have no outcome yet, before whatever comes after them.
+pub(super) async fn tell_of_open_claims(
+    transaction: &mut Transaction,
+    ids: &[Uuid],
+) -> Result<(), RepositoryError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let ids = hexes(ids.iter().copied())?;
+    for statement in [LOG_OPEN_CLAIMS, CLOSE_CLAIMS] {
+        let run = sqlx::query(statement).bind(&ids);
+        run.execute(&mut **transaction).await.map_err(repository_error)?;
+    }
+    Ok(())
 }
 
 pub(super) fn hexes(ids: impl Iterator<Item = Uuid>) -> Result<String, RepositoryError> {

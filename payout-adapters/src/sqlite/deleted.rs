@@ -18,18 +18,19 @@ use crate::sql::window::{Page, Window, counted};
 macro_rules! matching {
     ($index:literal, $deleted:literal) => {
         concat!(
-            "FROM payouts INDEXED BY ",
+            "FROM payout_details AS payout INDEXED BY ",
             $index,
-            " WHERE deleted_at IS ",
+            " CROSS JOIN payout_states AS state ON state.id = payout.id
+            WHERE payout.deleted_at IS ",
             $deleted,
-            " AND (created_at, id) > (?1, ?2) AND (created_at, id) < (?3, ?4)
-            AND (?5 = '[]' OR status IN (SELECT value FROM json_each(?5)))
-            AND (?6 IS NULL OR currency = ?6)
-            AND (?7 IS NULL OR needs_review = ?7)
-            AND (?8 IS NULL OR recipient_account IN (SELECT value FROM json_each(?8))
-                OR recipient_name_folded IN (SELECT value FROM json_each(?9))
+            " AND (payout.created_at, payout.id) > (?1, ?2) AND (payout.created_at, payout.id) < (?3, ?4)
+            AND (?5 = '[]' OR state.status IN (SELECT value FROM json_each(?5)))
+            AND (?6 IS NULL OR payout.currency = ?6)
+            AND (?7 IS NULL OR state.needs_review = ?7)
+            AND (?8 IS NULL OR payout.recipient_account IN (SELECT value FROM json_each(?8))
+                OR payout.recipient_name_folded IN (SELECT value FROM json_each(?9))
                 OR EXISTS (SELECT 1 FROM json_each(?10)
-                    WHERE recipient_name_folded >= value ->> 0 AND recipient_name_folded < value ->> 1))"
+                    WHERE payout.recipient_name_folded >= value ->> 0 AND payout.recipient_name_folded < value ->> 1))"
         )
     };
 }
@@ -37,11 +38,13 @@ macro_rules! matching {
 macro_rules! part {
     ($index:literal, $deleted:literal, $way:literal) => {
         concat!(
-            "SELECT * FROM (SELECT * ",
+            "SELECT * FROM (SELECT ",
+            payout_columns!(),
+            ", payout.deleted_at ",
             matching!($index, $deleted),
-            " ORDER BY created_at ",
+            " ORDER BY payout.created_at ",
             $way,
-            ", id ",
+            ", payout.id ",
             $way,
             " LIMIT ?11 + ?12)"
         )
@@ -51,9 +54,7 @@ macro_rules! part {
 macro_rules! page {
     ($way:literal: $($parts:tt)*) => {
         concat!(
-            "SELECT ",
-            payout_columns!(),
-            ", deleted_at FROM (",
+            "SELECT * FROM (",
             $($parts)*,
             ") ORDER BY created_at ",
             $way,
@@ -66,14 +67,14 @@ macro_rules! page {
 
 macro_rules! deleted_part {
     ($way:literal) => {
-        part!("payouts_deleted_by_age", "NOT NULL", $way)
+        part!("payout_details_deleted_by_age", "NOT NULL", $way)
     };
 }
 
 macro_rules! both_parts {
     ($way:literal) => {
         concat!(
-            part!("payouts_by_age", "NULL", $way),
+            part!("payout_details_by_age", "NULL", $way),
             " UNION ALL ",
             deleted_part!($way)
         )
@@ -93,21 +94,22 @@ pub(super) const PAGE_WITH_DELETED: [&str; 2] = [
 /// A limit of -1 counts to the end.
 const COUNT_DELETED: &str = concat!(
     "SELECT count(*) FROM (SELECT 1 ",
-    matching!("payouts_deleted_by_age", "NOT NULL"),
+    matching!("payout_details_deleted_by_age", "NOT NULL"),
     " LIMIT ?11)"
 );
 const COUNT_WITH_DELETED: &str = concat!(
     "SELECT count(*) FROM (SELECT 1 ",
-    matching!("payouts_by_age", "NULL"),
+    matching!("payout_details_by_age", "NULL"),
     " UNION ALL SELECT 1 ",
-    matching!("payouts_deleted_by_age", "NOT NULL"),
+    matching!("payout_details_deleted_by_age", "NOT NULL"),
     " LIMIT ?11)"
 );
 
 const FIND: &str = concat!(
     "SELECT ",
     payout_columns!(),
-    ", deleted_at FROM payouts WHERE id = ?1 AND deleted_at IS NOT NULL"
+    ", payout.deleted_at FROM payout_details AS payout CROSS JOIN payout_states AS state ON state.id = payout.id
+    WHERE payout.id = ?1 AND payout.deleted_at IS NOT NULL"
 );
 
 pub(super) async fn find(store: &Store, id: PayoutId) -> Result<Option<DeletedPayout>, RepositoryError> {

@@ -1,4 +1,4 @@
-//! Taking payouts of another service over: a transaction of two statements, whatever the size of the batch.
+//! Taking payouts of another service over: a transaction of three statements, whatever the size of the batch.
 
 use payout_core::payout::ForeignPayout;
 use payout_core::ports::{Imported, RepositoryError};
@@ -9,24 +9,33 @@ use super::store::{Store, Write, to_its_end};
 use crate::sql::error::repository_error;
 use crate::sql::import::{answers, rows};
 
-/// What is stored under an id stays as it is. (`WHERE true` tells SQLite's parser that the conflict clause is none of a join's.)
+/// What is stored under an id stays as it is.
 const INSERT: &str = "
-    INSERT INTO payouts (
-        id, generation, claims, fence, version, created_at, updated_at, due_at, first_submitted_at, claimed_at, quiet_at,
-        needs_review, amount, currency, status, recipient_account, recipient_name, recipient_name_folded, sealed,
-        description, failure_code, failure_message, provider_reference, mac, changed_version
+    INSERT INTO payout_details (
+        id, created_at, amount, currency, recipient_account, recipient_name, recipient_name_folded, sealed, description,
+        mac, changed_version
     )
     SELECT
-        unhex(value ->> 'id'), 0, value ->> 'claims', value ->> 'fence', 1, value ->> 'created_at', value ->> 'updated_at',
-        value ->> 'due_at', value ->> 'sent_at', value ->> 'sent_at', value ->> 'sent_at', value ->> 'needs_review',
-        value ->> 'amount', value ->> 'currency', value ->> 'status', value ->> 'recipient_account',
-        value ->> 'recipient_name', value ->> 'recipient_name_folded', unhex(value ->> 'sealed'),
-        value ->> 'description', value ->> 'failure_code', value ->> 'failure_message', value ->> 'provider_reference',
-        unhex(value ->> 'mac'), CASE WHEN value ->> 'mac' IS NOT NULL THEN 1 END
+        unhex(value ->> 'id'), value ->> 'created_at', value ->> 'amount', value ->> 'currency',
+        value ->> 'recipient_account', value ->> 'recipient_name', value ->> 'recipient_name_folded',
+        unhex(value ->> 'sealed'), value ->> 'description', unhex(value ->> 'mac'),
+        CASE WHEN value ->> 'mac' IS NOT NULL THEN 1 END
     FROM json_each(?1)
-    WHERE true
-    ON CONFLICT (id) DO NOTHING
+    WHERE unhex(value ->> 'id') NOT IN (SELECT id FROM payout_details)
     RETURNING id";
+
+const INSERT_STATES: &str = "
+    INSERT INTO payout_states (
+        id, created_at, generation, claims, fence, version, updated_at, due_at, first_submitted_at, claimed_at, quiet_at,
+        needs_review, status, failure_code, failure_message, provider_reference
+    )
+    SELECT
+        unhex(value ->> 'id'), value ->> 'created_at', 0, value ->> 'claims', value ->> 'fence', 1,
+        value ->> 'updated_at', value ->> 'due_at', value ->> 'sent_at', value ->> 'sent_at', value ->> 'sent_at',
+        value ->> 'needs_review', value ->> 'status', value ->> 'failure_code', value ->> 'failure_message',
+        value ->> 'provider_reference'
+    FROM json_each(?1)
+    WHERE ?2 IS NOT NULL AND unhex(value ->> 'id') IN (SELECT unhex(value) FROM json_each(?3))";
 
 const LOG: &str = "
     INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, detail)
@@ -50,11 +59,13 @@ pub(super) async fn import(store: &Store, batch: &[ForeignPayout]) -> Result<Vec
             .await
             .map_err(repository_error)?;
         let ids = hexes(written.iter().map(|(id,)| *id))?;
-        let log = sqlx::query(LOG)
-            .bind(&rows)
-            .bind(now.timestamp_micros())
-            .bind(ids);
-        log.execute(&mut *transaction).await.map_err(repository_error)?;
+        for statement in [INSERT_STATES, LOG] {
+            let run = sqlx::query(statement)
+                .bind(&rows)
+                .bind(now.timestamp_micros())
+                .bind(&ids);
+            run.execute(&mut *transaction).await.map_err(repository_error)?;
+        }
         transaction.commit().await.map_err(repository_error)?;
         Ok(answers(&batch, written))
     })

@@ -33,30 +33,31 @@ const TAKE_KEYS: &str = "
     ON CONFLICT (key) DO NOTHING
     RETURNING payout_id";
 
+/// With the event of the creation.
 const INSERT: &str = "
-    INSERT INTO payouts (
-        id, generation, claims, fence, version, created_at, updated_at, due_at, needs_review, amount, currency,
-        status, recipient_account, recipient_name, recipient_name_folded, sealed, description, provider_key,
-        mac, changed_version
+    INSERT INTO payout_details (
+        id, created_at, amount, currency, recipient_account, recipient_name, recipient_name_folded, sealed, description,
+        provider_key, mac, changed_version, created_by, created_in, created_because
     )
     SELECT
-        unhex(value ->> 'id'), 0, 0, 0, 1, ?2, ?2, max(coalesce(value ->> 'scheduled_at', ?2), ?2), 0,
-        value ->> 'amount', value ->> 'currency', 'pending', value ->> 'recipient_account', value ->> 'recipient_name',
-        value ->> 'recipient_name_folded', unhex(value ->> 'sealed'), value ->> 'description',
-        unhex(value ->> 'provider_key'), unhex(value ->> 'mac'), CASE WHEN value ->> 'mac' IS NOT NULL THEN 1 END
+        unhex(value ->> 'id'), ?2, value ->> 'amount', value ->> 'currency', value ->> 'recipient_account',
+        value ->> 'recipient_name', value ->> 'recipient_name_folded', unhex(value ->> 'sealed'),
+        value ->> 'description', unhex(value ->> 'provider_key'), unhex(value ->> 'mac'),
+        CASE WHEN value ->> 'mac' IS NOT NULL THEN 1 END, value ->> 'actor', value ->> 'request_id', value ->> 'reason'
+    FROM json_each(?1)";
+
+const INSERT_STATES: &str = "
+    INSERT INTO payout_states (
+        id, created_at, generation, claims, fence, version, updated_at, due_at, needs_review, status
+    )
+    SELECT
+        unhex(value ->> 'id'), ?2, 0, 0, 0, 1, ?2, max(coalesce(value ->> 'scheduled_at', ?2), ?2), 0, 'pending'
     FROM json_each(?1)";
 
 /// Those of a request whose record was forgotten.
 const SPENT: &str = "
     SELECT provider_key FROM spent_provider_keys
     WHERE provider_key IN (SELECT unhex(value ->> 'provider_key') FROM json_each(?1))";
-
-const LOG: &str = "
-    INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, request_id, detail)
-    SELECT
-        unhex(value ->> 'id'), 0, 0, ?2, 'created', 'pending', value ->> 'actor', value ->> 'request_id',
-        value ->> 'reason'
-    FROM json_each(?1)";
 
 pub(super) async fn insert(store: &Store, batch: &[NewPayout]) -> Result<Vec<Insertion>, RepositoryError> {
     if batch.is_empty() {
@@ -107,7 +108,7 @@ pub(super) async fn insert(store: &Store, batch: &[NewPayout]) -> Result<Vec<Ins
             take_keys(&mut write, &batch, &written).await?;
         }
         let Write { mut transaction, now } = write;
-        for statement in [INSERT, LOG] {
+        for statement in [INSERT, INSERT_STATES] {
             let run = sqlx::query(statement).bind(&written).bind(now.timestamp_micros());
             run.execute(&mut *transaction).await.map_err(repository_error)?;
         }

@@ -24,42 +24,84 @@ macro_rules! both_directions {
 
 /// The window, and what is left of a filter once its times and its search are taken care of. A filter by statuses is a
 /// JSON list; PostgreSQL has arrays.
+///
+/// `payout` or `state` is the table whose index is walked.
 macro_rules! window_and_filter {
+    ($walked:literal) => {
+        concat!(
+            $walked,
+            ".deleted_at IS NULL AND (",
+            $walked,
+            ".created_at, ",
+            $walked,
+            ".id) > (?1, ?2) AND (",
+            $walked,
+            ".created_at, ",
+            $walked,
+            ".id) < (?3, ?4)
+            AND (?5 = '[]' OR state.status IN (SELECT value FROM json_each(?5)))
+            AND (?6 IS NULL OR payout.currency = ?6)
+            AND (?7 IS NULL OR state.needs_review = ?7)"
+        )
+    };
+}
+
+/// Each payout, then its state, whatever the planner would do; it may be told of an index.
+macro_rules! details_first {
+    ($index:literal) => {
+        concat!(
+            "payout_details AS payout ",
+            $index,
+            " CROSS JOIN payout_states AS state ON state.id = payout.id"
+        )
+    };
+}
+
+macro_rules! states_first {
     () => {
-        "deleted_at IS NULL
-            AND (created_at, id) > (?1, ?2) AND (created_at, id) < (?3, ?4)
-            AND (?5 = '[]' OR status IN (SELECT value FROM json_each(?5)))
-            AND (?6 IS NULL OR currency = ?6)
-            AND (?7 IS NULL OR needs_review = ?7)"
+        "payout_states AS state CROSS JOIN payout_details AS payout ON payout.id = state.id"
     };
 }
 
 macro_rules! page {
-    ($condition:literal, $at:literal, $id:literal) => {
+    ($tables:expr, $walked:literal, $condition:literal, $at:literal, $id:literal, $limit:literal) => {
         concat!(
             "SELECT ",
             payout_columns!(),
-            " FROM payouts WHERE ",
-            window_and_filter!(),
+            " FROM ",
+            $tables,
+            " WHERE ",
+            window_and_filter!($walked),
             $condition,
-            " ORDER BY created_at ",
+            " ORDER BY ",
+            $walked,
+            ".created_at ",
             $at,
-            ", id ",
+            ", ",
+            $walked,
+            ".id ",
             $id,
-            " LIMIT ?8 OFFSET ?9"
+            $limit
         )
     };
 }
 
 macro_rules! page_of_any {
     ($at:literal, $id:literal) => {
-        page!("", $at, $id)
+        page!(details_first!(""), "payout", "", $at, $id, " LIMIT ?8 OFFSET ?9")
     };
 }
 
 macro_rules! page_of_status {
     ($at:literal, $id:literal) => {
-        page!(" AND status = ?10", $at, $id)
+        page!(
+            states_first!(),
+            "state",
+            " AND state.status = ?10",
+            $at,
+            $id,
+            " LIMIT ?8 OFFSET ?9"
+        )
     };
 }
 
@@ -67,31 +109,30 @@ macro_rules! page_of_status {
 macro_rules! page_of_search {
     ($at:literal, $id:literal) => {
         concat!(
-            "SELECT ",
-            payout_columns!(),
-            " FROM (
-                SELECT * FROM (
-                    SELECT * FROM payouts WHERE ",
-            window_and_filter!(),
-            " AND recipient_account = ?10
-                    ORDER BY created_at ",
-            $at,
-            ", id ",
-            $id,
-            " LIMIT ?8 + ?9
-                ) UNION ALL SELECT * FROM (
-                    SELECT payouts.* FROM (
-                        SELECT value ->> 0 AS low, value ->> 1 AS high FROM json_each(?11)
-                    ) AS names CROSS JOIN payouts INDEXED BY payouts_by_name WHERE ",
-            window_and_filter!(),
-            " AND recipient_name_folded >= low AND recipient_name_folded < high AND recipient_account <> ?10
-                    ORDER BY created_at ",
-            $at,
-            ", id ",
-            $id,
-            " LIMIT ?8 + ?9
-                )
-            ) ORDER BY created_at ",
+            "SELECT * FROM (
+                SELECT * FROM (",
+            page!(
+                details_first!(""),
+                "payout",
+                " AND payout.recipient_account = ?10",
+                $at,
+                $id,
+                " LIMIT ?8 + ?9"
+            ),
+            ") UNION ALL SELECT * FROM (",
+            page!(
+                concat!(
+                    "(SELECT value ->> 0 AS low, value ->> 1 AS high FROM json_each(?11)) AS names CROSS JOIN ",
+                    details_first!("INDEXED BY payout_details_by_name")
+                ),
+                "payout",
+                " AND payout.recipient_name_folded >= low AND payout.recipient_name_folded < high
+                    AND payout.recipient_account <> ?10",
+                $at,
+                $id,
+                " LIMIT ?8 + ?9"
+            ),
+            ")) ORDER BY created_at ",
             $at,
             ", id ",
             $id,
@@ -104,30 +145,27 @@ macro_rules! page_of_search {
 macro_rules! page_of_sealed_search {
     ($at:literal, $id:literal) => {
         concat!(
-            "SELECT ",
-            payout_columns!(),
-            " FROM (
-                SELECT * FROM (
-                    SELECT * FROM payouts WHERE ",
-            window_and_filter!(),
-            " AND recipient_account IN (SELECT value FROM json_each(?10))
-                    ORDER BY created_at ",
-            $at,
-            ", id ",
-            $id,
-            " LIMIT ?8 + ?9
-                ) UNION ALL SELECT * FROM (
-                    SELECT * FROM payouts INDEXED BY payouts_by_name WHERE ",
-            window_and_filter!(),
-            " AND recipient_name_folded IN (SELECT value FROM json_each(?11))
-                        AND recipient_account NOT IN (SELECT value FROM json_each(?10))
-                    ORDER BY created_at ",
-            $at,
-            ", id ",
-            $id,
-            " LIMIT ?8 + ?9
-                )
-            ) ORDER BY created_at ",
+            "SELECT * FROM (
+                SELECT * FROM (",
+            page!(
+                details_first!(""),
+                "payout",
+                " AND payout.recipient_account IN (SELECT value FROM json_each(?10))",
+                $at,
+                $id,
+                " LIMIT ?8 + ?9"
+            ),
+            ") UNION ALL SELECT * FROM (",
+            page!(
+                details_first!("INDEXED BY payout_details_by_name"),
+                "payout",
+                " AND payout.recipient_name_folded IN (SELECT value FROM json_each(?11))
+                    AND payout.recipient_account NOT IN (SELECT value FROM json_each(?10))",
+                $at,
+                $id,
+                " LIMIT ?8 + ?9"
+            ),
+            ")) ORDER BY created_at ",
             $at,
             ", id ",
             $id,
@@ -142,45 +180,72 @@ pub(super) const PAGE_OF_SEARCH: [&str; 2] = both_directions!(page_of_search);
 pub(super) const PAGE_OF_SEALED_SEARCH: [&str; 2] = both_directions!(page_of_sealed_search);
 
 /// Counting stops at the limit; without one (-1) it goes to the end.
+macro_rules! count_of {
+    ($tables:expr, $walked:literal, $condition:literal) => {
+        concat!(
+            "SELECT 1 FROM ",
+            $tables,
+            " WHERE ",
+            window_and_filter!($walked),
+            $condition
+        )
+    };
+}
+
+/// What only the details tell, and below what only the states tell: the other table is not looked at.
+const COUNT_DETAILS: &str = "
+    SELECT count(*) FROM (
+        SELECT 1 FROM payout_details
+        WHERE deleted_at IS NULL AND (created_at, id) > (?1, ?2) AND (created_at, id) < (?3, ?4)
+            AND ?5 = '[]' AND ?7 IS NULL AND (?6 IS NULL OR currency = ?6)
+        LIMIT ?8
+    )";
+
 const COUNT_ANY: &str = concat!(
-    "SELECT count(*) FROM (SELECT 1 FROM payouts WHERE ",
-    window_and_filter!(),
+    "SELECT count(*) FROM (",
+    count_of!(details_first!(""), "payout", ""),
     " LIMIT ?8)"
 );
 
-pub(super) const COUNT_STATUS: &str = concat!(
-    "SELECT count(*) FROM (SELECT 1 FROM payouts WHERE ",
-    window_and_filter!(),
-    " AND status = ?9 LIMIT ?8)"
-);
+pub(super) const COUNT_STATUS: &str = "
+    SELECT count(*) FROM (
+        SELECT 1 FROM payout_states
+        WHERE deleted_at IS NULL AND (created_at, id) > (?1, ?2) AND (created_at, id) < (?3, ?4)
+            AND ?6 IS NULL AND ?7 IS NULL AND status = ?9
+        LIMIT ?8
+    )";
 
 pub(super) const COUNT_SEARCH: &str = concat!(
-    "SELECT count(*) FROM (
-        SELECT 1 FROM payouts WHERE ",
-    window_and_filter!(),
-    " AND recipient_account = ?9
-        UNION ALL
-        SELECT 1 FROM (
-            SELECT value ->> 0 AS low, value ->> 1 AS high FROM json_each(?10)
-        ) AS names CROSS JOIN payouts INDEXED BY payouts_by_name WHERE ",
-    window_and_filter!(),
-    " AND recipient_name_folded >= low AND recipient_name_folded < high AND recipient_account <> ?9
-        LIMIT ?8
-    )"
+    "SELECT count(*) FROM (",
+    count_of!(details_first!(""), "payout", " AND payout.recipient_account = ?9"),
+    " UNION ALL ",
+    count_of!(
+        concat!(
+            "(SELECT value ->> 0 AS low, value ->> 1 AS high FROM json_each(?10)) AS names CROSS JOIN ",
+            details_first!("INDEXED BY payout_details_by_name")
+        ),
+        "payout",
+        " AND payout.recipient_name_folded >= low AND payout.recipient_name_folded < high
+            AND payout.recipient_account <> ?9"
+    ),
+    " LIMIT ?8)"
 );
 
 pub(super) const COUNT_SEALED_SEARCH: &str = concat!(
-    "SELECT count(*) FROM (
-        SELECT 1 FROM payouts WHERE ",
-    window_and_filter!(),
-    " AND recipient_account IN (SELECT value FROM json_each(?9))
-        UNION ALL
-        SELECT 1 FROM payouts INDEXED BY payouts_by_name WHERE ",
-    window_and_filter!(),
-    " AND recipient_name_folded IN (SELECT value FROM json_each(?10))
-            AND recipient_account NOT IN (SELECT value FROM json_each(?9))
-        LIMIT ?8
-    )"
+    "SELECT count(*) FROM (",
+    count_of!(
+        details_first!(""),
+        "payout",
+        " AND payout.recipient_account IN (SELECT value FROM json_each(?9))"
+    ),
+    " UNION ALL ",
+    count_of!(
+        details_first!("INDEXED BY payout_details_by_name"),
+        "payout",
+        " AND payout.recipient_name_folded IN (SELECT value FROM json_each(?10))
+            AND payout.recipient_account NOT IN (SELECT value FROM json_each(?9))"
+    ),
+    " LIMIT ?8)"
 );
 
 pub(super) async fn list(store: &Store, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError> {
@@ -233,6 +298,9 @@ pub(super) async fn count(
     let limited =
         |statement| Ok::<_, RepositoryError>(filtered(statement, Window::of(filter), filter)?.bind(limit));
     let statement = match Shape::of(filter) {
+        Shape::All | Shape::Other if filter.statuses.is_empty() && filter.needs_review.is_none() => {
+            limited(COUNT_DETAILS)?
+        }
         Shape::All | Shape::Other => limited(COUNT_ANY)?,
         Shape::Status(status) => limited(COUNT_STATUS)?.bind(status.as_str()),
         Shape::Search(search) if !store.keyring.is_empty() || search.is_iban() => {

@@ -5,7 +5,7 @@
 //! - `insert`, `apply`, `claim` and `settle` are the writes: each is one transaction, begun as a writer's
 //!   (`BEGIN IMMEDIATE`) and run to its end in a task of its own, so that a caller who goes away leaves none open.
 //!   `totals` is the part of them that holds a day's payouts against its limit.
-//! - `find`, `list` and `census` are the reads; `keys` has the API keys. `schema` migrates; `reseal` rotates what who is paid is
+//! - `find`, `trail`, `list` and `census` are the reads; `keys` has the API keys. `schema` migrates; `reseal` rotates what who is paid is
 //!   sealed with.
 //!
 //! Statements differ from PostgreSQL's where SQLite has no array parameters (a batch comes as JSON, through
@@ -35,6 +35,7 @@ mod schema;
 mod settle;
 mod store;
 mod totals;
+mod trail;
 mod writer;
 
 use std::sync::Arc;
@@ -166,7 +167,7 @@ impl PayoutRepository for SqliteRepository {
     }
 
     async fn events(&self, id: PayoutId, query: EventQuery) -> Result<Option<EventPage>, RepositoryError> {
-        find::events(&self.store, id, query).await
+        trail::events(&self.store, id, query).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError> {

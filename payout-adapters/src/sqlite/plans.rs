@@ -16,59 +16,67 @@ async fn every_statement_walks_the_index_made_for_it() {
     let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
     schema::MIGRATIONS.run(&mut connection).await.unwrap();
     for (statement, step) in [
-        (claim::SWEEP, "USING INDEX payouts_due"),
-        (
-            claim::BY_ID,
-            "payouts USING INDEX sqlite_autoindex_payouts_1 (id=?)",
-        ),
-        (list::PAGE_OF_ANY[0], "USING INDEX payouts_by_age"),
-        (list::PAGE_OF_ANY[1], "USING INDEX payouts_by_age"),
+        (claim::SWEEP, "USING INDEX payout_states_due"),
+        (claim::BY_ID, "payout_states USING PRIMARY KEY (id=?)"),
+        (list::PAGE_OF_ANY[0], "USING INDEX payout_details_by_age"),
+        (list::PAGE_OF_ANY[1], "USING INDEX payout_details_by_age"),
         (
             list::PAGE_OF_STATUS[0],
-            "USING INDEX payouts_by_status (status=? AND",
+            "USING INDEX payout_states_by_status (status=? AND",
         ),
         (
             list::PAGE_OF_STATUS[1],
-            "USING INDEX payouts_by_status (status=? AND",
+            "USING INDEX payout_states_by_status (status=? AND",
         ),
         (
             list::PAGE_OF_SEARCH[0],
-            "USING INDEX payouts_by_account (recipient_account=? AND",
+            "USING INDEX payout_details_by_account (recipient_account=? AND",
         ),
         (
             list::PAGE_OF_SEARCH[0],
-            "USING INDEX payouts_by_name (recipient_name_folded>? AND",
+            "USING INDEX payout_details_by_name (recipient_name_folded>? AND",
         ),
         (
             list::PAGE_OF_SEALED_SEARCH[0],
-            "USING INDEX payouts_by_account (recipient_account=?",
+            "USING INDEX payout_details_by_account (recipient_account=?",
         ),
         (
             list::PAGE_OF_SEALED_SEARCH[0],
-            "USING INDEX payouts_by_name (recipient_name_folded=?",
+            "USING INDEX payout_details_by_name (recipient_name_folded=?",
         ),
         (
             list::COUNT_SEALED_SEARCH,
-            "payouts_by_account (recipient_account=?",
+            "payout_details_by_account (recipient_account=?",
         ),
-        (deleted::PAGE_OF_DELETED[0], "USING INDEX payouts_deleted_by_age"),
-        (deleted::PAGE_OF_DELETED[1], "USING INDEX payouts_deleted_by_age"),
-        (deleted::PAGE_WITH_DELETED[0], "USING INDEX payouts_by_age"),
+        (
+            deleted::PAGE_OF_DELETED[0],
+            "USING INDEX payout_details_deleted_by_age",
+        ),
+        (
+            deleted::PAGE_OF_DELETED[1],
+            "USING INDEX payout_details_deleted_by_age",
+        ),
+        (deleted::PAGE_WITH_DELETED[0], "USING INDEX payout_details_by_age"),
         (
             deleted::PAGE_WITH_DELETED[0],
-            "USING INDEX payouts_deleted_by_age",
+            "USING INDEX payout_details_deleted_by_age",
         ),
-        (census::OPEN, "USING INDEX payouts_by_status (status=?)"),
+        (census::OPEN, "USING INDEX payout_states_by_status (status=?)"),
         (
             census::SAMPLED,
-            "SEARCH payouts USING INTEGER PRIMARY KEY (rowid=?)",
+            "SEARCH payout USING INTEGER PRIMARY KEY (rowid=?)",
         ),
-        (list::COUNT_STATUS, "payouts_by_status (status=?"),
-        (list::COUNT_SEARCH, "payouts_by_account (recipient_account=?"),
+        (list::COUNT_STATUS, "payout_states_by_status (status=?"),
+        (
+            list::COUNT_SEARCH,
+            "payout_details_by_account (recipient_account=?",
+        ),
     ] {
         let plan = plan(&mut connection, statement).await;
         assert!(plan.contains(step), "{statement}\n{plan}");
-        assert!(!plan.contains("SCAN payouts\n"), "{statement}\n{plan}");
+        for table in ["payout", "state", "payout_details", "payout_states"] {
+            assert!(!plan.contains(&format!("SCAN {table}\n")), "{statement}\n{plan}");
+        }
     }
     for page in [list::PAGE_OF_ANY, list::PAGE_OF_STATUS].concat() {
         let plan = plan(&mut connection, page).await;

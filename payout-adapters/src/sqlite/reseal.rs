@@ -16,7 +16,8 @@ use crate::sql::reseal::{
 const PAYOUTS: &str = concat!(
     "SELECT ",
     recipient_columns!(),
-    " FROM payouts WHERE id > ?1 ORDER BY id LIMIT ?2"
+    " FROM payout_details AS payout CROSS JOIN payout_states AS state ON state.id = payout.id
+    WHERE payout.id > ?1 ORDER BY payout.id LIMIT ?2"
 );
 
 const ANSWERS: &str = "
@@ -24,7 +25,7 @@ const ANSWERS: &str = "
 
 /// Each row is written only while it reads as it was read.
 const RESEAL_PAYOUTS: &str = "
-    UPDATE payouts
+    UPDATE payout_details
     SET recipient_account = value ->> 'account',
         recipient_name = value ->> 'name',
         recipient_name_folded = value ->> 'name_folded',
@@ -32,13 +33,14 @@ const RESEAL_PAYOUTS: &str = "
         mac = unhex(value ->> 'mac'),
         changed_version = value ->> 'changed_version'
     FROM json_each(?1)
-    WHERE payouts.id = unhex(value ->> 'id')
+    WHERE payout_details.id = unhex(value ->> 'id')
         AND recipient_account = value ->> 'was_account'
         AND recipient_name = value ->> 'was_name'
-        AND payouts.sealed IS unhex(value ->> 'was_sealed')
-        AND payouts.mac IS unhex(value ->> 'was_mac')
+        AND payout_details.sealed IS unhex(value ->> 'was_sealed')
+        AND payout_details.mac IS unhex(value ->> 'was_mac')
         -- Without a code nothing else tells that an amount was changed meanwhile.
-        AND (value ->> 'was_mac' IS NOT NULL OR version = value ->> 'was_version')";
+        AND (value ->> 'was_mac' IS NOT NULL OR value ->> 'was_version' =
+            (SELECT version FROM payout_states WHERE payout_states.id = payout_details.id))";
 
 const RESEAL_ANSWERS: &str = "
     UPDATE idempotency_keys
@@ -56,7 +58,7 @@ const KNOWN_KEYS: &str = "SELECT id, proof, protected FROM sealing_keys ORDER BY
 const KNOW_KEY: &str = "
     INSERT INTO sealing_keys (id, proof, first_used_at, protected)
     SELECT ?1, ?2, ?3, CASE
-        WHEN NOT EXISTS (SELECT 1 FROM payouts) AND NOT EXISTS (SELECT 1 FROM sealing_keys) THEN ?4 END
+        WHEN NOT EXISTS (SELECT 1 FROM payout_details) AND NOT EXISTS (SELECT 1 FROM sealing_keys) THEN ?4 END
     WHERE true
     ON CONFLICT (id) DO NOTHING";
 

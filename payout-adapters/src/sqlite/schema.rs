@@ -10,10 +10,9 @@ use crate::sql::schema::{all_applied, tolerant};
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/sqlite/migrations");
 
 /// Where the triggers are made that keep the audit trail append-only.
-const AUDIT_TRAIL: &str = include_str!("migrations/0001_payouts.sql");
+const AUDIT_TRAIL: &str = include_str!("migrations/0013_states.sql");
 
-const TRIGGERS: &str =
-    "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'payout_events'";
+const TRIGGERS: &str = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name IN ('payout_events', 'payout_details')";
 
 const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
 
@@ -84,10 +83,11 @@ fn triggers() -> impl Iterator<Item = &'static str> {
     let starts = AUDIT_TRAIL
         .match_indices("CREATE TRIGGER")
         .map(|(at, _)| &AUDIT_TRAIL[at..]);
-    starts.filter_map(|text| {
+    let made = starts.filter_map(|text| {
         text.split_once("END;")
             .map(|(body, _)| &text[..body.len() + "END".len()])
-    })
+    });
+    made.filter(|text| text.contains(" ON payout_"))
 }
 
 fn same_words(one: &str, other: &str) -> bool {

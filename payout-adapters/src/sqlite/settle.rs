@@ -7,7 +7,9 @@ use payout_core::payout::{Settlement, Status};
 use payout_core::ports::{RepositoryError, Settled};
 use serde::Serialize;
 use sqlx::FromRow;
+use uuid::Uuid;
 
+use super::claim::tell_of_open_claims;
 use super::store::{Store, Write, hex, json, to_its_end};
 use super::writer::Transaction;
 use crate::sql::error::{refused, repository_error};
@@ -22,17 +24,19 @@ const JUDGE: &str = "
         row.status AS stands,
         row.generation AS stands_in_generation,
         row.deleted_at IS NOT NULL AS deleted,
+        row.claimed_by,
+        row.claimed_at,
         row.fence = value ->> 'fence' AND row.generation = value ->> 'generation' AS holds,
         row.status = value ->> 'status'
             AND row.failure_code IS value ->> 'failure_code'
             AND row.failure_message IS value ->> 'failure_message'
             AND (value ->> 'provider_reference' IS NULL OR row.provider_reference IS value ->> 'provider_reference')
             AS reads_so_already
-    FROM json_each(?1) AS said CROSS JOIN payouts AS row ON row.id = unhex(value ->> 'id')";
+    FROM json_each(?1) AS said CROSS JOIN payout_states AS row ON row.id = unhex(value ->> 'id')";
 
 /// The guard is the last line; the batch names no payout twice.
 const APPLY: &str = "
-    UPDATE payouts
+    UPDATE payout_states
     SET version = version + 1,
         updated_at = ?2,
         status = value ->> 'status',
@@ -42,28 +46,36 @@ const APPLY: &str = "
         provider_reference = coalesce(value ->> 'provider_reference', provider_reference),
         due_at = ?2 + (value ->> 'due_in'),
         first_submitted_at = CASE WHEN NOT value ->> 'never_sent' THEN first_submitted_at END,
-        claims = value ->> 'claims'
+        claims = value ->> 'claims',
+        claimed_by = NULL
     FROM json_each(?1)
-    WHERE payouts.id = unhex(value ->> 'id')
+    WHERE payout_states.id = unhex(value ->> 'id')
         AND fence = value ->> 'fence' AND generation = value ->> 'generation' AND status = 'processing'";
 
-/// A settlement comes from the worker that made the claim.
+/// A settlement comes from the worker that made the claim, whose event its own has, unless a row has that already. The number
+/// before each row's own is the claim's place.
 const LOG: &str = "
-    INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, detail)
+    INSERT INTO payout_events (
+        sequence, payout_id, generation, fence, at, kind, status, actor, detail, claimed_by, claimed_at
+    )
     SELECT
+        (SELECT coalesce(max(sequence), 0) FROM payout_events) + 2 * (said.key + 1),
         unhex(value ->> 'id'), value ->> 'generation', value ->> 'fence', ?2, value ->> 'kind', value ->> 'status',
-        coalesce((
-            SELECT actor FROM payout_events AS claim
-            WHERE claim.payout_id = unhex(value ->> 'id') AND claim.fence = value ->> 'fence' AND claim.kind = 'claimed'
+        coalesce(value ->> 'claimed_by', (
+            SELECT coalesce(claim.claimed_by, claim.actor) FROM payout_events AS claim
+            WHERE claim.payout_id = unhex(value ->> 'id') AND claim.fence = value ->> 'fence'
+                AND (claim.kind = 'claimed' OR claim.claimed_by IS NOT NULL)
             LIMIT 1
         ), 'worker'),
-        value ->> 'detail'
-    FROM json_each(?1)
-    ORDER BY key";
+        value ->> 'detail', value ->> 'claimed_by', value ->> 'claimed_at'
+    FROM json_each(?1) AS said
+    ORDER BY said.key";
 
 /// A settlement as `json_each` takes it.
 #[derive(Serialize)]
 struct Said {
+    #[serde(skip)]
+    payout: Uuid,
     id: String,
     fence: i64,
     generation: u32,
@@ -77,6 +89,8 @@ struct Said {
     kind: String,
     detail: Option<String>,
     claims: u32,
+    claimed_by: Option<String>,
+    claimed_at: Option<i64>,
 }
 
 #[derive(FromRow)]
@@ -85,6 +99,8 @@ struct Judged {
     stands: String,
     stands_in_generation: i64,
     deleted: bool,
+    claimed_by: Option<String>,
+    claimed_at: Option<i64>,
     holds: bool,
     reads_so_already: bool,
 }
@@ -159,6 +175,14 @@ async fn settle_distinct(
         .await
         .map_err(repository_error)?;
 
+    for (said, row) in said.iter_mut().zip(&rows).filter(|(_, row)| row.applies()) {
+        said.claimed_by.clone_from(&row.claimed_by);
+        said.claimed_at = row.claimed_by.as_ref().and(row.claimed_at);
+    }
+    let open = said.iter().zip(&rows);
+    let open = open.filter(|(_, row)| !row.applies() && row.claimed_by.is_some());
+    let open: Vec<Uuid> = open.map(|(said, _)| said.payout).collect();
+    tell_of_open_claims(transaction, &open).await?;
     // Of those that missed the guard, evidence; of those that the row says were written before, nothing.
     for (said, row) in said.iter_mut().zip(&rows).filter(|(_, row)| !row.applies()) {
         let detail = said
@@ -201,6 +225,7 @@ impl Said {
     fn of(settlement: &Settlement) -> Result<Self, RepositoryError> {
         let row = settlement.verdict.row();
         Ok(Self {
+            payout: settlement.id.as_uuid(),
             id: hex(settlement.id.as_uuid().as_bytes()),
             fence: as_i64("fence", settlement.fence)?,
             generation: settlement.generation,
@@ -214,6 +239,8 @@ impl Said {
             kind: row.event.as_str().to_owned(),
             detail: row.detail.map(without_nul),
             claims: settlement.claims,
+            claimed_by: None,
+            claimed_at: None,
         })
     }
 }

@@ -19,7 +19,7 @@ const SOON: Duration = Duration::from_secs(2);
 
 async fn holding(pool: &PgPool, id: Uuid) -> Transaction<'static, Postgres> {
     let mut session = pool.begin().await.unwrap();
-    sqlx::query("SELECT FROM payouts WHERE id = $1 FOR UPDATE")
+    sqlx::query("SELECT FROM payout_states WHERE id = $1 FOR UPDATE")
         .bind(id)
         .execute(&mut *session)
         .await

@@ -187,7 +187,7 @@ async fn a_change_that_lost_its_row_to_a_lock_is_decided_once_the_lock_is_gone()
     let payout = drive::store(&repository, build::new_payout()).await;
     let pool = database.pool().await;
     let mut holder = pool.begin().await.unwrap();
-    let bump = sqlx::query("UPDATE payouts SET version = version + 1 WHERE id = $1");
+    let bump = sqlx::query("UPDATE payout_states SET version = version + 1 WHERE id = $1");
     bump.bind(payout.id().as_uuid())
         .execute(&mut *holder)
         .await

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use payout_core::contract::build::{self, LONG_LEASE};
+use payout_core::contract::drive;
 use payout_core::idempotency::ScopedKey;
 use payout_core::payout::{NewPayout, PayoutId, Settlement};
 use payout_core::ports::{Insertion, PayoutRepository};
@@ -93,4 +94,55 @@ async fn overlapping_inserts_and_settlements_never_deadlock() {
         stored += racer.await.unwrap();
     }
     assert_eq!(stored, 100, "each key was won once");
+}
+
+/// A change that is made after a claim has begun and before it locks the payout: what the claim sends is what was asked for
+/// last.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_pays_what_a_change_made_of_it_meanwhile() {
+    let (repository, database) = Database::migrated().await;
+    let payout = drive::stored(&repository).await;
+    let other = drive::stored(&repository).await;
+    let pool = database.pool_of(2).await;
+    // Each claim waits, once it has begun, for whoever holds this lock.
+    let slow = "
+        CREATE FUNCTION wait_for_the_test() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            PERFORM pg_advisory_xact_lock(7) WHERE current_query() LIKE '%claimed_by = $4%';
+            RETURN NULL;
+        END
+        $$;
+        CREATE TRIGGER wait_for_the_test BEFORE UPDATE ON payout_states
+            FOR EACH STATEMENT EXECUTE FUNCTION wait_for_the_test()";
+    sqlx::raw_sql(slow).execute(&pool).await.unwrap();
+    let mut session = pool.begin().await.unwrap();
+    sqlx::query("SELECT pg_advisory_xact_lock(7)")
+        .execute(&mut *session)
+        .await
+        .unwrap();
+    let claiming = tokio::spawn({
+        let repository = database.repository();
+        async move { repository.claim(&build::sweep(10, LONG_LEASE)).await }
+    });
+    let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    drive::eventually("the claim has begun", async || {
+        let (count,): (i64,) = sqlx::query_as(waiting).fetch_one(&pool).await.unwrap();
+        (count == 1).then_some(())
+    })
+    .await;
+    let mut edit = payout.details().clone();
+    edit.money = build::money("99", "EUR");
+    let edited = drive::apply(&repository, &payout.edit(edit, build::client()).unwrap()).await;
+    session.commit().await.unwrap();
+    let claims = claiming.await.unwrap().unwrap();
+    assert_eq!((claims.won.len(), claims.unreadable.len()), (2, 0));
+    for claim in &claims.won {
+        let expected = if claim.payout().id() == edited.id() {
+            edited.details()
+        } else {
+            other.details()
+        };
+        assert_eq!(claim.payout().details(), expected);
+    }
 }

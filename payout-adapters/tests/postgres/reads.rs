@@ -91,8 +91,8 @@ async fn a_read_that_takes_too_long_ends_and_says_so() {
     // Makes every read of a payout slow.
     for statement in [
         "CREATE FUNCTION slowly() RETURNS boolean LANGUAGE sql VOLATILE AS 'SELECT pg_sleep(0.5) IS NOT NULL'",
-        "ALTER TABLE payouts RENAME TO payouts_kept",
-        "CREATE VIEW payouts AS SELECT * FROM payouts_kept WHERE slowly()",
+        "ALTER TABLE payout_details RENAME TO payout_details_kept",
+        "CREATE VIEW payout_details AS SELECT * FROM payout_details_kept WHERE slowly()",
     ] {
         sqlx::query(statement).execute(&pool).await.unwrap();
     }

@@ -34,7 +34,14 @@ async fn the_schema_refuses_rows_that_no_step_leads_to() {
         "recipient_account = ''",
         "recipient_name = repeat('x', 129)",
         "description = repeat('x', 256)",
+    ] {
+        let refused = refusal(&pool, &format!("UPDATE payout_details SET {columns}")).await;
+        assert_eq!(refused.as_deref(), Some("23514"), "{columns}");
+    }
+    for columns in [
         "status = 'paid'",
+        "revision = -1",
+        "claimed_by = 'worker'",
         "version = 0",
         "generation = -1",
         "claims = 1",
@@ -50,7 +57,7 @@ async fn the_schema_refuses_rows_that_no_step_leads_to() {
         "status = 'processing', claims = 1, fence = 1, claimed_at = now(), quiet_at = now(), \
          first_submitted_at = now(), needs_review = true, due_at = NULL, deleted_at = now()",
     ] {
-        let refused = refusal(&pool, &format!("UPDATE payouts SET {columns}")).await;
+        let refused = refusal(&pool, &format!("UPDATE payout_states SET {columns}")).await;
         assert_eq!(refused.as_deref(), Some("23514"), "{columns}");
     }
     let held =
@@ -60,7 +67,7 @@ async fn the_schema_refuses_rows_that_no_step_leads_to() {
         let refused = refusal(&pool, &format!("UPDATE daily_totals SET {columns}")).await;
         assert_eq!(refused.as_deref(), Some("23514"), "{columns}");
     }
-    let too_long = refusal(&pool, "UPDATE payouts SET amount = 1e18").await;
+    let too_long = refusal(&pool, "UPDATE payout_details SET amount = 1e18").await;
     assert_eq!(
         too_long.as_deref(),
         Some("22003"),
@@ -77,10 +84,33 @@ async fn events_are_neither_changed_nor_removed() {
         "UPDATE payout_events SET actor = 'nobody'",
         "DELETE FROM payout_events",
         "TRUNCATE payout_events",
-        "TRUNCATE payouts, payout_events CASCADE",
+        "TRUNCATE payout_states, payout_events CASCADE",
         "INSERT INTO payout_events OVERRIDING SYSTEM VALUE SELECT * FROM payout_events
          ON CONFLICT (payout_id, sequence) DO UPDATE SET actor = 'nobody'",
         "MERGE INTO payout_events AS old USING payout_events AS new ON old.sequence = new.sequence WHEN MATCHED THEN DELETE",
+    ] {
+        assert_eq!(
+            refusal(&pool, statement).await.as_deref(),
+            Some("23001"),
+            "{statement}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_creation_of_a_payout_is_neither_changed_nor_removed() {
+    let (repository, database) = Database::migrated().await;
+    drive::store(&repository, build::new_payout()).await;
+    let pool = database.pool().await;
+    for statement in [
+        "UPDATE payout_details SET created_by = 'nobody'",
+        "UPDATE payout_details SET created_by = NULL",
+        "UPDATE payout_details SET created_in = 'another'",
+        "UPDATE payout_details SET created_because = 'another'",
+        "UPDATE payout_details SET created_at = now()",
+        "UPDATE payout_details SET id = gen_random_uuid()",
+        "DELETE FROM payout_details",
+        "TRUNCATE payout_details",
     ] {
         assert_eq!(
             refusal(&pool, statement).await.as_deref(),
@@ -147,7 +177,8 @@ async fn a_broken_row_is_refused_and_holds_up_no_claim() {
     let broken = drive::store(&repository, build::new_payout()).await.id();
     let sound = drive::store(&repository, build::new_payout()).await.id();
     let pool = database.pool().await;
-    let sabotage = sqlx::query("UPDATE payouts SET currency = 'ZZZ' WHERE id = $1").bind(broken.as_uuid());
+    let sabotage =
+        sqlx::query("UPDATE payout_details SET currency = 'ZZZ' WHERE id = $1").bind(broken.as_uuid());
     sabotage.execute(&pool).await.unwrap();
 
     let error = repository.find(broken).await.unwrap_err();
@@ -162,7 +193,7 @@ async fn a_broken_row_is_refused_and_holds_up_no_claim() {
 async fn an_error_quotes_no_personal_data() {
     let (repository, database) = Database::migrated().await;
     let pool = database.pool().await;
-    let constraint = "ALTER TABLE payouts ADD CHECK (recipient_name <> 'Secret Person')";
+    let constraint = "ALTER TABLE payout_details ADD CHECK (recipient_name <> 'Secret Person')";
     sqlx::raw_sql(constraint).execute(&pool).await.unwrap();
     let error = repository
         .insert(&[build::paid_to("Secret Person")])

@@ -96,7 +96,20 @@ async fn an_audit_trail_that_was_laid_open_is_seen() {
     let pool = database.pool().await;
     let trigger = "CREATE TRIGGER payout_events_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON payout_events \
         FOR EACH STATEMENT EXECUTE FUNCTION payout_events_refuse_change()";
+    let creation = "CREATE TRIGGER payout_details_keep_creation BEFORE \
+        UPDATE OF id, created_at, created_by, created_in, created_because OR DELETE OR TRUNCATE ON payout_details \
+        FOR EACH STATEMENT EXECUTE FUNCTION payout_creation_refuse_change()";
     for (open, close, flaw) in [
+        (
+            "ALTER TABLE payout_details DISABLE TRIGGER payout_details_keep_creation",
+            "ALTER TABLE payout_details ENABLE TRIGGER payout_details_keep_creation",
+            "payout_details_keep_creation is disabled",
+        ),
+        (
+            "DROP TRIGGER payout_details_keep_creation ON payout_details",
+            creation,
+            "payout_details_keep_creation is missing",
+        ),
         (
             "ALTER TABLE payout_events DISABLE TRIGGER payout_events_append_only",
             "ALTER TABLE payout_events ENABLE TRIGGER payout_events_append_only",
@@ -118,6 +131,13 @@ async fn an_audit_trail_that_was_laid_open_is_seen() {
              FOR EACH STATEMENT EXECUTE FUNCTION payout_events_refuse_change()",
             "",
             "was replaced",
+        ),
+        (
+            "DROP TRIGGER payout_details_keep_creation ON payout_details; \
+             CREATE TRIGGER payout_details_keep_creation BEFORE UPDATE OF id OR DELETE OR TRUNCATE ON payout_details \
+             FOR EACH STATEMENT EXECUTE FUNCTION payout_creation_refuse_change()",
+            "",
+            "payout_details_keep_creation was replaced",
         ),
         (
             "CREATE OR REPLACE FUNCTION payout_events_refuse_change() RETURNS trigger LANGUAGE plpgsql \

@@ -30,6 +30,15 @@ async fn assert_reviewed_at_once(repository: &dyn PayoutRepository, id: PayoutId
     repository.settle(&[settlement]).await.unwrap();
 }
 
+/// Of a payout's two tables the one that has these columns.
+fn table_of(columns: &str) -> &'static str {
+    if columns.starts_with("generation") {
+        "payout_states"
+    } else {
+        "payout_details"
+    }
+}
+
 pub(crate) async fn whatever_is_paid_is_bound_to_its_row<S: Sealable>(store: S) {
     let repository = store.with(keys(ONE));
     repository.check_keys().await.unwrap();
@@ -63,7 +72,11 @@ pub(crate) async fn whatever_is_paid_is_bound_to_its_row<S: Sealable>(store: S) 
         let payout = drive::store(&repository, keyed_canary()).await.id();
         assert!(repository.find(payout).await.unwrap().is_some());
         store
-            .execute(&format!("UPDATE payouts SET {columns} WHERE {}", row(payout)))
+            .execute(&format!(
+                "UPDATE {} SET {columns} WHERE {}",
+                table_of(&columns),
+                row(payout)
+            ))
             .await;
         refusal(&repository, payout).await;
         assert_reviewed_at_once(&repository, payout, &columns).await;
@@ -76,14 +89,14 @@ pub(crate) async fn an_older_ciphertext_of_the_row_is_refused<S: Sealable>(store
     let holder = drive::store(&repository, canary()).await.id();
     // The holder's row keeps the old ciphertext in the meantime.
     let kept = format!(
-        "UPDATE payouts SET mac = (SELECT sealed FROM payouts WHERE {}) WHERE {}",
+        "UPDATE payout_details SET mac = (SELECT sealed FROM payouts WHERE {}) WHERE {}",
         row(payout.id()),
         row(holder)
     );
     store.execute(&kept).await;
     let edited = rename(&repository, payout, "Grace Hopper").await;
     let back = format!(
-        "UPDATE payouts SET sealed = (SELECT mac FROM payouts WHERE {}) WHERE {}",
+        "UPDATE payout_details SET sealed = (SELECT mac FROM payouts WHERE {}) WHERE {}",
         row(holder),
         row(edited.id())
     );
@@ -116,7 +129,10 @@ pub(crate) async fn every_change_of_a_person_is_bound_anew<S: Sealable>(store: S
     let again = "generation = generation + 1, status = 'pending', due_at = created_at, claims = 0, \
                  provider_reference = NULL, first_submitted_at = NULL";
     store
-        .execute(&format!("UPDATE payouts SET {again} WHERE {}", row(retried.id())))
+        .execute(&format!(
+            "UPDATE payout_states SET {again} WHERE {}",
+            row(retried.id())
+        ))
         .await;
     assert_reviewed_at_once(&repository, retried.id(), again).await;
 }
@@ -144,7 +160,10 @@ pub(crate) async fn rows_in_plain_are_refused_once_a_rotation_has_gone_through<S
         assert!(said.contains("without its MAC"), "{said}");
     }
     store
-        .execute(&format!("UPDATE payouts SET mac = NULL WHERE {}", row(before)))
+        .execute(&format!(
+            "UPDATE payout_details SET mac = NULL WHERE {}",
+            row(before)
+        ))
         .await;
     refusal(&restarted, before).await;
     // A rotation does not repair these rows.
@@ -175,7 +194,7 @@ pub(crate) async fn a_rotation_passes_over_what_was_altered_and_says_so<S: Seala
     );
     store
         .execute(&format!(
-            "UPDATE payouts SET amount = '11.50' WHERE {}",
+            "UPDATE payout_details SET amount = '11.50' WHERE {}",
             row(altered)
         ))
         .await;

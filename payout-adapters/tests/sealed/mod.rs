@@ -165,7 +165,7 @@ pub(crate) async fn what_was_moved_from_another_row_is_refused_for_that_row_alon
     let hex = |id: PayoutId| id.as_uuid().simple().to_string();
     store
         .execute(&format!(
-            "UPDATE payouts SET sealed = (SELECT sealed FROM payouts AS other WHERE lower(hex(other.id)) = '{}')
+            "UPDATE payout_details SET sealed = (SELECT sealed FROM payouts AS other WHERE lower(hex(other.id)) = '{}')
             WHERE lower(hex(id)) = '{}'",
             hex(sound),
             hex(moved)
@@ -173,7 +173,7 @@ pub(crate) async fn what_was_moved_from_another_row_is_refused_for_that_row_alon
         .await;
     store
         .execute(&format!(
-            "UPDATE payouts SET sealed = substr(sealed, 1, 40) WHERE lower(hex(id)) = '{}'",
+            "UPDATE payout_details SET sealed = substr(sealed, 1, 40) WHERE lower(hex(id)) = '{}'",
             hex(cut)
         ))
         .await;
@@ -283,7 +283,7 @@ pub(crate) async fn an_amount_that_is_no_number_fails_its_row_alone<S: Sealable>
     let sound = drive::store(&repository, canary()).await.id();
     store
         .execute(&format!(
-            "UPDATE payouts SET amount = {no_number} WHERE lower(hex(id)) = '{}'",
+            "UPDATE payout_details SET amount = {no_number} WHERE lower(hex(id)) = '{}'",
             broken.as_uuid().simple()
         ))
         .await;
@@ -476,9 +476,9 @@ pub(crate) async fn a_database_knows_its_keys<S: Sealable>(store: S) {
 pub(crate) async fn the_schema_refuses_plain_text_beside_what_is_sealed<S: Sealable>(store: S) {
     drive::store(&store.with(keys(ONE)), keyed_canary()).await;
     for (table, columns) in [
-        ("payouts", "recipient_name = 'Ada'"),
-        ("payouts", "recipient_account = 'DE89'"),
-        ("payouts", "recipient_name_folded = 'ada'"),
+        ("payout_details", "recipient_name = 'Ada'"),
+        ("payout_details", "recipient_account = 'DE89'"),
+        ("payout_details", "recipient_name_folded = 'ada'"),
         ("idempotency_keys", "snapshot = '{}'"),
     ] {
         let broken = store

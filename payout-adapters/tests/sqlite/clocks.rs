@@ -23,7 +23,7 @@ async fn a_claim_is_later_than_the_one_before_whatever_the_clock_says() {
     drive::claim_when_due(&repository, id, SHORT_LEASE).await;
     // As if the clock had been an hour ahead and was set back since.
     sqlx::query(
-        "UPDATE payouts
+        "UPDATE payout_states
         SET claimed_at = claimed_at + 3600000000, first_submitted_at = first_submitted_at + 3600000000",
     )
     .execute(&file.pool().await)
@@ -170,7 +170,7 @@ async fn what_a_clock_that_was_ahead_has_written_waits_no_longer_than_it_was_to_
         );
         let pool = file.pool().await;
         let shift = sqlx::query(
-            "UPDATE payouts SET due_at = due_at + ?1, updated_at = updated_at + ?1, claimed_at = claimed_at + ?1,
+            "UPDATE payout_states SET due_at = due_at + ?1, updated_at = updated_at + ?1, claimed_at = claimed_at + ?1,
             first_submitted_at = first_submitted_at + ?1, quiet_at = quiet_at + ?1 WHERE id <> ?2",
         );
         shift
@@ -179,8 +179,8 @@ async fn what_a_clock_that_was_ahead_has_written_waits_no_longer_than_it_was_to_
             .execute(&pool)
             .await
             .unwrap();
-        let fresh =
-            sqlx::query("UPDATE payouts SET created_at = due_at WHERE id = ?1").bind(waiting.fresh.as_uuid());
+        let fresh = sqlx::query("UPDATE payout_states SET created_at = due_at WHERE id = ?1")
+            .bind(waiting.fresh.as_uuid());
         fresh.execute(&pool).await.unwrap();
         let sweep = build::sweep(10, LEASE);
         assert_eq!(drive::claim_ids(&repository, &sweep).await, []);
@@ -214,8 +214,8 @@ async fn a_lease_beyond_its_last_call_is_over() {
     let (repository, file) = File::migrated().await;
     let id = drive::stored(&repository).await.id();
     drive::claim_when_due(&repository, id, LEASE).await;
-    let lengthen =
-        sqlx::query("UPDATE payouts SET due_at = due_at + 172800000000 WHERE id = ?1").bind(id.as_uuid());
+    let lengthen = sqlx::query("UPDATE payout_states SET due_at = due_at + 172800000000 WHERE id = ?1")
+        .bind(id.as_uuid());
     lengthen.execute(&file.pool().await).await.unwrap();
     assert_eq!(repository.bring_back(10).await.unwrap(), 1);
     let sweep = build::sweep(10, LEASE);
@@ -230,7 +230,7 @@ async fn the_key_window_runs_though_the_clock_was_set_back() {
     let id = drive::stored(&repository).await.id();
     drive::claim_when_due(&repository, id, SHORT_LEASE).await;
     let first = sqlx::query(
-        "UPDATE payouts SET first_submitted_at = first_submitted_at + 172800000000, claimed_at = claimed_at + 172800000000",
+        "UPDATE payout_states SET first_submitted_at = first_submitted_at + 172800000000, claimed_at = claimed_at + 172800000000",
     );
     first.execute(&file.pool().await).await.unwrap();
     let second = drive::claim_when_due(&repository, id, SHORT_LEASE).await;

@@ -21,14 +21,23 @@ const QUERY: EventQuery = EventQuery {
 
 /// Copies the payouts many times, so that a scan of all of them takes a while.
 async fn multiply(pool: &SqlitePool, times: u32) {
-    let columns = "generation, claims, fence, version, created_at, updated_at, due_at, needs_review, amount, currency, status, \
-        recipient_account, recipient_name, recipient_name_folded, description";
+    let details = "created_at, amount, currency, recipient_account, recipient_name, recipient_name_folded, description, \
+        created_by";
+    let states = "created_at, generation, claims, fence, version, updated_at, due_at, needs_review, status";
     let copy = format!(
-        "INSERT INTO payouts (id, {columns})
+        "INSERT INTO payout_details (id, {details})
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {times})
-        SELECT randomblob(16), {columns} FROM payouts, n"
+        SELECT randomblob(16), {details} FROM payout_details, n;
+        INSERT INTO payout_states (id, {states})
+        SELECT payout_details.id, {states}
+        FROM (SELECT {states} FROM payout_states LIMIT 1), payout_details
+        WHERE payout_details.id NOT IN (SELECT id FROM payout_states)"
+    )
+    .replace(
+        "SELECT payout_details.id, created_at",
+        "SELECT payout_details.id, payout_details.created_at",
     );
-    sqlx::query(sqlx::AssertSqlSafe(copy))
+    sqlx::raw_sql(sqlx::AssertSqlSafe(copy))
         .execute(pool)
         .await
         .unwrap();

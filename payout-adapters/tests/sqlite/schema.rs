@@ -35,7 +35,20 @@ async fn the_schema_refuses_rows_that_no_step_leads_to() {
         "recipient_account = ''",
         "recipient_name = printf('%.*c', 129, 'x')",
         "description = printf('%.*c', 256, 'x')",
+    ] {
+        let refused = refusal(&pool, &format!("UPDATE payout_details SET {columns}"))
+            .await
+            .unwrap_or_default();
+        assert!(
+            refused.starts_with("CHECK constraint failed: payout_details_")
+                || refused == "the creation of a payout is not changed",
+            "{columns}: {refused:?}"
+        );
+    }
+    for columns in [
         "status = 'paid'",
+        "revision = -1",
+        "claimed_by = 'worker'",
         "version = 0",
         "generation = -1",
         "claims = 1",
@@ -52,11 +65,11 @@ async fn the_schema_refuses_rows_that_no_step_leads_to() {
         "status = 'processing', claims = 1, fence = 1, claimed_at = 1, quiet_at = 1, first_submitted_at = 1, \
          needs_review = 1, due_at = NULL, deleted_at = 1",
     ] {
-        let refused = refusal(&pool, &format!("UPDATE payouts SET {columns}"))
+        let refused = refusal(&pool, &format!("UPDATE payout_states SET {columns}"))
             .await
             .unwrap_or_default();
         assert!(
-            refused.starts_with("CHECK constraint failed: payouts_"),
+            refused.starts_with("CHECK constraint failed: payout_states_"),
             "{columns}: {refused:?}"
         );
     }
@@ -78,7 +91,7 @@ async fn the_schema_refuses_rows_that_no_step_leads_to() {
             "{columns}: {refused:?}"
         );
     }
-    let refused = refusal(&pool, "UPDATE payouts SET due_at = 'soon'")
+    let refused = refusal(&pool, "UPDATE payout_states SET due_at = 'soon'")
         .await
         .unwrap_or_default();
     assert!(
@@ -90,7 +103,8 @@ async fn the_schema_refuses_rows_that_no_step_leads_to() {
 #[tokio::test]
 async fn events_are_neither_changed_nor_removed() {
     let (repository, file) = File::migrated().await;
-    drive::store(&repository, build::new_payout()).await;
+    let payout = drive::store(&repository, build::new_payout()).await;
+    drive::apply(&repository, &payout.cancel(build::client()).unwrap()).await;
     let pool = file.pool().await;
     for statement in [
         "UPDATE payout_events SET actor = 'nobody'",
@@ -108,12 +122,30 @@ async fn events_are_neither_changed_nor_removed() {
             "{statement}"
         );
     }
-    let refused = refusal(&pool, "DELETE FROM payouts").await;
-    assert_eq!(
-        refused.as_deref(),
-        Some("FOREIGN KEY constraint failed"),
-        "a trail without its payout"
-    );
+}
+
+#[tokio::test]
+async fn the_creation_of_a_payout_is_neither_changed_nor_removed() {
+    let (repository, file) = File::migrated().await;
+    drive::store(&repository, build::new_payout()).await;
+    let pool = file.pool().await;
+    for statement in [
+        "UPDATE payout_details SET created_by = 'nobody'",
+        "UPDATE payout_details SET created_by = NULL",
+        "UPDATE payout_details SET created_in = 'another'",
+        "UPDATE payout_details SET created_because = 'another'",
+        "UPDATE payout_details SET created_at = 0",
+        "UPDATE payout_details SET id = randomblob(16)",
+        "DELETE FROM payout_details",
+        "REPLACE INTO payout_details SELECT * FROM payout_details",
+    ] {
+        let refused = refusal(&pool, statement).await;
+        assert_eq!(
+            refused.as_deref(),
+            Some("the creation of a payout is not changed"),
+            "{statement}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -170,7 +202,8 @@ async fn a_broken_row_is_refused_and_holds_up_no_claim() {
     let (repository, file) = File::migrated().await;
     let broken = drive::store(&repository, build::new_payout()).await.id();
     let sound = drive::store(&repository, build::new_payout()).await.id();
-    let sabotage = sqlx::query("UPDATE payouts SET currency = 'ZZZ' WHERE id = ?").bind(broken.as_uuid());
+    let sabotage =
+        sqlx::query("UPDATE payout_details SET currency = 'ZZZ' WHERE id = ?").bind(broken.as_uuid());
     sabotage.execute(&file.pool().await).await.unwrap();
 
     let error = repository.find(broken).await.unwrap_err();

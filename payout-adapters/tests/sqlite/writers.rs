@@ -72,7 +72,7 @@ async fn a_write_that_was_refused_half_way_holds_nobody_up() {
     let pool = file.pool().await;
     for how in ["ABORT", "FAIL", "ROLLBACK"] {
         let trigger = format!(
-            "CREATE TRIGGER refuse BEFORE INSERT ON payout_events BEGIN SELECT RAISE({how}, 'no'); END"
+            "CREATE TRIGGER refuse BEFORE INSERT ON payout_details BEGIN SELECT RAISE({how}, 'no'); END"
         );
         sqlx::raw_sql(sqlx::AssertSqlSafe(trigger))
             .execute(&pool)

@@ -53,7 +53,7 @@ const ROWS: &str = "
     FROM payouts ORDER BY id";
 const EVENTS: &str = "
     SELECT payout_id::text, generation, fence, at, kind::text, status::text, actor, detail
-    FROM payout_events ORDER BY payout_id, sequence";
+    FROM payout_trail ORDER BY payout_id, sequence";
 const UNFINISHED: &str = "SELECT count(*) FROM payouts
     WHERE deleted_at IS NULL AND NOT (status IN ('completed', 'failed', 'cancelled') OR needs_review)";
 const TERMINATE: &str = "SELECT count(pg_terminate_backend(pid)) FROM (

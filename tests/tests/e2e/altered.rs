@@ -39,8 +39,13 @@ async fn what_was_altered_in_the_database_is_reviewed_and_not_paid(backend: Back
                 Backend::Sqlite => format!("x'{}'", id.replace('-', "")),
                 Backend::Postgres => format!("'{id}'"),
             };
+            let table = if change.starts_with("generation") {
+                "payout_states"
+            } else {
+                "payout_details"
+            };
             app.store()
-                .execute(format!("UPDATE payouts SET {change} WHERE id = {literal}"))
+                .execute(format!("UPDATE {table} SET {change} WHERE id = {literal}"))
                 .await;
             altered.push(id);
         }

@@ -11,9 +11,10 @@ on_each_backend!(counts_are_exact_up_to_ten_thousand);
 
 /// Copies a payout at rest, so that one statement makes a long list.
 async fn multiply(app: &App, times: u32) {
-    const COPIED: &str = "generation, claims, fence, version, created_at, updated_at, due_at, first_submitted_at, claimed_at, \
-        quiet_at, deleted_at, needs_review, amount, currency, status, recipient_account, recipient_name, \
-        recipient_name_folded, description, failure_code, failure_message, provider_reference";
+    const DETAILS: &str = "created_at, deleted_at, amount, currency, recipient_account, recipient_name, \
+        recipient_name_folded, description, created_by";
+    const STATES: &str = "generation, claims, fence, version, updated_at, due_at, first_submitted_at, claimed_at, \
+        quiet_at, deleted_at, needs_review, status, failure_code, failure_message, provider_reference";
     let (id, numbers) = match app.store().backend() {
         Backend::Sqlite => (
             "randomblob(16)",
@@ -24,7 +25,12 @@ async fn multiply(app: &App, times: u32) {
         Backend::Postgres => ("gen_random_uuid()", format!("generate_series(1, {times})")),
     };
     let copy = format!(
-        "INSERT INTO payouts (id, {COPIED}) SELECT {id}, {COPIED} FROM payouts, {numbers} AS numbers"
+        "INSERT INTO payout_details (id, {DETAILS})
+        SELECT {id}, {DETAILS} FROM payout_details, {numbers} AS numbers;
+        INSERT INTO payout_states (id, created_at, {STATES})
+        SELECT copy.id, copy.created_at, state.*
+        FROM (SELECT {STATES} FROM payout_states) AS state, payout_details AS copy
+        WHERE copy.id NOT IN (SELECT id FROM payout_states)"
     );
     app.store().execute(copy).await;
 }

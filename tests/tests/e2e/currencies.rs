@@ -16,7 +16,9 @@ async fn a_payout_in_a_withdrawn_currency_stays_a_payout(backend: Backend) {
     let keyed = || app.post(PAYOUTS).header("idempotency-key", "before").json(&body);
     let path = path_of(&keyed().await.expect(201).json());
     app.until(&path, "failed").await;
-    app.store().execute("UPDATE payouts SET currency = 'BGN'").await;
+    app.store()
+        .execute("UPDATE payout_details SET currency = 'BGN'")
+        .await;
     app.store()
         .execute("UPDATE idempotency_keys SET snapshot = replace(snapshot, '\"USD\"', '\"BGN\"')")
         .await;

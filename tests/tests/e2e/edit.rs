@@ -316,8 +316,9 @@ async fn a_deleted_payout_is_seen_by_whoever_operates_and_asks(backend: Backend)
         Backend::Postgres => format!("'{id}'"),
     };
     let sql = format!(
-        "UPDATE payouts SET status = 'completed', provider_reference = 'ref', due_at = NULL, deleted_at = updated_at, \
-         claims = 1, fence = 1, claimed_at = updated_at, quiet_at = updated_at, first_submitted_at = updated_at WHERE id = {id}"
+        "UPDATE payout_states SET status = 'completed', provider_reference = 'ref', due_at = NULL, deleted_at = updated_at, \
+         claims = 1, fence = 1, claimed_at = updated_at, quiet_at = updated_at, first_submitted_at = updated_at WHERE id = {id}; \
+         UPDATE payout_details SET deleted_at = created_at WHERE id = {id}"
     );
     app.store().execute(sql).await;
 

@@ -136,7 +136,7 @@ async fn one_row_that_cannot_be_opened_harms_no_other(backend: Backend) {
     launch
         .store()
         .execute(format!(
-            "UPDATE payouts SET sealed = (SELECT sealed FROM payouts WHERE id = {other}) WHERE id = {broken}"
+            "UPDATE payout_details SET sealed = (SELECT sealed FROM payouts WHERE id = {other}) WHERE id = {broken}"
         ))
         .await;
 

@@ -250,7 +250,7 @@ async fn what_was_stored_before_names_were_folded_whole_is_found(backend: Backen
         let number = format!("(SELECT count(*) FROM payouts WHERE recipient_name_folded = '{folded}')");
         app.store()
             .execute(format!(
-                "UPDATE payouts SET recipient_name = '{name}', recipient_name_folded = '{folded}' \
+                "UPDATE payout_details SET recipient_name = '{name}', recipient_name_folded = '{folded}' \
                  WHERE recipient_name = '{}'",
                 payout_tests::body::NAME
             ))

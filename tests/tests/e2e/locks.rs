@@ -39,7 +39,11 @@ async fn payouts_whose_rows_are_held_while_they_are_sent_hold_up_no_other() {
     for path in &held {
         app.until(path, "processing").await;
     }
-    let session = psql(&app, "SELECT FROM payouts WHERE status = 'processing' FOR UPDATE").await;
+    let session = psql(
+        &app,
+        "SELECT FROM payout_states WHERE status = 'processing' FOR UPDATE",
+    )
+    .await;
     // More payouts than there are slots are still claimed, sent and settled.
     for _ in 0..3 {
         let mut others = Vec::new();
@@ -72,7 +76,7 @@ async fn payouts_whose_rows_are_held_while_they_are_sent_hold_up_no_other() {
 async fn a_change_of_a_held_payout_is_refused_soon_and_says_when_to_try_again() {
     let app = serving(Backend::Postgres).await;
     let path = path_of(&app.create(payout()).await);
-    let session = psql(&app, "SELECT FROM payouts FOR UPDATE").await;
+    let session = psql(&app, "SELECT FROM payout_states FOR UPDATE").await;
     let edits = (0..40).map(|_| app.patch(&path).json(json!({"description": "held"})));
     let edits = timeout(
         Duration::from_secs(5),

@@ -57,7 +57,7 @@ async fn a_payout_may_be_of_the_maximum_and_no_more(backend: Backend) {
     assert_eq!(stored(&app).await, 1);
     let records = "SELECT count(*) FROM idempotency_keys";
     assert_eq!(app.store().number(records).await, 0);
-    assert_eq!(app.store().number("SELECT count(*) FROM payout_events").await, 1);
+    assert_eq!(app.store().number("SELECT count(*) FROM payout_trail").await, 1);
     // The refused request did not use up the key.
     let call = app.post(PAYOUTS).header("idempotency-key", "order-1");
     let _ = call.json(of("999", "USD")).await.expect(201);

@@ -213,9 +213,9 @@ async fn postgres_may_go_and_come_back() {
     // part.
     assert!(store.number("SELECT count(*) FROM payouts").await >= answered);
     let half = "SELECT count(*) FROM payouts p WHERE NOT EXISTS \
-        (SELECT 1 FROM payout_events e WHERE e.payout_id = p.id AND e.kind = 'created')";
+        (SELECT 1 FROM payout_trail e WHERE e.payout_id = p.id AND e.kind = 'created')";
     assert_eq!(store.number(half).await, 0);
-    let orphans = "SELECT count(*) FROM payout_events e WHERE NOT EXISTS (SELECT 1 FROM payouts p WHERE p.id = e.payout_id)";
+    let orphans = "SELECT count(*) FROM payout_trail e WHERE NOT EXISTS (SELECT 1 FROM payouts p WHERE p.id = e.payout_id)";
     assert_eq!(store.number(orphans).await, 0);
 }
 

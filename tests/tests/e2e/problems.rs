@@ -293,7 +293,7 @@ async fn a_client_that_goes_away_breaks_nothing(backend: Backend) {
     // Each of the other creates is stored completely or not at all.
     let (payouts, events) = (
         "SELECT count(*) FROM payouts",
-        "SELECT count(*) FROM payout_events",
+        "SELECT count(*) FROM payout_trail",
     );
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     let made = app.store().number(payouts).await;

@@ -90,7 +90,10 @@ async fn planted_disagreements_are_found(backend: Backend) {
         };
         launch
             .store()
-            .execute(format!("UPDATE payouts SET {sql} WHERE id = {id}"))
+            .execute(format!(
+                "UPDATE payout_states SET {sql} WHERE id = {id}; UPDATE payout_details SET deleted_at = (
+                    SELECT deleted_at FROM payout_states WHERE payout_states.id = payout_details.id) WHERE id = {id}"
+            ))
             .await;
     }
     let (code, report) = reconciled(&launch, &["--too-long", "0s"]).await;
