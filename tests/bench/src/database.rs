@@ -53,7 +53,16 @@ impl Servers {
         ];
         services.run("migrate", &variables).await?;
         let pool = PgPoolOptions::new().max_connections(4).connect(&url).await?;
-        Ok(Database { url, variables, pool })
+        let apart: bool = sqlx::query("SELECT to_regclass('payout_states') IS NOT NULL")
+            .fetch_one(&pool)
+            .await?
+            .get(0);
+        Ok(Database {
+            url,
+            variables,
+            pool,
+            tables: if apart { APART } else { TOGETHER },
+        })
     }
 }
 
@@ -62,51 +71,115 @@ pub(crate) struct Database {
     pub(crate) url: String,
     pub(crate) variables: Vec<(String, String)>,
     pool: PgPool,
+    tables: Tables,
 }
 
 /// Creation times are one second apart, and ids are in the order of these times. One payout in 500 has failed, and
 /// fifty share an account.
-const FINISHED: &str = "
-    INSERT INTO payouts (
-        id, generation, claims, fence, version, created_at, updated_at, claimed_at, quiet_at, first_submitted_at,
-        needs_review, amount, currency, status, recipient_account, recipient_name, recipient_name_folded, description,
-        failure_code, failure_message, provider_reference
-    )
+const FINISHED_ROWS: &str = "
     SELECT
-        (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || substr(md5(n::text), 1, 20))::uuid,
-        0, 1, 1, 3, at, at, at, at, at,
-        false, 10.50, 'USD', CASE WHEN n % 500 = 0 THEN 'failed' ELSE 'completed' END,
-        'ACC-' || n % greatest($3 / 50, 1), 'Name ' || n, 'name ' || n, 'Invoice ' || n,
-        CASE WHEN n % 500 = 0 THEN 'declined' END, CASE WHEN n % 500 = 0 THEN 'no' END,
-        CASE WHEN n % 500 <> 0 THEN 'sim_' || md5(n::text) END
+        (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || substr(md5(n::text), 1, 20))::uuid AS id,
+        n, at, CASE WHEN n % 500 = 0 THEN 'failed' ELSE 'completed' END AS status,
+        'ACC-' || n % greatest($3 / 50, 1) AS account, 'Name ' || n AS name, 'Invoice ' || n AS description,
+        CASE WHEN n % 500 = 0 THEN 'declined' END AS failure_code, CASE WHEN n % 500 = 0 THEN 'no' END AS failure_message,
+        CASE WHEN n % 500 <> 0 THEN 'sim_' || md5(n::text) END AS reference
     FROM generate_series($1, $2) AS n,
         LATERAL (SELECT now() - interval '1 day' - ($3 - n) * interval '1 second' AS at) AS times";
 
-const THEIR_EVENTS: &str = "
-    INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor)
-    SELECT id, 0, life.fence, created_at, kind, state, actor
-    FROM payouts, LATERAL (VALUES
-        (0, 'created', 'pending', 'api'), (1, 'claimed', 'processing', 'worker'), (1, status, status, 'worker')
-    ) AS life (fence, kind, state, actor)
-    WHERE created_at >= (SELECT min(created_at) FROM payouts) + $1 * interval '1 second'
-        AND created_at < (SELECT min(created_at) FROM payouts) + $2 * interval '1 second'";
+/// The tables of one build of the service: the state of a payout is a row of its own, or it is not yet.
+#[derive(Clone, Copy)]
+struct Tables {
+    /// The tables that hold payouts.
+    all: &'static [&'static str],
+    /// The one with what is due.
+    due: &'static str,
+    /// The one with every payout's time of creation.
+    created: &'static str,
+    /// Writes the rows of `finished`.
+    finished: &'static str,
+    /// Writes the events of the payouts of a range of time.
+    events: &'static str,
+    /// Writes the rows of `pending`.
+    backlog: &'static str,
+}
 
-const BACKLOG: &str = "
-    WITH stored AS (
+const APART: Tables = Tables {
+    all: &["payout_details", "payout_states"],
+    due: "payout_states",
+    created: "payout_details",
+    finished: "
+        , details AS (
+            INSERT INTO payout_details (
+                id, created_at, amount, currency, recipient_account, recipient_name, recipient_name_folded, description,
+                created_by
+            )
+            SELECT id, at, 10.50, 'USD', account, name, lower(name), description, 'api' FROM finished
+        )
+        INSERT INTO payout_states (
+            id, created_at, generation, claims, fence, version, updated_at, claimed_at, quiet_at, first_submitted_at,
+            needs_review, status, failure_code, failure_message, provider_reference
+        )
+        SELECT id, at, 0, 1, 1, 3, at, at, at, at, false, status, failure_code, failure_message, reference FROM finished",
+    events: "
+        INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, claimed_by, claimed_at)
+        SELECT id, 0, 1, created_at, status, status, 'worker', 'worker', claimed_at
+        FROM payout_states",
+    backlog: "
+        , details AS (
+            INSERT INTO payout_details (
+                id, created_at, amount, currency, recipient_account, recipient_name, recipient_name_folded, description,
+                created_by
+            )
+            SELECT id, now(), 10.50, 'USD', account, name, lower(name), description, 'api' FROM pending
+        )
+        INSERT INTO payout_states (
+            id, created_at, generation, claims, fence, version, updated_at, due_at, needs_review, status
+        )
+        SELECT id, now(), 0, 0, 0, 1, now(), now(), false, 'pending' FROM pending",
+};
+
+/// Before the migration that keeps states apart.
+const TOGETHER: Tables = Tables {
+    all: &["payouts"],
+    due: "payouts",
+    created: "payouts",
+    finished: "
         INSERT INTO payouts (
-            id, generation, claims, fence, version, created_at, updated_at, due_at, needs_review, amount, currency,
-            status, recipient_account, recipient_name, recipient_name_folded, description
+            id, generation, claims, fence, version, created_at, updated_at, claimed_at, quiet_at, first_submitted_at,
+            needs_review, amount, currency, status, recipient_account, recipient_name, recipient_name_folded,
+            description, failure_code, failure_message, provider_reference
         )
         SELECT
-            (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0')
-                || substr(md5(random()::text || n), 1, 20))::uuid,
-            0, 0, 0, 1, now(), now(), now(), false, 10.50, 'USD',
-            'pending', 'DE89370400440532013000', 'Ada Lovelace', 'ada lovelace', 'Invoice ' || n
-        FROM generate_series(1, $1) AS n
-        RETURNING id, created_at
-    )
-    INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor)
-    SELECT id, 0, 0, created_at, 'created', 'pending', 'api' FROM stored";
+            id, 0, 1, 1, 3, at, at, at, at, at, false, 10.50, 'USD', status, account, name, lower(name), description,
+            failure_code, failure_message, reference
+        FROM finished",
+    events: "
+        INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor)
+        SELECT id, 0, life.fence, created_at, kind, state, actor
+        FROM payouts, LATERAL (VALUES
+            (0, 'created', 'pending', 'api'), (1, 'claimed', 'processing', 'worker'), (1, status, status, 'worker')
+        ) AS life (fence, kind, state, actor)",
+    backlog: "
+        , stored AS (
+            INSERT INTO payouts (
+                id, generation, claims, fence, version, created_at, updated_at, due_at, needs_review, amount, currency,
+                status, recipient_account, recipient_name, recipient_name_folded, description
+            )
+            SELECT
+                id, 0, 0, 0, 1, now(), now(), now(), false, 10.50, 'USD', 'pending', account, name, lower(name),
+                description
+            FROM pending
+        )
+        INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor)
+        SELECT id, 0, 0, now(), 'created', 'pending', 'api' FROM pending",
+};
+
+const PENDING_ROWS: &str = "
+    SELECT
+        (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0')
+            || substr(md5(random()::text || n), 1, 20))::uuid AS id,
+        'DE89370400440532013000' AS account, 'Ada Lovelace' AS name, 'Invoice ' || n AS description
+    FROM generate_series(1, $1) AS n";
 
 impl Database {
     /// Fills the database with this many finished payouts and their events. Indexes that enforce no constraint are
@@ -115,8 +188,9 @@ impl Database {
         let indexes: Vec<(String, String)> = sqlx::query_as(
             "SELECT index.relname::text, pg_get_indexdef(index.oid)
             FROM pg_index JOIN pg_class AS index ON index.oid = indexrelid
-            WHERE indrelid = 'payouts'::regclass AND NOT indisunique",
+            WHERE indrelid = ANY ($1::regclass[]) AND NOT indisunique",
         )
+        .bind(self.tables.all)
         .fetch_all(&self.pool)
         .await?;
         for (name, _) in &indexes {
@@ -125,7 +199,11 @@ impl Database {
         let step = 500_000;
         for from in (1..=rows).step_by(usize::try_from(step)?) {
             let to = (from + step - 1).min(rows);
-            sqlx::query(FINISHED)
+            let finished = format!(
+                "WITH finished AS MATERIALIZED ({FINISHED_ROWS}) {}",
+                self.tables.finished
+            );
+            sqlx::query(AssertSqlSafe(finished))
                 .bind(from)
                 .bind(to)
                 .bind(rows)
@@ -140,7 +218,13 @@ impl Database {
         }
         for from in (0..rows).step_by(usize::try_from(step)?) {
             let to = from + step;
-            sqlx::query(THEIR_EVENTS)
+            let events = format!(
+                "{} WHERE created_at >= (SELECT min(created_at) FROM {created}) + $1 * interval '1 second'
+                    AND created_at < (SELECT min(created_at) FROM {created}) + $2 * interval '1 second'",
+                self.tables.events,
+                created = self.tables.created
+            );
+            sqlx::query(AssertSqlSafe(events))
                 .bind(from)
                 .bind(to)
                 .execute(&self.pool)
@@ -155,21 +239,33 @@ impl Database {
     pub(crate) async fn backlog(&self, rows: i64) -> Outcome<()> {
         for from in (0..rows).step_by(100_000) {
             let rows = (rows - from).min(100_000);
-            sqlx::query(BACKLOG).bind(rows).execute(&self.pool).await?;
+            let backlog = format!(
+                "WITH pending AS MATERIALIZED ({PENDING_ROWS}) {}",
+                self.tables.backlog
+            );
+            sqlx::query(AssertSqlSafe(backlog))
+                .bind(rows)
+                .execute(&self.pool)
+                .await?;
         }
         Ok(())
     }
 
     /// Vacuums the payouts and writes a checkpoint, so that one round's writes do not slow down the next.
     pub(crate) async fn tidy(&self) -> Outcome<()> {
-        self.execute("VACUUM (ANALYZE) payouts").await?;
+        for table in self.tables.all {
+            self.execute(&format!("VACUUM (ANALYZE) {table}")).await?;
+        }
         self.execute("CHECKPOINT").await
     }
 
     /// Counts unfinished payouts, up to this limit.
     pub(crate) async fn unfinished(&self, at_most: i64) -> Outcome<i64> {
-        let count = "SELECT count(*) FROM (SELECT FROM payouts WHERE due_at IS NOT NULL LIMIT $1) AS counted";
-        Ok(sqlx::query(count)
+        let count = format!(
+            "SELECT count(*) FROM (SELECT FROM {} WHERE due_at IS NOT NULL LIMIT $1) AS counted",
+            self.tables.due
+        );
+        Ok(sqlx::query(AssertSqlSafe(count))
             .bind(at_most)
             .fetch_one(&self.pool)
             .await?
@@ -178,14 +274,15 @@ impl Database {
 
     /// Returns a sample of ids from the whole table.
     pub(crate) async fn ids(&self, at_most: i64) -> Outcome<Vec<uuid::Uuid>> {
-        let rows: i64 = sqlx::query(
-            "SELECT GREATEST(reltuples, 1)::bigint FROM pg_class WHERE oid = 'payouts'::regclass",
-        )
-        .fetch_one(&self.pool)
-        .await?
-        .get(0);
+        let rows: i64 =
+            sqlx::query("SELECT GREATEST(reltuples, 1)::bigint FROM pg_class WHERE oid = $1::regclass")
+                .bind(self.tables.created)
+                .fetch_one(&self.pool)
+                .await?
+                .get(0);
         let percent = (at_most as f64 * 110.0 / rows as f64).clamp(0.001, 100.0);
-        let sample = format!("SELECT id FROM payouts TABLESAMPLE BERNOULLI ({percent}) LIMIT {at_most}");
+        let table = self.tables.created;
+        let sample = format!("SELECT id FROM {table} TABLESAMPLE BERNOULLI ({percent}) LIMIT {at_most}");
         let rows = sqlx::query(AssertSqlSafe(sample)).fetch_all(&self.pool).await?;
         Ok(rows.into_iter().map(|row| row.get(0)).collect())
     }

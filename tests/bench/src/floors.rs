@@ -16,15 +16,16 @@ use crate::run::Run;
 use crate::table::{Row, Wanted};
 use crate::{Outcome, clock, load};
 
-const PAYOUT: &str = "
-    INSERT INTO payouts (
-        id, generation, claims, fence, version, created_at, updated_at, due_at, needs_review, amount, currency,
-        status, recipient_account, recipient_name, recipient_name_folded, description
-    ) VALUES (?1, 0, 0, 0, 1, ?2, ?2, ?2, 0, '10.5000', 'USD', 'pending', 'DE89370400440532013000', 'Ada Lovelace',
-        'ada lovelace', 'Invoice')";
-const EVENT: &str = "
-    INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, request_id)
-    VALUES (?1, 0, 0, ?2, 'created', 'pending', 'api', 'd59fdc855ec35eb5-1')";
+const DETAILS: &str = "
+    INSERT INTO payout_details (
+        id, created_at, amount, currency, recipient_account, recipient_name, recipient_name_folded, description,
+        created_by, created_in
+    ) VALUES (?1, ?2, '10.5000', 'USD', 'DE89370400440532013000', 'Ada Lovelace', 'ada lovelace', 'Invoice', 'api',
+        'd59fdc855ec35eb5-1')";
+const STATE: &str = "
+    INSERT INTO payout_states (
+        id, created_at, generation, claims, fence, version, updated_at, due_at, needs_review, status
+    ) VALUES (?1, ?2, 0, 0, 0, 1, ?2, ?2, 0, 'pending')";
 
 /// Measures rows per second, each in a commit of its own that the disk has acknowledged.
 async fn synced_commits(file: &Path, duration: Duration) -> Outcome<f64> {
@@ -43,12 +44,12 @@ async fn synced_commits(file: &Path, duration: Duration) -> Outcome<f64> {
             .into_bytes()
             .to_vec();
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::query(PAYOUT)
+        sqlx::query(DETAILS)
             .bind(&id)
             .bind(at)
             .execute(&mut *transaction)
             .await?;
-        sqlx::query(EVENT)
+        sqlx::query(STATE)
             .bind(&id)
             .bind(at)
             .execute(&mut *transaction)

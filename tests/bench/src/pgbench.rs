@@ -15,39 +15,35 @@ use crate::clock;
 const INSERT: &str = r"
 \set seq :seq + 1
 WITH stored AS (
-    INSERT INTO payouts (
-        id, generation, claims, fence, version, created_at, updated_at, due_at, needs_review, amount, currency,
-        status, recipient_account, recipient_name, recipient_name_folded, description)
+    INSERT INTO payout_details (
+        id, created_at, amount, currency, recipient_account, recipient_name, recipient_name_folded, description,
+        created_by, created_in)
     VALUES (
         (lpad(to_hex(:base::bigint + :seq::bigint), 12, '0') || lpad(to_hex(:client_id::bigint), 20, '0'))::uuid,
-        0, 0, 0, 1, now(), now(), now(), false, 10.50, 'USD',
-        'pending', 'DE89370400440532013000', 'Ada Lovelace', 'ada lovelace', 'Invoice')
+        now(), 10.50, 'USD', 'DE89370400440532013000', 'Ada Lovelace', 'ada lovelace', 'Invoice', 'api',
+        'd59fdc855ec35eb5-1')
     RETURNING id, created_at)
-INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, request_id, detail)
-SELECT id, 0, 0, created_at, 'created', 'pending', 'api', 'd59fdc855ec35eb5-1', NULL FROM stored;
+INSERT INTO payout_states (id, created_at, generation, claims, fence, version, updated_at, due_at, needs_review, status)
+SELECT id, created_at, 0, 0, 0, 1, created_at, created_at, false, 'pending' FROM stored;
 ";
 
 /// A payout's life cycle after its creation: claimed and settled, each with its event and a commit of its own.
 const LIFE: &str = r"
-WITH claimed AS (
-    UPDATE payouts
-    SET status = 'processing', fence = fence + 1, claims = claims + 1, version = version + 1, updated_at = now(),
-        claimed_at = now(), due_at = now() + interval '15 seconds', quiet_at = now() + interval '20 seconds',
-        first_submitted_at = now()
-    WHERE id = (lpad(to_hex(:base::bigint + :seq::bigint), 12, '0') || lpad(to_hex(:client_id::bigint), 20, '0'))::uuid
-        AND status = 'pending'
-    RETURNING id, generation, fence, claimed_at)
-INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor)
-SELECT id, generation, fence, claimed_at, 'claimed', 'processing', 'worker' FROM claimed;
+UPDATE payout_states
+SET status = 'processing', fence = fence + 1, claims = claims + 1, version = version + 1, updated_at = now(),
+    claimed_at = now(), due_at = now() + interval '15 seconds', quiet_at = now() + interval '20 seconds',
+    first_submitted_at = now(), claimed_by = 'worker'
+WHERE id = (lpad(to_hex(:base::bigint + :seq::bigint), 12, '0') || lpad(to_hex(:client_id::bigint), 20, '0'))::uuid
+    AND status = 'pending';
 WITH settled AS (
-    UPDATE payouts
-    SET status = 'completed', version = version + 1, updated_at = now(), due_at = NULL,
+    UPDATE payout_states
+    SET status = 'completed', version = version + 1, updated_at = now(), due_at = NULL, claimed_by = NULL,
         provider_reference = 'sim_4f2ff3aac8f7707fe7d6a029b68f2b15'
     WHERE id = (lpad(to_hex(:base::bigint + :seq::bigint), 12, '0') || lpad(to_hex(:client_id::bigint), 20, '0'))::uuid
         AND fence = 1 AND status = 'processing'
-    RETURNING id, generation, fence, updated_at)
-INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor)
-SELECT id, generation, fence, updated_at, 'completed', 'completed', 'worker' FROM settled;
+    RETURNING id, generation, fence, updated_at, claimed_at)
+INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, claimed_by, claimed_at)
+SELECT id, generation, fence, updated_at, 'completed', 'completed', 'worker', 'worker', claimed_at FROM settled;
 ";
 
 /// The work of each pgbench transaction.
