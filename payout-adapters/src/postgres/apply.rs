@@ -16,8 +16,8 @@ use crate::sql::stored::{StoredTime, without_nul};
 
 /// The guard is in `target`, which also locks the row, and gives up at once where another session holds it; the record is
 /// written only when it holds, and the change only when the record was written or none was asked for. A record without an
-/// API key stands in the way of one with it, and once there is an API key none is written without. The state comes first,
-/// and whoever has locked it may write the details.
+/// API key stands in the way of one with it, and once there is an API key none is written without. The state is locked
+/// first; with its lock the details may be written.
 const APPLY: &str = "
     WITH target AS (
         SELECT id, generation, fence, claimed_at, claimed_by FROM payout_states

@@ -105,7 +105,7 @@ const BY_ID: &str = claim_due!(concat!(
     FOR UPDATE SKIP LOCKED"
 ));
 
-/// Those whose details were changed while the claim was made, as they are by now: nobody changes what is claimed.
+/// Reads claimed payouts whose details were changed while the claim was made. Nobody changes them once they are claimed.
 const CHANGED_MEANWHILE: &str = concat!(
     "SELECT ",
     payout_columns!(),
@@ -114,7 +114,7 @@ const CHANGED_MEANWHILE: &str = concat!(
     " WHERE payout.id = ANY ($1)"
 );
 
-/// A row that was won.
+/// A row that the claim won.
 #[derive(FromRow)]
 struct ClaimedRow {
     #[sqlx(flatten)]
@@ -146,8 +146,8 @@ pub(super) async fn claim(link: &Link, request: &ClaimRequest) -> Result<Claims,
     Ok(claims)
 }
 
-/// The rows with the details that belong to their states. What cannot be read is left to its lease, as is what another
-/// worker has claimed by now.
+/// Returns the rows with the details that belong to their states. A row that cannot be read is left to its lease, as is one
+/// that another worker has claimed since.
 async fn current(link: &Link, rows: Vec<ClaimedRow>) -> Vec<PayoutRow> {
     if rows.iter().all(|claimed| claimed.is_current) {
         return rows.into_iter().map(|claimed| claimed.row).collect();

@@ -19,8 +19,8 @@ use crate::sql::recipient::{StoredRecipient, WrittenAnswer, mac};
 use crate::sql::stored::{StoredTime, without_nul};
 use crate::sql::totals::{self, Decision, Stored};
 
-/// UNNEST pads what is shorter with NULL: without a key to seal with, the last two are empty. The details have the event of
-/// the creation too.
+/// UNNEST pads what is shorter with NULL: without a key to seal with, the last two are empty. The details carry the event of
+/// the creation.
 ///
 /// A payout is written if it has no key or won it. A key has no record of its own to win while there is one without an API
 /// key (`$18` are the keys of API keys in that form), and once there is an API key, nothing is recorded without one: this

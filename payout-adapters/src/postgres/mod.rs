@@ -9,7 +9,7 @@
 //! - `keys` has the API keys. `schema` migrates; `reseal` rotates what who is paid is sealed with.
 //!
 //! A payout is two rows: its details, written when it is made and when a person changes it, and its state, written by every
-//! claim and settlement. A change locks the state first; whoever has that may write both.
+//! claim and settlement. A change locks the state first, and may then write both.
 //!
 //! The clock is the server's `now()`, the start of the statement. Statements rely on READ COMMITTED: a row that another
 //! transaction changes while they wait for its lock is looked at again as it is then.
@@ -211,8 +211,7 @@ impl PayoutRepository for PostgresRepository {
     }
 }
 
-/// What joins the state of `payout` to it, by its primary key whatever the planner believes of how many there are: an
-/// OFFSET keeps it from another way.
+/// Joins the state of `payout`, always by the primary key: the OFFSET keeps the planner from another plan.
 macro_rules! state_of_payout {
     () => {
         "CROSS JOIN LATERAL (SELECT * FROM payout_states WHERE payout_states.id = payout.id OFFSET 0) AS state"
@@ -220,7 +219,7 @@ macro_rules! state_of_payout {
 }
 use state_of_payout;
 
-/// The details of `state`, joined likewise.
+/// Joins the details of `state` in the same way.
 macro_rules! payout_of_state {
     () => {
         "CROSS JOIN LATERAL (SELECT * FROM payout_details WHERE payout_details.id = state.id OFFSET 0) AS payout"

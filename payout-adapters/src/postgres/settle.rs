@@ -19,8 +19,8 @@ use crate::sql::stored::without_nul;
 /// holds each settlement against its row. The guard is on what was locked, not on the table, so that no index but the
 /// primary key is ever considered. It waits for no row: one that is held for ever would hold up all the others.
 ///
-/// The outcome's event has the claim's, where no row has it yet. What comes between a claim and its outcome, the late
-/// outcome of another claim, is `told` of it: the claim's event becomes a row before it.
+/// The outcome's event carries the claim, unless a row has it already. Before the late outcome of another claim the event of
+/// the current claim becomes a row, which `told` marks in the state.
 const SETTLE: &str = "
     WITH incoming AS (
         SELECT * FROM UNNEST(

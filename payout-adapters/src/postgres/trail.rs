@@ -1,7 +1,7 @@
 //! Reading the audit trail of one payout.
 //!
-//! Most events are rows. The creation is told by the payout's details, unless a row has it; a claim by its outcome's row,
-//! with the place before that row's own, which no row has; and a claim without an outcome by the payout's state.
+//! Most events are rows. The payout's details carry the creation, unless a row has it. The row of an outcome carries its
+//! claim, in the place before its own, which no row has. The payout's state carries a claim without an outcome.
 
 use payout_core::payout::PayoutId;
 use payout_core::ports::{EventPage, EventQuery, RepositoryError};

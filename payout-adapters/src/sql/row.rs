@@ -116,7 +116,7 @@ impl PayoutRow {
         })
     }
 
-    /// Whether it stands as another reading of it, which was claimed, does.
+    /// Returns whether no other worker has claimed the payout since this claim.
     #[cfg(feature = "postgres")]
     pub(crate) fn is_under_the_claim_of(&self, claimed: &Self) -> bool {
         (self.fence, self.version) == (claimed.fence, claimed.version)

@@ -6,7 +6,7 @@ use payout_core::idempotency::IdempotentRequest;
 use payout_core::payout::{Caller, Change, Due, EventKind, Payout, PayoutId};
 use payout_core::ports::RepositoryError;
 
-use super::claim::tell_of_open_claims;
+use super::claim::write_open_claims;
 use super::store::{Store, Write, to_its_end};
 use super::totals;
 use super::writer::Transaction;
@@ -123,7 +123,7 @@ pub(super) async fn apply(
                     .map(|reference| reference.as_str()),
             )
             .bind(after.first_submitted_at.map(|at| at.timestamp_micros()));
-        tell_of_open_claims(transaction, &[after.id.as_uuid()]).await?;
+        write_open_claims(transaction, &[after.id.as_uuid()]).await?;
         if apply
             .execute(&mut **transaction)
             .await
@@ -188,7 +188,7 @@ pub(super) async fn record_refusal(
     let (store, caller) = (store.clone(), caller.clone());
     to_its_end(async move {
         let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
-        tell_of_open_claims(&mut transaction, &[id.as_uuid()]).await?;
+        write_open_claims(&mut transaction, &[id.as_uuid()]).await?;
         let record = sqlx::query(RECORD_REFUSAL)
             .bind(id.as_uuid())
             .bind(now.timestamp_micros())

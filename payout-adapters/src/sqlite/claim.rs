@@ -78,7 +78,7 @@ const CLAIM: &str = "
             ELSE min(first_submitted_at, ?1) END
     WHERE id IN (SELECT unhex(value) FROM json_each(?2))";
 
-/// The event of a claim that has no outcome becomes a row: something comes after it that is not its outcome.
+/// The event of a claim without an outcome becomes a row, since another event follows it.
 const LOG_OPEN_CLAIMS: &str = "
     INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor)
     SELECT id, generation, fence, claimed_at, 'claimed', 'processing', claimed_by
@@ -124,7 +124,7 @@ pub(super) async fn claim(store: &Store, request: &ClaimRequest) -> Result<Claim
         }
         let open = chosen.iter().filter(|(_, is_open)| *is_open);
         let open: Vec<Uuid> = open.map(|(id, _)| *id).collect();
-        tell_of_open_claims(&mut transaction, &open).await?;
+        write_open_claims(&mut transaction, &open).await?;
         let ids = hexes(chosen.iter().map(|(id, _)| *id))?;
         let claim = sqlx::query(CLAIM)
             .bind(now.timestamp_micros())
@@ -149,8 +149,8 @@ pub(super) async fn claim(store: &Store, request: &ClaimRequest) -> Result<Claim
     .await
 }
 
-/// Writes the events of claims that have no outcome yet, before whatever comes after them.
-pub(super) async fn tell_of_open_claims(
+/// Writes the events of claims that have no outcome yet, before the events that follow them.
+pub(super) async fn write_open_claims(
     transaction: &mut Transaction,
     ids: &[Uuid],
 ) -> Result<(), RepositoryError> {

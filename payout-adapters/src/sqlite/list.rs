@@ -46,7 +46,7 @@ macro_rules! window_and_filter {
     };
 }
 
-/// Each payout, then its state, whatever the planner would do; it may be told of an index.
+/// Forces the order of the join: each payout, then its state. `$index` may name an index.
 macro_rules! details_first {
     ($index:literal) => {
         concat!(

@@ -9,7 +9,7 @@ use serde::Serialize;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::claim::tell_of_open_claims;
+use super::claim::write_open_claims;
 use super::store::{Store, Write, hex, json, to_its_end};
 use super::writer::Transaction;
 use crate::sql::error::{refused, repository_error};
@@ -52,8 +52,8 @@ const APPLY: &str = "
     WHERE payout_states.id = unhex(value ->> 'id')
         AND fence = value ->> 'fence' AND generation = value ->> 'generation' AND status = 'processing'";
 
-/// A settlement comes from the worker that made the claim, whose event its own has, unless a row has that already. The number
-/// before each row's own is the claim's place.
+/// The actor is the worker that made the claim. The event carries the claim, unless a row has it already; the number before
+/// the row's own is the claim's place.
 const LOG: &str = "
     INSERT INTO payout_events (
         sequence, payout_id, generation, fence, at, kind, status, actor, detail, claimed_by, claimed_at
@@ -182,7 +182,7 @@ async fn settle_distinct(
     let open = said.iter().zip(&rows);
     let open = open.filter(|(_, row)| !row.applies() && row.claimed_by.is_some());
     let open: Vec<Uuid> = open.map(|(said, _)| said.payout).collect();
-    tell_of_open_claims(transaction, &open).await?;
+    write_open_claims(transaction, &open).await?;
     // Of those that missed the guard, evidence; of those that the row says were written before, nothing.
     for (said, row) in said.iter_mut().zip(&rows).filter(|(_, row)| !row.applies()) {
         let detail = said

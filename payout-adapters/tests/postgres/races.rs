@@ -96,15 +96,14 @@ async fn overlapping_inserts_and_settlements_never_deadlock() {
     assert_eq!(stored, 100, "each key was won once");
 }
 
-/// A change that is made after a claim has begun and before it locks the payout: what the claim sends is what was asked for
-/// last.
+/// A change is committed after a claim has begun and before the claim locks the payout. The claim sends the changed payout.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_pays_what_a_change_made_of_it_meanwhile() {
     let (repository, database) = Database::migrated().await;
     let payout = drive::stored(&repository).await;
     let other = drive::stored(&repository).await;
     let pool = database.pool_of(2).await;
-    // Each claim waits, once it has begun, for whoever holds this lock.
+    // A claim that has begun waits for this lock.
     let slow = "
         CREATE FUNCTION wait_for_the_test() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN

@@ -161,7 +161,7 @@ macro_rules! __repository_cases {
                 the_trail_tells_a_whole_life_oldest_first,
                 an_event_names_who_did_it,
                 a_refused_change_leaves_evidence_and_nothing_else,
-                a_claim_is_told_of_before_whatever_follows_it,
+                a_claims_event_comes_before_those_that_follow_it,
                 a_trail_is_one_payouts_own,
                 a_trail_is_read_part_by_part,
                 time_does_not_run_backwards,

@@ -110,35 +110,35 @@ pub async fn a_refused_change_leaves_evidence_and_nothing_else(Pair { port, peer
     }
 }
 
-/// A claim has its place in the trail before whatever follows it: another claim, the late outcome of an earlier one, a
+/// A claim's event comes before those that follow it: another claim, the late outcome of an earlier one, a
 /// refused change. The trail reads the same in one part and in many.
-pub async fn a_claim_is_told_of_before_whatever_follows_it(Pair { port, peer }: Repository) {
+pub async fn a_claims_event_comes_before_those_that_follow_it(Pair { port, peer }: Repository) {
     let id = drive::stored(&*port).await.id();
     let stale = drive::claim_when_due(&*port, id, SHORT_LEASE).await;
     let current = drive::claim_when_due(&*port, id, LONG_LEASE).await;
     let mut expected = vec![(Kind::Created, 0), (Kind::Claimed, 1), (Kind::Claimed, 2)];
-    assert_tells(&*peer, id, &expected).await;
+    assert_trail(&*peer, id, &expected).await;
 
     let caller = build::operator("recipient_account");
     peer.record_refusal(id, &caller).await.unwrap();
     expected.push((Kind::EditRefused, 2));
-    assert_tells(&*port, id, &expected).await;
+    assert_trail(&*port, id, &expected).await;
     drive::settle(&*port, stale.clone(), build::failed()).await;
     expected.push((Kind::LateOutcome, 1));
-    assert_tells(&*peer, id, &expected).await;
+    assert_trail(&*peer, id, &expected).await;
     drive::settled(&*port, current, build::postponed(Duration::ZERO)).await;
     expected.push((Kind::Postponed, 2));
-    assert_tells(&*port, id, &expected).await;
+    assert_trail(&*port, id, &expected).await;
 
     let last = drive::claim_when_due(&*port, id, LONG_LEASE).await;
     expected.push((Kind::Claimed, 3));
-    assert_tells(&*peer, id, &expected).await;
+    assert_trail(&*peer, id, &expected).await;
     drive::settle(&*port, stale, build::failed()).await;
     expected.push((Kind::LateOutcome, 1));
-    assert_tells(&*port, id, &expected).await;
+    assert_trail(&*port, id, &expected).await;
     drive::settled(&*port, last, build::completed("ref-1")).await;
     expected.push((Kind::Completed, 3));
-    assert_tells(&*peer, id, &expected).await;
+    assert_trail(&*peer, id, &expected).await;
 
     let worker = build::sweep(1, LONG_LEASE).worker;
     for event in drive::trail(&*port, id).await {
@@ -147,8 +147,8 @@ pub async fn a_claim_is_told_of_before_whatever_follows_it(Pair { port, peer }: 
     }
 }
 
-/// The trail has these events, under these fences, in one part and read one by one; the times never run backwards.
-async fn assert_tells(repository: &dyn PayoutRepository, id: PayoutId, expected: &[(Kind, u64)]) {
+/// Asserts that the trail has these events under these fences, in one part and one by one, in the order of their times.
+async fn assert_trail(repository: &dyn PayoutRepository, id: PayoutId, expected: &[(Kind, u64)]) {
     let whole = drive::trail(repository, id).await;
     let told: Vec<_> = whole.iter().map(|event| (event.kind, event.fence)).collect();
     assert_eq!(told, expected);
