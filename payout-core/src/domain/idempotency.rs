@@ -98,20 +98,7 @@ pub struct Fingerprint([u8; 32]);
 impl Fingerprint {
     /// That of a request to create a payout. Requests that mean the same (`10` and `"10.00"`) are the same.
     pub fn of_create(details: &PaymentDetails) -> Self {
-        let PaymentDetails {
-            money,
-            recipient,
-            description,
-        } = details;
-        let amount = money.amount().to_string();
-        let fields = [
-            amount.as_str(),
-            money.currency().code(),
-            recipient.account.as_str(),
-            recipient.name.as_str(),
-            description.as_str(),
-        ];
-        Self::version_1("create", &fields, &[])
+        details.fingerprint()
     }
 
     /// That of a request to retry a payout.
@@ -125,7 +112,7 @@ impl Fingerprint {
         Self::of_retry(id, reason.map(nfd).as_deref())
     }
 
-    fn version_1(kind: &str, fields: &[&str], further: &[(&str, Option<&str>)]) -> Self {
+    pub(crate) fn version_1(kind: &str, fields: &[&str], further: &[(&str, Option<&str>)]) -> Self {
         let present = further
             .iter()
             .filter_map(|(name, value)| value.map(|value| [*name, value]))

@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::idempotency::Fingerprint;
 use crate::money::Money;
 use crate::payout::{Description, RecipientAccount, RecipientName};
 
@@ -74,6 +75,20 @@ impl PaymentDetails {
             },
             description: self.description.normalized(),
         }
+    }
+
+    /// The fingerprint of a request for this payment. A further field is added to the second list, by its name, where it is
+    /// present: see [`Fingerprint`].
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        let amount = self.money.amount().to_string();
+        let fields = [
+            amount.as_str(),
+            self.money.currency().code(),
+            self.recipient.account.as_str(),
+            self.recipient.name.as_str(),
+            self.description.as_str(),
+        ];
+        Fingerprint::version_1("create", &fields, &[])
     }
 
     /// The digest of what is to be paid, for a provider to answer with: SHA-256, in hexadecimal, of the texts of `amount`,
