@@ -58,9 +58,8 @@ impl RecordRow {
         )
         .ok()?;
         let details = PaymentDetails {
-            money,
-            recipient: parsed(&text).ok()?,
             description: Description::new(&self.description).ok()?,
+            ..PaymentDetails::new(money, parsed(&text).ok()?)
         };
         Some(details.digest())
     }

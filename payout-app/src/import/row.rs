@@ -138,9 +138,8 @@ impl Rules<'_> {
         let payout = ForeignPayout {
             id: id_of(&self.command.table, &row.key),
             details: PaymentDetails {
-                money,
-                recipient: Recipient::new(recipient_account, recipient_name),
                 description,
+                ..PaymentDetails::new(money, Recipient::new(recipient_account, recipient_name))
             },
             standing: self.standing(status, row),
             created_at,
