@@ -1,8 +1,8 @@
-//! What a person does with a payout: edit, cancel, retry, resolve, delete.
+//! Steps that a person takes on a payout: edit, cancel, retry, resolve and delete.
 //!
-//! Each step consumes the payout it starts from and yields a [`Change`]: the payout as it will be, and the version
-//! it must still have for the change to be made. A worker's claim grows the version too, so of a person and a
-//! worker racing exactly one wins.
+//! Each step consumes the payout and returns a [`Change`]: the payout after the step, and the version that the stored
+//! row must still have when the change is written. A worker's claim also increments the version. Where a person and a
+//! worker race, exactly one of them wins.
 
 use std::time::Duration;
 
@@ -14,74 +14,74 @@ use crate::spending::Charge;
 /// A write to one payout, to be made only while its version is still [`expected_version`](Self::expected_version).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The version that the payout was read at.
+    /// The version at which the payout was read.
     pub expected_version: u64,
-    /// The payout as it will be, but for the times that the repository sets.
+    /// The payout after the change, except for the times, which the repository sets.
     pub after: Payout,
-    /// Whether the row is hidden from now on.
+    /// True if the change deletes the payout: the row stays, hidden from then on.
     pub deleted: bool,
-    /// When somebody must look at it.
+    /// The effect on the time at which a worker must next look at the payout.
     pub due: Due,
-    /// What the audit trail calls it.
+    /// The kind of the event in the audit trail.
     pub event: EventKind,
-    /// Who asked.
+    /// The caller that asked for the change.
     pub caller: Caller,
-    /// What to take from the day's limit in the same transaction.
+    /// The amount charged to the daily limit in the same transaction; absent if nothing is charged.
     pub charge: Option<Charge>,
 }
 
-/// What a [`Change`] does to the time at which a worker must look.
+/// The effect of a [`Change`] on the time at which a worker must next look at the payout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
-    /// As it was.
+    /// Leaves it as it was.
     Keep,
-    /// At once, by the repository's clock.
+    /// Makes the payout due at once, by the repository's clock.
     Now,
-    /// Nothing is left to do.
+    /// Clears it: no worker has anything left to do.
     Never,
 }
 
-/// How a person says that a payout under review ended.
+/// A person's judgement of how a payout under review ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resolution {
     /// The money was paid.
     Completed,
-    /// The money was not paid, and will not be under this generation's key.
+    /// The money was not paid, and it will not be paid under the key of this generation.
     Failed,
 }
 
-/// The state machine has no such step from this state.
+/// The payout's state does not allow the step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("A payout that is {status}{} cannot be {step}.", if *.needs_review { " (under review)" } else { "" })]
 pub struct IllegalStep {
-    /// Where the payout stands.
+    /// The status of the payout.
     pub status: Status,
-    /// Whether it waits for a person.
+    /// True if the payout is under review.
     pub needs_review: bool,
-    /// What was asked of it, as a participle: "edited", "cancelled".
+    /// The requested step as a participle: "edited", "cancelled".
     pub step: &'static str,
 }
 
-/// Why a step cannot be taken.
+/// The reason why a step was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StepError {
-    /// Not from this state.
+    /// The payout's state does not allow the step.
     #[error(transparent)]
     Illegal(#[from] IllegalStep),
-    /// It is not to be hidden: it was sent, or may have been.
+    /// The payout cannot be deleted: it was sent, or may have been.
     #[error(
         "A payout that is {status} and was with a worker cannot be deleted{}: what was sent, or may have been, is kept.",
         if *.status == Status::Pending { ", but it can be cancelled" } else { "" }
     )]
     Kept {
-        /// Where the payout stands.
+        /// The status of the payout.
         status: Status,
     },
-    /// A worker that lost its lease may still be sending the generation that is to be retried.
+    /// A worker that lost its lease may still be sending the generation that the retry would replace.
     #[error("A worker of the failed attempt may still be running; retry in {} seconds.", .wait.as_secs() + 1)]
     NotQuiet {
-        /// How long until no worker can be sending.
+        /// The time until no worker can still be sending.
         wait: Duration,
     },
 }
@@ -95,10 +95,10 @@ impl Payout {
         }
     }
 
-    /// Changes what is to be paid, only while pending: what was sent once is sent the same ever after.
+    /// Changes the payment details of a pending payout. They never change once something may have been sent.
     ///
     /// # Errors
-    /// [`IllegalStep`] in every other state.
+    /// [`IllegalStep`] unless the payout is pending.
     pub fn edit(self, details: PaymentDetails, caller: Caller) -> Result<Change, IllegalStep> {
         if self.status() != Status::Pending {
             return Err(self.refuse("edited"));
@@ -108,10 +108,10 @@ impl Payout {
         }))
     }
 
-    /// Cancels a payout that no worker has claimed.
+    /// Cancels a pending payout, which no worker holds.
     ///
     /// # Errors
-    /// [`IllegalStep`] unless pending.
+    /// [`IllegalStep`] unless the payout is pending.
     pub fn cancel(self, caller: Caller) -> Result<Change, IllegalStep> {
         if self.status() != Status::Pending {
             return Err(self.refuse("cancelled"));
@@ -123,12 +123,13 @@ impl Payout {
 
     /// Starts a new generation of a payout that the provider declined for good, or that a person resolved as failed.
     ///
-    /// After more than one claim a worker of an earlier one may be asleep between its last look at the clock and its
-    /// call; until it surely is not, the old generation could be sent after the new one was paid.
-    /// `now` is the repository's clock.
+    /// After more than one claim, a worker of an earlier claim may be suspended between its last look at the clock and
+    /// its call to the provider. Until that is ruled out, the old generation could still be sent after the new one was
+    /// paid. `now` is the repository's clock.
     ///
     /// # Errors
-    /// [`StepError::Illegal`] unless failed; [`StepError::NotQuiet`] while an earlier worker may still be sending.
+    /// [`StepError::Illegal`] unless the payout has failed; [`StepError::NotQuiet`] while an earlier worker may still
+    /// be sending.
     pub fn retry(self, now: Timestamp, caller: Caller) -> Result<Change, StepError> {
         if self.status() != Status::Failed {
             return Err(self.refuse("retried").into());
@@ -153,10 +154,10 @@ impl Payout {
         }))
     }
 
-    /// Records how a payout under review ended, in a person's judgement.
+    /// Records a person's judgement of how a payout under review ended.
     ///
     /// # Errors
-    /// [`IllegalStep`] unless processing and under review.
+    /// [`IllegalStep`] unless the payout is processing and under review.
     pub fn resolve(self, resolution: Resolution, caller: Caller) -> Result<Change, IllegalStep> {
         if !(self.status() == Status::Processing && self.needs_review()) {
             return Err(self.refuse(match resolution {
@@ -180,11 +181,11 @@ impl Payout {
         }))
     }
 
-    /// Hides a payout that was never sent: a pending one that no worker ever claimed, or a cancelled one. Its row and its
-    /// audit trail stay.
+    /// Deletes a payout that was never sent: a pending one that no worker ever claimed, or a cancelled one. Its row and
+    /// its audit trail stay, hidden.
     ///
     /// # Errors
-    /// [`StepError::Kept`] for every other one: what was sent, or may have been, is hidden from nobody.
+    /// [`StepError::Kept`] for every other payout: one that was sent, or may have been, cannot be hidden.
     pub fn delete(self, caller: Caller) -> Result<Change, StepError> {
         let never_sent = match self.status() {
             Status::Pending => self.fence() == 0 && self.parts().claims == 0,
@@ -212,7 +213,7 @@ impl Payout {
         let mut parts = self.into_parts();
         let before = Redaction::of(&parts.details.recipient);
         write(&mut parts);
-        // A person's reason may name who was paid before this change, or who is after it.
+        // The reason and the failure may name the recipient before this change, or the one after it.
         for redaction in [before, Redaction::of(&parts.details.recipient)] {
             caller.reason = caller.reason.map(|reason| redaction.text(&reason));
             parts.failure = parts.failure.map(|failure| redaction.failure(&failure));
@@ -231,7 +232,7 @@ impl Payout {
 }
 
 impl Change {
-    /// The payout as it is once this change is made at `now` by the repository's clock.
+    /// Returns the payout with this change made at `now`, by the repository's clock.
     pub fn made_at(&self, now: Timestamp) -> Payout {
         let mut parts = self.after.parts().clone();
         parts.updated_at = now;

@@ -1,4 +1,4 @@
-//! What is to be paid: one value for the request, the edit, the row and the instruction to the provider.
+//! The details of a payment: one value for the request, the edit, the row and the instruction to the provider.
 
 use sha2::{Digest, Sha256};
 
@@ -9,21 +9,21 @@ use crate::payout::{Description, RecipientAccount, RecipientName};
 /// The receiver of a payout.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Recipient {
-    /// Where the money goes.
+    /// The account that the money goes to.
     pub account: RecipientAccount,
-    /// Who gets it.
+    /// The recipient's name.
     pub name: RecipientName,
 }
 
 impl Recipient {
-    /// A recipient with an account and a name.
+    /// Builds a recipient from an account and a name.
     pub fn new(account: RecipientAccount, name: RecipientName) -> Self {
         Self { account, name }
     }
 }
 
-/// The details of a payment, as a client asks for them, edits them, and as a provider is told. None changes once anything
-/// may have been sent.
+/// The details of a payment: a client asks for them and edits them, and the provider receives them. None of them
+/// changes once something may have been sent.
 ///
 /// ```
 /// use payout_core::money::Money;
@@ -46,16 +46,16 @@ impl Recipient {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PaymentDetails {
-    /// How much, of what.
+    /// The amount and its currency.
     pub money: Money,
-    /// Who gets it, and where.
+    /// The receiver of the money.
     pub recipient: Recipient,
-    /// What for.
+    /// The purpose of the payment; may be empty.
     pub description: Description,
 }
 
 impl PaymentDetails {
-    /// A payment of this much to this recipient, and nothing besides.
+    /// Builds the details of a payment of this money to this recipient, without a description.
     pub fn new(money: Money, recipient: Recipient) -> Self {
         Self {
             money,
@@ -64,7 +64,7 @@ impl PaymentDetails {
         }
     }
 
-    /// The details with every text in Normalization Form C, as a request says them today.
+    /// Returns the details with every text in Normalization Form C, as new requests have them.
     #[must_use]
     pub(crate) fn normalized(&self) -> Self {
         Self {
@@ -77,8 +77,8 @@ impl PaymentDetails {
         }
     }
 
-    /// The fingerprint of a request for this payment. A further field is added to the second list, by its name, where it is
-    /// present: see [`Fingerprint`].
+    /// Returns the fingerprint of a request for this payment. A new field is added to the second list, by name and only
+    /// where it is present: see [`Fingerprint`].
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         let amount = self.money.amount().to_string();
         let fields = [
@@ -91,10 +91,11 @@ impl PaymentDetails {
         Fingerprint::version_1("create", &fields, &[])
     }
 
-    /// The digest of what is to be paid, for a provider to answer with: SHA-256, in hexadecimal, of the texts of `amount`,
-    /// `currency`, `recipient_account`, `recipient_name` and `description` as they are sent, in this order, each as a netstring:
-    /// its length in bytes in decimal, `:`, its UTF-8 bytes, `,`. The payout's id is not among them: a create that is repeated
-    /// after a restore has another.
+    /// Returns the digest of the payment, which a provider may include in its answer: SHA-256, in hexadecimal.
+    ///
+    /// It covers the texts of `amount`, `currency`, `recipient_account`, `recipient_name` and `description` as they are
+    /// sent, in this order. Each is a netstring: its length in bytes as a decimal number, `:`, its UTF-8 bytes, `,`.
+    /// The payout's id is not covered, because a create that is repeated after a restore from a backup has another id.
     pub fn digest(&self) -> String {
         let mut hasher = Sha256::new();
         let amount = self.money.amount().to_string();

@@ -1,4 +1,4 @@
-//! The audit trail: one event for every write to a payout.
+//! Events of the audit trail: one for every write to a payout.
 
 use std::fmt;
 
@@ -8,48 +8,48 @@ use crate::payout::Status;
 use crate::payout::fields::printable;
 use crate::text::nfc;
 
-/// What happened to a payout.
+/// The kind of an event: what happened to the payout.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
 )]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownEventKind, parse_err_fn = UnknownEventKind::of)]
 pub enum EventKind {
-    /// A client created it.
+    /// A client created the payout.
     Created,
-    /// It was taken over from another service, as it stood there.
+    /// The payout was imported from another service, in the state that it had there.
     Imported,
-    /// A client changed a field while it was pending.
+    /// A client changed the details of a pending payout.
     Edited,
-    /// A client that may not see whom it pays wrote an account or a name that could not be taken; evidence only, nothing was
-    /// changed.
+    /// An edit was refused: a client without permission to see the recipient sent an account or a name that could not
+    /// be accepted. Evidence only; the payout did not change.
     EditRefused,
-    /// A worker claimed it.
+    /// A worker claimed the payout.
     Claimed,
     /// The provider paid.
     Completed,
-    /// The provider declined for good.
+    /// The provider declined the payment for good.
     Failed,
-    /// The provider accepted it and will settle later.
+    /// The provider accepted the payment and will settle it later.
     Accepted,
-    /// The worker learnt nothing definite and will look again.
+    /// The worker got no definite answer and will look again.
     Postponed,
-    /// Nothing was ever sent: back to pending.
+    /// Nothing was sent in this generation: the payout is pending again.
     Released,
-    /// A person must look.
+    /// The payout went under review: a person must decide.
     ReviewRequested,
-    /// A person said how it ended.
+    /// A person decided how the payout under review ended.
     Resolved,
-    /// A person retried it after a failure: a new generation.
+    /// A person retried a failed payout, which started a new generation.
     Retried,
-    /// A person cancelled it.
+    /// A person cancelled the payout.
     Cancelled,
-    /// A person deleted it; the row stays, hidden.
+    /// A person deleted the payout. The row stays, hidden.
     Deleted,
-    /// A worker that had lost its lease reported an outcome; evidence only, no state was changed.
+    /// A worker that had lost its lease reported an outcome. Evidence only; the payout did not change.
     LateOutcome,
 }
 
-/// The text names no kind of event.
+/// The text is not the name of a kind of event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("unknown kind of event")]
 pub struct UnknownEventKind;
@@ -61,26 +61,26 @@ impl UnknownEventKind {
 }
 
 impl EventKind {
-    /// Every kind.
+    /// Every kind of event.
     pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
-    /// The name on the wire and in the store.
+    /// Returns the name on the wire and in the store.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 }
 
-/// Who did it: a client, a worker by name, an operator.
+/// The name of the actor: a client, a worker or an operator.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Actor(String);
 
 impl Actor {
-    /// Takes a name, cut at 128 characters and without control characters.
+    /// Takes a name, cut to 128 characters and without control characters.
     pub fn new(name: &str) -> Self {
         Self(printable(name, 128))
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -92,22 +92,22 @@ impl fmt::Display for Actor {
     }
 }
 
-/// Who asks, in which request, and why: what the audit trail keeps of a person's step.
+/// The caller of a step: the actor, the API key, the request and the reason, as the audit trail keeps them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// Who.
+    /// The actor.
     pub actor: Actor,
-    /// The API key that was shown, or the first of those that it succeeds; absent in a service without keys, and for whoever
-    /// needs none. Idempotency keys and the day's limits are its own.
+    /// The owner of the caller's idempotency keys and daily limits: the caller's API key, or the first of the keys that
+    /// it succeeds. Absent if the service has no API keys, or the caller needs none.
     pub api_key: Option<ApiKeyId>,
-    /// The id of the request, so that a log line and an event can be matched.
+    /// The id of the request, which matches log lines to events.
     pub request_id: Option<String>,
-    /// The person's own words in Normalization Form C, cut at 255 characters.
+    /// The reason that the person gave, in Normalization Form C and cut to 255 characters.
     pub reason: Option<String>,
 }
 
 impl Caller {
-    /// A caller with no API key, no request id and no reason.
+    /// Builds a caller without an API key, a request id or a reason.
     pub fn named(name: &str) -> Self {
         Self {
             actor: Actor::new(name),
@@ -117,7 +117,7 @@ impl Caller {
         }
     }
 
-    /// The same caller, with a reason.
+    /// Sets the reason.
     #[must_use]
     pub fn because(mut self, reason: &str) -> Self {
         let reason = printable(&nfc(reason), 255);
@@ -125,14 +125,14 @@ impl Caller {
         self
     }
 
-    /// The same caller, with the API key that it showed, or the first of those that this one succeeds.
+    /// Sets the API key that the caller presented, or the first of the keys that it succeeds.
     #[must_use]
     pub fn with_api_key(mut self, api_key: ApiKeyId) -> Self {
         self.api_key = Some(api_key);
         self
     }
 
-    /// The same caller, with the id of its request.
+    /// Sets the id of the request.
     #[must_use]
     pub fn in_request(mut self, request_id: &str) -> Self {
         self.request_id = Some(printable(request_id, 128));
@@ -140,23 +140,23 @@ impl Caller {
     }
 }
 
-/// One entry of the audit trail. Entries are only ever added.
+/// An entry of the audit trail. Entries are only ever added.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// What happened.
+    /// The kind: what happened.
     pub kind: EventKind,
-    /// The status right after it.
+    /// The status right after the event.
     pub status: Status,
-    /// The generation it happened in.
+    /// The generation in which the event happened.
     pub generation: u32,
-    /// The claim it happened under: 0 before the first.
+    /// The fence of the latest claim: 0 before the first.
     pub fence: u64,
-    /// Who did it.
+    /// The actor that caused the event.
     pub actor: Actor,
-    /// The request it came with.
+    /// The id of the request that caused the event.
     pub request_id: Option<String>,
-    /// The person's reason, or what the worker learnt.
+    /// The person's reason, or the worker's finding.
     pub detail: Option<String>,
-    /// When, by the repository's clock.
+    /// The time of the event, by the repository's clock.
     pub at: Timestamp,
 }

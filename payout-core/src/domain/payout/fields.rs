@@ -1,34 +1,35 @@
-//! The texts of a payout, each with its own bounds.
+//! Texts of a payout: the recipient's account and name, the description, and the provider's texts, each with bounds of
+//! its own.
 
 use std::fmt;
 
 use crate::text::{first_invisible, is_invisible, is_odd_space, nfc};
 
-/// Why a text does not fit its field.
+/// The reason why a text does not fit its field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FieldError {
-    /// Nothing but white space where something is needed.
+    /// The field is required, and the text is only white space.
     #[error("This field may not be blank.")]
     Blank,
-    /// Longer than the field.
+    /// The text is longer than the field allows.
     #[error("Ensure this field has no more than {max} characters.")]
     TooLong {
-        /// The most characters (Unicode scalar values) the field takes.
+        /// The maximum number of characters (Unicode scalar values).
         max: usize,
     },
-    /// A character that cannot be printed or stored, such as NUL.
+    /// The text has a character that cannot be printed or stored, such as NUL.
     #[error("Control characters are not allowed.")]
     ControlCharacter,
-    /// A character that nobody sees, or that changes how others are read.
+    /// The text has an invisible character, or one that changes the order in which others are displayed.
     #[error("Invisible characters and changes of the direction of writing are not allowed: U+{:04X}.", u32::from(*.0))]
     Invisible(char),
-    /// White space that looks like a space and is none.
+    /// The text has white space that looks like a plain space but is another character.
     #[error("White space other than the plain space is not allowed: U+{:04X}.", u32::from(*.0))]
     OddSpace(char),
 }
 
-/// What sets one text field apart from another.
+/// The bounds of one text field.
 struct Bounds {
     required: bool,
     max_chars: usize,
@@ -36,13 +37,13 @@ struct Bounds {
     odd_spaces: bool,
 }
 
-/// What a client writes, in Normalization Form C: equal texts become equal.
+/// Parses a client's text into Normalization Form C, so that equivalent texts become equal.
 fn parse(text: &str, bounds: &Bounds) -> Result<String, FieldError> {
     let text = restore(&nfc(text), bounds)?;
     if text.is_ascii() {
         return Ok(text);
     }
-    // An account has no pictographs that would need a joiner.
+    // An account contains no pictographs that would need a joiner.
     let invisible = if bounds.odd_spaces {
         first_invisible(&text)
     } else {
@@ -57,7 +58,8 @@ fn parse(text: &str, bounds: &Bounds) -> Result<String, FieldError> {
     Ok(text)
 }
 
-/// What is stored, as it is: also what was accepted before it became known to be invisible, or was not normalized.
+/// Takes a stored text as it is. It may have been accepted before a character was known to be invisible, or before
+/// texts were normalized.
 fn restore(text: &str, bounds: &Bounds) -> Result<String, FieldError> {
     let text = text.trim();
     if bounds.required && text.is_empty() {
@@ -82,37 +84,37 @@ macro_rules! text_field {
         pub struct $name(String);
 
         impl $name {
-            /// The most characters (Unicode scalar values) that it has.
+            /// The maximum number of characters (Unicode scalar values).
             pub const MAX_CHARS: usize = $bounds.max_chars;
 
-            /// Takes the text without the white space around it, in Unicode's Normalization Form C.
+            /// Takes a client's text, trimmed of white space and in Unicode's Normalization Form C.
             ///
             /// # Errors
-            /// [`FieldError`] when it is blank or too long, or has control characters or ones that nobody sees.
+            /// [`FieldError`] when the text is blank or too long, or contains control characters or invisible ones.
             pub fn new(text: &str) -> Result<Self, FieldError> {
                 parse(text, &$bounds).map(Self)
             }
 
-            /// Takes a stored text as it is.
+            /// Takes a stored text, trimmed but otherwise unchanged.
             ///
             /// # Errors
-            /// [`FieldError`] when it is blank, too long or has control characters.
+            /// [`FieldError`] when the text is blank or too long, or contains control characters.
             pub fn restore(text: &str) -> Result<Self, FieldError> {
                 restore(text, &$bounds).map(Self)
             }
 
-            /// The text in Normalization Form C, where an earlier program stored it as it was sent.
+            /// Returns the text in Normalization Form C. An earlier version stored texts as clients sent them.
             #[must_use]
             pub(crate) fn normalized(&self) -> Self {
                 Self(nfc(&self.0).into_owned())
             }
 
-            /// Whether this reads the same, however its characters are composed.
+            /// Returns whether both texts are canonically equivalent: equal in Normalization Form C.
             pub fn is_equivalent(&self, other: &Self) -> bool {
                 self == other || nfc(&self.0) == nfc(&other.0)
             }
 
-            /// The text.
+            /// Returns the text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -120,7 +122,7 @@ macro_rules! text_field {
     };
 }
 
-/// Personal data stays out of logs: `Debug` shows how long it is, not what it says.
+/// Implements `Debug` without the text, which is personal data and stays out of logs: it shows only the length.
 macro_rules! redacted_debug {
     ($($name:ident),*) => {$(
         impl fmt::Debug for $name {
@@ -137,12 +139,12 @@ text_field!(
     Bounds { required: true, max_chars: 128, line_breaks: false, odd_spaces: false }
 );
 text_field!(
-    /// The name of who gets the money, 1–128 characters.
+    /// The name of the recipient, 1–128 characters.
     RecipientName,
     Bounds { required: true, max_chars: 128, line_breaks: false, odd_spaces: true }
 );
 text_field!(
-    /// What the money is for, 0–255 characters; may have line breaks.
+    /// The purpose of the payment, 0–255 characters; may contain line breaks.
     Description,
     Bounds { required: false, max_chars: 255, line_breaks: true, odd_spaces: true }
 );
@@ -155,24 +157,24 @@ impl Default for Description {
     }
 }
 
-/// The provider's own name for a payment, as it gave it (cut at 255 characters).
+/// The provider's reference for a payment, as the provider gave it, cut to 255 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ProviderReference(String);
 
 impl ProviderReference {
-    /// Takes what the provider sent, without control characters; absent when nothing is left.
+    /// Takes the provider's text without control characters. Returns `None` when nothing is left of it.
     pub fn new(text: &str) -> Option<Self> {
         let text = printable(text, 255);
         (!text.is_empty()).then_some(Self(text))
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Why a payout failed, in the provider's words: a code for programs and a message for people.
+/// The reason why a payout failed, in the provider's words: a code for programs and a message for people.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Failure {
     code: String,
@@ -180,7 +182,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Takes the provider's words, cut at 64 and 255 characters and without control characters.
+    /// Takes the provider's code, cut to 64 characters, and message, cut to 255, both without control characters.
     pub fn new(code: &str, message: &str) -> Self {
         Self {
             code: printable(code, 64),
@@ -188,18 +190,18 @@ impl Failure {
         }
     }
 
-    /// For programs.
+    /// Returns the code, for programs.
     pub fn code(&self) -> &str {
         &self.code
     }
 
-    /// For people.
+    /// Returns the message, for people.
     pub fn message(&self) -> &str {
         &self.message
     }
 }
 
-/// Text from outside that is kept whatever it says: only its size and control characters are mended.
+/// Trims a text from outside, drops its control characters and cuts it to `max_chars`. Any text is accepted.
 pub(crate) fn printable(text: &str, max_chars: usize) -> String {
     text.trim()
         .chars()
@@ -241,7 +243,7 @@ mod tests {
             '\u{3164}', '\u{200b}', '\u{200d}', '\u{202e}', '\u{fe0f}', '\u{ffff}', '\u{2800}', '\u{2028}',
         ] {
             for text in [format!("DE{c}89"), format!("Ada{c}x"), format!("{c}Ada")] {
-                // At an end, separators of lines are white space, and cut off.
+                // At the end of a text, line separators count as white space and are trimmed.
                 let cut_off = c == '\u{2028}' && text.starts_with(c);
                 let refused = (!cut_off).then_some(FieldError::Invisible(c));
                 assert_eq!(RecipientAccount::new(&text).err(), refused, "{c:?}");

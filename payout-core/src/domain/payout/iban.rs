@@ -1,14 +1,15 @@
-//! International bank account numbers (ISO 13616), as they are compared: however somebody writes one, it is the same account.
+//! International bank account numbers (IBAN, ISO 13616) in a normal form for comparison.
 //!
-//! What a client gave stays as it gave it; this is for finding it again.
+//! Different spellings of an IBAN name the same account. A payout keeps the spelling that its client sent; the normal
+//! form serves to search for it.
 
-/// The shortest and the longest that there are.
+/// The lengths that an IBAN can have.
 const LENGTHS: std::ops::RangeInclusive<usize> = 15..=34;
-/// They are printed in groups of so many.
+/// The size of the groups in which an IBAN is printed.
 const GROUP: usize = 4;
 
-/// An account as equal ones share it: without spaces and in upper case, if it is an IBAN with its right check digits. Absent
-/// for any other account, of which nothing is known.
+/// Returns the normal form of an IBAN, without spaces and in upper case. Returns `None` if the account is not an IBAN
+/// with valid check digits.
 pub fn normal_iban(account: &str) -> Option<String> {
     let mut normal = String::with_capacity(account.len());
     for c in account.chars().filter(|c| *c != ' ') {
@@ -24,7 +25,8 @@ pub fn normal_iban(account: &str) -> Option<String> {
     (begins && LENGTHS.contains(&bytes.len()) && is_checked(bytes)).then_some(normal)
 }
 
-/// ISO 7064, MOD 97-10: the country and the check digits last, and letters as numbers from 10.
+/// Returns whether the check digits are valid (ISO 7064, MOD 97-10): the country code and the check digits move to the
+/// end, and letters count as numbers from 10.
 fn is_checked(normal: &[u8]) -> bool {
     let (front, rest) = normal.split_at(GROUP);
     let remainder = rest
@@ -37,7 +39,7 @@ fn is_checked(normal: &[u8]) -> bool {
     remainder == 1
 }
 
-/// The ways in which an IBAN of this normal form is usually written.
+/// Returns the usual spellings of an IBAN in its normal form.
 pub(crate) fn spellings(normal: &str) -> [String; 4] {
     let mut grouped = String::with_capacity(normal.len() * 5 / 4);
     for (place, c) in normal.chars().enumerate() {

@@ -8,18 +8,18 @@ use uuid::{Builder, Uuid};
 use crate::Timestamp;
 use crate::domain::randomness::Randomness;
 
-/// A UUID, version 7 (RFC 9562 §5.7): unique without coordination, and roughly ordered by time, so that new
-/// rows land next to each other in an index.
+/// The id of a payout: a UUID, version 7 (RFC 9562 §5.7). It is unique without coordination and roughly ordered by
+/// time, so that new rows are next to each other in an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PayoutId(Uuid);
 
 impl PayoutId {
-    /// A fresh id for a payout made at `now`.
+    /// Generates an id for a payout created at `now`.
     pub fn generate(now: Timestamp, randomness: &dyn Randomness) -> Self {
         Self(uuid_v7(now, randomness))
     }
 
-    /// The UUID itself.
+    /// Returns the UUID.
     pub fn as_uuid(self) -> Uuid {
         self.0
     }
@@ -45,7 +45,7 @@ impl fmt::Display for PayoutId {
     }
 }
 
-/// A UUID of version 7, made at `now`.
+/// Generates a UUID of version 7 for the time `now`.
 pub(crate) fn uuid_v7(now: Timestamp, randomness: &dyn Randomness) -> Uuid {
     let mut random = [0_u8; 10];
     let (head, tail) = random.split_at_mut(8);

@@ -1,4 +1,4 @@
-//! A payout that comes from another service, with all that has happened to it there.
+//! Payouts imported from another service, with their state there.
 
 use crate::Timestamp;
 use crate::payout::redact::Redaction;
@@ -6,43 +6,43 @@ use crate::payout::{
     Actor, Failure, PaymentDetails, Payout, PayoutId, PayoutParts, ProviderReference, Status,
 };
 
-/// The state of a payout in the service that it comes from.
+/// The state of an imported payout in the service that it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// Nothing was sent, and nothing will be there: this service pays it.
+    /// Nothing was sent, and the other service will send nothing: this service pays it.
     Pending,
-    /// The other service was at it. Nobody knows whether it was paid: a person must say.
+    /// The other service was processing it. The outcome is unknown, so a person must decide.
     UnderReview,
-    /// It was paid.
+    /// The money was paid.
     Completed(Option<ProviderReference>),
-    /// It was declined for good.
+    /// The provider declined the payment for good.
     Failed(Failure),
-    /// A person cancelled it.
+    /// A person cancelled the payout.
     Cancelled,
 }
 
-/// A payout of another service, ready to be stored as it is.
+/// A payout of another service, ready to be stored in the state that it has there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignPayout {
-    /// Its identity, here too.
+    /// The id, which the payout keeps.
     pub id: PayoutId,
-    /// What is to be paid.
+    /// The details of the payment.
     pub details: PaymentDetails,
-    /// Its state there.
+    /// The state in the other service.
     pub standing: Standing,
-    /// When it was created there.
+    /// The time at which it was created in the other service.
     pub created_at: Timestamp,
-    /// When it was last written there.
+    /// The time at which it was last written in the other service.
     pub updated_at: Timestamp,
-    /// Who imports it, for the audit trail.
+    /// The operator that imports it, for the audit trail.
     pub actor: Actor,
-    /// What the audit trail says of where it comes from.
+    /// The origin of the payout, for the audit trail.
     pub detail: String,
 }
 
 impl ForeignPayout {
-    /// The payout as it is once stored at `now` by the repository's clock. It was never claimed here; what may have been sent there
-    /// counts as one claim, and no worker takes it up again.
+    /// Returns the payout as stored at `now`, by the repository's clock. It was never claimed here. If the other
+    /// service may have sent it, it counts as claimed once, and no worker of this service claims it.
     pub fn stored_at(&self, now: Timestamp) -> Payout {
         let (status, reference, failure) = match &self.standing {
             Standing::Pending => (Status::Pending, None, None),
@@ -51,7 +51,7 @@ impl ForeignPayout {
             Standing::Failed(failure) => (Status::Failed, None, Some(failure.clone())),
             Standing::Cancelled => (Status::Cancelled, None, None),
         };
-        // Neither clock may have run ahead of the repository's.
+        // Neither time may be ahead of the repository's clock.
         let created_at = self.created_at.min(now);
         let updated_at = self.updated_at.clamp(created_at, now);
         let sent = match status {
@@ -77,7 +77,7 @@ impl ForeignPayout {
             created_at,
             updated_at,
         };
-        // The other service's words may name who is paid.
+        // The other service's words may name the recipient.
         let redaction = Redaction::of(&parts.details.recipient);
         parts.failure = parts.failure.map(|failure| redaction.failure(&failure));
         parts.provider_reference = parts

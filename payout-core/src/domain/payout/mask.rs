@@ -1,17 +1,18 @@
-//! Who is paid, as it is shown to whoever may not see it.
+//! Masks: accounts and names as callers without permission to see them receive them.
 
 use crate::payout::{RecipientAccount, RecipientName};
 
-/// Stands for what is not shown, however long it is. No account and no name may have it.
+/// The mask: replaces hidden characters, regardless of their number. No account and no name may contain it.
 pub const MASK: &str = "•••";
 
-/// So many characters of an account are shown, and at most a quarter of it.
+/// The maximum number of characters of an account that are shown; never more than a quarter of it.
 const SHOWN_CHARS: usize = 4;
-/// So many words of a name are shown, so that its mask is never longer than a name.
+/// The maximum number of words of a name that are shown, so that no mask is longer than a name may be.
 const SHOWN_WORDS: usize = 4;
 
 impl RecipientAccount {
-    /// `••••3000`: the last four characters, and of an account shorter than 16 fewer, never more than a quarter.
+    /// Returns the masked account, as in `••••3000`: its last four characters; for accounts shorter than 16 characters,
+    /// fewer, never more than a quarter.
     pub fn masked(&self) -> String {
         let chars = self.as_str().chars();
         let length = chars.clone().count();
@@ -19,14 +20,15 @@ impl RecipientAccount {
         format!("{MASK}•{}", chars.skip(hidden).collect::<String>())
     }
 
-    /// Whether this is no account, but what somebody was shown of one.
+    /// Returns whether the text is a masked account and not an account.
     pub fn is_masked(&self) -> bool {
         self.as_str().contains(MASK)
     }
 }
 
 impl RecipientName {
-    /// `A••• L•••`: of each of the first four words the first letter; of a word of one letter, nothing.
+    /// Returns the masked name, as in `A••• L•••`: the first letter of each of the first four words. A word of one
+    /// letter is hidden whole.
     pub fn masked(&self) -> String {
         let words = self.as_str().split_whitespace().take(SHOWN_WORDS).map(|word| {
             let mut chars = word.chars();
@@ -38,7 +40,7 @@ impl RecipientName {
         words.collect::<Vec<_>>().join(" ")
     }
 
-    /// Whether this is no name, but what somebody was shown of one.
+    /// Returns whether the text is a masked name and not a name.
     pub fn is_masked(&self) -> bool {
         self.as_str().contains(MASK)
     }

@@ -1,9 +1,9 @@
-//! A payout and everything that can happen to it.
+//! A payout: its row, its steps and its audit trail.
 //!
-//! [`Payout`] is the row: private fields, restored only through [`Payout::restore`], which refuses a row that
-//! breaks an invariant. What a person does with it is in `change`, what a worker does in [`attempt`](crate::attempt); both
-//! consume what they start from and yield a description of the write, which a repository applies under its guard.
-//! `mask` says how who is paid is shown to whoever may not see it, and `redact` keeps it out of others' words.
+//! [`Payout`] is the row. Its fields are private, and [`Payout::restore`] refuses a row that breaks an invariant.
+//! `change` has the steps of a person, and [`attempt`](crate::attempt) those of a worker. Each step consumes the payout
+//! and returns a description of the write, which a repository applies under a guard. `mask` hides the recipient from
+//! callers that may not see it, and `redact` removes the recipient from other people's words.
 
 mod change;
 mod details;
@@ -37,6 +37,6 @@ pub(crate) use redact::Redaction;
 pub use row::{BrokenRow, Payout, PayoutParts};
 pub use status::{Status, UnknownStatus};
 
-// The path of before the folder was made, while the imports change.
+// The path from before the folder was split, until the imports change.
 #[doc(hidden)]
 pub use crate::attempt::{Claim, Guarded, NotDue, SettledRow, Settlement, UnreadableClaim, Verdict};

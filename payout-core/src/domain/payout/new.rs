@@ -1,35 +1,36 @@
-//! A payout that is asked for, before it is stored.
+//! Payouts that were requested and are not stored yet.
 
 use crate::Timestamp;
 use crate::idempotency::IdempotentRequest;
 use crate::payout::{Caller, PaymentDetails, Payout, PayoutId, PayoutParts, ProviderKey, Status};
 use crate::spending::Charge;
 
-/// A payout ready to be inserted: the details, its identity, and who asked.
+/// A payout ready to be inserted: its id, the details of the payment, and the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPayout {
-    /// Chosen before the write, so that a write may be repeated.
+    /// The id, chosen before the write, so that the write can be repeated.
     pub id: PayoutId,
-    /// What to pay.
+    /// The details of the payment.
     pub details: PaymentDetails,
-    /// When the first dispatch is due; at once when absent or past.
+    /// The time at which the payout becomes due; at once when absent or past.
     pub scheduled_at: Option<Timestamp>,
-    /// Who asked.
+    /// The caller that asked for the payout.
     pub caller: Caller,
     /// The idempotency record to write in the same transaction.
     pub request: Option<IdempotentRequest>,
-    /// What to take from the day's limit in the same transaction.
+    /// The amount charged to the daily limit in the same transaction; absent if nothing is charged.
     pub charge: Option<Charge>,
 }
 
 impl NewPayout {
-    /// What the provider's idempotency keys are to begin with, where the client gave a key, and no other payout has it:
-    /// a request that is made again after its record was forgotten is another payment, and goes by its id.
+    /// Returns the base of the provider's idempotency keys, if the client sent an idempotency key. It is used only if
+    /// no other payout has it: a request that is repeated after its record has expired is another payment, and uses the
+    /// payout's id.
     pub fn provider_key(&self) -> Option<ProviderKey> {
         self.request.as_ref().map(ProviderKey::of)
     }
 
-    /// The payout as it is once stored at `now` by the repository's clock, if no other has its
+    /// Returns the payout as stored at `now`, by the repository's clock, if no other payout has its
     /// [`provider_key`](Self::provider_key).
     pub fn stored_at(&self, now: Timestamp) -> Payout {
         Payout::from_parts(PayoutParts {

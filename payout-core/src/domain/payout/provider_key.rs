@@ -1,4 +1,4 @@
-//! What the provider's idempotency keys of a payout begin with, where its client gave an idempotency key.
+//! The base of a payout's idempotency keys at the provider, derived from the client's idempotency key.
 
 use std::fmt;
 
@@ -7,25 +7,27 @@ use uuid::{Builder, Uuid};
 
 use crate::idempotency::IdempotentRequest;
 
-/// Names the derivation, so that another one never makes the same key.
+/// The name of the derivation, so that another derivation never yields the same key.
 const NAMESPACE: &[u8] = b"payout: provider key, version 1";
 
-/// A name-based UUID (version 8, RFC 9562 §5.8, by SHA-256) of a request: of whose it is, of its idempotency key and of
-/// what it asks for. The same request has the same one whenever it is made, also in a store that has lost every record of
-/// it, so that to the provider it is the same payment; another request under the same idempotency key has another one,
-/// and is never answered with that payment.
+/// A base for the provider's idempotency keys: a UUID derived from the owner of a request, its idempotency key and its
+/// fingerprint (version 8, RFC 9562 §5.8, by SHA-256).
 ///
-/// It is chosen once, when the payout is stored, and no edit changes it: a store that was restored to before an edit must
-/// find the payment that was made after it. That the two differ is seen by what the provider says of the payment
-/// ([`Instruction::digest`](crate::provider::Instruction::digest)).
+/// Repeating a request yields the same base at any time, even in a store that has lost every record of it, so the
+/// provider recognizes the same payment. A different request under the same idempotency key has another base, and is
+/// never answered with that payment.
 ///
-/// It reveals the client's key to nobody who does not know all of the rest: the digest is not keyed, since a secret that
-/// was lost with the store would make a payment that is repeated another one.
+/// The base is chosen once, when the payout is stored, and no edit changes it: a store that was restored to a state
+/// before an edit must still find the payment that was made after it. The provider's report of the payment reveals the
+/// difference ([`Instruction::digest`](crate::provider::Instruction::digest)).
+///
+/// The base reveals the client's key only to somebody who knows everything else that it is derived from. It is not
+/// keyed with a secret: if the secret were lost with the store, a repeated request would become another payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProviderKey(Uuid);
 
 impl ProviderKey {
-    /// That of this request.
+    /// Derives the base from a request.
     pub fn of(request: &IdempotentRequest) -> Self {
         let mut hasher = Sha256::new();
         for part in [
@@ -33,7 +35,7 @@ impl ProviderKey {
             request.key.as_str().as_bytes(),
             request.fingerprint.as_bytes(),
         ] {
-            // Lengths first, so that no two lists of parts read the same.
+            // The length precedes each part, so that no two lists of parts hash alike.
             hasher.update((part.len() as u64).to_be_bytes());
             hasher.update(part);
         }
@@ -43,7 +45,7 @@ impl ProviderKey {
         Self(Builder::from_custom_bytes(half).into_uuid())
     }
 
-    /// The UUID itself.
+    /// Returns the UUID.
     pub fn as_uuid(self) -> Uuid {
         self.0
     }

@@ -1,14 +1,14 @@
-//! Keeps who is paid out of words that others choose: the provider's, and a person's reasons. They go into the audit
-//! trail, which nothing is ever taken out of, and into logs.
+//! Redaction: removes the recipient from words that others choose, such as the provider's messages and people's
+//! reasons. Those words go into logs and into the audit trail, from which nothing is ever deleted.
 
 use crate::payout::mask::MASK;
 use crate::payout::{Failure, ProviderReference, Recipient};
 use crate::text::{fold_char, is_invisible};
 
-/// Shorter ones are only taken out where they stand alone: else hardly a word would be left.
+/// The length below which a secret is removed only where it stands alone. Otherwise hardly a word would be left.
 const SHORT_CHARS: usize = 4;
 
-/// The account and the name of one payout.
+/// The account and the name of one payout's recipient, to be removed from texts.
 pub(crate) struct Redaction([Vec<char>; 2]);
 
 impl Redaction {
@@ -19,8 +19,8 @@ impl Redaction {
         ])
     }
 
-    /// The text without them, whatever their case, however they are grouped by spaces, dashes and what nobody sees, and
-    /// however their characters are composed.
+    /// Returns the text with the account and the name masked. It finds them in any case, grouped by spaces, dashes or
+    /// invisible characters, and in any composition of their characters.
     pub(crate) fn text(&self, text: &str) -> String {
         self.without(text, End::MayBeCut)
     }
@@ -37,12 +37,12 @@ impl Redaction {
     }
 
     pub(crate) fn reference(&self, reference: ProviderReference) -> ProviderReference {
-        // One that happens to end as the account begins must stay what the provider knows the payment by.
+        // A reference that happens to end as the account begins must stay the reference that the provider knows.
         ProviderReference::new(&self.without(reference.as_str(), End::Whole)).unwrap_or(reference)
     }
 }
 
-/// Whether a text may have lost its end: words are cut where they are too long, codes and references are not.
+/// The end of a text: messages are cut where they are too long, codes and references are not.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     Whole,
@@ -53,7 +53,7 @@ fn is_filler(c: char) -> bool {
     c.is_whitespace() || matches!(c, '-' | '.' | '/') || is_invisible(c)
 }
 
-/// Without regard to case, and however the characters are composed.
+/// Returns the text as it is compared: folded, in one composition, and without fillers.
 fn folded(text: &str) -> Vec<char> {
     let significant = text.chars().filter(|c| !is_filler(*c));
     significant
@@ -61,7 +61,7 @@ fn folded(text: &str) -> Vec<char> {
         .collect()
 }
 
-/// A text with a mask in place of each occurrence of the secret.
+/// Returns the text with a mask in place of each occurrence of the secret.
 fn without(text: &str, secret: &[char], end: End) -> String {
     if secret.is_empty() {
         return text.to_owned();
@@ -83,8 +83,8 @@ fn without(text: &str, secret: &[char], end: End) -> String {
     kept
 }
 
-/// So many bytes of the text are the secret, if it begins with it. Where the text may be cut, the beginning of the secret is
-/// enough at its end.
+/// Returns the number of bytes of the secret at the beginning of the text, if it is there. Where the text may be cut, a
+/// beginning of the secret that reaches the end of the text is enough.
 fn length_of(secret: &[char], text: &str, end: End) -> Option<usize> {
     let mut wanted = secret.iter();
     let mut next = wanted.next()?;

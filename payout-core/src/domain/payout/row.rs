@@ -1,19 +1,19 @@
-//! The payout itself: every fact needed to finish it is in its row.
+//! The payout itself. Its row has every fact that is needed to finish it.
 
 use crate::Timestamp;
 use crate::money::Money;
 use crate::payout::{Failure, PaymentDetails, PayoutId, ProviderKey, ProviderReference, Status};
 
-/// A payout as it stands in the store.
+/// A payout as it is stored.
 ///
-/// It moves only along these steps; each consumes the payout and yields the write that makes it so:
+/// It changes only by these steps. Each consumes the payout and returns a description of the write:
 ///
 /// | from | to | by |
 /// |---|---|---|
 /// | pending | processing | a worker's [`claim`](Payout::claim) |
 /// | pending | cancelled | [`cancel`](Payout::cancel) |
 /// | processing | completed, failed | [`settle`](Payout::settle), under the claimed fence |
-/// | processing | pending | the same, only when provably nothing was sent in this generation |
+/// | processing | pending | [`settle`](Payout::settle), only when provably nothing was sent in this generation |
 /// | processing under review | completed, failed | [`resolve`](Payout::resolve) |
 /// | failed | pending | [`retry`](Payout::retry), a new generation |
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,44 +22,47 @@ pub struct Payout(PayoutParts);
 /// The columns of a payout, as a repository reads and writes them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PayoutParts {
-    /// Identity.
+    /// The id.
     pub id: PayoutId,
-    /// What is to be paid.
+    /// The details of the payment.
     pub details: PaymentDetails,
-    /// Where it stands.
+    /// The status.
     pub status: Status,
-    /// A person must say what happened.
+    /// True while the payout is under review: a person must decide how it ended.
     pub needs_review: bool,
-    /// Why it failed.
+    /// The reason why the payout failed.
     pub failure: Option<Failure>,
-    /// The provider's name for the payment; while processing, it says that the provider has accepted it.
+    /// The provider's reference for the payment. If it is set while the payout is processing, the provider has accepted
+    /// the payment.
     pub provider_reference: Option<ProviderReference>,
-    /// What the provider's idempotency keys begin with; the id where absent. Chosen once, when the payout is stored.
+    /// The base of the provider's idempotency keys; the payout's id where absent. Chosen once, when the payout is
+    /// stored.
     pub provider_key: Option<ProviderKey>,
-    /// Grows only when a definitively failed payout is retried by a person. Part of the provider's idempotency key.
+    /// The generation, which is part of the provider's idempotency key. It grows only when a person retries a payout
+    /// that failed for good.
     pub generation: u32,
-    /// Claims of this generation that used up an attempt, or hold: not those whose end was that nothing was sent, or that the
-    /// provider said *not now*.
+    /// The number of claims of this generation that used up an attempt, or are still held. Claims that ended with
+    /// nothing sent, or with the provider's *not now*, do not count.
     pub claims: u32,
-    /// Claims ever, each counted: a worker may settle only the fence that it claimed.
+    /// The number of claims ever made. A worker may settle only under the fence that it claimed.
     pub fence: u64,
-    /// Grows with every write: the `ETag`.
+    /// The version, which grows with every write. It is the `ETag` over HTTP.
     pub version: u64,
-    /// When this generation may first have been sent; unset while provably nothing was.
+    /// The earliest time at which this generation may have been sent; unset while provably nothing was sent.
     pub first_submitted_at: Option<Timestamp>,
-    /// When it was last claimed.
+    /// The time of the latest claim.
     pub claimed_at: Option<Timestamp>,
-    /// From when on no worker of any claim so far can still be sending.
+    /// The time after which no worker of any claim so far can still be sending.
     pub quiet_at: Option<Timestamp>,
-    /// When somebody must look at it again; unset when nothing is left to do.
+    /// The time at which a worker must look at the payout again; unset when nothing is left to do.
     pub due_at: Option<Timestamp>,
-    /// When it was stored.
+    /// The time at which the payout was stored.
     pub created_at: Timestamp,
-    /// When it was last written.
+    /// The time of the latest write.
     pub updated_at: Timestamp,
 }
 
-/// A stored row breaks an invariant: somebody wrote to the table past this crate.
+/// A stored row breaks an invariant: something other than this crate wrote to the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("payout {id} is stored in a state that cannot be: {what}")]
 pub struct BrokenRow {
@@ -89,7 +92,7 @@ impl Payout {
         Ok(payout)
     }
 
-    /// Reads the row of a deleted payout back, of which nobody has anything left to do.
+    /// Reads back the row of a deleted payout, which no worker may still have to process.
     ///
     /// # Errors
     /// [`BrokenRow`] when the row is in a state that no step leads to.
@@ -121,66 +124,67 @@ impl Payout {
         Self(parts)
     }
 
-    /// The same payout, of whose provider's keys none begins as another payout's do: they begin with its id.
+    /// Drops the provider key that another payout has already: the idempotency keys at the provider begin with the
+    /// payout's id instead.
     #[must_use]
     pub fn under_its_id(mut self) -> Self {
         self.0.provider_key = None;
         self
     }
 
-    /// The columns, to be written.
+    /// Returns the columns, for a repository to write.
     pub fn parts(&self) -> &PayoutParts {
         &self.0
     }
 
-    /// The columns, to be changed into another payout.
+    /// Returns the columns, to build the next state of the payout.
     pub(crate) fn into_parts(self) -> PayoutParts {
         self.0
     }
 
-    /// Identity.
+    /// Returns the id.
     pub fn id(&self) -> PayoutId {
         self.0.id
     }
 
-    /// How much, of what.
+    /// Returns the amount and its currency.
     pub fn money(&self) -> Money {
         self.0.details.money
     }
 
-    /// What is to be paid.
+    /// Returns the details of the payment.
     pub fn details(&self) -> &PaymentDetails {
         &self.0.details
     }
 
-    /// Where it stands.
+    /// Returns the status.
     pub fn status(&self) -> Status {
         self.0.status
     }
 
-    /// Whether a person must say what happened.
+    /// Returns whether the payout is under review.
     pub fn needs_review(&self) -> bool {
         self.0.needs_review
     }
 
-    /// The row's version: grows with every write.
+    /// Returns the version of the row, which grows with every write.
     pub fn version(&self) -> u64 {
         self.0.version
     }
 
-    /// The generation: part of the provider's idempotency key.
+    /// Returns the generation, which is part of the provider's idempotency key.
     pub fn generation(&self) -> u32 {
         self.0.generation
     }
 
-    /// The last claim's fence: 0 before the first.
+    /// Returns the fence of the latest claim: 0 before the first.
     pub fn fence(&self) -> u64 {
         self.0.fence
     }
 }
 
 impl PayoutParts {
-    /// Whether a worker has something left to do: the condition for `due_at` to be set.
+    /// Returns whether a worker has something left to do. `due_at` is set exactly then.
     pub fn awaits_somebody(&self) -> bool {
         match self.status {
             Status::Pending => true,

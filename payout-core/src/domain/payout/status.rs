@@ -1,26 +1,26 @@
-//! Where a payout stands.
+//! The status of a payout.
 
 use std::fmt;
 
-/// The five states of a payout. See [`Payout`](super::Payout) for the steps between them.
+/// The status of a payout. See [`Payout`](super::Payout) for the steps between statuses.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
 )]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownStatus, parse_err_fn = UnknownStatus::of)]
 pub enum Status {
-    /// Waiting for a worker: nothing of this generation was sent.
+    /// Waits for a worker; nothing of this generation was sent.
     Pending,
-    /// A worker has claimed it; money may have been sent. With `needs_review`, a person must say what happened.
+    /// A worker has claimed it, and money may have been sent. With `needs_review`, a person must decide.
     Processing,
     /// The provider paid. Final.
     Completed,
-    /// The provider declined for good. Final unless a person retries it.
+    /// The provider declined the payment for good, or a person resolved it as failed. Final unless a person retries it.
     Failed,
     /// A person cancelled it before anything was sent. Final.
     Cancelled,
 }
 
-/// The text names no status.
+/// The text is not the name of a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("This is not a status: use pending, processing, completed, failed or cancelled.")]
 pub struct UnknownStatus;
@@ -35,7 +35,7 @@ impl Status {
     /// Every status, in the order of a payout's life.
     pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
-    /// The name on the wire and in the store.
+    /// Returns the name on the wire and in the store.
     pub fn as_str(self) -> &'static str {
         self.into()
     }

@@ -1,4 +1,4 @@
-//! The entries of the audit trail: of each write its kind and its words, in one place for every repository.
+//! Entries of the audit trail: the kind and the words of each write, in one place for every repository.
 //!
 //! A repository that writes entries in SQL takes the kinds from [`EventKind`] and the words from here.
 
@@ -7,17 +7,17 @@ use crate::attempt::Settlement;
 use crate::payout::{Actor, Caller, Change, Event, EventKind, ForeignPayout, NewPayout, Payout};
 
 impl Event {
-    /// The actor of a settlement whose claim is not in the trail.
+    /// The actor of a settlement whose claim is not in the audit trail.
     pub const UNKNOWN_CLAIMANT: &str = "worker";
-    /// The words of a claim that is presumed since the store was restored.
+    /// The detail of a presumed claim, which is recorded after a restore from a backup.
     pub const PRESUMED_CLAIM: &str = "The store was restored from a backup: it may have been sent since.";
 
-    /// The entry of a payout that a client created.
+    /// Builds the entry of a payout that a client created.
     pub fn created(new: &NewPayout, payout: &Payout, at: Timestamp) -> Self {
         Self::of_caller(EventKind::Created, payout, &new.caller, at)
     }
 
-    /// The entry of a payout that was imported from another service.
+    /// Builds the entry of a payout that was imported from another service.
     pub fn imported(foreign: &ForeignPayout, payout: &Payout, at: Timestamp) -> Self {
         Self {
             detail: Some(foreign.detail.clone()),
@@ -25,22 +25,22 @@ impl Event {
         }
     }
 
-    /// The entry of a person's change that made the payout this.
+    /// Builds the entry of a person's change. `payout` is the result of the change.
     pub fn changed(change: &Change, payout: &Payout, at: Timestamp) -> Self {
         Self::of_caller(change.event, payout, &change.caller, at)
     }
 
-    /// The entry of an edit that was refused: evidence, of a payout that stays as it is.
+    /// Builds the entry of an edit that was refused. It is evidence; the payout did not change.
     pub fn edit_refused(payout: &Payout, caller: &Caller, at: Timestamp) -> Self {
         Self::of_caller(EventKind::EditRefused, payout, caller, at)
     }
 
-    /// The entry of a worker's claim that made the payout this.
+    /// Builds the entry of a worker's claim. `payout` is the result of the claim.
     pub fn claimed(payout: &Payout, worker: &Actor, at: Timestamp) -> Self {
         Self::of(EventKind::Claimed, payout, worker.clone(), at)
     }
 
-    /// The entry of a claim that is presumed and made the payout this.
+    /// Builds the entry of a presumed claim. `payout` is the result of the claim.
     pub fn presumed_claimed(payout: &Payout, by: &Actor, at: Timestamp) -> Self {
         Self {
             detail: Some(Self::PRESUMED_CLAIM.to_owned()),
@@ -48,8 +48,8 @@ impl Event {
         }
     }
 
-    /// The entry of a settlement that made the payout this. `claimant` is the worker that made the claim, where that is
-    /// known.
+    /// Builds the entry of a settlement. `payout` is the result of the settlement, and `claimant` is the worker that
+    /// made the claim, where it is known.
     pub fn settled(
         settlement: &Settlement,
         payout: &Payout,
@@ -63,7 +63,7 @@ impl Event {
         }
     }
 
-    /// The entry of a settlement that came late: evidence, of a payout that stays as it is.
+    /// Builds the entry of a settlement that came late. It is evidence; the payout did not change.
     pub fn late(settlement: &Settlement, payout: &Payout, claimant: Option<&Actor>, at: Timestamp) -> Self {
         Self {
             generation: settlement.generation,
@@ -96,7 +96,7 @@ impl Event {
 }
 
 impl Settlement {
-    /// The words of the trail where this settlement came late: what it would have written.
+    /// Returns the detail for the audit trail if this settlement comes late: what it would have written.
     pub fn late_detail(&self) -> String {
         let row = self.verdict.row();
         match row.detail {
