@@ -1,4 +1,4 @@
-//! What is stored of a token: HMAC-SHA256 (RFC 2104), keyed with a secret of the service.
+//! Digests of tokens, as they are stored: HMAC-SHA256 (RFC 2104), keyed with a secret of the service.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq;
 
 use crate::access::Token;
 
-/// The secret that digests are keyed with: at least 32 bytes. Wiped when dropped, and printed as `***`.
+/// The secret that digests are keyed with: at least 32 bytes. It is wiped when dropped, and printed as `***`.
 #[derive(Clone)]
 pub struct KeySecret(SecretSlice<u8>);
 
@@ -19,10 +19,10 @@ pub struct KeySecret(SecretSlice<u8>);
 pub struct ShortSecret;
 
 impl KeySecret {
-    /// Takes these bytes.
+    /// Takes the bytes of the secret.
     ///
     /// # Errors
-    /// [`ShortSecret`].
+    /// [`ShortSecret`] when there are fewer than 32.
     pub fn new(bytes: &[u8]) -> Result<Self, ShortSecret> {
         if bytes.len() < 32 {
             return Err(ShortSecret);
@@ -37,7 +37,8 @@ impl fmt::Debug for KeySecret {
     }
 }
 
-/// Names a [`KeySecret`] without telling it, so that a key made under another one can be told from a wrong one.
+/// An identifier of a [`KeySecret`] that does not reveal it. It distinguishes an API key that was made under another
+/// secret from a wrong one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SecretId([u8; 8]);
 
@@ -47,7 +48,7 @@ impl SecretId {
         Self(bytes)
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub fn as_bytes(&self) -> &[u8; 8] {
         &self.0
     }
@@ -59,18 +60,18 @@ impl From<[u8; 8]> for SecretId {
     }
 }
 
-/// The keyed digest of a token. Two are compared in constant time.
+/// The keyed digest of a token. Digests are compared in constant time.
 #[derive(Clone, Copy)]
 pub struct TokenDigest([u8; 32]);
 
 impl TokenDigest {
-    /// The digest, to be stored.
+    /// Returns the digest, to be stored.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// Where to look for it in a table: an eighth of it. Whoever does not know the secret cannot choose it, so the time
-    /// that a look-up takes tells nothing.
+    /// Returns the digest's position in a hash table: its first eight bytes. A client that does not know the secret
+    /// cannot choose them, so the duration of a look-up reveals nothing.
     pub(super) fn place(&self) -> [u8; 8] {
         let mut place = [0; 8];
         place.copy_from_slice(&self.0[..8]);
@@ -98,28 +99,28 @@ impl fmt::Debug for TokenDigest {
     }
 }
 
-/// What is stored of a token, and under which secret.
+/// The stored form of a token: its digest, and the secret that it is keyed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyDigest {
-    /// The digest.
+    /// The digest of the token.
     pub token: TokenDigest,
-    /// The secret that it is keyed with.
+    /// The id of the secret that the digest is keyed with.
     pub secret: SecretId,
 }
 
-/// Makes digests under one secret.
+/// Computes digests under one secret.
 #[derive(Clone)]
 pub struct Hasher {
-    /// With the key already in it: each digest begins with a copy.
+    /// The MAC with the secret already in it; each digest starts from a copy.
     mac: Hmac<Sha256>,
     secret: SecretId,
 }
 
 impl Hasher {
-    /// Under this secret.
+    /// Builds a hasher for a secret.
     ///
     /// # Errors
-    /// None that a [`KeySecret`] leads to; HMAC takes keys of any length.
+    /// None for a valid [`KeySecret`]: HMAC accepts keys of any length.
     pub fn new(secret: &KeySecret) -> Result<Self, ShortSecret> {
         let mac = Hmac::<Sha256>::new_from_slice(secret.0.expose_secret()).map_err(|_| ShortSecret)?;
         let named = mac.clone().chain_update(b"the name of this secret").finalize();
@@ -131,12 +132,12 @@ impl Hasher {
         })
     }
 
-    /// The secret's name.
+    /// Returns the id of the secret.
     pub fn secret(&self) -> SecretId {
         self.secret
     }
 
-    /// What is stored of a token.
+    /// Returns the stored form of a token.
     pub fn of(&self, token: &Token) -> KeyDigest {
         KeyDigest {
             token: self.digest(token.expose()),
@@ -144,7 +145,8 @@ impl Hasher {
         }
     }
 
-    /// The digest of what a client showed; absent when that is no token by its form.
+    /// Returns the digest of the text that a client presented. Returns `None` if the text does not have the form of a
+    /// token.
     pub fn of_shown(&self, text: &str) -> Option<TokenDigest> {
         Token::is_one(text).then(|| self.digest(text))
     }
@@ -175,7 +177,7 @@ mod tests {
     fn a_digest_is_hmac_sha256_under_the_secret() {
         let token = Token::of(&[1; 32]);
         let digest = hasher(7).of(&token).token;
-        // By Python: hmac.new(b"\x07" * 32, b"payout_" + b"01" * 32, "sha256").hexdigest()
+        // Computed in Python: hmac.new(b"\x07" * 32, b"payout_" + b"01" * 32, "sha256").hexdigest()
         let expected = "cfcc3e330f2ab12d09b6940467cf36ff89e87ced5741992a52b437f14fdd2dd8";
         let shown: String = digest
             .as_bytes()

@@ -1,4 +1,4 @@
-//! The identity of an API key.
+//! The id of an API key.
 
 use std::fmt;
 
@@ -7,17 +7,17 @@ use uuid::Uuid;
 use crate::Timestamp;
 use crate::domain::randomness::Randomness;
 
-/// A UUID, version 7. It outlives the key's secret: a rotated key has the same id.
+/// The id of an API key: a UUID, version 7. A rotated key keeps its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ApiKeyId(Uuid);
 
 impl ApiKeyId {
-    /// A fresh id for a key made at `now`.
+    /// Generates an id for a key made at `now`.
     pub fn generate(now: Timestamp, randomness: &dyn Randomness) -> Self {
         Self(crate::payout::uuid_v7(now, randomness))
     }
 
-    /// The UUID itself.
+    /// Returns the UUID.
     pub fn as_uuid(self) -> Uuid {
         self.0
     }

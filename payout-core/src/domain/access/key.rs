@@ -1,53 +1,55 @@
-//! A key, as it is made, as people see it, and as requests are held against it.
+//! API keys in three forms: a new key, a key as it is listed, and an active key that requests are checked against.
 
 use crate::Timestamp;
 use crate::access::{ApiKeyId, KeyDigest, KeyName, Scopes, TokenDigest};
 
-/// A key to be stored.
+/// A new API key, to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewApiKey {
-    /// Chosen before the write.
+    /// The id, chosen before the write.
     pub id: ApiKeyId,
-    /// What it is called.
+    /// The name.
     pub name: KeyName,
-    /// What it opens.
+    /// The scopes that the key grants.
     pub scopes: Scopes,
-    /// From when on it opens nothing; never when absent.
+    /// The time of expiry; absent for a key that never expires.
     pub expires_at: Option<Timestamp>,
-    /// What is stored of its token.
+    /// The stored form of the key's token.
     pub digest: KeyDigest,
-    /// The key that it succeeds, also one that is revoked or has expired: it shares that one's scope of idempotency, and so
-    /// the answers that were given to it, and what is left of its day's limits. Absent: it has a scope of its own.
+    /// The name of the key that this one succeeds, which may be revoked or expired. The new key shares its scope of
+    /// idempotency, and with it the recorded answers and the rest of its daily limits. Absent: the new key has a scope
+    /// of its own.
     pub succeeds: Option<KeyName>,
 }
 
-/// A key as people see it: nothing of its token.
+/// An API key as it is listed, without its token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
-    /// Its identity.
+    /// The id.
     pub id: ApiKeyId,
-    /// What it is called.
+    /// The name.
     pub name: KeyName,
-    /// What it opens.
+    /// The scopes that the key grants.
     pub scopes: Scopes,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// From when on it opens nothing; never when absent.
+    /// The time of expiry; absent for a key that never expires.
     pub expires_at: Option<Timestamp>,
-    /// When it last got another token.
+    /// The time of the latest rotation, which replaced the token.
     pub rotated_at: Option<Timestamp>,
-    /// Until when the token before that still opens, or opened, what the key does.
+    /// The time until which the previous token is accepted, or was.
     pub previous_until: Option<Timestamp>,
-    /// When it was revoked.
+    /// The time of revocation.
     pub revoked_at: Option<Timestamp>,
-    /// When it was last used, to about a minute.
+    /// The time of the latest use, to about a minute.
     pub last_used_at: Option<Timestamp>,
-    /// The key whose scope of idempotency it is in: itself, or the first of those that it succeeds.
+    /// The key that owns the scope of idempotency: this key, or the first of those that it succeeds.
     pub idempotency_scope: ApiKeyId,
 }
 
 impl ApiKey {
-    /// The key as it is at this time: of the token before, only until when it still opens something.
+    /// Returns the key as it stands at `now`: without [`previous_until`](Self::previous_until) once the previous token
+    /// is no longer accepted.
     #[must_use]
     pub fn at(mut self, now: Timestamp) -> Self {
         let until = self.previous_until;
@@ -57,22 +59,22 @@ impl ApiKey {
     }
 }
 
-/// A key that opens something, as requests are held against it.
+/// An active API key, as requests are checked against it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldKey {
-    /// Its identity.
+    /// The id.
     pub id: ApiKeyId,
-    /// What it is called.
+    /// The name.
     pub name: KeyName,
-    /// What it opens.
+    /// The scopes that the key grants.
     pub scopes: Scopes,
-    /// From when on it opens nothing.
+    /// The time of expiry; absent for a key that never expires.
     pub expires_at: Option<Timestamp>,
-    /// What is stored of its token.
+    /// The stored form of the key's token.
     pub digest: KeyDigest,
-    /// The token before this one, and until when it still opens.
+    /// The digest of the previous token, and the time until which that token is accepted.
     pub previous: Option<(TokenDigest, Timestamp)>,
-    /// The key whose scope of idempotency it is in: itself, or the first of those that it succeeds.
+    /// The key that owns the scope of idempotency: this key, or the first of those that it succeeds.
     pub idempotency_scope: ApiKeyId,
 }
 

@@ -1,11 +1,11 @@
-//! API keys: who may ask for what.
+//! API keys: authentication and authorization of callers.
 //!
-//! - [`ApiKeyId`] names a key for as long as the store lives, whatever secret it has at the time; [`KeyName`] is what
-//!   people call it, and what the audit trail says.
-//! - [`Token`] is the secret, shown once. What is stored is its [`KeyDigest`], keyed with a [`KeySecret`].
-//! - [`ApiKey`] is a key as people see it, [`HeldKey`] as requests are held against it.
-//! - [`Ring`] is all of them at one moment, in memory; it finds the [`Principal`] of a token.
-//! - [`Scopes`] say what a key opens.
+//! - [`ApiKeyId`] identifies a key for as long as the store exists, through every rotation. [`KeyName`] is its name for
+//!   people and in the audit trail.
+//! - [`Token`] is the secret, shown once. Its [`KeyDigest`], keyed with a [`KeySecret`], is stored.
+//! - [`ApiKey`] is a key as it is listed, and [`HeldKey`] an active key that requests are checked against.
+//! - [`Ring`] is the set of all active keys at one moment, in memory. It finds the [`Principal`] of a token.
+//! - [`Scopes`] are the permissions that a key grants.
 
 mod digest;
 mod id;

@@ -1,20 +1,21 @@
-//! What people call a key.
+//! Names of API keys.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::access::OPEN_NAME;
 
-/// A key's name: 1–64 letters, digits, dots, dashes and underscores, the first a letter or a digit. It is in the audit
-/// trail as the actor, so that it is never used for a second key, and no new key is called as the service calls itself.
+/// A key's name: 1–64 letters, digits, dots, dashes and underscores, the first a letter or a digit. The audit trail
+/// records it as the actor. So no two keys ever have the same name, and no new key has a name that the service uses for
+/// itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyName(String);
 
-/// What the audit trail calls the start on a restored database.
+/// The actor in the audit trail of a start on a restored database.
 pub const RESTORE_NAME: &str = "restore";
 
-/// What the audit trail calls others than keys, or may yet: the open service, workers without a name, and the commands and
-/// tasks that write by themselves.
+/// The names that the audit trail uses, or may use in the future, for actors other than keys: the service without API
+/// keys, workers without a name, and the commands and tasks that write on their own.
 const RESERVED: [&str; 13] = [
     OPEN_NAME,
     RESTORE_NAME,
@@ -31,7 +32,7 @@ const RESERVED: [&str; 13] = [
     "provider",
 ];
 
-/// Whether a worker may be called so: its host, its process and six hexadecimal digits, by dashes.
+/// Returns whether a worker may have this name: its host, its process and six hexadecimal digits, separated by dashes.
 fn is_of_a_worker(name: &str) -> bool {
     let mut parts = name.rsplitn(3, '-');
     let (Some(random), Some(process), Some(_host)) = (parts.next(), parts.next(), parts.next()) else {
@@ -45,31 +46,31 @@ fn is_of_a_worker(name: &str) -> bool {
         && process.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The text is no name of a key.
+/// The text is not a valid name for a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidKeyName {
-    /// It has other characters, or too many.
+    /// The text has other characters, or too many.
     #[error(
         "A name is 1 to 64 letters, digits, dots, dashes and underscores, and begins with a letter or a digit."
     )]
     Form,
-    /// The service calls itself so.
+    /// The service uses this name for itself.
     #[error("This name is the service's own.")]
     Reserved,
 }
 
 impl KeyName {
-    /// The most characters that a name has.
+    /// The maximum number of characters.
     pub const MAX_CHARS: usize = 64;
 
     /// The form of a name, as a regular expression.
     pub const PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9._-]*$";
 
-    /// Takes the name of a key that is to be made.
+    /// Takes the name of a new key.
     ///
     /// # Errors
-    /// [`InvalidKeyName`].
+    /// [`InvalidKeyName`] when the form is wrong, or the service uses the name for itself.
     pub fn new(name: &str) -> Result<Self, InvalidKeyName> {
         let name = Self::stored(name)?;
         let is_reserved = RESERVED.iter().any(|own| name.0.eq_ignore_ascii_case(own));
@@ -79,11 +80,11 @@ impl KeyName {
         Ok(name)
     }
 
-    /// Takes the name of a key that exists already, perhaps since before its name was reserved: it opens what it opened, and can
-    /// be rotated, revoked and succeeded.
+    /// Takes the name of an existing key, which may be older than the reservation of its name. Such a key keeps its
+    /// permissions, and can be rotated, revoked and succeeded.
     ///
     /// # Errors
-    /// [`InvalidKeyName::Form`].
+    /// [`InvalidKeyName::Form`] when the form is wrong.
     pub fn stored(name: &str) -> Result<Self, InvalidKeyName> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         let first = name.bytes().next().ok_or(InvalidKeyName::Form)?;
@@ -93,7 +94,7 @@ impl KeyName {
         Ok(Self(name.to_owned()))
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }

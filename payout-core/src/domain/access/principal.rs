@@ -1,12 +1,12 @@
-//! Whoever a request comes from.
+//! The authenticated caller of a request.
 
 use crate::access::{ApiKeyId, Scope, Scopes};
 use crate::payout::{Actor, Caller};
 
-/// What the audit trail calls whoever asks a service that is open. No key may have this name.
+/// The actor in the audit trail for callers of a service without API keys. No key may have this name.
 pub const OPEN_NAME: &str = "api";
 
-/// Whoever a request was found to come from, and what that opens.
+/// The authenticated caller of a request, and the scopes that it was granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     name: Actor,
@@ -16,7 +16,7 @@ pub struct Principal {
 }
 
 impl Principal {
-    /// Anybody who reaches a service that is open: every scope, and no key.
+    /// Builds the principal of every caller of a service without API keys: all scopes, and no key.
     pub fn open() -> Self {
         Self {
             name: Actor::new(OPEN_NAME),
@@ -26,7 +26,7 @@ impl Principal {
         }
     }
 
-    /// Whoever was not asked: no scope.
+    /// Builds the principal of a caller that was not authenticated: no scopes.
     pub fn nobody() -> Self {
         Self {
             scopes: Scopes::default(),
@@ -34,7 +34,7 @@ impl Principal {
         }
     }
 
-    /// Whoever holds this key, which has a scope of idempotency of its own.
+    /// Builds the principal of a key that has a scope of idempotency of its own.
     pub fn of_key(id: ApiKeyId, name: &str, scopes: Scopes) -> Self {
         Self {
             name: Actor::new(name),
@@ -44,7 +44,7 @@ impl Principal {
         }
     }
 
-    /// The same, within the scope of idempotency of the key that it succeeds.
+    /// Moves the principal into the scope of idempotency of `first`, the key that its own succeeds.
     #[must_use]
     pub fn in_scope_of(self, first: ApiKeyId) -> Self {
         Self {
@@ -53,22 +53,22 @@ impl Principal {
         }
     }
 
-    /// The name, for the audit trail.
+    /// Returns the name, for the audit trail.
     pub fn name(&self) -> &str {
         self.name.as_str()
     }
 
-    /// The key; absent in an open service.
+    /// Returns the id of the API key; absent in a service without API keys.
     pub fn api_key(&self) -> Option<ApiKeyId> {
         self.api_key
     }
 
-    /// Whether the scope is open to it: by its name, or as part of [`Scope::Admin`].
+    /// Returns whether the principal has the scope: by its name, or through [`Scope::Admin`].
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.include(scope)
     }
 
-    /// The caller that it is in the use cases.
+    /// Returns the caller for the use cases.
     pub fn caller(&self) -> Caller {
         Caller {
             actor: self.name.clone(),

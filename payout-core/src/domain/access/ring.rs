@@ -1,4 +1,4 @@
-//! All keys at one moment, in memory.
+//! The active API keys at one moment, in memory.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::Timestamp;
 use crate::access::{ApiKeyId, HeldKey, Principal, SecretId, TokenDigest};
 
-/// Whoever holds a key.
+/// The holder of an API key: its principal, and a mark of its use.
 #[derive(Debug)]
 pub struct Holder {
     id: ApiKeyId,
@@ -16,24 +16,24 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// The principal that requests come from.
+    /// Returns the principal that requests with this key come from.
     pub fn principal(&self) -> &Arc<Principal> {
         &self.principal
     }
 
-    /// Notes that it was used. Nearly always it was noted already, and nothing is written.
+    /// Marks the key as used. Nearly always the mark is set already, and nothing is written.
     pub fn note_use(&self) {
         if !self.used.load(Ordering::Relaxed) {
             self.used.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Its key.
+    /// Returns the id of the key.
     pub fn id(&self) -> ApiKeyId {
         self.id
     }
 
-    /// Whether it was used since this was asked last.
+    /// Returns whether the key was used since the previous call, and clears the mark.
     pub fn take_use(&self) -> bool {
         self.used.swap(false, Ordering::Relaxed)
     }
@@ -42,12 +42,12 @@ impl Holder {
 #[derive(Debug)]
 struct Entry {
     digest: TokenDigest,
-    /// From when on it opens nothing.
+    /// The time until which the token is accepted; absent for one that does not expire.
     until: Option<Timestamp>,
     holder: Arc<Holder>,
 }
 
-/// The keys that open something, by the digests of their tokens.
+/// The active API keys, indexed by the digests of their tokens.
 #[derive(Debug, Default)]
 pub struct Ring {
     entries: HashMap<[u8; 8], Vec<Entry>>,
@@ -55,8 +55,8 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// A ring of these keys. Those made under another secret than this one open nothing. Uses that the ring before it
-    /// has noted are kept.
+    /// Builds a ring of these keys. Keys made under a secret other than `secret` are left out, and so never accepted.
+    /// Marks of use that `before` still has are carried over.
     pub fn of(keys: Vec<HeldKey>, secret: SecretId, before: &Self) -> Self {
         let mut ring = Self::default();
         for key in keys.into_iter().filter(|key| key.digest.secret == secret) {
@@ -92,7 +92,7 @@ impl Ring {
         self.entries.entry(digest.place()).or_default().push(entry);
     }
 
-    /// Whoever holds the token of this digest at this time.
+    /// Returns the holder of the token with this digest, if the token is accepted at `now`.
     pub fn find(&self, digest: &TokenDigest, now: Timestamp) -> Option<&Arc<Holder>> {
         let entries = self.entries.get(&digest.place())?;
         let entry = entries.iter().find(|entry| entry.digest == *digest)?;
@@ -100,7 +100,7 @@ impl Ring {
         open.then_some(&entry.holder)
     }
 
-    /// All who hold a key.
+    /// Returns the holders of all keys.
     pub fn holders(&self) -> impl Iterator<Item = &Arc<Holder>> {
         self.holders.values()
     }

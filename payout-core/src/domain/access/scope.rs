@@ -1,9 +1,9 @@
-//! What a key opens.
+//! Scopes: the permissions that an API key grants.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// One thing that a key may open.
+/// A scope: one permission that an API key may grant.
 #[derive(
     Debug,
     Clone,
@@ -19,7 +19,7 @@ use std::str::FromStr;
 )]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownScope, parse_err_fn = UnknownScope::of)]
 pub enum Scope {
-    /// Look at payouts and their audit trails, account numbers masked, and at the metrics.
+    /// Read payouts and their audit trails, with masked account numbers and names, and the metrics.
     Read,
     /// Create, edit and delete payouts.
     Write,
@@ -27,11 +27,11 @@ pub enum Scope {
     Operate,
     /// See account numbers and names in full.
     Reveal,
-    /// Manage keys; includes every other scope, since whoever makes keys can make one with any.
+    /// Manage API keys. It includes every other scope, since a caller that makes keys can make one with any scope.
     Admin,
 }
 
-/// The text names no scope.
+/// The text is not the name of a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("A scope is one of read, write, operate, reveal and admin.")]
 pub struct UnknownScope;
@@ -46,7 +46,7 @@ impl Scope {
     /// Every scope.
     pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
-    /// The name on the wire and in the store.
+    /// Returns the name on the wire and in the store.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
@@ -68,32 +68,32 @@ impl fmt::Display for Scope {
     }
 }
 
-/// A set of scopes. As text: their names, by spaces (RFC 6749 §3.3).
+/// A set of scopes. As text: their names, separated by spaces (RFC 6749 §3.3).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Scopes(u8);
 
 impl Scopes {
-    /// Every scope.
+    /// Returns the set of every scope.
     pub fn all() -> Self {
         Scope::ALL.iter().copied().collect()
     }
 
-    /// Whether it is named among them.
+    /// Returns whether the set contains the scope itself.
     pub fn contains(self, scope: Scope) -> bool {
         self.0 & scope.bit() != 0
     }
 
-    /// Whether they open what asks for this scope: it is among them, or [`Scope::Admin`] is, which includes every other.
+    /// Returns whether the set grants the scope: it contains it, or [`Scope::Admin`], which includes every other.
     pub fn include(self, scope: Scope) -> bool {
         self.contains(scope) || self.contains(Scope::Admin)
     }
 
-    /// Whether there are none.
+    /// Returns whether the set is empty.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Those there are, in their own order.
+    /// Iterates over the scopes of the set, in the order of [`Scope::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Scope> {
         Scope::ALL
             .iter()

@@ -1,20 +1,21 @@
-//! The secret that a client shows.
+//! Tokens: the secrets that clients present.
 
 use std::fmt::{self, Write as _};
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// What every token begins with, so that people and scanners know one when they see it.
+/// The prefix of every token, by which people and secret scanners recognize one.
 const PREFIX: &str = "payout_";
 
-/// The secret of a key: `payout_` and 256 bits in 64 hexadecimal digits. Wiped when dropped, and printed as `***`.
+/// The secret of an API key: `payout_` and 256 bits in 64 hexadecimal digits. It is wiped when dropped, and printed as
+/// `***`.
 #[derive(Clone)]
 pub struct Token(SecretString);
 
 impl Token {
-    /// The token of these random bits.
+    /// Builds a token from random bits.
     pub fn of(random: &[u8; 32]) -> Self {
-        // Of the right size at once: a text that grew would leave copies behind.
+        // Allocated at its full size: a text that grew would leave copies of the secret in memory.
         let mut text = String::with_capacity(PREFIX.len() + 64);
         text.push_str(PREFIX);
         for byte in random {
@@ -23,12 +24,12 @@ impl Token {
         Self(text.into())
     }
 
-    /// The text, to be shown once.
+    /// Returns the text, to be shown once.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
-    /// Whether the text has the form of a token: nothing else needs to be hashed.
+    /// Returns whether the text has the form of a token. Any other text need not be hashed.
     pub(super) fn is_one(text: &str) -> bool {
         text.strip_prefix(PREFIX).is_some_and(|digits| {
             digits.len() == 64

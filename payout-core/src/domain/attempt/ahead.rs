@@ -1,4 +1,4 @@
-//! Times that a clock wrote which was ahead, and was set back since.
+//! Correction of times that were written by a clock that was ahead, and has been set back since.
 
 use std::time::Duration;
 
@@ -6,26 +6,27 @@ use crate::Timestamp;
 use crate::attempt::lease::later;
 use crate::payout::{Payout, Status};
 
-/// No claim ends with a longer wait, whatever the provider asks for.
+/// The longest wait after a claim, whatever the provider asks for.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
-/// What is further ahead than by this was written by a clock that was ahead: less is what clocks do.
+/// The tolerance for clocks: a time further ahead than this was written by a clock that was ahead.
 const TOLERANCE: Duration = Duration::from_secs(1);
-/// Besides, what waits for longer than anything waits, by so much.
+/// The margin above the longest wait: a payout that waits for longer than both waits because of a wrong clock.
 const MARGIN: Duration = Duration::from_secs(60 * 60);
 
 impl Payout {
-    /// The payout with its due time brought back to the present, where a clock that was ahead has written it; at `now` by the
-    /// repository's clock. Absent where the time may be right. Repositories make the same step in one statement.
+    /// Returns the payout with its due time corrected, if a clock that was ahead has written it. `now` is the
+    /// repository's clock. Returns `None` where the time may be right. Repositories make the same step in one
+    /// statement.
     ///
-    /// What was to be waited for is waited for from now on: a lease's holder may be at work, and its calls are bounded by the
-    /// lease. What nothing can have asked for is due at once. A schedule is a date that a client chose, and stays.
+    /// A wait that was asked for begins again at `now`: the holder of a lease may be at work, and the lease bounds its
+    /// calls. A wait that nothing can have asked for ends at once. A schedule is a date that a client chose, and stays.
     ///
-    /// No fact of the payout changes but the time at which a worker looks at it: the version stays, and there is no event.
+    /// Only the time at which a worker looks at the payout changes. The version stays, and no event is written.
     #[must_use]
     pub fn brought_back(&self, now: Timestamp) -> Option<Self> {
         let parts = self.parts();
         let due_at = parts.due_at.filter(|due_at| *due_at > now)?;
-        // Never claimed: due since it was stored, or at the date of its schedule.
+        // Never claimed: due since it was stored, or at its scheduled date.
         let fresh = parts.fence == 0;
         if fresh && due_at != parts.created_at {
             return None;

@@ -1,4 +1,4 @@
-//! A claim: a payout that a worker won, until it settles it.
+//! Claims: payouts under a worker's lease, until their settlement.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use crate::attempt::{Policy, Settlement, Verdict};
 use crate::payout::{BrokenRow, Payout, Status};
 use crate::provider::ProcessorKey;
 
-/// A payout that this worker won, as it is right after the claim.
+/// A payout that a worker has claimed, as it is right after the claim.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Claim(pub(super) Payout);
 
 impl Claim {
-    /// Takes a row that a repository's claim has just returned.
+    /// Takes a row that a repository has just returned from a claim.
     ///
     /// # Errors
-    /// [`BrokenRow`] when it is not claimed.
+    /// [`BrokenRow`] when the row is not claimed.
     pub fn new(payout: Payout) -> Result<Self, BrokenRow> {
         let claimed = payout.status() == Status::Processing && !payout.needs_review();
         if claimed {
@@ -24,61 +24,64 @@ impl Claim {
         }
     }
 
-    /// The payout.
+    /// Returns the payout.
     pub fn payout(&self) -> &Payout {
         &self.0
     }
 
-    /// The key under which the provider pays at most once.
+    /// Returns the idempotency key under which the provider pays at most once.
     pub fn key(&self) -> ProcessorKey {
         ProcessorKey::new(self.0.id(), self.0.parts().provider_key, self.0.generation())
     }
 
-    /// Whether the key must be looked up before anything is sent: always but for the first claim of a payout that was never
-    /// retried. A store that was restored from a backup may have forgotten a retry, and what became of it.
+    /// Returns whether the worker must look the key up before it sends anything: always, except for the first claim of
+    /// a payout that was never retried. A store that was restored from a backup may have lost a retry and its outcome.
     ///
-    /// By the fence, which counts every claim: those that used up no attempt are not in `claims`.
+    /// The fence decides, since it counts every claim; `claims` omits those that used up no attempt.
     pub fn looks_up_first(&self) -> bool {
         self.0.fence() > 1 || self.is_accepted() || self.0.generation() > 0
     }
 
-    /// Whether this claim took over from a worker that never settled, or follows one that learnt nothing.
+    /// Returns whether this claim is a takeover from a worker that never settled, or follows a claim without a definite
+    /// answer.
     pub fn is_takeover(&self) -> bool {
         self.0.parts().claims > 1
     }
 
-    /// The provider has said that it will settle later.
+    /// Returns whether the provider has accepted the payment, to settle it later.
     pub(super) fn is_accepted(&self) -> bool {
         self.0.parts().provider_reference.is_some()
     }
 
-    /// Whether an earlier claim of this generation may have sent something.
+    /// Returns whether an earlier claim of this generation may have sent something.
     pub(super) fn may_have_been_sent_before(&self) -> bool {
         let parts = self.0.parts();
         parts.first_submitted_at != parts.claimed_at
     }
 
-    /// How many claims of this generation have used up no attempt so far. After a retry the fence counts earlier generations
-    /// too, and nothing tells how often: few is the guess that waits least.
+    /// Returns the number of claims of this generation that used up no attempt so far. After a retry the fence also
+    /// counts earlier generations, and the exact number is unknown: the result is then at most 1, which gives the
+    /// shortest wait.
     pub(super) fn given_back(&self) -> u32 {
         let given_back = self.0.fence().saturating_sub(u64::from(self.0.parts().claims));
         let most = if self.0.generation() > 0 { 1 } else { u32::MAX };
         u32::try_from(given_back).unwrap_or(u32::MAX).min(most)
     }
 
-    /// How long ago this generation may first have been sent, by the repository's clock: it was last written by the claim, and
-    /// that time is never ahead, as the claim's may be where the clock was set back.
+    /// Returns the time since this generation may first have been sent, by the repository's clock. It ends at the time
+    /// of the latest write, which the claim made. That time is never ahead of the clock, whereas the time of the claim
+    /// may be where the clock was set back.
     pub(super) fn age(&self) -> Duration {
         let parts = self.0.parts();
         let first = parts.first_submitted_at.unwrap_or(parts.updated_at);
         (parts.updated_at - first).to_std().unwrap_or(Duration::ZERO)
     }
 
-    /// Whether a key that the provider does not know may be sent again.
+    /// Checks whether the worker may send a key again that the provider does not know.
     ///
     /// # Errors
-    /// The review that is due instead: past half of the window the provider may soon forget, or may have forgotten,
-    /// what it did with the key.
+    /// The review that is due instead. Past half of the key window the provider may soon forget, or may have forgotten,
+    /// the outcome of the key. Past the maximum number of attempts nothing is sent either.
     pub fn may_send(&self, policy: &Policy) -> Result<(), Verdict> {
         if self.age() > policy.key_window / 2 {
             return Err(Verdict::Review {
@@ -93,7 +96,7 @@ impl Claim {
         Ok(())
     }
 
-    /// Ends the claim.
+    /// Ends the claim with a verdict.
     pub fn settle(self, verdict: Verdict) -> Settlement {
         Settlement {
             id: self.0.id(),
@@ -104,8 +107,9 @@ impl Claim {
         }
     }
 
-    /// How many claims of this generation count once it has ended like this. What uses up no attempt is given back: by its
-    /// number, so that a repeated settlement gives it back once. While something may have been sent, one stays.
+    /// Returns the number of claims that count after the verdict. A claim that used up no attempt is subtracted. The
+    /// result is an absolute number, so that a repeated settlement subtracts the claim only once. While something may
+    /// have been sent, at least one claim remains.
     fn claims_after(&self, verdict: &Verdict) -> u32 {
         let claims = self.0.parts().claims;
         match verdict {

@@ -1,4 +1,4 @@
-//! The decision of a claim: from what the provider said to the verdict that is written.
+//! The decision on a claim: from the provider's answer to the verdict that is written.
 
 use crate::attempt::{Claim, Policy, Verdict};
 use crate::domain::randomness::Randomness;
@@ -6,16 +6,18 @@ use crate::payout::Redaction;
 use crate::payout::printable;
 use crate::provider::{ProcessorError, ProviderAnswer};
 
-/// How much of an adapter's words the audit trail keeps.
+/// The maximum number of characters of an adapter's words in the audit trail.
 const WHY_MAX_CHARS: usize = 255;
 
 impl Claim {
-    /// What to write, given what the processor said.
+    /// Returns the verdict on the provider's answer.
     ///
-    /// Only a definite answer ends a payout. Whatever leaves room for a payment keeps it processing under the same
-    /// key, to be looked up later; when that cannot go on, a person decides. It never fails for lack of an answer.
+    /// Only a definite answer ends a payout. Anything that leaves room for a payment keeps the payout processing under
+    /// the same key, to be looked up later; when that cannot go on, a person decides. A missing answer never makes a
+    /// payout fail.
     ///
-    /// Where the provider's words quote the account or the name, they are masked: they go into the audit trail and the log.
+    /// Where the provider's words quote the account or the name, they are masked, because they go into the audit trail
+    /// and the log.
     pub fn conclude(
         &self,
         said: Result<ProviderAnswer, ProcessorError>,
@@ -26,7 +28,7 @@ impl Claim {
             .redacted(&Redaction::of(&self.0.details().recipient))
     }
 
-    /// What to write, given that the look-up which this claim began with brought no answer, so that nothing was sent.
+    /// Returns the verdict on a look-up at the beginning of the claim that got no answer, so that nothing was sent.
     pub fn conclude_look_up(
         &self,
         error: &ProcessorError,
@@ -55,7 +57,7 @@ impl Claim {
             Err(error) => Err(error),
         };
         match said {
-            // The outcome of an answer is none of these.
+            // Unreachable: `outcome` never returns this variant.
             Ok(ProviderAnswer::Reported { answer, .. }) => self.decide(Ok(*answer), policy, randomness),
             Ok(ProviderAnswer::Paid { reference }) => Verdict::Completed { reference },
             Ok(ProviderAnswer::Declined(failure)) => Verdict::Failed(failure),
@@ -70,10 +72,10 @@ impl Claim {
         }
     }
 
-    /// What an error means. `sent`: whether this claim may have sent something.
+    /// Returns the verdict on an error. `sent` is true if this claim may have sent something.
     ///
-    /// *Not now* is none of an unknown outcome: it uses up no attempt, and never ends in a review. Whatever else happened to
-    /// this generation stays as unknown as it was.
+    /// *Not now* does not make the outcome unknown: it uses up no attempt and never leads to a review. If an earlier
+    /// claim left the outcome of this generation unknown, it stays unknown.
     fn without_answer(
         &self,
         error: &ProcessorError,
@@ -83,7 +85,8 @@ impl Claim {
     ) -> Verdict {
         let patience = error.retry_after().unwrap_or_default();
         let unsent = !sent && !self.may_have_been_sent_before();
-        // A retry looks its key up since the store may have forgotten that it was sent; silence says nothing of that.
+        // A retry looks its key up because the store may have lost the record of an earlier submission. A missing
+        // answer does not rule that submission out.
         if error.is_not_now() || (unsent && self.0.generation() == 0) {
             let why = printable(&error.to_string(), WHY_MAX_CHARS);
             let after = policy
@@ -114,15 +117,15 @@ impl Claim {
         }
     }
 
-    /// What the provider says of the payment that is not so of this one.
+    /// Returns the contradiction between the provider's report and this payment, if there is one.
     fn contradicted_by(&self, answer: &ProviderAnswer) -> Option<&'static str> {
         let payment = answer.payment()?;
         let details = self.0.details();
         payment.contradicts(details.money, Some(&details.digest()))
     }
 
-    /// Whether no claim may follow this one without an answer. The polls of a payment that the provider has accepted
-    /// are no attempts: the key's window bounds them.
+    /// Returns whether no claim may follow this one without an answer. Polls of a payment that the provider has
+    /// accepted do not count as attempts: the key window bounds them.
     fn is_spent(&self, policy: &Policy) -> bool {
         if self.is_accepted() {
             self.age() > policy.key_window

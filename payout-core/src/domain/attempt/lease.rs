@@ -1,4 +1,4 @@
-//! The step from due to claimed, which gives a worker the payout for the time of a lease.
+//! Leases: the step from due to claimed, which gives a worker the payout for the duration of a lease.
 
 use std::time::Duration;
 
@@ -6,13 +6,14 @@ use crate::Timestamp;
 use crate::attempt::Claim;
 use crate::payout::{Payout, Status};
 
-/// Nothing is due: the payout is final, under review, or not yet to be looked at.
+/// The payout is not due: it is final, under review, or due later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the payout is not due")]
 pub struct NotDue;
 
 impl Payout {
-    /// A worker's claim, at `now` by the repository's clock. Repositories make the same step in one statement.
+    /// Claims the payout for a worker, at `now` by the repository's clock. Repositories make the same step in one
+    /// statement.
     ///
     /// # Errors
     /// [`NotDue`], and nothing changes.
@@ -26,38 +27,40 @@ impl Payout {
         parts.claims += 1;
         parts.version += 1;
         parts.due_at = Some(later(now, lease));
-        // A worker that was claimed for by a clock that was ahead is as far from done as it was then.
+        // If a clock that was ahead wrote the latest claim, its worker needs as long to finish as it needed then.
         let quiet_at = match (parts.quiet_at, parts.claimed_at) {
             (Some(quiet_at), Some(last)) if last > now && quiet_at > last => Some(now + (quiet_at - last)),
             (quiet_at, _) => quiet_at,
         };
-        // Strictly later than the claim before, even within one tick of the clock or after it was set back: whether
-        // the two times below are equal tells whether an earlier claim may have sent something.
+        // Strictly later than the previous claim, even within one tick of the clock or after it was set back. If the
+        // two times below are equal, no earlier claim of this generation can have sent anything.
         let claimed_at = parts
             .claimed_at
             .map_or(now, |last| now.max(later(last, Duration::from_micros(1))));
         parts.claimed_at = Some(claimed_at);
-        // Nothing was sent later than now, whatever a clock that was ahead has written: the key's window runs from now.
+        // Nothing was sent later than now, even if a clock that was ahead wrote a later time: the key window runs from
+        // now.
         parts.first_submitted_at = Some(
             parts
                 .first_submitted_at
                 .map_or(claimed_at, |first| first.min(now)),
         );
-        // An earlier claim with a longer lease may still be sending when this one surely is not.
+        // An earlier claim with a longer lease may still be sending after this claim can no longer be.
         parts.quiet_at = quiet_at.max(Some(later(now, quiet_after)));
         parts.updated_at = now;
         Ok(Claim(Self::from_parts(parts)))
     }
 
-    /// The claim that a worker may have made, and never settled, in a life of the store that this one, restored from a
-    /// backup, knows nothing of; at `now` by the repository's clock. Whoever claims the payout next takes it over, and so
-    /// looks its key up before sending anything. It may have been sent at any time since it was last written here.
+    /// Presumes a claim that the store has lost, at `now` by the repository's clock. A store that was restored from a
+    /// backup knows nothing of claims that were made after the backup and never settled. The next claim is then a
+    /// takeover, so its worker looks the key up before sending anything. The payout may have been sent at any time
+    /// since its latest write in this store.
     ///
     /// Repositories make the same step in one statement.
     ///
     /// # Errors
-    /// [`NotDue`], and nothing changes: unless pending and due, nobody can have claimed it, or the store knows that
-    /// somebody has.
+    /// [`NotDue`], and nothing changes. A payout that is not both pending and due cannot have been claimed, or the
+    /// store knows of its claim.
     pub fn presume_claimed(self, now: Timestamp) -> Result<Self, NotDue> {
         let is_due = self.parts().due_at.is_some_and(|due_at| due_at <= now);
         if self.status() != Status::Pending || !is_due {
@@ -80,7 +83,7 @@ impl Payout {
     }
 }
 
-/// A time so much later, or the end of time.
+/// Returns the time `by` after `now`, or the latest time that there is.
 pub(super) fn later(now: Timestamp, by: Duration) -> Timestamp {
     let later = chrono::TimeDelta::from_std(by)
         .ok()

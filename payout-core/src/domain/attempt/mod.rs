@@ -1,10 +1,10 @@
-//! What a worker does with a payout: it claims it for the time of a lease, and the claim ends in one settlement.
+//! Attempts: a worker claims a payout for the duration of a lease, and the claim ends in one settlement.
 //!
-//! - `lease` makes a claim of what is due; [`Claim`] is what the worker then holds.
-//! - `conclusion` turns what the provider said into a [`Verdict`], and `settlement` writes it under the claim's fence.
+//! - `lease` turns a due payout into a [`Claim`], which the worker holds.
+//! - `conclusion` turns the provider's answer into a [`Verdict`], and `settlement` writes it under the claim's fence.
 //! - `unreadable` ends claims whose rows cannot be read.
-//! - `policy` says when to try again, and when to stop trying.
-//! - `ahead` takes back what a clock that was ahead has written.
+//! - `policy` decides when to try again, and when to stop.
+//! - `ahead` corrects times that were written by a clock that was ahead.
 
 mod ahead;
 mod claim;

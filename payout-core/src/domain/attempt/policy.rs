@@ -1,4 +1,4 @@
-//! When to try again, and when to stop trying: pure functions of the attempt and of injected chance.
+//! The retry policy: pure functions of the attempt and of injected randomness.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use crate::domain::randomness::Randomness;
 
 /// The upper bound of the pauses after *not now*.
 const NOT_NOW_CAP: Duration = Duration::from_secs(2);
-/// So often one payout is refused before its pauses grow beyond that.
+/// The number of refusals of one payout after which its pauses may grow beyond that bound.
 const PATIENT_TIMES: u32 = 20;
 
-/// How patient a worker is with a provider.
+/// The retry policy towards a provider: backoff, attempts and key window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// The first backoff's upper bound.
+    /// The upper bound of the first backoff.
     pub backoff_base: Duration,
-    /// Every backoff's upper bound.
+    /// The upper bound of every backoff.
     pub backoff_cap: Duration,
-    /// Attempts of one generation whose outcome is unknown before a person must look.
+    /// The number of attempts of one generation with an unknown outcome after which the payout goes under review.
     pub max_attempts: u32,
-    /// How long the provider remembers a key.
+    /// The duration for which the provider remembers an idempotency key.
     pub key_window: Duration,
 }
 
@@ -34,17 +34,19 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// How long to wait after the `claims`-th claim (1 is the first): exponential, capped, with full jitter, so
-    /// that payouts which failed together do not come back together.
+    /// Returns the wait after the `claims`-th claim (1 is the first): exponential backoff, capped and with full jitter,
+    /// so that payouts that failed together do not come back together.
     ///
     /// Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     pub fn backoff(&self, claims: u32, randomness: &dyn Randomness) -> Duration {
         jittered(self.backoff_ceiling(claims), randomness)
     }
 
-    /// How long to wait after the provider has said *not now* to a payout for the `times`-th time (1 is the first): short, so
-    /// that the payout is there when the provider is, since the worker's pace is what spares the provider. Whoever is refused
-    /// again and again beside others that are not is asked for as seldom as an unknown outcome.
+    /// Returns the wait after the provider has said *not now* to a payout for the `times`-th time (1 is the first).
+    ///
+    /// It is short, so that the payout is tried soon after the provider recovers; the worker's pace control protects
+    /// the provider. A payout that is refused again and again, while others are not, waits as long as after an unknown
+    /// outcome.
     pub fn pause(&self, times: u32, randomness: &dyn Randomness) -> Duration {
         let longest = if times > PATIENT_TIMES {
             self.backoff_cap
@@ -62,7 +64,7 @@ impl Policy {
     }
 }
 
-/// A duration drawn evenly from zero to `ceiling`.
+/// Draws a duration evenly from zero to `ceiling`.
 pub(crate) fn jittered(ceiling: Duration, randomness: &dyn Randomness) -> Duration {
     let ceiling_us = u64::try_from(ceiling.as_micros()).unwrap_or(u64::MAX - 1);
     Duration::from_micros(randomness.next_u64() % (ceiling_us + 1))

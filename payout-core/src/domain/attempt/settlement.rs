@@ -1,43 +1,43 @@
-//! The settlement of a claim, which is written only under the fence and the generation that were claimed.
+//! Settlements of claims, which are written only under the fence and the generation that were claimed.
 
 use crate::Timestamp;
 use crate::attempt::lease::later;
 use crate::attempt::{SettledRow, Verdict};
 use crate::payout::{Payout, PayoutId, Status};
 
-/// One claim's end, to be written only while the payout is processing under this fence and generation.
+/// The end of one claim, to be written only while the payout is processing under this fence and generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
-    /// The payout.
+    /// The id of the payout.
     pub id: PayoutId,
     /// The fence that was claimed.
     pub fence: u64,
     /// The generation that was claimed.
     pub generation: u32,
-    /// How many claims of this generation have used up an attempt by now.
+    /// The number of claims of this generation that count as attempts after the settlement.
     pub claims: u32,
-    /// How it ended.
+    /// The verdict on the claim.
     pub verdict: Verdict,
 }
 
-/// What a settlement does to the payout as it stands.
+/// The result of a settlement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::large_enum_variant,
     reason = "nearly all are Written; boxing each would cost more"
 )]
 pub enum Guarded {
-    /// The guard holds: this is the payout afterwards.
+    /// Written: the guard held, and this is the payout afterwards.
     Written(Payout),
-    /// This very settlement was written before.
+    /// This settlement was written before.
     Repeated,
-    /// The guard misses: the claim was lost meanwhile.
+    /// Refused: the guard failed, because the worker has lost the claim.
     Late,
 }
 
 impl Payout {
-    /// A worker's settlement, at `now` by the repository's clock: only under the fence and the generation that it
-    /// claimed, and while processing. Repositories make the same step in one statement.
+    /// Settles a claim, at `now` by the repository's clock: only under the fence and the generation that were claimed,
+    /// and while the payout is processing. Repositories make the same step in one statement.
     pub fn settle(self, settlement: &Settlement, now: Timestamp) -> Guarded {
         let row = settlement.verdict.row();
         let same_claim = self.fence() == settlement.fence && self.generation() == settlement.generation;
@@ -63,7 +63,7 @@ impl Payout {
         Guarded::Written(Self::from_parts(parts))
     }
 
-    /// Whether the payout stands as this settlement leaves it.
+    /// Returns whether the payout is as this settlement leaves it.
     fn reads(&self, row: &SettledRow<'_>) -> bool {
         let parts = self.parts();
         parts.status == row.status

@@ -1,28 +1,29 @@
-//! A claim whose row cannot be read.
+//! Claims whose rows cannot be read.
 
 use crate::attempt::{Policy, Settlement, Verdict};
 use crate::domain::randomness::Randomness;
 use crate::payout::PayoutId;
 
-/// A payout that was claimed, and whose row cannot be read: it was altered, or its key is gone. This is all that is known.
+/// A claimed payout whose row cannot be read, because it was altered or its encryption key is gone. Nothing else is
+/// known of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnreadableClaim {
-    /// Identity.
+    /// The id of the payout.
     pub id: PayoutId,
     /// The fence that was claimed.
     pub fence: u64,
     /// The generation that was claimed.
     pub generation: u32,
-    /// How often this generation was claimed.
+    /// The number of claims of this generation.
     pub claims: u32,
-    /// What is paid was changed by somebody who has no key: nobody will mend that by waiting.
+    /// True if the details were changed by somebody without the encryption key. Waiting cannot repair that.
     pub altered: bool,
 }
 
 impl UnreadableClaim {
-    /// Ends the claim as one that learnt nothing: nothing can be sent without knowing to whom, and an earlier claim may have
-    /// been sent. Somebody may mend the row, or another process be able to read it; when the attempts are used up, a person
-    /// decides; at once, where the row was altered.
+    /// Ends the claim as one without an answer: nothing can be sent without knowing the recipient, and an earlier claim
+    /// may have been sent. An operator may repair the row, or another process may be able to read it. When the attempts
+    /// are used up, the payout goes under review; at once, if the row was altered.
     pub fn settle(self, policy: &Policy, randomness: &dyn Randomness) -> Settlement {
         let why = if self.altered {
             "The stored payout is not what was asked for: its row was altered past this service. Nothing was sent."

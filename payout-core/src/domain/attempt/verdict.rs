@@ -1,4 +1,4 @@
-//! The verdict on a claim, and the columns that it writes.
+//! Verdicts on claims, and the columns that they write.
 
 use std::time::Duration;
 
@@ -6,69 +6,69 @@ use crate::attempt::ahead::LONGEST_WAIT;
 use crate::payout::{EventKind, Failure, ProviderReference, Redaction, Status};
 use crate::provider::ProcessorKey;
 
-/// How a claim ended.
+/// The verdict on a claim: how it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// The provider paid.
     Completed {
-        /// Its name for the payment.
+        /// The provider's reference for the payment.
         reference: ProviderReference,
     },
-    /// The provider declined for good.
+    /// The provider declined the payment for good.
     Failed(Failure),
-    /// The provider will settle later: look the key up then.
+    /// The provider accepted the payment and will settle it later.
     Accepted {
-        /// Its name for the payment.
+        /// The provider's reference for the payment.
         reference: ProviderReference,
-        /// When to look.
+        /// The wait before the key is looked up.
         after: Duration,
     },
-    /// Nothing definite was learnt: stays processing.
+    /// The worker got no definite answer; the payout stays processing.
     Postponed {
-        /// What was learnt.
+        /// The worker's finding.
         why: String,
-        /// When to look again.
+        /// The wait before the next claim.
         after: Duration,
-        /// Whether an attempt is used up: not where the provider only said *not now*.
+        /// False if the provider only said *not now*: then no attempt is used up.
         uses_attempt: bool,
     },
-    /// Provably nothing of this generation was ever sent: pending again, and no attempt is used up.
+    /// Provably nothing of this generation was ever sent: the payout is pending again, and no attempt is used up.
     Released {
-        /// What was learnt.
+        /// The worker's finding.
         why: String,
-        /// When to try again.
+        /// The wait before the next claim.
         after: Duration,
     },
-    /// A person must look.
+    /// The payout goes under review: a person must decide.
     Review {
-        /// Why.
+        /// The reason for the review.
         why: String,
     },
 }
 
-/// A [`Verdict`] as the columns that a repository writes.
+/// The columns that a repository writes for a [`Verdict`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettledRow<'a> {
-    /// The status after it.
+    /// The status after the settlement.
     pub status: Status,
-    /// Whether a person must look.
+    /// True if the payout goes under review.
     pub needs_review: bool,
-    /// Why it failed.
+    /// The reason why the payout failed.
     pub failure: Option<&'a Failure>,
-    /// The provider's name for the payment; absent keeps the one that is stored.
+    /// The provider's reference for the payment; absent keeps the stored one.
     pub reference: Option<&'a ProviderReference>,
-    /// When somebody must look again, from now; absent when nobody must.
+    /// The time from now until a worker must look again; absent when none must.
     pub due_in: Option<Duration>,
-    /// Whether the time of the first submission is to be forgotten, since nothing was sent.
+    /// True if the time of the first submission is to be cleared, since nothing was sent.
     pub never_sent: bool,
-    /// What the audit trail calls it.
+    /// The kind of the event in the audit trail.
     pub event: EventKind,
-    /// What was learnt.
+    /// The detail of the event in the audit trail.
     pub detail: Option<&'a str>,
 }
 
 impl Verdict {
-    /// The same; a review says which key the provider is to be asked for.
+    /// Adds to a review the key under which the provider knows the payment.
     #[must_use]
     pub fn naming(self, key: &ProcessorKey) -> Self {
         match self {
@@ -112,7 +112,7 @@ impl Verdict {
         }
     }
 
-    /// The columns to write.
+    /// Returns the columns to write.
     pub fn row(&self) -> SettledRow<'_> {
         let processing = SettledRow {
             status: Status::Processing,
