@@ -1,55 +1,55 @@
-//! Named places where a test makes the process die (feature `crash-points`): one on each side of every step of the
-//! protocol that leaves a trace outside the process.
+//! Crash points: named points at which a test can kill the process (feature `crash-points`). There is one on each side
+//! of every step of the protocol that has an effect outside the process.
 //!
-//! Without the feature a point is nothing.
+//! Without the feature a crash point does nothing.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A place to die at.
+/// A point at which a test can kill the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Point {
-    /// A batch of creates is about to be written.
+    /// Before a batch of creates is written.
     BeforeInsert,
-    /// It is written; no client knows yet.
+    /// After a batch of creates is written, before any client gets its answer.
     AfterInsert,
-    /// Hints are about to be sent.
+    /// Before hints are sent.
     BeforeEnqueue,
-    /// They are sent.
+    /// After hints are sent.
     AfterEnqueue,
-    /// A person's step is about to be written.
+    /// Before a person's step is written.
     BeforeApply,
-    /// It is written; nobody knows yet.
+    /// After a person's step is written, before the client gets its answer.
     AfterApply,
-    /// Payouts are about to be claimed.
+    /// Before payouts are claimed.
     BeforeClaim,
-    /// They are claimed; no attempt has begun.
+    /// After payouts are claimed, before the first attempt begins.
     AfterClaim,
-    /// Hints are about to be acknowledged.
+    /// Before hints are acknowledged.
     BeforeAcknowledge,
-    /// They are acknowledged.
+    /// After hints are acknowledged.
     AfterAcknowledge,
-    /// A key is about to be looked up.
+    /// Before a key is looked up at the provider.
     BeforeLookUp,
-    /// It was looked up; nobody knows yet what was found.
+    /// After the provider has answered a look-up, before anything is made of the answer.
     AfterLookUp,
-    /// An instruction is about to be sent.
+    /// Before an instruction is sent to the provider.
     BeforeSubmit,
-    /// The provider has answered; nobody knows yet.
+    /// After the provider has answered an instruction, before anything is made of the answer.
     AfterSubmit,
-    /// Outcomes are about to be written.
+    /// Before settlements are written.
     BeforeSettle,
-    /// They are written.
+    /// After settlements are written.
     AfterSettle,
 }
 
-/// The text names no point.
+/// The text is not the name of a crash point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("unknown crash point")]
 pub struct UnknownPoint;
 
 impl Point {
-    /// Every point.
+    /// Every crash point.
     pub const ALL: [Self; 16] = [
         Self::BeforeInsert,
         Self::AfterInsert,
@@ -90,13 +90,13 @@ impl FromStr for Point {
 #[cfg(feature = "crash-points")]
 static ARMED: std::sync::OnceLock<Point> = std::sync::OnceLock::new();
 
-/// Makes this process die, as by a power cut, when it first passes `point`. Once per process.
+/// Aborts this process, as a power cut would, when it first passes `point`. Only the first call in a process counts.
 #[cfg(feature = "crash-points")]
 pub fn arm(point: Point) {
     let _ = ARMED.set(point);
 }
 
-/// Passes a point.
+/// Passes a crash point, and aborts the process if a test has armed it.
 #[cfg(feature = "crash-points")]
 pub(crate) fn pass(point: Point) {
     if ARMED.get() == Some(&point) {
@@ -104,6 +104,6 @@ pub(crate) fn pass(point: Point) {
     }
 }
 
-/// Passes a point.
+/// Passes a crash point, which does nothing without the feature.
 #[cfg(not(feature = "crash-points"))]
 pub(crate) const fn pass(_: Point) {}

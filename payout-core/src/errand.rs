@@ -1,6 +1,7 @@
-//! What is being done right now: so that log lines can say for whom, and calls can carry the trace on.
+//! The context of the current work: log lines name its request and payout, and calls continue its trace.
 //!
-//! It belongs to a task, as a thread-local belongs to a thread; a task that is spawned takes it over by hand.
+//! The context belongs to a task, as a thread-local belongs to a thread. A spawned task does not inherit it; the code
+//! that spawns the task hands it over.
 
 use std::sync::Arc;
 
@@ -11,29 +12,30 @@ tokio::task_local! {
     static CURRENT: Errand;
 }
 
-/// For whom something is done. What is not known is absent.
+/// The context of some work: the request, the payout and the trace that it belongs to. Fields that are not known are
+/// absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Errand {
-    /// The request's id.
+    /// The id of the request.
     pub request_id: Option<Arc<str>>,
-    /// The payout.
+    /// The id of the payout.
     pub payout_id: Option<PayoutId>,
-    /// The place in the trace.
+    /// The context in the trace.
     pub trace: Option<TraceContext>,
 }
 
 impl Errand {
-    /// That of the current task; empty where there is none.
+    /// Returns the context of the current task; empty if it has none.
     pub fn current() -> Self {
         Self::with_current(Clone::clone).unwrap_or_default()
     }
 
-    /// Reads that of the current task, if there is one.
+    /// Calls `read` with the context of the current task, if it has one.
     pub fn with_current<T>(read: impl FnOnce(&Self) -> T) -> Option<T> {
         CURRENT.try_with(read).ok()
     }
 
-    /// The same, within a span.
+    /// Moves the context into a span, if there is one.
     #[must_use]
     pub fn within(self, span: Option<&dyn Span>) -> Self {
         Self {
@@ -42,12 +44,12 @@ impl Errand {
         }
     }
 
-    /// Does some work on this errand.
+    /// Runs a future within this context.
     pub async fn around<F: Future>(self, work: F) -> F::Output {
         CURRENT.scope(self, work).await
     }
 
-    /// Does some work on this errand, without waiting.
+    /// Runs a closure within this context.
     pub fn enter<T>(self, work: impl FnOnce() -> T) -> T {
         CURRENT.sync_scope(self, work)
     }

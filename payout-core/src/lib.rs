@@ -1,16 +1,17 @@
-//! The payout protocol without I/O.
+//! The protocol of the payout service, without I/O: embed it with adapters of your own.
 //!
-//! - [`money`], [`spending`], [`payout`], [`provider`], [`attempt`] and [`access`] are the domain: values that are valid once they exist, a
-//!   state machine whose steps consume the state they leave, and pure functions that decide what a worker does next.
-//! - [`text`] is what Unicode says of texts: what nobody sees, and what is equal.
-//! - [`ports`] are the promises that adapters keep: storage, hints, the payment processor, time and chance. Each has a page in
-//!   the folder `docs` of the source on how to write one: `writing-a-processor.md`, `writing-a-queue.md`,
-//!   `writing-a-repository.md`.
-//! - [`usecase`] is what a request calls; [`worker`] is what sends money.
+//! - [`money`], [`spending`], [`payout`], [`provider`], [`attempt`], [`access`] and [`idempotency`] are the domain:
+//!   values that are valid once they exist, a state machine whose steps consume the previous state, and pure functions
+//!   that decide what a worker does next.
+//! - [`text`] has Unicode's rules for texts: invisible characters, equivalence and comparison without regard to case.
+//! - [`ports`] are the traits that adapters implement: storage, hints, the payment processor, time and randomness. The
+//!   folder `docs` of the source has a guide to each of the three main ones: `writing-a-processor.md`,
+//!   `writing-a-queue.md` and `writing-a-repository.md`.
+//! - [`usecase`] has the operations that requests call, and [`worker`] sends the money.
 //!
 //! # Embedding
 //!
-//! Bring your own adapters (or those of `payout-adapters`), hand them to [`usecase::Payouts`] and
+//! Implement the ports, or take adapters from `payout-adapters`. Hand them to [`usecase::Payouts`] and
 //! [`worker::Worker`], and the whole protocol runs in your process:
 //!
 //! ```
@@ -33,19 +34,20 @@
 //! }
 //! ```
 //!
-//! To run the REST server too, with ports of your own, use the crate `payout-app` (its `Service`).
+//! The crate `payout-app` runs the REST server too, also with ports of your own (its `Service`).
 //!
 //! # Features
 //!
-//! None is on by default.
+//! No feature is enabled by default.
 //!
-//! | feature | adds |
-//! |---|---|
-//! | `mocks` | a [mockall](https://docs.rs/mockall) mock of every port, `ports::MockProcessor` and the like: for tests of what calls the ports |
-//! | `contract` | the module `contract`: the cases that every adapter of a port must pass (`repository_contract!`, `queue_contract!`, `processor_contract!`, `api_keys_contract!`, `books_contract!`, `import_contract!`), and `contract::build`, which makes valid payouts for tests |
-//! | `crash-points` | places at which a test kills the process; never for a release |
+//! - `mocks`: a [mockall](https://docs.rs/mockall) mock of every port, such as `ports::MockProcessor`, for tests of
+//!   code that calls the ports.
+//! - `contract`: the module `contract` with the test cases that every adapter of a port must pass
+//!   (`repository_contract!`, `queue_contract!`, `processor_contract!`, `api_keys_contract!`, `books_contract!`,
+//!   `import_contract!`), and `contract::build`, which builds valid payouts for tests.
+//! - `crash-points`: points at which a test can kill the process. Never enable it in a release.
 //!
-//! `mocks` and `contract` belong into `[dev-dependencies]`.
+//! `mocks` and `contract` belong in `[dev-dependencies]`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -59,7 +61,7 @@ pub mod worker;
 
 pub use domain::{access, attempt, idempotency, money, payout, provider, spending, text};
 
-// The names of before the folders were moved, while the paths that use them change.
+// The names from before the folders were moved, until the paths that use them change.
 #[doc(hidden)]
 pub use domain::{access as keys, attempt as policy, spending as limits};
 #[doc(hidden)]
@@ -68,5 +70,5 @@ pub use usecase::{self as service, reconciliation as reconcile};
 #[cfg(feature = "contract")]
 pub mod contract;
 
-/// A moment in UTC. Adapters keep it to the microsecond.
+/// A time in UTC. Adapters store it with microsecond precision.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

@@ -1,4 +1,4 @@
-//! The idempotency record: a repeated request gets the first one's answer.
+//! Idempotency records, by which a repeated request gets the answer to the first one.
 //!
 //! Source: draft-ietf-httpapi-idempotency-key-header.
 
@@ -10,11 +10,12 @@ use crate::access::ApiKeyId;
 use crate::payout::{PaymentDetails, Payout, PayoutId};
 use crate::text::nfd;
 
-/// A client's name for one request: 1–255 visible ASCII characters. They may be an account number, so none is printed.
+/// The client's idempotency key for one request: 1–255 visible ASCII characters. It may contain an account number, so
+/// it is never printed.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IdempotencyKey(String);
 
-/// The text is not an idempotency key.
+/// The text is not a valid idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("An idempotency key is 1 to 255 visible ASCII characters.")]
 pub struct InvalidKey;
@@ -23,7 +24,7 @@ impl IdempotencyKey {
     /// Takes the key without its quotes.
     ///
     /// # Errors
-    /// [`InvalidKey`] when it is empty, too long, or has characters other than visible ASCII.
+    /// [`InvalidKey`] when the key is empty or too long, or contains characters other than visible ASCII.
     pub fn new(key: &str) -> Result<Self, InvalidKey> {
         let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
         if key.is_empty() || key.len() > 255 || !visible {
@@ -32,82 +33,86 @@ impl IdempotencyKey {
         Ok(Self(key.to_owned()))
     }
 
-    /// The key.
+    /// Returns the key.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// An idempotency key together with whose it is. Two API keys that use the same one never meet, unless one
-/// [succeeds](crate::access::NewApiKey::succeeds) the other; what was recorded of callers without an API key, before there
-/// was the first, answers all of them ([`unscoped`](Self::unscoped)).
+/// An idempotency key in the scope of its owner, an API key.
+///
+/// The same idempotency key of two API keys is two scoped keys, unless one API key
+/// [succeeds](crate::access::NewApiKey::succeeds) the other. Records of callers without an API key, from before the
+/// first one was made, answer every caller ([`unscoped`](Self::unscoped)).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ScopedKey(String);
 
 impl ScopedKey {
-    /// The longest text, in bytes: a UUID, a space, and the longest key.
+    /// The maximum length in bytes: a UUID, a space and the longest key.
     pub const LONGEST: usize = 36 + 1 + 255;
 
-    /// The key within the scope of this API key, or of whoever shows none.
+    /// Puts a key into the scope of an API key, or into the scope of callers without one.
     pub fn new(owner: Option<ApiKeyId>, key: &IdempotencyKey) -> Self {
         match owner {
             None => Self(key.0.clone()),
-            // No key has a space, so that no key alone reads like another's.
+            // An idempotency key contains no space, so no unscoped key equals a scoped one.
             Some(owner) => Self(format!("{owner} {}", key.0)),
         }
     }
 
-    /// The client's own key, without whose it is.
+    /// Returns the client's key without its owner.
     pub fn client_key(&self) -> &str {
         self.0.split_once(' ').map_or(&self.0, |(_, key)| key)
     }
 
-    /// The same key of whoever shows no API key, if this one is of an API key. A record of it was made before the first
-    /// API key was, and answers everybody who uses the key after that.
+    /// Returns the client's key if it is in the scope of an API key. A record under the key without an owner was made
+    /// before the first API key was, and answers every caller that uses the key later.
     pub fn unscoped(&self) -> Option<&str> {
         self.0.split_once(' ').map(|(_, key)| key)
     }
 
-    /// The same, as a key.
+    /// Returns this key in the scope of callers without an API key, if it is in the scope of an API key.
     pub fn without_owner(&self) -> Option<Self> {
         self.unscoped().map(|key| Self(key.to_owned()))
     }
 
-    /// As it is stored.
+    /// Returns the key as it is stored.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The digest of what a request asked for: two requests are the same when their fingerprints are.
+/// The digest of a request: requests are the same if their fingerprints are equal.
 ///
 /// # Version 1
 ///
-/// SHA-256 of a list of texts, each as its length in bytes (64 bits, big-endian) and its UTF-8 bytes: the kind of the request
-/// and its fields in a fixed order, then the name and the value of each further field that the request has.
-/// A further field that is absent adds nothing, so that a program which knows it and one which does not agree on a request
-/// without it.
+/// SHA-256 of a list of texts. Each is hashed as its length in bytes (64 bits, big-endian) and its UTF-8 bytes. The
+/// list is the kind of the request, its fields in a fixed order, then the name and the value of each further field that
+/// the request has. A further field that is absent adds nothing, so versions of the program with and without the field
+/// agree on requests that omit it.
 ///
-/// **A version is for ever.** A record is compared with the fingerprint of a request for 31 days, and the
-/// [`ProviderKey`](crate::payout::ProviderKey) is made of it: another encoding of the same request would be another payment
-/// where a store was restored from a backup. So a further field is added at the end, and only what cannot be said so makes
-/// a version 2, whose requests are compared in both.
+/// **A version never changes.** A record is compared with the fingerprints of requests for 31 days, and the
+/// [`ProviderKey`](crate::payout::ProviderKey) is derived from it. Where a store was restored from a backup, another
+/// encoding of the same request would be another payment. So a new field is appended as a further field. Only a change
+/// that cannot be expressed in this way calls for a version 2, and its requests are then compared in both versions.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// That of a request to create a payout. Requests that mean the same (`10` and `"10.00"`) are the same.
+    /// Returns the fingerprint of a request to create a payout. Equivalent requests (`10` and `"10.00"`) have equal
+    /// fingerprints.
     pub fn of_create(details: &PaymentDetails) -> Self {
         details.fingerprint()
     }
 
-    /// That of a request to retry a payout.
+    /// Returns the fingerprint of a request to retry a payout.
     pub fn of_retry(id: PayoutId, reason: Option<&str>) -> Self {
         let fields = [&*id.to_string(), reason.unwrap_or_default()];
         Self::version_1("retry", &fields, &[])
     }
 
-    /// That of the request to retry a payout as it was recorded before texts were normalized, where the reason came in Form D.
+    /// Returns the fingerprint of a retry as it was recorded before texts were normalized, if the client sent the
+    /// reason in Form D.
     pub fn of_decomposed_retry(id: PayoutId, reason: Option<&str>) -> Self {
         Self::of_retry(id, reason.map(nfd).as_deref())
     }
@@ -119,14 +124,14 @@ impl Fingerprint {
             .flatten();
         let mut hasher = Sha256::new();
         for text in std::iter::once(kind).chain(fields.iter().copied()).chain(present) {
-            // Lengths first, so that no two lists of texts read the same.
+            // The length precedes each text, so that no two lists of texts hash alike.
             hasher.update((text.len() as u64).to_be_bytes());
             hasher.update(text.as_bytes());
         }
         Self(hasher.finalize().into())
     }
 
-    /// The digest.
+    /// Returns the digest.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -156,27 +161,28 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// The record to write in the payout's own transaction.
+/// An idempotency record to write in the payout's own transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotentRequest {
-    /// The client's key, and whose it is.
+    /// The client's key in the scope of its owner.
     pub key: ScopedKey,
-    /// What it asked for.
+    /// The fingerprint of the request.
     pub fingerprint: Fingerprint,
 }
 
-/// A record that was written.
+/// A stored idempotency record, with the answer to the first request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredAnswer {
-    /// What the first request asked for.
+    /// The fingerprint of the first request.
     pub fingerprint: Fingerprint,
     /// The payout as the first request was answered.
     pub payout: Payout,
 }
 
 impl StoredAnswer {
-    /// Whether this is the answer to the create with that fingerprint. Records from before texts were normalized have the
-    /// fingerprint of what was sent then; it is the same request when it is equal once it is normalized.
+    /// Returns whether this is the answer to the create with the given fingerprint. Records from before texts were
+    /// normalized have the fingerprint of the texts that the client sent. Such a record also matches if its normalized
+    /// texts have the given fingerprint.
     pub fn is_of_create(&self, fingerprint: Fingerprint) -> bool {
         if self.fingerprint == fingerprint {
             return true;
@@ -238,7 +244,7 @@ mod tests {
         bytes.map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Made with the program of November 2026, whose records are compared with ours.
+    /// The expected values were computed by the program of November 2026, whose records are compared with today's.
     #[test]
     fn a_fingerprint_is_the_same_in_every_program() {
         let create = Fingerprint::of_create(&details("DE89370400440532013000", "Zo\u{eb}", ""));
@@ -291,7 +297,7 @@ mod tests {
         let now = Fingerprint::of_create(&details("A", "Jos\u{e9}", "Caf\u{e9}"));
         assert!(record.is_of_create(now));
         assert!(!record.is_of_create(Fingerprint::of_create(&details("A", "Jose", "Caf\u{e9}"))));
-        // A record of a retry has the payout too.
+        // The record of a retry contains the payout too.
         let id = record.payout.id();
         let retry = stored(before, Fingerprint::of_retry(id, None));
         assert!(!retry.is_of_create(now));

@@ -1,5 +1,6 @@
-//! The domain: values that are valid once they exist, a state machine whose steps consume the state they leave, and pure
-//! functions that decide what a worker does next. It knows no port: the use cases and the worker join the two.
+//! The domain: values that are valid once they exist, a state machine whose steps consume the previous state, and pure
+//! functions that decide what a worker does next. It does not depend on the ports: use cases and workers connect the
+//! two.
 
 pub mod access;
 pub mod attempt;

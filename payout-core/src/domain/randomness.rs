@@ -1,8 +1,8 @@
-//! Chance, which the domain is given: it draws nothing by itself.
+//! The source of randomness, which is injected: the domain has none of its own.
 
-/// Chance.
+/// A source of random bits.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 pub trait Randomness: Send + Sync {
-    /// Draws 64 random bits. Good enough for ids that must not collide; not for secrets.
+    /// Draws 64 random bits. They are good enough for ids that must not collide, but not for secrets.
     fn next_u64(&self) -> u64;
 }

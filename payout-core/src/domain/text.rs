@@ -1,5 +1,4 @@
-//! What Unicode says of a text: which of its characters nobody sees, how equal texts are written equally, and how they are
-//! compared without regard to case.
+//! Unicode's rules for texts: invisible characters, normalization, and comparison without regard to case.
 //!
 //! Sources: UAX #44 (properties), UAX #15 (normalization), the Unicode Standard §3.13 (default caseless matching). The
 //! tables are those of ICU4X.
@@ -15,8 +14,8 @@ use icu_properties::{CodePointMapData, CodePointSetData};
 
 const CASES: CaseMapperBorrowed<'static> = CaseMapper::new();
 
-/// Blank as they are drawn, though no property says so: an object that is not there, the empty Braille pattern, a filler of
-/// Khitan script, blanks of Egyptian quadrats and a note without a head.
+/// Characters that are drawn blank, although no property says so: the object replacement character, the empty Braille
+/// pattern, the Khitan filler, the blanks of Egyptian quadrats and the musical null notehead.
 const BLANK: [char; 6] = [
     '\u{fffc}',
     '\u{2800}',
@@ -26,7 +25,7 @@ const BLANK: [char; 6] = [
     '\u{1d159}',
 ];
 
-/// The text in Normalization Form C: one sequence of characters for all that mean the same.
+/// Returns the text in Normalization Form C, which is equal for all canonically equivalent texts.
 pub fn nfc(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return text.into();
@@ -34,7 +33,7 @@ pub fn nfc(text: &str) -> Cow<'_, str> {
     ComposingNormalizerBorrowed::new_nfc().normalize(text)
 }
 
-/// The text in Normalization Form D, as some systems write it.
+/// Returns the text in Normalization Form D, which some systems send.
 pub(crate) fn nfd(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return text.into();
@@ -42,7 +41,8 @@ pub(crate) fn nfd(text: &str) -> Cow<'_, str> {
     DecomposingNormalizerBorrowed::new_nfd().normalize(text)
 }
 
-/// The text as it is compared where case does not matter: full case folding, white space as spaces, in Form C.
+/// Returns the text for a comparison without regard to case: with full case folding, every white space as a plain
+/// space, in Form C.
 ///
 /// ```
 /// use payout_core::text::fold;
@@ -62,7 +62,7 @@ pub fn fold(text: &str) -> String {
     nfc(&spaced).into_owned()
 }
 
-/// One character of a text, folded and in Form D: for texts that are compared character by character.
+/// Returns one character folded and in Form D, for texts that are compared character by character.
 pub(crate) fn fold_char(c: char) -> String {
     if c.is_ascii() {
         return c.to_ascii_lowercase().to_string();
@@ -72,9 +72,10 @@ pub(crate) fn fold_char(c: char) -> String {
     nfd(&CASES.fold_string(&decomposed)).into_owned()
 }
 
-/// Whether nobody sees the character, or nobody can say what is seen: default ignorable ones (joiners, fillers, variation
-/// selectors), those of format (marks of direction), separators of lines and paragraphs, and those that are no characters or
-/// mean what two parties have agreed upon. Control characters are another question.
+/// Returns whether a character is invisible, or has no defined appearance. These are default ignorable characters
+/// (joiners, fillers, variation selectors), format characters (directional marks), separators of lines and paragraphs,
+/// noncharacters, characters for private use, and the blank ones that no property marks. Control characters do not
+/// count.
 pub fn is_invisible(c: char) -> bool {
     if c.is_ascii() {
         return false;
@@ -91,8 +92,9 @@ pub fn is_invisible(c: char) -> bool {
         || BLANK.contains(&c)
 }
 
-/// The first character of a text that nobody sees. Seen, in what becomes of its neighbours, are within pictographs (UTS #51):
-/// a joiner between two, which are drawn as one, and the selector of how one is drawn.
+/// Returns the first invisible character of a text. Within an emoji sequence (UTS #51) two invisible characters are
+/// allowed, since they change how their neighbours are drawn: a joiner between two pictographs, and the variation
+/// selector after one.
 pub(crate) fn first_invisible(text: &str) -> Option<char> {
     let mut after_pictograph = false;
     let mut chars = text.chars().peekable();
@@ -105,24 +107,25 @@ pub(crate) fn first_invisible(text: &str) -> Option<char> {
         if !is_seen {
             return Some(c);
         }
-        // The selector, and a colour of skin, belong to the pictograph before.
+        // The selector and a skin tone belong to the preceding pictograph.
         let goes_on = after_pictograph && (c == '\u{fe0f}' || is_skin_colour(c));
         after_pictograph = is_pictograph(c) || goes_on;
     }
     None
 }
 
-/// Reports whether the character is a pictograph, an emoji among them (UTS #51).
+/// Returns whether the character is a pictograph, such as an emoji (UTS #51).
 pub fn is_pictograph(c: char) -> bool {
     CodePointSetData::new::<ExtendedPictographic>().contains(c)
 }
 
-/// Reports whether the character is the colour of the skin of the pictograph before it.
+/// Returns whether the character is a skin tone, which modifies the preceding pictograph.
 pub fn is_skin_colour(c: char) -> bool {
     matches!(c, '\u{1f3fb}'..='\u{1f3ff}')
 }
 
-/// Whether it is white space other than the space itself: it looks like one, and is another account.
+/// Returns whether the character is white space other than the plain space. It looks like a space, but would make
+/// another account.
 pub(crate) fn is_odd_space(c: char) -> bool {
     c != ' ' && CodePointSetData::new::<WhiteSpace>().contains(c)
 }
@@ -134,7 +137,7 @@ mod tests {
     #[test]
     fn what_nobody_sees_is_known_by_its_properties() {
         for c in [
-            // Default ignorable: fillers, joiners, selectors, tags, and those that are not assigned yet.
+            // Default ignorable: fillers, joiners, selectors, tags and unassigned ones.
             '\u{3164}',
             '\u{115f}',
             '\u{1160}',
@@ -152,7 +155,7 @@ mod tests {
             '\u{feff}',
             '\u{ad}',
             '\u{e0fff}',
-            // Format: directions, annotations, signs before numbers.
+            // Format: directional marks, annotations, number signs.
             '\u{61c}',
             '\u{200e}',
             '\u{202a}',
@@ -171,7 +174,7 @@ mod tests {
             '\u{10ffff}',
             '\u{e000}',
             '\u{100000}',
-            // Blank as they are drawn.
+            // Drawn blank.
             '\u{2800}',
             '\u{fffc}',
             '\u{1d159}',

@@ -1,13 +1,13 @@
-//! Currencies: those that somebody can be paid in, and those that were.
+//! Currencies: payable ones, and those that were payable once.
 
 use std::fmt;
 use std::str::FromStr;
 
 /// A currency of ISO 4217.
 ///
-/// Parsed from a client's text it is one in which somebody can be paid today: in the standard's current list, and neither
-/// withdrawn, nor a fund or a unit of account, nor a metal or a code for tests. [`recorded`](Self::recorded) also reads
-/// what was stored before a currency was withdrawn.
+/// A currency that is parsed from a client's text is payable today: it is in the standard's current list, and is not
+/// withdrawn, a fund, a unit of account, a metal or a code for tests. [`recorded`](Self::recorded) also reads
+/// currencies that were stored before they were withdrawn.
 ///
 /// ```
 /// use payout_core::money::Currency;
@@ -20,10 +20,11 @@ use std::str::FromStr;
 pub struct Currency(iso_currency::Currency);
 
 impl Currency {
-    /// A currency as a row, a record or a filter names it, in any case: also one in which nobody is paid any more.
+    /// Takes the code of a currency from a row, a record or a filter, in upper or lower case. The currency need not be
+    /// payable today.
     ///
     /// # Errors
-    /// [`UnknownCurrency`] when it was never one that payouts could be made in.
+    /// [`UnknownCurrency`] when no payout can ever have been made in it.
     pub fn recorded(code: &str) -> Result<Self, UnknownCurrency> {
         if code.len() != 3 {
             return Err(UnknownCurrency);
@@ -36,7 +37,7 @@ impl Currency {
         Ok(Self(currency))
     }
 
-    /// Every currency that payouts can be in, or could be once, by code.
+    /// Iterates over all currencies that are payable or once were, ordered by code.
     pub fn all() -> impl Iterator<Item = Self> {
         let letters = || (b'A'..=b'Z').map(char::from);
         let codes = letters().flat_map(move |first| {
@@ -45,25 +46,26 @@ impl Currency {
         codes.filter_map(|code| Self::recorded(&String::from_iter(code)).ok())
     }
 
-    /// Whether somebody can be paid in it today.
+    /// Returns whether the currency is payable today.
     pub fn is_payable(self) -> bool {
-        // The bolívar has two codes in the standard's current list since 2021; the table calls the first one superseded.
+        // The bolívar has had two codes in the standard's current list since 2021; the library's table marks the first
+        // as superseded.
         let withdrawn = self.0.is_superseded().is_some() && self.0 != iso_currency::Currency::VES;
         !(withdrawn || self.0.is_fund() || self.0.is_special())
     }
 
-    /// The three upper-case letters.
+    /// Returns the code: three upper-case letters.
     pub fn code(self) -> &'static str {
         self.0.code()
     }
 
-    /// How many decimals the currency has: 2 for USD, 0 for JPY, 3 for BHD.
+    /// Returns the number of decimals of the currency: 2 for USD, 0 for JPY, 3 for BHD.
     pub fn minor_units(self) -> u32 {
         self.0.exponent().map_or(0, u32::from)
     }
 }
 
-/// The text is not the code of a currency that payments are made in.
+/// The text is not the code of a currency in which payouts can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("This is not an ISO 4217 currency code that payouts can be made in.")]
 pub struct UnknownCurrency;
@@ -71,7 +73,7 @@ pub struct UnknownCurrency;
 impl FromStr for Currency {
     type Err = UnknownCurrency;
 
-    /// Takes the code in any case.
+    /// Takes the code in upper or lower case.
     fn from_str(code: &str) -> Result<Self, UnknownCurrency> {
         Self::recorded(code).and_then(|currency| {
             if currency.is_payable() {
@@ -99,8 +101,8 @@ impl fmt::Debug for Currency {
 mod tests {
     use super::*;
 
-    /// ISO 4217, list one (the current codes), without funds, units of account, metals and codes for tests, by the number
-    /// of their decimals. Written down from the standard, not from the table that the code uses.
+    /// ISO 4217, list one (the current codes), without funds, units of account, metals and codes for tests, by number
+    /// of decimals. Transcribed from the standard, independently of the table that the code uses.
     const PAYABLE: [(u32, &str); 3] = [
         (
             0,

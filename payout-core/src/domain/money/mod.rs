@@ -1,4 +1,4 @@
-//! Money: a positive decimal amount of one ISO 4217 currency, parsed once and valid ever after.
+//! Money: a positive decimal amount of an ISO 4217 currency, validated once when it is parsed.
 
 mod currency;
 
@@ -9,28 +9,28 @@ use rust_decimal::Decimal;
 
 pub use self::currency::{Currency, UnknownCurrency};
 
-/// The most digits of an amount, its currency's decimals included.
+/// The maximum number of digits of an amount, including its currency's decimals.
 pub const MAX_DIGITS: u32 = 18;
-/// The first number of minor units that has more digits than that.
+/// The smallest number of minor units with more than [`MAX_DIGITS`] digits.
 const TOO_MANY_MINOR_UNITS: i128 = 10_i128.pow(MAX_DIGITS);
 
-/// Why a text is not an amount.
+/// The reason why a text is not a valid amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AmountError {
-    /// Not a decimal number.
+    /// The text is not a decimal number.
     #[error("A valid number is required.")]
     NotANumber,
-    /// Zero or less.
+    /// The amount is zero or negative.
     #[error("Ensure this value is greater than zero.")]
     NotPositive,
-    /// More than [`MAX_DIGITS`] digits.
+    /// The amount has more than [`MAX_DIGITS`] digits.
     #[error("Ensure that there are no more than 18 digits in total.")]
     TooManyDigits,
-    /// More decimals than the currency has.
+    /// The amount has more decimals than the currency.
     #[error("Ensure that there are no more than {allowed} decimal places for {currency}.")]
     TooManyDecimals {
-        /// The decimals of the currency.
+        /// The number of decimals of the currency.
         allowed: u32,
         /// The currency.
         currency: Currency,
@@ -39,8 +39,8 @@ pub enum AmountError {
 
 /// A positive decimal number as a client wrote it, not yet tied to a currency.
 ///
-/// Parsed from text, never through a float: `0.1` is one tenth. Exponents are understood (`1e2`), and trailing
-/// zeros of a fraction count as decimals, as written.
+/// It is parsed from text and never passes through a float: `0.1` is exactly one tenth. Exponents are allowed (`1e2`).
+/// Trailing zeros of a fraction count as decimals.
 ///
 /// ```
 /// use payout_core::money::{Amount, AmountError};
@@ -52,13 +52,13 @@ pub enum AmountError {
 pub struct Amount(Decimal);
 
 impl Amount {
-    /// The same number without the zeros at its end: as a number is meant, where a writer chose its digits.
+    /// Returns the number without trailing zeros, for sources where the number of decimals has no meaning.
     #[must_use]
     pub fn by_value(self) -> Self {
         Self(self.0.normalize())
     }
 
-    /// The number, with the decimals that it was written with.
+    /// Returns the number with the decimals that it was written with.
     pub(crate) fn number(self) -> Decimal {
         self.0
     }
@@ -113,7 +113,7 @@ impl FromStr for Amount {
     }
 }
 
-/// The exponent, kept within bounds that no amount of [`MAX_DIGITS`] can need.
+/// Parses the exponent and clamps it to a range beyond which no amount fits [`MAX_DIGITS`].
 fn parse_exponent(text: &str) -> Result<i64, AmountError> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -123,7 +123,7 @@ fn parse_exponent(text: &str) -> Result<i64, AmountError> {
     Ok(if text.starts_with('-') { -size } else { size })
 }
 
-/// A positive amount of a currency, with exactly that currency's decimals.
+/// A positive amount of a currency, with exactly the currency's number of decimals.
 ///
 /// ```
 /// use payout_core::money::Money;
@@ -140,11 +140,11 @@ pub struct Money {
 impl Money {
     /// Ties an amount to its currency.
     ///
-    /// The bound is on the amount as it is answered, with all of the currency's decimals, so that every answer can be sent
-    /// back.
+    /// The limit on digits applies to the amount with all of the currency's decimals, as answers show it, so that a
+    /// client can send every answered amount back.
     ///
     /// # Errors
-    /// [`AmountError::TooManyDecimals`] when the amount is written finer than the currency's minor unit,
+    /// [`AmountError::TooManyDecimals`] when the amount has more decimals than the currency,
     /// [`AmountError::TooManyDigits`] when it has more than [`MAX_DIGITS`] digits with all of the currency's decimals.
     pub fn new(amount: Amount, currency: Currency) -> Result<Self, AmountError> {
         let money = Self::scaled(amount.0, currency)?;
@@ -154,8 +154,8 @@ impl Money {
         Ok(money)
     }
 
-    /// Reads a stored amount back, whatever scale the store keeps. One that is larger than a new amount may be was accepted
-    /// when the bound was another, and stays readable.
+    /// Reads back a stored amount of any scale. An amount above the current limit was accepted under an earlier one,
+    /// and stays readable.
     ///
     /// # Errors
     /// [`AmountError`] when the stored value is not an amount of the currency.
@@ -166,10 +166,10 @@ impl Money {
         Self::scaled(amount.normalize(), currency)
     }
 
-    /// The same number of another currency.
+    /// Returns the same number of another currency, without conversion.
     ///
     /// # Errors
-    /// [`AmountError`] when it is not an amount of that currency.
+    /// [`AmountError`] when the number is not an amount of that currency.
     pub fn in_currency(self, currency: Currency) -> Result<Self, AmountError> {
         if currency == self.currency {
             return Ok(self);
@@ -184,18 +184,18 @@ impl Money {
         }
         amount.rescale(allowed);
         if amount.scale() != allowed {
-            // Larger than a decimal can hold with so many decimals.
+            // Too large for a decimal with this number of decimals.
             return Err(AmountError::TooManyDigits);
         }
         Ok(Self { amount, currency })
     }
 
-    /// The amount, scaled to the currency's decimals; its `Display` is the wire format.
+    /// Returns the amount with the currency's number of decimals. Its `Display` is the wire format.
     pub fn amount(self) -> Decimal {
         self.amount
     }
 
-    /// The currency.
+    /// Returns the currency.
     pub fn currency(self) -> Currency {
         self.currency
     }

@@ -1,34 +1,35 @@
-//! The provider's answer.
+//! Answers of the provider.
 
 use crate::payout::{Failure, ProviderReference};
 use crate::provider::ReportedPayment;
 
-/// An answer of the provider that can be relied on.
+/// A definite answer of the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProviderAnswer {
-    /// The money was paid: the provider's answer for this key for good.
+    /// The money was paid. The answer is final for this key.
     Paid {
-        /// Its name for the payment.
+        /// The provider's reference for the payment.
         reference: ProviderReference,
     },
-    /// It will be settled later; ask again.
+    /// The provider accepted the payment and will settle it later; look the key up again.
     Accepted {
-        /// Its name for the payment.
+        /// The provider's reference for the payment.
         reference: ProviderReference,
     },
-    /// It was declined: the provider's answer for this key for good.
+    /// The provider declined the payment. The answer is final for this key.
     Declined(Failure),
-    /// One of these, with what the provider says it was told to pay: it is adopted only where that agrees.
+    /// One of the other answers, with the provider's report of the payment that it acted on. The worker adopts the
+    /// answer only if the report agrees with the payout.
     Reported {
-        /// The answer itself.
+        /// The answer.
         answer: Box<ProviderAnswer>,
-        /// What was to be paid.
+        /// The payment that the provider reports.
         payment: Box<ReportedPayment>,
     },
 }
 
 impl ProviderAnswer {
-    /// Adds what the provider says of the payment, if it says anything.
+    /// Attaches the provider's report of the payment; an empty report changes nothing.
     #[must_use]
     pub fn of_payment(self, payment: ReportedPayment) -> Self {
         if payment.is_empty() {
@@ -40,7 +41,7 @@ impl ProviderAnswer {
         }
     }
 
-    /// The answer itself.
+    /// Returns the answer without the report.
     pub fn outcome(&self) -> &Self {
         match self {
             Self::Reported { answer, .. } => answer.outcome(),
@@ -48,7 +49,7 @@ impl ProviderAnswer {
         }
     }
 
-    /// What the provider says of the payment, where it does.
+    /// Returns the provider's report of the payment, if there is one.
     pub fn payment(&self) -> Option<&ReportedPayment> {
         match self {
             Self::Reported { payment, .. } => Some(payment),

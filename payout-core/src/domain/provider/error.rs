@@ -1,52 +1,54 @@
-//! The provider's silence, and its refusals for now.
+//! Errors of the provider: a missing answer, or a temporary refusal.
 
 use std::time::Duration;
 
-/// The provider gave no answer that can be relied on.
+/// The provider gave no definite answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProcessorError {
-    /// Provably, not one byte of the request reached the provider: a refused connection, a name that does not
-    /// resolve, a TLS handshake that failed. When in doubt it is [`Unknown`](Self::Unknown).
+    /// Provably, not one byte of the request reached the provider: the connection was refused, the name did not
+    /// resolve, or the TLS handshake failed. When in doubt, use [`Unknown`](Self::Unknown).
     #[error("nothing was sent: {why}")]
     NeverSent {
-        /// What went wrong, without personal data.
+        /// The cause, without personal data.
         why: String,
     },
-    /// It may or may not have been paid: a timeout, a reset, a 5xx, an unreadable answer.
+    /// The outcome is unknown; the money may have been paid. Causes are a timeout, a connection reset, a 5xx status or
+    /// an unreadable answer.
     #[error("no answer to rely on: {why}")]
     Unknown {
-        /// What went wrong, without personal data.
+        /// The cause, without personal data.
         why: String,
-        /// How long the provider asked to be left alone.
+        /// The wait that the provider asked for.
         retry_after: Option<Duration>,
     },
-    /// The provider would not look at the request now: 401, 403, 408, 409, 425, 429. It says nothing of the payment.
+    /// The provider refused to process the request now: 401, 403, 408, 409, 425 or 429. This says nothing about the
+    /// payment.
     #[error("refused for now: {why}")]
     Refused {
-        /// What it said, without personal data.
+        /// The provider's message, without personal data.
         why: String,
-        /// How long the provider asked to be left alone.
+        /// The wait that the provider asked for.
         retry_after: Option<Duration>,
     },
-    /// The provider, or a gateway in front of it, is overloaded and says when to come back: 503 with `Retry-After`. A gateway
-    /// may have passed the request on before.
+    /// The provider, or a gateway in front of it, is overloaded and says when to retry: 503 with `Retry-After`. A
+    /// gateway may have forwarded the request before it answered.
     #[error("overloaded for now: {why}")]
     Overloaded {
-        /// What it said, without personal data.
+        /// The provider's message, without personal data.
         why: String,
-        /// How long the provider asked to be left alone.
+        /// The wait that the provider asked for.
         retry_after: Duration,
     },
 }
 
 impl ProcessorError {
-    /// [`NeverSent`](Self::NeverSent), for the reason that is given.
+    /// Builds [`NeverSent`](Self::NeverSent) with a cause.
     pub fn never_sent(why: impl Into<String>) -> Self {
         Self::NeverSent { why: why.into() }
     }
 
-    /// [`Unknown`](Self::Unknown), for the reason that is given.
+    /// Builds [`Unknown`](Self::Unknown) with a cause, and without a wait.
     pub fn unknown(why: impl Into<String>) -> Self {
         Self::Unknown {
             why: why.into(),
@@ -54,7 +56,7 @@ impl ProcessorError {
         }
     }
 
-    /// [`Refused`](Self::Refused), for the reason that is given.
+    /// Builds [`Refused`](Self::Refused) with a message.
     pub fn refused(why: impl Into<String>, retry_after: Option<Duration>) -> Self {
         Self::Refused {
             why: why.into(),
@@ -62,7 +64,7 @@ impl ProcessorError {
         }
     }
 
-    /// How long the provider asked to be left alone.
+    /// Returns the wait that the provider asked for.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::NeverSent { .. } => None,
@@ -71,7 +73,8 @@ impl ProcessorError {
         }
     }
 
-    /// Whether the provider was not reached, or would not look at the request now: no outcome is unknown on its account.
+    /// Returns whether the error is a *not now*: the provider was not reached, or would not process the request now.
+    /// Such an error does not make the outcome unknown.
     pub fn is_not_now(&self) -> bool {
         match self {
             Self::NeverSent { .. } | Self::Refused { .. } | Self::Overloaded { .. } => true,
@@ -79,7 +82,7 @@ impl ProcessorError {
         }
     }
 
-    /// Whether a submission that ended so may have been executed.
+    /// Returns whether a submission that ended with this error may have been executed.
     pub fn may_have_arrived(&self) -> bool {
         match self {
             Self::NeverSent { .. } | Self::Refused { .. } => false,

@@ -1,22 +1,22 @@
-//! The instruction to pay.
+//! Instructions to pay.
 
 use crate::attempt::Claim;
 use crate::payout::{PaymentDetails, PayoutId};
 use crate::provider::ProcessorKey;
 
-/// An instruction to pay: the same for every attempt under one key.
+/// An instruction to pay. It is identical in every attempt under one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instruction {
     /// The idempotency key.
     pub key: ProcessorKey,
-    /// The payout.
+    /// The id of the payout.
     pub payout_id: PayoutId,
-    /// What is to be paid.
+    /// The details of the payment.
     pub details: PaymentDetails,
 }
 
 impl Instruction {
-    /// The digest of what is to be paid, for the provider to answer with: see [`PaymentDetails::digest`].
+    /// Returns the digest of the payment, which the provider may include in its answer: see [`PaymentDetails::digest`].
     pub fn digest(&self) -> String {
         self.details.digest()
     }

@@ -4,20 +4,22 @@ use std::fmt;
 
 use crate::payout::{PayoutId, ProviderKey};
 
-/// The key under which the provider pays at most once: `{base}:{generation}`, of at most 47 characters that a URL and a
-/// header take as they are. The base is the payout's [`ProviderKey`] where its client gave an idempotency key, else its id;
-/// both are UUIDs.
+/// The idempotency key under which the provider pays at most once: `{base}:{generation}`, at most 47 characters that
+/// need no escaping in a URL or a header.
+///
+/// The base is the payout's [`ProviderKey`] if its client sent an idempotency key, else the payout's id. Both are
+/// UUIDs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ProcessorKey(String);
 
 impl ProcessorKey {
-    /// Every attempt of one generation has the same key, and no two generations share one.
+    /// Builds the key of a generation. Every attempt of the generation has this key, and no other generation has it.
     pub fn new(id: PayoutId, provider_key: Option<ProviderKey>, generation: u32) -> Self {
         let base = provider_key.map_or(id.as_uuid(), ProviderKey::as_uuid);
         Self(format!("{base}:{generation}"))
     }
 
-    /// The key.
+    /// Returns the key.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,5 +1,5 @@
-//! What is said to a payment provider, and what it says: an [`Instruction`] under a [`ProcessorKey`], and a
-//! [`ProviderAnswer`] or a [`ProcessorError`].
+//! The payment provider's side of the protocol: an [`Instruction`] is sent under a [`ProcessorKey`], and the result is
+//! a [`ProviderAnswer`] or a [`ProcessorError`].
 
 mod answer;
 mod error;

@@ -1,4 +1,4 @@
-//! What the provider says it was told to pay, and whether that is what is asked for here.
+//! The provider's report of a payment, and its comparison with the payout.
 
 use std::str::FromStr;
 
@@ -6,19 +6,19 @@ use rust_decimal::Decimal;
 
 use crate::money::Money;
 
-/// What an answer of the provider says of the payment beside its outcome, as far as it does.
+/// The provider's report of the payment that it acted on. The provider may omit any part of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReportedPayment {
-    /// How much.
+    /// The amount.
     pub amount: Option<Decimal>,
-    /// Of what.
+    /// The code of the currency.
     pub currency: Option<String>,
-    /// The [digest](crate::payout::PaymentDetails::digest) of the instruction that it acted on.
+    /// The [digest](crate::payout::PaymentDetails::digest) of the instruction that the provider acted on.
     pub digest: Option<String>,
 }
 
 impl ReportedPayment {
-    /// Takes what the provider sent; absent when an amount is no number.
+    /// Takes the texts that the provider sent. Returns `None` if the amount is not a number.
     pub fn new(amount: Option<&str>, currency: Option<&str>, digest: Option<&str>) -> Option<Self> {
         Some(Self {
             amount: amount.map(Decimal::from_str).transpose().ok()?,
@@ -27,12 +27,13 @@ impl ReportedPayment {
         })
     }
 
-    /// Whether it says nothing at all.
+    /// Returns whether the report is empty.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// What of it is not so of a payment of this money and digest, in words; absent when all of it agrees.
+    /// Returns the first part of the report that contradicts this money or digest, in words. Returns `None` if
+    /// everything that is reported agrees.
     pub fn contradicts(&self, money: Money, digest: Option<&str>) -> Option<&'static str> {
         let other_amount = self.amount.is_some_and(|amount| amount != money.amount());
         let code = money.currency().code();

@@ -1,4 +1,4 @@
-//! What a write takes from a day's limit.
+//! Charges of writes to daily limits.
 
 use std::collections::HashMap;
 
@@ -7,33 +7,33 @@ use rust_decimal::Decimal;
 use crate::access::ApiKeyId;
 use crate::money::{Currency, Money};
 
-/// A calendar day of UTC, by the repository's clock.
+/// A calendar day in UTC, by the repository's clock.
 pub type Day = chrono::NaiveDate;
 
-/// The limit that a payout is beyond.
+/// The limit that a payout exceeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OverLimit {
-    /// That of one payout.
+    /// The limit of one payout.
     #[error("One payout may be of {0} at the most.")]
     PerPayout(Money),
-    /// That of one day and one API key.
+    /// The limit of one day and one API key.
     #[error(
         "The payouts that one API key makes in a day (UTC) may come to {0} at the most; with this one they would be more."
     )]
     PerDay(Money),
 }
 
-/// Out of which a day's payouts are made: one for each API key, with those that succeed it, and currency, and for each
-/// currency one that all share who show no key.
+/// The owner and the currency of a daily total. An API key and the keys that succeed it share one total for each
+/// currency, and so do all callers without an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Purse {
-    /// Whose; of whoever shows no key when absent.
+    /// The API key; absent for callers without one.
     pub api_key: Option<ApiKeyId>,
-    /// Of what.
+    /// The currency.
     pub currency: Currency,
 }
 
-/// Money that counts towards a day's limit, and the limit.
+/// An amount that counts towards a daily limit, and the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Charge {
     api_key: Option<ApiKeyId>,
@@ -42,7 +42,7 @@ pub struct Charge {
 }
 
 impl Charge {
-    /// So much of what may come to `limit` in a day; both are of one currency.
+    /// Builds a charge of `amount` to a daily total that may reach `limit`. Both are of one currency.
     pub(super) fn new(api_key: Option<ApiKeyId>, amount: Money, limit: Money) -> Self {
         Self {
             api_key,
@@ -51,7 +51,7 @@ impl Charge {
         }
     }
 
-    /// Out of which purse.
+    /// Returns the owner and the currency of the daily total that is charged.
     pub fn purse(&self) -> Purse {
         Purse {
             api_key: self.api_key,
@@ -60,17 +60,17 @@ impl Charge {
     }
 }
 
-/// What was paid out of a purse on the latest day that anything was.
+/// The total charged on one day: the latest one with a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DailyTotal {
     /// The day.
     pub day: Day,
-    /// How much.
+    /// The sum of the charges.
     pub total: Decimal,
 }
 
 impl DailyTotal {
-    /// Nothing yet.
+    /// Builds an empty total for a day.
     pub fn none(day: Day) -> Self {
         Self {
             day,
@@ -78,9 +78,11 @@ impl DailyTotal {
         }
     }
 
-    /// The same as it counts today: that of an earlier day is nothing. A clock that went back over midnight begins no day anew;
-    /// a total of a day after tomorrow was written by a clock that was ahead, and is nothing too, or it would stay used up
-    /// for as long as the clock was wrong.
+    /// Returns the total as it counts today: the total of an earlier day counts as zero.
+    ///
+    /// A total of tomorrow still counts, so a clock that was set back over midnight does not start a new day. A total
+    /// of a later day was written by a clock that was ahead, and counts as zero. Otherwise the limit would stay used up
+    /// for as long as that clock was wrong.
     #[must_use]
     pub fn as_of(self, today: Day) -> Self {
         let tomorrow = today.succ_opt().unwrap_or(today);
@@ -91,10 +93,10 @@ impl DailyTotal {
         }
     }
 
-    /// With a charge more.
+    /// Adds a charge.
     ///
     /// # Errors
-    /// [`OverLimit`] when that is beyond its limit.
+    /// [`OverLimit`] when the total would exceed the limit of the charge.
     pub fn plus(self, charge: &Charge) -> Result<Self, OverLimit> {
         match self.total.checked_add(charge.amount.amount()) {
             Some(total) if total <= charge.limit.amount() => Ok(Self { total, ..self }),
@@ -103,15 +105,15 @@ impl DailyTotal {
     }
 }
 
-/// What was paid out of some purses.
+/// Daily totals of some owners and currencies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DailyTotals(HashMap<Purse, DailyTotal>);
 
 impl DailyTotals {
-    /// Takes a charge today.
+    /// Adds a charge to the total of today.
     ///
     /// # Errors
-    /// [`OverLimit`] when it does not fit; then nothing is taken.
+    /// [`OverLimit`] when the charge does not fit; then no total changes.
     pub fn take(&mut self, charge: &Charge, today: Day) -> Result<(), OverLimit> {
         let purse = charge.purse();
         let total = self.of(purse).unwrap_or(DailyTotal::none(today));
@@ -119,7 +121,7 @@ impl DailyTotals {
         Ok(())
     }
 
-    /// That of one purse, on whichever day.
+    /// Returns the total of one owner and currency, on whichever day it was last charged.
     pub fn of(&self, purse: Purse) -> Option<DailyTotal> {
         self.0.get(&purse).copied()
     }

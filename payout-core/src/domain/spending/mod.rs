@@ -1,9 +1,9 @@
-//! How much money may be paid out: in one payout, and in one day by one API key.
+//! Spending limits: the money that may be paid out in one payout, and in one day by one API key.
 //!
-//! - [`MoneyLimits`] is what an operator sets, by currency. It judges a payout alone, and says what the day's limit is
-//!   charged with.
-//! - A [`Charge`] goes with the write that it is for. The repository holds it against the [`DailyTotals`] that it keeps, in
-//!   the write's own transaction, so that no two writes spend the same money.
+//! - [`MoneyLimits`] is set by the operator, by currency. It checks single payouts, and determines the charge to the
+//!   daily limit.
+//! - A [`Charge`] accompanies the write that it is for. The repository checks it against the stored [`DailyTotals`] in
+//!   the transaction of the write, so that no two writes spend the same money.
 
 mod charge;
 mod settings;

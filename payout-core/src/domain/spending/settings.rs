@@ -1,4 +1,4 @@
-//! The limits that an operator sets.
+//! Spending limits that the operator sets.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use crate::access::ApiKeyId;
 use crate::money::{Amount, AmountError, Currency, Money};
 use crate::spending::{Charge, OverLimit};
 
-/// The limits of money, by currency. A currency that is not named has those of all others, each currency for itself, or,
-/// where these are not given, none.
+/// Spending limits by currency. The limits for other currencies, if they are set, apply to each currency without an
+/// entry, separately. Without them such a currency has no limits.
 ///
 /// ```
 /// use payout_core::limits::MoneyLimits;
@@ -24,7 +24,7 @@ pub struct MoneyLimits {
     others: Option<Others>,
 }
 
-/// Those of one currency: one of the two at least.
+/// The limits of one currency: at least one of the two is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Limits {
     currency: Currency,
@@ -32,39 +32,40 @@ struct Limits {
     per_day: Option<Money>,
 }
 
-/// Those of every currency that is not named: whole numbers, which are amounts of each; one of the two at least.
+/// The limits of every currency without an entry: whole numbers, which are amounts of any currency. At least one of the
+/// two is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Others {
     per_payout: Option<Decimal>,
     per_day: Option<Decimal>,
 }
 
-/// The sign of all currencies that are not named.
+/// The sign for all currencies without an entry.
 const OTHERS: &str = "*";
 
-/// A limit that contradicts another, or is no amount of its currency.
+/// A limit contradicts another one, or is not a valid amount of its currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidLimits {
-    /// Not an amount of the currency.
+    /// The limit is not a valid amount of the currency.
     #[error(transparent)]
     Amount(#[from] AmountError),
-    /// A limit of all other currencies with decimals.
+    /// The limit for other currencies has decimals.
     #[error("Use whole numbers: a currency that is not named may have no decimals.")]
     Whole,
-    /// A second entry for a currency.
+    /// The currency has an entry already.
     #[error("This currency has limits already.")]
     Twice,
-    /// A maximum of one payout beyond that of a day.
+    /// The limit of one payout exceeds that of a day.
     #[error("One payout may not be of more than a whole day.")]
     MoreThanADay,
 }
 
 impl MoneyLimits {
-    /// Adds the limits of a currency: the maximum of one payout, and that of a day.
+    /// Adds an entry for a currency: the limit of one payout, and that of a day.
     ///
     /// # Errors
-    /// [`InvalidLimits`] when these are no limits of the currency, or it has some already.
+    /// [`InvalidLimits`] when the limits are not valid for the currency, or the currency has an entry already.
     pub fn with(
         mut self,
         currency: Currency,
@@ -79,10 +80,10 @@ impl MoneyLimits {
         Ok(self)
     }
 
-    /// Adds the limits of every currency that is not named.
+    /// Adds the limits for every currency without an entry.
     ///
     /// # Errors
-    /// [`InvalidLimits`] when they are not whole numbers, or are there already.
+    /// [`InvalidLimits`] when the limits are not whole numbers, contradict each other, or are set already.
     pub fn with_others(
         mut self,
         per_payout: Option<Amount>,
@@ -94,33 +95,34 @@ impl MoneyLimits {
         }
     }
 
-    /// Whether there is no limit at all.
+    /// Returns whether there is no limit at all.
     pub fn is_empty(&self) -> bool {
         self.named.is_empty() && self.others.is_none()
     }
 
-    /// What a new payout takes from its day.
+    /// Returns the charge for a new payout; absent if its currency has no daily limit.
     ///
     /// # Errors
-    /// [`OverLimit`] when it is beyond the maximum of one payout.
+    /// [`OverLimit`] when the payout exceeds the limit of one payout.
     pub fn of_new(&self, money: Money, api_key: Option<ApiKeyId>) -> Result<Option<Charge>, OverLimit> {
         let limits = self.admitting(money)?;
         Ok(limits.and_then(|limits| limits.charge(money, api_key)))
     }
 
-    /// What a retry takes from the day of whoever asks for it: all of the payout, which is sent anew.
+    /// Returns the charge for a retry, to the daily limit of the caller: the full amount, since the payout is sent
+    /// again.
     ///
     /// # Errors
-    /// [`OverLimit`] when it is beyond the maximum of one payout.
+    /// [`OverLimit`] when the payout exceeds the limit of one payout.
     pub fn of_retry(&self, money: Money, api_key: Option<ApiKeyId>) -> Result<Option<Charge>, OverLimit> {
         self.of_new(money, api_key)
     }
 
-    /// What an edit takes from the day of whoever makes it: by how much the payout grows, or all of it when it becomes one
-    /// of another currency. What it shrinks by is not given back.
+    /// Returns the charge for an edit, to the daily limit of the caller: the increase of the amount, or the full amount
+    /// if the currency changes. A decrease is not refunded.
     ///
     /// # Errors
-    /// [`OverLimit`] when the new amount is beyond the maximum of one payout.
+    /// [`OverLimit`] when the new amount exceeds the limit of one payout.
     pub fn of_edit(
         &self,
         before: Money,
@@ -136,14 +138,14 @@ impl MoneyLimits {
         } else {
             after.amount()
         };
-        // What is no amount is no growth.
+        // An increase that is not a positive amount is no increase.
         let growth = Money::restore(growth, after.currency()).ok();
         Ok(limits
             .zip(growth)
             .and_then(|(limits, growth)| limits.charge(growth, api_key)))
     }
 
-    /// The limits of its currency, if there are any and it is within that of one payout.
+    /// Returns the limits of the currency, if there are any, after a check of the limit of one payout.
     fn admitting(&self, money: Money) -> Result<Option<Limits>, OverLimit> {
         let named = self.named.iter();
         let limits = named
@@ -197,7 +199,7 @@ impl Others {
         Ok(Self { per_payout, per_day })
     }
 
-    /// The same in one currency. A whole number is an amount of each.
+    /// Returns the limits in one currency, of which any whole number is an amount.
     fn of(self, currency: Currency) -> Option<Limits> {
         let money = |amount: Option<Decimal>| amount.and_then(|amount| Money::restore(amount, currency).ok());
         Some(Limits {
@@ -208,7 +210,7 @@ impl Others {
     }
 }
 
-/// The limits for logs and reports: `USD=1000.00/50000.00`, by currency.
+/// Writes the limits for logs and reports, by currency: `USD=1000.00/50000.00`.
 impl fmt::Display for MoneyLimits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut comma = "";
@@ -244,7 +246,7 @@ fn write_both<T: fmt::Display>(
 mod tests {
     use super::*;
 
-    /// Limits of these currencies: the maximum of one payout, and that of a day.
+    /// Builds limits from entries of a currency, the limit of one payout and that of a day.
     fn limits(entries: &[(&str, Option<&str>, Option<&str>)]) -> MoneyLimits {
         let amount = |text: Option<&str>| text.map(|text| text.parse().unwrap());
         let entries = entries.iter();
