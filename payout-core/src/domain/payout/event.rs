@@ -149,7 +149,7 @@ pub struct Event {
     pub status: Status,
     /// The generation in which the event happened.
     pub generation: u32,
-    /// The fence of the latest claim: 0 before the first.
+    /// The fence of the claim under which it happened: 0 before the first.
     pub fence: u64,
     /// The actor that caused the event.
     pub actor: Actor,
