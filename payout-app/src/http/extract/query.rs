@@ -1,6 +1,7 @@
 //! Queries: one definition of a query's parameters reads a request, and describes it in the document.
 
 use url::form_urlencoded;
+use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{RefOr, Required};
 
@@ -118,6 +119,9 @@ impl QueryForm for Reader {
     }
 }
 
+/// OpenAPI's word for a parameter that may be there without a value.
+const EMPTY_IS_ABSENT: (&str, bool) = ("allowEmptyValue", true);
+
 /// The parameters of a query as a router needs them and the document shows them.
 #[derive(Default)]
 pub(crate) struct QueryParameters {
@@ -135,6 +139,7 @@ impl QueryParameters {
             .parameter_in(ParameterIn::Query)
             .required(Required::False)
             .description(Some(about.text()))
+            .extensions(Some(Extensions::from_iter([EMPTY_IS_ABSENT])))
             .schema(Some(schema));
         self.documented.push(parameter.build());
         self.components.extend(component);
