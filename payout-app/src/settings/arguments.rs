@@ -30,7 +30,7 @@ struct Line {
     restored: bool,
 }
 
-/// A command line that is understood.
+/// A valid command line.
 #[derive(Debug)]
 pub(super) struct Arguments {
     pub(super) command: Command,
@@ -38,7 +38,7 @@ pub(super) struct Arguments {
     pub(super) values: Values,
 }
 
-/// What to do.
+/// The command of the binary.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Migrate the database, serve and work in one process (the default)
@@ -67,22 +67,23 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Look each payout of a period up at the provider, and list every disagreement; exit 0 when there is none, 1 when there
-    /// is one, 2 when that could not be found out
+    /// Look up each payout of a period at the provider, and list every disagreement; exit 0 without one, 1 with one, 2 when
+    /// that could not be determined
     Reconcile(ReconcileCommand),
     /// Copy the SQLite file while others use it
     Backup {
         /// The copy, which must not be there yet
         file: PathBuf,
     },
-    /// Take the payouts of the Django service over that this one replaces, with their ids, states and times; what was imported
-    /// before is left as it is. Exit 0 when every row is here, 1 when one is refused or differs, 2 when it could not go on
+    /// Import the payouts of the Django service that this one replaces, with their ids, states and times; payouts that were
+    /// imported before stay as they are. Exit 0 when every row is here, 1 when one is refused or differs, 2 when it could not
+    /// continue
     ImportDjango(ImportCommand),
     /// Ask the process that listens at PAYOUT_BIND whether it is ready; exit 0 when it is, 1 when not
     Healthcheck,
 }
 
-/// How the OpenAPI document is printed.
+/// The form in which the OpenAPI document is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DocumentFormat {
     /// YAML.
@@ -123,7 +124,7 @@ fn option(row: &'static Row) -> Arg {
 }
 
 impl Arguments {
-    /// Takes the options over, and the environment for every setting without one.
+    /// Takes the options from the command line, and every other setting from the environment.
     pub(super) fn from_matches(matches: ArgMatches) -> Result<Self, clap::Error> {
         let given = |row: &'static Row| Some((row.option, matches.get_one::<Secret>(row.option)?.clone()));
         let values = Values::of_process(rows().filter_map(given).collect());

@@ -40,7 +40,7 @@ fn parts(command: &str) -> &'static [Part] {
     }
 }
 
-/// Whether a command takes an option.
+/// Returns whether a command takes an option.
 fn belongs(option: &str, command: &str) -> bool {
     let mut rows = rows().filter(|row| row.option == option);
     let part = rows.next().map_or(Part::Restored, |row| row.part);

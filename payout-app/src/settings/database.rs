@@ -49,7 +49,7 @@ impl Database {
     /// Reads `sqlite://path`, `postgres://…` or `memory:`.
     ///
     /// # Errors
-    /// [`ConfigError`], which shows the scheme at the most.
+    /// [`ConfigError`], which shows at most the scheme.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let refuse = |message: String| Err(ConfigError::new(VARIABLE, message));
         let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
@@ -103,7 +103,7 @@ impl Database {
         Ok(Self::Sqlite { path: path.into() })
     }
 
-    /// Whether nothing of it leaves this host.
+    /// Returns whether the database is on this host.
     pub fn is_on_this_host(&self) -> bool {
         match self {
             Self::Sqlite { .. } | Self::Memory => true,
@@ -145,7 +145,7 @@ impl Database {
     }
 }
 
-/// What may be shown: no password.
+/// Shows the database without its password.
 impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -202,3 +202,40 @@ fn every_reference_leads_to_a_heading_of_the_readme() {
         );
     }
 }
+
+/// The names in a text that begin with `PAYOUT_`.
+fn names(text: &str) -> Vec<&str> {
+    let of_a_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let words = text.split(|c| !of_a_name(c));
+    words
+        .filter(|word| word.strip_prefix("PAYOUT_").is_some_and(|rest| !rest.is_empty()))
+        .collect()
+}
+
+/// A message that names a variable helps only if there is one of that name.
+#[test]
+fn messages_name_variables_of_the_table() {
+    let mut folders = vec![path("payout-app/src")];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("settings") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files += 1;
+                let text = std::fs::read_to_string(&path).unwrap();
+                for name in names(&text) {
+                    let known = rows().any(|row| row.variables().any(|variable| variable == name));
+                    let of_tests = ["PAYOUT_CRASH_AT", "PAYOUT_API_KEY"].contains(&name);
+                    assert!(known || of_tests, "{}: {name}", path.display());
+                }
+            }
+        }
+    }
+    assert!(files > 50, "{files}");
+    assert_eq!(
+        names("no PAYOUT_BIND, but `PAYOUT_PORT`; PAYOUT_{x}"),
+        ["PAYOUT_BIND", "PAYOUT_PORT"]
+    );
+}

@@ -14,7 +14,7 @@ use secrecy::zeroize::Zeroizing;
 
 use super::{ConfigError, names};
 
-/// How the file is called, in the working folder and in messages.
+/// The name of the file, in the working folder and in messages.
 const FILE: &str = ".env";
 
 /// One variable of the file.
@@ -25,7 +25,7 @@ struct Entry<'a> {
     line: usize,
 }
 
-/// What is wrong, and where. Shows no value: it may be a secret.
+/// An error with its line. Shows no value: it may be a secret.
 #[derive(Debug, PartialEq, Eq)]
 struct Malformed {
     line: usize,
@@ -104,7 +104,7 @@ fn parse(text: &str) -> Result<Vec<Entry<'_>>, Malformed> {
     Ok(entries)
 }
 
-/// What stands before the `=`, if it is a variable's name.
+/// Returns the text before the `=`, if it is a variable's name.
 fn name(before: &str) -> Option<&str> {
     let name = before.trim();
     let name = match name.strip_prefix("export") {
@@ -209,7 +209,7 @@ mod tests {
             .collect()
     }
 
-    /// What the crate that sets the variables makes of them.
+    /// Reads variables with the crate that sets them.
     fn taken_over(text: &str) -> Vec<(String, String)> {
         let quoted = quoted(&parse(text).unwrap());
         dotenvy::from_read_iter(Cursor::new(quoted.as_bytes()))

@@ -32,13 +32,13 @@ pub struct ImportCommand {
     /// The value of a field that has no column, the same for every row: currency=USD
     #[arg(long, value_name = "FIELD=VALUE")]
     pub set: Vec<Pair>,
-    /// What a word of the old service's status means: paid=completed
+    /// The status that a word of the old service means: paid=completed
     #[arg(long, value_name = "OLD=STATUS")]
     pub status: Vec<StatusPair>,
-    /// What becomes of payouts that are pending there. Without it they are refused: the old service might still send them
+    /// The treatment of payouts that are pending there. Without it they are refused: the old service might still send them
     #[arg(long, value_enum, value_name = "WHAT")]
     pub pending: Option<PendingChoice>,
-    /// How far times without an offset are from UTC, where Django ran with USE_TZ=False: +02:00
+    /// The offset from UTC of times without one, where Django ran with USE_TZ=False: +02:00
     #[arg(
         long,
         value_name = "OFFSET",
@@ -51,7 +51,7 @@ pub struct ImportCommand {
     pub dry_run: bool,
 }
 
-/// What becomes of a payout that is pending in the old service.
+/// The treatment of a payout that is pending in the old service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PendingChoice {
     /// This service pays it; the old one must be stopped for good

@@ -1,25 +1,25 @@
-//! What can be done with keys on the command line.
+//! The commands for API keys.
 
 use std::time::Duration;
 
 use clap::Subcommand;
 use payout_core::keys::{KeyName, Scope};
 
-/// What to do with API keys.
+/// A command for API keys.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum KeysCommand {
     /// Make a key, and print its secret on standard output: it cannot be shown again
     Create {
-        /// What it is called, in the audit trail too; never used a second time
+        /// Its name, also in the audit trail; never used a second time
         name: KeyName,
-        /// What it opens, by commas: read, write, operate (retry, cancel, resolve), reveal, admin (keys, and every other
+        /// Its scopes, comma-separated: read, write, operate (retry, cancel, resolve), reveal, admin (keys, and every other
         /// scope)
         #[arg(long, required = true, value_delimiter = ',', value_name = "SCOPES")]
         scopes: Vec<Scope>,
         /// The name of the key that it replaces, revoked or not: it knows that one's idempotency keys, and pays out of its day
         #[arg(long, value_name = "NAME", value_parser = KeyName::stored)]
         succeeds: Option<KeyName>,
-        /// After so many days it opens nothing; without it, it does not expire
+        /// The days after which the key expires; without it, it does not expire
         #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
         expires_in_days: Option<u32>,
     },
@@ -36,7 +36,7 @@ pub enum KeysCommand {
         /// Its name
         #[arg(value_parser = KeyName::stored)]
         name: KeyName,
-        /// For so many minutes more the secret before may be used too
+        /// The minutes for which the previous secret stays valid
         #[arg(long, value_name = "MINUTES", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_080))]
         overlap_minutes: u32,
     },

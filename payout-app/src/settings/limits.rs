@@ -1,4 +1,4 @@
-//! How much of the service one client may take.
+//! The limits of what one client may take of the service.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -70,18 +70,18 @@ section! {
 /// A quota, and whom it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
-    /// So many requests.
+    /// The number of requests.
     pub quota: Quota,
-    /// Whether it does not hold for requests from this host itself, as long as nobody asked for it.
+    /// Exempts requests from this host itself: nobody asked for the quota.
     pub spares_this_host: bool,
 }
 
-/// So many requests in a time, as `600/m` or `10/s` says it.
+/// A number of requests in a time: `600/m`, `10/s`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
-    /// So many.
+    /// The number of requests.
     pub requests: NonZeroU32,
-    /// In this time.
+    /// The time.
     pub window: Duration,
 }
 

@@ -7,7 +7,7 @@ use super::ConfigError;
 use super::parse::{Reader, choice};
 use super::table::section;
 
-/// How log lines look.
+/// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.

@@ -111,7 +111,7 @@ pub struct Config {
 pub struct ConfigError {
     /// The variable.
     pub variable: &'static str,
-    /// What is wrong with it. Never shows a value that may be secret.
+    /// The mistake. Never shows a value that may be secret.
     pub message: String,
 }
 
@@ -134,7 +134,7 @@ pub enum StartError {
     /// A setting is wrong.
     #[error(transparent)]
     Setting(#[from] ConfigError),
-    /// A variable looks like a setting, and is none.
+    /// A variable looks like a setting, but is unknown.
     #[error(transparent)]
     Unknown(#[from] UnknownSetting),
     /// An option says nothing to the command.

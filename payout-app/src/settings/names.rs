@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use super::table::{Row, rows};
 
-/// What begins with this is ours.
+/// The prefix of our variables.
 const PREFIX: &str = "PAYOUT_";
 
 /// Read by docker-compose.yml, tests and tools of this repository, and not by the binary.
@@ -22,7 +22,7 @@ const OF_TESTS: &[&str] = if cfg!(feature = "crash-points") {
 /// Every variable that the binary reads, but those of OpenTelemetry, which its library reads.
 static SETTINGS: LazyLock<Vec<&str>> = LazyLock::new(|| rows().flat_map(Row::variables).collect());
 
-/// A variable that looks like a setting and is none.
+/// A variable that looks like a setting, but is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct UnknownSetting {
     /// The variable.
@@ -41,8 +41,8 @@ impl fmt::Display for UnknownSetting {
     }
 }
 
-/// The first variable of the environment that looks like a setting and is none: whatever begins with `PAYOUT_`, and what
-/// misses one of the others by a letter while that one is not set.
+/// Refuses the first variable of the environment that looks like a setting, but is unknown: one that begins with `PAYOUT_`,
+/// or one that differs from another setting's by a letter while that one is not set.
 pub(super) fn unknown_in_environment() -> Result<(), UnknownSetting> {
     let mut variables: Vec<(String, String)> = std::env::vars_os()
         .map(|(name, value)| {
@@ -62,7 +62,7 @@ pub(super) fn unknown_in_environment() -> Result<(), UnknownSetting> {
     unknown.map_or(Ok(()), Err)
 }
 
-/// Whether a variable of `.env` looks like a setting and is none. The file is written for this program, so here it is enough
+/// Returns the variable of `.env` if it looks like a setting, but is unknown. The file is written for this program, so here it is enough
 /// to be near one.
 pub(super) fn unknown_in_file(name: &str, value: &str) -> Option<UnknownSetting> {
     unknown(name, value)
@@ -90,7 +90,7 @@ fn unknown(name: &str, value: &str) -> Option<UnknownSetting> {
     })
 }
 
-/// What Kubernetes, and Docker's links, put into a container for a service whose name begins with `payout`.
+/// Recognizes variables that Kubernetes, and Docker's links, put into a container for a service whose name begins with `payout`.
 fn is_of_kubernetes(name: &str, value: &str) -> bool {
     let Some(rest) = name.strip_prefix("PAYOUT").filter(|rest| rest.starts_with('_')) else {
         return false;
@@ -124,7 +124,7 @@ fn nearest(name: &str) -> Option<&'static str> {
     let bare = name.strip_prefix(PREFIX).unwrap_or(name);
     let distance = |setting: &&'static str| {
         let other = setting.strip_prefix(PREFIX).unwrap_or(setting);
-        // A word that was left away, or is one too many, is a small error however long it is.
+        // A word that is missing, or is one too many, is a small error however long it is.
         let begins = |whole: &str, part: &str| {
             !part.is_empty()
                 && whole
@@ -160,7 +160,7 @@ fn nearest(name: &str) -> Option<&'static str> {
         .filter(|setting| shared(setting) > 0)
 }
 
-/// Whether a name misses a setting's by a letter: one more, one less, another, or two in each other's place; or by one
+/// Returns whether a name differs from a setting's by a letter: one more, one less, another, or two in each other's place; or by one
 /// before its last word and one in that.
 fn is_near(name: &str, setting: &str) -> bool {
     let apart = |a: &str, b: &str| strsim::osa_distance(a, b);

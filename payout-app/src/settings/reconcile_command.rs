@@ -7,27 +7,27 @@ use chrono::{NaiveDate, TimeDelta};
 use clap::{Args, ValueEnum};
 use payout_core::Timestamp;
 
-/// Which payouts are held against the provider, and how the outcome is written.
+/// The payouts that are checked against the provider, and the form of the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
 pub struct ReconcileCommand {
     /// Payouts created since: an RFC 3339 time, a date (midnight UTC), or an age such as 90m, 36h or 7d
     #[arg(long, value_name = "WHEN")]
     pub since: When,
-    /// Payouts created before; now when left away
+    /// Payouts created before; now when omitted
     #[arg(long, value_name = "WHEN")]
     pub until: Option<When>,
-    /// How disagreements are written to standard output
+    /// The form of disagreements on standard output
     #[arg(long, value_enum, default_value_t = ReconcileFormat::Table)]
     pub format: ReconcileFormat,
-    /// How many payouts are looked up at a time
+    /// Payouts that are looked up at the same time
     #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub concurrency: u16,
-    /// Processing for longer than this is told
+    /// Payouts that are processing for longer than this are reported
     #[arg(long, value_name = "AGE", default_value = "1h")]
     pub too_long: Age,
 }
 
-/// How disagreements are written.
+/// The form of disagreements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReconcileFormat {
     /// For people.

@@ -1,4 +1,4 @@
-//! The table of settings: how each one is called, what it means, what holds without it, and which part of the service reads it.
+//! The table of settings: the name of each, its meaning, its default, and the part of the service that reads it.
 //!
 //! A section's file declares its rows with [`section!`], and [`SECTIONS`] has all sections. From the rows come the options of the
 //! command line, the names that are known, README's table, `.env.example`, and the variables that docker-compose.yml passes on.
@@ -46,11 +46,11 @@ pub(super) struct Row {
     pub(super) option: &'static str,
     /// The placeholder of the value in help.
     pub(super) value: &'static str,
-    /// The value that holds where none is given; empty when there is none.
+    /// The value that applies where none is given; empty for a setting without a default.
     pub(super) default: &'static str,
-    /// In words, what holds where no value is given and there is no default.
+    /// Words for what applies where no value is given and there is no default.
     pub(super) unset: &'static str,
-    /// Whether the value is a secret: it is never shown, and may come from a file.
+    /// Marks a secret: its value is never shown, and may come from a file.
     pub(super) secret: bool,
     /// The part of the service that reads it.
     pub(super) part: Part,
@@ -69,7 +69,7 @@ pub(super) struct Need {
     pub(super) variable: &'static str,
     /// Its value.
     pub(super) value: &'static str,
-    /// What is the case under any other value.
+    /// The consequence of any other value, in words.
     pub(super) otherwise: &'static str,
 }
 
@@ -103,7 +103,7 @@ pub(super) enum Part {
 }
 
 impl Row {
-    /// A row of which nothing but these is said.
+    /// Makes a row with everything else at its default.
     pub(super) const fn new(
         variable: &'static str,
         file_variable: &'static str,

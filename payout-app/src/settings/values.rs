@@ -8,7 +8,7 @@ use super::parse::Reader;
 use super::table::Row;
 use super::{ConfigError, secrets};
 
-/// What the command line and the environment give. Nothing at all by default.
+/// The texts that the command line and the environment give; none by default.
 #[derive(Debug, Default)]
 pub(super) struct Values {
     options: HashMap<&'static str, Secret>,
@@ -24,7 +24,7 @@ impl Values {
         }
     }
 
-    /// The text that is given for a setting, without the white space around it; blank counts as unset.
+    /// Returns the text that is given for a setting, without the white space around it; blank counts as unset.
     ///
     /// # Errors
     /// [`ConfigError`] when the environment has no text for it, or a secret's file cannot be read.

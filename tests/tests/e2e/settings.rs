@@ -72,6 +72,11 @@ async fn each_wrong_setting_is_refused_by_name() {
         ("PAYOUT_KEY_WINDOW_HOURS", &["0", "-1", "x"]),
         ("PAYOUT_READ_CONNECTIONS", &["0", "65", "x"]),
         ("PAYOUT_READ_TIMEOUT_MS", &["0", "99", "60001", "x"]),
+        ("PAYOUT_POSTGRES_CONNECTIONS", &["0", "1", "1001", "x"]),
+        ("PAYOUT_POSTGRES_STATEMENT_TIMEOUT_MS", &["999", "60001"]),
+        ("PAYOUT_POSTGRES_LOCK_TIMEOUT_MS", &["0", "2001"]),
+        ("PAYOUT_SQLITE_READERS", &["0", "65"]),
+        ("PAYOUT_SQLITE_BUSY_TIMEOUT_MS", &["0", "499"]),
         ("PAYOUT_LOG", &["loud", "info,=", "payout=noise"]),
         ("PAYOUT_LOG_FORMAT", &["xml", "JSON5"]),
     ] {
@@ -137,6 +142,11 @@ async fn contradictions_are_refused_by_name() {
         .set("PAYOUT_BACKOFF_BASE_MS", 5_000)
         .set("PAYOUT_BACKOFF_CAP_MS", 4_000);
     refused(&crossed, &["run"], "PAYOUT_BACKOFF").await;
+    let patient = launch
+        .clone()
+        .set("PAYOUT_POSTGRES_STATEMENT_TIMEOUT_MS", 1_000)
+        .set("PAYOUT_POSTGRES_LOCK_TIMEOUT_MS", 1_000);
+    refused(&patient, &["run"], "PAYOUT_POSTGRES_LOCK_TIMEOUT_MS").await;
     let nowhere = launch.clone().set("PAYOUT_PROCESSOR", "http");
     refused(&nowhere, &["run"], "PAYOUT_PROCESSOR_URL").await;
     for url in [
@@ -356,6 +366,8 @@ async fn help_names_every_command_and_variable() {
         "PAYOUT_KEY_WINDOW_HOURS",
         "PAYOUT_READ_CONNECTIONS",
         "PAYOUT_READ_TIMEOUT_MS",
+        "PAYOUT_POSTGRES_CONNECTIONS",
+        "PAYOUT_SQLITE_READERS",
         "PAYOUT_LOG",
         "PAYOUT_LOG_FORMAT",
     ] {

@@ -5,7 +5,7 @@ use payout_tests::body::{NAME, payout, with};
 use payout_tests::client::PAYOUTS;
 use payout_tests::store::Backend;
 
-use crate::support::launch;
+use crate::support::{launch, on_each_backend};
 
 #[tokio::test]
 async fn a_file_in_the_working_folder_sets_what_the_environment_does_not() {
@@ -24,6 +24,28 @@ async fn memory_needs_nothing_and_keeps_nothing() {
     let path = path_of(&app.create(payout()).await);
     app.until(&path, "completed").await;
     assert_eq!(std::fs::read_dir(launch.store().folder()).unwrap().count(), 0);
+}
+
+on_each_backend!(few_connections_and_short_timeouts_pay_all_the_same);
+
+/// Every statement has one connection or two to run on.
+async fn few_connections_and_short_timeouts_pay_all_the_same(backend: Backend) {
+    let app = launch(backend)
+        .await
+        .set("PAYOUT_POSTGRES_CONNECTIONS", 2)
+        .set("PAYOUT_POSTGRES_STATEMENT_TIMEOUT_MS", 1_000)
+        .set("PAYOUT_POSTGRES_LOCK_TIMEOUT_MS", 100)
+        .set("PAYOUT_SQLITE_READERS", 1)
+        .set("PAYOUT_READ_CONNECTIONS", 1)
+        .run()
+        .await;
+    let mut paths = Vec::new();
+    for _ in 0..20 {
+        paths.push(path_of(&app.create(payout()).await));
+    }
+    for path in paths {
+        app.until(&path, "completed").await;
+    }
 }
 
 #[tokio::test]
