@@ -28,7 +28,8 @@
 //!     shutdown: CancellationToken,
 //! ) -> Payouts {
 //!     let system = Arc::new(System::default());
-//!     let worker = Worker::new(repository.clone(), queue.clone(), processor, system.clone(), WorkerSettings::default());
+//!     let settings = WorkerSettings::default();
+//!     let worker = Worker::new(repository.clone(), queue.clone(), processor, system.clone(), settings);
 //!     tokio::spawn(worker.run(shutdown));
 //!     Payouts::start(repository, queue, system)
 //! }
