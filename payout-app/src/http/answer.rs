@@ -1,4 +1,4 @@
-//! What is answered: a payout in its wire format, and the headers that go with it.
+//! Answers: a payout in its wire format, and the headers that accompany it.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -42,59 +42,60 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub(crate) struct PayoutBody<'a> {
     /// A UUID, version 7.
     id: Uuid,
-    /// How much, with the currency's own number of decimals.
+    /// The amount, with the currency's own number of decimals.
     #[serde(serialize_with = "amount")]
     #[schema(value_type = String, pattern = r"^\d{1,18}(\.\d{1,4})?$", example = "125.50")]
     amount: Money,
     /// The ISO 4217 code of the currency.
     #[schema(pattern = "^[A-Z]{3}$", example = "EUR")]
     currency: &'static str,
-    /// Where the money goes. For a key without the scope `reveal` it is masked: `••••3000`.
+    /// The account that the money goes to. For a key without the scope `reveal` it is masked: `••••3000`.
     #[schema(min_length = 1, max_length = 128, example = "DE89370400440532013000")]
     recipient_account: Cow<'a, str>,
-    /// Who gets it. For a key without the scope `reveal` it is masked: `A••• L•••`.
+    /// The name of the recipient. For a key without the scope `reveal` it is masked: `A••• L•••`.
     #[schema(min_length = 1, max_length = 128, example = "Ada Lovelace")]
     recipient_name: Cow<'a, str>,
-    /// What for.
+    /// The purpose of the payment.
     #[schema(max_length = 255, example = "Invoice 2026-117")]
     description: &'a str,
-    /// Where it stands.
+    /// The status of the payout.
     #[schema(value_type = StatusName)]
     status: &'static str,
-    /// Whether nobody but a person can say what happened: the provider gave no definite answer in time. Only while
+    /// True if a person must decide how the payout ended: the provider gave no definite answer in time. Only while
     /// `processing`; a person resolves it by `PATCH {"status": "completed" | "failed", "reason": …}`.
     needs_review: bool,
-    /// Why it failed; null unless `failed`.
+    /// The reason for the failure; null unless `failed`.
     #[schema(required = true)]
     failure: Option<FailureBody<'a>>,
-    /// The provider's name for the payment.
+    /// The provider's reference for the payment.
     #[schema(required = true, example = "sim_0f6d0e3b9a4c5d21")]
     provider_reference: Option<&'a str>,
-    /// How often a worker has taken it up since it was created or last retried.
+    /// The number of attempts by workers since it was created or last retried.
     #[schema(example = 1)]
     attempts: u32,
-    /// When it was created.
+    /// The time of creation.
     #[serde(serialize_with = "time")]
     #[schema(value_type = String, format = DateTime, example = "2026-11-24T09:30:00.123456Z")]
     created_at: Timestamp,
-    /// When it last changed.
+    /// The time of the latest change.
     #[serde(serialize_with = "time")]
     #[schema(value_type = String, format = DateTime, example = "2026-11-24T09:30:02.654321Z")]
     updated_at: Timestamp,
-    /// When it was deleted. Absent unless it was, and deleted payouts were asked for.
+    /// The time of deletion. Only present if the payout is deleted, and deleted payouts were asked for.
     #[serde(serialize_with = "time_of_some", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, format = DateTime, required = false, example = "2026-11-24T09:31:00.000000Z")]
     deleted_at: Option<Timestamp>,
 }
 
-/// What a key without the scope `read` is told of a payout that it changed. The `ETag` beside it is its version.
+/// The receipt that a key without the scope `read` gets for a payout that it changed. The `ETag` header has its
+/// version.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = PayoutReceipt)]
 pub(crate) struct ReceiptBody {
     /// A UUID, version 7.
     id: Uuid,
-    /// Where it stands.
+    /// The status of the payout.
     #[schema(value_type = StatusName)]
     status: &'static str,
 }
@@ -119,20 +120,20 @@ impl<'a> PayoutAnswer<'a> {
     }
 }
 
-/// Why a payout failed.
+/// The reason why a payout failed.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Failure)]
 pub(crate) struct FailureBody<'a> {
-    /// For programs, in the provider's words.
+    /// The provider's code, for programs.
     #[schema(example = "account_closed")]
     code: &'a str,
-    /// For people, in the provider's words.
+    /// The provider's message, for people.
     #[schema(example = "The account is closed.")]
     message: &'a str,
 }
 
 impl<'a> PayoutBody<'a> {
-    /// As it is shown to whoever asks: who is paid only to those that may see it.
+    /// Builds the body for a caller. The recipient is masked unless the caller may see it.
     pub(crate) fn of(payout: &'a Payout, principal: &Principal) -> Self {
         let (parts, details) = (payout.parts(), payout.details());
         let (account, name) = (&details.recipient.account, &details.recipient.name);
@@ -162,7 +163,7 @@ impl<'a> PayoutBody<'a> {
         }
     }
 
-    /// The same of one that was deleted then, if it was.
+    /// Sets the time of deletion, if the payout was deleted.
     pub(crate) fn deleted_at(self, deleted_at: Option<Timestamp>) -> Self {
         Self { deleted_at, ..self }
     }
@@ -187,7 +188,8 @@ fn time_of_some<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<
     }
 }
 
-/// RFC 3339 in UTC, to the microsecond. Written by hand: a format string would cost more than the rest of a payout.
+/// Writes a time as RFC 3339 in UTC, to the microsecond. Formatted by hand: a format string would cost more than the
+/// rest of a payout.
 pub(crate) fn time<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     let mut text = *b"0000-00-00T00:00:00.000000Z";
     let micros = at.timestamp_subsec_micros().min(999_999);
@@ -209,7 +211,7 @@ pub(crate) fn time<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok
     serializer.serialize_str(std::str::from_utf8(&text).unwrap_or_default())
 }
 
-/// An answer of JSON.
+/// A JSON answer.
 pub(crate) struct Answer {
     status: StatusCode,
     body: Vec<u8>,
@@ -219,7 +221,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// 200 with anything.
+    /// Builds a 200 with any body.
     pub(crate) fn json(body: &impl Serialize) -> Result<Self, Problem> {
         let body = serde_json::to_vec(body).map_err(|error| Problem::internal(Box::new(error)))?;
         Ok(Self {
@@ -231,18 +233,19 @@ impl Answer {
         })
     }
 
-    /// 200 with a payout, as it is shown to whoever may read it or sent all of it in, and its `ETag`.
+    /// Builds a 200 with a payout and its `ETag`, for a caller that may read it or has sent all of it.
     pub(crate) fn payout(payout: &Payout, principal: &Principal) -> Result<Self, Problem> {
         Self::of_version(payout.version(), &PayoutBody::of(payout, principal))
     }
 
-    /// 200 with a deleted payout.
+    /// Builds a 200 with a deleted payout.
     pub(crate) fn deleted(deleted: &DeletedPayout, principal: &Principal) -> Result<Self, Problem> {
         let body = PayoutBody::of(&deleted.payout, principal).deleted_at(Some(deleted.deleted_at));
         Self::of_version(deleted.payout.version(), &body)
     }
 
-    /// 200 with a payout that was written to: all of it for whoever may read it, and no more than a receipt for others.
+    /// Builds a 200 with a payout that was written to: the payout for a caller that may read it, and a receipt for any
+    /// other.
     pub(crate) fn written(payout: &Payout, principal: &Principal) -> Result<Self, Problem> {
         Self::of_version(payout.version(), &PayoutAnswer::of(payout, principal))
     }
@@ -259,7 +262,7 @@ impl Answer {
         })
     }
 
-    /// 304: the client has it, at this version.
+    /// Builds a 304: the client has this version already.
     pub(crate) fn not_modified(version: u64) -> Self {
         Self {
             status: StatusCode::NOT_MODIFIED,
@@ -274,7 +277,7 @@ impl Answer {
         Self { status, ..self }
     }
 
-    /// Where the payout is found.
+    /// Adds the payout's path as `Location`.
     pub(crate) fn located_at(self, id: impl Display) -> Self {
         Self {
             location: Some(format!("/api/payouts/{id}/")),
@@ -282,7 +285,7 @@ impl Answer {
         }
     }
 
-    /// Whether the answer was given before.
+    /// Marks the answer as a replay of the first one, or not.
     pub(crate) fn replayed(self, replayed: bool) -> Self {
         Self { replayed, ..self }
     }
@@ -314,7 +317,7 @@ impl Writer for Answer {
     }
 }
 
-/// 204.
+/// An answer with status 204 and no body.
 pub(crate) struct NoContent;
 
 #[async_trait]

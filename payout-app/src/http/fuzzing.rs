@@ -1,4 +1,5 @@
-//! What fuzz targets call (feature `fuzzing`; no release has it). Each panics when a promise is broken.
+//! Entry points of the fuzz targets (feature `fuzzing`, which no release has). Each panics when an invariant is
+//! violated.
 
 use chrono::DateTime;
 use payout_core::payout::{PaymentDetails, PayoutId};
@@ -12,8 +13,8 @@ use super::extract::json::JsonBody;
 use super::extract::query::Query;
 use super::problem::Problem;
 
-/// Reads a body as a new payout, as changes and as a replacement. What makes a payout makes the same one again when it
-/// is sent as it is answered.
+/// Parses a body as a new payout, as changes and as a replacement. A body that makes a payout must make an equal one
+/// when it is sent in the form of the answer.
 ///
 /// # Panics
 /// When it does not.
@@ -43,10 +44,11 @@ fn list(query: &str) -> ListIdentity {
         .unwrap_or_default()
 }
 
-/// A cursor reads back in its own list and in no other, and a text that reads as one is one that this service writes.
+/// Decodes a cursor, which must be valid in its own list and in no other. A text that decodes as a cursor must be one
+/// that the service encodes.
 ///
 /// # Panics
-/// When it does not.
+/// When an invariant is violated.
 pub fn cursor(micros: i64, id: u128, after: bool, text: &str) {
     let (own, other) = (list(""), list("needs_review=true"));
     if let Some(created_at) = DateTime::from_timestamp_micros(micros) {

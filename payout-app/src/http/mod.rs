@@ -1,10 +1,10 @@
-//! The HTTP side: one file for each endpoint, and what they share.
+//! The HTTP side: one file for each endpoint, and the parts that endpoints share.
 //!
-//! A request passes the outermost hoop (`middleware::edge`), the router ([`routes`]), the access of its route
-//! (`middleware::access`) and the check of its query (`middleware::parameters`), and one handler: [`api`] has those of clients,
-//! [`ops`] those of operators. A handler reads what it needs ([`extract`]), makes one call to the use cases, and answers
-//! ([`answer`]) or refuses ([`problem`]). [`admission`] bounds how much one client may take. What an endpoint says of itself
-//! beside its handler becomes the OpenAPI document ([`openapi`]).
+//! A request passes the outermost middleware (`middleware::edge`), the router ([`routes`]), the access check of its
+//! route (`middleware::access`), the check of its query (`middleware::parameters`), and one handler: [`api`] has those
+//! of clients, [`ops`] those of operators. A handler extracts its input ([`extract`]), makes one call to the use cases,
+//! and answers ([`answer`]) or refuses ([`problem`]). [`admission`] limits each client's share of the service. The
+//! annotations beside each handler become the OpenAPI document ([`openapi`]).
 
 pub(crate) mod admission;
 mod answer;
@@ -42,7 +42,7 @@ use self::policy::{RateClass, RoutePolicy};
 use crate::health::Health;
 use crate::metrics::Metrics;
 
-/// What the handlers work with.
+/// The state that handlers work with.
 pub(crate) struct Site {
     pub(crate) payouts: Payouts,
     pub(crate) keys: ApiKeys,
@@ -52,30 +52,30 @@ pub(crate) struct Site {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) system: Arc<System>,
     pub(crate) tracer: Arc<dyn Tracer>,
-    /// Whether a create without an `Idempotency-Key` is refused.
+    /// True if a create without an `Idempotency-Key` is refused.
     pub(crate) require_idempotency_key: bool,
-    /// What is served besides the API.
+    /// The optional routes that are served.
     pub(crate) besides: Besides,
 }
 
-/// What is served besides the API.
+/// The routes that are served only if the operator wants them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Besides {
-    /// What documents it.
+    /// The documentation.
     pub(crate) docs: bool,
     /// The metrics, unless they have an address of their own.
     pub(crate) metrics: bool,
 }
 
 impl Besides {
-    /// All of it.
+    /// All optional routes.
     pub(crate) const ALL: Self = Self {
         docs: true,
         metrics: true,
     };
 }
 
-/// The whole service.
+/// Builds the whole service.
 pub(crate) fn service(site: Arc<Site>, besides: Besides) -> Service {
     let routes = routes(besides);
     let unmetered = routes.paths_of(RateClass::Unmetered);
@@ -88,7 +88,7 @@ pub(crate) fn service(site: Arc<Site>, besides: Besides) -> Service {
     Service::new(router).hoop(edge::Edge::new(site, unmetered))
 }
 
-/// The routes of operators: whether the process is alive and ready, and its metrics.
+/// Builds the service for operators: liveness, readiness and metrics.
 pub(crate) fn operators_service(site: Arc<Site>) -> Service {
     let routes = operators_routes();
     let unmetered = routes.paths_of(RateClass::Unmetered);
@@ -96,12 +96,12 @@ pub(crate) fn operators_service(site: Arc<Site>) -> Service {
     Service::new(router).hoop(edge::Edge::new(site, unmetered))
 }
 
-/// The OpenAPI document.
+/// Builds the OpenAPI document.
 pub(crate) fn document() -> OpenApi {
     routes(Besides::ALL).finish().1
 }
 
-/// The most asked for come first: routes are tried in their order.
+/// Returns the routes, the most requested first, since they are tried in order.
 fn routes(besides: Besides) -> routes::Routes {
     let routes = routes::Routes::new()
         .add(payouts::create::create_payout, payouts::create::POLICY)
@@ -132,7 +132,7 @@ fn routes(besides: Besides) -> routes::Routes {
     }
 }
 
-/// The routes at an address of the operators' own, which is open to all who reach it.
+/// Returns the routes at the operators' own address, which are open to every client that reaches it.
 fn operators_routes() -> routes::Routes {
     add_health(routes::Routes::new()).add(ops::metrics::get_metrics, ops::metrics::OPEN)
 }

@@ -1,5 +1,5 @@
-//! The policy of a route: who may call it, and what it reads. Its checks, its limits and the refusals that the document names
-//! all follow from it.
+//! Route policies: the access that a route requires, and the input that it reads. Its checks, its limits and the
+//! problems in the document all follow from its policy.
 
 use payout_core::access::Scope;
 use salvo::http::StatusCode;
@@ -11,40 +11,40 @@ use super::extract::query::QueryPolicy;
 use super::middleware::access::Access;
 use super::problem::Kind;
 
-/// Whose quota a request is counted in.
+/// The quotas in which a request is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RateClass {
-    /// Nobody's: it is under load that operators look.
+    /// None, since operators need these routes most under load.
     Unmetered,
-    /// That of the client's address.
+    /// The quota of the client's address.
     Address,
-    /// That of the client's address, and that of its API key.
+    /// The quotas of the client's address and of its API key.
     AddressAndKey,
 }
 
-/// What a route asks of its callers, and what it reads.
+/// The requirements and the input of a route.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RoutePolicy {
-    /// Who may call it.
+    /// The required access.
     pub(crate) access: Access,
-    /// Whose quota a request is counted in.
+    /// The quotas in which a request is counted.
     pub(crate) rate: RateClass,
     /// The parameter of its path.
     pub(crate) path: Option<PathPolicy>,
-    /// The parameters that its query may have; absent where any query is ignored.
+    /// The parameters that its query may have; absent if any query is ignored.
     pub(crate) query: Option<QueryPolicy>,
     /// The headers that it reads.
     pub(crate) headers: &'static [&'static [HeaderRule]],
-    /// Its body; that of a request to a route without one is ignored.
+    /// Its body; if absent, the body of a request is ignored.
     pub(crate) body: Option<BodyPolicy>,
     /// The kinds of problems of its use case.
     pub(crate) refusals: &'static [Kind],
-    /// An answer that goes on for as long as its client listens: no handler's time is up.
+    /// True if an answer continues for as long as its client listens, so that the handler has no timeout.
     pub(crate) streaming: bool,
 }
 
 impl RoutePolicy {
-    /// A route of the API for callers with one of these scopes.
+    /// Builds the policy of an API route for callers with one of these scopes.
     pub(crate) const fn scoped(scopes: &'static [Scope]) -> Self {
         Self {
             access: Access::OneOf(scopes),
@@ -58,7 +58,7 @@ impl RoutePolicy {
         }
     }
 
-    /// A route that documents the service.
+    /// The policy of a route with documentation.
     pub(crate) const DOCUMENTATION: Self = Self {
         access: Access::Documentation,
         rate: RateClass::Address,
@@ -66,7 +66,7 @@ impl RoutePolicy {
         ..Self::scoped(&[])
     };
 
-    /// A route of operators.
+    /// The policy of a route for operators.
     pub(crate) const OPERATIONAL: Self = Self {
         access: Access::Anyone,
         rate: RateClass::Unmetered,
@@ -74,7 +74,7 @@ impl RoutePolicy {
         ..Self::scoped(&[])
     };
 
-    /// Every kind of problem that the route may answer with.
+    /// Returns every kind of problem that the route may answer with.
     pub(crate) fn kinds(&self) -> Vec<Kind> {
         let mut kinds = vec![Kind::Internal];
         kinds.extend_from_slice(self.access.refusals());
@@ -101,7 +101,7 @@ impl RoutePolicy {
         kinds
     }
 
-    /// The statuses of those problems, each once.
+    /// Returns the statuses of those problems, each once.
     pub(crate) fn statuses(&self) -> Vec<StatusCode> {
         let mut statuses: Vec<_> = self.kinds().into_iter().map(Kind::status).collect();
         statuses.sort_unstable();

@@ -1,4 +1,4 @@
-//! Registers a handler in the router and in the document at once, so that they cannot drift apart.
+//! Registration of routes in the router and the document at once, so that the two cannot diverge.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::http::middleware::parameters::Checked;
 use crate::http::openapi;
 use crate::http::policy::{RateClass, RoutePolicy};
 
-/// The routes so far, and what is said of them.
+/// The routes so far, and their documentation.
 pub(super) struct Routes {
     /// By path, in the order in which they are tried.
     paths: Vec<(String, Router)>,
@@ -30,7 +30,7 @@ impl Routes {
         }
     }
 
-    /// Adds a handler at the path and methods of its own documentation, with the policy that it is behind.
+    /// Adds a handler with its policy, at the path and methods of its own documentation.
     pub(super) fn add<H>(mut self, handler: H, policy: RoutePolicy) -> Self
     where
         H: Handler + utoipa::Path + utoipa::__dev::SchemaReferences + for<'t> utoipa::__dev::Tags<'t>,
@@ -55,13 +55,13 @@ impl Routes {
         self
     }
 
-    /// Every path with a policy of its own, once for each method.
+    /// Returns every path with its policy, once for each method.
     #[cfg(test)]
     pub(super) fn policies(&self) -> &[(String, HttpMethod, RoutePolicy)] {
         &self.policies
     }
 
-    /// The paths of a class, without their last slash.
+    /// Returns the paths of a rate class, without their trailing slash.
     pub(super) fn paths_of(&self, rate: RateClass) -> Vec<String> {
         let of_class = self.policies.iter().filter(|(_, _, policy)| policy.rate == rate);
         of_class
@@ -69,7 +69,8 @@ impl Routes {
             .collect()
     }
 
-    /// One router for each path: its text is compared once for all its methods.
+    /// Adds handlers to the router of their path: each path has one router, so its text is compared once for all its
+    /// methods.
     fn route(&mut self, path: &str, method: &HttpMethod, handler: &Arc<dyn Handler>) {
         let path = path.trim_matches('/');
         let mut leaves = leaves(&http_method(method), handler);
@@ -87,14 +88,14 @@ impl Routes {
         }
     }
 
-    /// The router, and the document as it is served.
+    /// Returns the router, and the document as it is served.
     pub(super) fn finish(self) -> (Router, OpenApi) {
         let mut routers: Vec<Router> = self.paths.into_iter().map(|(_, router)| router).collect();
         (Router::new().append(&mut routers), self.document)
     }
 }
 
-/// A handler for one method. With a GET comes its HEAD, which salvo does not route by itself.
+/// Returns the routers of a handler for one method. A GET includes its HEAD, which salvo does not route on its own.
 pub(super) fn leaves(method: &Method, handler: &Arc<dyn Handler>) -> Vec<Router> {
     let mut methods = vec![method.clone()];
     if method == Method::GET {

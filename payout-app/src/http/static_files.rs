@@ -1,6 +1,6 @@
 //! Static files: the pages at `/api/docs/` (Swagger UI) and `/api/redoc/` (Redoc).
 //!
-//! Both are part of the program, and load nothing from anywhere else: their policies forbid it.
+//! Both are embedded in the program and load nothing from elsewhere, which their policies forbid.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -24,10 +24,10 @@ use crate::http::policy::RoutePolicy;
 use crate::http::problem::Problem;
 use crate::http::routes::leaves;
 
-/// Relative, so that the pages also work behind a proxy that adds to the path.
+/// Relative, so that the pages also work behind a proxy that adds a prefix to the path.
 const SCHEMA: &str = "../schema/?format=json";
 
-// Both pages style themselves by inline styles; neither has an inline script.
+// Both pages use inline styles; neither has an inline script.
 const SWAGGER_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const REDOC_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src data:; \
@@ -61,7 +61,7 @@ const REDOC_NOTICES: &str = concat!(
 );
 
 static SWAGGER: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
-    // By itself it would show a badge that asks an outside service whether the document is valid.
+    // By default it would show a badge that asks an outside service whether the document is valid.
     Arc::new(
         Config::from(SCHEMA)
             .validator_url("none")
@@ -70,7 +70,7 @@ static SWAGGER: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     )
 });
 
-/// A page: where it is, what a browser may do on it, and its files.
+/// A page: its path, its policy for browsers, and its files.
 #[derive(Clone, Copy)]
 struct Page {
     path: &'static str,
@@ -91,7 +91,7 @@ const PAGES: [Page; 2] = [
     },
 ];
 
-/// Adds the pages. They are no part of the API, and so not of its document.
+/// Adds the pages. They are not part of the API, and so not of its document.
 pub(crate) fn add(router: Router) -> Router {
     PAGES.into_iter().fold(router, |router, page| {
         let handler = Guarded::behind(RoutePolicy::DOCUMENTATION, Arc::new(page));
@@ -118,7 +118,7 @@ impl Handler for Page {
     }
 }
 
-/// One file of a page.
+/// A file of a page.
 struct File {
     bytes: Cow<'static, [u8]>,
     content_type: Cow<'static, str>,
@@ -159,12 +159,12 @@ fn redoc(file: &str) -> Result<Option<File>, Problem> {
     })
 }
 
-/// What follows the page's own path.
+/// Returns the part of the path after the page's own path.
 fn file(request: &Request) -> &str {
     request.params().tail().unwrap_or_default()
 }
 
-/// The pages' own files are relative to the page, so its path must end with a slash.
+/// Redirects to the path with a slash: the page's files are relative to it.
 fn redirected_to_slash(request: &Request, response: &mut Response) -> bool {
     let path = request.uri().path();
     if !file(request).is_empty() || path.ends_with('/') {
@@ -236,9 +236,10 @@ fn send(
     Ok(())
 }
 
-/// The files change only with the program, so each is hashed once. Weak: the same file is sent compressed or not.
+/// Returns the entity tag of a file. Files change only with the program, so each is hashed once. The tag is weak, since
+/// the file is sent compressed or not.
 fn etag(policy: &'static str, file: &str, bytes: &[u8]) -> String {
-    /// By page (each has a policy of its own) and file.
+    /// By page, each with a policy of its own, and file.
     static KNOWN: LazyLock<Mutex<HashMap<(&'static str, String), String>>> = LazyLock::new(Mutex::default);
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let key = (policy, file.to_owned());

@@ -1,4 +1,4 @@
-//! Whom a request comes from: the other end of its connection, or, where that is a proxy that is trusted, whom the proxy
+//! The client of a request: the peer of its connection or, if the peer is a trusted proxy, the address that the proxy
 //! names.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -10,22 +10,24 @@ use super::forwarded;
 
 pub(super) const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// The address that a request comes from; unknown where its connection has none.
+/// The address of a client; unknown where the connection has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Client(Option<IpAddr>);
 
-/// How far what proxies say of a request is believed.
+/// The part of the proxies' forwarding information that is trusted.
 pub(super) struct Chain {
-    /// The address that the outermost trusted proxy was called from.
+    /// The client address that the outermost trusted proxy reports.
     pub(super) client: IpAddr,
-    /// So many of what they said, from the end.
+    /// The number of trusted entries, counted from the end.
     pub(super) believed: usize,
 }
 
 impl Chain {
-    /// `X-Forwarded-For` has an address more from each proxy on the way, the nearest last, and so has `Forwarded`, which
-    /// counts where the former is not there. The end alone can be believed: as far as the proxies are trusted, and the address
-    /// that the last of these was called from.
+    /// Follows the forwarding information from the nearest proxy outwards.
+    ///
+    /// Each proxy on the way appends the address of its caller to `X-Forwarded-For`, and likewise an element to
+    /// `Forwarded`, which is used only if the former is absent. Entries are trusted from the end, for as long as they
+    /// were added by trusted proxies. The last of them names the client.
     pub(super) fn of(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> Option<Self> {
         let mut chain = Self {
             client: peer?.to_canonical(),
@@ -49,7 +51,8 @@ impl Chain {
     }
 }
 
-/// Every address that is said, the nearest last; absent where something else is said.
+/// Returns every address in the forwarding information, the nearest last; `None` in place of an element that names no
+/// address.
 fn hops(headers: &HeaderMap) -> Vec<Option<String>> {
     if !headers.contains_key(FORWARDED_FOR) {
         let elements = forwarded::elements(headers).into_iter();
@@ -63,23 +66,23 @@ fn hops(headers: &HeaderMap) -> Vec<Option<String>> {
 }
 
 impl Client {
-    /// The other end of the connection, or whom the trusted proxies name.
+    /// Returns the peer of the connection, or the address that the trusted proxies name.
     pub(crate) fn of(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
         Self(Chain::of(peer, headers, trusted).map(|chain| chain.client))
     }
 
-    /// Whether it is this very host.
+    /// Returns whether the client is on this host: whether its address is loopback.
     pub(crate) fn is_this_host(self) -> bool {
         self.0.is_some_and(|address| address.is_loopback())
     }
 
-    /// Whom it counts for.
+    /// Returns the network for which the client's requests and connections are counted.
     pub(crate) fn network(self) -> Option<Network> {
         self.0.map(Network::of)
     }
 }
 
-/// An address, or the /64 of an IPv6 one: whoever has one address of it has all.
+/// An address, or the /64 network of an IPv6 address: a client with one of its addresses can use them all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Network(IpAddr);
 
@@ -96,7 +99,7 @@ impl Network {
     }
 }
 
-/// With or without a port, as proxies write it.
+/// Parses an address with or without a port, as proxies write it.
 fn address_of(text: &str) -> Option<IpAddr> {
     let address = text
         .parse::<IpAddr>()

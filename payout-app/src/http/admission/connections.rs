@@ -1,9 +1,11 @@
-//! How many connections are open.
+//! The limit on open connections.
 //!
-//! Under the most, everybody is let in. At the most, somebody must go: of the address that has the most of them, the
-//! connection that has been without an answer for longest. So whoever opens a thousand and says nothing loses his own, and who
-//! asks and is answered keeps his. Silence alone closes an HTTP/1 connection when its next head is not there in time; one of
-//! HTTP/2 may keep silent until its place is wanted: a timer for each would be set anew at every read and write.
+//! Below the limit every connection is accepted. At the limit one connection is closed for each new one: of the address
+//! with the most connections, the one that has gone without an answer for the longest. So a client that opens a
+//! thousand connections and stays silent loses its own, and a client whose requests are answered keeps its connections.
+//!
+//! Silence alone closes an HTTP/1 connection when its next request head does not arrive in time. An HTTP/2 connection
+//! may stay silent until its place is needed: a timer for each would have to be reset at every read and write.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -19,15 +21,15 @@ use salvo::fuse::{ArcConnObserver, ConnObserver, FuseAction, FuseConfig, FuseInf
 use super::client::Network;
 use crate::settings::LimitsConfig;
 
-/// A connection that was opened or answered just now is not closed for another.
+/// The time after its opening or latest answer during which a connection is not closed for another one.
 const GRACE_MS: u64 = 1_000;
-/// How long a client may leave an answer unread.
+/// The time for which a client may leave an answer unread.
 const WRITE: Duration = Duration::from_secs(20);
 
-/// Files besides the connections: to the database, the queue and the provider, and the database itself.
+/// The number of file descriptors kept for other uses: the database, the queue, the provider, and a database file.
 const OTHER_FILES: usize = 256;
 
-/// How many files the process may have open, as high as it may set that itself.
+/// Raises the limit of open files as far as the process may, and returns it.
 fn files() -> usize {
     let files = rlimit::increase_nofile_limit(u64::MAX).or_else(|_| rlimit::Resource::NOFILE.get_soft());
     files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX))
@@ -55,7 +57,7 @@ struct Connection {
 }
 
 impl Connections {
-    /// As many as the settings say, or as the process may have files open.
+    /// Limits connections to the configured number, or to the number of files that the process may open.
     pub(crate) fn new(config: &LimitsConfig, clock: Arc<dyn Clock>) -> Arc<Self> {
         let most = config.connections.min(files().saturating_sub(OTHER_FILES).max(1));
         if most < config.connections {
@@ -75,7 +77,7 @@ impl Connections {
         })
     }
 
-    /// How many are open.
+    /// Returns the number of open connections.
     pub(crate) fn open(&self) -> usize {
         self.lock().by_id.len()
     }
@@ -88,7 +90,7 @@ impl Connections {
         u64::try_from(self.clock.monotonic().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Whether there is room for one more, if need be because another one was closed for it.
+    /// Returns whether a new connection can be accepted, after closing another one if needed.
     fn make_room(&self) -> bool {
         let now_ms = self.now_ms();
         let mut open = self.lock();
@@ -150,7 +152,7 @@ impl Open {
     }
 }
 
-/// Lives as long as its connection.
+/// The entry of a connection, which is removed when the connection ends.
 struct Watched {
     id: u64,
     answered_ms: Arc<AtomicU64>,
@@ -170,7 +172,7 @@ impl Drop for Watched {
     }
 }
 
-/// Lets connections in.
+/// Accepts connections, within the limit.
 pub(crate) struct Doorkeeper(pub(crate) Arc<Connections>);
 
 #[async_trait]
@@ -229,7 +231,7 @@ mod tests {
             self.clock.0.fetch_add(ms, Ordering::Relaxed);
         }
 
-        /// One from this address, if it is let in.
+        /// Opens a connection from this address, if it is accepted.
         fn open(&self, address: &str) -> Option<(Watched, ConnCtrl)> {
             let ctrl = ConnCtrl::new();
             let network = Network::of(address.parse().unwrap());

@@ -1,6 +1,6 @@
-//! What proxies say of the request that they hand on: `Forwarded` (RFC 7239), and the `X-Forwarded-…` that came before it.
+//! Forwarding information from proxies: `Forwarded` (RFC 7239) and the older `X-Forwarded-…` headers.
 //!
-//! Each proxy adds an element, the nearest last. Where both kinds are there, `X-Forwarded-For` counts.
+//! Each proxy appends an element, so the nearest is last. If both kinds are present, `X-Forwarded-For` is used.
 
 use salvo::http::HeaderMap;
 
@@ -9,16 +9,16 @@ const FORWARDED: &str = "forwarded";
 /// An element of `Forwarded`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Element {
-    /// Whom the proxy was called by, as it names it.
+    /// The client that called the proxy, as the proxy names it.
     pub(super) by_client: Option<String>,
-    /// The host that was asked for.
+    /// The host that the client asked for.
     pub(super) host: Option<String>,
-    /// The scheme that was used.
+    /// The scheme that the client used.
     pub(super) proto: Option<String>,
 }
 
-/// The elements of every line, in their order. From one that does not follow the grammar on, those before it are not
-/// believed: it stands for all of them, and says nothing.
+/// Returns the elements of all lines, in order. An element that does not follow the grammar invalidates itself and all
+/// before it: one empty element stands for them.
 pub(super) fn elements(headers: &HeaderMap) -> Vec<Element> {
     let mut elements = Vec::new();
     for line in headers.get_all(FORWARDED) {
@@ -30,7 +30,8 @@ pub(super) fn elements(headers: &HeaderMap) -> Vec<Element> {
     elements
 }
 
-/// `for=192.0.2.1;proto=https, for="[2001:db8::1]:4711"`; absent when it is something else.
+/// Parses a line such as `for=192.0.2.1;proto=https, for="[2001:db8::1]:4711"`. Returns `None` if the line does not
+/// follow the grammar.
 fn parse(line: &str) -> Option<Vec<Element>> {
     let mut elements = Vec::new();
     let mut rest = line.trim_matches(OWS);
@@ -49,7 +50,7 @@ fn parse(line: &str) -> Option<Vec<Element>> {
                 "proto" => Some(&mut element.proto),
                 _ => None,
             };
-            // A parameter must not be given twice.
+            // A parameter must not be repeated.
             if place.is_some_and(|place| place.replace(value).is_some()) {
                 return None;
             }
@@ -67,7 +68,7 @@ fn parse(line: &str) -> Option<Vec<Element>> {
     (!elements.is_empty()).then_some(elements)
 }
 
-/// A token or a quoted string, and what follows it.
+/// Splits a token or a quoted string from the text that follows it.
 fn value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find(|c: char| !is_token(c)).unwrap_or(text.len());
@@ -87,7 +88,7 @@ fn value(text: &str) -> Option<(String, &str)> {
 
 const OWS: [char; 2] = [' ', '\t'];
 
-/// RFC 9110 §5.6.2.
+/// Returns whether the character may be in a token (RFC 9110 §5.6.2).
 fn is_token(c: char) -> bool {
     c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
 }

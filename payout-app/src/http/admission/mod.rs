@@ -1,12 +1,13 @@
-//! How much of the service one client may take, so that none stops the others.
+//! Admission control: limits on each client's share of the service, so that no client blocks the others.
 //!
-//! - `connections` bounds how many are open, and how long one may be silent: at the socket, before any request.
-//! - `client` says whom a request comes from, and `rate` how often one may ask: by address before anything is read, and by
-//!   API key once that is known.
-//! - `places` bounds how many requests are worked on at the same time. A request takes its place when its body is there, so
-//!   that slow senders hold none.
+//! - `connections` limits open connections and their silence: at the socket, before any request.
+//! - `client` identifies the client of a request. `rate` limits its requests: by address before anything is read, and
+//!   by API key once the key is known.
+//! - `places` limits the number of requests in flight. A request takes its place when its body has arrived, so that
+//!   slow senders occupy none.
 //!
-//! [`Limits`] has all of it but the connections. Health and metrics are under none: it is under load that they are asked.
+//! [`Limits`] holds all of them except the connections. Health checks and metrics are not limited, because operators
+//! need them most under load.
 
 mod client;
 mod connections;
@@ -33,7 +34,7 @@ use self::places::Places;
 use self::rate::Rate;
 pub(crate) use self::rate::{Allowance, Taken, TooMany, whole_seconds};
 
-/// How many writes of one key may be refused for what it may not see: more than somebody mistypes.
+/// The rate limit of one API key for refused writes that touch data it may not see: more than typing errors need.
 const GUESSES: RateLimit = RateLimit {
     quota: Quota {
         requests: NonZeroU32::MIN.saturating_add(29),
@@ -42,7 +43,7 @@ const GUESSES: RateLimit = RateLimit {
     spares_this_host: false,
 };
 
-/// The limits of one process. Several processes have each their own.
+/// The limits of one process. Each process has limits of its own.
 pub(crate) struct Limits {
     pub(crate) config: LimitsConfig,
     per_address: Option<Rate<Network>>,
@@ -65,20 +66,21 @@ impl Limits {
         }
     }
 
-    /// Whom the request comes from.
+    /// Returns the client of a request.
     pub(crate) fn client(&self, request: &Request) -> Client {
         let peer = request.remote_addr().ip();
         Client::of(peer, request.headers(), &self.config.trusted_proxies)
     }
 
-    /// Whether the other end of the request's connection is a proxy that is trusted.
+    /// Returns whether the peer of the request's connection is a trusted proxy.
     pub(crate) fn is_of_trusted_proxy(&self, request: &Request) -> bool {
         let peer = request.remote_addr().ip().map(|peer| peer.to_canonical());
         let trusted = &self.config.trusted_proxies;
         peer.is_some_and(|peer| trusted.iter().any(|network| network.contains(&peer)))
     }
 
-    /// Where the client of this request finds the service; absent where only relative links can lead back.
+    /// Returns the base address under which the client of this request reaches the service; `None` if only relative
+    /// links are safe.
     pub(crate) fn base_address(&self, request: &Request) -> Option<String> {
         let peer = request.remote_addr().ip();
         origin::base(
@@ -92,7 +94,7 @@ impl Limits {
     /// Counts a request of this address.
     ///
     /// # Errors
-    /// [`TooMany`].
+    /// [`TooMany`] when the quota of the address is used up.
     pub(crate) fn take_of_address(&self, client: Client) -> Result<Option<Allowance>, TooMany> {
         let Some(network) = client.network() else {
             return Ok(None);
@@ -103,30 +105,30 @@ impl Limits {
     /// Counts a request under this key.
     ///
     /// # Errors
-    /// [`TooMany`].
+    /// [`TooMany`] when the quota of the key is used up.
     pub(crate) fn take_of_key(&self, key: ApiKeyId, client: Client) -> Result<Option<Allowance>, TooMany> {
         take(self.per_key.as_ref(), &key, client)
     }
 
-    /// Counts what this key, which may not see whom payouts pay, could find out by.
+    /// Counts a write by which this key, which may not see recipients, could learn about one.
     ///
     /// # Errors
-    /// [`TooMany`].
+    /// [`TooMany`] when the quota of such writes is used up.
     pub(crate) fn take_guess(&self, key: ApiKeyId) -> Result<(), TooMany> {
         self.guesses.take(&key).map(drop)
     }
 
-    /// A place among the requests that are worked on, unless all are taken.
+    /// Takes a place among the requests in flight, unless all are taken.
     pub(crate) fn take_place(&self) -> Option<Place> {
         self.places.take()
     }
 
-    /// How many requests are worked on.
+    /// Returns the number of requests in flight.
     pub(crate) fn in_flight(&self) -> usize {
         self.places.taken()
     }
 
-    /// Forgets whoever has not asked for long, so that many addresses in turn fill no memory.
+    /// Drops the state of clients with a full quota, so that requests from many addresses do not fill the memory.
     pub(crate) fn forget_idle(&self) {
         if let Some(rate) = &self.per_address {
             rate.forget_idle();

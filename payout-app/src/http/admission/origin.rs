@@ -1,4 +1,4 @@
-//! Where a client finds this service: scheme and host for links that lead back to it.
+//! The base address of the service as a client reaches it: scheme and host for absolute links.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use salvo::http::uri::Authority;
 use super::client::{Chain, FORWARDED_FOR};
 use super::forwarded;
 
-/// What a proxy adds, and a client that comes by itself does not.
+/// Headers that proxies add, and that a direct client does not send.
 const OF_PROXIES: [&str; 7] = [
     "forwarded",
     "x-forwarded-for",
@@ -21,10 +21,10 @@ const OF_PROXIES: [&str; 7] = [
     "via",
 ];
 
-/// `https://pay.example`; absent where it cannot be known, and links have to be relative.
+/// Returns the base address, as in `https://pay.example`. Returns `None` if it is unknown; links must then be relative.
 ///
-/// A trusted proxy says it. From elsewhere a client may have sent what it wants; without any such header the request came
-/// straight here, over HTTP, by the name in `Host`.
+/// A trusted proxy reports it. From any other peer the headers may be forged: only a request without such headers is
+/// taken as direct, over HTTP and by the name in `Host`.
 pub(super) fn base(
     peer: Option<IpAddr>,
     headers: &HeaderMap,
@@ -73,8 +73,8 @@ fn speaks_x_forwarded(headers: &HeaderMap) -> bool {
         || headers.contains_key("x-forwarded-host")
 }
 
-/// What the outermost of the trusted proxies said: so many values from the end, where each adds its own; the only one, where
-/// the nearest overwrites it.
+/// Returns the value from the outermost trusted proxy: the value `believed` places from the end if each proxy appends
+/// one, or the only value if the nearest proxy overwrites it.
 fn said(headers: &HeaderMap, name: &str, believed: usize) -> Option<String> {
     let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
     let values: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
@@ -87,7 +87,7 @@ fn said(headers: &HeaderMap, name: &str, believed: usize) -> Option<String> {
 
 fn with_port(host: Option<String>, port: Option<String>, proto: Option<&str>) -> Option<String> {
     let host = host?;
-    // What is no host is refused as one: it is not as if nothing had been said.
+    // An invalid host is kept, so that it is refused later and not treated as absent.
     let Ok(authority) = host.parse::<Authority>() else {
         return Some(host);
     };
@@ -98,7 +98,8 @@ fn with_port(host: Option<String>, port: Option<String>, proto: Option<&str>) ->
     }
 }
 
-/// A host and perhaps a port, and nothing besides: no user, no path, nothing that could end a header or leave a link.
+/// Checks for a host with an optional port and nothing else: no user, no path, and nothing that could end a header or
+/// escape from a link.
 fn valid_host(text: &str) -> Option<String> {
     let authority: Authority = text.parse().ok()?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
@@ -163,7 +164,7 @@ mod tests {
                 vec![HOST, ("forwarded", "for=198.51.100.1;proto=http")],
                 "http://payouts.example",
             ),
-            // Both proxies add theirs: the outer one is what the client used.
+            // Both proxies append a value; the outer one's is the client's.
             (
                 vec![
                     HOST,
@@ -187,11 +188,11 @@ mod tests {
     #[test]
     fn what_is_not_known_makes_a_relative_link() {
         for headers in [
-            // It says nothing of the scheme.
+            // Nothing reports the scheme.
             vec![HOST],
             vec![HOST, ("x-forwarded-for", "198.51.100.1")],
             vec![HOST, ("forwarded", "for=198.51.100.1")],
-            // Nonsense.
+            // Invalid values.
             vec![HOST, ("x-forwarded-proto", "javascript")],
             vec![
                 ("x-forwarded-proto", "https"),

@@ -1,4 +1,4 @@
-//! How many requests are worked on at the same time.
+//! The limit on requests in flight.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ pub(crate) struct Places {
     taken: Arc<AtomicUsize>,
 }
 
-/// A place that is taken, until it is dropped: by a handler that ended, panicked or was given up.
+/// A place among the requests in flight. It is released when dropped: when its handler ends, panics or is cancelled.
 #[derive(Debug)]
 pub(crate) struct Place(Arc<AtomicUsize>);
 
@@ -20,11 +20,12 @@ impl Places {
         }
     }
 
-    /// A place, unless all are taken. Nobody waits for one: who waits holds a connection and gets older.
+    /// Takes a place, unless all are taken. Requests never wait for one: a waiting request would hold a connection and
+    /// grow stale.
     pub(crate) fn take(&self) -> Option<Place> {
         let place = Place(self.taken.clone());
         let before = self.taken.fetch_add(1, Ordering::Relaxed);
-        // When there was none, dropping it takes back what was added.
+        // If none was free, dropping the place undoes the increment.
         (before < self.most).then_some(place)
     }
 

@@ -1,7 +1,7 @@
-//! How often one may ask.
+//! Rate limits.
 //!
-//! The generic cell rate algorithm: a client may use its whole quota at once, and gets it back evenly over the window. Two
-//! numbers for each client, and no clean-up between windows.
+//! The generic cell rate algorithm: a client may use its whole quota at once, and regains it evenly over the window. It
+//! needs two numbers for each client, and no clean-up between windows.
 
 use std::fmt;
 use std::hash::Hash;
@@ -23,12 +23,12 @@ use crate::settings::{Quota, RateLimit};
 const POLICY: &str = "ratelimit-policy";
 const LIMIT: &str = "ratelimit";
 
-/// Whom requests are counted for.
+/// The key by which requests are counted: an address or an API key.
 pub(super) trait Key: Hash + Eq + Clone + fmt::Debug + Send + Sync + 'static {}
 
 impl<T: Hash + Eq + Clone + fmt::Debug + Send + Sync + 'static> Key for T {}
 
-/// A limit for each of many.
+/// A rate limit that applies to each key separately.
 pub(super) struct Rate<K: Key> {
     name: &'static str,
     limit: RateLimit,
@@ -36,7 +36,7 @@ pub(super) struct Rate<K: Key> {
     clock: PortClock,
 }
 
-/// What is left of a quota.
+/// The rest of a quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Allowance {
     name: &'static str,
@@ -44,7 +44,7 @@ pub(crate) struct Allowance {
     remaining: u32,
 }
 
-/// The allowances that a request was counted in.
+/// The quotas in which a request was counted.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Taken {
     pub(crate) of_address: Option<Allowance>,
@@ -54,7 +54,7 @@ pub(crate) struct Taken {
 /// The quota is used up.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TooMany {
-    /// What is left, which is nothing.
+    /// The quota, of which nothing is left.
     pub(crate) allowance: Allowance,
     pub(crate) retry_after_seconds: u64,
 }
@@ -83,7 +83,7 @@ impl<K: Key> Rate<K> {
         self.limit.spares_this_host
     }
 
-    /// Counts one more.
+    /// Counts a request of the key.
     pub(super) fn take(&self, key: &K) -> Result<Allowance, TooMany> {
         match self.limiter.check_key(key) {
             Ok(state) => Ok(self.allowance(state.remaining_burst_capacity())),
@@ -105,7 +105,7 @@ impl<K: Key> Rate<K> {
         }
     }
 
-    /// Forgets those whose whole quota is there again.
+    /// Drops the state of keys whose whole quota is available again.
     pub(super) fn forget_idle(&self) {
         self.limiter.retain_recent();
         self.limiter.shrink_to_fit();
@@ -113,12 +113,12 @@ impl<K: Key> Rate<K> {
 }
 
 impl Allowance {
-    /// Of which quota.
+    /// Returns the quota.
     pub(crate) fn quota(self) -> Quota {
         self.quota
     }
 
-    /// Until the whole quota is there again.
+    /// Returns the seconds until the whole quota is available again.
     fn reset_seconds(self) -> u64 {
         let used = self.quota.requests.get().saturating_sub(self.remaining);
         whole_seconds(self.quota.window * used / self.quota.requests.get())
@@ -141,7 +141,7 @@ impl Allowance {
 }
 
 impl Taken {
-    /// Says it in the answer; the two limits are a list.
+    /// Writes the headers of the answer; two limits form a list.
     pub(crate) fn write(self, headers: &mut HeaderMap) {
         for allowance in [self.of_address, self.of_key].into_iter().flatten() {
             allowance.write(headers);
@@ -149,12 +149,13 @@ impl Taken {
     }
 }
 
-/// A wait as headers say it: rounded up, or who waits for it comes too early.
+/// Returns a wait in whole seconds, as headers carry it. It is rounded up, so that a client that waits for it is not
+/// too early.
 pub(crate) fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
-/// The whole quota at once, and each request of it back after its part of the window.
+/// Builds the limiter's quota: all requests at once, each of them regained after its share of the window.
 fn cells(quota: Quota) -> Cells {
     let each = quota.window / quota.requests.get();
     Cells::with_period(each)
@@ -162,7 +163,7 @@ fn cells(quota: Quota) -> Cells {
         .allow_burst(quota.requests)
 }
 
-/// The clock port, as governor reads it.
+/// The clock port as a clock of governor.
 #[derive(Clone)]
 struct PortClock(Arc<dyn Clock>);
 

@@ -1,4 +1,4 @@
-//! `GET /` and `GET /api/`: the way on, for whoever comes by without knowing one.
+//! `GET /` and `GET /api/`: links to everything that the service serves.
 
 use std::sync::LazyLock;
 
@@ -25,18 +25,18 @@ pub(crate) const ROOT: RoutePolicy = RoutePolicy {
     ..POLICY
 };
 
-/// Where everything is.
+/// Links to everything that the service serves.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Index)]
 pub(crate) struct IndexBody {
     /// Always `payout`.
     #[schema(example = "payout")]
     service: &'static str,
-    /// Paths on this host, by what they lead to.
+    /// Paths on this host, by the resource that they lead to.
     links: LinksBody,
 }
 
-/// Paths on this host, by what they lead to.
+/// Paths on this host, by the resource that they lead to.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Links)]
 pub(crate) struct LinksBody {
@@ -46,25 +46,25 @@ pub(crate) struct LinksBody {
     /// The API keys.
     #[schema(example = "/api/keys/")]
     keys: &'static str,
-    /// Swagger UI, where it is served.
+    /// Swagger UI, if it is served.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "/api/docs/")]
     docs: Option<&'static str>,
-    /// Redoc, where it is served.
+    /// Redoc, if it is served.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "/api/redoc/")]
     redoc: Option<&'static str>,
-    /// The OpenAPI document, where it is served.
+    /// The OpenAPI document, if it is served.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "/api/schema/")]
     schema: Option<&'static str>,
-    /// Whether the process runs.
+    /// Liveness: the process runs.
     #[schema(example = "/health/live")]
     live: &'static str,
-    /// Whether it can do its work.
+    /// Readiness: the process can do its work.
     #[schema(example = "/health/ready")]
     ready: &'static str,
-    /// The metrics, where the API serves them.
+    /// The metrics, if the API serves them.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "/metrics")]
     metrics: Option<&'static str>,
@@ -84,7 +84,7 @@ impl LinksBody {
         }
     }
 
-    /// The same for people.
+    /// Returns the links with their titles, for people.
     fn named(&self) -> Vec<(&'static str, &'static str)> {
         let links = [
             (self.docs, "Swagger UI: read the documentation and try it"),
@@ -104,7 +104,7 @@ impl LinksBody {
 const STYLE: &str =
     "body{font:1rem/1.6 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem}";
 
-/// The page's one style is allowed by its digest, and nothing else is.
+/// Allows the page's one style by its digest, and nothing else.
 static CONTENT_POLICY: LazyLock<String> = LazyLock::new(|| {
     format!(
         "default-src 'none'; style-src 'sha256-{}'; img-src data:; base-uri 'none'; form-action 'none'; \
@@ -130,7 +130,7 @@ fn page(links: &LinksBody) -> String {
 
 /// Find the way on
 ///
-/// Links to everything that the service has: as JSON, or as a page where `Accept` names `text/html`.
+/// Links to everything that the service serves: as JSON, or as a page if `Accept` names `text/html`.
 #[utoipa::path(
     get,
     path = "/api/",
@@ -154,7 +154,7 @@ pub(crate) async fn get_index(
 
 /// Find the way on
 ///
-/// The same as at `/api/`.
+/// Answers as `/api/` does.
 #[utoipa::path(
     get,
     path = "/",
@@ -177,7 +177,7 @@ pub(crate) async fn get_root(
 }
 
 fn answer(request: &Request, depot: &Depot, response: &mut Response) -> Result<(), Problem> {
-    // The router takes a path with more slashes for the same.
+    // The router ignores repeated slashes in a path.
     if !matches!(request.uri().path(), "/" | "/api" | "/api/") {
         return Err(Problem::of_status(
             StatusCode::NOT_FOUND,
@@ -205,8 +205,8 @@ fn answer(request: &Request, depot: &Depot, response: &mut Response) -> Result<(
     Ok(())
 }
 
-/// Whether HTML is asked for by its name, and JSON no more than it: a browser's `Accept` names it, a program's seldom does
-/// (RFC 9110 §12.5.1).
+/// Returns whether the client asks for HTML by name, and does not prefer JSON. A browser's `Accept` names HTML; a
+/// program's seldom does (RFC 9110 §12.5.1).
 fn wants_page(headers: &HeaderMap) -> bool {
     let (mut html, mut json) = (0.0_f32, 0.0_f32);
     let lines = headers

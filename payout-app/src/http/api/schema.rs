@@ -17,7 +17,7 @@ use crate::http::problem::Problem;
 const YAML_TYPE: &str = "application/vnd.oai.openapi";
 const JSON_TYPE: &str = "application/vnd.oai.openapi+json";
 
-/// The document in both its forms, written once.
+/// The document in both formats, generated once.
 static TEXTS: LazyLock<Result<Texts, String>> = LazyLock::new(|| {
     let document = crate::http::document();
     let yaml = crate::http::openapi::yaml(&document)?;
@@ -36,7 +36,7 @@ pub(crate) const POLICY: RoutePolicy = RoutePolicy {
     ..RoutePolicy::DOCUMENTATION
 };
 
-/// A form of the document.
+/// A format of the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Yaml,
@@ -57,7 +57,7 @@ impl QueryValue for Form {
     }
 }
 
-/// The form that the document is asked for in.
+/// The query: the format of the document.
 struct SchemaQuery(Option<Form>);
 
 impl Query for SchemaQuery {
@@ -68,7 +68,8 @@ impl Query for SchemaQuery {
 
 /// Get this document
 ///
-/// OpenAPI 3.1, as YAML; as JSON with `?format=json`, or when `Accept` asks for JSON. A service may be set up not to show it.
+/// OpenAPI 3.1, as YAML; as JSON with `?format=json`, or if `Accept` asks for JSON. A service can be configured not to
+/// serve it.
 #[utoipa::path(
     get,
     path = "/api/schema/",

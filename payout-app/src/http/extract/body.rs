@@ -1,6 +1,6 @@
-//! A body: bounded in its size and its time, and JSON by its own account.
+//! Request bodies: limited in size and time, and declared to be JSON.
 //!
-//! It is received once the route's access has let the request in, and read by the handler.
+//! A body is received once the route's access check has passed, and read by the handler.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use tokio::time::timeout;
 
 use crate::http::problem::{Kind, Problem};
 
-/// Of a body over the limit this much is read and thrown away: a client that is still writing when its connection is
-/// closed may never see the answer.
+/// The maximum number of bytes of an oversized body that are read and discarded. A client that is still writing when
+/// its connection is closed may never see the answer.
 const DRAINED: usize = 2 * 1024 * 1024;
 
 /// Receives the whole body, and keeps it in the request.
@@ -22,7 +22,7 @@ const DRAINED: usize = 2 * 1024 * 1024;
 /// # Errors
 /// 413 over the limit, 408 when it takes too long, 400 when it breaks off.
 pub(crate) async fn receive(request: &mut Request, limit: usize, within: Duration) -> Result<(), Problem> {
-    // What comes with a method that has no body is nobody's.
+    // A body of a method that has none is ignored.
     if !matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) || request.body().is_none() {
         return Ok(());
     }
@@ -40,7 +40,7 @@ async fn all(request: &mut Request, limit: usize) -> Result<Vec<u8>, Problem> {
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse().ok());
     if declared.is_some_and(|length: usize| length > limit) {
-        // A client that waits for "100 Continue" has sent nothing yet, and need not.
+        // A client that waits for "100 Continue" has not sent the body, and need not.
         if !request.headers().contains_key(EXPECT) {
             drain(request).await;
         }
@@ -62,10 +62,10 @@ async fn all(request: &mut Request, limit: usize) -> Result<Vec<u8>, Problem> {
     Ok(body)
 }
 
-/// The body that was received.
+/// Returns the received body.
 ///
 /// # Errors
-/// 415 unless it is empty or says that it is JSON.
+/// 415 unless it is empty or declared to be JSON.
 pub(crate) fn read(request: &mut Request) -> Result<Vec<u8>, Problem> {
     let body = match request.take_body() {
         ReqBody::None => return Ok(Vec::new()),
@@ -100,13 +100,14 @@ async fn drain(request: &mut Request) {
     }
 }
 
-/// `application/json`, or a media type built upon it (`application/merge-patch+json`), in UTF-8; said once.
+/// Returns whether one `Content-Type` declares `application/json`, or a media type based on it
+/// (`application/merge-patch+json`), in UTF-8.
 fn says_json(request: &Request) -> bool {
     let mut lines = request.headers().get_all(CONTENT_TYPE).iter();
     let (Some(line), None) = (lines.next(), lines.next()) else {
         return false;
     };
-    // The parameters may end with a semicolon (RFC 9110 §5.6.6).
+    // Parameters may end with a semicolon (RFC 9110 §5.6.6).
     let text = line
         .to_str()
         .unwrap_or_default()
@@ -126,8 +127,7 @@ fn says_json(request: &Request) -> bool {
     media_type.type_() == mime::APPLICATION && json && utf8
 }
 
-/// The same but for the white space that a parameter may have before its semicolon (RFC 9110 §5.6.6), which the parser does
-/// not take.
+/// Removes white space before the semicolons of parameters, which RFC 9110 §5.6.6 allows and the parser refuses.
 fn without_space_before_semicolons(text: &str) -> String {
     let mut shortened = String::with_capacity(text.len());
     let mut is_quoted = false;
@@ -142,7 +142,8 @@ fn without_space_before_semicolons(text: &str) -> String {
     shortened
 }
 
-/// Whether the body is encoded in a way that is not the identity. It is not decoded: a few bytes may stand for very many.
+/// Returns whether the body has a content coding other than the identity. It is not decoded: a few bytes could expand
+/// to very many.
 fn is_encoded(request: &Request) -> bool {
     let lines = request.headers().get_all(CONTENT_ENCODING).iter();
     let mut codings = lines.flat_map(|line| line.to_str().unwrap_or("?").split(','));

@@ -1,6 +1,7 @@
 //! Conditional requests (RFC 9110 §13): `If-Match` and `If-None-Match`, on reads and on writes.
 //!
-//! Payouts alone have an `ETag`, their version. No answer has a `Last-Modified`, so that conditions on dates never apply.
+//! Only payouts have an `ETag`, which is their version. No answer has a `Last-Modified`, so conditions on dates never
+//! apply.
 
 use payout_core::payout::PayoutId;
 use payout_core::service::Payouts;
@@ -10,7 +11,7 @@ use salvo::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
 use super::headers::HeaderRule;
 use crate::http::problem::{Errors, Kind, Problem};
 
-/// What [`Tags::read`] takes, for the document.
+/// The pattern of the texts that [`Tags::read`] accepts, for the document.
 const TAGS: &str = r#"^(\*|([ \t]*,[ \t]*)*(W/)?"[!#-~]*"([ \t]*,[ \t]*((W/)?"[!#-~]*")?)*)$"#;
 
 /// The headers of a conditional request.
@@ -30,12 +31,12 @@ pub(crate) const CONDITIONS: [HeaderRule; 2] = [
     },
 ];
 
-/// The entity tags that a condition names.
+/// The entity tags of a condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Tags {
-    /// `*`: whatever there is.
+    /// `*`: any version.
     Any,
-    /// These.
+    /// A list of entity tags.
     Of(Vec<Tag>),
 }
 
@@ -46,12 +47,12 @@ pub(crate) struct Tag {
     opaque: String,
 }
 
-/// A header field that is no list of entity tags.
+/// The header is not a list of entity tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NoTags;
 
 impl Tags {
-    /// Reads a header field, however many lines it has; absent when there is none.
+    /// Reads a header with any number of lines. Returns `None` if it is absent.
     pub(crate) fn read(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Self>, NoTags> {
         let mut lines = headers.get_all(name).iter().peekable();
         if lines.peek().is_none() {
@@ -95,7 +96,7 @@ impl Tags {
         }
     }
 
-    /// Whether one of them is this one, weak or not (§8.8.3.2).
+    /// Returns whether a tag matches by weak comparison (RFC 9110 §8.8.3.2).
     pub(crate) fn match_weakly(&self, opaque: &str) -> bool {
         match self {
             Self::Any => true,
@@ -103,7 +104,8 @@ impl Tags {
         }
     }
 
-    /// The versions that they name, by strong comparison: a weak tag names none. Absent when they name any.
+    /// Returns the versions that match by strong comparison, in which a weak tag matches none. Returns `None` if any
+    /// version matches.
     fn versions(&self) -> Option<Vec<u64>> {
         match self {
             Self::Any => None,
@@ -121,7 +123,7 @@ const OWS: [char; 2] = [' ', '\t'];
 
 impl Tag {
     fn version(&self) -> Option<u64> {
-        // Only the text that `ETag` has: `"03"` is another tag than `"3"`.
+        // Only the exact text of an `ETag` counts: `"03"` is another tag than `"3"`.
         let version: u64 = self.opaque.parse().ok()?;
         (version.to_string() == self.opaque).then_some(version)
     }
@@ -135,10 +137,10 @@ pub(crate) struct Conditions {
 }
 
 impl Conditions {
-    /// Reads both fields.
+    /// Reads both headers.
     ///
     /// # Errors
-    /// 400 when one is no list of entity tags.
+    /// 400 when one of them is not a list of entity tags.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         let read = |name: &HeaderName, shown: &'static str| {
             Tags::read(headers, name).map_err(|NoTags| {
@@ -152,10 +154,10 @@ impl Conditions {
         })
     }
 
-    /// Whether a read of the payout at this version is answered as it stands: false where it has not been modified.
+    /// Returns whether a read of the payout at this version gets the payout; false if it was not modified.
     ///
     /// # Errors
-    /// 412 when it is not the version that the request means.
+    /// 412 when `If-Match` does not allow this version.
     pub(crate) fn allow_read(&self, version: u64) -> Result<bool, Problem> {
         let meant = self.matches.as_ref().and_then(Tags::versions);
         if meant.is_some_and(|versions| !versions.contains(&version)) {
@@ -165,10 +167,11 @@ impl Conditions {
         Ok(!known.is_some_and(|tags| tags.match_weakly(&version.to_string())))
     }
 
-    /// The versions that a write may be made from; absent when it may be from any.
+    /// Returns the versions from which a write may be made; `None` if any version will do.
     ///
     /// # Errors
-    /// 412 when the payout is as it must not be, 404 when there is none, or that the store does not answer.
+    /// 412 when the conditions do not allow the current version, 404 when there is no such payout, or an error of the
+    /// store.
     pub(crate) async fn for_write(
         &self,
         payouts: &Payouts,
@@ -178,7 +181,7 @@ impl Conditions {
         let Some(refused) = &self.matches_none else {
             return Ok(meant);
         };
-        // What it must not be is known of the version that it has: the write is made from that one, or not at all.
+        // `If-None-Match` was checked against this version, so the write must be made from it, or not at all.
         let version = payouts.get(id).await?.version();
         if refused.match_weakly(&version.to_string()) || meant.is_some_and(|meant| !meant.contains(&version))
         {

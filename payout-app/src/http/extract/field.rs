@@ -1,24 +1,24 @@
-//! The value of one field of a body, or of one parameter of a query.
+//! The value of one field of a body, or of one query parameter.
 
 use crate::http::problem::Problem;
 
-/// What a request says in one field. A refused one is kept as such, so that reading goes on and every mistake of a request is
-/// named at once.
+/// The value of one field in a request. A refused value is kept as such, so that parsing goes on and the answer names
+/// every mistake at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Field<T> {
-    /// The field is not there.
+    /// The field is absent.
     #[default]
     Absent,
-    /// It is JSON's `null`, which was refused.
+    /// The value was JSON's `null`, which was refused.
     Null,
-    /// Its value was refused.
+    /// The value was refused.
     Refused,
-    /// It has this value.
+    /// The value was accepted.
     Value(T),
 }
 
 impl<T> Field<T> {
-    /// The value, if there is one.
+    /// Returns the value, if there is one.
     pub(crate) fn value(self) -> Option<T> {
         match self {
             Self::Value(value) => Some(value),
@@ -26,16 +26,16 @@ impl<T> Field<T> {
         }
     }
 
-    /// The value of a field that must be there, once a whole request was read and nothing refused.
+    /// Returns the value of a required field, after the whole request was parsed and nothing was refused.
     ///
     /// # Errors
-    /// 500 when there is none all the same.
+    /// 500 when there is no value, which parsing rules out.
     pub(crate) fn required(self) -> Result<T, Problem> {
         self.value()
             .ok_or_else(|| Problem::internal("a required field went missing".into()))
     }
 
-    /// Tells whether the request has the field, whatever its value.
+    /// Returns whether the request has the field, whatever its value.
     pub(crate) fn is_given(&self) -> bool {
         match self {
             Self::Absent => false,

@@ -1,7 +1,7 @@
-//! Reads a JSON object: every name known and given once.
+//! The parser of JSON objects: every name must be known and may occur once.
 //!
-//! All fields are looked at before anything is refused, so that a client learns of all its mistakes at once. Numbers
-//! are read from their own text, never through a float.
+//! All fields are read before anything is refused, so that a client learns of all its mistakes at once. Numbers are
+//! parsed from their text, never through a float.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use super::field::Field;
 use super::near::nearest;
 use crate::http::problem::{Errors, Kind, Problem};
 
-/// The fields that a payout has and no request may set.
+/// The fields of a payout that no request may set.
 const READ_ONLY: [&str; 7] = [
     "id",
     "needs_review",
@@ -23,18 +23,18 @@ const READ_ONLY: [&str; 7] = [
     "updated_at",
 ];
 
-/// Why a value was refused.
+/// The reason why a value was refused.
 pub(crate) type Message = std::borrow::Cow<'static, str>;
 
 /// A JSON object as it was sent: names and raw values.
 pub(crate) struct Fields<'a> {
     values: Vec<(String, &'a RawValue)>,
-    /// The names that were asked for.
+    /// The names that were read.
     known: Vec<&'static str>,
     errors: Errors,
 }
 
-/// How many: names and values are whatever a client wrote.
+/// Shows only the number of fields: names and values are the client's own.
 impl std::fmt::Debug for Fields<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Fields({} of them)", self.values.len())
@@ -42,10 +42,10 @@ impl std::fmt::Debug for Fields<'_> {
 }
 
 impl<'a> Fields<'a> {
-    /// Reads an object's names, and its values as raw text.
+    /// Parses an object into names and raw values.
     ///
     /// # Errors
-    /// 400 when it is no JSON object. A name given twice is reported by [`finish`](Self::finish).
+    /// 400 when the text is not a JSON object. [`finish`](Self::finish) reports repeated names.
     pub(crate) fn parse(body: &'a [u8]) -> Result<Self, Problem> {
         let refuse = |detail: String| Err(Problem::new(Kind::MalformedBody, detail));
         if body.iter().all(u8::is_ascii_whitespace) {
@@ -64,10 +64,10 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Reads a body that may be left away; `null` is as good as none.
+    /// Parses an optional body; `null` counts as an omitted body.
     ///
     /// # Errors
-    /// 400 when it is something else than an object.
+    /// 400 when it is anything but an object.
     pub(crate) fn of_optional(body: &'a [u8]) -> Result<Self, Problem> {
         if body.is_empty() || body.trim_ascii() == b"null" {
             return Ok(Self::none());
@@ -75,7 +75,7 @@ impl<'a> Fields<'a> {
         Self::parse(body)
     }
 
-    /// An object without fields.
+    /// Builds an object without fields.
     fn none() -> Self {
         Self {
             values: Vec::new(),
@@ -84,7 +84,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Reads a field that may be absent; an error is kept for [`finish`](Self::finish).
+    /// Reads an optional field; an error is kept for [`finish`](Self::finish).
     pub(crate) fn optional<T>(
         &mut self,
         name: &'static str,
@@ -107,7 +107,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Reads a field that must be there; an error is kept for [`finish`](Self::finish).
+    /// Reads a required field; an error is kept for [`finish`](Self::finish).
     pub(crate) fn required<T>(
         &mut self,
         name: &'static str,
@@ -121,12 +121,12 @@ impl<'a> Fields<'a> {
         self.optional(name, read)
     }
 
-    /// The refusals so far, for one that another field gives the reason of.
+    /// Returns the errors so far, to add one that depends on several fields.
     pub(crate) fn errors(&mut self) -> &mut Errors {
         &mut self.errors
     }
 
-    /// Refuses what is left over, and reports everything that was refused.
+    /// Refuses unknown and repeated names, and reports all errors.
     ///
     /// # Errors
     /// 400 with the messages by field.

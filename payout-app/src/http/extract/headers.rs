@@ -1,4 +1,4 @@
-//! Headers of requests: their rules, and `Idempotency-Key`.
+//! Request headers: their rules, and `Idempotency-Key`.
 
 use payout_core::idempotency::IdempotencyKey;
 use salvo::http::HeaderMap;
@@ -7,18 +7,18 @@ use utoipa::openapi::{ObjectBuilder, Required, Type};
 
 use crate::http::problem::{Errors, Kind, Problem};
 
-/// A header that a route reads, as the document shows it.
+/// A header that a route reads, as the document describes it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HeaderRule {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
     pub(super) pattern: &'static str,
-    /// The kinds of problems that it may lead to, beside that of a header that cannot be read.
+    /// The kinds of problems that the header may lead to, besides that of an invalid header.
     pub(crate) refusals: &'static [Kind],
 }
 
 impl HeaderRule {
-    /// The parameter of an operation.
+    /// Returns the header as a parameter of an operation.
     pub(crate) fn parameter(&self) -> Parameter {
         let text = ObjectBuilder::new()
             .schema_type(Type::String)
@@ -33,10 +33,10 @@ impl HeaderRule {
     }
 }
 
-/// What [`idempotency_key`] takes, for the document: a bare key, or a string as RFC 9651 has it.
+/// The pattern of the texts that [`idempotency_key`] accepts, for the document: a bare key, or a string of RFC 9651.
 const KEY: &str = r#"^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$"#;
 
-/// The header that names a request.
+/// The header with the client's idempotency key.
 pub(crate) const IDEMPOTENCY_KEY: [HeaderRule; 1] = [HeaderRule {
     name: "Idempotency-Key",
     about: "Your name for this request, such as `order-7301`, so that it can be repeated: 1 to 255 visible ASCII characters, \
@@ -45,10 +45,10 @@ pub(crate) const IDEMPOTENCY_KEY: [HeaderRule; 1] = [HeaderRule {
     refusals: &[Kind::KeyInFlight, Kind::KeyReused],
 }];
 
-/// The `Idempotency-Key`, quoted or bare.
+/// Reads the `Idempotency-Key`, quoted or bare.
 ///
 /// # Errors
-/// 400 when it is no key, or given twice.
+/// 400 when it is not a valid key, or is repeated.
 pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
     let refuse = |message: String| Problem::invalid(Errors::of("Idempotency-Key", message));
     let mut values = headers.get_all("idempotency-key").iter();
@@ -73,15 +73,15 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyK
         .map_err(|error| refuse(error.to_string()))
 }
 
-/// What a create without a key is told where every create needs one.
+/// Builds the problem of a create without a key, where every create needs one.
 pub(crate) fn idempotency_key_missing() -> Problem {
     let message = "This service wants this header on every create: a value of your own for each payout, the same when the \
                    request is repeated.";
     Problem::invalid(Errors::of("Idempotency-Key", message.to_owned()))
 }
 
-/// What is in a string of RFC 9651 §3.3.3, after its first quote. A backslash before anything else than it escapes stands for
-/// itself, as it did before there were escapes.
+/// Unquotes a string of RFC 9651 §3.3.3, given the text after its first quote. A backslash before any other character
+/// stands for itself, as it did before escapes were supported.
 fn unquoted(quoted: &str) -> Option<String> {
     let mut text = String::with_capacity(quoted.len());
     let mut chars = quoted.chars();

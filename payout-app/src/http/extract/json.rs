@@ -1,8 +1,8 @@
-//! Bodies: one definition of a body's fields reads a request, and describes it in the document.
+//! Bodies: one definition of a body's fields both parses requests and describes the body in the document.
 //!
-//! A body says its fields once ([`JsonBody::of`]), to whoever asks for them: a [`Reader`] takes each from a JSON object, a
-//! [`Describer`] writes down its name, its schema and whether it is required. A field's type ([`JsonValue`]) is its parser and
-//! its schema.
+//! A body lists its fields once ([`JsonBody::of`]) for any form: a [`Reader`] takes each field from a JSON object, and
+//! a [`Describer`] records its name, its schema and whether it is required. The type of a field ([`JsonValue`]) has
+//! both its parser and its schema.
 
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -19,33 +19,33 @@ use crate::http::problem::{Errors, Problem};
 
 /// A value in a body.
 pub(crate) trait JsonValue: Sized {
-    /// Reads it from its JSON text.
+    /// Parses the value from its JSON text.
     fn read(value: &RawValue) -> Result<Self, Message>;
 
-    /// Describes it.
+    /// Returns the schema of the value.
     fn schema() -> ValueSchema;
 }
 
-/// A JSON object that is asked for its fields, one after the other.
+/// A form of a JSON object: reads or describes one field after the other.
 pub(crate) trait JsonForm {
-    /// A field that must be there.
+    /// Reads or describes a required field.
     fn required<T: JsonValue>(&mut self, name: &'static str, about: impl Into<About>) -> Field<T>;
 
-    /// A field that may be omitted.
+    /// Reads or describes an optional field.
     fn optional<T: JsonValue>(&mut self, name: &'static str, about: impl Into<About>) -> Field<T>;
 
-    /// A field that the document does not name.
+    /// Reads a field that the document does not name.
     fn undocumented<T: JsonValue>(&mut self, name: &'static str) -> Field<T>;
 }
 
-/// A body: its fields, what they mean together, and its name in the document.
+/// A body: its fields, the constraints between them, and its name in the document.
 pub(crate) trait JsonBody: Sized {
-    /// The name of its component.
+    /// The name of its component in the document.
     const NAME: &'static str;
-    /// What it is.
+    /// The description in the document.
     const ABOUT: &'static str;
 
-    /// Asks a form for the fields.
+    /// Lists the fields to a form.
     fn of(form: &mut impl JsonForm) -> Self;
 
     /// Refuses fields that contradict each other.
@@ -53,28 +53,28 @@ pub(crate) trait JsonBody: Sized {
         let _ = errors;
     }
 
-    /// The schema with what the fields mean together.
+    /// Adds the constraints between fields to the schema.
     fn related(schema: RefOr<Schema>) -> RefOr<Schema> {
         schema
     }
 
-    /// A body to show.
+    /// Returns an example for the document.
     fn example() -> Option<Value> {
         None
     }
 
-    /// Reads a body.
+    /// Parses a body.
     ///
     /// # Errors
-    /// 400 when it is no JSON object, or with the messages of all its fields.
+    /// 400 when it is not a JSON object, or with the messages of all its fields.
     fn parse(body: &[u8]) -> Result<Self, Problem> {
         read(Fields::parse(body)?)
     }
 
-    /// Reads a body that may be omitted; `null` is as good as none.
+    /// Parses an optional body; `null` counts as an omitted body.
     ///
     /// # Errors
-    /// 400, as for one that may not.
+    /// 400, as for a required body.
     fn parse_optional(body: &[u8]) -> Result<Self, Problem> {
         read(Fields::of_optional(body)?)
     }
@@ -88,7 +88,7 @@ fn read<B: JsonBody>(fields: Fields<'_>) -> Result<B, Problem> {
     Ok(body)
 }
 
-/// Takes the fields of a JSON object.
+/// Reads the fields from a JSON object.
 struct Reader<'a>(Fields<'a>);
 
 impl JsonForm for Reader<'_> {
@@ -105,7 +105,7 @@ impl JsonForm for Reader<'_> {
     }
 }
 
-/// Describes the fields of a JSON object.
+/// Collects the schema of a JSON object.
 struct Describer {
     object: ObjectBuilder,
     components: Vec<Component>,
@@ -140,12 +140,12 @@ impl JsonForm for Describer {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyPolicy {
     describe: fn(&mut Operation) -> Vec<Component>,
-    /// The most bytes that it may have; absent: as the service is set.
+    /// The maximum number of bytes; absent for the configured limit.
     pub(crate) most_bytes: Option<usize>,
 }
 
 impl BodyPolicy {
-    /// A body that must be there.
+    /// Builds the policy of a required body.
     pub(crate) const fn required<B: JsonBody>() -> Self {
         Self {
             describe: describe_required::<B>,
@@ -153,7 +153,7 @@ impl BodyPolicy {
         }
     }
 
-    /// A body that may be omitted.
+    /// Builds the policy of an optional body.
     pub(crate) const fn optional<B: JsonBody>() -> Self {
         Self {
             describe: describe_optional::<B>,
@@ -161,7 +161,7 @@ impl BodyPolicy {
         }
     }
 
-    /// Adds the body to its operation; the components that it refers to are returned.
+    /// Adds the body to its operation, and returns the components that it refers to.
     pub(crate) fn describe(self, operation: &mut Operation) -> Vec<Component> {
         (self.describe)(operation)
     }
@@ -191,7 +191,7 @@ fn request_body<B: JsonBody>(schema: RefOr<Schema>) -> RequestBodyBuilder {
     RequestBodyBuilder::from(RequestBody::new()).content("application/json", content.build())
 }
 
-/// The body's component, and those that it refers to.
+/// Returns the component of the body, and those that it refers to.
 fn components<B: JsonBody>() -> Vec<Component> {
     let mut describer = Describer {
         object: ObjectBuilder::new()

@@ -1,7 +1,7 @@
-//! Reads a request: its body, its query, its headers and its path.
+//! Extraction of requests: bodies, queries, headers and paths.
 //!
-//! Bodies, queries and paths have types that are parser and schema at once ([`json`], [`query`], [`path`]), and headers have rules
-//! ([`headers`]): what a request is read by is what the document says of it.
+//! The types of bodies, queries and paths are parser and schema at once ([`json`], [`query`], [`path`]), and headers
+//! have rules ([`headers`]). So the document describes exactly the requests that are accepted.
 
 pub(super) mod body;
 pub(super) mod conditions;

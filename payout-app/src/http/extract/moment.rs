@@ -1,13 +1,13 @@
-//! Moments, as RFC 3339 §5.6 writes them, in all of its forms.
+//! Times in all forms of RFC 3339 §5.6.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use payout_core::Timestamp;
 
-/// Where the time begins that follows a date.
+/// The offset of the time of day, after the date.
 const TIME: usize = "2026-11-28T".len();
 
-/// A date and time with an offset: `T` and `Z` in any case, or a space between the two; a fraction of any length; a leap
-/// second.
+/// Parses a date and time with an offset: `T` and `Z` in any case, or a space between the two; a fraction of any
+/// length; a leap second.
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     let text = text.to_ascii_uppercase();
     let (date, time) = text.split_at_checked(TIME)?;
@@ -19,7 +19,8 @@ pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     Some(at.with_timezone(&Utc))
 }
 
-/// The same in a query, or a bare date: midnight UTC. A plus that a client forgot to encode arrives as a space.
+/// Parses a time in a query, where a bare date means midnight UTC. A plus sign that the client did not encode arrives
+/// as a space.
 pub(crate) fn parse_in_query(text: &str) -> Option<Timestamp> {
     if is_date(text) {
         let date: NaiveDate = text.parse().ok()?;

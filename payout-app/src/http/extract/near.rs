@@ -1,9 +1,9 @@
-//! What was probably meant by a name that is none.
+//! Suggestions for unknown names.
 
-/// The one of these names that looks like this one, whatever its case and however its words are joined.
+/// Returns the known name most similar to `name`, regardless of case and of the way in which its words are joined.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let given = bare(name);
-    // A short word is a letter away from many.
+    // A short word differs from many others by one letter.
     let within = (given.len().saturating_sub(1) / 2).min(3);
     known
         .into_iter()
@@ -13,7 +13,7 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, known)| known)
 }
 
-/// How far apart two words are; one that begins with the other is near.
+/// Returns the distance between two words; a word that begins with the other is near.
 fn distance(given: &str, known: &str) -> usize {
     let begins = given.len() > 2 && known.starts_with(given)
         || given.starts_with(known) && given.len() <= known.len() + 2;
@@ -22,7 +22,7 @@ fn distance(given: &str, known: &str) -> usize {
 }
 
 fn bare(name: &str) -> String {
-    // What is longer than any name is near none.
+    // Longer texts are not similar to any name.
     let letters = name.chars().filter(|c| c.is_alphanumeric()).take(64);
     letters.flat_map(char::to_lowercase).collect()
 }

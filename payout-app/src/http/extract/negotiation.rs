@@ -1,12 +1,13 @@
-//! Lists of what a client takes, each with its weight (RFC 9110 §12.4.2): `Accept` and `Accept-Encoding`.
+//! Content negotiation: weighted lists (RFC 9110 §12.4.2) in `Accept` and `Accept-Encoding`.
 
 use salvo::http::HeaderMap;
 use salvo::http::header::{ACCEPT, ACCEPT_ENCODING, HeaderName};
 
-/// From 0 (not at all) to 1000.
+/// A weight from 0 (not acceptable) to 1000.
 type Weight = u16;
 
-/// The elements of a list, with their weights. What is no element is passed over: such a list is a wish, not a condition.
+/// Returns the elements of a list with their weights. Invalid elements are ignored: such a list is a preference, not a
+/// condition.
 fn weighted(headers: &HeaderMap, name: &HeaderName) -> Vec<(String, Weight)> {
     let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
     let elements = lines.flat_map(|line| split(line, ','));
@@ -28,7 +29,7 @@ fn weighted(headers: &HeaderMap, name: &HeaderName) -> Vec<(String, Weight)> {
         .collect()
 }
 
-/// `0`, `0.5`, `1.000`.
+/// Parses a weight: `0`, `0.5`, `1.000`.
 fn parse_weight(text: &str) -> Option<Weight> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -42,7 +43,7 @@ fn parse_weight(text: &str) -> Option<Weight> {
     }
 }
 
-/// The parts between separators that are in no quoted string.
+/// Splits at separators outside quoted strings.
 fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |c| {
@@ -57,8 +58,8 @@ fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     })
 }
 
-/// How much a client wants a representation that goes by these media types; 0 when not at all. A client that does not say
-/// takes anything.
+/// Returns the weight that a client gives to a representation with these media types; 0 if it is not acceptable. A
+/// client without an `Accept` accepts anything.
 pub(crate) fn wants_media_type(headers: &HeaderMap, names: &[&str]) -> u16 {
     if !headers.contains_key(ACCEPT) {
         return 1000;
@@ -66,7 +67,7 @@ pub(crate) fn wants_media_type(headers: &HeaderMap, names: &[&str]) -> u16 {
     let accepted = weighted(headers, &ACCEPT);
     let of = |name: &str| {
         let main = name.split('/').next().unwrap_or_default();
-        // The most specific range counts.
+        // The most specific range applies.
         [name.to_owned(), format!("{main}/*"), "*/*".to_owned()]
             .iter()
             .find_map(|range| accepted.iter().find(|(given, _)| given == range))
@@ -75,7 +76,7 @@ pub(crate) fn wants_media_type(headers: &HeaderMap, names: &[&str]) -> u16 {
     names.iter().map(|name| of(name)).max().unwrap_or(0)
 }
 
-/// Whether a client takes a content coding.
+/// Returns whether a client accepts a content coding.
 pub(crate) fn takes_coding(headers: &HeaderMap, coding: &str) -> bool {
     let accepted = weighted(headers, &ACCEPT_ENCODING);
     let of = |name: &str| {

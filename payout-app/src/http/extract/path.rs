@@ -1,4 +1,4 @@
-//! The parameter of a path: its parser and its schema.
+//! Path parameters: parser and schema.
 
 use payout_core::payout::PayoutId;
 use salvo::Request;
@@ -12,15 +12,15 @@ use payout_core::keys::KeyName;
 
 /// A value in a path.
 pub(crate) trait PathValue: Sized {
-    /// The parameter's name in the route.
+    /// The name of the parameter in the route.
     const NAME: &'static str;
-    /// The detail of a refusal: what there is not.
+    /// The detail of the 404: the kind of thing that was not found.
     const ABSENT: &'static str;
 
-    /// Reads it; absent when nothing can have such a name.
+    /// Parses the value. Returns `None` when nothing can have such a name.
     fn read(text: &str) -> Option<Self>;
 
-    /// Describes it.
+    /// Describes the parameter.
     fn describe(parameter: ParameterBuilder) -> ParameterBuilder;
 }
 
@@ -39,7 +39,7 @@ impl PathValue for PayoutId {
     const ABSENT: &'static str = "There is no such payout.";
 
     fn read(text: &str) -> Option<Self> {
-        // A UUID in its usual form alone.
+        // Only the canonical form of a UUID.
         Some(text).filter(|text| text.len() == 36)?.parse().ok()
     }
 
@@ -72,7 +72,7 @@ impl PathValue for ExistingKey {
 pub(crate) struct PathPolicy(fn() -> Parameter);
 
 impl PathPolicy {
-    /// A path with this parameter.
+    /// Builds the policy of a path with this parameter.
     pub(crate) const fn of<T: PathValue>() -> Self {
         Self(|| {
             let parameter = ParameterBuilder::new()
@@ -83,7 +83,7 @@ impl PathPolicy {
         })
     }
 
-    /// The parameter of an operation.
+    /// Returns the parameter of an operation.
     pub(crate) fn parameter(self) -> Parameter {
         (self.0)()
     }

@@ -1,4 +1,4 @@
-//! Queries: one definition of a query's parameters reads a request, and describes it in the document.
+//! Queries: one definition of a query's parameters both parses requests and describes the query in the document.
 
 use url::form_urlencoded;
 use utoipa::openapi::extensions::Extensions;
@@ -12,34 +12,34 @@ use crate::http::problem::{Errors, Problem};
 
 /// A value in a query.
 pub(crate) trait QueryValue: Sized {
-    /// Reads it.
+    /// Parses the value.
     fn read(text: &str) -> Result<Self, Message>;
 
-    /// Describes it.
+    /// Returns the schema of the value.
     fn schema() -> ValueSchema;
 }
 
-/// A query that is asked for its parameters, one after the other.
+/// A form of a query: reads or describes one parameter after the other.
 pub(crate) trait QueryForm {
-    /// A parameter. An empty one counts as absent.
+    /// Reads or describes a parameter. An empty one counts as absent.
     fn one<T: QueryValue>(&mut self, name: &'static str, about: impl Into<About>) -> Field<T>;
 
-    /// A parameter that may be repeated, and may be a comma-separated list: each value once.
+    /// Reads or describes a parameter that may be repeated, and may be a comma-separated list. Duplicates are dropped.
     fn many<T: QueryValue + PartialEq>(&mut self, name: &'static str, about: impl Into<About>) -> Vec<T>;
 
-    /// A parameter that links carry and no client writes by itself.
+    /// Reads a parameter that only links contain; clients do not build it themselves.
     fn of_links<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, Message>) -> Field<T>;
 
-    /// Refuses a parameter for a reason that another one gave.
+    /// Refuses a parameter because of another one.
     fn refuse(&mut self, name: &'static str, message: &'static str);
 }
 
 /// The parameters of an operation.
 pub(crate) trait Query: Sized {
-    /// Asks a form for the parameters.
+    /// Lists the parameters to a form.
     fn of(form: &mut impl QueryForm) -> Self;
 
-    /// Reads a query. Unknown and repeated parameters were refused before (`middleware::parameters`).
+    /// Parses a query. Unknown and repeated parameters were refused before (`middleware::parameters`).
     ///
     /// # Errors
     /// 400 with the messages of all its parameters.
@@ -47,7 +47,7 @@ pub(crate) trait Query: Sized {
         Self::parse_with(query, |query, _| query)
     }
 
-    /// Reads a query, and refuses what only its operation can tell.
+    /// Parses a query, with further checks that depend on the operation.
     ///
     /// # Errors
     /// 400 with the messages of all its parameters.
@@ -66,7 +66,7 @@ pub(crate) trait Query: Sized {
     }
 }
 
-/// A query's pairs, and what was wrong with them.
+/// Reads parameters from a query, and collects the errors.
 struct Reader {
     pairs: Vec<(String, String)>,
     errors: Errors,
@@ -119,10 +119,10 @@ impl QueryForm for Reader {
     }
 }
 
-/// OpenAPI's word for a parameter that may be there without a value.
+/// The OpenAPI attribute of a parameter that may be present without a value.
 const EMPTY_IS_ABSENT: (&str, bool) = ("allowEmptyValue", true);
 
-/// The parameters of a query as a router needs them and the document shows them.
+/// The parameters of a query, for the router and for the document.
 #[derive(Default)]
 pub(crate) struct QueryParameters {
     documented: Vec<Parameter>,
@@ -145,14 +145,14 @@ impl QueryParameters {
         self.components.extend(component);
     }
 
-    /// The names of all, and whether each may be repeated.
+    /// Returns the names of all parameters, and whether each may be repeated.
     pub(crate) fn names(&self) -> impl Iterator<Item = (&str, bool)> {
         let documented = self.documented.iter().map(|parameter| parameter.name.as_str());
         let all = documented.chain(self.of_links.iter().copied());
         all.map(|name| (name, self.repeatable.contains(&name)))
     }
 
-    /// Adds them to their operation; the components that they refer to are returned.
+    /// Adds the parameters to their operation, and returns the components that they refer to.
     pub(crate) fn describe(self, operation: &mut Operation) -> Vec<Component> {
         let parameters = operation.parameters.get_or_insert_default();
         parameters.extend(self.documented.into_iter().map(RefOr::T));
@@ -190,10 +190,10 @@ impl QueryForm for QueryParameters {
 pub(crate) struct QueryPolicy(fn() -> QueryParameters);
 
 impl QueryPolicy {
-    /// A route without parameters: any is refused.
+    /// The policy of a route without parameters: any parameter is refused.
     pub(crate) const NONE: Self = Self(QueryParameters::default);
 
-    /// These parameters, and no others.
+    /// Builds the policy of a query with exactly these parameters.
     pub(crate) const fn of<Q: Query>() -> Self {
         Self(|| {
             let mut parameters = QueryParameters::default();
@@ -202,7 +202,7 @@ impl QueryPolicy {
         })
     }
 
-    /// The parameters.
+    /// Returns the parameters.
     pub(crate) fn parameters(self) -> QueryParameters {
         (self.0)()
     }

@@ -1,4 +1,4 @@
-//! The values of queries: each type's parser and schema, and the text that tells lists apart.
+//! Values in queries: each type's parser and schema, and the text that identifies a list.
 
 use payout_core::Timestamp;
 use payout_core::money::Currency;
@@ -15,13 +15,13 @@ use super::moment;
 use super::query::QueryValue;
 use crate::http::openapi::{StatusName, ValueSchema, money};
 
-/// A value that a list is filtered by.
+/// A value by which a list is filtered.
 pub(crate) trait FilterValue: QueryValue {
-    /// Its text: equal for equal filters, whatever the client wrote.
+    /// Returns the canonical text: equal for equal filters, however the client wrote them.
     fn canonical(&self) -> String;
 }
 
-/// A text that is one of these.
+/// Returns the schema of a text that is one of these.
 pub(crate) fn one_of<const N: usize>(texts: [&'static str; N]) -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::String)
@@ -45,7 +45,7 @@ impl FilterValue for Status {
     }
 }
 
-/// Also one in which nobody is paid any more: there may be payouts of it.
+/// Accepts currencies that are no longer payable too, since stored payouts may be in them.
 impl QueryValue for Currency {
     fn read(text: &str) -> Result<Self, Message> {
         Self::recorded(text).map_err(|error| error.to_string().into())
@@ -107,7 +107,7 @@ impl FilterValue for bool {
     }
 }
 
-/// What a list is searched for; nothing where the text is blank.
+/// The search text of a list; empty where the text is blank.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SearchText(pub(crate) Option<Search>);
 
@@ -146,7 +146,7 @@ impl FilterValue for SearchText {
     }
 }
 
-/// Deleted payouts, where they are asked for.
+/// The filter for deleted payouts.
 impl QueryValue for Deleted {
     fn read(text: &str) -> Result<Self, Message> {
         match text {
@@ -215,13 +215,13 @@ fn integer(format: KnownFormat) -> ObjectBuilder {
         .format(Some(SchemaFormat::KnownFormat(format)))
 }
 
-/// A number without a sign.
+/// Parses a number without a sign.
 fn digits(text: &str) -> Option<u64> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
     is_plain.then(|| text.parse().ok()).flatten()
 }
 
-/// How much a page has.
+/// The size of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PageSize<const DEFAULT: u32, const MAX: u32>(pub(crate) u32);
 
@@ -262,7 +262,7 @@ impl QueryValue for PageNumber {
     }
 
     fn schema() -> ValueSchema {
-        // The largest whole number that every reader of JSON has exactly; there is no page beyond it either.
+        // The largest whole number that every JSON parser represents exactly. No page is beyond it.
         let number = integer(KnownFormat::Int64)
             .minimum(Some(1))
             .maximum(Some(9_007_199_254_740_991_u64));

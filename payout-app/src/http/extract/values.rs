@@ -1,4 +1,4 @@
-//! The values of bodies: each type's parser and schema.
+//! Values in bodies: each type's parser and schema.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -19,7 +19,7 @@ use crate::http::openapi::{ScopeName, StatusName, ValueSchema, money, texts};
 
 const NULL: Message = Message::Borrowed("This field may not be null.");
 
-/// A JSON string.
+/// Parses a JSON string.
 pub(super) fn text(value: &RawValue) -> Result<String, Message> {
     match value.get().as_bytes().first() {
         Some(b'"') => serde_json::from_str(value.get()).map_err(|_| "Not a valid string.".into()),
@@ -28,14 +28,14 @@ pub(super) fn text(value: &RawValue) -> Result<String, Message> {
     }
 }
 
-/// A string that parses into something.
+/// Parses a JSON string into a value.
 fn parsed<T: FromStr<Err: Display>>(value: &RawValue) -> Result<T, Message> {
     text(value)?
         .parse()
         .map_err(|error: T::Err| error.to_string().into())
 }
 
-/// A text of a payout.
+/// Parses a text field of a payout.
 fn of_payout<T>(value: &RawValue, parse: fn(&str) -> Result<T, FieldError>) -> Result<T, Message> {
     parse(&text(value)?).map_err(|error| error.to_string().into())
 }
@@ -44,7 +44,7 @@ fn string() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
-/// A JSON string or number, from its own text.
+/// Parses a JSON string or number from its text.
 impl JsonValue for Amount {
     fn read(value: &RawValue) -> Result<Self, Message> {
         let parse = |text: &str| {
@@ -53,7 +53,7 @@ impl JsonValue for Amount {
         };
         match value.get().as_bytes().first() {
             Some(b'"') => parse(&text(value)?),
-            // How many zeros end a number is its writer's choice: some write every one with a fraction.
+            // The writer of the JSON chooses the number of trailing zeros: some write a fraction for every number.
             Some(b'-' | b'0'..=b'9') => parse(value.get()).map(Self::by_value),
             Some(b'n') => Err(NULL),
             Some(_) | None => Err("A valid number is required.".into()),
@@ -115,7 +115,7 @@ impl JsonValue for Status {
     }
 }
 
-/// The one status that a new payout may say it has.
+/// The only status that a new payout may state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pending;
 
@@ -174,7 +174,7 @@ impl JsonValue for KeyName {
     }
 }
 
-/// The name of a key that exists already: also one that a new key may not have any more.
+/// The name of an existing key, which may be one that a new key can no longer have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ExistingKey(pub(crate) KeyName);
 
@@ -215,7 +215,7 @@ impl JsonValue for Scopes {
     }
 }
 
-/// When a key expires. That it lies in the future is for the use case to see.
+/// The time of expiry of a key. The use case checks that it is in the future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Expiry(pub(crate) Timestamp);
 
@@ -229,13 +229,13 @@ impl JsonValue for Expiry {
     fn schema() -> ValueSchema {
         let moment = string()
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
-            // The years from that of this version on.
+            // Years from that of this version on.
             .pattern(Some("^(202[6-9]|20[3-9][0-9]|2[1-9][0-9]{2}|[3-9][0-9]{3})-"));
         ValueSchema::inline(moment)
     }
 }
 
-/// For how many seconds the secret before a rotation still works: up to a week.
+/// The number of seconds for which the secret before a rotation is still accepted: up to a week.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Overlap(pub(crate) u64);
 

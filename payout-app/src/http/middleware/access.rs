@@ -1,6 +1,6 @@
-//! Who may call what: every route says which scopes open it, and a request is let in before its handler sees it.
+//! Access control: each route declares the scopes that it needs, and a request is authorized before its handler runs.
 //!
-//! Without any key the service is open, and only at home: [`open`](crate::http::middleware::open) has what that means.
+//! Without any API key the service is open, but only to this host: see [`open`](crate::http::middleware::open).
 
 use std::sync::Arc;
 
@@ -19,22 +19,22 @@ use crate::http::policy::{RateClass, RoutePolicy};
 use crate::http::problem::{Kind, Problem};
 use crate::metrics::Refused;
 
-/// What a route asks of whoever calls it.
+/// The access that a route requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Nothing.
+    /// No access is required.
     Anyone,
-    /// Nothing; but while there are no keys, not through a proxy.
+    /// No access is required, but a service without API keys refuses requests through a proxy.
     Documentation,
-    /// One of these scopes. What further ones a body asks for is its handler's to say.
+    /// One of these scopes is required. The handler checks further scopes that depend on the body.
     OneOf(&'static [Scope]),
-    /// The scope `read`; known well enough also while the keys have not been checked for long, since it is then that
-    /// metrics are looked at.
+    /// The scope `read` is required. Cached keys are accepted even if they could not be checked for a long time, since
+    /// that is when operators look at metrics.
     Metrics,
 }
 
 impl Access {
-    /// The scopes, one of which is needed; none when nothing is.
+    /// Returns the scopes, one of which is required; empty if none is.
     pub(crate) fn scopes(self) -> &'static [Scope] {
         match self {
             Self::Anyone | Self::Documentation => &[],
@@ -43,7 +43,7 @@ impl Access {
         }
     }
 
-    /// The kinds of problems that it refuses with.
+    /// Returns the kinds of problems that the check may answer with.
     pub(crate) fn refusals(self) -> &'static [Kind] {
         match self {
             Self::Anyone => &[],
@@ -54,7 +54,7 @@ impl Access {
     }
 }
 
-/// Lets requests in, or does not.
+/// Authenticates callers and checks their scopes.
 pub(crate) struct Gate {
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) open_to: OpenTo,
@@ -70,7 +70,7 @@ impl Gate {
         }
     }
 
-    /// Whoever sends this request, if that may pass.
+    /// Returns the authenticated caller, if it may use the route.
     fn admit(&self, request: &Request, access: Access, limits: &Limits) -> Result<Arc<Principal>, Problem> {
         let shown = shown(request.headers());
         let stale_will_do = access == Access::Metrics;
@@ -102,11 +102,11 @@ impl Gate {
         }
     }
 
-    /// While there are no keys: whether this host itself asks, or anybody through a proxy on it, cannot be told apart, but
-    /// by what a proxy adds.
+    /// Refuses requests through a proxy while there are no API keys. A request from this host and one that a proxy on
+    /// it forwards can be told apart only by the headers that the proxy adds.
     ///
     /// # Errors
-    /// 403, which says by what it was seen and what to do.
+    /// 403, with the evidence of the proxy and the remedy.
     fn refuse_proxied(&self, request: &Request, limits: &Limits) -> Result<(), Problem> {
         let Some(way) = way_through_a_proxy(request) else {
             return Ok(());
@@ -122,7 +122,7 @@ impl Gate {
         Err(Problem::new(Kind::Forbidden, detail))
     }
 
-    /// The same for what is open whether or not there are keys.
+    /// Refuses requests through a proxy on routes that are always open, while the service has no API keys.
     fn refuse_proxied_while_open(&self, request: &Request, limits: &Limits) -> Result<(), Problem> {
         self.refuse_proxied(request, limits).or_else(|problem| {
             if self.keyring.ask(None, true) == Found::NoKeys {
@@ -134,10 +134,10 @@ impl Gate {
     }
 }
 
-/// Whether one of these scopes is open to the principal.
+/// Checks that the principal has one of these scopes.
 ///
 /// # Errors
-/// 403, which names them.
+/// 403, which names the scopes.
 pub(crate) fn allows(principal: &Principal, scopes: &'static [Scope]) -> Result<(), Problem> {
     if scopes.iter().any(|scope| principal.may(*scope)) {
         return Ok(());
@@ -153,7 +153,7 @@ pub(crate) fn allows(principal: &Principal, scopes: &'static [Scope]) -> Result<
 }
 
 fn unauthorized(shown: Shown<'_>) -> Problem {
-    // The same words for a wrong, a revoked and an expired key.
+    // A wrong, a revoked and an expired key get identical words.
     let (detail, challenge) = match shown {
         Shown::Nothing => (
             "Show an API key: `Authorization: Bearer payout_…`.",
@@ -167,12 +167,12 @@ fn unauthorized(shown: Shown<'_>) -> Problem {
     Problem::new(Kind::Unauthorized, detail).challenge(challenge)
 }
 
-/// What a request shows.
+/// The credentials of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shown<'a> {
     Nothing,
     Token(&'a str),
-    /// Another scheme, or two of them.
+    /// Another scheme, or several headers.
     Odd,
 }
 
@@ -185,7 +185,7 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// The bearer token of the one `Authorization` header. Nothing else is looked at: an address ends up in logs and
+/// Returns the bearer token of the only `Authorization` header. Tokens in the URL are ignored: URLs end up in logs and
 /// histories.
 fn shown(headers: &HeaderMap) -> Shown<'_> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
@@ -218,7 +218,7 @@ impl Guarded {
 }
 
 impl Guarded {
-    /// Lets a request in that may pass and is whole, and gives it a place among those that are worked on.
+    /// Checks access and quota, receives the body, and takes a place among the requests in flight.
     async fn let_in(
         &self,
         request: &mut Request,
@@ -255,7 +255,7 @@ impl Guarded {
     }
 }
 
-/// A handler for whoever asks, but while there are no keys not through a proxy.
+/// A handler that is open to all callers; without API keys, not through a proxy.
 struct Direct(Arc<dyn Handler>);
 
 #[async_trait]
@@ -302,7 +302,7 @@ impl Handler for Guarded {
                 return Ok(());
             }
             let within = limits.config.handler_timeout;
-            // What a handler writes it writes in a task of its own, which goes on.
+            // A handler writes in a separate task, which continues after the timeout.
             timeout(within, self.handler.handle(request, depot, response, flow))
                 .await
                 .map_err(|_| too_slow())

@@ -1,7 +1,8 @@
-//! What browsers are told of every answer: not to keep it, guess its type, run it, frame it or lend it to other sites.
+//! Security headers for browsers: do not store the answer, guess its type, run it, frame it or share it with other
+//! sites.
 //!
-//! The pages ([`crate::http::static_files`]) have policies of their own. No answer has a CORS header: scripts of other sites may send
-//! nothing that needs a preflight, and read nothing.
+//! The pages ([`crate::http::static_files`]) have policies of their own. No answer has a CORS header, so scripts of
+//! other sites can send nothing that needs a preflight, and read nothing.
 
 use salvo::http::HeaderValue;
 use salvo::http::header::{
@@ -10,9 +11,9 @@ use salvo::http::header::{
 
 static RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// Adds what the answer does not say itself.
+/// Adds the headers that the answer does not have already.
 pub(crate) fn protect(headers: &mut HeaderMap) {
-    // Payouts are somebody's money and name: no cache, shared or the browser's own, is to have them.
+    // Payouts contain amounts and names: no cache may store them, neither a shared one nor the browser's own.
     headers
         .entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));

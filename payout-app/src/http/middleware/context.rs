@@ -1,4 +1,4 @@
-//! What the outermost hoop puts into every request's depot.
+//! The context of a request, which the outermost middleware puts into the depot.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,12 +19,12 @@ use crate::http::problem::Problem;
 /// The header that carries a request's id, in and out.
 pub(crate) const REQUEST_ID: &str = "x-request-id";
 
-/// Names one request in logs, problems and the audit trail.
+/// The id of a request in logs, problems and the audit trail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RequestId(Arc<str>);
 
 impl RequestId {
-    /// Takes a sane id from the client: 1–128 visible ASCII characters.
+    /// Takes a valid id from the client: 1–128 visible ASCII characters.
     fn of_client(headers: &HeaderMap) -> Option<Self> {
         let id = headers.get(REQUEST_ID)?.to_str().ok()?;
         let sane = (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
@@ -40,10 +40,10 @@ impl RequestId {
     }
 }
 
-/// Whether an id has the form of those that [`RequestIds`] makes: the name of a process and a number.
+/// Returns whether an id has the form of those that [`RequestIds`] makes: the name of a process and a number.
 ///
-/// Any other one is a client's header, and may be anything, an account too: it goes no further than the logs, the answer
-/// and the audit trail.
+/// Any other id is a client's header and may contain anything, even an account. It is used only in logs, the answer and
+/// the audit trail.
 pub(crate) fn is_of_our_making(id: &str) -> bool {
     let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     id.split_once('-').is_some_and(|(process, number)| {
@@ -57,7 +57,8 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Makes ids: a random name of this process and a number. Cheaper than chance for each request, and as unique.
+/// Generates ids: a random name of this process, and a number. This is cheaper than random numbers for each request,
+/// and as unique.
 pub(crate) struct RequestIds {
     process: u64,
     next: AtomicU64,
@@ -71,7 +72,7 @@ impl RequestIds {
         }
     }
 
-    /// The client's id, or a new one.
+    /// Returns the client's id, or a new one.
     pub(crate) fn of(&self, request: &Request) -> RequestId {
         RequestId::of_client(request.headers()).unwrap_or_else(|| {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -80,34 +81,40 @@ impl RequestIds {
     }
 }
 
-/// What a handler needs: the site, which request this is, and whom it comes from.
+/// The context of a handler: the state of the service, the id of the request, and its caller.
 pub(crate) struct Context {
     pub(crate) site: Arc<Site>,
     pub(crate) request_id: RequestId,
-    /// Whoever the route's access let in; nobody where it asks nothing.
+    /// The authenticated caller; one without scopes on routes that require none.
     pub(crate) principal: Arc<Principal>,
-    /// Where it comes from.
+    /// The client, by address.
     pub(crate) client: Client,
-    /// What it was counted in.
+    /// The quotas in which the request was counted.
     pub(crate) taken: Taken,
 }
 
 impl Context {
-    /// The context of this request. Absent only when the outermost hoop is not there.
+    /// Returns the context of this request.
+    ///
+    /// # Errors
+    /// 500 when the outermost middleware has not set it.
     pub(crate) fn of(depot: &Depot) -> Result<&Self, Problem> {
         depot
             .get_typed::<Self>()
             .map_err(|_| Problem::internal("no outermost hoop".into()))
     }
 
-    /// The same, to say more of the request.
+    /// Returns the context of this request, to add to it.
+    ///
+    /// # Errors
+    /// 500 when the outermost middleware has not set it.
     pub(crate) fn of_mut(depot: &mut Depot) -> Result<&mut Self, Problem> {
         depot
             .get_typed_mut::<Self>()
             .map_err(|_| Problem::internal("no outermost hoop".into()))
     }
 
-    /// The use cases, once the database has its current schema.
+    /// Returns the use cases of payouts, once the database has the current schema.
     pub(crate) fn payouts(&self) -> Result<&Payouts, Problem> {
         if self.site.health.is_open() {
             Ok(&self.site.payouts)
@@ -116,7 +123,7 @@ impl Context {
         }
     }
 
-    /// The same for what is done with keys.
+    /// Returns the use cases of API keys, once the database has the current schema.
     pub(crate) fn keys(&self) -> Result<&ApiKeys, Problem> {
         if self.site.health.is_open() {
             Ok(&self.site.keys)
@@ -125,7 +132,7 @@ impl Context {
         }
     }
 
-    /// Who asks, for the audit trail.
+    /// Returns the caller for the audit trail.
     pub(crate) fn caller(&self, reason: Option<&str>) -> Caller {
         let caller = self.principal.caller().in_request(self.request_id.as_str());
         match reason {

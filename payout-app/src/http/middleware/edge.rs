@@ -1,7 +1,7 @@
-//! The outermost hoop: what is done for every request, whatever becomes of it.
+//! The outermost middleware: everything that is done for every request, whatever its outcome.
 //!
-//! It gives the request its id, its context and its span, catches a panic, turns a bare error of any layer into a problem, and
-//! counts and logs. It is one hoop, since each costs every request.
+//! It gives the request its id, its context and its span, catches panics, turns bare errors of any layer into problems,
+//! and counts and logs. It is a single middleware, since each one costs every request.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(crate) struct Edge {
     site: Arc<Site>,
     ids: RequestIds,
     nobody: Arc<Principal>,
-    /// The paths of which no request is counted, without their last slash.
+    /// The paths whose requests are not counted, without their trailing slash.
     unmetered: Vec<String>,
 }
 
@@ -71,7 +71,7 @@ impl Handler for Edge {
             ..Errand::default()
         }
         .within(span.as_deref());
-        // A handler that panicked has lost its answer, and nothing that outlives it: writes run in tasks of their own.
+        // A handler that panicked has lost its answer and nothing else: writes run in separate tasks.
         let handle = async {
             match refusal {
                 Some(problem) => {
@@ -95,8 +95,8 @@ impl Handler for Edge {
 }
 
 impl Edge {
-    /// Counts the request for its address; the problem is why it goes no further. Operators are not counted: it is under load
-    /// that health and metrics are asked for.
+    /// Counts the request for its address; a problem means that the quota is used up. Operators' requests are not
+    /// counted, since health and metrics are needed most under load.
     fn count(&self, request: &Request, client: Client) -> (Option<Allowance>, Option<Problem>) {
         let path = request.uri().path();
         if self
@@ -115,7 +115,7 @@ impl Edge {
         }
     }
 
-    /// Only what has to do with payouts is traced: probes and scrapes would be most of the traces.
+    /// Begins a span, for requests about payouts only: probes and scrapes would be most of the traces.
     fn begin_span(&self, request: &Request) -> Option<Box<dyn Span>> {
         if !request.uri().path().starts_with("/api/payouts") {
             return None;
@@ -148,7 +148,7 @@ impl Edge {
             response.headers_mut().insert(REQUEST_ID, id);
         }
         browser::protect(response.headers_mut());
-        // A 304 has no body, and the length of none.
+        // A 304 has no body, and so no length.
         if *request.method() == Method::HEAD && response.status_code != Some(StatusCode::NOT_MODIFIED) {
             keep_only_the_length(response);
         }
@@ -171,7 +171,7 @@ impl Edge {
     }
 }
 
-/// The trace that the request belongs to already. Two are none.
+/// Returns the trace that the request already belongs to. Two `traceparent` headers count as none.
 fn trace_of(request: &Request) -> Option<TraceContext> {
     let mut values = request.headers().get_all("traceparent").iter();
     match (values.next(), values.next()) {
@@ -180,7 +180,7 @@ fn trace_of(request: &Request) -> Option<TraceContext> {
     }
 }
 
-/// Neither the path, which has an id, nor anything that a client wrote.
+/// Names the span by the route. The path has an id and is left out, and so is anything else that a client wrote.
 fn describe(mut span: Box<dyn Span>, request: &Request, request_id: &RequestId, status: StatusCode) {
     let route = match request.matched_path() {
         "" => "unmatched".to_owned(),
@@ -206,7 +206,7 @@ fn describe(mut span: Box<dyn Span>, request: &Request, request_id: &RequestId, 
     }
 }
 
-/// An error without a body (an unknown path, a wrong method, salvo's own refusals) becomes a problem.
+/// Turns an error without a body (an unknown path, a wrong method, salvo's own refusals) into a problem.
 fn answer_bare_errors(request: &Request, response: &mut Response, request_id: &RequestId) {
     let Some(status) = response.status_code else {
         return;
@@ -218,7 +218,7 @@ fn answer_bare_errors(request: &Request, response: &mut Response, request_id: &R
     }
 }
 
-/// HEAD is answered with the headers that GET has, its length included (RFC 9110 §9.3.2).
+/// Reduces an answer to its headers, with the length that GET has (RFC 9110 §9.3.2).
 fn keep_only_the_length(response: &mut Response) {
     if let Some(length) = response.body.size() {
         response.headers_mut().insert(CONTENT_LENGTH, length.into());

@@ -1,4 +1,4 @@
-//! Every request passes these before its handler, and its answer on the way back.
+//! Middleware: every request passes it on the way to its handler, and every answer on the way back.
 
 pub(crate) mod access;
 pub(super) mod browser;

@@ -1,9 +1,10 @@
-//! Whom a service without API keys answers.
+//! Access to a service without API keys.
 //!
-//! It is open at home only: bound to loopback, it answers what was addressed to this host by itself. Three ways lead there
-//! from elsewhere. A page in a browser can reach loopback by a name of its own that it has made to mean 127.0.0.1 (DNS
-//! rebinding), which its `Host` tells, or across origins, which its `Origin` tells. And a proxy on this host hands on what
-//! anybody sends it, which only what it adds to a request tells.
+//! It is open only to its own host: bound to loopback, it answers requests that are addressed to this host. Such
+//! requests can still come from elsewhere, in three ways. A page in a browser can reach loopback by a name of its own
+//! that resolves to 127.0.0.1 (DNS rebinding), which `Host` reveals. A page can also send a request across origins,
+//! which `Origin` reveals. And a proxy on this host forwards anybody's requests, which only the headers that it adds
+//! reveal.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -14,19 +15,19 @@ use salvo::http::header::{HOST, HeaderName, ORIGIN};
 use salvo::http::uri::Authority;
 use url::{Host, Url};
 
-/// Whom a service without keys answers.
+/// The clients that a service without API keys answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OpenTo {
-    /// Whoever is on this host: it is bound to loopback.
+    /// Clients on this host: the service is bound to loopback.
     ThisHost,
-    /// Whoever reaches it, but through no proxy that is not trusted: `PAYOUT_AUTH=off`.
+    /// Every client that reaches it, except through an untrusted proxy: `PAYOUT_AUTH=off`.
     Anyone,
-    /// Nobody: it is bound to another address, and ends as soon as it knows that there are no keys.
+    /// No client: the service is bound to another address, and exits as soon as it knows that there are no API keys.
     Nobody,
 }
 
 impl OpenTo {
-    /// By where the service listens, and whether it was told to be open.
+    /// Decides by the address that the service is bound to, and by the setting that opens it.
     pub(crate) fn of(bind: SocketAddr, auth_off: bool) -> Self {
         if auth_off {
             Self::Anyone
@@ -38,7 +39,7 @@ impl OpenTo {
     }
 }
 
-/// Whether a request is addressed to this host by itself, and comes from no page of another.
+/// Returns whether a request is addressed to this host and does not come from a page of another origin.
 pub(crate) fn is_from_here(request: &Request) -> bool {
     let headers = request.headers();
     let host_is_local = match headers.get(HOST) {
@@ -47,7 +48,7 @@ pub(crate) fn is_from_here(request: &Request) -> bool {
             .ok()
             .and_then(|host| host.parse::<Authority>().ok())
             .is_some_and(|authority| is_local(authority.host())),
-        // HTTP/2 has it in its address. HTTP/1.0 may leave it away; no browser does.
+        // HTTP/2 has it in its authority. HTTP/1.0 may omit it; no browser does.
         None => request
             .uri()
             .authority()
@@ -76,12 +77,13 @@ fn is_local(host: &str) -> bool {
             .is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
-/// What shows that a request came through a proxy.
+/// The evidence that a request came through a proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Way {
     /// A header that proxies add.
     Header(HeaderName),
-    /// The version that nginx speaks to what is behind it, unless it is told otherwise, and no browser and hardly a client.
+    /// The HTTP version that nginx uses towards its upstream by default, and that no browser and hardly any client
+    /// uses.
     OldVersion,
 }
 
@@ -94,7 +96,7 @@ impl fmt::Display for Way {
     }
 }
 
-/// How the names begin that proxies, load balancers and content networks give to what they add.
+/// The prefixes of headers that proxies, load balancers and content delivery networks add.
 const PREFIXES: [&str; 11] = [
     "x-forwarded",
     "x-original-",
@@ -109,7 +111,7 @@ const PREFIXES: [&str; 11] = [
     "tailscale-",
 ];
 
-/// The same, whole names.
+/// The full names of further headers that proxies, load balancers and content delivery networks add.
 const NAMES: [&str; 30] = [
     // RFC 7239, RFC 9110 §7.6.3, RFC 8586, RFC 9440.
     "forwarded",
@@ -144,7 +146,7 @@ const NAMES: [&str; 30] = [
     "x-varnish",
 ];
 
-/// Whether a request came through a proxy, as far as it shows.
+/// Returns the evidence that a request came through a proxy, if there is any.
 pub(crate) fn way_through_a_proxy(request: &Request) -> Option<Way> {
     let of_a_proxy = |name: &&HeaderName| {
         let name = name.as_str();

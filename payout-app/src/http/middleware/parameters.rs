@@ -1,6 +1,8 @@
-//! Refuses a query that has what its operation does not know: a filter with a typing error would filter nothing, in silence.
+//! Query validation: a parameter that the operation does not know is refused, since a misspelt filter would silently
+//! filter nothing.
 //!
-//! The route's policy has the parameters that are known. Health and metrics, which probes ask, and the pages take any.
+//! The route's policy lists the known parameters. Health checks and metrics, which probes request, and the pages accept
+//! any.
 
 use std::sync::Arc;
 
@@ -29,7 +31,7 @@ impl Known {
         Self(known.collect())
     }
 
-    /// Every unknown parameter, and every one that is given more than once and may not be.
+    /// Returns an error for every unknown parameter, and for every one that is repeated and must not be.
     fn check(&self, query: &str) -> Errors {
         let mut errors = Errors::default();
         let mut given: Vec<String> = Vec::new();
@@ -59,7 +61,7 @@ impl Known {
     }
 }
 
-/// A handler that is only called with a query that its operation knows.
+/// A handler that is called only with a query that its operation knows.
 pub(crate) struct Checked {
     known: Known,
     handler: Arc<dyn Handler>,

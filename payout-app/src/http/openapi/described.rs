@@ -1,20 +1,20 @@
-//! Schemas of single values, and how a property or a parameter refers to one.
+//! Schemas of single values, and references to them from properties and parameters.
 
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ArrayItems, Schema};
 use utoipa::openapi::{Ref, RefOr};
 
-/// A schema of the document with its name.
+/// A named schema of the document.
 pub(crate) type Component = (String, RefOr<Schema>);
 
-/// The schema of a value: written where it stands, or a component that has a name.
+/// The schema of a value: inline, or a reference to a named component.
 pub(crate) struct ValueSchema {
     schema: RefOr<Schema>,
     component: Option<Component>,
 }
 
-/// What the document says of a property or a parameter beside its schema.
+/// The description of a property or a parameter besides its schema.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct About {
     text: &'static str,
@@ -23,7 +23,7 @@ pub(crate) struct About {
 }
 
 impl About {
-    /// A description.
+    /// Builds a description.
     pub(crate) const fn new(text: &'static str) -> Self {
         Self {
             text,
@@ -32,12 +32,12 @@ impl About {
         }
     }
 
-    /// The description.
+    /// Returns the description.
     pub(crate) const fn text(self) -> &'static str {
         self.text
     }
 
-    /// A value to show.
+    /// Adds an example.
     pub(crate) const fn example(self, example: &'static str) -> Self {
         Self {
             example: Some(example),
@@ -45,7 +45,7 @@ impl About {
         }
     }
 
-    /// The value that it has when it is omitted.
+    /// Adds the default: the value if the field is omitted.
     pub(crate) const fn default(self, default: &'static str) -> Self {
         Self {
             default: Some(default),
@@ -61,7 +61,7 @@ impl From<&'static str> for About {
 }
 
 impl ValueSchema {
-    /// Written where it stands.
+    /// Builds an inline schema.
     pub(crate) fn inline(schema: impl Into<Schema>) -> Self {
         Self {
             schema: RefOr::T(schema.into()),
@@ -69,7 +69,7 @@ impl ValueSchema {
         }
     }
 
-    /// A component with this name.
+    /// Builds a component with this name.
     pub(crate) fn component(name: &str, schema: impl Into<Schema>) -> Self {
         Self {
             schema: Ref::from_schema_name(name).into(),
@@ -77,7 +77,7 @@ impl ValueSchema {
         }
     }
 
-    /// The component of a type that answers have too.
+    /// Refers to the component of a type that answers use too.
     pub(crate) fn of<T: ToSchema>() -> Self {
         Self {
             schema: Ref::from_schema_name(T::name()).into(),
@@ -85,7 +85,7 @@ impl ValueSchema {
         }
     }
 
-    /// An array of these.
+    /// Builds an array of this schema.
     pub(crate) fn array(self, at_least: Option<usize>) -> Self {
         let array = utoipa::openapi::ArrayBuilder::new()
             .items(ArrayItems::RefOrSchema(Box::new(self.schema)))
@@ -96,12 +96,12 @@ impl ValueSchema {
         }
     }
 
-    /// The schema as a parameter has it, and the component that it refers to.
+    /// Returns the schema as a parameter has it, and the component that it refers to.
     pub(crate) fn into_parts(self) -> (RefOr<Schema>, Option<Component>) {
         (self.schema, self.component)
     }
 
-    /// The same as a property that is described in these words.
+    /// Returns the schema of a property with this description.
     pub(crate) fn described(mut self, about: About) -> Self {
         let example = || about.example.map(|text| json!(text));
         let default = || about.default.map(|text| json!(text));
@@ -121,7 +121,7 @@ impl ValueSchema {
         self
     }
 
-    /// With a value to show, which is no text.
+    /// Adds an example that is not a text.
     pub(crate) fn example(mut self, example: Value) -> Self {
         match &mut self.schema {
             RefOr::T(Schema::Object(object)) => object.example = Some(example),
@@ -132,7 +132,7 @@ impl ValueSchema {
     }
 }
 
-/// An empty text leaves the description that the schema has.
+/// Sets a description; an empty text keeps the schema's own.
 fn describe(description: &mut Option<String>, text: &str) {
     if !text.is_empty() {
         *description = Some(text.to_owned());

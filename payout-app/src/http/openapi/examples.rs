@@ -1,10 +1,10 @@
-//! Answers as they are really given, for the operations that answer with a payout.
+//! Examples of real answers, for the operations that answer with a payout.
 
 use serde_json::{Value, json};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::path::Operation;
 
-/// Adds an example to every answer with a payout: as it stands right after that operation.
+/// Adds an example to every answer with a payout, as it is right after that operation.
 pub(super) fn add(operation: &mut Operation) {
     let example = match operation.operation_id.as_deref() {
         Some("create_payout" | "change_payout" | "replace_payout") => pending(),
@@ -30,7 +30,7 @@ pub(super) fn add(operation: &mut Operation) {
     }
 }
 
-/// One that was just created.
+/// A payout that was just created.
 fn pending() -> Value {
     json!({
         "id": "019ab1f0-9c4b-7d21-8e55-2f0d3c6a9b17",
@@ -49,7 +49,7 @@ fn pending() -> Value {
     })
 }
 
-/// The same once it is paid.
+/// The example payout after it was paid.
 fn completed() -> Value {
     with(
         pending(),

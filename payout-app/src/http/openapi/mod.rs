@@ -1,4 +1,4 @@
-//! The OpenAPI document: what every endpoint file says of itself, and what they share.
+//! The OpenAPI document: the descriptions in the endpoints' files, and the parts that they share.
 
 mod described;
 mod examples;
@@ -23,7 +23,7 @@ pub(crate) use self::types::{EventName, ScopeName, StatusName};
 use super::policy::RoutePolicy;
 use crate::http::problem::ProblemBody;
 
-/// The header that carries a request's id, as the document writes it.
+/// The header with a request's id, as the document spells it.
 const REQUEST_ID_SHOWN: &str = "X-Request-Id";
 
 const DESCRIPTION: &str = "\
@@ -45,10 +45,10 @@ with 412.
 - Every answer has an `X-Request-Id`; send your own (1 to 128 visible ASCII characters) to find it in the service's \
 log and in the audit trail.";
 
-/// What the document calls the way to authenticate.
+/// The name of the authentication scheme in the document.
 const BEARER: &str = "api_key";
 
-/// A document without any path yet.
+/// Builds a document without paths.
 pub(crate) fn empty() -> OpenApi {
     let mut components = Components::new();
     add_schema::<ProblemBody<'_>>(&mut components);
@@ -110,8 +110,8 @@ fn add_schema<S: ToSchema>(components: &mut Components) {
     components.schemas.extend(referenced);
 }
 
-/// Describes an operation as its policy says: its parameters, its body, the scopes that open it and the problems that it may
-/// answer with. The components that it refers to are returned.
+/// Describes an operation by its policy: its parameters, its body, the scopes that it needs and the problems that it
+/// may answer with. Returns the components that it refers to.
 pub(super) fn governed(operation: &mut Operation, policy: &RoutePolicy) -> Vec<Component> {
     let mut components = Vec::new();
     let parameters = operation.parameters.get_or_insert_default();
@@ -166,7 +166,7 @@ pub(super) fn add(
         .extend(schemas);
 }
 
-/// The document as YAML. A reader of YAML 1.1 takes a bare date for something else than a text: each is quoted.
+/// Returns the document as YAML. Bare dates are quoted, because YAML 1.1 does not read them as texts.
 pub(crate) fn yaml(document: &OpenApi) -> Result<String, String> {
     let text = document.to_yaml().map_err(|error| error.to_string())?;
     let lines = text.lines().map(|line| match line.rsplit_once(' ') {

@@ -1,4 +1,4 @@
-//! Money in the document: which currencies there are, and which amounts each takes.
+//! Money in the document: the currencies, and the amounts that each accepts.
 
 use std::sync::LazyLock;
 
@@ -7,13 +7,13 @@ use serde_json::json;
 use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, OneOfBuilder, Schema};
 use utoipa::openapi::{Object, ObjectBuilder, RefOr, Type};
 
-/// All of them, found once.
+/// All currencies, computed once.
 static CURRENCIES: LazyLock<Vec<Currency>> = LazyLock::new(|| Currency::all().collect());
 
-/// So many digits of a JSON number are exact in every reader.
+/// The number of digits of a JSON number that every parser represents exactly.
 const EXACT_DIGITS: u32 = 15;
 
-/// A currency that somebody can be paid in.
+/// Returns the schema of a payable currency.
 pub(crate) fn currency() -> ObjectBuilder {
     codes(|_| true)
         .description(Some(
@@ -22,7 +22,7 @@ pub(crate) fn currency() -> ObjectBuilder {
         .examples([json!("EUR")])
 }
 
-/// An amount of any currency, as it is sent in.
+/// Returns the schema of an amount of any currency, as clients send it.
 pub(crate) fn any_amount() -> OneOfBuilder {
     let most = decimals().last().copied().unwrap_or_default();
     OneOfBuilder::new()
@@ -44,7 +44,7 @@ pub(crate) fn any_amount() -> OneOfBuilder {
         )
 }
 
-/// A currency that payouts can be in: also one in which nobody is paid any more.
+/// Returns the schema of a currency that stored payouts may have, including those that are no longer payable.
 pub(crate) fn recorded_currency() -> ObjectBuilder {
     let codes = CURRENCIES.iter().map(|currency| currency.code());
     ObjectBuilder::new()
@@ -61,7 +61,7 @@ fn codes(which: impl Fn(Currency) -> bool) -> ObjectBuilder {
         .enum_values(Some(payable.map(|currency| currency.code())))
 }
 
-/// An amount of a currency with so many decimals.
+/// Returns the schema of an amount with this number of decimals.
 fn amount(decimals: u32) -> OneOfBuilder {
     let text = pattern(MAX_DIGITS - decimals, decimals);
     let largest = 10_f64.powi(i32::try_from(EXACT_DIGITS - decimals).unwrap_or_default()) - 1.0;
@@ -77,7 +77,7 @@ fn amount(decimals: u32) -> OneOfBuilder {
         )
 }
 
-/// An amount above zero with up to so many digits before the point and behind it.
+/// Returns the pattern of an amount above zero, with the maximum numbers of digits before and after the point.
 fn pattern(whole: u32, decimals: u32) -> String {
     let fraction = match decimals {
         0 => String::new(),
@@ -86,7 +86,7 @@ fn pattern(whole: u32, decimals: u32) -> String {
     format!("^(?=.*[1-9])[0-9]{{1,{whole}}}{fraction}$")
 }
 
-/// The numbers of decimals that there are.
+/// Returns the distinct numbers of decimals of payable currencies.
 fn decimals() -> Vec<u32> {
     let payable = CURRENCIES.iter().filter(|currency| currency.is_payable());
     let mut all: Vec<u32> = payable.map(|currency| currency.minor_units()).collect();
@@ -101,7 +101,7 @@ fn of_currencies_with(decimals: u32) -> ObjectBuilder {
         .property("amount", amount(decimals))
 }
 
-/// A body that has an amount and a currency: no finer than the currency.
+/// Adds the constraint of a body with an amount and a currency: no more decimals than the currency has.
 pub(crate) fn with_both(body: RefOr<Schema>) -> Schema {
     let fitting = decimals().into_iter().fold(AnyOfBuilder::new(), |any, decimals| {
         any.item(of_currencies_with(decimals))
@@ -109,8 +109,8 @@ pub(crate) fn with_both(body: RefOr<Schema>) -> Schema {
     AllOfBuilder::new().item(body).item(fitting).build().into()
 }
 
-/// A body that may have either: without a currency the amount is whole, so that it fits any that the payout has; without an
-/// amount the currency is one that takes any.
+/// Adds the constraints of a body that may have either. Without a currency the amount must be whole, so that it is
+/// valid for any currency of the payout. Without an amount the currency must accept any amount.
 pub(crate) fn with_either(body: RefOr<Schema>) -> Schema {
     let all = decimals();
     let alone = ObjectBuilder::new()
@@ -126,7 +126,7 @@ pub(crate) fn with_either(body: RefOr<Schema>) -> Schema {
                 .required("amount"),
         )
     });
-    // What is null where it may not be is not there.
+    // A field that must be null is a field that must be absent.
     let absent = || Object::builder().schema_type(Type::Null);
     let fields = [
         "amount",

@@ -1,4 +1,4 @@
-//! The problems that operations share, one for each status.
+//! Problems that operations share, one for each status.
 
 use salvo::http::StatusCode;
 use serde_json::json;
@@ -10,24 +10,24 @@ use utoipa::openapi::{ObjectBuilder, Ref, Response, ResponseBuilder, Type};
 use super::{REQUEST_ID_SHOWN, request_id_header};
 use crate::http::problem::{Kind, PROBLEM_JSON, ProblemBody};
 
-/// A problem as any endpoint may answer with it.
+/// A problem that any endpoint may answer with.
 pub(super) struct ProblemDoc {
-    /// The name of its component.
+    /// The name of its component in the document.
     pub(super) name: &'static str,
     description: &'static str,
-    /// The kind that its example is of, and whose status it has.
+    /// The kind of the example, whose status the problem has.
     example: Kind,
     retry_after: bool,
     challenge: bool,
 }
 
 impl ProblemDoc {
-    /// The status.
+    /// Returns the status.
     pub(super) fn status(&self) -> StatusCode {
         self.example.status()
     }
 
-    /// The response, with an example.
+    /// Returns the response, with an example.
     pub(super) fn response(&self) -> Response {
         let row = self.example.row();
         let mut example = json!({
@@ -75,7 +75,7 @@ impl ProblemDoc {
     }
 }
 
-/// One for each status.
+/// The problems, one for each status.
 pub(super) const PROBLEMS: [ProblemDoc; 13] = [
     ProblemDoc {
         name: "BadRequest",

@@ -1,5 +1,5 @@
-//! The texts of a payout as patterns: made from what the code refuses, and kept, since looking at every character there is
-//! would take longer than the rest of a start.
+//! Patterns of a payout's texts. They are generated from the checks in the code and stored, since testing every
+//! character would take longer than the rest of the start.
 
 use payout_core::payout::{Description, RecipientAccount, RecipientName};
 use serde_json::json;
@@ -9,7 +9,7 @@ const ACCOUNT: &str = include_str!("patterns/account.txt");
 const NAME: &str = include_str!("patterns/name.txt");
 const DESCRIPTION: &str = include_str!("patterns/description.txt");
 
-/// An account: the plain space is its only white space.
+/// Returns the schema of an account, whose only white space is the plain space.
 pub(crate) fn account() -> ObjectBuilder {
     text(ACCOUNT, RecipientAccount::MAX_CHARS)
         .min_length(Some(1))
@@ -20,7 +20,7 @@ pub(crate) fn account() -> ObjectBuilder {
         .examples([json!("DE89370400440532013000")])
 }
 
-/// A name.
+/// Returns the schema of a name.
 pub(crate) fn name() -> ObjectBuilder {
     text(NAME, RecipientName::MAX_CHARS)
         .min_length(Some(1))
@@ -30,7 +30,7 @@ pub(crate) fn name() -> ObjectBuilder {
         .examples([json!("Ada Lovelace")])
 }
 
-/// A description: may have line breaks, and may be empty.
+/// Returns the schema of a description, which may be empty and may contain line breaks.
 pub(crate) fn description() -> ObjectBuilder {
     text(DESCRIPTION, Description::MAX_CHARS)
         .description(Some(
@@ -56,7 +56,7 @@ mod tests {
 
     use super::*;
 
-    /// UPDATE=1 writes them again.
+    /// `UPDATE=1` rewrites the patterns.
     #[test]
     fn the_patterns_are_what_the_code_refuses() {
         let control = |c: char| c.is_control() || is_invisible(c);
@@ -78,8 +78,8 @@ mod tests {
         }
     }
 
-    /// A text in which pictographs may be joined, coloured and selected (UTS #51), and which has nothing else that is refused.
-    /// No text matches in two ways, so that none takes long.
+    /// Returns the pattern of a text in which pictographs may be joined, coloured and selected (UTS #51), and which
+    /// contains no other refused character. No text matches in two ways, so matching is fast.
     fn of_pictures(refused: impl Fn(char) -> bool) -> String {
         let others = class(|c| refused(c) || is_pictograph(c));
         let (pictures, colours) = (class(is_pictograph), class(is_skin_colour));
@@ -89,7 +89,7 @@ mod tests {
     static NAMES: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(&format!("^(?:{})$", characters(NAME))).unwrap());
 
-    /// The part of a pattern that says which characters a text may have.
+    /// Returns the part of a pattern that lists the allowed characters.
     fn characters(pattern: &str) -> &str {
         let text = pattern.trim_start_matches("^").trim_start_matches("(?=.*\\S)");
         text.trim_end_matches('$')
@@ -147,7 +147,7 @@ mod tests {
         }
     }
 
-    /// The characters that are refused, as ranges of a regular expression's class.
+    /// Returns the refused characters as ranges of a character class.
     fn class(refused: impl Fn(char) -> bool) -> String {
         let mut ranges: Vec<(char, char)> = Vec::new();
         for c in ('\0'..=char::MAX).filter(|c| refused(*c)) {
@@ -163,7 +163,7 @@ mod tests {
         ranges.collect()
     }
 
-    /// Escaped where every dialect of regular expressions knows how.
+    /// Returns a character escaped in the way that every regular expression dialect supports.
     fn written(c: char) -> String {
         match u32::from(c) {
             code @ 0..=0xffff => format!("\\u{code:04x}"),

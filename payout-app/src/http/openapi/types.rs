@@ -1,4 +1,4 @@
-//! The schemas of words that answers have, made from what the core knows.
+//! Schemas of words in answers, generated from the core's enums.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{ObjectBuilder, RefOr, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-/// A type that stands for a word of several answers.
+/// Declares types that stand for a word in several answers.
 macro_rules! documented {
     ($($(#[$doc:meta])* $name:ident as $shown:literal = $schema:expr;)*) => {$(
         $(#[$doc])*
@@ -30,19 +30,19 @@ macro_rules! documented {
 }
 
 documented! {
-    /// A status of a payout.
+    /// The status of a payout.
     StatusName as "Status" = text_of(Status::ALL.iter().map(|one| one.as_str()))
         .description(Some("Where a payout stands: `pending` waits for a worker; `processing` is with one, and money may be \
             on its way; `completed` is paid, for good; `failed` was declined, and may be retried; `cancelled` was never \
             sent, for good."))
         .examples([json!("pending")])
         .build();
-    /// What may happen to a payout.
+    /// The kind of an event.
     EventName as "EventKind" = text_of(EventKind::ALL.iter().map(|one| one.as_str()))
         .description(Some("What may happen to a payout."))
         .examples([json!("created")])
         .build();
-    /// Something that a key may open.
+    /// A scope of an API key.
     ScopeName as "Scope" = text_of(Scope::ALL.iter().map(|one| one.as_str()))
         .description(Some("What a key opens: `read` shows payouts, their trails and the metrics; `write` creates, edits and \
             deletes; `operate` retries, cancels and resolves; `reveal` shows accounts and names in full; `admin` manages \

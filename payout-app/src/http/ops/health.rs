@@ -19,39 +19,39 @@ pub(crate) struct LiveBody {
     status: &'static str,
 }
 
-/// What this process can do right now.
+/// The current ability of this process to do its work.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Readiness)]
 pub(crate) struct ReadyBody {
-    /// `ok`; `degraded`: everything works, only slower to start, since the queue is away or takes no hints;
-    /// `unavailable`: the database is away, takes no writes, or is not ready.
+    /// `ok`; `degraded`: everything works, but starts more slowly, since the queue is down or accepts no hints;
+    /// `unavailable`: the database is down, accepts no writes, or is not ready.
     #[schema(example = "ok")]
     status: &'static str,
-    /// Each thing that this process depends on.
+    /// The dependencies of this process.
     checks: ChecksBody,
 }
 
-/// Each thing that this process depends on.
+/// The dependencies of this process.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ReadinessChecks)]
 pub(crate) struct ChecksBody {
-    /// Where payouts are kept.
+    /// The database, which stores payouts.
     database: CheckBody,
-    /// What wakes workers.
+    /// The queue, which wakes workers.
     queue: CheckBody,
 }
 
-/// One of them.
+/// The state of a dependency.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ReadinessCheck)]
 pub(crate) struct CheckBody {
     /// `ok` or `unavailable`.
     #[schema(example = "ok")]
     status: &'static str,
-    /// Of which kind it is.
+    /// The kind of the dependency.
     #[schema(example = "postgres")]
     backend: &'static str,
-    /// What is the matter.
+    /// The problem, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     detail: Option<&'static str>,
@@ -70,7 +70,7 @@ impl From<Check> for CheckBody {
 
 /// Is the process alive?
 ///
-/// Answers as long as requests are served at all; restart the process when it does not.
+/// It answers for as long as the process serves requests; restart the process when it does not answer.
 #[utoipa::path(
     get,
     path = "/health/live",
@@ -86,7 +86,7 @@ pub(crate) async fn get_live() -> Result<Answer, Problem> {
 
 /// Can the process do its work?
 ///
-/// It looks at its dependencies about once a second by itself, so that asking costs nothing and never waits.
+/// It checks its dependencies about once a second on its own, so a request costs nothing and never waits.
 #[utoipa::path(
     get,
     path = "/health/ready",

@@ -9,7 +9,7 @@ use crate::http::middleware::context::Context;
 use crate::http::policy::RoutePolicy;
 use crate::http::problem::{Kind, Problem};
 
-/// The policy of the route beside the API.
+/// The policy of the route on the API's own address.
 pub(crate) const POLICY: RoutePolicy = RoutePolicy {
     access: Access::Metrics,
     ..OPEN

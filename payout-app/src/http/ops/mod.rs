@@ -1,4 +1,4 @@
-//! The endpoints of operators: whether the process is alive and ready, and its metrics.
+//! Endpoints for operators: liveness, readiness and metrics.
 
 pub(super) mod health;
 pub(super) mod metrics;

@@ -1,4 +1,4 @@
-//! What was wrong with which field, parameter or header.
+//! Errors of a request, by field, parameter or header.
 
 use std::borrow::Cow;
 
@@ -18,14 +18,14 @@ impl Errors {
         }
     }
 
-    /// The same with one message.
+    /// Builds errors with one message.
     pub(crate) fn of(field: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         let mut errors = Self::default();
         errors.add(field, message);
         errors
     }
 
-    /// The messages of a field, if there are any.
+    /// Returns the messages of a field, if there are any.
     pub(crate) fn of_field(&self, field: &str) -> Option<&[Cow<'static, str>]> {
         let found = self.0.iter().find(|(name, _)| name == field);
         found.map(|(_, messages)| messages.as_slice())
@@ -35,7 +35,7 @@ impl Errors {
         self.0.is_empty()
     }
 
-    /// The messages of a field.
+    /// Returns the messages of a field.
     #[cfg(test)]
     pub(crate) fn get(&self, field: &str) -> Vec<&str> {
         let found = self.0.iter().find(|(name, _)| name == field);

@@ -7,11 +7,11 @@ use salvo::http::StatusCode;
 pub(crate) struct KindRow {
     /// The HTTP status.
     pub(crate) status: StatusCode,
-    /// The name in the type's URN; empty where the status says it all.
+    /// The name in the type's URN; empty if the status is enough.
     pub(crate) name: &'static str,
     /// The title, for people.
     pub(crate) title: &'static str,
-    /// The detail where the refusal has none of its own, and the document's example of one.
+    /// The default detail, which is also the example in the document.
     pub(crate) text: &'static str,
 }
 
@@ -21,7 +21,7 @@ macro_rules! kinds {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum Kind {
             $($(#[$doc])* $kind,)*
-            /// A status that no handler here gives, from a layer below.
+            /// A status from a lower layer, which no handler here uses.
             Other(StatusCode),
         }
 
@@ -30,7 +30,7 @@ macro_rules! kinds {
             #[cfg(test)]
             pub(crate) const NAMED: &[Self] = &[$(Self::$kind),*];
 
-            /// Its row.
+            /// Returns the row of the kind.
             pub(crate) fn row(self) -> KindRow {
                 match self {
                     $(Self::$kind => KindRow {
@@ -55,13 +55,13 @@ kinds! {
     /// The body, the query or a header is refused, field by field.
     Invalid: BAD_REQUEST, "invalid-request", "The request is not valid.",
         "Some values were refused; `errors` names each.";
-    /// The body is no JSON object.
+    /// The body is not a JSON object.
     MalformedBody: BAD_REQUEST, "malformed-body", "The body is not a JSON object.",
         "The body broke off before its end.";
-    /// No API key was shown, or none that is known.
+    /// The request has no API key, or an unknown one.
     Unauthorized: UNAUTHORIZED, "unauthorized", "An API key is needed.",
         "Show an API key: `Authorization: Bearer payout_…`.";
-    /// The API key lacks the scope; without API keys, the request came from elsewhere.
+    /// The API key lacks the scope; or, without API keys, the request came from elsewhere.
     Forbidden: FORBIDDEN, "forbidden", "Access denied.",
         "This key lacks the scope write.";
     /// There is no such payout, page or API key.
@@ -73,7 +73,7 @@ kinds! {
     /// The path has no such method.
     MethodNotAllowed: METHOD_NOT_ALLOWED, "method-not-allowed", "The path does not take this method.",
         "The path does not take this method; `Allow` names what it takes.";
-    /// The state machine has no such step from the payout's status.
+    /// The payout's status does not allow the step.
     IllegalStep: CONFLICT, "illegal-step", "The payout's status does not allow this.",
         "A payout that is completed cannot be cancelled.";
     /// A worker of the failed attempt may still be running.
@@ -91,16 +91,16 @@ kinds! {
     /// The API key is revoked or has expired.
     KeyDead: CONFLICT, "key-dead", "The key is revoked or has expired.",
         "The key is revoked or has expired; make another.";
-    /// There are as many API keys as there may be.
+    /// The maximum number of API keys is reached.
     TooManyKeys: CONFLICT, "too-many-keys", "There are as many keys as there may be.",
         "There are as many keys as there may be; revoke one.";
-    /// The payout is at another version than the conditions of the request allow.
+    /// The payout's version is not one that the conditions of the request allow.
     PreconditionFailed: PRECONDITION_FAILED, "precondition-failed", "The payout is at another version.",
         "The payout is no longer at the version that the request names.";
     /// The body is over the limit.
     BodyTooLarge: PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large.",
         "A body may have 65536 bytes.";
-    /// The body does not say that it is JSON.
+    /// The body is not declared to be JSON.
     UnsupportedMediaType: UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body's media type is not supported.",
         "Send JSON, with `Content-Type: application/json`.";
     /// The idempotency key was used for another request.
@@ -112,27 +112,27 @@ kinds! {
     /// The address or the API key has used up its quota.
     TooManyRequests: TOO_MANY_REQUESTS, "too-many-requests", "Too many requests came.",
         "More requests of this key than 1000 a second came.";
-    /// The amount is more than a limit allows.
+    /// The amount exceeds a limit.
     OverLimit: UNPROCESSABLE_ENTITY, "over-limit", "The amount is beyond a limit.",
         "The amount is beyond a limit.";
-    /// A fault of this service.
+    /// An error inside this service.
     Internal: INTERNAL_SERVER_ERROR, "internal", "Something went wrong inside the service.",
         "The request could not be done. Quote the request id when you report this.";
-    /// The database is away, or not ready.
+    /// The database is down, or not ready.
     Unavailable: SERVICE_UNAVAILABLE, "unavailable", "The service cannot do this right now.",
         "The database is not ready.";
-    /// Too many requests wait or are worked on.
+    /// Too many requests are waiting or in flight.
     Busy: SERVICE_UNAVAILABLE, "busy", "The service is busy.",
         "Too many requests are in flight.";
 }
 
 impl Kind {
-    /// The status.
+    /// Returns the status.
     pub(crate) fn status(self) -> StatusCode {
         self.row().status
     }
 
-    /// The problem's type, a URI.
+    /// Returns the problem's type, a URI.
     pub(crate) fn uri(self) -> String {
         match self.row().name {
             "" => "about:blank".to_owned(),

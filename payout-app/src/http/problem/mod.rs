@@ -1,4 +1,4 @@
-//! Every refusal, as RFC 9457 says: one type, and one exhaustive map from the use cases' errors to it.
+//! Problems (RFC 9457): one type for every refusal, and one exhaustive map from the use cases' errors to it.
 
 mod errors;
 mod kind;
@@ -24,7 +24,7 @@ pub(crate) use self::kind::Kind;
 /// The media type of every problem.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
-/// How long a client is asked to wait with another costly read.
+/// The seconds that a client is asked to wait before another expensive read.
 const OVERLOAD_OVER_SECONDS: u64 = 2;
 
 /// A refusal on its way to the client.
@@ -34,10 +34,10 @@ pub(crate) struct Problem {
     detail: Cow<'static, str>,
     errors: Errors,
     retry_after_seconds: Option<u64>,
-    /// How to authenticate, in `WWW-Authenticate`.
+    /// The challenge in `WWW-Authenticate`.
     challenge: Option<Cow<'static, str>>,
     no_encoding: bool,
-    /// For the log only.
+    /// The cause, for the log only.
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -54,18 +54,18 @@ impl Problem {
         }
     }
 
-    /// A refusal in the words of its kind.
+    /// Builds a refusal with the default detail of its kind.
     pub(crate) fn of(kind: Kind) -> Self {
         Self::new(kind, kind.row().text)
     }
 
-    /// Fields or parameters that were refused.
+    /// Builds a refusal of fields or parameters.
     pub(crate) fn invalid(errors: Errors) -> Self {
         let problem = Self::of(Kind::Invalid);
         Self { errors, ..problem }
     }
 
-    /// A fault of this service; the client learns nothing of it but its request id.
+    /// Builds a 500. The client learns nothing of the cause; its request id leads to the log.
     pub(crate) fn internal(source: Box<dyn Error + Send + Sync>) -> Self {
         Self {
             source: Some(source),
@@ -73,12 +73,12 @@ impl Problem {
         }
     }
 
-    /// The database is not there yet, or not at the schema of this version.
+    /// Builds a 503: the database is not available yet, or does not have the schema of this version.
     pub(crate) fn not_ready() -> Self {
         Self::of(Kind::Unavailable).retry_after(1)
     }
 
-    /// What a layer below answered without a body.
+    /// Builds a problem for an answer without a body from a lower layer.
     pub(crate) fn of_status(status: StatusCode, method: &str) -> Self {
         match status {
             StatusCode::NOT_FOUND => Self::of(Kind::UnknownPath),
@@ -108,7 +108,7 @@ impl Problem {
         }
     }
 
-    /// Says that no content coding is taken (RFC 9110 §12.5.3).
+    /// States that no content coding is accepted (RFC 9110 §12.5.3).
     pub(crate) fn accepting_no_encoding(self) -> Self {
         Self {
             no_encoding: true,
@@ -123,7 +123,7 @@ impl Problem {
         }
     }
 
-    /// The status that it is answered with.
+    /// Returns the status of the answer.
     pub(crate) fn status(&self) -> StatusCode {
         self.kind.status()
     }
@@ -138,7 +138,7 @@ impl Problem {
         &self.detail
     }
 
-    /// The whole answer. `in_outage`: the database is known to be away, which was logged once.
+    /// Writes the whole answer. `in_outage` is true if the database is known to be down, which was logged already.
     pub(crate) fn render(self, path: &str, request_id: &str, in_outage: bool, response: &mut Response) {
         let status = self.status();
         if status.is_server_error() {
@@ -265,27 +265,27 @@ impl From<EditError> for Problem {
     }
 }
 
-/// A problem (RFC 9457): what every refused or failed request is answered with.
+/// A problem (RFC 9457): the body of every refused or failed request.
 #[derive(serde::Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct ProblemBody<'a> {
-    /// What went wrong, for programs: a URI that never changes. `about:blank` when the status says it all.
+    /// The type of the problem, for programs: a URI that never changes. `about:blank` if the status is enough.
     #[serde(rename = "type")]
     #[schema(example = "urn:payout:problem:invalid-request")]
     kind: String,
-    /// The same, for people.
+    /// The type of the problem, for people.
     #[schema(example = "The request is not valid.")]
     title: &'a str,
     /// The HTTP status.
     #[schema(example = 400)]
     status: u16,
-    /// What went wrong this time.
+    /// The explanation of this occurrence.
     #[schema(example = "Some values were refused; `errors` names each.")]
     detail: &'a str,
-    /// The path that was asked for, without its query.
+    /// The path of the request, without its query.
     #[schema(example = "/api/payouts/")]
     instance: &'a str,
-    /// Names this very request in the service's log.
+    /// The id of this request in the service's log.
     #[schema(example = "5f0c3a9d21b7e468-1a")]
     request_id: &'a str,
     /// The messages for each refused field, parameter or header.

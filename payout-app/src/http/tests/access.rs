@@ -1,11 +1,11 @@
-//! Who is let in, over every route.
+//! Access control, on every route.
 
 use payout_core::keys::Scope;
 use serde_json::Value;
 
 use super::*;
 
-/// Every operation of the document: method, a path that leads to nothing, and the scopes that open it.
+/// Returns every operation of the document: its method, a path to nothing, and the scopes, one of which is required.
 fn operations() -> Vec<(Method, String, Vec<String>)> {
     let mut found = Vec::new();
     for (path, item) in DOCUMENT["paths"].as_object().unwrap() {
@@ -53,7 +53,7 @@ async fn every_route_is_opened_by_its_scopes_and_closed_to_all_others_together()
         let others = bench
             .key(
                 &format!("all-but-{scope}"),
-                // Which includes every other.
+                // `admin`, which includes every other scope.
                 Scope::ALL
                     .iter()
                     .copied()
@@ -390,7 +390,7 @@ async fn two_keys_under_one_idempotency_key_never_see_each_others_answers() {
     let mut another = new_payout();
     another["amount"] = json!("1.00");
     create(&one, &another).await.problem(422, "key-reused");
-    // What was answered before there were API keys answers each of them.
+    // An answer from before there were API keys is replayed to each of them.
     for token in [&one, &other] {
         let again = create_under("order-6", token, &new_payout()).await;
         assert_eq!(again.header("idempotent-replayed"), "true");

@@ -1,4 +1,4 @@
-//! What browsers are told, and that scripts of other sites get nowhere.
+//! Headers for browsers, and requests of other sites' scripts.
 
 use salvo::http::Method;
 
@@ -84,7 +84,7 @@ async fn a_preflight_of_another_site_is_granted_nothing() {
             assert_eq!(granted, None, "{path}");
         }
     }
-    // What needs no preflight is no JSON, and so is refused.
+    // A request without a preflight is not JSON, and is therefore refused.
     let form = [origin, ("content-type", "text/plain")];
     let reply = bench
         .send(Method::POST, "/api/payouts/", &form, &new_payout().to_string())

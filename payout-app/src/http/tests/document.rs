@@ -1,4 +1,4 @@
-//! The document and the service must not drift apart.
+//! The document describes the service exactly.
 
 use std::collections::BTreeSet;
 
@@ -191,7 +191,7 @@ fn every_operation_is_described_for_a_stranger() {
     }
 }
 
-/// The committed document is what the program says. `UPDATE=1` writes it anew.
+/// Fails if the committed document differs from the program's. `UPDATE=1` rewrites it.
 #[test]
 fn the_committed_document_is_current() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.yaml");

@@ -1,4 +1,4 @@
-//! Whatever goes wrong is a whole problem document.
+//! Every failure is answered with a whole problem document.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What one client may take.
+//! Limits on one client.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ fn memory(settings: &[&str]) -> Bench {
     Bench::limited(repository, settings).opened()
 }
 
-/// A store that takes its time to find a payout.
+/// A store that is slow to find a payout.
 fn slow(settings: &[&str]) -> Bench {
     let mut repository = MockPayoutRepository::new();
     repository.expect_find().returning(|_| {

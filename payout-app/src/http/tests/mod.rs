@@ -46,7 +46,7 @@ struct Bench {
     site: Arc<Site>,
 }
 
-/// What it answered.
+/// The service's answer.
 #[derive(Debug)]
 struct Reply {
     status: u16,
@@ -55,29 +55,29 @@ struct Reply {
 }
 
 impl Bench {
-    /// Over memory.
+    /// Builds a service over memory.
     fn new() -> Self {
         Self::over(Arc::new(MemoryRepository::new(Arc::new(System::default()))))
     }
 
-    /// Over any repository.
+    /// Builds a service over any repository.
     fn over(repository: Arc<dyn PayoutRepository>) -> Self {
         Self::closed(repository).opened()
     }
 
     fn opened(self) -> Self {
-        // Over memory it never waits.
+        // Over memory this never waits.
         block_on(self.site.gate.keyring.refresh()).unwrap();
         self.site.health.open();
         self
     }
 
-    /// Before the database is ready.
+    /// Builds a service whose database is not ready.
     fn closed(repository: Arc<dyn PayoutRepository>) -> Self {
         Self::limited(repository, &[])
     }
 
-    /// With limits, as they are set; before the database is ready.
+    /// Builds a service with limits, whose database is not ready.
     fn limited(repository: Arc<dyn PayoutRepository>, settings: &[&str]) -> Self {
         let Config { limits, api, .. } = config(settings);
         let system = Arc::new(System::default());
@@ -140,7 +140,7 @@ impl Bench {
         reply
     }
 
-    /// Makes a key with these scopes, known at once.
+    /// Makes a key with these scopes, which is known at once.
     async fn key(&self, name: &str, scopes: impl IntoIterator<Item = Scope>) -> Token {
         let name = KeyName::new(name).unwrap();
         let scopes = scopes.into_iter().collect::<Scopes>();
@@ -162,14 +162,14 @@ impl Bench {
         self.send(Method::GET, path, &[], "").await
     }
 
-    /// With a JSON body.
+    /// Sends a request with a JSON body.
     async fn write(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &Value) -> Reply {
         let mut all = vec![("content-type", "application/json")];
         all.extend_from_slice(headers);
         self.send(method, path, &all, &body.to_string()).await
     }
 
-    /// A payout, and its path.
+    /// Creates a payout, and returns the answer and its path.
     async fn create(&self) -> (Reply, String) {
         let reply = self
             .write(Method::POST, "/api/payouts/", &[], &new_payout())
@@ -179,7 +179,7 @@ impl Bench {
         (reply, path)
     }
 
-    /// Claims what is due, as a worker would.
+    /// Claims due payouts, as a worker would.
     async fn claim(&self) -> Vec<Claim> {
         let request = ClaimRequest {
             only: None,
@@ -191,7 +191,7 @@ impl Bench {
         self.repository.claim(&request).await.unwrap().won
     }
 
-    /// Ends every claim of what is due in this way.
+    /// Settles every due payout with this verdict.
     async fn settle(&self, verdict: Verdict) {
         let claims = self.claim().await;
         let settlements: Vec<_> = claims
@@ -215,7 +215,7 @@ impl Reply {
             .unwrap()
     }
 
-    /// Checks that it is a whole problem of this status and kind, and returns it.
+    /// Checks for a whole problem of this status and kind, and returns it.
     #[track_caller]
     fn problem(&self, status: u16, kind: &str) -> Value {
         assert_eq!(self.status, status, "{self:?}");
@@ -234,7 +234,7 @@ impl Reply {
     }
 }
 
-/// What these options set.
+/// Returns the configuration with these options.
 fn config(settings: &[&str]) -> Config {
     let arguments = ["payout", "--database-url=memory:"]
         .into_iter()

@@ -1,4 +1,4 @@
-//! The pages load nothing from outside.
+//! The pages load nothing from elsewhere.
 
 use salvo::http::Method;
 

@@ -293,7 +293,7 @@ async fn a_create_without_a_key_is_refused_where_one_is_required() {
         .write(Method::POST, "/api/payouts/", &key, &new_payout())
         .await;
     assert_eq!(reply.status, 201, "{reply:?}");
-    // What changes a payout that is there is guarded by its state, and wants none.
+    // A change of an existing payout is guarded by its state, and needs no key.
     let cancel = format!("{}cancel/", reply.header("location"));
     assert_eq!(bench.send(Method::POST, &cancel, &[], "").await.status, 200);
 }

@@ -1,4 +1,4 @@
-//! What a route's policy says, the document says and the router does.
+//! A route's policy, the document and the router agree.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::http::policy::{RateClass, RoutePolicy};
 use crate::http::problem::Kind;
 use crate::http::{Besides, routes};
 
-/// Every route: its path in the document, its method and its policy.
+/// Returns every route: its path in the document, its method and its policy.
 fn policies() -> Vec<(String, Method, RoutePolicy)> {
     let routes = routes(Besides::ALL);
     let of = |method: &HttpMethod| match method {
@@ -34,7 +34,7 @@ fn operation(path: &str, method: &Method) -> &'static Value {
     &DOCUMENT["paths"][path][method.as_str().to_lowercase()]
 }
 
-/// A path that may be asked for: of no payout and no key that there is.
+/// Returns a path to a payout and a key that do not exist.
 fn concrete(path: &str) -> String {
     path.replace("{id}", "019ac4a5-0000-7000-8000-000000000001")
         .replace("{name}", "nobody")
@@ -84,7 +84,7 @@ fn the_document_has_what_the_policies_say() {
             .filter(|(_, response)| response["$ref"].is_string())
             .map(|(status, _)| status.as_str())
             .collect();
-        // What it answers by itself, such as the 503 of readiness, is no problem.
+        // An answer of the endpoint's own, such as the 503 of readiness, is not a problem.
         let statuses = policy.statuses();
         let named: BTreeSet<&str> = statuses.iter().map(|status| status.as_str()).collect();
         assert_eq!(refused, named, "{what}");
@@ -117,11 +117,11 @@ async fn the_router_does_what_the_policies_say() {
     let admin = bench.key("admin", [Scope::Admin]).await;
     for (path, method, policy) in policies() {
         let (what, path) = (format!("{method} {path}"), concrete(&path));
-        // Who may: without a key.
+        // Access: a request without a key.
         let reply = bench.send(method.clone(), &path, &[], "").await;
         let locked = matches!(policy.access, Access::OneOf(_) | Access::Metrics);
         assert_eq!(reply.status == 401, locked, "{what}: {reply:?}");
-        // Which query: an unknown parameter.
+        // Query: an unknown parameter.
         let reply = bench
             .ask_with(&admin, method.clone(), &format!("{path}?odd=1"), "")
             .await;
@@ -130,11 +130,11 @@ async fn the_router_does_what_the_policies_say() {
             policy.query.is_some(),
             "{what}: {reply:?}"
         );
-        // Which body, and how large: one that is beyond the limit is refused where one is read, and ignored where none is.
+        // Body and its size: one over the limit is refused where a body is read, and ignored where none is.
         let large = format!("\"{}\"", "x".repeat(70_000));
         let reply = bench.ask_with(&admin, method.clone(), &path, &large).await;
         assert_eq!(reply.status == 413, policy.body.is_some(), "{what}: {reply:?}");
-        // Which headers: one that cannot be read.
+        // Headers: one that cannot be read.
         for header in policy.headers.iter().copied().flatten() {
             let bearer = format!("Bearer {}", admin.expose());
             let parameter = header.parameter();

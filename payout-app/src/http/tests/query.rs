@@ -1,4 +1,4 @@
-//! A query may have what its operation's documentation names, and nothing else.
+//! Queries may contain the parameters that the operation documents, and no others.
 
 use payout_core::keys::Scope;
 use salvo::http::Method;
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Bench, DOCUMENT};
 
-/// Each operation of the API, as the document has it: its method, its path, and the parameters of its query.
+/// Returns each operation of the document: its method, its path, and the parameters of its query.
 fn operations() -> Vec<(Method, String, Vec<String>)> {
     let mut operations = Vec::new();
     for (path, item) in DOCUMENT["paths"].as_object().unwrap() {

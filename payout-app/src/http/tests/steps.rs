@@ -80,7 +80,7 @@ async fn a_put_sets_every_field() {
         .problem(400, "invalid-request");
     assert_eq!(problem["errors"].as_object().unwrap().len(), 3);
 
-    // The same fields and a step: what a client does that reads, changes the status, and writes back.
+    // Unchanged fields and a step: a client that reads, changes the status and writes back.
     whole["description"] = json!("");
     whole["status"] = json!("cancelled");
     let cancelled = bench.write(Method::PUT, &path, &[], &whole).await;
@@ -113,7 +113,7 @@ async fn a_step_is_not_combined_with_an_edit() {
 
 #[tokio::test]
 async fn every_status_can_be_asked_for_and_only_steps_of_the_table_are_taken() {
-    // From, then what each of pending, processing, completed, failed, cancelled is answered with.
+    // The origin, then the statuses of the answers from pending, processing, completed, failed and cancelled.
     for (verdict, answers) in [
         (None, [200, 409, 409, 409, 200]),
         (Some(paid()), [409, 409, 200, 409, 409]),

@@ -22,7 +22,7 @@ pub(crate) const POLICY: RoutePolicy = RoutePolicy {
     ..MANAGED
 };
 
-/// A new key.
+/// The body of a request for a new key.
 struct NewKey {
     name: Field<KeyName>,
     scopes: Field<Scopes>,
@@ -54,8 +54,8 @@ impl JsonBody for NewKey {
 
 /// Make an API key
 ///
-/// Its secret is in the answer, and cannot be shown again: only a keyed digest of it is stored. The first key of a service
-/// that was open locks it, for everybody and at once.
+/// The answer contains the secret, which cannot be shown again: only a keyed digest of it is stored. The first key of a
+/// service without API keys locks it for all callers at once.
 #[utoipa::path(
     post,
     path = "/api/keys/",

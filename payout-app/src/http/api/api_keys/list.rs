@@ -13,20 +13,20 @@ use crate::http::problem::Problem;
 /// The policy of the route.
 pub(crate) const POLICY: RoutePolicy = MANAGED;
 
-/// The keys.
+/// The API keys.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ApiKeyList)]
 pub(crate) struct KeysBody<'a> {
-    /// How many there are in this answer.
+    /// The number of keys in this answer.
     #[schema(example = 1)]
     count: usize,
-    /// Those not revoked, by name; then the revoked ones, the last one first.
+    /// The keys that are not revoked, by name; then the revoked ones, the latest first.
     results: Vec<KeyBody<'a>>,
 }
 
 /// List the API keys
 ///
-/// All of them, but for the oldest revoked ones beyond 2000. Nothing of their secrets is in it.
+/// All keys, except the oldest revoked ones beyond 2000. The answer contains nothing of their secrets.
 #[utoipa::path(
     get,
     path = "/api/keys/",

@@ -1,4 +1,4 @@
-//! API keys over HTTP, for whoever has the scope `admin`.
+//! API keys over HTTP, for callers with the scope `admin`.
 
 pub(crate) mod create;
 pub(crate) mod list;
@@ -21,10 +21,10 @@ use crate::http::openapi::ScopeName;
 use crate::http::policy::RoutePolicy;
 use crate::http::problem::{Errors, Kind, Problem};
 
-/// The policy of every route of keys.
+/// The policy of every route for keys.
 const MANAGED: RoutePolicy = RoutePolicy::scoped(&[Scope::Admin]);
 
-/// The policy of the routes of one key.
+/// The policy of the routes for a single key.
 const ONE_KEY: RoutePolicy = RoutePolicy {
     path: Some(PathPolicy::of::<ExistingKey>()),
     ..MANAGED
@@ -36,35 +36,36 @@ const ONE_KEY: RoutePolicy = RoutePolicy {
 pub(crate) struct KeyBody<'a> {
     /// A UUID, version 7; it outlives rotations.
     id: Uuid,
-    /// What it is called; the audit trail's actor.
+    /// The name, which is the actor in the audit trail.
     #[schema(example = "billing")]
     name: &'a str,
-    /// What it opens.
+    /// The scopes that the key grants.
     #[schema(value_type = Vec<ScopeName>)]
     scopes: Vec<&'static str>,
-    /// When it was made.
+    /// The time of creation.
     #[serde(serialize_with = "time")]
     #[schema(value_type = String, format = DateTime, example = "2026-11-24T09:30:00.123456Z")]
     created_at: Timestamp,
-    /// From when on it opens nothing; null: never.
+    /// The time of expiry; null if the key never expires.
     #[serde(serialize_with = "time_or_null")]
     #[schema(value_type = Option<String>, format = DateTime, required = true, example = "2027-11-24T09:30:00.123456Z")]
     expires_at: Option<Timestamp>,
-    /// When it last got another secret.
+    /// The time of the latest rotation, which replaced the secret.
     #[serde(serialize_with = "time_or_null")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     rotated_at: Option<Timestamp>,
-    /// Until when the secret before the last rotation still works too; null when none does.
+    /// The time until which the previous secret is still accepted; null if it is not.
     #[serde(serialize_with = "time_or_null")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     previous_secret_until: Option<Timestamp>,
-    /// When it was revoked.
+    /// The time of revocation.
     #[serde(serialize_with = "time_or_null")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     revoked_at: Option<Timestamp>,
-    /// The `id` of the key whose idempotency keys and daily limits it shares: its own, unless it succeeds another.
+    /// The `id` of the key whose idempotency keys and daily limits this key shares: its own, unless it succeeds another
+    /// key.
     idempotency_scope: Uuid,
-    /// When it was last used, to about a minute.
+    /// The time of the latest use, to about a minute.
     #[serde(serialize_with = "time_or_null")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     last_used_at: Option<Timestamp>,
@@ -87,7 +88,7 @@ impl<'a> From<&'a ApiKey> for KeyBody<'a> {
     }
 }
 
-/// An API key with its secret, which is shown this once.
+/// An API key with its secret, which is shown only this once.
 #[derive(Serialize, ToSchema)]
 #[schema(as = NewApiKey)]
 pub(crate) struct ShownKeyBody<'a> {
@@ -114,15 +115,15 @@ fn time_or_null<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<
     }
 }
 
-/// Makes what was changed known to this process at once; every other one hears of it within a second or two, as this one
-/// would.
+/// Applies a change of the keys to this process at once. Other processes notice it within a second or two, and so would
+/// this one.
 async fn spread(context: &Context) {
     if context.site.gate.keyring.refresh().await.is_err() {
         tracing::debug!("the change of a key is taken up by the next look");
     }
 }
 
-/// A line for the log, since keys have no audit trail of their own.
+/// Logs the change, since keys have no audit trail.
 fn log(context: &Context, name: &KeyName, what: &'static str) {
     tracing::info!(
         key = name.as_str(),

@@ -15,8 +15,8 @@ pub(crate) const POLICY: RoutePolicy = ONE_KEY;
 
 /// Revoke an API key
 ///
-/// For good, and for every process within about two seconds. One that is revoked already stays so. A service whose keys
-/// are all revoked is not open again.
+/// The revocation is final, and takes effect in every process within about two seconds. Revoking a revoked key changes
+/// nothing. A service whose keys are all revoked stays locked.
 #[utoipa::path(
     post,
     path = "/api/keys/{name}/revoke/",

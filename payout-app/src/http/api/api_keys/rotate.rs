@@ -22,7 +22,7 @@ pub(crate) const POLICY: RoutePolicy = RoutePolicy {
     ..ONE_KEY
 };
 
-/// How long the secret before may still be used.
+/// The body of a rotation: the time for which the previous secret is still accepted.
 struct Rotation {
     overlap: Field<Overlap>,
 }
@@ -42,7 +42,7 @@ impl JsonBody for Rotation {
 
 /// Give an API key another secret
 ///
-/// It stays the same key: its name, its scopes, its expiry and its idempotency keys. The new secret is in the answer, and
+/// The key keeps its name, its scopes, its expiry and its idempotency keys. The answer contains the new secret, which
 /// cannot be shown again.
 #[utoipa::path(
     post,

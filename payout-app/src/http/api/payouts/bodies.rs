@@ -1,4 +1,4 @@
-//! The bodies of payouts. A field of a payment is read and described once, for a new payout, a replacement and changes.
+//! Bodies of payouts. Each field of a payment is defined once, for a new payout, a replacement and changes.
 
 use payout_core::money::{Amount, Currency, Money};
 use payout_core::payout::{Description, PaymentDetails, Recipient, RecipientAccount, RecipientName, Status};
@@ -13,7 +13,7 @@ use crate::http::extract::values::{Pending, Reason};
 use crate::http::openapi::{About, money};
 use crate::http::problem::{Errors, Problem};
 
-/// The fields of a payment as a body gives them.
+/// The fields of a payment in a body.
 #[derive(Debug)]
 struct PaymentFields {
     amount: Field<Amount>,
@@ -23,7 +23,7 @@ struct PaymentFields {
     description: Field<Description>,
 }
 
-/// A body that has the fields of a payment.
+/// The kinds of bodies with the fields of a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PaymentBody {
     New,
@@ -55,7 +55,7 @@ impl PaymentFields {
         }
     }
 
-    /// Refuses an amount that its currency, where it is given, does not take.
+    /// Refuses an amount that is not valid for the currency, if the body has one.
     fn check_money(&self, errors: &mut Errors) {
         if let (Field::Value(amount), Field::Value(currency)) = (self.amount, self.currency)
             && let Err(error) = Money::new(amount, currency)
@@ -64,7 +64,7 @@ impl PaymentFields {
         }
     }
 
-    /// Refuses what a client was shown of another payout: a mask is no recipient of a new one.
+    /// Refuses masks: a masked account or name, copied from an answer, is not a valid recipient.
     fn check_masks(&self, errors: &mut Errors) {
         const MASKED: &str = "This is a mask: send the whole value.";
         if matches!(&self.recipient_account, Field::Value(account) if account.is_masked()) {
@@ -103,7 +103,7 @@ impl PaymentFields {
 }
 
 impl PaymentBody {
-    /// A field that every payment has: required but for changes.
+    /// Reads a field that every payment has: required, except in changes.
     fn field<T: crate::http::extract::json::JsonValue>(
         self,
         form: &mut impl JsonForm,
@@ -124,15 +124,15 @@ fn reason(form: &mut impl JsonForm, example: &'static str) -> Option<String> {
         .map(|reason| reason.0)
 }
 
-/// A new payout.
+/// The body of a new payout.
 #[derive(Debug)]
 pub(crate) struct NewPayout(PaymentFields);
 
 impl NewPayout {
-    /// The payout that it asks for.
+    /// Returns the details of the requested payment.
     ///
     /// # Errors
-    /// 500 when a field is missing all the same.
+    /// 500 when a required field is missing, which parsing rules out.
     pub(crate) fn into_details(self) -> Result<PaymentDetails, Problem> {
         self.0.into_details()
     }
@@ -158,7 +158,7 @@ impl JsonBody for NewPayout {
     }
 }
 
-/// What an edit asks for: new values, or a step.
+/// The content of an edit: new values, or a step.
 #[derive(Debug)]
 pub(crate) struct EditBody {
     pub(crate) edit: EditRequest,
@@ -168,7 +168,7 @@ pub(crate) struct EditBody {
 
 const EDIT_REASON: &str = "The bank confirmed it by phone.";
 
-/// New values for some fields, or a step.
+/// The body of `PATCH`: new values for some fields, or a step.
 #[derive(Debug)]
 pub(crate) struct Changes {
     fields: PaymentFields,
@@ -215,7 +215,7 @@ impl From<Changes> for EditBody {
     }
 }
 
-/// Every field again, or a step.
+/// The body of `PUT`: a value for every field, or a step.
 #[derive(Debug)]
 pub(crate) struct Replacement {
     fields: PaymentFields,
@@ -263,7 +263,7 @@ impl From<Replacement> for EditBody {
     }
 }
 
-/// Why a step is taken.
+/// The reason for a step.
 #[derive(Debug)]
 pub(crate) struct StepReason(pub(crate) Option<String>);
 

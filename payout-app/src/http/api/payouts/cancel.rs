@@ -26,8 +26,8 @@ pub(crate) const POLICY: RoutePolicy = RoutePolicy {
 
 /// Cancel a pending payout
 ///
-/// It is never sent. Only from `pending`; one that is cancelled already stays so. Of a cancel and a worker that race,
-/// one wins and the other changes nothing.
+/// A cancelled payout is never sent. Only `pending` payouts can be cancelled; cancelling a cancelled one changes
+/// nothing. If a cancel races with a worker, one of them wins and the other changes nothing.
 #[utoipa::path(
     post,
     path = "/api/payouts/{id}/cancel/",

@@ -26,9 +26,9 @@ pub(crate) const POLICY: RoutePolicy = RoutePolicy {
 ///
 /// It is stored as `pending`, and a worker sends it within moments.
 ///
-/// Send an `Idempotency-Key` and repeat the request under the same key when in doubt: the payout is made once, and
-/// every repetition gets the first one's answer, with `Idempotent-Replayed: true`. A service may be set up to refuse a create
-/// without one (400).
+/// Send an `Idempotency-Key`, and repeat the request under the same key when in doubt: the payout is created once, and
+/// every repetition gets the first answer, with `Idempotent-Replayed: true`. A service can be configured to refuse
+/// creates without a key (400).
 #[utoipa::path(
     post,
     path = "/api/payouts/",
@@ -64,7 +64,7 @@ pub(crate) async fn create_payout(request: &mut Request, depot: &mut Depot) -> R
         .create(draft, None, key, context.caller(None))
         .await;
     if matches!(created, Err(ServiceError::KeyReused)) && !context.principal.may(Scope::Reveal) {
-        // Whether it replays tells whether all fields are those of the first request, the recipient's too.
+        // A replay reveals that all fields equal those of the first request, including the recipient's.
         guess::count(context)?;
     }
     let answered = created?;

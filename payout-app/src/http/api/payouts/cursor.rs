@@ -1,7 +1,7 @@
-//! A place in a list as clients carry it: opaque text that fits only the list it came from.
+//! Cursors: positions in a list, as opaque text that is valid only for the list that it came from.
 //!
-//! Base64url of: a version, the direction, the time, the id, and a checksum of these together with the list's order
-//! and filters. The checksum keeps no secret; it tells a cursor of this list from one of another, or one that was
+//! A cursor is the Base64url of a version, the direction, the time, the id, and a checksum of these together with the
+//! list's order and filters. The checksum keeps no secret. It detects cursors of other lists, and cursors that were
 //! edited by hand.
 
 use base64::Engine;
@@ -14,26 +14,26 @@ use uuid::Uuid;
 
 use super::query::ListIdentity;
 
-/// The second version's checksum has the list's order and filters by their names.
+/// Version 2: the checksum covers the list's order and filters by name.
 const VERSION: u8 = 2;
 const PLACE: usize = 1 + 1 + 8 + 16;
 const CHECKSUM: usize = 8;
 
-/// Which way a page lies from its cursor.
+/// The direction of a page from its cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {
-    /// The page that follows.
+    /// The page after the cursor.
     After,
-    /// The page before.
+    /// The page before the cursor.
     Before,
 }
 
-/// The text is no cursor of this list.
+/// The text is not a cursor of this list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("This is not a cursor of this list: follow `next` or `previous`, or start without one.")]
 pub(crate) struct InvalidCursor;
 
-/// Writes a place down.
+/// Encodes a position as a cursor.
 pub(crate) fn encode(cursor: Cursor, direction: Direction, list: &ListIdentity) -> String {
     let mut bytes = [0; PLACE + CHECKSUM];
     bytes[0] = VERSION;
@@ -48,10 +48,10 @@ pub(crate) fn encode(cursor: Cursor, direction: Direction, list: &ListIdentity) 
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Reads a place of this list.
+/// Decodes a cursor of this list.
 ///
 /// # Errors
-/// [`InvalidCursor`] for whatever [`encode`] has not written for this very list.
+/// [`InvalidCursor`] for any text that [`encode`] has not returned for this list.
 pub(crate) fn decode(text: &str, list: &ListIdentity) -> Result<Position, InvalidCursor> {
     let mut bytes = [0; PLACE + CHECKSUM];
     let length = URL_SAFE_NO_PAD

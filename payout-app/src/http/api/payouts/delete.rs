@@ -21,9 +21,9 @@ pub(crate) const POLICY: RoutePolicy = RoutePolicy {
 
 /// Delete a payout
 ///
-/// Hides a payout that was never sent: a pending one that no worker ever took up, which is then never sent, or a cancelled one.
-/// Every other one is refused with 409: what was sent, or may have been, is kept. Its row and its audit trail stay, and whoever
-/// has the scope `operate` finds them with `?deleted=with`.
+/// Hides a payout that was never sent: a pending one that no worker ever claimed, which is then never sent, or a
+/// cancelled one. Any other payout is refused with 409, because it was sent, or may have been. The row and its audit
+/// trail stay, and a key with the scope `operate` finds them with `?deleted=with`.
 #[utoipa::path(
     delete,
     path = "/api/payouts/{id}/",

@@ -1,7 +1,7 @@
 //! `PUT` and `PATCH /api/payouts/{id}/`
 //!
-//! Both change fields, and both may name a `status`, which asks for a step of the state machine. One request does one
-//! or the other: a step together with changed fields is refused, since the two could not be made as one write.
+//! Both change fields, and in both a `status` requests a step of the state machine. One request does one or the other:
+//! a step together with changed fields is refused, since they could not be written at once.
 
 use payout_core::access::{Principal, Scope};
 use payout_core::payout::{Payout, PayoutId, Resolution, Status};
@@ -20,7 +20,7 @@ use crate::http::middleware::context::Context;
 use crate::http::policy::RoutePolicy;
 use crate::http::problem::{Errors, Kind, Problem};
 
-/// The policy of `PATCH`: the body says which of the scopes it needs.
+/// The policy of `PATCH`: one of the two scopes is required; the body decides which.
 pub(crate) const CHANGE: RoutePolicy = RoutePolicy {
     body: Some(BodyPolicy::required::<Changes>()),
     ..policy(&[Scope::Write, Scope::Operate])
@@ -48,16 +48,17 @@ const fn policy(scopes: &'static [Scope]) -> RoutePolicy {
 
 /// Change some fields of a payout, or take a step
 ///
-/// Fields can be changed only while the payout is `pending`: what was sent once is sent the same ever after.
+/// Fields can be changed only while the payout is `pending`: once something may have been sent, the details never
+/// change.
 ///
-/// `{"status": …}` asks for a step instead: `cancelled` from pending, `pending` from failed (a retry), `completed` or
-/// `failed` from processing under review, with a `reason`. The status that it has already changes nothing. A `status`
+/// `{"status": …}` requests a step instead: `cancelled` from pending, `pending` from failed (a retry), `completed` or
+/// `failed` from processing under review, with a `reason`. The current status as value changes nothing. A `status`
 /// needs the scope `operate`, every other field `write`.
 ///
-/// What a key may not see does not show: an account or a name that a key without `reveal` sends, and anything that one without
-/// `read` sends, counts as a change, whatever is stored; where fields cannot be changed it is refused either way. Masks may be
-/// sent back by whoever is shown them, and change nothing. A refused write of an account or a name by a key without `reveal` is
-/// kept in the audit trail; beyond 30 a minute they are 429.
+/// The answer reveals nothing that a key may not see. An account or a name from a key without `reveal` counts as a
+/// change, whatever is stored, and so does anything from a key without `read`; where fields cannot be changed, it is
+/// refused either way. A key that is shown masks may send them back, which changes nothing. A refused write of an
+/// account or a name by a key without `reveal` is recorded in the audit trail; beyond 30 a minute such writes get 429.
 #[utoipa::path(
     patch,
     path = "/api/payouts/{id}/",
@@ -74,8 +75,8 @@ pub(crate) async fn change_payout(request: &mut Request, depot: &mut Depot) -> R
 
 /// Set all fields of a payout
 ///
-/// As `PATCH`, but every field must be given; a description that is left away becomes empty. A `status` is taken as in `PATCH`
-/// where the other fields read as they do; it needs the scope `operate` too.
+/// As `PATCH`, but every field must be given; an omitted description becomes empty. A `status` is accepted as in
+/// `PATCH`, if the other fields equal the stored ones; it also needs the scope `operate`.
 #[utoipa::path(
     put,
     path = "/api/payouts/{id}/",
@@ -132,7 +133,7 @@ async fn edit(
     }
 }
 
-/// What whoever asks may see of a payout.
+/// Returns the part of a payout that the caller may see.
 fn sight(principal: &Principal) -> Sight {
     match (principal.may(Scope::Read), principal.may(Scope::Reveal)) {
         (true, true) => Sight::Whole,
@@ -141,7 +142,7 @@ fn sight(principal: &Principal) -> Sight {
     }
 }
 
-/// One change to one payout.
+/// A change to one payout.
 struct Change<'a> {
     id: PayoutId,
     if_match: Option<&'a [u64]>,
@@ -164,7 +165,7 @@ impl Change<'_> {
         Ok(payouts.step(self.id, step, self.if_match, self.caller).await?)
     }
 
-    /// No step leads to processing: the request can only say what is so already.
+    /// No step leads to `processing`: the request is valid only if the payout has that status already.
     async fn already_processing(self, payouts: &Payouts) -> Result<Payout, Problem> {
         let payout = self.fields(payouts, EditRequest::default()).await?;
         if payout.status() == Status::Processing {

@@ -25,12 +25,12 @@ use crate::http::problem::Problem;
 #[derive(Serialize, ToSchema)]
 #[schema(as = EventList)]
 pub(crate) struct EventsBody<'a> {
-    /// How many events the whole trail has.
+    /// The number of events in the whole trail.
     #[schema(example = 3)]
     count: u64,
-    /// Whether `count` is exact. When false, the trail has at least so many.
+    /// True if `count` is exact. If false, the trail has at least `count` events.
     count_exact: bool,
-    /// The part that follows; null when this one has the newest event.
+    /// The next part; null if this one contains the newest event.
     #[schema(required = true)]
     next: Option<String>,
     /// The events, oldest first.
@@ -44,11 +44,11 @@ pub(crate) const POLICY: RoutePolicy = RoutePolicy {
     ..RoutePolicy::scoped(&[Scope::Read])
 };
 
-/// Which part of which trail.
+/// The query: a part of a payout's trail.
 struct TrailQuery {
     page_size: PageSize<200, { EventPage::LONGEST }>,
     deleted: Deleted,
-    /// As it was sent: only the payout's id tells whether it is one of this trail.
+    /// The cursor as it was sent. Only with the payout's id can it be checked.
     cursor: Option<String>,
 }
 
@@ -85,32 +85,32 @@ impl TrailQuery {
     }
 }
 
-/// Something that happened to a payout. Events are only ever added.
+/// An event of a payout. Events are only ever added.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Event)]
 pub(crate) struct EventBody<'a> {
-    /// What happened.
+    /// The kind of the event.
     #[schema(value_type = EventName)]
     event: &'static str,
-    /// The status right after it.
+    /// The status right after the event.
     #[schema(value_type = StatusName)]
     status: &'static str,
-    /// How often the payout had been retried by then: 0 before the first retry.
+    /// The generation that it belongs to: 0 before the first retry.
     #[schema(example = 0)]
     generation: u32,
-    /// The worker's claim that it happened under, counted over the payout's whole life: 0 before the first.
+    /// The claim under which it happened, numbered over the payout's whole life: 0 before the first.
     #[schema(example = 1)]
     claim: u64,
-    /// Who did it: an API key by name, `api` in a service without keys, or a worker by name.
+    /// The actor: an API key by name, `api` in a service without API keys, or a worker by name.
     #[schema(example = "billing")]
     actor: &'a str,
-    /// The request it came with.
+    /// The id of the request that caused it.
     #[schema(required = true)]
     request_id: Option<&'a str>,
-    /// The reason that was given, or what the worker learnt.
+    /// The reason that was given, or the worker's finding.
     #[schema(required = true)]
     detail: Option<&'a str>,
-    /// When.
+    /// The time of the event.
     #[serde(serialize_with = "time")]
     #[schema(value_type = String, format = DateTime, example = "2026-11-24T09:30:00.123456Z")]
     at: Timestamp,
@@ -133,9 +133,8 @@ impl<'a> From<&'a Event> for EventBody<'a> {
 
 /// Get the audit trail of a payout
 ///
-/// What happened to it, who did it and why, oldest first. The trail of nearly every payout fits into one answer; where it does
-/// not, follow `next`, which carries a `cursor` of this very trail. That of a deleted payout is found with the scope
-/// `operate`.
+/// Each event with its actor and its reason, oldest first. Nearly every trail fits into one answer; if it does not,
+/// follow `next`, which carries a `cursor` of this trail. The trail of a deleted payout needs the scope `operate`.
 #[utoipa::path(
     get,
     path = "/api/payouts/{id}/events/",
@@ -167,7 +166,7 @@ pub(crate) async fn list_events(request: &mut Request, depot: &mut Depot) -> Res
     })
 }
 
-/// A place, and some of a digest of it and the payout: the cursor of one trail is none of another.
+/// Encodes a position and a part of a digest of it and the payout, so that a cursor is valid for one trail only.
 fn bytes_of(place: EventPlace, id: PayoutId) -> [u8; 16] {
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&place.0.to_be_bytes());

@@ -23,7 +23,7 @@ pub(crate) const POLICY: RoutePolicy = RoutePolicy {
     ..RoutePolicy::scoped(&[Scope::Read])
 };
 
-/// Which payouts are found.
+/// The query: whether deleted payouts are found.
 struct GetQuery {
     deleted: Deleted,
 }
@@ -82,10 +82,10 @@ pub(crate) async fn get_payout(request: &mut Request, depot: &mut Depot) -> Resu
     }
 }
 
-/// Lets only operators ask for deleted payouts.
+/// Refuses a request for deleted payouts without the scope `operate`.
 ///
 /// # Errors
-/// 403.
+/// 403 without that scope.
 pub(super) fn allow_deleted(deleted: Deleted, context: &Context) -> Result<(), Problem> {
     match deleted {
         Deleted::Without => Ok(()),

@@ -1,8 +1,8 @@
-//! Guesses at whom a payout pays, by keys that may not see it.
+//! Guesses at a payout's recipient by keys that may not see it.
 //!
-//! The answer to such an edit is the same whatever the guess, so there is nothing to be learnt; all the same each refused one
-//! is kept in the payout's trail, and their number is bounded. Where words are stored with the payout's own account and name
-//! masked in them, a reason beside an edit is a guess too, and counts before it is made.
+//! The answer to such an edit does not depend on the guess, so it reveals nothing. Still, each refused edit is recorded
+//! in the payout's audit trail, and their number is limited. A stored reason has the payout's own account and name
+//! masked, so a reason beside an edit can be a guess too. It is counted before the edit is made.
 
 use payout_core::keys::Scope;
 use payout_core::payout::PayoutId;
@@ -12,15 +12,15 @@ use crate::http::middleware::context::Context;
 use crate::http::problem::{Kind, Problem};
 use crate::metrics::Refused;
 
-/// What an edit by a key that may not see whom the payout pays could find out.
+/// A possible guess: an edit by a key that may not see the payout's recipient.
 pub(crate) struct Guess {
     id: PayoutId,
-    /// The fields that it guesses at; nothing when it guesses at none.
+    /// The guessed fields; empty if the edit guesses at none.
     fields: Vec<&'static str>,
 }
 
 impl Guess {
-    /// Of this edit.
+    /// Builds the guess of an edit.
     ///
     /// # Errors
     /// 429 when the key has sent too many reasons beside edits.
@@ -41,7 +41,7 @@ impl Guess {
         Ok(Self { id, fields })
     }
 
-    /// The edit was refused: that is kept, and is the answer, unless it was one too many.
+    /// Records the refused edit in the audit trail and returns the refusal, or a 429 beyond the limit.
     pub(crate) async fn refused(self, context: &Context, payouts: &Payouts, problem: Problem) -> Problem {
         let tells = matches!(problem.status().as_u16(), 400 | 409);
         if self.fields.is_empty() || !tells {
@@ -62,10 +62,10 @@ impl Guess {
     }
 }
 
-/// Counts what a key that may not see whom payouts pay could find out by.
+/// Counts a write by which a key that may not see recipients could learn about one.
 ///
 /// # Errors
-/// 429.
+/// 429 when the key has sent too many.
 pub(crate) fn count(context: &Context) -> Result<(), Problem> {
     let Some(key) = context.principal.api_key() else {
         return Ok(());

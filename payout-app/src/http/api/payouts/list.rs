@@ -17,29 +17,29 @@ use crate::http::middleware::context::Context;
 use crate::http::policy::RoutePolicy;
 use crate::http::problem::{Kind, Problem};
 
-/// One page of payouts.
+/// A page of payouts.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PayoutPage)]
 pub(crate) struct PageBody<'a> {
-    /// How many payouts the whole list has.
+    /// The number of payouts in the whole list.
     #[schema(example = 10_000)]
     count: u64,
-    /// Whether `count` is exact. When false, the list has at least so many.
+    /// True if `count` is exact. If false, the list has at least `count` payouts.
     count_exact: bool,
-    /// The next page; null on the last. With scheme and host where the service knows by which it was reached, else from the
-    /// root of this host.
+    /// The next page; null on the last. With scheme and host if the service knows under which address the client
+    /// reached it, else from the root of this host.
     #[schema(
         required = true,
         example = "http://127.0.0.1:8000/api/payouts/?page_size=20&cursor=AWEABkRb5u0"
     )]
     next: Option<String>,
-    /// The page before; null on the first.
+    /// The previous page; null on the first.
     #[schema(required = true)]
     previous: Option<String>,
     /// The payouts of this page.
     results: Vec<PayoutBody<'a>>,
-    /// The ids of those payouts of this page that are stored and cannot be read, since their rows were altered or their key
-    /// is gone. Absent when all can.
+    /// The ids of payouts on this page whose stored rows cannot be read, because they were altered or their encryption
+    /// key is gone. Absent if all can be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, value_type = Vec<Uuid>)]
     unreadable: Vec<String>,
@@ -54,8 +54,9 @@ pub(crate) const POLICY: RoutePolicy = RoutePolicy {
 
 /// List payouts
 ///
-/// Newest first. Follow `next` and `previous`: they carry an opaque `cursor` of this very list (not together with `page`), cost the same at any depth, and neither
-/// repeat nor miss a payout while others are created. `page` also works, for clients of the old service.
+/// Newest first. Follow `next` and `previous`: each carries an opaque `cursor` of this list (not together with `page`).
+/// A cursor costs the same at any depth, and no payout is repeated or missed while others are created. `page` also
+/// works, for clients of the old service.
 #[utoipa::path(
     get,
     path = "/api/payouts/",
@@ -70,7 +71,7 @@ pub(crate) async fn list_payouts(request: &mut Request, depot: &mut Depot) -> Re
     let params = ListParams::parse(query)?;
     let context = Context::of(depot)?;
     if params.request.filter.search.is_some() {
-        // Whoever may search, letter by letter, need not be shown.
+        // A caller that may search letter by letter could find out what is masked.
         access::allows(&context.principal, &[Scope::Reveal])?;
     }
     if params
@@ -143,7 +144,7 @@ impl Links<'_> {
         self.link("cursor", &cursor::encode(cursor, direction, &self.params.list))
     }
 
-    /// Another place of the list: every parameter but those that name a place goes on as it was given.
+    /// Returns the link to another position in the list. It keeps every parameter except those that name a position.
     fn link(&self, name: &str, value: &str) -> String {
         let given = form_urlencoded::parse(self.query.as_bytes());
         let kept = given.filter(|(name, _)| name != "cursor" && name != "page");

@@ -1,5 +1,5 @@
-//! The query of a list: a filter is one entry here, from which come its parser, its place in the document and its part of the
-//! list's cursors.
+//! The query of a list. Each filter is defined once; its parser, its description in the document and its part of the
+//! list's cursors come from that definition.
 
 use std::fmt;
 
@@ -11,21 +11,21 @@ use super::cursor;
 use crate::http::extract::query::{Query, QueryForm};
 use crate::http::extract::query_values::{FilterValue, PageNumber, PageSize, SearchText};
 
-/// Pages by number begin before this many payouts.
+/// The depth limit of pages by number: they must begin before this many payouts.
 pub(super) const DEEPEST: u64 = 10_000;
 
-/// Which page of which list, as a query says it.
+/// The query of a list, parsed: the list, and the page of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ListParams {
-    /// What the use case takes.
+    /// The request for the use case.
     pub(crate) request: PageRequest,
-    /// The `page` parameter, where the client counts pages.
+    /// The `page` parameter, if the client pages by number.
     pub(crate) page: Option<u64>,
-    /// What tells this list from every other.
+    /// The identity of the list, to which cursors are tied.
     pub(crate) list: ListIdentity,
 }
 
-/// The filters, in the order in which the document has them.
+/// Reads the filters, in the order of the document.
 fn filter(form: &mut impl QueryForm, list: &mut ListIdentity) -> Filter {
     Filter {
         statuses: list.filters(form, "status", "Only these statuses. May be repeated."),
@@ -110,11 +110,11 @@ impl Query for ListParams {
     }
 }
 
-/// The order and the filters of a list by their names: equal for equal lists, however a client wrote them.
+/// The identity of a list: its order and filters by name. It is equal for equal lists, however a client wrote them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct ListIdentity(String);
 
-/// Without what it says: a search is for an account or a name.
+/// Without the text, which may contain an account or a name that was searched for.
 impl fmt::Debug for ListIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ListIdentity({} bytes)", self.0.len())
@@ -122,7 +122,7 @@ impl fmt::Debug for ListIdentity {
 }
 
 impl ListIdentity {
-    /// Written as a query is, so that no value can be taken for another's name.
+    /// Returns the identity in the form of a query, so that no value can be mistaken for another name.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
@@ -133,7 +133,7 @@ impl ListIdentity {
         self.0 = query.finish();
     }
 
-    /// A filter by one value.
+    /// Reads a filter by one value.
     fn filter<T: FilterValue>(
         &mut self,
         form: &mut impl QueryForm,
@@ -145,7 +145,7 @@ impl ListIdentity {
         Some(value)
     }
 
-    /// A filter by any of several values.
+    /// Reads a filter by any of several values.
     fn filters<T: FilterValue + PartialEq>(
         &mut self,
         form: &mut impl QueryForm,
@@ -162,8 +162,8 @@ impl ListIdentity {
     }
 }
 
-/// Whether a page by number begins within the first payouts of a list. What it costs grows with what it passes over; a
-/// cursor passes over nothing.
+/// Returns whether a page by number begins within the first payouts of a list. Such a page costs more the more payouts
+/// it skips; a cursor skips none.
 pub(super) fn is_shallow(page: u64, size: u32) -> bool {
     page.saturating_sub(1).saturating_mul(u64::from(size)) < DEEPEST
 }

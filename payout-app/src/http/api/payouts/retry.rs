@@ -31,9 +31,9 @@ pub(crate) const POLICY: RoutePolicy = RoutePolicy {
 
 /// Retry a failed payout
 ///
-/// Starts a new attempt at the provider, under a new key of its own. Only from `failed`. When the failed attempt was
-/// taken over from a worker that went silent, that worker might still be sending: until it surely is not, the answer
-/// is 409 with `Retry-After`.
+/// Starts a new attempt at the provider, under a new key. Only `failed` payouts can be retried. If the failed attempt
+/// was taken over from a worker that stopped responding, that worker might still be sending. Until that is ruled out,
+/// the answer is 409 with `Retry-After`.
 #[utoipa::path(
     post,
     path = "/api/payouts/{id}/retry/",
