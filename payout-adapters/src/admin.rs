@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use payout_core::payout::PayoutId;
-use payout_core::ports::{ApiKeyRepository, Books, PayoutImport, RepositoryError};
+use payout_core::ports::{ApiKeyRepository, PayoutImport, ReconciliationReader, RepositoryError};
 use tokio::runtime::Handle;
 
-use crate::seal::{KeyCheck, Stretch};
+use crate::encryption::{KeyCheck, ReencryptedBatch};
 
 /// The use of a connection pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub trait StorageAdmin: Send + Sync {
     }
 
     /// Returns the ledger for reconciliation; `None` where only this process sees the data.
-    fn books(&self) -> Option<Arc<dyn Books>> {
+    fn reader(&self) -> Option<Arc<dyn ReconciliationReader>> {
         None
     }
 
@@ -130,9 +130,9 @@ pub trait StorageAdmin: Send + Sync {
         &self,
         after: Option<PayoutId>,
         limit: u32,
-    ) -> Result<Stretch<PayoutId>, RepositoryError> {
+    ) -> Result<ReencryptedBatch<PayoutId>, RepositoryError> {
         let (_, _) = (after, limit);
-        Ok(Stretch::default())
+        Ok(ReencryptedBatch::default())
     }
 
     /// Re-seals the next `limit` idempotency records after `after` with the current key, except those that it sealed
@@ -144,9 +144,9 @@ pub trait StorageAdmin: Send + Sync {
         &self,
         after: Option<String>,
         limit: u32,
-    ) -> Result<Stretch<String>, RepositoryError> {
+    ) -> Result<ReencryptedBatch<String>, RepositoryError> {
         let (_, _) = (after, limit);
-        Ok(Stretch::default())
+        Ok(ReencryptedBatch::default())
     }
 
     /// Removes overwritten and deleted data from the free pages of a database file and from its log. Does nothing where

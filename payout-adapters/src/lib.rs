@@ -13,12 +13,14 @@
 //!
 //! The two SQL repositories share the row type, the mapping and the error mapping (`sql`), and nothing else: each keeps
 //! its statements as constants beside the methods that run them. Both encrypt the recipient with the keys of a
-//! [`Keyring`](seal::Keyring), if they are given one.
+//! [`EncryptionKeys`](encryption::EncryptionKeys), if they are given one.
 
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub mod admin;
 #[cfg(feature = "django")]
 pub mod django;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub mod encryption;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "memory")]
@@ -31,8 +33,6 @@ pub mod postgres;
 mod reads;
 #[cfg(feature = "redis")]
 pub mod redis;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub mod seal;
 mod secret;
 #[cfg(feature = "sentry")]
 pub mod sentry;

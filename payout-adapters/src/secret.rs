@@ -75,15 +75,15 @@ mod tests {
 
         use payout_core::ports::System;
 
+        use crate::encryption::EncryptionKeys;
         use crate::http::answer::{Body, Received};
         use crate::http::{HttpProcessor, HttpSettings};
         use crate::postgres::{PostgresOptions, PostgresRepository};
         use crate::redis::{RedisQueue, RedisSettings};
-        use crate::seal::Keyring;
         use crate::sqlite::SqliteRepository;
 
         const KEY: &str = "k1:Y2FuYXJ5LWVuY3J5cHRpb24ta2V5LTU1NS0hISEhISE=";
-        let keys = Keyring::parse(KEY).unwrap();
+        let keys = EncryptionKeys::parse(KEY).unwrap();
         let http = HttpSettings {
             token: Some("canary-token".into()),
             ..HttpSettings::new("http://127.0.0.1:1")

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use payout_core::contract::repository::{
-    census, changes, claims, events, filters, idempotency, insert, late, lists, prefix_search, raises,
+    changes, claims, events, filters, idempotency, insert, late, lists, payout_stats, prefix_search, raises,
     settlements, totals,
 };
 use payout_core::contract::{Pair, processor, queue, run};
@@ -95,11 +95,11 @@ caught! {
     a_repository_whose_trail_is_newest_first:
         Flaw::NewestEventFirst, repository, events::the_trail_tells_a_whole_life_oldest_first;
     a_repository_that_finds_nobody_overdue:
-        Flaw::NoneOverdue, repository, census::a_census_tells_for_how_long_the_longest_due_has_waited;
+        Flaw::NoneOverdue, repository, payout_stats::a_census_tells_for_how_long_the_longest_due_has_waited;
     a_repository_that_finds_nobody_in_review:
-        Flaw::NoneInReview, repository, census::a_census_tells_every_status_and_currency_once;
+        Flaw::NoneInReview, repository, payout_stats::a_census_tells_every_status_and_currency_once;
     a_repository_that_counts_one_currency:
-        Flaw::OneCurrency, repository, census::a_census_tells_every_status_and_currency_once;
+        Flaw::OneCurrency, repository, payout_stats::a_census_tells_every_status_and_currency_once;
     a_repository_without_limits: Flaw::NoCharges, repository, totals::a_day_is_used_up_exactly;
     a_repository_that_checks_before_it_writes:
         Flaw::LateCharges, repository, totals::sixteen_at_once_use_a_day_up_and_no_more;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use payout_adapters::memory::{MemoryApiKeys, MemoryQueue, MemoryRepository};
 use payout_core::Timestamp;
-use payout_core::contract::books::Bookkept;
 use payout_core::contract::imports::Importing;
+use payout_core::contract::reconciliation::Reconcilable;
 use payout_core::contract::{build, drive};
 use payout_core::payout::{NewPayout, PayoutId};
 use payout_core::ports::{ApiKeyRepository, Clock, Insertion, JobQueue, PayoutRepository, System};
@@ -18,7 +18,7 @@ async fn make_repository() -> Arc<dyn PayoutRepository> {
     Arc::new(MemoryRepository::new(Arc::new(System::default())))
 }
 
-async fn make_books() -> Arc<dyn Bookkept> {
+async fn make_books() -> Arc<dyn Reconcilable> {
     Arc::new(MemoryRepository::new(Arc::new(System::default())))
 }
 
@@ -35,7 +35,7 @@ async fn make_keys() -> Arc<dyn ApiKeyRepository> {
 }
 
 payout_core::repository_contract!(make_repository);
-payout_core::books_contract!(make_books);
+payout_core::reconciliation_contract!(make_books);
 payout_core::import_contract!(make_importing);
 payout_core::api_keys_contract!(make_keys);
 payout_core::queue_contract!(make_queue);

@@ -34,8 +34,8 @@ use std::sync::Arc;
 
 use database::Database;
 use payout_core::contract::Fixture;
-use payout_core::contract::books::Bookkept;
 use payout_core::contract::imports::Importing;
+use payout_core::contract::reconciliation::Reconcilable;
 use payout_core::ports::{ApiKeyRepository, PayoutRepository};
 
 async fn make_repository() -> Fixture<dyn PayoutRepository> {
@@ -47,16 +47,16 @@ async fn make_repository() -> Fixture<dyn PayoutRepository> {
 
 payout_core::repository_contract!(make_repository);
 
-mod books {
+mod reconciliation {
     use super::*;
 
-    async fn make_books() -> Fixture<dyn Bookkept> {
+    async fn make_books() -> Fixture<dyn Reconcilable> {
         let (repository, database) = Database::migrated().await;
-        let port: Arc<dyn Bookkept> = Arc::new(repository);
+        let port: Arc<dyn Reconcilable> = Arc::new(repository);
         Fixture::from((port, database))
     }
 
-    payout_core::books_contract!(make_books);
+    payout_core::reconciliation_contract!(make_books);
 }
 
 mod imports {

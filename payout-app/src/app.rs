@@ -3,17 +3,17 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use payout_core::ports::{Clock, Watch};
-use payout_core::service::{IntakeSettings, Payouts};
+use payout_core::ports::{Clock, Telemetry};
+use payout_core::usecase::{CreateBatcherSettings, Payouts};
 use payout_core::worker::Worker;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::door::Door;
+use crate::door::StartupGate;
 use crate::failure::AppError;
 use crate::health::Health;
 use crate::http::admission::{Connections, Limits};
-use crate::http::{self, Besides, Gate, OpenTo, Site};
+use crate::http::{self, AppState, Authenticator, OpenTo, OptionalRoutes};
 use crate::metrics::Metrics;
 use crate::own_ports::{OWN, OwnPorts};
 use crate::restored;
@@ -100,8 +100,8 @@ impl App {
             ports.repository.clone(),
             ports.queue.clone(),
             ports.system.clone(),
-            IntakeSettings::default(),
-            Watch {
+            CreateBatcherSettings::default(),
+            Telemetry {
                 observer: metrics.clone(),
                 tracer: ports.traces.tracer(),
             },
@@ -116,15 +116,15 @@ impl App {
         };
         let clock: Arc<dyn Clock> = ports.system.clone();
         let limits = Arc::new(Limits::new(config.limits.clone(), &clock));
-        let besides = Besides {
+        let besides = OptionalRoutes {
             docs: config.api.docs,
             metrics: config.metrics_bind.is_none(),
         };
-        let site = Arc::new(Site {
+        let site = Arc::new(AppState {
             limits: limits.clone(),
             payouts,
             keys: ports.keys.clone(),
-            gate: Gate::new(keyring.clone(), open_to),
+            gate: Authenticator::new(keyring.clone(), open_to),
             health: health.clone(),
             metrics: metrics.clone(),
             system: ports.system.clone(),
@@ -184,7 +184,7 @@ impl App {
             })
         };
         let (store, traces) = (ports.store.clone(), ports.traces.clone());
-        let door = role.serves.then_some(Door {
+        let door = role.serves.then_some(StartupGate {
             keyring,
             open_to,
             bind: config.bind,
@@ -210,7 +210,7 @@ impl App {
 async fn work(
     config: Config,
     ports: Ports,
-    door: Option<Door>,
+    door: Option<StartupGate>,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
     shutdown: CancellationToken,
@@ -244,11 +244,11 @@ async fn work(
     }
     // Before any worker or client can claim, edit or cancel a payout that may have been sent.
     if config.restored
-        && let Some(books) = ports.store.books()
+        && let Some(reader) = ports.store.reader()
     {
         let presumed = tokio::select! {
             () = shutdown.cancelled() => return,
-            presumed = restored::presume_sent(&*books) => presumed,
+            presumed = restored::presume_sent(&*reader) => presumed,
         };
         if let Err(error) = presumed {
             fail.with(AppError::Restored(error));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use payout_core::ports::ApiKeyError;
-use payout_core::service::keys::{Found, Keyring};
+use payout_core::usecase::api_keys::{ApiKeyCache, Found};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -15,15 +15,15 @@ use crate::http::OpenTo;
 
 const PAUSE: Duration = Duration::from_millis(500);
 
-pub(crate) struct Door {
-    pub(crate) keyring: Arc<Keyring>,
+pub(crate) struct StartupGate {
+    pub(crate) keyring: Arc<ApiKeyCache>,
     pub(crate) open_to: OpenTo,
     pub(crate) bind: SocketAddr,
     /// A request to try out, if payouts are simulated.
     pub(crate) try_it: Option<String>,
 }
 
-impl Door {
+impl StartupGate {
     /// Waits until the API keys are known, and logs which clients are admitted.
     ///
     /// # Errors

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use chrono::{SecondsFormat, TimeDelta};
 use payout_core::Timestamp;
-use payout_core::keys::{ApiKey, Token};
+use payout_core::access::{ApiKey, Token};
 use payout_core::ports::ApiKeyError;
-use payout_core::service::keys::{ApiKeys, KeysError};
+use payout_core::usecase::api_keys::{ApiKeys, KeysError};
 use tokio::time::timeout;
 
 use crate::settings::{Config, Database, KeysCommand};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use payout_adapters::seal::KeyCheck;
+use payout_adapters::encryption::KeyCheck;
 use payout_core::ports::RepositoryError;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;

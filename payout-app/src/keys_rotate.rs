@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use payout_adapters::seal::{KeyCheck, Stretch};
+use payout_adapters::encryption::{KeyCheck, ReencryptedBatch};
 use payout_core::ports::{Clock, RepositoryError, System};
 use tokio::time::sleep;
 
@@ -113,7 +113,7 @@ impl Pass {
     async fn over<Place: Clone>(
         table: &str,
         system: &System,
-        reseal: impl AsyncFn(Option<Place>) -> Result<Stretch<Place>, RepositoryError>,
+        reseal: impl AsyncFn(Option<Place>) -> Result<ReencryptedBatch<Place>, RepositoryError>,
     ) -> Result<Self, RotationError> {
         let mut pass = Self {
             sealed: 0,

@@ -48,7 +48,7 @@ impl OwnPorts {
 
 #[cfg(test)]
 mod tests {
-    use payout_adapters::seal::Keyring;
+    use payout_adapters::encryption::EncryptionKeys;
     use payout_core::ports::MockPayoutRepository;
 
     use super::*;
@@ -63,7 +63,7 @@ mod tests {
             ..OwnPorts::default()
         };
         let sealed = Config {
-            keyring: Keyring::parse(KEYS).unwrap(),
+            keyring: EncryptionKeys::parse(KEYS).unwrap(),
             ..Config::default()
         };
         let restored = Config {

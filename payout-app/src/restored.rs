@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
-use payout_core::keys::RESTORE_NAME;
+use payout_core::access::RESTORE_NAME;
 use payout_core::payout::Actor;
-use payout_core::ports::{Books, RepositoryError};
+use payout_core::ports::{ReconciliationReader, RepositoryError};
 use tokio::time::sleep;
 
 const BATCH: u32 = 500;
@@ -18,11 +18,11 @@ const PAUSE: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// [`RepositoryError`] if the store refuses, and another attempt would not help.
-pub(crate) async fn presume_sent(books: &dyn Books) -> Result<u64, RepositoryError> {
+pub(crate) async fn presume_sent(reader: &dyn ReconciliationReader) -> Result<u64, RepositoryError> {
     let by = Actor::new(RESTORE_NAME);
     let mut presumed = 0;
     loop {
-        match books.presume_claimed(BATCH, &by).await {
+        match reader.presume_claimed(BATCH, &by).await {
             Ok(0) => break,
             Ok(count) => presumed += count,
             // A row that another session has locked is not skipped: otherwise a worker could claim it without a
@@ -54,13 +54,13 @@ pub(crate) async fn presume_sent(books: &dyn Books) -> Result<u64, RepositoryErr
 
 #[cfg(test)]
 mod tests {
-    use payout_core::ports::{LockedPart, MockBooks};
+    use payout_core::ports::{LockedPart, MockReconciliationReader};
 
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn it_goes_on_until_none_is_left_and_through_outages() {
-        let mut books = MockBooks::new();
+        let mut reader = MockReconciliationReader::new();
         let mut answers = vec![
             Ok(0),
             Ok(7),
@@ -71,22 +71,22 @@ mod tests {
             }),
             Ok(u64::from(BATCH)),
         ];
-        books
+        reader
             .expect_presume_claimed()
             .times(5)
             .returning(move |limit, by| {
                 assert_eq!((limit, by.as_str()), (BATCH, "restore"));
                 answers.pop().unwrap()
             });
-        assert_eq!(presume_sent(&books).await.unwrap(), 507);
+        assert_eq!(presume_sent(&reader).await.unwrap(), 507);
     }
 
     #[tokio::test]
     async fn a_store_that_refuses_ends_the_start() {
-        let mut books = MockBooks::new();
-        books
+        let mut reader = MockReconciliationReader::new();
+        reader
             .expect_presume_claimed()
             .return_once(|_, _| Err(RepositoryError::Refused("broken".into())));
-        assert!(presume_sent(&books).await.is_err());
+        assert!(presume_sent(&reader).await.is_err());
     }
 }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use payout_core::service::Payouts;
-use payout_core::service::keys::ApiKeys;
+use payout_core::usecase::Payouts;
+use payout_core::usecase::api_keys::ApiKeys;
 use salvo::server::ServerHandle;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;

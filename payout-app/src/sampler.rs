@@ -67,8 +67,8 @@ impl Sampler {
 
     /// Counts the payouts. The health checks report an outage of the database.
     async fn take_census(&self) {
-        match timeout(PATIENCE, self.repository.census()).await {
-            Ok(Ok(census)) => self.metrics.census(&census, self.clock.now()),
+        match timeout(PATIENCE, self.repository.payout_stats()).await {
+            Ok(Ok(payout_stats)) => self.metrics.payout_stats(&payout_stats, self.clock.now()),
             Ok(Err(error)) => tracing::debug!(
                 error = &error as &dyn std::error::Error,
                 "payouts could not be counted"

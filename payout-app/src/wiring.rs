@@ -11,7 +11,7 @@ use payout_adapters::redis::{RedisQueue, RedisSettings};
 use payout_adapters::simulated::SimulatedProcessor;
 use payout_adapters::sqlite::SqliteRepository;
 use payout_core::ports::{ApiKeyRepository, JobQueue, NoTracer, PayoutRepository, Processor, System, Tracer};
-use payout_core::service::keys::ApiKeys;
+use payout_core::usecase::api_keys::ApiKeys;
 
 use crate::os_secrets::OsSecrets;
 use crate::own_ports::{OWN, OwnPorts};
@@ -20,8 +20,8 @@ use crate::settings::{Config, ConfigError, Database, ProcessorConfig};
 /// Hints that wait in the in-process queue at the most; more are dropped, and the sweep finds their payouts.
 const MEMORY_QUEUE: usize = 100_000;
 
-/// The ports of one process: a program's own, and the adapters that the settings ask for in place of the others. None of
-/// those has connected to anything yet.
+/// The ports of one process: a program's own, and the adapters that the settings ask for in place of the others. None
+/// of those has connected to anything yet.
 pub(crate) struct Ports {
     pub(crate) store: Store,
     pub(crate) repository: Arc<dyn PayoutRepository>,

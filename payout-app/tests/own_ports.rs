@@ -1,5 +1,5 @@
-//! The service with ports of a program's own. The example project's ports are compiled here too, so that a change of a port
-//! that they do not follow fails in the workspace, and each passes the contract suite of its port.
+//! The service with ports of a program's own. The example project's ports are compiled here too, so that a change of a
+//! port that they do not follow fails in the workspace, and each passes the contract suite of its port.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use payout_app::settings::Database;
 use payout_app::{AppError, Config, Service};
-use payout_core::keys::Scope;
+use payout_core::access::Scope;
 use payout_core::money::Money;
 use payout_core::payout::{Caller, PaymentDetails, Recipient, RecipientAccount, RecipientName, Status};
 use payout_core::ports::{JobQueue, PayoutRepository, Processor};

@@ -44,8 +44,8 @@
 //! - `mocks`: a [mockall](https://docs.rs/mockall) mock of every port, such as `ports::MockProcessor`, for tests of
 //!   code that calls the ports.
 //! - `contract`: the module `contract` with the test cases that every adapter of a port must pass
-//!   (`repository_contract!`, `queue_contract!`, `processor_contract!`, `api_keys_contract!`, `books_contract!`,
-//!   `import_contract!`), and `contract::build`, which builds valid payouts for tests.
+//!   (`repository_contract!`, `queue_contract!`, `processor_contract!`, `api_keys_contract!`,
+//!   `reconciliation_contract!`, `import_contract!`), and `contract::build`, which builds valid payouts for tests.
 //! - `crash-points`: points at which a test can kill the process. Never enable it in a release.
 //!
 //! `mocks` and `contract` belong in `[dev-dependencies]`.
@@ -55,8 +55,8 @@
 mod concurrency;
 pub mod crash;
 mod domain;
-pub mod errand;
 pub mod ports;
+pub mod request_context;
 pub mod usecase;
 pub mod worker;
 

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use payout_core::Timestamp;
+use payout_core::access::{ApiKeyId, Hasher, HeldKey, KeySecret, NewApiKey, Scope, Token};
 use payout_core::contract::build;
-use payout_core::keys::{ApiKeyId, Hasher, HeldKey, KeySecret, NewApiKey, Scope, Token};
 use payout_core::ports::{
-    ApiKeyError, Clock, MockApiKeyRepository, MockSecretSource, Pulse, Randomness, System,
+    ApiKeyError, Clock, KeySetVersion, MockApiKeyRepository, MockSecretSource, Randomness, System,
 };
-use payout_core::service::keys::{ApiKeys, Found, Keyring, KeysError};
+use payout_core::usecase::api_keys::{ApiKeyCache, ApiKeys, Found, KeysError};
 use tokio_util::sync::CancellationToken;
 
 const SECRET: [u8; 32] = [3; 32];
@@ -37,12 +37,12 @@ impl Store {
     fn repository(self: &Arc<Self>) -> MockApiKeyRepository {
         let mut repository = MockApiKeyRepository::new();
         let this = self.clone();
-        repository.expect_pulse().returning(move || {
+        repository.expect_key_set_version().returning(move || {
             this.pulses.fetch_add(1, Ordering::SeqCst);
             if this.away.load(Ordering::SeqCst) {
                 return Err(ApiKeyError::Unavailable("away".into()));
             }
-            Ok(Pulse {
+            Ok(KeySetVersion {
                 revision: this.revision.load(Ordering::SeqCst),
                 any: !this.keys.lock().unwrap().is_empty(),
                 now: Timestamp::UNIX_EPOCH,
@@ -64,11 +64,11 @@ impl Store {
 }
 
 /// A clock that tokio's tests can advance, and a source of randomness.
-struct Ambient {
+struct Environment {
     system: System,
 }
 
-impl Clock for Ambient {
+impl Clock for Environment {
     fn now(&self) -> Timestamp {
         self.system.now()
     }
@@ -78,7 +78,7 @@ impl Clock for Ambient {
     }
 }
 
-impl Randomness for Ambient {
+impl Randomness for Environment {
     fn next_u64(&self) -> u64 {
         self.system.next_u64()
     }
@@ -91,13 +91,13 @@ fn secrets() -> Arc<MockSecretSource> {
 }
 
 fn api_keys(repository: MockApiKeyRepository) -> ApiKeys {
-    let ambient = Arc::new(Ambient {
+    let environment = Arc::new(Environment {
         system: System::default(),
     });
-    ApiKeys::new(Arc::new(repository), None, secrets(), ambient)
+    ApiKeys::new(Arc::new(repository), None, secrets(), environment)
 }
 
-fn keyring(store: &Arc<Store>) -> Arc<Keyring> {
+fn keyring(store: &Arc<Store>) -> Arc<ApiKeyCache> {
     Arc::new(api_keys(store.repository()).keyring())
 }
 
@@ -127,7 +127,7 @@ fn name(found: Found) -> Option<String> {
 }
 
 /// Runs the key ring's task for this long.
-async fn watched(keyring: &Arc<Keyring>, how_long: Duration) {
+async fn watched(keyring: &Arc<ApiKeyCache>, how_long: Duration) {
     let shutdown = CancellationToken::new();
     let task = {
         let (keyring, shutdown) = (keyring.clone(), shutdown.clone());

@@ -12,9 +12,10 @@
 use std::time::Duration;
 
 use payout_core::Timestamp;
+use payout_core::attempt::Policy;
+use payout_core::attempt::{Claim, SettlementOutcome, Verdict};
 use payout_core::contract::build;
-use payout_core::payout::{Claim, Failure, Guarded, Payout, Resolution, Status, Verdict};
-use payout_core::policy::Policy;
+use payout_core::payout::{Failure, Payout, Resolution, Status};
 use payout_core::ports::MockRandomness;
 use payout_core::provider::{ProcessorError, ProviderAnswer};
 use stateright::{Checker, Expectation, HasDiscoveries, Model, Property};
@@ -205,7 +206,7 @@ impl Protocol {
         if self.without == Without::Fence {
             settlement.fence = world.payout.fence();
         }
-        if let Guarded::Written(after) = world.payout.clone().settle(&settlement, at(world.tick)) {
+        if let SettlementOutcome::Written(after) = world.payout.clone().settle(&settlement, at(world.tick)) {
             world.payout = after;
         }
     }

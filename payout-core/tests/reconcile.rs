@@ -11,10 +11,13 @@ use chrono::TimeDelta;
 use payout_core::Timestamp;
 use payout_core::contract::build;
 use payout_core::payout::{Failure, ProviderReference, Status};
-use payout_core::ports::{Books, MockBooks, MockPayoutRepository, Processor, Record};
+use payout_core::ports::{
+    MockPayoutRepository, MockReconciliationReader, Processor, ReconciliationReader, Record,
+};
 use payout_core::provider::{Instruction, ProcessorError, ProcessorKey, ProviderAnswer};
-use payout_core::reconcile::{
-    Disagreement, Finding, Kind, Period, Reconciliation, Said, Step, Tally, There, compare, generations,
+use payout_core::usecase::reconciliation::{
+    Disagreement, Finding, Kind, Period, ProviderReport, ProviderStatus, Reconciliation, Step, Tally,
+    compare, generations,
 };
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -44,27 +47,27 @@ fn record(status: Status) -> Record {
     }
 }
 
-fn answer(there: There) -> Option<ProviderAnswer> {
+fn answer(there: ProviderStatus) -> Option<ProviderAnswer> {
     match there {
-        There::Paid => Some(ProviderAnswer::Paid {
+        ProviderStatus::Paid => Some(ProviderAnswer::Paid {
             reference: reference("ref"),
         }),
-        There::Accepted => Some(ProviderAnswer::Accepted {
+        ProviderStatus::Accepted => Some(ProviderAnswer::Accepted {
             reference: reference("ref"),
         }),
-        There::Declined => Some(ProviderAnswer::Declined(Failure::new("closed", "Closed."))),
-        There::Unknown => None,
+        ProviderStatus::Declined => Some(ProviderAnswer::Declined(Failure::new("closed", "Closed."))),
+        ProviderStatus::Unknown => None,
     }
 }
 
-fn said(generation: u32, there: There) -> Said {
-    Said {
+fn said(generation: u32, there: ProviderStatus) -> ProviderReport {
+    ProviderReport {
         generation,
         answer: answer(there),
     }
 }
 
-fn kinds(record: &Record, said: &[Said], now: Timestamp) -> Vec<Kind> {
+fn kinds(record: &Record, said: &[ProviderReport], now: Timestamp) -> Vec<Kind> {
     let found = compare(record, said, now, HOUR);
     found.into_iter().map(|found| found.kind).collect()
 }
@@ -90,7 +93,12 @@ fn the_table_of_what_agrees() {
         ),
     ];
     for (status, expected) in rows {
-        let there = [There::Paid, There::Accepted, There::Declined, There::Unknown];
+        let there = [
+            ProviderStatus::Paid,
+            ProviderStatus::Accepted,
+            ProviderStatus::Declined,
+            ProviderStatus::Unknown,
+        ];
         for (there, expected) in there.into_iter().zip(expected) {
             for deleted in [false, true] {
                 let record = Record {
@@ -116,16 +124,16 @@ fn what_waits_for_a_person_is_not_settled_by_a_worker() {
         ..record(Status::Processing)
     };
     assert_eq!(
-        kinds(&reviewed, &[said(0, There::Paid)], at(1)),
+        kinds(&reviewed, &[said(0, ProviderStatus::Paid)], at(1)),
         [Kind::PaidThere]
     );
     assert_eq!(
-        kinds(&reviewed, &[said(0, There::Declined)], at(1)),
+        kinds(&reviewed, &[said(0, ProviderStatus::Declined)], at(1)),
         [Kind::DeclinedThere]
     );
-    assert_eq!(kinds(&reviewed, &[said(0, There::Unknown)], at(1)), []);
+    assert_eq!(kinds(&reviewed, &[said(0, ProviderStatus::Unknown)], at(1)), []);
     assert_eq!(
-        kinds(&reviewed, &[said(0, There::Unknown)], at(61)),
+        kinds(&reviewed, &[said(0, ProviderStatus::Unknown)], at(61)),
         [Kind::ProcessingTooLong]
     );
 }
@@ -133,7 +141,12 @@ fn what_waits_for_a_person_is_not_settled_by_a_worker() {
 #[test]
 fn processing_is_told_once_it_takes_too_long() {
     let processing = record(Status::Processing);
-    for there in [There::Paid, There::Accepted, There::Declined, There::Unknown] {
+    for there in [
+        ProviderStatus::Paid,
+        ProviderStatus::Accepted,
+        ProviderStatus::Declined,
+        ProviderStatus::Unknown,
+    ] {
         assert_eq!(kinds(&processing, &[said(0, there)], at(60)), []);
         assert_eq!(
             kinds(&processing, &[said(0, there)], at(61)),
@@ -145,7 +158,7 @@ fn processing_is_told_once_it_takes_too_long() {
 #[test]
 fn another_reference_is_told_but_not_where_a_person_resolved_it() {
     let completed = record(Status::Completed);
-    let other = Said {
+    let other = ProviderReport {
         generation: 0,
         answer: Some(ProviderAnswer::Paid {
             reference: reference("other"),
@@ -157,7 +170,7 @@ fn another_reference_is_told_but_not_where_a_person_resolved_it() {
         [Disagreement {
             kind: Kind::OtherReference,
             generation: 0,
-            there: There::Paid,
+            there: ProviderStatus::Paid,
             reference: Some(reference("other")),
         }]
     );
@@ -175,19 +188,35 @@ fn an_earlier_attempt_that_was_paid_is_told_and_two_payments_above_all() {
         ..record(Status::Completed)
     };
     assert_eq!(
-        kinds(&retried, &[said(0, There::Declined), said(1, There::Paid)], at(1)),
+        kinds(
+            &retried,
+            &[said(0, ProviderStatus::Declined), said(1, ProviderStatus::Paid)],
+            at(1)
+        ),
         []
     );
     assert_eq!(
-        kinds(&retried, &[said(0, There::Unknown), said(1, There::Paid)], at(1)),
+        kinds(
+            &retried,
+            &[said(0, ProviderStatus::Unknown), said(1, ProviderStatus::Paid)],
+            at(1)
+        ),
         []
     );
     assert_eq!(
-        kinds(&retried, &[said(0, There::Accepted), said(1, There::Paid)], at(1)),
+        kinds(
+            &retried,
+            &[said(0, ProviderStatus::Accepted), said(1, ProviderStatus::Paid)],
+            at(1)
+        ),
         [Kind::AcceptedThere]
     );
     assert_eq!(
-        kinds(&retried, &[said(0, There::Paid), said(1, There::Paid)], at(1)),
+        kinds(
+            &retried,
+            &[said(0, ProviderStatus::Paid), said(1, ProviderStatus::Paid)],
+            at(1)
+        ),
         [Kind::PaidThere, Kind::PaidTwice]
     );
 }
@@ -197,14 +226,25 @@ fn a_retry_that_the_store_has_forgotten_is_looked_for_and_told() {
     let failed = record(Status::Failed);
     assert_eq!(generations(&failed).collect::<Vec<_>>(), [0, 1]);
     assert_eq!(generations(&record(Status::Completed)).collect::<Vec<_>>(), [0]);
-    for there in [There::Paid, There::Accepted, There::Declined] {
-        let found = kinds(&failed, &[said(0, There::Declined), said(1, there)], at(1));
+    for there in [
+        ProviderStatus::Paid,
+        ProviderStatus::Accepted,
+        ProviderStatus::Declined,
+    ] {
+        let found = kinds(
+            &failed,
+            &[said(0, ProviderStatus::Declined), said(1, there)],
+            at(1),
+        );
         assert_eq!(found, [Kind::LaterAttemptThere]);
     }
     assert_eq!(
         kinds(
             &failed,
-            &[said(0, There::Declined), said(1, There::Unknown)],
+            &[
+                said(0, ProviderStatus::Declined),
+                said(1, ProviderStatus::Unknown)
+            ],
             at(1)
         ),
         []
@@ -214,7 +254,7 @@ fn a_retry_that_the_store_has_forgotten_is_looked_for_and_told() {
 /// A ledger by key; a key that is not in it was never received. It records how many calls run at the same time.
 #[derive(Default)]
 struct Ledger {
-    answers: HashMap<String, There>,
+    answers: HashMap<String, ProviderStatus>,
     silent: Vec<String>,
     running: AtomicUsize,
     most: AtomicUsize,
@@ -242,7 +282,7 @@ impl Processor for Ledger {
 }
 
 impl Ledger {
-    fn knows(mut self, record: &Record, generation: u32, there: There) -> Self {
+    fn knows(mut self, record: &Record, generation: u32, there: ProviderStatus) -> Self {
         let key = record.key(generation);
         self.answers.insert(key.as_str().to_owned(), there);
         self
@@ -250,9 +290,9 @@ impl Ledger {
 }
 
 /// Returns a reconciliation read over these records, page by page.
-fn books(records: Vec<Record>) -> Arc<dyn Books> {
-    let mut books = MockBooks::new();
-    books.expect_records().returning(move |query| {
+fn reader(records: Vec<Record>) -> Arc<dyn ReconciliationReader> {
+    let mut reader = MockReconciliationReader::new();
+    reader.expect_records().returning(move |query| {
         let rest = records.iter().filter(|record| {
             query
                 .after
@@ -260,7 +300,7 @@ fn books(records: Vec<Record>) -> Arc<dyn Books> {
         });
         Ok(rest.take(query.limit as usize).cloned().collect())
     });
-    Arc::new(books)
+    Arc::new(reader)
 }
 
 fn period() -> Period {
@@ -280,7 +320,7 @@ async fn reconcile(
 ) -> (Tally, Vec<Finding>) {
     let reconciliation = Reconciliation {
         repository: Arc::new(repository),
-        books: books(records),
+        reader: reader(records),
         processor: ledger,
     };
     let mut found = Vec::new();
@@ -310,9 +350,9 @@ async fn every_page_is_walked_in_order_with_no_more_calls_at_a_time_than_allowed
         .enumerate()
         .fold(Ledger::default(), |ledger, (number, record)| {
             let there = if missing.contains(&number) {
-                There::Unknown
+                ProviderStatus::Unknown
             } else {
-                There::Paid
+                ProviderStatus::Paid
             };
             ledger.knows(record, 0, there)
         });
@@ -342,7 +382,7 @@ async fn every_page_is_walked_in_order_with_no_more_calls_at_a_time_than_allowed
 async fn a_payout_that_is_written_meanwhile_is_no_disagreement() {
     // The record said pending; before the look-up, a worker had claimed the payout and paid it.
     let pending = record(Status::Pending);
-    let ledger = Arc::new(Ledger::default().knows(&pending, 0, There::Paid));
+    let ledger = Arc::new(Ledger::default().knows(&pending, 0, ProviderStatus::Paid));
     let mut moved = unmoved();
     moved.expect_find().returning(|_| Ok(None));
     let (tally, found) = reconcile(vec![pending], moved, ledger).await;
@@ -379,8 +419,8 @@ fn an_answer_about_another_payment_is_told_in_every_state() {
 
     let about = |amount: &str, digest: &str| {
         let payment = ReportedPayment::new(Some(amount), Some("USD"), Some(digest)).unwrap();
-        let paid = answer(There::Paid).unwrap().of_payment(payment);
-        Said {
+        let paid = answer(ProviderStatus::Paid).unwrap().of_payment(payment);
+        ProviderReport {
             generation: 0,
             answer: Some(paid),
         }
@@ -391,7 +431,8 @@ fn an_answer_about_another_payment_is_told_in_every_state() {
         Status::Processing,
         Status::Failed,
     ] {
-        let told = |said: Said| kinds(&record(status), &[said], at(1)).contains(&Kind::OtherPayment);
+        let told =
+            |said: ProviderReport| kinds(&record(status), &[said], at(1)).contains(&Kind::OtherPayment);
         assert!(!told(about("10.5", "AB")), "{status}");
         assert!(told(about("10.51", "ab")), "{status}");
         assert!(told(about("10.5", "ac")), "{status}");

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use payout_core::Timestamp;
 use payout_core::contract::build;
-use payout_core::idempotency::{ScopedKey, StoredAnswer};
-use payout_core::limits::OverLimit;
+use payout_core::idempotency::{IdempotencyRecord, ScopedKey};
 use payout_core::payout::{Failure, Payout, PayoutId, RecipientAccount, RecipientName, Status, StepError};
 use payout_core::ports::{
     Count, Cursor, Filter, Insertion, Listed, LockedPart, MockJobQueue, MockPayoutRepository, Order,
     Position, RepositoryError, System,
 };
-use payout_core::service::{
+use payout_core::spending::OverLimit;
+use payout_core::usecase::{
     CountMode, EditError, EditRequest, PageRequest, Payouts, ServiceError, Sight, Step,
 };
 
@@ -120,7 +120,7 @@ fn held(part: LockedPart) -> RepositoryError {
     }
 }
 
-fn is_locked(answer: &Result<payout_core::service::Answered, ServiceError>) -> bool {
+fn is_locked(answer: &Result<payout_core::usecase::Answered, ServiceError>) -> bool {
     matches!(
         answer,
         Err(ServiceError::Repository(RepositoryError::Locked { .. }))
@@ -174,8 +174,8 @@ async fn a_total_that_another_session_holds_holds_up_no_other_purse() {
     let waits = dear.clone();
     repository.expect_insert().returning(move |batch| {
         let charges = batch.iter().filter_map(|new| new.charge.as_ref());
-        let mut purses = charges.map(|charge| charge.purse().currency.code());
-        if purses.any(|currency| currency == "EUR") {
+        let mut buckets = charges.map(|charge| charge.bucket().currency.code());
+        if buckets.any(|currency| currency == "EUR") {
             waits.fetch_add(1, Ordering::SeqCst);
             return Err(held(LockedPart::DailyTotal));
         }
@@ -216,7 +216,7 @@ async fn a_repeated_request_gets_the_first_answer_and_another_request_none() {
         .returning(|batch| Ok(batch.iter().map(|_| Insertion::KeyTaken).collect()));
     let replayed = answer.clone();
     repository.expect_find_answer().returning(move |_| {
-        Ok(Some(StoredAnswer {
+        Ok(Some(IdempotencyRecord {
             fingerprint,
             payout: replayed.clone(),
         }))
@@ -244,11 +244,12 @@ mod gated {
     use super::{Gated, Insertion, Ordering, RepositoryError};
     use async_trait::async_trait;
     use payout_core::Timestamp;
-    use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-    use payout_core::payout::{Caller, Change, NewPayout, Payout, PayoutId, Settlement};
+    use payout_core::attempt::Settlement;
+    use payout_core::idempotency::{IdempotencyRecord, IdempotentRequest, ScopedKey};
+    use payout_core::payout::{Caller, Change, NewPayout, Payout, PayoutId};
     use payout_core::ports::{
-        Census, ClaimRequest, Claims, Count, DeletedPayout, EventPage, EventQuery, Filter, ListQuery, Listed,
-        PayoutRepository, Settled,
+        ClaimRequest, Claims, Count, DeletedPayout, EventPage, EventQuery, Filter, ListQuery, Listed,
+        PayoutRepository, PayoutStats, Settled,
     };
     use std::time::Duration;
 
@@ -282,7 +283,7 @@ mod gated {
             self.inner.record_refusal(id, caller).await
         }
 
-        async fn find_answer(&self, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {
+        async fn find_answer(&self, key: &ScopedKey) -> Result<Option<IdempotencyRecord>, RepositoryError> {
             self.inner.find_answer(key).await
         }
         async fn events(
@@ -307,8 +308,8 @@ mod gated {
         async fn forget_answers(&self, age: Duration, limit: u32) -> Result<u64, RepositoryError> {
             self.inner.forget_answers(age, limit).await
         }
-        async fn census(&self) -> Result<Census, RepositoryError> {
-            self.inner.census().await
+        async fn payout_stats(&self) -> Result<PayoutStats, RepositoryError> {
+            self.inner.payout_stats().await
         }
         async fn now(&self) -> Result<Timestamp, RepositoryError> {
             self.inner.now().await
@@ -696,7 +697,7 @@ async fn a_repeated_request_gets_its_first_answer_whatever_the_limits_are_now() 
     let mut repository = MockPayoutRepository::new();
     let (replayed, known) = (answer.clone(), first.request.clone().unwrap().key);
     repository.expect_find_answer().returning(move |key| {
-        let stored = StoredAnswer {
+        let stored = IdempotencyRecord {
             fingerprint,
             payout: replayed.clone(),
         };

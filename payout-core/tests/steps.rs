@@ -5,11 +5,11 @@
 use std::time::Duration;
 
 use payout_core::Timestamp;
+use payout_core::attempt::{Claim, NotDue, Settlement, SettlementOutcome, Verdict};
 use payout_core::contract::build;
 use payout_core::payout::{
-    Caller, Change, Claim, Description, Due, EventKind, Failure, Guarded, IllegalStep, NotDue,
-    PaymentDetails, Payout, RecipientAccount, RecipientName, Resolution, Settlement, Status, StepError,
-    Verdict,
+    Caller, Change, Description, Due, EventKind, Failure, IllegalStep, PaymentDetails, Payout,
+    RecipientAccount, RecipientName, Resolution, Status, StepError,
 };
 use proptest::prelude::*;
 
@@ -36,8 +36,8 @@ fn settled(verdict: Verdict) -> Payout {
     let claim = claimed();
     let payout = claim.payout().clone();
     match payout.settle(&claim.settle(verdict), at(2)) {
-        Guarded::Written(payout) => payout,
-        Guarded::Repeated | Guarded::Late => panic!("a fresh claim settles"),
+        SettlementOutcome::Written(payout) => payout,
+        SettlementOutcome::Repeated | SettlementOutcome::Late => panic!("a fresh claim settles"),
     }
 }
 
@@ -239,7 +239,7 @@ fn a_time_that_a_clock_wrote_which_was_ahead_is_brought_back_and_no_other() {
     assert!(back.brought_back(at(51)).is_none(), "once");
     let long = build::postponed(Duration::from_secs(7_200));
     let settled = claim.payout().clone().settle(&claim.settle(long), at(ahead + 1));
-    let Guarded::Written(postponed) = settled else {
+    let SettlementOutcome::Written(postponed) = settled else {
         panic!("a fresh claim settles")
     };
     assert_eq!(waits(postponed.clone(), 50), Some(7_200));
@@ -278,7 +278,9 @@ fn a_wait_that_nothing_can_have_asked_for_is_over() {
 fn two_claims_at_one_moment_are_told_apart() {
     let first = claimed();
     let payout = first.payout().clone();
-    let Guarded::Written(due) = payout.settle(&first.settle(build::postponed(Duration::ZERO)), at(1)) else {
+    let SettlementOutcome::Written(due) =
+        payout.settle(&first.settle(build::postponed(Duration::ZERO)), at(1))
+    else {
         panic!("a fresh claim settles")
     };
     let second = due.claim(at(1), LEASE, QUIET).unwrap();
@@ -298,16 +300,25 @@ fn every_conjunct_of_the_settlement_guard_is_needed() {
         ..right.clone()
     };
     let payout = claim.payout().clone();
-    assert_eq!(payout.clone().settle(&stale_fence, at(2)), Guarded::Late);
-    assert_eq!(payout.clone().settle(&stale_generation, at(2)), Guarded::Late);
-    assert!(matches!(payout.settle(&right, at(2)), Guarded::Written(_)));
+    assert_eq!(
+        payout.clone().settle(&stale_fence, at(2)),
+        SettlementOutcome::Late
+    );
+    assert_eq!(
+        payout.clone().settle(&stale_generation, at(2)),
+        SettlementOutcome::Late
+    );
+    assert!(matches!(
+        payout.settle(&right, at(2)),
+        SettlementOutcome::Written(_)
+    ));
 
     let failed = settled(build::failed());
     let contradicting = Settlement {
         id: failed.id(),
         ..right
     };
-    assert_eq!(failed.settle(&contradicting, at(3)), Guarded::Late);
+    assert_eq!(failed.settle(&contradicting, at(3)), SettlementOutcome::Late);
 }
 
 #[test]
@@ -315,10 +326,10 @@ fn a_settlement_whose_acknowledgement_was_lost_is_recognised() {
     let claim = claimed();
     let payout = claim.payout().clone();
     let settlement = claim.settle(build::completed("ref"));
-    let Guarded::Written(after) = payout.settle(&settlement, at(2)) else {
+    let SettlementOutcome::Written(after) = payout.settle(&settlement, at(2)) else {
         panic!("a fresh claim settles")
     };
-    assert_eq!(after.settle(&settlement, at(3)), Guarded::Repeated);
+    assert_eq!(after.settle(&settlement, at(3)), SettlementOutcome::Repeated);
 }
 
 #[test]
@@ -333,7 +344,7 @@ fn another_outcome_of_the_same_claim_is_no_repetition() {
         let payout = settled(first);
         let mut settlement = claim.clone().settle(second);
         settlement.id = payout.id();
-        assert_eq!(payout.settle(&settlement, at(3)), Guarded::Late);
+        assert_eq!(payout.settle(&settlement, at(3)), SettlementOutcome::Late);
     }
 }
 
@@ -409,12 +420,12 @@ fn a_retry_is_a_new_generation_with_nothing_left_of_the_old_one() {
 fn after_several_claims_a_retry_waits_until_every_worker_is_surely_done() {
     let again = claimed().payout().clone().claim(at(60), LEASE, QUIET).unwrap();
     let payout = again.payout().clone();
-    let Guarded::Written(failed) = payout.settle(&again.settle(build::failed()), at(61)) else {
+    let SettlementOutcome::Written(failed) = payout.settle(&again.settle(build::failed()), at(61)) else {
         panic!()
     };
     assert_eq!(
         failed.clone().retry(at(79), someone()).unwrap_err(),
-        StepError::NotQuiet {
+        StepError::AttemptInProgress {
             wait: Duration::from_secs(1)
         }
     );
@@ -499,7 +510,7 @@ proptest! {
                 Happening::Settle { claim, verdict: index } => if let Some(claim) = claims.iter().rev().nth(claim) {
                     let current = claim.payout().fence() == payout.fence()
                         && claim.payout().generation() == payout.generation();
-                    if let Guarded::Written(after) = payout.clone().settle(&claim.clone().settle(verdict(index)), at(now)) {
+                    if let SettlementOutcome::Written(after) = payout.clone().settle(&claim.clone().settle(verdict(index)), at(now)) {
                         prop_assert!(current, "a stale fence changed something");
                         payout = after;
                     }

@@ -1,16 +1,17 @@
 //! Values of a payout: names, texts, ids, and rows that cannot exist.
 
 use payout_core::Timestamp;
+use payout_core::access::{KeySecret, Token};
+use payout_core::attempt::Claim;
 use payout_core::contract::build;
-use payout_core::idempotency::{Fingerprint, IdempotencyKey, ScopedKey, StoredAnswer};
-use payout_core::keys::{KeySecret, Token};
+use payout_core::idempotency::{Fingerprint, IdempotencyKey, IdempotencyRecord, ScopedKey};
 use payout_core::payout::{
-    Actor, Caller, Claim, Description, EventKind, Failure, PaymentDetails, Payout, PayoutId, PayoutParts,
+    Actor, Caller, Description, EventKind, Failure, PaymentDetails, Payout, PayoutId, PayoutParts,
     ProviderReference, Status,
 };
 use payout_core::ports::{Listed, Search};
 use payout_core::provider::Instruction;
-use payout_core::service::EditRequest;
+use payout_core::usecase::EditRequest;
 
 #[test]
 fn each_status_and_each_kind_of_event_has_its_name() {
@@ -171,7 +172,7 @@ fn nothing_that_is_printed_tells_who_is_paid_nor_a_secret() {
         .clone()
         .cancel(build::operator("CANARY-ACCOUNT of Canary Lovelace"))
         .unwrap();
-    let answer = StoredAnswer {
+    let answer = IdempotencyRecord {
         fingerprint: Fingerprint::of_create(&details),
         payout: payout.clone(),
     };

@@ -5,9 +5,10 @@
 use std::time::Duration;
 
 use payout_core::Timestamp;
+use payout_core::attempt::Policy;
+use payout_core::attempt::{Claim, SettlementOutcome, Verdict};
 use payout_core::contract::build;
-use payout_core::payout::{Claim, Failure, Guarded, Verdict};
-use payout_core::policy::Policy;
+use payout_core::payout::Failure;
 use payout_core::ports::MockRandomness;
 use payout_core::provider::{ProcessorError, ProviderAnswer};
 
@@ -36,8 +37,8 @@ fn claimed_at(times: &[i64], between: &Verdict) -> Claim {
             .clone()
             .settle(&claim.settle(between.clone()), at(*time))
         {
-            Guarded::Written(payout) => payout,
-            Guarded::Repeated | Guarded::Late => panic!("a fresh claim settles"),
+            SettlementOutcome::Written(payout) => payout,
+            SettlementOutcome::Repeated | SettlementOutcome::Late => panic!("a fresh claim settles"),
         };
     }
     payout.claim(at(*last), LEASE, LEASE).unwrap()
@@ -164,7 +165,7 @@ fn rounds(times: u32, says: impl Fn() -> Result<ProviderAnswer, ProcessorError>)
             return (claim, verdict);
         }
         let settlement = claim.clone().settle(verdict);
-        let Guarded::Written(after) = claim.payout().clone().settle(&settlement, now) else {
+        let SettlementOutcome::Written(after) = claim.payout().clone().settle(&settlement, now) else {
             panic!("a fresh claim settles")
         };
         assert!(!after.needs_review(), "round {round}");
@@ -370,7 +371,7 @@ fn the_key_window_runs_from_the_next_claim_where_the_clock_was_set_back() {
         "an earlier claim may have sent"
     );
     assert!(
-        parts.quiet_at.unwrap() <= at(10) + LEASE,
+        parts.calls_end_at.unwrap() <= at(10) + LEASE,
         "nobody is at work for longer than that"
     );
     let mut parts = second.payout().parts().clone();
@@ -400,7 +401,7 @@ fn every_attempt_of_a_generation_has_one_key_and_the_next_generation_another() {
     assert_eq!(first.key(), second.key());
     assert_eq!(first.key().as_str(), format!("{}:0", first.payout().id()));
     let payout = second.payout().clone();
-    let Guarded::Written(failed) = payout.settle(&second.settle(build::failed()), at(101)) else {
+    let SettlementOutcome::Written(failed) = payout.settle(&second.settle(build::failed()), at(101)) else {
         panic!()
     };
     let retried = failed

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use payout_core::Timestamp;
+use payout_core::attempt::{Claim, Settlement, SettlementOutcome, UnreadableClaim, Verdict};
 use payout_core::contract::build;
-use payout_core::payout::{Actor, Claim, Guarded, Payout, Settlement, Status, UnreadableClaim, Verdict};
+use payout_core::payout::{Actor, Payout, Status};
 use payout_core::ports::{
     Claims, Clock, Delivery, Hint, LockedPart, MockJobQueue, MockObserver, MockPayoutRepository,
     MockProcessor, QueueError, Randomness, Receipt, RepositoryError, Settled, Signal,
@@ -294,7 +295,7 @@ async fn a_claim_says_when_its_last_call_is_surely_over() {
     let quiet = Arc::new(Mutex::new(Vec::new()));
     let heard = quiet.clone();
     bench.repository.expect_claim().returning(move |request| {
-        heard.lock().unwrap().push(request.quiet_after);
+        heard.lock().unwrap().push(request.calls_end_after);
         Ok(Claims::default())
     });
     assert_eq!(bench.run().await, []);
@@ -682,7 +683,8 @@ fn a_settled_row_of_each_verdict_is_a_state_that_can_be() {
     for verdict in verdicts {
         let claim = first();
         let payout = claim.payout().clone();
-        let Guarded::Written(after) = payout.settle(&claim.settle(verdict), Timestamp::UNIX_EPOCH) else {
+        let SettlementOutcome::Written(after) = payout.settle(&claim.settle(verdict), Timestamp::UNIX_EPOCH)
+        else {
             panic!()
         };
         Payout::restore(after.parts().clone()).unwrap();

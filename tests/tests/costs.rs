@@ -20,7 +20,7 @@ use payout_core::contract::build;
 use payout_core::idempotency::IdempotencyKey;
 use payout_core::payout::{PayoutId, Status};
 use payout_core::ports::{Deleted, EventQuery, Filter, Order, Position, Search, System};
-use payout_core::service::{CountMode, EditRequest, PageRequest, Payouts, Step};
+use payout_core::usecase::{CountMode, EditRequest, PageRequest, Payouts, Step};
 use payout_core::worker::{Worker, WorkerSettings};
 use payout_tests::store::Store;
 use payout_tests::throwaway::Postgres;

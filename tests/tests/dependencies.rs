@@ -258,9 +258,7 @@ fn outside_the_domain(source: &str) -> Vec<String> {
         "worker",
         "concurrency",
         "contract",
-        "errand",
-        "service",
-        "reconcile",
+        "request_context",
     ];
     let code = source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
     code.lines()

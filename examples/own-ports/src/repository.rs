@@ -11,16 +11,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use payout_core::Timestamp;
-use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::limits::DailyTotals;
-use payout_core::payout::{
-    Actor, Caller, Change, Event, Guarded, NewPayout, Payout, PayoutId, ProviderKey, Settlement,
-};
+use payout_core::attempt::{Settlement, SettlementOutcome};
+use payout_core::idempotency::{IdempotencyRecord, IdempotentRequest, ScopedKey};
+use payout_core::payout::{Actor, Caller, Change, Event, NewPayout, Payout, PayoutId, ProviderKey};
 use payout_core::ports::{
-    Census, ClaimRequest, Claims, Clock, Count, Cursor, Deleted, DeletedPayout, EventPage, EventPlace,
-    EventQuery, Filter, Insertion, ListQuery, Listed, Order, PayoutRepository, Position, RepositoryError,
-    Search, Settled, System, Tally,
+    ClaimRequest, Claims, Clock, Count, Cursor, Deleted, DeletedPayout, EventPage, EventPlace, EventQuery,
+    Filter, Insertion, ListQuery, Listed, Order, PayoutRepository, PayoutStats, Position, RepositoryError,
+    Search, Settled, StatusCount, System,
 };
+use payout_core::spending::DailyTotals;
 
 /// Payouts in this process's memory.
 #[derive(Default)]
@@ -32,7 +31,7 @@ pub struct Shelf {
 #[derive(Default)]
 struct State {
     rows: BTreeMap<PayoutId, Row>,
-    answers: HashMap<ScopedKey, (Timestamp, StoredAnswer)>,
+    answers: HashMap<ScopedKey, (Timestamp, IdempotencyRecord)>,
     totals: DailyTotals,
     /// The provider keys in use.
     provider_keys: HashSet<ProviderKey>,
@@ -83,7 +82,7 @@ impl State {
     }
 
     /// Returns the answer stored under this key, or under its form without an API key.
-    fn found_answer(&self, key: &ScopedKey) -> Option<&StoredAnswer> {
+    fn found_answer(&self, key: &ScopedKey) -> Option<&IdempotencyRecord> {
         let own = self.answers.get(key);
         let found = own.or_else(|| self.answers.get(&key.without_owner()?));
         found.map(|(_, answer)| answer)
@@ -95,7 +94,7 @@ impl State {
 
     fn answer(&mut self, request: Option<&IdempotentRequest>, payout: &Payout, now: Timestamp) {
         if let Some(request) = request {
-            let answer = StoredAnswer {
+            let answer = IdempotencyRecord {
                 fingerprint: request.fingerprint,
                 payout: payout.clone(),
             };
@@ -174,7 +173,10 @@ impl State {
                 continue;
             };
             // The domain refuses payouts that are not due, which is the guard of this write.
-            let claim = row.payout.clone().claim(now, request.lease, request.quiet_after);
+            let claim = row
+                .payout
+                .clone()
+                .claim(now, request.lease, request.calls_end_after);
             let Ok(claim) = claim else { continue };
             row.payout = claim.payout().clone();
             row.claimants.insert(row.payout.fence(), request.worker.clone());
@@ -189,14 +191,14 @@ impl State {
         let row = row.ok_or_else(|| RepositoryError::refused("it was never stored"))?;
         let claimant = row.claimants.get(&settlement.fence);
         match row.payout.clone().settle(settlement, now) {
-            Guarded::Repeated => Ok(Settled::Applied),
-            Guarded::Written(after) => {
+            SettlementOutcome::Repeated => Ok(Settled::Applied),
+            SettlementOutcome::Written(after) => {
                 row.events.push(Event::settled(settlement, &after, claimant, now));
                 row.payout = after;
                 Ok(Settled::Applied)
             }
             // The claim no longer holds: the outcome is recorded as an event and changes nothing.
-            Guarded::Late => {
+            SettlementOutcome::Late => {
                 row.events
                     .push(Event::late(settlement, &row.payout, claimant, now));
                 Ok(Settled::Late {
@@ -208,25 +210,25 @@ impl State {
         }
     }
 
-    fn census(&self, now: Timestamp) -> Census {
-        let mut census = Census::default();
+    fn payout_stats(&self, now: Timestamp) -> PayoutStats {
+        let mut payout_stats = PayoutStats::default();
         for row in self.visible() {
             let parts = row.payout.parts();
             let (status, currency) = (parts.status, parts.details.money.currency());
-            census.in_review += u64::from(parts.needs_review);
+            payout_stats.in_review += u64::from(parts.needs_review);
             let waited = parts.due_at.and_then(|due_at| (now - due_at).to_std().ok());
-            census.overdue = census.overdue.max(waited.unwrap_or_default());
-            let same = |tally: &&mut Tally| tally.status == status && tally.currency == currency;
-            match census.tallies.iter_mut().find(same) {
+            payout_stats.overdue = payout_stats.overdue.max(waited.unwrap_or_default());
+            let same = |tally: &&mut StatusCount| tally.status == status && tally.currency == currency;
+            match payout_stats.counts.iter_mut().find(same) {
                 Some(tally) => tally.count += 1,
-                None => census.tallies.push(Tally {
+                None => payout_stats.counts.push(StatusCount {
                     status,
                     currency,
                     count: 1,
                 }),
             }
         }
-        census
+        payout_stats
     }
 }
 
@@ -306,7 +308,7 @@ impl PayoutRepository for Shelf {
         Ok(())
     }
 
-    async fn find_answer(&self, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {
+    async fn find_answer(&self, key: &ScopedKey) -> Result<Option<IdempotencyRecord>, RepositoryError> {
         Ok(self.transact(|state, _| state.found_answer(key).cloned()))
     }
 
@@ -400,7 +402,8 @@ impl PayoutRepository for Shelf {
 
     async fn forget_answers(&self, age: Duration, limit: u32) -> Result<u64, RepositoryError> {
         Ok(self.transact(|state, now| {
-            let old = |(at, _): &(Timestamp, StoredAnswer)| (now - *at).to_std().is_ok_and(|old| old > age);
+            let old =
+                |(at, _): &(Timestamp, IdempotencyRecord)| (now - *at).to_std().is_ok_and(|old| old > age);
             let mut keys: Vec<(Timestamp, ScopedKey)> = state
                 .answers
                 .iter()
@@ -416,8 +419,8 @@ impl PayoutRepository for Shelf {
         }))
     }
 
-    async fn census(&self) -> Result<Census, RepositoryError> {
-        Ok(self.transact(|state, now| state.census(now)))
+    async fn payout_stats(&self) -> Result<PayoutStats, RepositoryError> {
+        Ok(self.transact(|state, now| state.payout_stats(now)))
     }
 
     async fn now(&self) -> Result<Timestamp, RepositoryError> {

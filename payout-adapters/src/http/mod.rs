@@ -19,9 +19,9 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use payout_core::errand::Errand;
 use payout_core::ports::{Clock, Processor, System};
 use payout_core::provider::{Instruction, ProcessorError, ProcessorKey, ProviderAnswer};
+use payout_core::request_context::RequestContext;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, redirect, retry};
 use secrecy::zeroize::Zeroizing;
@@ -82,7 +82,7 @@ impl HttpProcessor {
     }
 
     async fn ask(&self, request: RequestBuilder) -> Result<Received, ProcessorError> {
-        let trace = Errand::with_current(|errand| errand.trace).flatten();
+        let trace = RequestContext::with_current(|request_context| request_context.trace).flatten();
         let request = match trace {
             Some(trace) => request.header("traceparent", trace.to_string()),
             None => request,

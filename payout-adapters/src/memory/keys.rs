@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use payout_core::Timestamp;
-use payout_core::keys::{ApiKey, ApiKeyId, HeldKey, KeyDigest, KeyName, NewApiKey};
-use payout_core::ports::{ApiKeyError, ApiKeyRepository, Clock, LISTED_KEYS_MAX, LIVE_KEYS_MAX, Pulse};
+use payout_core::access::{ApiKey, ApiKeyId, HeldKey, KeyDigest, KeyName, NewApiKey};
+use payout_core::ports::{
+    ApiKeyError, ApiKeyRepository, Clock, KeySetVersion, LISTED_KEYS_MAX, LIVE_KEYS_MAX,
+};
 
 /// API keys in this process's memory, kept until the process ends.
 pub struct MemoryApiKeys {
@@ -62,8 +64,8 @@ fn row<'a>(inner: &'a mut Inner, name: &KeyName) -> Result<&'a mut Row, ApiKeyEr
 
 #[async_trait]
 impl ApiKeyRepository for MemoryApiKeys {
-    async fn pulse(&self) -> Result<Pulse, ApiKeyError> {
-        Ok(self.transact(|inner, now| Pulse {
+    async fn key_set_version(&self) -> Result<KeySetVersion, ApiKeyError> {
+        Ok(self.transact(|inner, now| KeySetVersion {
             revision: inner.revision,
             any: !inner.rows.is_empty(),
             now,

@@ -3,7 +3,9 @@
 use std::ops::Bound;
 
 use payout_core::Timestamp;
-use payout_core::ports::{Census, Count, Cursor, Filter, ListQuery, Listed, Order, Position, Tally};
+use payout_core::ports::{
+    Count, Cursor, Filter, ListQuery, Listed, Order, PayoutStats, Position, StatusCount,
+};
 
 use super::row::Row;
 use super::store::{Places, Store};
@@ -60,16 +62,16 @@ impl Store {
     }
 
     /// Counts the payouts that are not deleted, by status and currency.
-    pub(super) fn census(&self, now: Timestamp) -> Census {
-        let mut census = Census::default();
+    pub(super) fn payout_stats(&self, now: Timestamp) -> PayoutStats {
+        let mut payout_stats = PayoutStats::default();
         for row in self.visible(..) {
             let parts = row.payout.parts();
             let (status, currency) = (parts.status, parts.details.money.currency());
-            census.in_review += u64::from(parts.needs_review);
-            let mut tallies = census.tallies.iter_mut();
-            match tallies.find(|tally| (tally.status, tally.currency) == (status, currency)) {
+            payout_stats.in_review += u64::from(parts.needs_review);
+            let mut counts = payout_stats.counts.iter_mut();
+            match counts.find(|tally| (tally.status, tally.currency) == (status, currency)) {
                 Some(tally) => tally.count += 1,
-                None => census.tallies.push(Tally {
+                None => payout_stats.counts.push(StatusCount {
                     status,
                     currency,
                     count: 1,
@@ -77,10 +79,10 @@ impl Store {
             }
         }
         let longest_due = self.longest_due();
-        census.overdue = longest_due
+        payout_stats.overdue = longest_due
             .and_then(|due_at| (now - due_at).to_std().ok())
             .unwrap_or_default();
-        census
+        payout_stats
     }
 }
 

@@ -8,11 +8,11 @@
 //! All are deterministic. Time comes from the clock that they are given, except that the queue waits by tokio's clock,
 //! which tests can pause. Nothing runs in the background, and no answer depends on the iteration order of a hash map.
 
-mod books;
 mod import;
 mod keys;
 mod list;
 mod queue;
+mod reconciliation;
 mod repository;
 mod row;
 mod store;

@@ -6,12 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta};
 use payout_core::Timestamp;
-use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::payout::{Actor, Caller, Change, ForeignPayout, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::attempt::Settlement;
+use payout_core::idempotency::{IdempotencyRecord, IdempotentRequest, ScopedKey};
+use payout_core::payout::{Actor, Caller, Change, ForeignPayout, NewPayout, Payout, PayoutId};
 use payout_core::ports::{
-    Books, BooksQuery, Census, ClaimRequest, Claims, Clock, Count, DeletedPayout, EventPage, EventQuery,
-    Filter, Imported, Insertion, ListQuery, Listed, PayoutImport, PayoutRepository, Record, RepositoryError,
-    Settled,
+    ClaimRequest, Claims, Clock, Count, DeletedPayout, EventPage, EventQuery, Filter, Imported, Insertion,
+    ListQuery, Listed, PayoutImport, PayoutRepository, PayoutStats, ReconciliationQuery,
+    ReconciliationReader, Record, RepositoryError, Settled,
 };
 
 use super::store::Store;
@@ -65,8 +66,8 @@ impl MemoryRepository {
 }
 
 #[async_trait]
-impl Books for MemoryRepository {
-    async fn records(&self, query: &BooksQuery) -> Result<Vec<Record>, RepositoryError> {
+impl ReconciliationReader for MemoryRepository {
+    async fn records(&self, query: &ReconciliationQuery) -> Result<Vec<Record>, RepositoryError> {
         Ok(self.transact(|store, _| store.records(query)))
     }
 
@@ -113,7 +114,7 @@ impl PayoutRepository for MemoryRepository {
         Ok(())
     }
 
-    async fn find_answer(&self, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {
+    async fn find_answer(&self, key: &ScopedKey) -> Result<Option<IdempotencyRecord>, RepositoryError> {
         Ok(self.transact(|store, _| store.find_answer(key)))
     }
 
@@ -153,8 +154,8 @@ impl PayoutRepository for MemoryRepository {
         }))
     }
 
-    async fn census(&self) -> Result<Census, RepositoryError> {
-        Ok(self.transact(|store, now| store.census(now)))
+    async fn payout_stats(&self) -> Result<PayoutStats, RepositoryError> {
+        Ok(self.transact(|store, now| store.payout_stats(now)))
     }
 
     async fn now(&self) -> Result<Timestamp, RepositoryError> {

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use payout_core::Timestamp;
-use payout_core::payout::{
-    Actor, Caller, Change, Claim, Event, ForeignPayout, NewPayout, Payout, Settlement,
-};
+use payout_core::attempt::{Claim, Settlement};
+use payout_core::payout::{Actor, Caller, Change, Event, ForeignPayout, NewPayout, Payout};
 use payout_core::ports::{DeletedPayout, Listed, Search, Settled};
 
 /// A payout, its audit trail, and the data that reads need beside them.

@@ -4,15 +4,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::{Bound, RangeBounds};
 
 use payout_core::Timestamp;
-use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::limits::DailyTotals;
-use payout_core::payout::{
-    Caller, Change, Claim, Guarded, NewPayout, Payout, PayoutId, ProviderKey, Settlement,
-};
+use payout_core::attempt::{Claim, Settlement, SettlementOutcome};
+use payout_core::idempotency::{IdempotencyRecord, IdempotentRequest, ScopedKey};
+use payout_core::payout::{Caller, Change, NewPayout, Payout, PayoutId, ProviderKey};
 use payout_core::ports::{
     ClaimRequest, Count, Cursor, Deleted, DeletedPayout, EventPage, EventPlace, EventQuery, Insertion,
     RepositoryError, Settled,
 };
+use payout_core::spending::DailyTotals;
 
 use super::row::Row;
 
@@ -30,7 +29,7 @@ pub(super) struct Store {
     visible: BTreeSet<Cursor>,
     /// The deleted payouts, oldest first.
     deleted: BTreeSet<Cursor>,
-    answers: HashMap<ScopedKey, (Timestamp, StoredAnswer)>,
+    answers: HashMap<ScopedKey, (Timestamp, IdempotencyRecord)>,
     /// The keys of `answers`, oldest first.
     answered: BTreeSet<(Timestamp, ScopedKey)>,
     totals: DailyTotals,
@@ -169,7 +168,7 @@ impl Store {
         })
     }
 
-    pub(super) fn find_answer(&self, key: &ScopedKey) -> Option<StoredAnswer> {
+    pub(super) fn find_answer(&self, key: &ScopedKey) -> Option<IdempotencyRecord> {
         let own = self.answers.get(key);
         let found = own.or_else(|| self.answers.get(&key.without_owner()?));
         found.map(|(_, answer)| answer.clone())
@@ -236,7 +235,7 @@ impl Store {
                 continue;
             };
             let before = row.payout.clone();
-            let Ok(claim) = before.clone().claim(now, request.lease, request.quiet_after) else {
+            let Ok(claim) = before.clone().claim(now, request.lease, request.calls_end_after) else {
                 continue;
             };
             row.claim(&claim, &request.worker, now);
@@ -270,12 +269,12 @@ impl Store {
         };
         let before = row.payout.clone();
         match before.clone().settle(settlement, now) {
-            Guarded::Repeated => Ok(Settled::Applied),
-            Guarded::Late => {
+            SettlementOutcome::Repeated => Ok(Settled::Applied),
+            SettlementOutcome::Late => {
                 row.record_late(settlement, now);
                 Ok(row.stands())
             }
-            Guarded::Written(after) => {
+            SettlementOutcome::Written(after) => {
                 row.settle(after.clone(), settlement, now);
                 self.unindex(&before);
                 self.index(&after, false);
@@ -339,7 +338,7 @@ impl Store {
 
     /// Writes an idempotency record under a key that is free.
     fn answer(&mut self, request: &IdempotentRequest, payout: &Payout, now: Timestamp) {
-        let answer = StoredAnswer {
+        let answer = IdempotencyRecord {
             fingerprint: request.fingerprint,
             payout: payout.clone(),
         };

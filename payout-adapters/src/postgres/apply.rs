@@ -8,16 +8,16 @@ use payout_core::ports::RepositoryError;
 use sqlx::FromRow;
 
 use super::link::{Link, Statement, only};
-use super::totals::Holding;
+use super::totals::LockedTotals;
 use super::{find, interval};
 use crate::sql::recipient::{StoredRecipient, WrittenAnswer, mac};
 use crate::sql::row::as_i64;
 use crate::sql::stored::{StoredTime, without_nul};
 
-/// The guard is in `target`, which also locks the row, and gives up at once where another session holds it; the record is
-/// written only when it holds, and the change only when the record was written or none was asked for. A record without an
-/// API key stands in the way of one with it, and once there is an API key none is written without. The state is locked
-/// first; with its lock the details may be written.
+/// The guard is in `target`, which also locks the row, and gives up at once where another session holds it; the record
+/// is written only when it holds, and the change only when the record was written or none was asked for. A record
+/// without an API key stands in the way of one with it, and once there is an API key none is written without. The state
+/// is locked first; with its lock the details may be written.
 const APPLY: &str = "
     WITH target AS (
         SELECT id, generation, fence, claimed_at, claimed_by FROM payout_states
@@ -106,8 +106,8 @@ const FORGET_ANSWERS: &str = "
     )
     SELECT count(*) FROM forgotten";
 
-/// The pauses before a change is tried again whose row another session holds: a worker's claim or settlement, as a rule,
-/// which is over within one commit. Nothing is held meanwhile, no connection and no lock.
+/// The pauses before a change is tried again whose row another session holds: a worker's claim or settlement, as a
+/// rule, which is over within one commit. Nothing is held meanwhile, no connection and no lock.
 const PAUSES: [Duration; 7] = [
     Duration::from_millis(5),
     Duration::from_millis(10),
@@ -181,15 +181,15 @@ async fn apply_once(
     let Some(charge) = &change.charge else {
         return only(link.write(statement).await?);
     };
-    let mut holding = Holding::begin(link, vec![charge.purse()]).await?;
-    let applied: Applied = only(holding.transaction.run(statement).await?)?;
+    let mut locked_totals = LockedTotals::begin(link, vec![charge.bucket()]).await?;
+    let applied: Applied = only(locked_totals.transaction.run(statement).await?)?;
     if applied.changed_at.is_none() {
-        holding.rollback().await?;
-    } else if let Err(over) = holding.take(charge) {
-        holding.rollback().await?;
+        locked_totals.rollback().await?;
+    } else if let Err(over) = locked_totals.take(charge) {
+        locked_totals.rollback().await?;
         return Err(RepositoryError::OverLimit(over));
     } else {
-        holding.commit().await?;
+        locked_totals.commit().await?;
     }
     Ok(applied)
 }

@@ -18,8 +18,8 @@ use crate::sql::row::{PayoutRow, claims, payout_columns};
 ///
 /// The claim's event is the state itself until an outcome has come: where an earlier claim's has not, it becomes a row.
 ///
-/// A state is claimed as it is when it is locked, and the details are read as they were when the statement began: a change
-/// may have been made between the two. So a row says whether its details are those of its state.
+/// A state is claimed as it is when it is locked, and the details are read as they were when the statement began: a
+/// change may have been made between the two. So a row says whether its details are those of its state.
 macro_rules! claim_due {
     ($due:expr) => {
         concat!(
@@ -63,8 +63,8 @@ macro_rules! claim_due {
     };
 }
 
-/// Not sealed with a key that the database knows and this process lacks: that is left to those who have it. `$5` are the
-/// ids of this process's keys. As a rule it has all of them, and the rows are not looked at.
+/// Not sealed with a key that the database knows and this process lacks: that is left to those who have it. `$5` are
+/// the ids of this process's keys. As a rule it has all of them, and the rows are not looked at.
 macro_rules! not_of_others {
     () => {
         "(NOT EXISTS (SELECT FROM sealing_keys WHERE id <> ALL ($5))
@@ -105,7 +105,8 @@ const BY_ID: &str = claim_due!(concat!(
     FOR UPDATE SKIP LOCKED"
 ));
 
-/// Reads claimed payouts whose details were changed while the claim was made. Nobody changes them once they are claimed.
+/// Reads claimed payouts whose details were changed while the claim was made. Nobody changes them once they are
+/// claimed.
 const CHANGED_MEANWHILE: &str = concat!(
     "SELECT ",
     payout_columns!(),
@@ -126,7 +127,7 @@ pub(super) async fn claim(link: &Link, request: &ClaimRequest) -> Result<Claims,
     let mut statement = sqlx::query_as::<_, ClaimedRow>(if request.only.is_some() { BY_ID } else { SWEEP })
         .bind(i64::from(request.limit))
         .bind(interval(request.lease))
-        .bind(interval(request.quiet_after))
+        .bind(interval(request.calls_end_after))
         .bind(request.worker.as_str())
         .bind(link.keyring.ids().collect::<Vec<_>>());
     if let Some(ids) = &request.only {
@@ -146,8 +147,8 @@ pub(super) async fn claim(link: &Link, request: &ClaimRequest) -> Result<Claims,
     Ok(claims)
 }
 
-/// Returns the rows with the details that belong to their states. A row that cannot be read is left to its lease, as is one
-/// that another worker has claimed since.
+/// Returns the rows with the details that belong to their states. A row that cannot be read is left to its lease, as is
+/// one that another worker has claimed since.
 async fn current(link: &Link, rows: Vec<ClaimedRow>) -> Vec<PayoutRow> {
     if rows.iter().all(|claimed| claimed.is_current) {
         return rows.into_iter().map(|claimed| claimed.row).collect();

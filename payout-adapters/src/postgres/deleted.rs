@@ -1,8 +1,8 @@
 //! Lists and counts that ask for deleted payouts, alone or beside the others.
 //!
-//! Those that are deleted have an index of their own in the order of a list, as the others have theirs: each is walked no
-//! further than the page, then the two are merged. They are asked for seldom: every statement is planned anew, with the
-//! values at hand.
+//! Those that are deleted have an index of their own in the order of a list, as the others have theirs: each is walked
+//! no further than the page, then the two are merged. They are asked for seldom: every statement is planned anew, with
+//! the values at hand.
 
 use payout_core::payout::PayoutId;
 use payout_core::ports::{Count, Deleted, DeletedPayout, Filter, ListQuery, Listed, RepositoryError};
@@ -10,8 +10,8 @@ use payout_core::ports::{Count, Deleted, DeletedPayout, Filter, ListQuery, Liste
 use super::link::{Link, Statement, only};
 use super::list::filtered;
 use super::state_of_payout;
+use crate::encryption::EncryptionKeys;
 use crate::reads::Cost;
-use crate::seal::Keyring;
 use crate::sql::error::refused;
 use crate::sql::recipient::Wanted;
 use crate::sql::row::{MaybeDeletedRow, listed_with_deleted, payout_columns};
@@ -169,8 +169,13 @@ fn cost(filter: &Filter) -> Cost {
     if *filter == all { Cost::Light } else { Cost::Dear }
 }
 
-/// Binds what the search of a filter finds: by digests where payouts are sealed, else by its accounts and ranges of names.
-fn searched<'q, Row>(statement: Statement<'q, Row>, filter: &Filter, keys: &Keyring) -> Statement<'q, Row> {
+/// Binds what the search of a filter finds: by digests where payouts are sealed, else by its accounts and ranges of
+/// names.
+fn searched<'q, Row>(
+    statement: Statement<'q, Row>,
+    filter: &Filter,
+    keys: &EncryptionKeys,
+) -> Statement<'q, Row> {
     let (accounts, names, ranges) = match &filter.search {
         None => (None, None, None),
         Some(search) if keys.is_empty() => {

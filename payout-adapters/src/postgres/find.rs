@@ -1,7 +1,7 @@
 //! Reading one payout, an answer, and the clock.
 
 use payout_core::Timestamp;
-use payout_core::idempotency::{ScopedKey, StoredAnswer};
+use payout_core::idempotency::{IdempotencyRecord, ScopedKey};
 use payout_core::payout::{Payout, PayoutId};
 use payout_core::ports::RepositoryError;
 use uuid::Uuid;
@@ -55,7 +55,10 @@ pub(super) async fn payouts(link: &Link, ids: &[PayoutId]) -> Result<Vec<Payout>
     rows.into_iter().map(|row| row.restore(&link.keyring)).collect()
 }
 
-pub(super) async fn answer(link: &Link, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {
+pub(super) async fn answer(
+    link: &Link,
+    key: &ScopedKey,
+) -> Result<Option<IdempotencyRecord>, RepositoryError> {
     let keys: Vec<&str> = [Some(key.as_str()), key.unscoped()]
         .into_iter()
         .flatten()

@@ -1,5 +1,5 @@
-//! Inserting payouts: idempotency records, details and states of the whole batch in one statement; where a day's limit is
-//! charged, between two looks at what is left of it.
+//! Inserting payouts: idempotency records, details and states of the whole batch in one statement; where a day's limit
+//! is charged, between two looks at what is left of it.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -11,22 +11,23 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::link::{Link, Statement};
-use super::totals::Holding;
+use super::totals::LockedTotals;
 use super::transaction::Transaction;
-use crate::seal::Keyring;
+use crate::encryption::EncryptionKeys;
 use crate::sql::error::refused;
 use crate::sql::recipient::{StoredRecipient, WrittenAnswer, mac};
 use crate::sql::stored::{StoredTime, without_nul};
 use crate::sql::totals::{self, Decision, Stored};
 
-/// UNNEST pads what is shorter with NULL: without a key to seal with, the last two are empty. The details carry the event of
-/// the creation.
+/// UNNEST pads what is shorter with NULL: without a key to seal with, the last two are empty. The details carry the
+/// event of the creation.
 ///
-/// A payout is written if it has no key or won it. A key has no record of its own to win while there is one without an API
-/// key (`$18` are the keys of API keys in that form), and once there is an API key, nothing is recorded without one: this
-/// process has not heard of it. Those whose provider's keys would begin as those of a request whose record was forgotten are
-/// not written: these keys are returned, for the statement to be run again without them. Keys are taken in their order, so that two batches which share some
-/// wait for each other in one direction only; of two rows with one key, the first in the batch wins.
+/// A payout is written if it has no key or won it. A key has no record of its own to win while there is one without an
+/// API key (`$18` are the keys of API keys in that form), and once there is an API key, nothing is recorded without
+/// one: this process has not heard of it. Those whose provider's keys would begin as those of a request whose record
+/// was forgotten are not written: these keys are returned, for the statement to be run again without them. Keys are
+/// taken in their order, so that two batches which share some wait for each other in one direction only; of two rows
+/// with one key, the first in the batch wins.
 const INSERT: &str = "
     WITH incoming AS (
         SELECT * FROM UNNEST(
@@ -107,21 +108,21 @@ async fn charged(link: &Link, batch: &[NewPayout]) -> Result<Vec<Insertion>, Rep
     }
 }
 
-/// Nothing, if what was refused for its amount may fit after all: a key was taken, by somebody who is not charged, between
-/// the look at it and the insert.
+/// Nothing, if what was refused for its amount may fit after all: a key was taken, by somebody who is not charged,
+/// between the look at it and the insert.
 async fn charged_once(link: &Link, batch: &[NewPayout]) -> Result<Option<Vec<Insertion>>, RepositoryError> {
-    let mut holding = Holding::begin(link, totals::purses(batch)).await?;
-    let taken = holding.taken(totals::keys(batch)).await?;
-    let mut left = holding.totals.clone();
-    let mut decisions = totals::decide(batch, taken, &mut left, holding.today);
+    let mut locked_totals = LockedTotals::begin(link, totals::buckets(batch)).await?;
+    let taken = locked_totals.taken(totals::keys(batch)).await?;
+    let mut left = locked_totals.totals.clone();
+    let mut decisions = totals::decide(batch, taken, &mut left, locked_totals.today);
     let fitting = batch.iter().zip(&decisions);
     let fitting = fitting.filter(|(_, decision)| **decision == Decision::Store);
     let fitting: Vec<&NewPayout> = fitting.map(|(new, _)| new).collect();
     if fitting.is_empty() {
-        holding.rollback().await?;
+        locked_totals.rollback().await?;
         return Ok(Some(answers(batch, &decisions, &HashMap::new())));
     }
-    let within = By::Transaction(&mut holding.transaction);
+    let within = By::Transaction(&mut locked_totals.transaction);
     let stored = write(fitting.clone(), &link.keyring, within).await?;
     let is_stored = |new: &NewPayout| stored.contains_key(&new.id.as_uuid());
     if fitting.iter().any(|new| new.request.is_none() && !is_stored(new)) {
@@ -130,7 +131,7 @@ async fn charged_once(link: &Link, batch: &[NewPayout]) -> Result<Option<Vec<Ins
     if stored.len() < fitting.len() {
         let over = |decision: &Decision| matches!(decision, Decision::OverLimit(_));
         if decisions.iter().any(over) {
-            holding.rollback().await?;
+            locked_totals.rollback().await?;
             return Ok(None);
         }
         for (new, decision) in batch.iter().zip(&mut decisions) {
@@ -141,9 +142,9 @@ async fn charged_once(link: &Link, batch: &[NewPayout]) -> Result<Option<Vec<Ins
     }
     let written = fitting.iter().filter(|new| is_stored(new));
     for charge in written.filter_map(|new| new.charge.as_ref()) {
-        holding.take(charge).map_err(refused)?;
+        locked_totals.take(charge).map_err(refused)?;
     }
-    holding.commit().await?;
+    locked_totals.commit().await?;
     Ok(Some(answers(batch, &decisions, &stored)))
 }
 
@@ -173,7 +174,7 @@ enum By<'t, 'l> {
 /// Writes what can be written; returns what that was.
 async fn write(
     batch: Vec<&NewPayout>,
-    keys: &Keyring,
+    keys: &EncryptionKeys,
     mut by: By<'_, '_>,
 ) -> Result<HashMap<Uuid, Stored>, RepositoryError> {
     let mut spent = HashSet::new();
@@ -214,7 +215,7 @@ async fn write(
 fn statement<'a>(
     batch: impl IntoIterator<Item = &'a NewPayout>,
     under_their_ids: bool,
-    keys: &Keyring,
+    keys: &EncryptionKeys,
 ) -> Result<Statement<'a, WrittenRow>, RepositoryError> {
     let columns = Columns::of(batch, under_their_ids, keys)?;
     Ok(sqlx::query_as::<_, WrittenRow>(INSERT)
@@ -267,7 +268,7 @@ impl<'a> Columns<'a> {
     fn of(
         batch: impl IntoIterator<Item = &'a NewPayout>,
         under_their_ids: bool,
-        keys: &Keyring,
+        keys: &EncryptionKeys,
     ) -> Result<Self, RepositoryError> {
         let mut columns = Self::default();
         for new in batch {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use payout_core::keys::{ApiKey, ApiKeyId, HeldKey, KeyDigest, KeyName, NewApiKey};
+use payout_core::access::{ApiKey, ApiKeyId, HeldKey, KeyDigest, KeyName, NewApiKey};
 use payout_core::ports::{
-    ApiKeyError, ApiKeyRepository, LISTED_KEYS_MAX, LIVE_KEYS_MAX, Pulse, RepositoryError,
+    ApiKeyError, ApiKeyRepository, KeySetVersion, LISTED_KEYS_MAX, LIVE_KEYS_MAX, RepositoryError,
 };
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -69,8 +69,8 @@ const NOTE_USE: &str = "
 
 const SECRET: &str = "UPDATE api_key_ring SET secret = COALESCE(secret, $1) RETURNING secret";
 
-/// Waits for the inserts that record an idempotency key, and keeps others out: what was recorded without an API key is there
-/// before the first key is, and nothing more is recorded without one afterwards.
+/// Waits for the inserts that record an idempotency key, and keeps others out: what was recorded without an API key is
+/// there before the first key is, and nothing more is recorded without one afterwards.
 const LOCK: &str = "LOCK TABLE idempotency_keys IN SHARE MODE";
 
 /// Stores the first key.
@@ -85,7 +85,7 @@ async fn first(link: &Link, insert: Statement<'_, KeyRow>) -> Result<Vec<KeyRow>
 #[derive(FromRow)]
 struct TimedPulse {
     #[sqlx(flatten)]
-    pulse: PulseRow,
+    key_set_version: PulseRow,
     now: StoredTime,
 }
 
@@ -110,16 +110,16 @@ impl PostgresRepository {
 
 #[async_trait]
 impl ApiKeyRepository for PostgresRepository {
-    async fn pulse(&self) -> Result<Pulse, ApiKeyError> {
+    async fn key_set_version(&self) -> Result<KeySetVersion, ApiKeyError> {
         let rows = self
             .link
             .read(|| sqlx::query_as::<_, TimedPulse>(PULSE))
             .await
             .map_err(of_repository)?;
-        let TimedPulse { pulse, now } = only(rows).map_err(of_repository)?;
-        Ok(Pulse {
-            revision: pulse.revision.unsigned_abs(),
-            any: pulse.any_key,
+        let TimedPulse { key_set_version, now } = only(rows).map_err(of_repository)?;
+        Ok(KeySetVersion {
+            revision: key_set_version.revision.unsigned_abs(),
+            any: key_set_version.any_key,
             now: now.0,
         })
     }
@@ -152,7 +152,7 @@ impl ApiKeyRepository for PostgresRepository {
             .bind(new.digest.secret.as_bytes().as_slice())
             .bind(i64::from(LIVE_KEYS_MAX))
             .bind(new.succeeds.as_ref().map(KeyName::as_str));
-        let written = if self.pulse().await?.any {
+        let written = if self.key_set_version().await?.any {
             self.link.write(statement).await
         } else {
             first(&self.link, statement).await

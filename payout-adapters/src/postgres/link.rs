@@ -1,7 +1,8 @@
 //! The pool, and how its connections fail and recover.
 //!
 //! A ping before each use would cost 15 % of the throughput, so a connection is only doubted with a reason: it lay
-//! idle for a while, or it is older than the last time that one of them broke (a restart of the server breaks them all).
+//! idle for a while, or it is older than the last time that one of them broke (a restart of the server breaks them
+//! all).
 //!
 //! A read whose connection broke is repeated once. A write is not: it may have been made.
 
@@ -19,8 +20,8 @@ use sqlx::{ConnectOptions, Connection, FromRow};
 
 use super::PostgresOptions;
 use super::durability::ACKNOWLEDGE_WHAT_IS_ON_DISK;
+use crate::encryption::EncryptionKeys;
 use crate::reads::{Cost, Gate, TooMuch};
-use crate::seal::Keyring;
 use crate::sql::error::{
     SqlError, breaks_connection, deadline_passed, is_canceled, is_deadline, refused, repository_error,
     write_error,
@@ -42,24 +43,24 @@ pub(super) struct Link {
     /// For reads that may be slow, so that nothing else waits for them.
     costly: PgPool,
     gate: Gate,
-    trouble: Arc<Trouble>,
+    trouble: Arc<BrokenConnections>,
     /// What became of the last writes.
     pub(super) writes: Arc<RecentWrites>,
     /// For a connection of one's own, without the limits of the pool's.
     pub(super) unlimited: PgConnectOptions,
     /// What who is paid is sealed with.
-    pub(super) keyring: Keyring,
+    pub(super) keyring: EncryptionKeys,
     deadline: Duration,
 }
 
 /// When a connection last broke.
-struct Trouble {
+struct BrokenConnections {
     clock: System,
     /// Microseconds of the monotonic clock; 0 for never.
     at: AtomicU64,
 }
 
-impl Trouble {
+impl BrokenConnections {
     fn now(&self) -> u64 {
         u64::try_from(self.clock.monotonic().as_micros()).unwrap_or(u64::MAX)
     }
@@ -83,8 +84,9 @@ impl Link {
             .map_err(|_| refused("this is not the URL of a PostgreSQL database"))?
             .application_name(&options.application_name)
             .disable_statement_logging();
-        // To one's own host, encryption only costs; and sqlx 0.9.0 leaves Nagle's algorithm on (its issue 4335), so that
-        // each statement of more than one TLS record, a batch of twenty payouts, would wait 40 ms for an acknowledgement.
+        // To one's own host, encryption only costs; and sqlx 0.9.0 leaves Nagle's algorithm on (its issue 4335), so
+        // that each statement of more than one TLS record, a batch of twenty payouts, would wait 40 ms for an
+        // acknowledgement.
         if is_this_host(unlimited.get_host()) && matches!(unlimited.get_ssl_mode(), PgSslMode::Prefer) {
             unlimited = unlimited.ssl_mode(PgSslMode::Disable);
         }
@@ -101,7 +103,7 @@ impl Link {
             // statistics are from a time when it was small is rather read whole than along an index.
             ("random_page_cost", "1.1"),
         ]);
-        let trouble = Arc::new(Trouble {
+        let trouble = Arc::new(BrokenConnections {
             clock: System::default(),
             at: AtomicU64::new(0),
         });
@@ -148,7 +150,7 @@ impl Link {
             trouble,
             writes: Arc::default(),
             unlimited,
-            keyring: Keyring::default(),
+            keyring: EncryptionKeys::default(),
             deadline,
         })
     }
@@ -169,8 +171,8 @@ impl Link {
         rows.map_err(repository_error)
     }
 
-    /// Runs a statement that changes nothing and may be slow, when its turn comes and no longer than a read may take; again
-    /// if its connection breaks.
+    /// Runs a statement that changes nothing and may be slow, when its turn comes and no longer than a read may take;
+    /// again if its connection breaks.
     pub(super) async fn read_costly<'q, Row>(
         &self,
         cost: Cost,

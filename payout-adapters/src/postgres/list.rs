@@ -1,17 +1,18 @@
 //! Pages and counts.
 //!
 //! Every page is bounded by places in the order `(created_at, id)` and read along an index in that order, so that it
-//! costs the same at any depth. A prepared statement is soon planned once for all values, so each of the two shapes that
-//! most pages have is a statement of its own that only one index fits. All else is planned anew each time, with the
-//! values at hand: conditions on absent parameters then vanish, and the planner sees how common a prefix or a status is.
+//! costs the same at any depth. A prepared statement is soon planned once for all values, so each of the two shapes
+//! that most pages have is a statement of its own that only one index fits. All else is planned anew each time, with
+//! the values at hand: conditions on absent parameters then vanish, and the planner sees how common a prefix or a
+//! status is.
 
 use payout_core::payout::Status;
 use payout_core::ports::{Count, Deleted, Filter, ListQuery, Listed, RepositoryError, Search};
 
 use super::link::{Link, Statement, only};
 use super::{deleted, payout_of_state, state_of_payout};
+use crate::encryption::EncryptionKeys;
 use crate::reads::Cost;
-use crate::seal::Keyring;
 use crate::sql::recipient::Wanted;
 use crate::sql::row::{PayoutRow, listed, payout_columns};
 use crate::sql::window::{NameRange, Page, Shape, Window, counted};
@@ -311,7 +312,7 @@ pub(super) async fn list(link: &Link, query: &ListQuery) -> Result<Vec<Listed>, 
     Ok(page.in_order(listed(rows, &link.keyring)))
 }
 
-fn page_statement<'q>(page: &Page, filter: &'q Filter, keys: &Keyring) -> Statement<'q, PayoutRow> {
+fn page_statement<'q>(page: &Page, filter: &'q Filter, keys: &EncryptionKeys) -> Statement<'q, PayoutRow> {
     let direction = page.direction as usize;
     let is_prepared = page.offset == 0 && page.limit <= LONGEST_PREPARED_PAGE;
     match Shape::of(filter) {

@@ -1,27 +1,26 @@
 //! The repository on PostgreSQL.
 //!
-//! - `link` owns the pools, one for what pays and one for what may be slow: it finds dead connections, bounds every wait, and
-//!   repeats a read whose connection broke.
+//! - `link` owns the pools, one for what pays and one for what may be slow: it finds dead connections, bounds every
+//!   wait, and repeats a read whose connection broke.
 //! - `insert`, `apply`, `claim` and `settle` are the writes. Each is **one statement**, so there is no
 //!   transaction that a dropped future could leave open, and a batch costs one round trip and one commit. Only what is
 //!   charged to a day's limit is a `transaction` of a few: it holds the `totals` while it decides.
-//! - `find`, `trail`, `list` and `census` are the reads.
+//! - `find`, `trail`, `list` and `payout_stats` are the reads.
 //! - `keys` has the API keys. `schema` migrates; `reseal` rotates what who is paid is sealed with.
 //!
-//! A payout is two rows: its details, written when it is made and when a person changes it, and its state, written by every
-//! claim and settlement. A change locks the state first, and may then write both.
+//! A payout is two rows: its details, written when it is made and when a person changes it, and its state, written by
+//! every claim and settlement. A change locks the state first, and may then write both.
 //!
 //! The clock is the server's `now()`, the start of the statement. Statements rely on READ COMMITTED: a row that another
 //! transaction changes while they wait for its lock is looked at again as it is then.
 //!
-//! A day's totals are locked before all else and in their order, rows in the order of their ids and keys in theirs; a key is waited for only by who holds rows that nobody
-//! who holds keys waits for, but for totals, which he has already. So no two of these statements can deadlock.
+//! A day's totals are locked before all else and in their order, rows in the order of their ids and keys in theirs; a
+//! key is waited for only by who holds rows that nobody who holds keys waits for, but for totals, which he has already.
+//! So no two of these statements can deadlock.
 
 mod admin;
 mod ahead;
 mod apply;
-mod books;
-mod census;
 mod claim;
 mod deleted;
 mod durability;
@@ -31,7 +30,9 @@ mod insert;
 mod keys;
 mod link;
 mod list;
+mod payout_stats;
 mod probe;
+mod reconciliation;
 mod reseal;
 mod schema;
 mod settle;
@@ -43,16 +44,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use payout_core::Timestamp;
-use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::payout::{Actor, Caller, Change, ForeignPayout, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::attempt::Settlement;
+use payout_core::idempotency::{IdempotencyRecord, IdempotentRequest, ScopedKey};
+use payout_core::payout::{Actor, Caller, Change, ForeignPayout, NewPayout, Payout, PayoutId};
 use payout_core::ports::{
-    Books, BooksQuery, Census, ClaimRequest, Claims, Count, DeletedPayout, EventPage, EventQuery, Filter,
-    Imported, Insertion, ListQuery, Listed, PayoutImport, PayoutRepository, Record, RepositoryError, Settled,
+    ClaimRequest, Claims, Count, DeletedPayout, EventPage, EventQuery, Filter, Imported, Insertion,
+    ListQuery, Listed, PayoutImport, PayoutRepository, PayoutStats, ReconciliationQuery,
+    ReconciliationReader, Record, RepositoryError, Settled,
 };
 use sqlx::postgres::types::PgInterval;
 
 use crate::ReadLimits;
-use crate::seal::Keyring;
+use crate::encryption::EncryptionKeys;
 use crate::sql::stored::as_micros;
 use link::Link;
 
@@ -108,7 +111,7 @@ impl PostgresRepository {
 
     /// Seals who is paid with the first of these keys, and opens it with any.
     #[must_use]
-    pub fn sealing_with(mut self, keyring: Keyring) -> Self {
+    pub fn sealing_with(mut self, keyring: EncryptionKeys) -> Self {
         self.link.keyring = keyring;
         self
     }
@@ -122,13 +125,13 @@ impl PayoutImport for PostgresRepository {
 }
 
 #[async_trait]
-impl Books for PostgresRepository {
-    async fn records(&self, query: &BooksQuery) -> Result<Vec<Record>, RepositoryError> {
-        books::records(&self.link, query).await
+impl ReconciliationReader for PostgresRepository {
+    async fn records(&self, query: &ReconciliationQuery) -> Result<Vec<Record>, RepositoryError> {
+        reconciliation::records(&self.link, query).await
     }
 
     async fn presume_claimed(&self, limit: u32, by: &Actor) -> Result<u64, RepositoryError> {
-        books::presume_claimed(&self.link, limit, by).await
+        reconciliation::presume_claimed(&self.link, limit, by).await
     }
 }
 
@@ -162,7 +165,7 @@ impl PayoutRepository for PostgresRepository {
         apply::record_refusal(&self.link, id, caller).await
     }
 
-    async fn find_answer(&self, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {
+    async fn find_answer(&self, key: &ScopedKey) -> Result<Option<IdempotencyRecord>, RepositoryError> {
         find::answer(&self.link, key).await
     }
 
@@ -198,8 +201,8 @@ impl PayoutRepository for PostgresRepository {
         apply::forget_answers(&self.link, age, limit).await
     }
 
-    async fn census(&self) -> Result<Census, RepositoryError> {
-        census::census(&self.link).await
+    async fn payout_stats(&self) -> Result<PayoutStats, RepositoryError> {
+        payout_stats::payout_stats(&self.link).await
     }
 
     async fn now(&self) -> Result<Timestamp, RepositoryError> {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::link::{Link, only};
 use super::state_of_payout;
-use crate::seal::{KeyCheck, KnownKey, Proof, Stretch};
+use crate::encryption::{KeyCheck, KnownKey, Proof, ReencryptedBatch};
 use crate::sql::error::refused;
 use crate::sql::reseal::{
     RecipientRow, StoredAnswerRow, checked, new_answer, new_recipient, recipient_columns,
@@ -98,13 +98,13 @@ pub(super) async fn payouts(
     link: &Link,
     after: Option<PayoutId>,
     limit: u32,
-) -> Result<Stretch<PayoutId>, RepositoryError> {
+) -> Result<ReencryptedBatch<PayoutId>, RepositoryError> {
     let (after, rows) = (after.map_or(Uuid::nil(), PayoutId::as_uuid), checked(limit)?);
     let rows = link
         .read(|| sqlx::query_as::<_, RecipientRow>(PAYOUTS).bind(after).bind(rows))
         .await?;
     let last = rows.last().map(|row| PayoutId::from(row.id));
-    let mut stretch = Stretch::of(rows.len(), limit, last);
+    let mut stretch = ReencryptedBatch::of(rows.len(), limit, last);
     let stale = stretch.reseal(rows, |row| new_recipient(row, &link.keyring), |row| row.id);
     if !stale.is_empty() {
         let statement = sqlx::query_as::<_, (i64,)>(RESEAL_PAYOUTS)
@@ -130,7 +130,7 @@ pub(super) async fn answers(
     link: &Link,
     after: Option<&str>,
     limit: u32,
-) -> Result<Stretch<String>, RepositoryError> {
+) -> Result<ReencryptedBatch<String>, RepositoryError> {
     let (after, rows) = (after.unwrap_or_default(), checked(limit)?);
     let rows = link
         .read(|| {
@@ -140,7 +140,7 @@ pub(super) async fn answers(
         })
         .await?;
     let last = rows.last().map(|row| row.key.clone());
-    let mut stretch = Stretch::of(rows.len(), limit, last);
+    let mut stretch = ReencryptedBatch::of(rows.len(), limit, last);
     let stale = stretch.reseal(rows, |row| new_answer(row, &link.keyring), |row| row.payout_id);
     if !stale.is_empty() {
         let statement = sqlx::query_as::<_, (i64,)>(RESEAL_ANSWERS)

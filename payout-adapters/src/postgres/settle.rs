@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
 
-use payout_core::payout::{Settlement, Status};
+use payout_core::attempt::Settlement;
+use payout_core::payout::Status;
 use payout_core::ports::{RepositoryError, Settled};
 use sqlx::FromRow;
 use sqlx::postgres::types::PgInterval;
@@ -19,8 +20,8 @@ use crate::sql::stored::without_nul;
 /// holds each settlement against its row. The guard is on what was locked, not on the table, so that no index but the
 /// primary key is ever considered. It waits for no row: one that is held for ever would hold up all the others.
 ///
-/// The outcome's event carries the claim, unless a row has it already. Before the late outcome of another claim the event of
-/// the current claim becomes a row, which `told` marks in the state.
+/// The outcome's event carries the claim, unless a row has it already. Before the late outcome of another claim the
+/// event of the current claim becomes a row, which `told` marks in the state.
 const SETTLE: &str = "
     WITH incoming AS (
         SELECT * FROM UNNEST(

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use payout_core::limits::{Charge, DailyTotal, DailyTotals, Day, OverLimit, Purse};
 use payout_core::ports::{LockedPart, RepositoryError};
+use payout_core::spending::{Charge, DailyTotal, DailyTotals, Day, OverLimit, SpendingBucket};
 use rust_decimal::Decimal;
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -12,8 +12,8 @@ use super::link::Link;
 use super::transaction::Transaction;
 use crate::sql::totals::{TotalRow, api_key_id};
 
-/// The update changes nothing: it locks the row, and returns what those who held it before have left there. In the order
-/// of their keys, so that two batches which share some wait for each other in one direction only.
+/// The update changes nothing: it locks the row, and returns what those who held it before have left there. In the
+/// order of their keys, so that two batches which share some wait for each other in one direction only.
 const HOLD: &str = "
     INSERT INTO daily_totals AS held (api_key_id, currency, day, total)
     SELECT api_key_id, currency, (now() AT TIME ZONE 'UTC')::date, 0
@@ -35,12 +35,12 @@ const TAKEN: &str = "
     SELECT ' ' || key FROM UNNEST($1) AS key WHERE position(' ' IN key) = 0 AND EXISTS (SELECT FROM api_keys)";
 
 /// A transaction that nobody else can pay out of some purses during, until it ends.
-pub(super) struct Holding<'l> {
+pub(super) struct LockedTotals<'l> {
     pub(super) transaction: Transaction<'l>,
     pub(super) totals: DailyTotals,
     /// That of the transaction's time, which its payouts have too.
     pub(super) today: Day,
-    purses: Vec<Purse>,
+    buckets: Vec<SpendingBucket>,
 }
 
 #[derive(FromRow)]
@@ -50,25 +50,25 @@ struct HeldRow {
     today: Day,
 }
 
-impl<'l> Holding<'l> {
+impl<'l> LockedTotals<'l> {
     /// Waits for whoever holds one of these purses.
-    pub(super) async fn begin(link: &'l Link, purses: Vec<Purse>) -> Result<Self, RepositoryError> {
-        let held = Self::begin_once(link, purses).await?;
+    pub(super) async fn begin(link: &'l Link, buckets: Vec<SpendingBucket>) -> Result<Self, RepositoryError> {
+        let held = Self::begin_once(link, buckets).await?;
         if !held.waited_past_midnight() {
             return Ok(held);
         }
         // Its time is of before the wait: on that day nothing may be paid out any more, and on the next one it would
         // count what is dated on the day before. Where the clock was set back, the later day goes on.
-        let purses = held.purses;
+        let buckets = held.buckets;
         held.transaction.rollback().await?;
-        Self::begin_once(link, purses).await
+        Self::begin_once(link, buckets).await
     }
 
-    async fn begin_once(link: &'l Link, purses: Vec<Purse>) -> Result<Self, RepositoryError> {
+    async fn begin_once(link: &'l Link, buckets: Vec<SpendingBucket>) -> Result<Self, RepositoryError> {
         let mut transaction = Transaction::begin(link).await?;
         let hold = sqlx::query_as::<_, HeldRow>(HOLD)
-            .bind(ids(&purses))
-            .bind(currencies(&purses));
+            .bind(ids(&buckets))
+            .bind(currencies(&buckets));
         let rows = transaction.run(hold).await.map_err(of_total)?;
         let today = rows.iter().map(|held| held.today).max().unwrap_or(Day::MAX);
         let totals = rows.into_iter().map(|held| held.row.restore());
@@ -76,12 +76,12 @@ impl<'l> Holding<'l> {
             transaction,
             totals: totals.collect::<Result<_, _>>()?,
             today,
-            purses,
+            buckets,
         })
     }
 
     fn waited_past_midnight(&self) -> bool {
-        let mut totals = self.purses.iter().filter_map(|purse| self.totals.of(*purse));
+        let mut totals = self.buckets.iter().filter_map(|bucket| self.totals.of(*bucket));
         totals.any(|total| self.today < total.day && total.as_of(self.today) == total)
     }
 
@@ -102,11 +102,12 @@ impl<'l> Holding<'l> {
 
     /// Makes what was written and what was taken durable.
     pub(super) async fn commit(mut self) -> Result<(), RepositoryError> {
-        let kept = |purse: &Purse| Some((*purse, self.totals.of(*purse)?));
-        let (purses, totals): (Vec<Purse>, Vec<DailyTotal>) = self.purses.iter().filter_map(kept).unzip();
+        let kept = |bucket: &SpendingBucket| Some((*bucket, self.totals.of(*bucket)?));
+        let (buckets, totals): (Vec<SpendingBucket>, Vec<DailyTotal>) =
+            self.buckets.iter().filter_map(kept).unzip();
         let keep = sqlx::query_as::<_, ()>(KEEP)
-            .bind(ids(&purses))
-            .bind(currencies(&purses))
+            .bind(ids(&buckets))
+            .bind(currencies(&buckets))
             .bind(totals.iter().map(|total| total.day).collect::<Vec<Day>>())
             .bind(totals.iter().map(|total| total.total).collect::<Vec<Decimal>>());
         self.transaction.run(keep).await?;
@@ -129,10 +130,10 @@ fn of_total(error: RepositoryError) -> RepositoryError {
     error
 }
 
-fn ids(purses: &[Purse]) -> Vec<Uuid> {
-    purses.iter().map(|purse| api_key_id(*purse)).collect()
+fn ids(buckets: &[SpendingBucket]) -> Vec<Uuid> {
+    buckets.iter().map(|bucket| api_key_id(*bucket)).collect()
 }
 
-fn currencies(purses: &[Purse]) -> Vec<&'static str> {
-    purses.iter().map(|purse| purse.currency.code()).collect()
+fn currencies(buckets: &[SpendingBucket]) -> Vec<&'static str> {
+    buckets.iter().map(|bucket| bucket.currency.code()).collect()
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::error::refused;
 use super::recipient::{StoredRecipient, mac};
 use super::stored::without_nul;
-use crate::seal::Keyring;
+use crate::encryption::EncryptionKeys;
 
 /// A payout of another service, by columns.
 #[derive(Serialize)]
@@ -43,7 +43,7 @@ struct ImportRow {
 }
 
 impl ImportRow {
-    fn of(foreign: &ForeignPayout, payout: &Payout, keys: &Keyring) -> Result<Self, RepositoryError> {
+    fn of(foreign: &ForeignPayout, payout: &Payout, keys: &EncryptionKeys) -> Result<Self, RepositoryError> {
         let parts = payout.parts();
         let details = &parts.details;
         let recipient = StoredRecipient::of(parts.id.as_uuid(), &details.recipient, keys)?;
@@ -85,7 +85,7 @@ impl ImportRow {
 pub(crate) fn rows(
     batch: &[ForeignPayout],
     now: Timestamp,
-    keys: &Keyring,
+    keys: &EncryptionKeys,
 ) -> Result<String, RepositoryError> {
     let mut seen = HashSet::new();
     let first = batch.iter().filter(|foreign| seen.insert(foreign.id));

@@ -1,6 +1,6 @@
 //! The rows of `api_keys` as both dialects select them, and their way into the domain.
 
-use payout_core::keys::{ApiKey, ApiKeyId, HeldKey, KeyDigest, KeyName, Scopes, SecretId, TokenDigest};
+use payout_core::access::{ApiKey, ApiKeyId, HeldKey, KeyDigest, KeyName, Scopes, SecretId, TokenDigest};
 use payout_core::ports::{ApiKeyError, RepositoryError};
 use sqlx::FromRow;
 use uuid::Uuid;

@@ -12,17 +12,17 @@
 //! - `totals` has the rows of a day's totals, and decides which payouts of a batch fit.
 //! - `window` turns a list query into bounds, a direction and one of four shapes, each with statements of its own.
 //! - `writes` remembers whether the last writes went through.
-//! - `census` makes tallies of counted rows.
+//! - `payout_stats` makes tallies of counted rows.
 //! - `fault` tells an operator what is the matter.
 //! - `schema` says what is done with embedded migrations; `error` sorts every driver error into the repository's few.
 //!
 //! Statements are not shared: they are constants beside the methods that run them.
 
-pub(crate) mod census;
 pub(crate) mod error;
 pub(crate) mod fault;
 pub(crate) mod import;
 pub(crate) mod keys;
+pub(crate) mod payout_stats;
 pub(crate) mod recipient;
 pub(crate) mod record;
 pub(crate) mod reseal;

@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::error::refused;
 use super::row::broken;
 use super::snapshot;
-use crate::seal::{Keyring, OpenError, Paid, Place};
+use crate::encryption::{EncryptionKeys, OpenError, Paid, Place};
 
 /// What is between the account and the name when they are sealed; neither has control characters.
 const SEPARATOR: char = '\0';
@@ -46,7 +46,7 @@ impl<'a> StoredRecipient<'a> {
     pub(crate) fn of(
         payout: Uuid,
         recipient: &'a Recipient,
-        keys: &Keyring,
+        keys: &EncryptionKeys,
     ) -> Result<Self, RepositoryError> {
         let (account, name) = (recipient.account.as_str(), recipient.name.as_str());
         let name_folded = Search::fold_name(name);
@@ -74,7 +74,7 @@ impl<'a> StoredRecipient<'a> {
 }
 
 /// What protects a payout against a change of its row, written at this version; absent without a key.
-pub(crate) fn mac(payout: &Payout, changed_version: i64, keys: &Keyring) -> Option<Vec<u8>> {
+pub(crate) fn mac(payout: &Payout, changed_version: i64, keys: &EncryptionKeys) -> Option<Vec<u8>> {
     if keys.is_empty() {
         return None;
     }
@@ -105,7 +105,7 @@ pub(crate) fn recipient(
     account: &str,
     name: &str,
     sealed: Option<&[u8]>,
-    keys: &Keyring,
+    keys: &EncryptionKeys,
 ) -> Result<String, OpenError> {
     let Some(sealed) = sealed else {
         return Ok(joined(account, name));
@@ -126,16 +126,16 @@ pub(crate) fn parsed(text: &str) -> Result<Recipient, RepositoryError> {
     })
 }
 
-/// What a search looks for where payouts are sealed, or where it is for an IBAN, which has several spellings: one of these
-/// accounts, or one of these names. A name is found by all of it, folded as names are and as they were before, and both under
-/// every key, and in plain as long as there are payouts that were stored before the first key.
+/// What a search looks for where payouts are sealed, or where it is for an IBAN, which has several spellings: one of
+/// these accounts, or one of these names. A name is found by all of it, folded as names are and as they were before,
+/// and both under every key, and in plain as long as there are payouts that were stored before the first key.
 pub(crate) struct Wanted {
     pub(crate) accounts: Vec<String>,
     pub(crate) names: Vec<String>,
 }
 
 impl Wanted {
-    pub(crate) fn of(search: &Search, keys: &Keyring) -> Self {
+    pub(crate) fn of(search: &Search, keys: &EncryptionKeys) -> Self {
         let (plain, folded) = (search.accounts(), search.folded_names());
         let keys = keys.keys();
         // The digest is of an IBAN's normal form; before, it was of the account as it was given.
@@ -165,7 +165,7 @@ impl WrittenAnswer {
     pub(crate) fn of(
         payout: &Payout,
         request: &IdempotentRequest,
-        keys: &Keyring,
+        keys: &EncryptionKeys,
     ) -> Result<Self, RepositoryError> {
         let snapshot = snapshot::write(payout)?;
         let fingerprint = *request.fingerprint.as_bytes();
@@ -184,7 +184,7 @@ impl WrittenAnswer {
         idempotency_key: &str,
         fingerprint: [u8; 32],
         snapshot: String,
-        keys: &Keyring,
+        keys: &EncryptionKeys,
     ) -> Result<Self, RepositoryError> {
         let Some(key) = keys.current() else {
             return Ok(Self {
@@ -210,7 +210,7 @@ pub(crate) fn answer(
     fingerprint: &[u8],
     snapshot: String,
     sealed: Option<&[u8]>,
-    keys: &Keyring,
+    keys: &EncryptionKeys,
 ) -> Result<(Fingerprint, String), RepositoryError> {
     let Some(sealed) = sealed else {
         return Ok((Fingerprint::from(digest(fingerprint)?), snapshot));

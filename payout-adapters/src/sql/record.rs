@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use payout_core::money::{Currency, Money};
 use payout_core::payout::{Description, PaymentDetails, PayoutId, ProviderKey, ProviderReference, Status};
-use payout_core::ports::{BooksQuery, Filter, ListQuery, Order, Position, Record, RepositoryError};
+use payout_core::ports::{Filter, ListQuery, Order, Position, ReconciliationQuery, Record, RepositoryError};
 use sqlx::FromRow;
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use super::error::refused;
 use super::recipient::{parsed, recipient};
 use super::stored::{StoredAmount, StoredTime};
 use super::window::{Page, Window};
-use crate::seal::Keyring;
+use crate::encryption::EncryptionKeys;
 
 /// The columns of a [`RecordRow`], for the constant statements of both dialects.
 macro_rules! record_columns {
@@ -47,7 +47,7 @@ pub(crate) struct RecordRow {
 
 impl RecordRow {
     /// What is to be paid, for the digest alone.
-    fn digest(&self, money: Money, keys: &Keyring) -> Option<String> {
+    fn digest(&self, money: Money, keys: &EncryptionKeys) -> Option<String> {
         let sealed = self.sealed.as_deref();
         let text = recipient(
             self.id,
@@ -64,7 +64,7 @@ impl RecordRow {
         Some(details.digest())
     }
 
-    pub(crate) fn restore(self, keys: &Keyring) -> Result<Record, RepositoryError> {
+    pub(crate) fn restore(self, keys: &EncryptionKeys) -> Result<Record, RepositoryError> {
         let currency = Currency::recorded(&self.currency).map_err(refused)?;
         let money = Money::restore(self.amount.read()?, currency).map_err(refused)?;
         Ok(Record {
@@ -88,7 +88,7 @@ impl RecordRow {
 }
 
 /// The bounds of a page, as those of a list from the oldest on.
-pub(crate) fn window(query: &BooksQuery) -> Window {
+pub(crate) fn window(query: &ReconciliationQuery) -> Window {
     let list = ListQuery {
         filter: Filter {
             created_after: Some(query.since),

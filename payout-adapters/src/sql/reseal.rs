@@ -1,8 +1,9 @@
 //! Sealing anew what an older key sealed, or what was stored before there was a key.
 //!
 //! Each call looks at one stretch of rows, in the order of their primary key, and writes those that the current key has
-//! not sealed: every row only while it still reads as it was read, so that whoever changes it meanwhile wins. What was done
-//! is in the rows themselves, so it can be stopped and begun again at any time. No version grows: a payout stays the same.
+//! not sealed: every row only while it still reads as it was read, so that whoever changes it meanwhile wins. What was
+//! done is in the rows themselves, so it can be stopped and begun again at any time. No version grows: a payout stays
+//! the same.
 
 use payout_core::ports::RepositoryError;
 use sqlx::FromRow;
@@ -12,11 +13,11 @@ use super::error::refused;
 use super::recipient::{StoredRecipient, WrittenAnswer, answer, parsed, recipient};
 use super::row::broken;
 use super::stored::StoredAmount;
-use crate::seal::{Keyring, Paid};
+use crate::encryption::{EncryptionKeys, Paid};
 
 /// What became of one stretch of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stretch<Place> {
+pub struct ReencryptedBatch<Place> {
     /// So many rows were looked at.
     pub looked_at: u64,
     /// So many of them were sealed anew.
@@ -83,7 +84,7 @@ pub(crate) struct NewRecipient {
 }
 
 /// Whether the current key sealed it, or made this code.
-fn is_current(sealed: Option<&[u8]>, keys: &Keyring) -> bool {
+fn is_current(sealed: Option<&[u8]>, keys: &EncryptionKeys) -> bool {
     match (sealed, keys.current()) {
         (Some(sealed), Some(key)) => sealed.starts_with(key.header()),
         (None, None) => true,
@@ -92,13 +93,13 @@ fn is_current(sealed: Option<&[u8]>, keys: &Keyring) -> bool {
 }
 
 /// Of no rows.
-impl<Place> Default for Stretch<Place> {
+impl<Place> Default for ReencryptedBatch<Place> {
     fn default() -> Self {
         Self::of(0, 1, None)
     }
 }
 
-impl<Place> Stretch<Place> {
+impl<Place> ReencryptedBatch<Place> {
     /// Of `rows`, of which `limit` were asked for: fewer are the last.
     pub(crate) fn of(looked_at: usize, limit: u32, last: Option<Place>) -> Self {
         Self {
@@ -137,7 +138,7 @@ impl<Place> Stretch<Place> {
 /// What a payout is to have instead; absent when the current key sealed it.
 pub(crate) fn new_recipient(
     row: &RecipientRow,
-    keys: &Keyring,
+    keys: &EncryptionKeys,
 ) -> Result<Option<NewRecipient>, RepositoryError> {
     if is_current(row.sealed.as_deref(), keys) && is_current(row.mac.as_deref(), keys) {
         return Ok(None);
@@ -179,7 +180,7 @@ pub(crate) fn new_recipient(
 /// What an answer is to have instead; absent when the current key sealed it.
 pub(crate) fn new_answer(
     row: &StoredAnswerRow,
-    keys: &Keyring,
+    keys: &EncryptionKeys,
 ) -> Result<Option<WrittenAnswer>, RepositoryError> {
     if is_current(row.sealed.as_deref(), keys) {
         return Ok(None);

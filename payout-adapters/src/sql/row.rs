@@ -4,11 +4,12 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use payout_core::Timestamp;
-use payout_core::idempotency::StoredAnswer;
+use payout_core::attempt::{Claim, UnreadableClaim};
+use payout_core::idempotency::IdempotencyRecord;
 use payout_core::money::{Currency, Money};
 use payout_core::payout::{
-    Actor, Claim, Description, Event, EventKind, Failure, NewPayout, PaymentDetails, Payout, PayoutId,
-    PayoutParts, ProviderKey, ProviderReference, Status, UnreadableClaim,
+    Actor, Description, Event, EventKind, Failure, NewPayout, PaymentDetails, Payout, PayoutId, PayoutParts,
+    ProviderKey, ProviderReference, Status,
 };
 use payout_core::ports::{Claims, Cursor, DeletedPayout, EventPlace, Listed, RepositoryError};
 use sqlx::FromRow;
@@ -18,7 +19,7 @@ use super::error::{SqlError, refused};
 use super::recipient::{answer, parsed, recipient};
 use super::snapshot;
 use super::stored::{StoredAmount, StoredTime, whole_micros};
-use crate::seal::{Keyring, OpenError, Paid};
+use crate::encryption::{EncryptionKeys, OpenError, Paid};
 
 /// The columns of a [`PayoutRow`], for the constant statements of both dialects: of `payout_details AS payout` and
 /// `payout_states AS state`.
@@ -108,7 +109,7 @@ fn number<T: TryFrom<i64, Error: Display>>(column: &'static str, number: i64) ->
 
 impl PayoutRow {
     /// The payout, if the row is one that a step of the domain leads to, and one of the keys opens what is sealed.
-    pub(crate) fn restore(&self, keys: &Keyring) -> Result<Payout, RepositoryError> {
+    pub(crate) fn restore(&self, keys: &EncryptionKeys) -> Result<Payout, RepositoryError> {
         let id = self.id;
         self.checked(keys).inspect_err(|error| {
             let reason = std::error::Error::source(error).map(ToString::to_string);
@@ -130,7 +131,7 @@ impl PayoutRow {
     }
 
     /// Whether somebody who has no key wrote what is paid, as far as that can be told: nobody who has one would have.
-    fn is_altered(&self, keys: &Keyring) -> bool {
+    fn is_altered(&self, keys: &EncryptionKeys) -> bool {
         let altered = |error: &OpenError| match error {
             OpenError::Altered | OpenError::Malformed | OpenError::Unprotected => true,
             OpenError::UnknownKey { .. } => false,
@@ -141,7 +142,7 @@ impl PayoutRow {
         }
     }
 
-    fn recipient_text(&self, keys: &Keyring) -> Result<String, OpenError> {
+    fn recipient_text(&self, keys: &EncryptionKeys) -> Result<String, OpenError> {
         recipient(
             self.id,
             &self.recipient_account,
@@ -152,7 +153,7 @@ impl PayoutRow {
     }
 
     /// Whether what is paid is what was asked for, where the row has a MAC.
-    fn verify(&self, recipient: &str, keys: &Keyring) -> Result<(), OpenError> {
+    fn verify(&self, recipient: &str, keys: &EncryptionKeys) -> Result<(), OpenError> {
         let amount = self.amount.read().map_err(|_| OpenError::Altered);
         match (amount, self.mac.as_deref()) {
             (Err(_), None) => Ok(()),
@@ -173,7 +174,7 @@ impl PayoutRow {
         }
     }
 
-    fn unreadable(&self, keys: &Keyring) -> Option<UnreadableClaim> {
+    fn unreadable(&self, keys: &EncryptionKeys) -> Option<UnreadableClaim> {
         Some(UnreadableClaim {
             id: PayoutId::from(self.id),
             fence: u64::try_from(self.fence).ok()?,
@@ -183,11 +184,11 @@ impl PayoutRow {
         })
     }
 
-    fn checked(&self, keys: &Keyring) -> Result<Payout, RepositoryError> {
+    fn checked(&self, keys: &EncryptionKeys) -> Result<Payout, RepositoryError> {
         Payout::restore(self.parts(keys)?).map_err(refused)
     }
 
-    fn parts(&self, keys: &Keyring) -> Result<PayoutParts, RepositoryError> {
+    fn parts(&self, keys: &EncryptionKeys) -> Result<PayoutParts, RepositoryError> {
         let time = |time: Option<StoredTime>| time.map(|time| time.0);
         let currency = Currency::recorded(&self.currency).map_err(broken("currency"))?;
         let failure = match (&self.failure_code, &self.failure_message) {
@@ -220,7 +221,7 @@ impl PayoutRow {
             version: number("version", self.version)?,
             first_submitted_at: time(self.first_submitted_at),
             claimed_at: time(self.claimed_at),
-            quiet_at: time(self.quiet_at),
+            calls_end_at: time(self.quiet_at),
             due_at: time(self.due_at),
             created_at: self.created_at.0,
             updated_at: self.updated_at.0,
@@ -238,7 +239,7 @@ pub(crate) struct MaybeDeletedRow {
 
 impl MaybeDeletedRow {
     /// The payout, which may be deleted.
-    pub(crate) fn restore(self, keys: &Keyring) -> Result<Listed, RepositoryError> {
+    pub(crate) fn restore(self, keys: &EncryptionKeys) -> Result<Listed, RepositoryError> {
         let id = self.row.id;
         let restored = match self.deleted_at {
             None => return self.row.restore(keys).map(Listed::Payout),
@@ -255,7 +256,7 @@ impl MaybeDeletedRow {
 }
 
 /// The same for a page that may have deleted payouts.
-pub(crate) fn listed_with_deleted(rows: Vec<MaybeDeletedRow>, keys: &Keyring) -> Vec<Listed> {
+pub(crate) fn listed_with_deleted(rows: Vec<MaybeDeletedRow>, keys: &EncryptionKeys) -> Vec<Listed> {
     rows.into_iter()
         .map(|row| {
             let place = row.row.place();
@@ -265,7 +266,7 @@ pub(crate) fn listed_with_deleted(rows: Vec<MaybeDeletedRow>, keys: &Keyring) ->
 }
 
 /// The rows of a page. One that cannot be read keeps its place.
-pub(crate) fn listed(rows: Vec<PayoutRow>, keys: &Keyring) -> Vec<Listed> {
+pub(crate) fn listed(rows: Vec<PayoutRow>, keys: &EncryptionKeys) -> Vec<Listed> {
     rows.into_iter()
         .map(|row| {
             let place = row.place();
@@ -276,7 +277,7 @@ pub(crate) fn listed(rows: Vec<PayoutRow>, keys: &Keyring) -> Vec<Listed> {
 }
 
 /// The rows that a claim won. One that cannot be read must not hold up those that were claimed with it.
-pub(crate) fn claims(rows: Vec<PayoutRow>, keys: &Keyring) -> Claims {
+pub(crate) fn claims(rows: Vec<PayoutRow>, keys: &EncryptionKeys) -> Claims {
     let mut claims = Claims::default();
     for row in rows {
         match row.restore(keys).map(Claim::new) {
@@ -311,7 +312,7 @@ impl EventRow {
 
 impl AnswerRow {
     /// The answer as it was given to the row's idempotency key.
-    pub(crate) fn restore(self, keys: &Keyring) -> Result<StoredAnswer, RepositoryError> {
+    pub(crate) fn restore(self, keys: &EncryptionKeys) -> Result<IdempotencyRecord, RepositoryError> {
         let (fingerprint, snapshot) = answer(
             self.payout_id,
             &self.key,
@@ -321,7 +322,7 @@ impl AnswerRow {
             keys,
         )?;
         let payout = snapshot::read(&snapshot, self.created_at.0)?;
-        Ok(StoredAnswer { fingerprint, payout })
+        Ok(IdempotencyRecord { fingerprint, payout })
     }
 }
 

@@ -1,16 +1,17 @@
 //! The stored form of an answer: the payout as the request under an idempotency key was answered.
 //!
-//! A record lives for 31 days, so that a form is read for as long after the last program that wrote it. Its names are those
-//! of this file, not those of the domain: a field that is renamed there is stored under its old name. A form that an earlier
-//! program could not read needs a version of its own, which programs read for one release before they write it.
+//! A record lives for 31 days, so that a form is read for as long after the last program that wrote it. Its names are
+//! those of this file, not those of the domain: a field that is renamed there is stored under its old name. A form that
+//! an earlier program could not read needs a version of its own, which programs read for one release before they write
+//! it.
 //!
 //! | version | written by |
 //! |---|---|
 //! | 1, with no `v` | programs from before versions |
 //! | 1 | this one; those from before read it too |
 //!
-//! The store's clock gives the time of the write only while writing, so the times that equal it are put in when the answer is
-//! read, from the record's own time.
+//! The store's clock gives the time of the write only while writing, so the times that equal it are put in when the
+//! answer is read, from the record's own time.
 
 use std::borrow::Cow;
 
@@ -138,7 +139,7 @@ impl<'a> SnapshotV1<'a> {
             version: parts.version,
             first_submitted_at: parts.first_submitted_at,
             claimed_at: parts.claimed_at,
-            quiet_at: parts.quiet_at,
+            quiet_at: parts.calls_end_at,
             created_at: parts.created_at,
             updated_at: parts.updated_at,
         }
@@ -180,7 +181,7 @@ impl<'a> SnapshotV1<'a> {
             version: self.version,
             first_submitted_at: self.first_submitted_at,
             claimed_at: self.claimed_at,
-            quiet_at: self.quiet_at,
+            calls_end_at: self.quiet_at,
             due_at: None,
             created_at: if self.version == 1 {
                 written_at
@@ -271,8 +272,8 @@ mod tests {
         }
     }
 
-    /// As a program from before versions reads it during a rolling upgrade: what it does not know it ignores, and what may be
-    /// null may be absent.
+    /// As a program from before versions reads it during a rolling upgrade: what it does not know it ignores, and what
+    /// may be null may be absent.
     #[test]
     fn the_form_is_the_same_in_every_program_that_writes_version_1() {
         let written = write(&read(CREATED, written_at()).unwrap()).unwrap();

@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use payout_core::keys::ApiKeyId;
-use payout_core::limits::{DailyTotal, DailyTotals, Day, OverLimit, Purse};
+use payout_core::access::ApiKeyId;
 use payout_core::money::Currency;
 use payout_core::payout::{NewPayout, Payout};
 use payout_core::ports::{Insertion, RepositoryError};
+use payout_core::spending::{DailyTotal, DailyTotals, Day, OverLimit, SpendingBucket};
 use sqlx::FromRow;
 use uuid::Uuid;
 
@@ -23,8 +23,8 @@ pub(crate) struct TotalRow {
 }
 
 impl TotalRow {
-    pub(crate) fn restore(self) -> Result<(Purse, DailyTotal), RepositoryError> {
-        let purse = Purse {
+    pub(crate) fn restore(self) -> Result<(SpendingBucket, DailyTotal), RepositoryError> {
+        let bucket = SpendingBucket {
             api_key: Some(self.api_key_id)
                 .filter(|id| !id.is_nil())
                 .map(ApiKeyId::from),
@@ -34,23 +34,23 @@ impl TotalRow {
             day: self.day,
             total: self.total.read()?,
         };
-        Ok((purse, total))
+        Ok((bucket, total))
     }
 }
 
 /// Whose purse it is, as its row says.
-pub(crate) fn api_key_id(purse: Purse) -> Uuid {
-    purse.api_key.map_or(Uuid::nil(), ApiKeyId::as_uuid)
+pub(crate) fn api_key_id(bucket: SpendingBucket) -> Uuid {
+    bucket.api_key.map_or(Uuid::nil(), ApiKeyId::as_uuid)
 }
 
 /// The purses that a batch is paid out of, each once.
-pub(crate) fn purses(batch: &[NewPayout]) -> Vec<Purse> {
-    let purses: HashSet<Purse> = batch
+pub(crate) fn buckets(batch: &[NewPayout]) -> Vec<SpendingBucket> {
+    let buckets: HashSet<SpendingBucket> = batch
         .iter()
         .filter_map(|new| new.charge.as_ref())
-        .map(|charge| charge.purse())
+        .map(|charge| charge.bucket())
         .collect();
-    purses.into_iter().collect()
+    buckets.into_iter().collect()
 }
 
 /// The idempotency keys of a batch, those of API keys in both their forms.
@@ -62,8 +62,8 @@ pub(crate) fn keys(batch: &[NewPayout]) -> Vec<&str> {
         .collect()
 }
 
-/// What the store made of a payout: when it was stored, and whether its provider's keys begin with its id although it has a
-/// request.
+/// What the store made of a payout: when it was stored, and whether its provider's keys begin with its id although it
+/// has a request.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Stored {
     pub(crate) at: payout_core::Timestamp,
@@ -82,8 +82,8 @@ impl Stored {
     }
 }
 
-/// Those whose keys one before them in the batch has, and has without an API key. Of the requests of one process none is:
-/// only one of the two runs at a time.
+/// Those whose keys one before them in the batch has, and has without an API key. Of the requests of one process none
+/// is: only one of the two runs at a time.
 pub(crate) fn beaten(batch: &[NewPayout]) -> HashSet<Uuid> {
     let (mut open, mut beaten) = (HashSet::new(), HashSet::new());
     for new in batch {
@@ -119,8 +119,9 @@ impl Decision {
     }
 }
 
-/// Goes through a batch in its order: what has its key to itself, and room for its charge, is to be stored, and takes both
-/// from those after it. `taken` are the keys that have records, and, after a space, those that may not be used; `totals` have been read, and locked, for this.
+/// Goes through a batch in its order: what has its key to itself, and room for its charge, is to be stored, and takes
+/// both from those after it. `taken` are the keys that have records, and, after a space, those that may not be used;
+/// `totals` have been read, and locked, for this.
 pub(crate) fn decide(
     batch: &[NewPayout],
     taken: HashSet<String>,

@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use payout_core::payout::PayoutId;
-use payout_core::ports::{ApiKeyRepository, Books, PayoutImport, RepositoryError};
+use payout_core::ports::{ApiKeyRepository, PayoutImport, ReconciliationReader, RepositoryError};
 use std::path::Path;
 use std::sync::Arc;
 
 use super::{SqliteRepository, backup, reseal, schema};
 use crate::admin::{PoolUse, StorageAdmin, on_one_thread};
-use crate::seal::{KeyCheck, Stretch};
+use crate::encryption::{KeyCheck, ReencryptedBatch};
 
 #[async_trait]
 impl StorageAdmin for SqliteRepository {
@@ -30,7 +30,7 @@ impl StorageAdmin for SqliteRepository {
         Some(PoolUse::new(open, idle, max))
     }
 
-    fn books(&self) -> Option<Arc<dyn Books>> {
+    fn reader(&self) -> Option<Arc<dyn ReconciliationReader>> {
         Some(Arc::new(self.clone()))
     }
 
@@ -54,7 +54,7 @@ impl StorageAdmin for SqliteRepository {
         &self,
         after: Option<PayoutId>,
         limit: u32,
-    ) -> Result<Stretch<PayoutId>, RepositoryError> {
+    ) -> Result<ReencryptedBatch<PayoutId>, RepositoryError> {
         reseal::payouts(&self.store, after, limit).await
     }
 
@@ -62,7 +62,7 @@ impl StorageAdmin for SqliteRepository {
         &self,
         after: Option<String>,
         limit: u32,
-    ) -> Result<Stretch<String>, RepositoryError> {
+    ) -> Result<ReencryptedBatch<String>, RepositoryError> {
         reseal::answers(&self.store, after.as_deref(), limit).await
     }
 

@@ -4,7 +4,7 @@ use payout_core::ports::RepositoryError;
 use uuid::Uuid;
 
 use super::claim::hexes;
-use super::store::{Store, Write, to_its_end};
+use super::store::{Store, Write, run_detached};
 use crate::sql::error::repository_error;
 
 /// Of a row that waits, what tells that its time is none that was meant; `?1` is now.
@@ -25,8 +25,8 @@ macro_rules! is_impossible {
     };
 }
 
-/// Three looks, each along an index and bounded: at what is due next, at all that is in flight, and at what was stored in
-/// the future.
+/// Three looks, each along an index and bounded: at what is due next, at all that is in flight, and at what was stored
+/// in the future.
 pub(super) const FIND: &str = concat!(
     "SELECT DISTINCT id FROM (
         SELECT * FROM (SELECT * FROM payout_states WHERE due_at > ?1 ORDER BY due_at LIMIT 2000)
@@ -64,7 +64,7 @@ pub(super) async fn bring_back(store: &Store, limit: u32) -> Result<u64, Reposit
         return Ok(0);
     }
     let (store, ids) = (store.clone(), hexes(ids.into_iter())?);
-    to_its_end(async move {
+    run_detached(async move {
         let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
         let brought_back = sqlx::query(BRING_BACK)
             .bind(now.timestamp_micros())

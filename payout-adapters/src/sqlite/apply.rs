@@ -7,10 +7,10 @@ use payout_core::payout::{Caller, Change, Due, EventKind, Payout, PayoutId};
 use payout_core::ports::RepositoryError;
 
 use super::claim::write_open_claims;
-use super::store::{Store, Write, to_its_end};
+use super::store::{Store, Write, run_detached};
 use super::totals;
 use super::writer::Transaction;
-use crate::seal::Keyring;
+use crate::encryption::EncryptionKeys;
 use crate::sql::error::repository_error;
 use crate::sql::recipient::{StoredRecipient, WrittenAnswer, mac};
 use crate::sql::row::as_i64;
@@ -78,7 +78,7 @@ pub(super) async fn apply(
     request: Option<&IdempotentRequest>,
 ) -> Result<Payout, RepositoryError> {
     let (store, change, request) = (store.clone(), change.clone(), request.cloned());
-    to_its_end(async move {
+    run_detached(async move {
         let after = change.after.parts();
         let due = match change.due {
             Due::Keep => "keep",
@@ -158,7 +158,7 @@ pub(super) async fn apply(
 async fn rewrite(
     transaction: &mut Transaction,
     payout: &Payout,
-    keys: &Keyring,
+    keys: &EncryptionKeys,
 ) -> Result<(), RepositoryError> {
     let (after, version) = (payout.parts(), as_i64("version", payout.version())?);
     let recipient = StoredRecipient::of(after.id.as_uuid(), &after.details.recipient, keys)?;
@@ -186,7 +186,7 @@ pub(super) async fn record_refusal(
     caller: &Caller,
 ) -> Result<(), RepositoryError> {
     let (store, caller) = (store.clone(), caller.clone());
-    to_its_end(async move {
+    run_detached(async move {
         let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
         write_open_claims(&mut transaction, &[id.as_uuid()]).await?;
         let record = sqlx::query(RECORD_REFUSAL)
@@ -207,7 +207,7 @@ pub(super) async fn record_refusal(
 
 pub(super) async fn forget_answers(store: &Store, age: Duration, limit: u32) -> Result<u64, RepositoryError> {
     let store = store.clone();
-    to_its_end(async move {
+    run_detached(async move {
         let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
         let forget = sqlx::query(FORGET_ANSWERS)
             .bind(now.timestamp_micros().saturating_sub(as_micros(age)))

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use payout_core::ports::{ClaimRequest, Claims, RepositoryError};
 use uuid::Uuid;
 
-use super::store::{Store, Write, hex, json, to_its_end};
+use super::store::{Store, Write, hex, json, run_detached};
 use super::writer::Transaction;
 use crate::sql::error::repository_error;
 use crate::sql::row::{PayoutRow, claims, payout_columns};
 use crate::sql::stored::as_micros;
 
-/// Not sealed with a key that the database knows and this process lacks: that is left to those who have it. `?3` are the
-/// ids of this process's keys. As a rule it has all of them, and the rows are not looked at.
+/// Not sealed with a key that the database knows and this process lacks: that is left to those who have it. `?3` are
+/// the ids of this process's keys. As a rule it has all of them, and the rows are not looked at.
 macro_rules! not_of_others {
     () => {
         "(NOT EXISTS (SELECT 1 FROM sealing_keys WHERE id NOT IN (SELECT value FROM json_each(?3)))
@@ -26,8 +26,8 @@ macro_rules! not_of_others {
     };
 }
 
-/// A wait that was begun before the clock leapt forward is over once it has lasted: `?5` is the time of the leap, and `?6` how
-/// far it went.
+/// A wait that was begun before the clock leapt forward is over once it has lasted: `?5` is the time of the leap, and
+/// `?6` how far it went.
 macro_rules! has_lasted {
     () => {
         " AND (status <> 'processing' OR updated_at > ?5 OR +due_at <= ?1 - ?6)"
@@ -99,7 +99,7 @@ const CLAIMED: &str = concat!(
 
 pub(super) async fn claim(store: &Store, request: &ClaimRequest) -> Result<Claims, RepositoryError> {
     let (store, request) = (store.clone(), request.clone());
-    to_its_end(async move {
+    run_detached(async move {
         let hints = match &request.only {
             Some(ids) => Some(hexes(ids.iter().map(|id| id.as_uuid()))?),
             None => None,
@@ -130,7 +130,7 @@ pub(super) async fn claim(store: &Store, request: &ClaimRequest) -> Result<Claim
             .bind(now.timestamp_micros())
             .bind(&ids)
             .bind(as_micros(request.lease))
-            .bind(as_micros(request.quiet_after))
+            .bind(as_micros(request.calls_end_after))
             .bind(request.worker.as_str().to_owned());
         claim.execute(&mut *transaction).await.map_err(repository_error)?;
         let claimed = sqlx::query_as::<_, PayoutRow>(CLAIMED).bind(&ids);

@@ -1,7 +1,7 @@
 //! Reading one payout, an answer, and the clock.
 
 use payout_core::Timestamp;
-use payout_core::idempotency::{ScopedKey, StoredAnswer};
+use payout_core::idempotency::{IdempotencyRecord, ScopedKey};
 use payout_core::payout::{Payout, PayoutId};
 use payout_core::ports::RepositoryError;
 
@@ -50,7 +50,10 @@ pub(super) async fn payouts(store: &Store, ids: &[PayoutId]) -> Result<Vec<Payou
     rows.into_iter().map(|row| row.restore(&store.keyring)).collect()
 }
 
-pub(super) async fn answer(store: &Store, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {
+pub(super) async fn answer(
+    store: &Store,
+    key: &ScopedKey,
+) -> Result<Option<IdempotencyRecord>, RepositoryError> {
     let find = sqlx::query_as::<_, AnswerRow>(FIND_ANSWER)
         .bind(key.as_str())
         .bind(key.unscoped());

@@ -5,7 +5,7 @@ use payout_core::ports::{Imported, RepositoryError};
 use uuid::Uuid;
 
 use super::claim::hexes;
-use super::store::{Store, Write, to_its_end};
+use super::store::{Store, Write, run_detached};
 use crate::sql::error::repository_error;
 use crate::sql::import::{answers, rows};
 
@@ -50,7 +50,7 @@ pub(super) async fn import(store: &Store, batch: &[ForeignPayout]) -> Result<Vec
         return Ok(Vec::new());
     }
     let (store, batch) = (store.clone(), batch.to_vec());
-    to_its_end(async move {
+    run_detached(async move {
         let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
         let rows = rows(&batch, now, &store.keyring)?;
         let written: Vec<(Uuid,)> = sqlx::query_as(INSERT)

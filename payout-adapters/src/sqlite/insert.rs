@@ -1,5 +1,5 @@
-//! Inserting payouts: a transaction of at most three statements, whatever the size of the batch, and of three more where
-//! it is charged to a day's limit.
+//! Inserting payouts: a transaction of at most three statements, whatever the size of the batch, and of three more
+//! where it is charged to a day's limit.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -10,16 +10,16 @@ use payout_core::ports::{Insertion, RepositoryError};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::store::{Store, Write, hex, json, to_its_end};
+use super::store::{Store, Write, hex, json, run_detached};
 use super::totals as daily;
-use crate::seal::Keyring;
+use crate::encryption::EncryptionKeys;
 use crate::sql::error::repository_error;
 use crate::sql::recipient::{StoredRecipient, WrittenAnswer, mac};
 use crate::sql::stored::without_nul;
 use crate::sql::totals::{self, Decision, Stored};
 
-/// Of two rows with one key, the first in the batch wins. A key has no record of its own to win while there is one without
-/// an API key; and once there is an API key, nothing is recorded without one: this process has not heard of it.
+/// Of two rows with one key, the first in the batch wins. A key has no record of its own to win while there is one
+/// without an API key; and once there is an API key, nothing is recorded without one: this process has not heard of it.
 const TAKE_KEYS: &str = "
     INSERT INTO idempotency_keys (key, created_at, payout_id, fingerprint, snapshot, sealed)
     SELECT
@@ -65,7 +65,7 @@ pub(super) async fn insert(store: &Store, batch: &[NewPayout]) -> Result<Vec<Ins
     }
     // The task needs a batch of its own.
     let (store, batch) = (store.clone(), batch.to_vec());
-    to_its_end(async move {
+    run_detached(async move {
         let mut rows = incoming(&batch, &HashSet::new(), &store.keyring)?;
         let mut all = json(&rows)?;
         let mut write = store.begin().await.map_err(repository_error)?;
@@ -130,11 +130,11 @@ pub(super) async fn insert(store: &Store, batch: &[NewPayout]) -> Result<Vec<Ins
 
 /// Takes what the batch costs from its days, as far as they last.
 async fn charge(write: &mut Write, batch: &[NewPayout]) -> Result<Vec<Decision>, RepositoryError> {
-    let purses = totals::purses(batch);
-    let mut left = daily::read(write, &purses).await?;
+    let buckets = totals::buckets(batch);
+    let mut left = daily::read(write, &buckets).await?;
     let taken = daily::taken(write, &totals::keys(batch)).await?;
     let decisions = totals::decide(batch, taken, &mut left, write.now.date_naive());
-    daily::keep(write, &purses, &left).await?;
+    daily::keep(write, &buckets, &left).await?;
     Ok(decisions)
 }
 
@@ -142,7 +142,7 @@ async fn charge(write: &mut Write, batch: &[NewPayout]) -> Result<Vec<Decision>,
 fn incoming<'a>(
     batch: &'a [NewPayout],
     spent: &HashSet<Uuid>,
-    keys: &Keyring,
+    keys: &EncryptionKeys,
 ) -> Result<Vec<Incoming<'a>>, RepositoryError> {
     batch.iter().map(|new| Incoming::of(new, spent, keys)).collect()
 }
@@ -209,7 +209,7 @@ struct Incoming<'a> {
 }
 
 impl<'a> Incoming<'a> {
-    fn of(new: &'a NewPayout, spent: &HashSet<Uuid>, keys: &Keyring) -> Result<Self, RepositoryError> {
+    fn of(new: &'a NewPayout, spent: &HashSet<Uuid>, keys: &EncryptionKeys) -> Result<Self, RepositoryError> {
         let (details, request) = (&new.details, new.request.as_ref());
         let recipient = StoredRecipient::of(new.id.as_uuid(), &details.recipient, keys)?;
         // The times in it are put in when it is read.

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use payout_core::keys::{ApiKey, ApiKeyId, HeldKey, KeyDigest, KeyName, NewApiKey};
+use payout_core::access::{ApiKey, ApiKeyId, HeldKey, KeyDigest, KeyName, NewApiKey};
 use payout_core::ports::{
-    ApiKeyError, ApiKeyRepository, LISTED_KEYS_MAX, LIVE_KEYS_MAX, Pulse, RepositoryError,
+    ApiKeyError, ApiKeyRepository, KeySetVersion, LISTED_KEYS_MAX, LIVE_KEYS_MAX, RepositoryError,
 };
 
 use super::SqliteRepository;
 use super::claim::hexes;
-use super::store::{Statement, Store, Write, to_its_end};
+use super::store::{Statement, Store, Write, run_detached};
 use crate::sql::error::repository_error;
 use crate::sql::keys::{HeldRow, KeyRow, PulseRow, bytes, held_columns, key_columns, of_repository, usable};
 use crate::sql::stored::as_micros;
@@ -73,7 +73,7 @@ where
     Row: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + Send + Unpin + 'static,
 {
     let store = store.clone();
-    let written: Result<Vec<Row>, RepositoryError> = to_its_end(async move {
+    let written: Result<Vec<Row>, RepositoryError> = run_detached(async move {
         let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
         let rows = statement(now.timestamp_micros())
             .fetch_all(&mut *transaction)
@@ -104,13 +104,14 @@ impl SqliteRepository {
 
 #[async_trait]
 impl ApiKeyRepository for SqliteRepository {
-    async fn pulse(&self) -> Result<Pulse, ApiKeyError> {
+    async fn key_set_version(&self) -> Result<KeySetVersion, ApiKeyError> {
         let rows = self.store.read(sqlx::query_as::<_, PulseRow>(PULSE)).await;
-        let pulse = rows.map_err(of_repository)?.pop();
-        let pulse = pulse.ok_or_else(|| ApiKeyError::Refused("the row of api_key_ring is gone".into()))?;
-        Ok(Pulse {
-            revision: pulse.revision.unsigned_abs(),
-            any: pulse.any_key,
+        let key_set_version = rows.map_err(of_repository)?.pop();
+        let key_set_version =
+            key_set_version.ok_or_else(|| ApiKeyError::Refused("the row of api_key_ring is gone".into()))?;
+        Ok(KeySetVersion {
+            revision: key_set_version.revision.unsigned_abs(),
+            any: key_set_version.any_key,
             now: self.store.now(),
         })
     }

@@ -1,12 +1,12 @@
 //! The repository on SQLite, in one file, for one host.
 //!
-//! - `store` owns the connections: one that writes, since SQLite has one writer at a time, and a few that read. `writer` is
-//!   the one that writes, while it is in use; `file` sees when the file is deleted or replaced under them.
+//! - `store` owns the connections: one that writes, since SQLite has one writer at a time, and a few that read.
+//!   `writer` is the one that writes, while it is in use; `file` sees when the file is deleted or replaced under them.
 //! - `insert`, `apply`, `claim` and `settle` are the writes: each is one transaction, begun as a writer's
 //!   (`BEGIN IMMEDIATE`) and run to its end in a task of its own, so that a caller who goes away leaves none open.
 //!   `totals` is the part of them that holds a day's payouts against its limit.
-//! - `find`, `trail`, `list` and `census` are the reads; `keys` has the API keys. `schema` migrates; `reseal` rotates what who is paid is
-//!   sealed with.
+//! - `find`, `trail`, `list` and `payout_stats` are the reads; `keys` has the API keys. `schema` migrates; `reseal`
+//!   rotates what who is paid is sealed with.
 //!
 //! Statements differ from PostgreSQL's where SQLite has no array parameters (a batch comes as JSON, through
 //! `json_each`), no statements that write within others (a write, its event and its record are statements of one
@@ -16,8 +16,6 @@ mod admin;
 mod ahead;
 mod apply;
 mod backup;
-mod books;
-mod census;
 mod claim;
 mod clock;
 mod deleted;
@@ -27,9 +25,11 @@ mod import;
 mod insert;
 mod keys;
 mod list;
+mod payout_stats;
 #[cfg(test)]
 mod plans;
 mod probe;
+mod reconciliation;
 mod reseal;
 mod schema;
 mod settle;
@@ -43,16 +43,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use payout_core::Timestamp;
-use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::payout::{Actor, Caller, Change, ForeignPayout, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::attempt::Settlement;
+use payout_core::idempotency::{IdempotencyRecord, IdempotentRequest, ScopedKey};
+use payout_core::payout::{Actor, Caller, Change, ForeignPayout, NewPayout, Payout, PayoutId};
 use payout_core::ports::{
-    Books, BooksQuery, Census, ClaimRequest, Claims, Clock, Count, DeletedPayout, EventPage, EventQuery,
-    Filter, Imported, Insertion, ListQuery, Listed, PayoutImport, PayoutRepository, Record, RepositoryError,
-    Settled,
+    ClaimRequest, Claims, Clock, Count, DeletedPayout, EventPage, EventQuery, Filter, Imported, Insertion,
+    ListQuery, Listed, PayoutImport, PayoutRepository, PayoutStats, ReconciliationQuery,
+    ReconciliationReader, Record, RepositoryError, Settled,
 };
 
 use crate::ReadLimits;
-use crate::seal::Keyring;
+use crate::encryption::EncryptionKeys;
 use store::Store;
 
 /// How a [`SqliteRepository`] uses its file.
@@ -108,7 +109,7 @@ impl SqliteRepository {
 
     /// Seals who is paid with the first of these keys, and opens it with any.
     #[must_use]
-    pub fn sealing_with(mut self, keyring: Keyring) -> Self {
+    pub fn sealing_with(mut self, keyring: EncryptionKeys) -> Self {
         self.store.keyring = keyring;
         self
     }
@@ -122,13 +123,13 @@ impl PayoutImport for SqliteRepository {
 }
 
 #[async_trait]
-impl Books for SqliteRepository {
-    async fn records(&self, query: &BooksQuery) -> Result<Vec<Record>, RepositoryError> {
-        books::records(&self.store, query).await
+impl ReconciliationReader for SqliteRepository {
+    async fn records(&self, query: &ReconciliationQuery) -> Result<Vec<Record>, RepositoryError> {
+        reconciliation::records(&self.store, query).await
     }
 
     async fn presume_claimed(&self, limit: u32, by: &Actor) -> Result<u64, RepositoryError> {
-        books::presume_claimed(&self.store, limit, by).await
+        reconciliation::presume_claimed(&self.store, limit, by).await
     }
 }
 
@@ -162,7 +163,7 @@ impl PayoutRepository for SqliteRepository {
         apply::record_refusal(&self.store, id, caller).await
     }
 
-    async fn find_answer(&self, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {
+    async fn find_answer(&self, key: &ScopedKey) -> Result<Option<IdempotencyRecord>, RepositoryError> {
         find::answer(&self.store, key).await
     }
 
@@ -198,8 +199,8 @@ impl PayoutRepository for SqliteRepository {
         apply::forget_answers(&self.store, age, limit).await
     }
 
-    async fn census(&self) -> Result<Census, RepositoryError> {
-        census::census(&self.store).await
+    async fn payout_stats(&self) -> Result<PayoutStats, RepositoryError> {
+        payout_stats::payout_stats(&self.store).await
     }
 
     async fn now(&self) -> Result<Timestamp, RepositoryError> {

@@ -2,7 +2,7 @@
 
 use sqlx::{Connection, SqliteConnection};
 
-use super::{census, claim, deleted, list, schema};
+use super::{claim, deleted, list, payout_stats, schema};
 
 /// The plan of a statement, one step a line.
 async fn plan(connection: &mut SqliteConnection, statement: &'static str) -> String {
@@ -61,9 +61,12 @@ async fn every_statement_walks_the_index_made_for_it() {
             deleted::PAGE_WITH_DELETED[0],
             "USING INDEX payout_details_deleted_by_age",
         ),
-        (census::OPEN, "USING INDEX payout_states_by_status (status=?)"),
         (
-            census::SAMPLED,
+            payout_stats::OPEN,
+            "USING INDEX payout_states_by_status (status=?)",
+        ),
+        (
+            payout_stats::SAMPLED,
             "SEARCH payout USING INTEGER PRIMARY KEY (rowid=?)",
         ),
         (list::COUNT_STATUS, "payout_states_by_status (status=?"),

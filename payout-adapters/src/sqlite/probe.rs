@@ -2,11 +2,11 @@
 
 use payout_core::ports::RepositoryError;
 
-use super::store::{Store, Write, to_its_end};
+use super::store::{Store, Write, run_detached};
 use crate::sql::error::repository_error;
 
-/// Where a write has failed not long ago, as much as the write of a payout takes: a page alone may find room where nothing
-/// else does.
+/// Where a write has failed not long ago, as much as the write of a payout takes: a page alone may find room where
+/// nothing else does.
 const ROOM: i64 = 64 * 1024;
 
 const PROBE: &str = "UPDATE write_probe SET at = ?1, room = zeroblob(?2) WHERE id = 1";
@@ -17,7 +17,7 @@ pub(super) async fn probe(store: &Store) -> Result<(), RepositoryError> {
         return Ok(());
     }
     let store = store.clone();
-    to_its_end(async move {
+    run_detached(async move {
         if replaced.is_err() {
             store.save_log().await;
             return replaced;

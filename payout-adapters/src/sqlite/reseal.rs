@@ -5,8 +5,8 @@ use payout_core::ports::RepositoryError;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::store::{Store, Write, hex, json, to_its_end};
-use crate::seal::{KeyCheck, KnownKey, Proof, Stretch};
+use super::store::{Store, Write, hex, json, run_detached};
+use crate::encryption::{KeyCheck, KnownKey, Proof, ReencryptedBatch};
 use crate::sql::error::{refused, repository_error};
 use crate::sql::reseal::{
     RecipientRow, StoredAnswerRow, checked, new_answer, new_recipient, recipient_columns,
@@ -97,13 +97,13 @@ pub(super) async fn payouts(
     store: &Store,
     after: Option<PayoutId>,
     limit: u32,
-) -> Result<Stretch<PayoutId>, RepositoryError> {
+) -> Result<ReencryptedBatch<PayoutId>, RepositoryError> {
     let statement = sqlx::query_as::<_, RecipientRow>(PAYOUTS)
         .bind(after.map_or(Uuid::nil(), PayoutId::as_uuid))
         .bind(checked(limit)?);
     let rows = store.read(statement).await?;
     let last = rows.last().map(|row| PayoutId::from(row.id));
-    let mut stretch = Stretch::of(rows.len(), limit, last);
+    let mut stretch = ReencryptedBatch::of(rows.len(), limit, last);
     let stale = stretch.reseal(rows, |row| new_recipient(row, &store.keyring), |row| row.id);
     let batch: Vec<Recipient> = stale
         .into_iter()
@@ -130,13 +130,13 @@ pub(super) async fn answers(
     store: &Store,
     after: Option<&str>,
     limit: u32,
-) -> Result<Stretch<String>, RepositoryError> {
+) -> Result<ReencryptedBatch<String>, RepositoryError> {
     let statement = sqlx::query_as::<_, StoredAnswerRow>(ANSWERS)
         .bind(after.unwrap_or_default())
         .bind(checked(limit)?);
     let rows = store.read(statement).await?;
     let last = rows.last().map(|row| row.key.clone());
-    let mut stretch = Stretch::of(rows.len(), limit, last);
+    let mut stretch = ReencryptedBatch::of(rows.len(), limit, last);
     let stale = stretch.reseal(rows, |row| new_answer(row, &store.keyring), |row| row.payout_id);
     let batch: Vec<Answer> = stale
         .into_iter()
@@ -162,7 +162,7 @@ async fn write<Row: Serialize>(
         return Ok(0);
     }
     let (store, batch) = (store.clone(), json(&batch)?);
-    to_its_end(async move {
+    run_detached(async move {
         let Write { mut transaction, .. } = store.begin().await.map_err(repository_error)?;
         let written = sqlx::query(statement)
             .bind(batch)
@@ -177,7 +177,7 @@ async fn write<Row: Serialize>(
 
 pub(super) async fn check_keys(store: &Store) -> Result<KeyCheck, RepositoryError> {
     let store = store.clone();
-    to_its_end(async move {
+    run_detached(async move {
         // As a writer from the start: of two that make a key known at once, one is checked against the other.
         let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
         let known = sqlx::query_as(KNOWN_KEYS).fetch_all(&mut *transaction).await;
@@ -214,7 +214,7 @@ pub(super) async fn forget_other_keys(store: &Store) -> Result<Vec<String>, Repo
         return Err(refused("without a key there is none to keep"));
     };
     let (current, store) = (id.to_owned(), store.clone());
-    to_its_end(async move {
+    run_detached(async move {
         let Write { mut transaction, .. } = store.begin().await.map_err(repository_error)?;
         let mark = sqlx::query(PROTECTED).bind(current.clone()).bind(protected);
         mark.execute(&mut *transaction).await.map_err(repository_error)?;
@@ -233,7 +233,7 @@ pub(super) async fn forget_other_keys(store: &Store) -> Result<Vec<String>, Repo
 /// Writes the file anew, and its log away: what was overwritten stays in neither.
 pub(super) async fn compact(store: &Store) -> Result<(), RepositoryError> {
     let store = store.clone();
-    to_its_end(async move {
+    run_detached(async move {
         let mut writer = store.writer().await.map_err(repository_error)?;
         sqlx::query("VACUUM")
             .execute(&mut *writer)

@@ -3,7 +3,7 @@
 use payout_core::ports::RepositoryError;
 use sqlx::migrate::Migrator;
 
-use super::store::{Store, to_its_end};
+use super::store::{Store, run_detached};
 use crate::sql::error::{SqlError, migration_error, repository_error};
 use crate::sql::schema::{all_applied, tolerant};
 
@@ -20,7 +20,7 @@ const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE succ
 /// come second find the work done and fail, and then look again.
 pub(super) async fn migrate(store: &Store) -> Result<(), RepositoryError> {
     let store = store.clone();
-    to_its_end(async move {
+    run_detached(async move {
         let mut result = migrate_once(&store).await;
         for _ in 0..5 {
             if result.is_ok() {

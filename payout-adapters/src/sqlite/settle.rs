@@ -3,21 +3,22 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use payout_core::payout::{Settlement, Status};
+use payout_core::attempt::Settlement;
+use payout_core::payout::Status;
 use payout_core::ports::{RepositoryError, Settled};
 use serde::Serialize;
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::claim::write_open_claims;
-use super::store::{Store, Write, hex, json, to_its_end};
+use super::store::{Store, Write, hex, json, run_detached};
 use super::writer::Transaction;
 use crate::sql::error::{refused, repository_error};
 use crate::sql::row::as_i64;
 use crate::sql::stored::{as_micros, without_nul};
 
-/// Where each payout stands, and what this settlement means for it. In the transaction of a writer nothing moves between
-/// this look and the update.
+/// Where each payout stands, and what this settlement means for it. In the transaction of a writer nothing moves
+/// between this look and the update.
 const JUDGE: &str = "
     SELECT
         said.key AS place,
@@ -52,8 +53,8 @@ const APPLY: &str = "
     WHERE payout_states.id = unhex(value ->> 'id')
         AND fence = value ->> 'fence' AND generation = value ->> 'generation' AND status = 'processing'";
 
-/// The actor is the worker that made the claim. The event carries the claim, unless a row has it already; the number before
-/// the row's own is the claim's place.
+/// The actor is the worker that made the claim. The event carries the claim, unless a row has it already; the number
+/// before the row's own is the claim's place.
 const LOG: &str = "
     INSERT INTO payout_events (
         sequence, payout_id, generation, fence, at, kind, status, actor, detail, claimed_by, claimed_at
@@ -112,7 +113,7 @@ pub(super) async fn settle(store: &Store, batch: &[Settlement]) -> Result<Vec<Se
     let rounds = rounds(batch)?;
     let mut answers: Vec<Option<Settled>> = vec![None; batch.len()];
     let store = store.clone();
-    to_its_end(async move {
+    run_detached(async move {
         let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
         for Round { places, said } in rounds {
             let settled = settle_distinct(&mut transaction, now.timestamp_micros(), said).await?;

@@ -16,8 +16,8 @@ use super::SqliteOptions;
 use super::clock::{Leap, StoreClock};
 use super::file::DatabaseFile;
 use super::writer::{Transaction, Writer};
+use crate::encryption::EncryptionKeys;
 use crate::reads::{Cost, Gate, TooMuch};
-use crate::seal::Keyring;
 use crate::sql::error::{is_interrupted, refused, repository_error, unavailable};
 use crate::sql::writes::RecentWrites;
 
@@ -39,7 +39,7 @@ pub(super) struct Store {
     gate: Gate,
     clock: StoreClock,
     /// What who is paid is sealed with.
-    pub(super) keyring: Keyring,
+    pub(super) keyring: EncryptionKeys,
 }
 
 /// A transaction that nobody else can write during, and its time.
@@ -100,7 +100,7 @@ impl Store {
             file,
             writes: Arc::default(),
             clock: StoreClock::new(clock),
-            keyring: Keyring::default(),
+            keyring: EncryptionKeys::default(),
         })
     }
 
@@ -125,8 +125,8 @@ impl Store {
         let _turn = self.gate.enter(cost).await?;
         self.file.check().map_err(repository_error)?;
         let mut connection = self.costly.acquire().await.map_err(repository_error)?;
-        // Looked at on the connection's own thread, also when nobody waits for the answer any more. The next reader sets
-        // another.
+        // Looked at on the connection's own thread, also when nobody waits for the answer any more. The next reader
+        // sets another.
         let (clock, timeout) = (self.clock.clone(), self.gate.timeout());
         let until = clock.monotonic().saturating_add(timeout);
         let mut handle = connection.lock_handle().await.map_err(repository_error)?;
@@ -178,9 +178,9 @@ impl Store {
         self.file.check().map_err(repository_error)
     }
 
-    /// Where only the log's name is gone, what is in the log is written to the file that has its name still, so that the
-    /// next start misses nothing. Once, and as far as it goes: nothing more is written to it. By a reader, which has had it open
-    /// since before, as the writer may not.
+    /// Where only the log's name is gone, what is in the log is written to the file that has its name still, so that
+    /// the next start misses nothing. Once, and as far as it goes: nothing more is written to it. By a reader, which
+    /// has had it open since before, as the writer may not.
     pub(super) async fn save_log(&self) {
         if !self.file.has_lost_its_log_alone() {
             return;
@@ -239,7 +239,7 @@ impl Store {
 
 /// Runs a write to its end, also when nobody waits for it any more. A transaction that was given up between two of its
 /// statements, or while it was beginning, would be left to the next user of the only writer.
-pub(super) async fn to_its_end<T: Send + 'static>(
+pub(super) async fn run_detached<T: Send + 'static>(
     write: impl Future<Output = Result<T, RepositoryError>> + Send + 'static,
 ) -> Result<T, RepositoryError> {
     tokio::spawn(write)

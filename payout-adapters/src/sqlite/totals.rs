@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use payout_core::limits::{Charge, DailyTotals, Purse};
 use payout_core::ports::RepositoryError;
+use payout_core::spending::{Charge, DailyTotals, SpendingBucket};
 use serde::Serialize;
 
 use super::store::{Write, hex, json};
@@ -29,8 +29,11 @@ const TAKEN: &str = "
     SELECT ' ' || value FROM json_each(?1) WHERE instr(value, ' ') = 0 AND EXISTS (SELECT 1 FROM api_keys)";
 
 /// What was paid out of these purses. Nobody else pays out of any until the transaction ends.
-pub(super) async fn read(write: &mut Write, purses: &[Purse]) -> Result<DailyTotals, RepositoryError> {
-    let wanted: Vec<Wanted> = purses.iter().map(|purse| Wanted::of(*purse)).collect();
+pub(super) async fn read(
+    write: &mut Write,
+    buckets: &[SpendingBucket],
+) -> Result<DailyTotals, RepositoryError> {
+    let wanted: Vec<Wanted> = buckets.iter().map(|bucket| Wanted::of(*bucket)).collect();
     let read = sqlx::query_as::<_, TotalRow>(READ).bind(json(&wanted)?);
     let rows = read
         .fetch_all(&mut *write.transaction)
@@ -42,17 +45,17 @@ pub(super) async fn read(write: &mut Write, purses: &[Purse]) -> Result<DailyTot
 /// Keeps what was paid out of these purses.
 pub(super) async fn keep(
     write: &mut Write,
-    purses: &[Purse],
+    buckets: &[SpendingBucket],
     totals: &DailyTotals,
 ) -> Result<(), RepositoryError> {
-    let kept = |purse: &Purse| {
-        totals.of(*purse).map(|total| Kept {
-            purse: Wanted::of(*purse),
+    let kept = |bucket: &SpendingBucket| {
+        totals.of(*bucket).map(|total| Kept {
+            bucket: Wanted::of(*bucket),
             day: total.day.to_string(),
             total: total.total.to_string(),
         })
     };
-    let rows: Vec<Kept> = purses.iter().filter_map(kept).collect();
+    let rows: Vec<Kept> = buckets.iter().filter_map(kept).collect();
     let keep = sqlx::query(WRITE).bind(json(&rows)?);
     keep.execute(&mut *write.transaction)
         .await
@@ -62,12 +65,12 @@ pub(super) async fn keep(
 
 /// Takes one charge.
 pub(super) async fn take(write: &mut Write, charge: &Charge) -> Result<(), RepositoryError> {
-    let purse = [charge.purse()];
-    let mut totals = read(write, &purse).await?;
+    let bucket = [charge.bucket()];
+    let mut totals = read(write, &bucket).await?;
     totals
         .take(charge, write.now.date_naive())
         .map_err(RepositoryError::OverLimit)?;
-    keep(write, &purse, &totals).await
+    keep(write, &bucket, &totals).await
 }
 
 /// Which of these idempotency keys have records.
@@ -87,10 +90,10 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn of(purse: Purse) -> Self {
+    fn of(bucket: SpendingBucket) -> Self {
         Self {
-            api_key_id: hex(api_key_id(purse).as_bytes()),
-            currency: purse.currency.code(),
+            api_key_id: hex(api_key_id(bucket).as_bytes()),
+            currency: bucket.currency.code(),
         }
     }
 }
@@ -98,7 +101,7 @@ impl Wanted {
 #[derive(Serialize)]
 struct Kept {
     #[serde(flatten)]
-    purse: Wanted,
+    bucket: Wanted,
     day: String,
     total: String,
 }

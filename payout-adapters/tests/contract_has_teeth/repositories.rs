@@ -6,13 +6,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use payout_adapters::memory::MemoryRepository;
 use payout_core::Timestamp;
-use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::limits::DailyTotals;
-use payout_core::payout::{Caller, Change, NewPayout, Payout, PayoutId, Settlement, Status};
+use payout_core::attempt::Settlement;
+use payout_core::idempotency::{IdempotencyRecord, IdempotentRequest, ScopedKey};
+use payout_core::payout::{Caller, Change, NewPayout, Payout, PayoutId, Status};
 use payout_core::ports::{
-    Census, ClaimRequest, Claims, Count, DeletedPayout, EventPage, EventQuery, Filter, Insertion, ListQuery,
-    Listed, PayoutRepository, Position, RepositoryError, Search, Settled, System,
+    ClaimRequest, Claims, Count, DeletedPayout, EventPage, EventQuery, Filter, Insertion, ListQuery, Listed,
+    PayoutRepository, PayoutStats, Position, RepositoryError, Search, Settled, System,
 };
+use payout_core::spending::DailyTotals;
 
 type Answer<T> = Result<T, RepositoryError>;
 
@@ -175,7 +176,7 @@ impl PayoutRepository for FlawedRepository {
         self.sound.record_refusal(id, caller).await
     }
 
-    async fn find_answer(&self, key: &ScopedKey) -> Answer<Option<StoredAnswer>> {
+    async fn find_answer(&self, key: &ScopedKey) -> Answer<Option<IdempotencyRecord>> {
         let mut answer = self.sound.find_answer(key).await?;
         if self.has(Flaw::LiveAnswers)
             && let Some(answer) = &mut answer
@@ -232,7 +233,7 @@ impl PayoutRepository for FlawedRepository {
             request.limit = u32::MAX;
         }
         if self.has(Flaw::QuietAtOnce) {
-            request.quiet_after = Duration::ZERO;
+            request.calls_end_after = Duration::ZERO;
         }
         self.sound.claim(&request).await
     }
@@ -252,18 +253,18 @@ impl PayoutRepository for FlawedRepository {
         self.sound.forget_answers(age, limit).await
     }
 
-    async fn census(&self) -> Answer<Census> {
-        let mut census = self.sound.census().await?;
+    async fn payout_stats(&self) -> Answer<PayoutStats> {
+        let mut payout_stats = self.sound.payout_stats().await?;
         if self.has(Flaw::NoneOverdue) {
-            census.overdue = Duration::ZERO;
+            payout_stats.overdue = Duration::ZERO;
         }
         if self.has(Flaw::NoneInReview) {
-            census.in_review = 0;
+            payout_stats.in_review = 0;
         }
         if self.has(Flaw::OneCurrency) {
-            census.tallies.truncate(1);
+            payout_stats.counts.truncate(1);
         }
-        Ok(census)
+        Ok(payout_stats)
     }
 
     async fn now(&self) -> Answer<Timestamp> {

@@ -7,11 +7,12 @@ use std::collections::HashMap;
 
 use payout_adapters::admin::StorageAdmin;
 use payout_adapters::postgres::{PostgresOptions, PostgresRepository};
+use payout_core::attempt::Settlement;
 use payout_core::contract::build::{self, LONG_LEASE};
 use payout_core::contract::drive;
-use payout_core::payout::{PayoutId, Settlement, Status};
+use payout_core::payout::{PayoutId, Status};
 use payout_core::ports::{
-    Census, ClaimRequest, Cursor, Filter, ListQuery, Order, PayoutRepository, Position, Search,
+    ClaimRequest, Cursor, Filter, ListQuery, Order, PayoutRepository, PayoutStats, Position, Search,
 };
 use sqlx::PgPool;
 
@@ -302,9 +303,9 @@ async fn a_census_reads_what_is_open_and_a_sample_of_the_rest() {
     table.rows_read().await;
     let (before,): (i64,) = sqlx::query_as(SAMPLED).fetch_one(&table.pool).await.unwrap();
     let taken = async |repository: &PostgresRepository, _| {
-        let census = repository.census().await.unwrap();
+        let payout_stats = repository.payout_stats().await.unwrap();
         let count = |status| -> u64 {
-            let of_status = census.tallies.iter().filter(|tally| tally.status == status);
+            let of_status = payout_stats.counts.iter().filter(|tally| tally.status == status);
             of_status.map(|tally| tally.count).sum()
         };
         assert_eq!(count(Status::Pending), 4000, "what is open is counted");
@@ -328,8 +329,12 @@ async fn a_census_reads_what_is_open_and_a_sample_of_the_rest() {
 async fn a_census_right_after_a_restore_reads_no_more() {
     let table = Table::just_restored().await;
     let taken = async |repository: &PostgresRepository, _| {
-        let in_review = repository.census().await.unwrap().in_review;
-        assert_eq!(in_review, u64::from(Census::COUNTED), "counted, up to the bound");
+        let in_review = repository.payout_stats().await.unwrap().in_review;
+        assert_eq!(
+            in_review,
+            u64::from(PayoutStats::COUNTED),
+            "counted, up to the bound"
+        );
     };
     table.costs("a census", 2 * 10_000 + 17_000 + 5, taken).await;
 }

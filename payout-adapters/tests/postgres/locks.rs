@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use payout_core::attempt::Settlement;
 use payout_core::contract::build::{self, LONG_LEASE};
 use payout_core::contract::drive;
-use payout_core::payout::{Settlement, Status};
+use payout_core::payout::Status;
 use payout_core::ports::{Insertion, LockedPart, PayoutRepository, RepositoryError, Settled};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio::time::timeout;

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use payout_core::attempt::Settlement;
 use payout_core::contract::build::{self, LONG_LEASE};
 use payout_core::contract::drive;
 use payout_core::idempotency::ScopedKey;
-use payout_core::payout::{NewPayout, PayoutId, Settlement};
+use payout_core::payout::{NewPayout, PayoutId};
 use payout_core::ports::{Insertion, PayoutRepository};
 
 use crate::database::Database;
@@ -96,7 +97,8 @@ async fn overlapping_inserts_and_settlements_never_deadlock() {
     assert_eq!(stored, 100, "each key was won once");
 }
 
-/// A change is committed after a claim has begun and before the claim locks the payout. The claim sends the changed payout.
+/// A change is committed after a claim has begun and before the claim locks the payout. The claim sends the changed
+/// payout.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_pays_what_a_change_made_of_it_meanwhile() {
     let (repository, database) = Database::migrated().await;

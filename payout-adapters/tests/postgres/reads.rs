@@ -62,7 +62,7 @@ async fn what_pays_waits_for_no_costly_read_and_the_thirty_third_is_refused() {
         assert!(repository.find(id).await.unwrap().is_some());
         repository.now().await.unwrap();
         repository.find_answer(&build::fresh_key()).await.unwrap();
-        repository.pulse().await.unwrap();
+        repository.key_set_version().await.unwrap();
         repository
             .claim(&build::only(&[], Duration::from_secs(1)))
             .await

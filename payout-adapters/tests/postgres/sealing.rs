@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use payout_adapters::encryption::EncryptionKeys;
 use payout_adapters::postgres::PostgresRepository;
-use payout_adapters::seal::Keyring;
 use payout_core::contract::Fixture;
 use payout_core::ports::PayoutRepository;
 use sqlx::AssertSqlSafe;
@@ -43,7 +43,7 @@ async fn an_amount_that_is_no_number_fails_its_row_alone() {
 impl Sealable for Database {
     type Repository = PostgresRepository;
 
-    fn with(&self, keys: Keyring) -> PostgresRepository {
+    fn with(&self, keys: EncryptionKeys) -> PostgresRepository {
         self.repository().sealing_with(keys)
     }
 

@@ -1,10 +1,11 @@
 //! Rows that were altered directly in the database: refused on reads, claimed as altered, and not paid.
 
 use payout_adapters::admin::StorageAdmin;
+use payout_core::attempt::Policy;
+use payout_core::attempt::Verdict;
 use payout_core::contract::build::{self, LONG_LEASE};
 use payout_core::contract::drive;
-use payout_core::payout::{Payout, PayoutId, RecipientName, Verdict};
-use payout_core::policy::Policy;
+use payout_core::payout::{Payout, PayoutId, RecipientName};
 use payout_core::ports::{PayoutRepository, RepositoryError, System};
 
 use super::{ONE, Sealable, TWO, canary, keyed_canary, keys, refusal, rotate};

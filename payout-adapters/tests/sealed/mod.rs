@@ -5,11 +5,12 @@ mod altered;
 use std::error::Error;
 
 use payout_adapters::admin::StorageAdmin;
-use payout_adapters::seal::{KeyCheck, Keyring};
+use payout_adapters::encryption::{EncryptionKeys, KeyCheck};
+use payout_core::attempt::Policy;
+use payout_core::attempt::UnreadableClaim;
 use payout_core::contract::build::{self, LONG_LEASE};
 use payout_core::contract::drive;
-use payout_core::payout::{NewPayout, PaymentDetails, PayoutId, RecipientAccount, UnreadableClaim};
-use payout_core::policy::Policy;
+use payout_core::payout::{NewPayout, PaymentDetails, PayoutId, RecipientAccount};
 use payout_core::ports::{
     Claims, Filter, Insertion, ListQuery, Listed, Order, PayoutRepository, Position, RepositoryError, Search,
     Settled, System,
@@ -30,18 +31,18 @@ const FALSE_ONE: &str = "one:8PHy8/T19vf4+fr7/P3+/wABAgMEBQYHCAkKCwwNDg8=";
 const ACCOUNT: &str = "CANARY-ACCOUNT-3000";
 const NAME: &str = "Canary Lovelace";
 
-pub(crate) fn keys(text: &str) -> Keyring {
+pub(crate) fn keys(text: &str) -> EncryptionKeys {
     if text.is_empty() {
-        return Keyring::default();
+        return EncryptionKeys::default();
     }
-    Keyring::parse(text).expect("keys")
+    EncryptionKeys::parse(text).expect("keys")
 }
 
 /// A database that is opened with different keys.
 pub(crate) trait Sealable {
     type Repository: PayoutRepository + StorageAdmin;
 
-    fn with(&self, keys: Keyring) -> Self::Repository;
+    fn with(&self, keys: EncryptionKeys) -> Self::Repository;
     async fn execute(&self, sql: &str);
     /// Returns every value of a query's single column, as text.
     async fn texts(&self, sql: &str) -> Vec<String>;
@@ -144,7 +145,7 @@ pub(crate) async fn nothing_is_stored_in_plain<S: Sealable>(store: S) {
 }
 
 pub(crate) async fn without_a_key_everything_is_as_it_was<S: Sealable>(store: S) {
-    let repository = store.with(Keyring::default());
+    let repository = store.with(EncryptionKeys::default());
     drive::store(&repository, keyed_canary()).await;
     assert!(everything(&store).await.contains(ACCOUNT));
     assert_eq!(
@@ -237,7 +238,7 @@ pub(crate) async fn what_was_moved_from_another_row_is_refused_for_that_row_alon
 
 /// Covers a worker that was started before a key was added.
 pub(crate) async fn what_is_sealed_with_a_key_of_others_is_left_to_them<S: Sealable>(store: S) {
-    let (without, old) = (store.with(Keyring::default()), store.with(keys(ONE)));
+    let (without, old) = (store.with(EncryptionKeys::default()), store.with(keys(ONE)));
     let new = store.with(keys(&format!("{TWO},{ONE}")));
     // Stored before the database knows its first key: after that, a row in plain text would be refused.
     let plain = drive::store(&without, canary()).await.id();
@@ -320,7 +321,7 @@ pub(crate) async fn an_unknown_key_is_named<S: Sealable>(store: S) {
     let id = drive::store(&store.with(keys(ONE)), canary()).await.id();
     let unknown = "column sealed holds what cannot be: sealed with the key \"one\", which is not among the configured ones";
     assert_eq!(refusal(&store.with(keys(TWO)), id).await, unknown);
-    assert_eq!(refusal(&store.with(Keyring::default()), id).await, unknown);
+    assert_eq!(refusal(&store.with(EncryptionKeys::default()), id).await, unknown);
 }
 
 pub(crate) async fn a_payout_is_found_under_every_key_and_in_plain<S: Sealable>(store: S) {
@@ -360,7 +361,7 @@ pub(crate) async fn one_account_has_another_digest_under_each_key<S: Sealable>(s
 }
 
 pub(crate) async fn rotation_reseals_every_row_and_changes_nothing_else<S: Sealable>(store: S) {
-    let (plain, old) = (store.with(Keyring::default()), store.with(keys(ONE)));
+    let (plain, old) = (store.with(EncryptionKeys::default()), store.with(keys(ONE)));
     let mut before = Vec::new();
     let mut requests = Vec::new();
     for repository in [&plain, &old, &plain, &old, &old] {
@@ -403,7 +404,7 @@ pub(crate) async fn rotation_reseals_every_row_and_changes_nothing_else<S: Seala
 
 pub(crate) async fn rotation_passes_over_what_it_cannot_open_and_says_so<S: Sealable>(store: S) {
     drive::store(&store.with(keys(ONE)), keyed_canary()).await;
-    drive::store(&store.with(Keyring::default()), canary()).await;
+    drive::store(&store.with(EncryptionKeys::default()), canary()).await;
     let new = store.with(keys(TWO));
     assert_eq!(rotate::<S>(&new).await, (1, 2));
     assert_eq!(rotate::<S>(&new).await, (0, 2));

@@ -7,11 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use payout_adapters::memory::{MemoryQueue, MemoryRepository};
 use payout_core::Timestamp;
-use payout_core::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
-use payout_core::payout::{Caller, Change, NewPayout, Payout, PayoutId, Settlement};
+use payout_core::attempt::Settlement;
+use payout_core::idempotency::{IdempotencyRecord, IdempotentRequest, ScopedKey};
+use payout_core::payout::{Caller, Change, NewPayout, Payout, PayoutId};
 use payout_core::ports::{
-    Census, ClaimRequest, Claims, Count, DeletedPayout, Delivery, EventPage, EventQuery, Filter, Hint,
-    Insertion, JobQueue, ListQuery, Listed, LockedPart, PayoutRepository, Processor, QueueError, Receipt,
+    ClaimRequest, Claims, Count, DeletedPayout, Delivery, EventPage, EventQuery, Filter, Hint, Insertion,
+    JobQueue, ListQuery, Listed, LockedPart, PayoutRepository, PayoutStats, Processor, QueueError, Receipt,
     RepositoryError, Settled,
 };
 use payout_core::provider::{Instruction, ProcessorError, ProcessorKey, ProviderAnswer};
@@ -126,7 +127,7 @@ impl PayoutRepository for FaultyRepository {
         self.call(self.store.record_refusal(id, caller)).await
     }
 
-    async fn find_answer(&self, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError> {
+    async fn find_answer(&self, key: &ScopedKey) -> Result<Option<IdempotencyRecord>, RepositoryError> {
         self.call(self.store.find_answer(key)).await
     }
 
@@ -173,8 +174,8 @@ impl PayoutRepository for FaultyRepository {
         self.call(self.store.forget_answers(age, limit)).await
     }
 
-    async fn census(&self) -> Result<Census, RepositoryError> {
-        self.call(self.store.census()).await
+    async fn payout_stats(&self) -> Result<PayoutStats, RepositoryError> {
+        self.call(self.store.payout_stats()).await
     }
 
     async fn now(&self) -> Result<Timestamp, RepositoryError> {

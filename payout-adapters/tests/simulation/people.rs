@@ -9,7 +9,7 @@ use payout_core::contract::build;
 use payout_core::idempotency::IdempotencyKey;
 use payout_core::payout::{Caller, Description, PaymentDetails, PayoutId, Resolution};
 use payout_core::provider::ProcessorKey;
-use payout_core::service::{EditRequest, Payouts, Step};
+use payout_core::usecase::{EditRequest, Payouts, Step};
 
 use crate::chance::Chance;
 use crate::provider::{Entry, Provider};

@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use payout_adapters::memory::{MemoryQueue, MemoryRepository};
+use payout_core::attempt::Policy;
 use payout_core::contract::drive;
 use payout_core::payout::{Actor, Event, EventKind, PayoutId, Status};
-use payout_core::policy::Policy;
 use payout_core::ports::PayoutRepository;
-use payout_core::service::Payouts;
+use payout_core::usecase::Payouts;
 use payout_core::worker::{Worker, WorkerSettings};
 use tokio_util::sync::CancellationToken;
 
@@ -117,8 +117,8 @@ impl World {
 
     fn start_server(&self) -> (Process, Payouts) {
         let process = Process::start();
-        let ambient = Arc::new(self.chance.clone());
-        let payouts = Payouts::start(self.repository(&process), self.queue(&process), ambient);
+        let environment = Arc::new(self.chance.clone());
+        let payouts = Payouts::start(self.repository(&process), self.queue(&process), environment);
         (process, payouts)
     }
 
@@ -142,12 +142,12 @@ impl World {
             },
             ..WorkerSettings::default()
         };
-        let ambient = Arc::new(self.chance.clone());
+        let environment = Arc::new(self.chance.clone());
         let worker = Worker::new(
             self.repository(&process),
             self.queue(&process),
             processor,
-            ambient,
+            environment,
             settings,
         );
         tokio::spawn(worker.run(CancellationToken::new()));

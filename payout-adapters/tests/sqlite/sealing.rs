@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use payout_adapters::admin::StorageAdmin;
-use payout_adapters::seal::Keyring;
+use payout_adapters::encryption::EncryptionKeys;
 use payout_adapters::sqlite::SqliteRepository;
 use payout_core::contract::{Fixture, drive};
 use payout_core::ports::PayoutRepository;
@@ -37,7 +37,7 @@ async fn an_amount_that_is_no_number_fails_its_row_alone() {
 impl Sealable for File {
     type Repository = SqliteRepository;
 
-    fn with(&self, keys: Keyring) -> SqliteRepository {
+    fn with(&self, keys: EncryptionKeys) -> SqliteRepository {
         self.repository().sealing_with(keys)
     }
 

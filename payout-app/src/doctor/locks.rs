@@ -1,7 +1,7 @@
 //! The checks of access: which clients are admitted, and whether stored recipients are encrypted.
 
-use payout_adapters::seal::KeyCheck;
-use payout_core::service::keys::Found;
+use payout_adapters::encryption::KeyCheck;
+use payout_core::usecase::api_keys::Found;
 use tokio::time::timeout;
 
 use super::checks::{PATIENCE, SEE_MESSAGE};

@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use chrono::{Datelike, Timelike};
 use payout_core::Timestamp;
-use payout_core::keys::{Principal, Scope};
+use payout_core::access::{Principal, Scope};
 use payout_core::money::Money;
 use payout_core::payout::Payout;
 use payout_core::ports::DeletedPayout;

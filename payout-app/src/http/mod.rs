@@ -26,14 +26,14 @@ mod tests;
 use std::sync::Arc;
 
 use payout_core::ports::{System, Tracer};
-use payout_core::service::Payouts;
-use payout_core::service::keys::ApiKeys;
+use payout_core::usecase::Payouts;
+use payout_core::usecase::api_keys::ApiKeys;
 use salvo::Service;
 use utoipa::openapi::OpenApi;
 
 use self::admission::Limits;
 use self::api::{api_keys, index, payouts, schema};
-pub(crate) use self::middleware::access::Gate;
+pub(crate) use self::middleware::access::Authenticator;
 pub(crate) use self::middleware::context::is_of_our_making;
 use self::middleware::edge;
 pub(crate) use self::middleware::open::OpenTo;
@@ -43,10 +43,10 @@ use crate::health::Health;
 use crate::metrics::Metrics;
 
 /// The state that handlers work with.
-pub(crate) struct Site {
+pub(crate) struct AppState {
     pub(crate) payouts: Payouts,
     pub(crate) keys: ApiKeys,
-    pub(crate) gate: Gate,
+    pub(crate) gate: Authenticator,
     pub(crate) limits: Arc<Limits>,
     pub(crate) health: Arc<Health>,
     pub(crate) metrics: Arc<Metrics>,
@@ -55,19 +55,19 @@ pub(crate) struct Site {
     /// True if a create without an `Idempotency-Key` is refused.
     pub(crate) require_idempotency_key: bool,
     /// The optional routes that are served.
-    pub(crate) besides: Besides,
+    pub(crate) besides: OptionalRoutes,
 }
 
 /// The routes that are served only if the operator wants them.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Besides {
+pub(crate) struct OptionalRoutes {
     /// The documentation.
     pub(crate) docs: bool,
     /// The metrics, unless they have an address of their own.
     pub(crate) metrics: bool,
 }
 
-impl Besides {
+impl OptionalRoutes {
     /// All optional routes.
     pub(crate) const ALL: Self = Self {
         docs: true,
@@ -76,7 +76,7 @@ impl Besides {
 }
 
 /// Builds the whole service.
-pub(crate) fn service(site: Arc<Site>, besides: Besides) -> Service {
+pub(crate) fn service(site: Arc<AppState>, besides: OptionalRoutes) -> Service {
     let routes = routes(besides);
     let unmetered = routes.paths_of(RateClass::Unmetered);
     let (router, _) = routes.finish();
@@ -85,24 +85,24 @@ pub(crate) fn service(site: Arc<Site>, besides: Besides) -> Service {
     } else {
         router
     };
-    Service::new(router).hoop(edge::Edge::new(site, unmetered))
+    Service::new(router).hoop(edge::RequestScope::new(site, unmetered))
 }
 
 /// Builds the service for operators: liveness, readiness and metrics.
-pub(crate) fn operators_service(site: Arc<Site>) -> Service {
+pub(crate) fn operators_service(site: Arc<AppState>) -> Service {
     let routes = operators_routes();
     let unmetered = routes.paths_of(RateClass::Unmetered);
     let (router, _) = routes.finish();
-    Service::new(router).hoop(edge::Edge::new(site, unmetered))
+    Service::new(router).hoop(edge::RequestScope::new(site, unmetered))
 }
 
 /// Builds the OpenAPI document.
 pub(crate) fn document() -> OpenApi {
-    routes(Besides::ALL).finish().1
+    routes(OptionalRoutes::ALL).finish().1
 }
 
 /// Returns the routes, the most requested first, since they are tried in order.
-fn routes(besides: Besides) -> routes::Routes {
+fn routes(besides: OptionalRoutes) -> routes::Routes {
     let routes = routes::Routes::new()
         .add(payouts::create::create_payout, payouts::create::POLICY)
         .add(payouts::list::list_payouts, payouts::list::POLICY)

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use payout_adapters::django::{DjangoRow, DjangoTable};
-use payout_adapters::seal::KeyCheck;
+use payout_adapters::encryption::KeyCheck;
 use payout_core::payout::{ForeignPayout, Payout, PayoutId, Status};
 use payout_core::ports::{Imported, PayoutImport, PayoutRepository, RepositoryError};
 use tokio::time::timeout;

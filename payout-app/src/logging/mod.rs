@@ -1,7 +1,8 @@
-//! Log lines on standard error. `errand` adds the request context to JSON lines; `report` reports errors to Sentry.
+//! Log lines on standard error. `request_context` adds the request context to JSON lines; `report` reports errors to
+//! Sentry.
 
-mod errand;
 mod report;
+mod request_context;
 
 use payout_adapters::sentry::SentryReporter;
 use tracing::Subscriber;
@@ -11,8 +12,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-use self::errand::WithErrand;
 use self::report::ReportErrors;
+use self::request_context::WithErrand;
 use crate::settings::{LogConfig, LogFormat};
 
 /// The levels at which messages of libraries are of no use to an operator. Directives in the setting come later and
@@ -22,7 +23,7 @@ const LIBRARIES: &str =
 /// The modules whose messages repeat an outage that the health checks already log. A filter that names `payout_core`
 /// enables them.
 const OUTAGES: &str =
-    "payout_core::service::hints=error,payout_core::worker::hints=error,payout_core::worker::sweep=error";
+    "payout_core::usecase::hints=error,payout_core::worker::hints=error,payout_core::worker::sweep=error";
 
 /// Logs panics like other errors, with their location.
 fn log_panics() {

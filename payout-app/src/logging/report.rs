@@ -4,7 +4,7 @@
 use std::fmt;
 
 use payout_adapters::sentry::{Report, SentryReporter};
-use payout_core::errand::Errand;
+use payout_core::request_context::RequestContext;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
@@ -38,7 +38,7 @@ fn report(event: &Event<'_>) -> Option<Report> {
         ..Report::default()
     };
     event.record(&mut Fields(&mut report));
-    let errand = Errand::current();
+    let request_context = RequestContext::current();
     let mut add = |name, value: Option<String>| {
         if let Some(value) = value
             && !report.tags.iter().any(|(known, _)| *known == name)
@@ -46,11 +46,16 @@ fn report(event: &Event<'_>) -> Option<Report> {
             report.tags.push((name, value));
         }
     };
-    add("payout_id", errand.payout_id.map(|id| id.to_string()));
-    add("request_id", errand.request_id.as_deref().map(str::to_owned));
+    add("payout_id", request_context.payout_id.map(|id| id.to_string()));
+    add(
+        "request_id",
+        request_context.request_id.as_deref().map(str::to_owned),
+    );
     add(
         "trace_id",
-        errand.trace.map(|trace| format!("{:032x}", trace.trace_id())),
+        request_context
+            .trace
+            .map(|trace| format!("{:032x}", trace.trace_id())),
     );
     report
         .tags
@@ -105,10 +110,10 @@ mod tests {
         std::mem::take(&mut *reports.0.lock().unwrap())
     }
 
-    fn in_request(id: &str) -> Errand {
-        Errand {
+    fn in_request(id: &str) -> RequestContext {
+        RequestContext {
             request_id: Some(id.into()),
-            ..Errand::default()
+            ..RequestContext::default()
         }
     }
 

@@ -7,7 +7,7 @@ use metrics::{Gauge, Unit, describe_gauge, gauge, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusRecorder;
 use payout_core::Timestamp;
 use payout_core::payout::Status;
-use payout_core::ports::Census;
+use payout_core::ports::PayoutStats;
 
 use super::Metrics;
 use payout_adapters::admin::PoolUse;
@@ -74,15 +74,15 @@ impl Metrics {
     }
 
     /// Sets the numbers of payouts, as counted at `at`.
-    pub(crate) fn census(&self, census: &Census, at: Timestamp) {
-        self.gauges.oldest_due_age.set(census.overdue.as_secs_f64());
-        self.gauges.in_review.set(census.in_review as f64);
+    pub(crate) fn payout_stats(&self, payout_stats: &PayoutStats, at: Timestamp) {
+        self.gauges.oldest_due_age.set(payout_stats.overdue.as_secs_f64());
+        self.gauges.in_review.set(payout_stats.in_review as f64);
         self.gauges.census_at.set(at.timestamp_millis() as f64 / 1000.0);
         let mut payouts = self.gauges.payouts.lock().unwrap_or_else(PoisonError::into_inner);
         for gauge in payouts.values() {
             gauge.set(0.0);
         }
-        for tally in &census.tallies {
+        for tally in &payout_stats.counts {
             let (status, currency) = (tally.status, tally.currency.code());
             let gauge = payouts.entry((status, currency)).or_insert_with(|| {
                 with_local_recorder(
@@ -128,13 +128,13 @@ pub(super) fn describe() {
 mod tests {
     use std::time::Duration;
 
-    use payout_core::ports::Tally;
+    use payout_core::ports::StatusCount;
 
     use super::*;
 
-    fn census(status: Status, count: u64) -> Census {
-        Census {
-            tallies: vec![Tally {
+    fn payout_stats(status: Status, count: u64) -> PayoutStats {
+        PayoutStats {
+            counts: vec![StatusCount {
                 status,
                 currency: "EUR".parse().unwrap(),
                 count,
@@ -147,8 +147,8 @@ mod tests {
     #[test]
     fn a_census_replaces_the_one_before() {
         let metrics = Metrics::new().unwrap();
-        metrics.census(&census(Status::Pending, 7), Timestamp::UNIX_EPOCH);
-        metrics.census(&census(Status::Completed, 9), Timestamp::UNIX_EPOCH);
+        metrics.payout_stats(&payout_stats(Status::Pending, 7), Timestamp::UNIX_EPOCH);
+        metrics.payout_stats(&payout_stats(Status::Completed, 9), Timestamp::UNIX_EPOCH);
         let text = metrics.render();
         for line in [
             r#"payout_payouts{status="pending",currency="EUR"} 0"#,

@@ -5,7 +5,7 @@ use metrics::{
     histogram, with_local_recorder,
 };
 use metrics_exporter_prometheus::PrometheusRecorder;
-use payout_core::payout::Verdict;
+use payout_core::attempt::Verdict;
 use payout_core::ports::{Batch, PaceState, Signal};
 
 /// The possible outcomes of calls to the processor, by method.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use payout_core::Timestamp;
 use payout_core::ports::RepositoryError;
-use payout_core::reconcile::{Period, Reconciliation, Step, Tally};
+use payout_core::usecase::reconciliation::{Period, Reconciliation, Step, Tally};
 use tokio::time::timeout;
 
 use self::output::Output;
@@ -52,7 +52,7 @@ pub(crate) enum ReconcileError {
     Unusable(Unusable),
     /// The records cannot be read.
     #[error("the books cannot be read: {}", crate::doctor::in_a_line(.0))]
-    Books(#[from] RepositoryError),
+    ReconciliationReader(#[from] RepositoryError),
     /// The findings cannot be written.
     #[error("the findings cannot be written: {0}")]
     Output(#[from] io::Error),
@@ -70,7 +70,7 @@ pub(crate) async fn reconcile(
         return Err(ReconcileError::Simulated);
     }
     let ports = Ports::new(config)?;
-    let books = ports.store.books().ok_or(ReconcileError::NoBooks)?;
+    let reader = ports.store.reader().ok_or(ReconcileError::NoBooks)?;
     let now = ports.repository.now().await;
     let now = now.map_err(|error| ReconcileError::Unusable(Unusable::new(&config.database, &error)))?;
     let period = Period {
@@ -86,7 +86,7 @@ pub(crate) async fn reconcile(
     }
     let reconciliation = Reconciliation {
         repository: ports.repository.clone(),
-        books,
+        reader,
         processor: ports.processor.clone(),
     };
     let mut output = Output::new(command.format, io::stdout().lock());

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use payout_core::ports::Record;
-use payout_core::reconcile::{Disagreement, Finding, Period, Tally};
+use payout_core::usecase::reconciliation::{Disagreement, Finding, Period, Tally};
 use serde::Serialize;
 
 use crate::settings::ReconcileFormat;

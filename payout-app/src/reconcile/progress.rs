@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use payout_core::ports::{Clock, System};
-use payout_core::reconcile::Tally;
+use payout_core::usecase::reconciliation::Tally;
 
 const EVERY: Duration = Duration::from_secs(5);
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use payout_adapters::seal::Keyring;
+use payout_adapters::encryption::EncryptionKeys;
 
 use super::parse::Reader;
 use super::table::section;
@@ -13,17 +13,17 @@ const VARIABLE: &str = "PAYOUT_ENCRYPTION_KEYS";
 section! {
     /// The row of the encryption keys.
     pub(super) struct EncryptionRow in SECTION, titled "Encryption", read by Encryption {
-        /// The keys that account numbers and names are encrypted with: `ID:BASE64` of 32 bytes, comma-separated, the current one
-        /// first. Make one with `echo "k1:$(openssl rand -base64 32)"`.
-        pub(super) keys: Option<Keyring> = "PAYOUT_ENCRYPTION_KEYS" {
+        /// The keys that account numbers and names are encrypted with: `ID:BASE64` of 32 bytes, comma-separated, the
+        /// current one first. Make one with `echo "k1:$(openssl rand -base64 32)"`.
+        pub(super) keys: Option<EncryptionKeys> = "PAYOUT_ENCRYPTION_KEYS" {
             option: "encryption-keys", value: "KEYS", secret: true, see: "Encryption",
             unset: "stored in plain, which needs loopback or SQLite",
         } => optional(keyring),
     }
 }
 
-fn keyring(text: Reader<'_>) -> Result<Keyring, ConfigError> {
-    Keyring::parse(text.text).map_err(|error| text.error(error))
+fn keyring(text: Reader<'_>) -> Result<EncryptionKeys, ConfigError> {
+    EncryptionKeys::parse(text.text).map_err(|error| text.error(error))
 }
 
 impl EncryptionRow {
@@ -36,7 +36,7 @@ impl EncryptionRow {
         command: &Command,
         database: &Database,
         bind: SocketAddr,
-    ) -> Result<Keyring, ConfigError> {
+    ) -> Result<EncryptionKeys, ConfigError> {
         if let Some(keyring) = self.keys {
             return Ok(keyring);
         }
@@ -61,7 +61,7 @@ impl EncryptionRow {
             ) => None,
         };
         match why {
-            None => Ok(Keyring::default()),
+            None => Ok(EncryptionKeys::default()),
             Some(why) => Err(ConfigError::new(
                 VARIABLE,
                 format!(

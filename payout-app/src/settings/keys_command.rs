@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Subcommand;
-use payout_core::keys::{KeyName, Scope};
+use payout_core::access::{KeyName, Scope};
 
 /// A command for API keys.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
@@ -12,11 +12,12 @@ pub enum KeysCommand {
     Create {
         /// Its name, also in the audit trail; never used a second time
         name: KeyName,
-        /// Its scopes, comma-separated: read, write, operate (retry, cancel, resolve), reveal, admin (keys, and every other
-        /// scope)
+        /// Its scopes, comma-separated: read, write, operate (retry, cancel, resolve), reveal, admin (keys, and every
+        /// other scope)
         #[arg(long, required = true, value_delimiter = ',', value_name = "SCOPES")]
         scopes: Vec<Scope>,
-        /// The name of the key that it replaces, revoked or not: it knows that one's idempotency keys, and pays out of its day
+        /// The name of the key that it replaces, revoked or not: it knows that one's idempotency keys, and pays out of
+        /// its day
         #[arg(long, value_name = "NAME", value_parser = KeyName::stored)]
         succeeds: Option<KeyName>,
         /// The days after which the key expires; without it, it does not expire

@@ -1,7 +1,7 @@
 //! The settings. This is the only place that reads the environment.
 //!
-//! `table` says what can be set and how it is called; each section has a file with its rows and their values. Together they
-//! become a [`Config`], which is valid once it exists. An error is one line that names the variable.
+//! `table` says what can be set and how it is called; each section has a file with its rows and their values. Together
+//! they become a [`Config`], which is valid once it exists. An error is one line that names the variable.
 
 mod access;
 mod api;
@@ -39,10 +39,10 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use payout_adapters::Secret;
-use payout_adapters::seal::Keyring;
-use payout_core::keys::KeySecret;
-use payout_core::limits::MoneyLimits;
+use payout_adapters::encryption::EncryptionKeys;
+use payout_core::access::KeySecret;
 use payout_core::ports::{Randomness, System};
+use payout_core::spending::MoneyLimits;
 use payout_core::worker::WorkerSettings;
 
 pub use self::api::ApiConfig;
@@ -74,7 +74,7 @@ pub struct Config {
     /// The use of the database: connections, and how long they wait.
     pub storage: StorageConfig,
     /// The keys that recipients are encrypted with.
-    pub keyring: Keyring,
+    pub keyring: EncryptionKeys,
     /// The Redis server that hints go through; they stay in this process when absent.
     pub redis: Option<Redis>,
     /// The address to listen on.
@@ -181,7 +181,8 @@ impl Config {
         dotenv::load()
     }
 
-    /// Reads what a command line asks for without any setting: the document, or what clap itself answers (help, version).
+    /// Reads what a command line asks for without any setting: the document, or what clap itself answers (help,
+    /// version).
     ///
     /// # Errors
     /// [`clap::Error`], which is that answer.

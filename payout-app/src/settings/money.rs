@@ -1,7 +1,7 @@
 //! The spending limits.
 
-use payout_core::limits::{InvalidLimits, MoneyLimits};
 use payout_core::money::{Amount, AmountError, Currency, UnknownCurrency};
+use payout_core::spending::{InvalidLimits, MoneyLimits};
 
 use super::ConfigError;
 use super::parse::Reader;
@@ -10,9 +10,9 @@ use super::table::section;
 section! {
     /// The row of the spending limits.
     pub(super) struct MoneyRow in SECTION, titled "Spending limits", read by Api {
-        /// The money that may be paid out, comma-separated by currency: the maximum of one payout, and after a slash that of a day
-        /// and API key, either of them optional: `USD=1000/50000,EUR=500,JPY=/2000000,*=100/1000`, where `*`
-        /// is every other currency. A retry counts too.
+        /// The money that may be paid out, comma-separated by currency: the maximum of one payout, and after a slash
+        /// that of a day and API key, either of them optional: `USD=1000/50000,EUR=500,JPY=/2000000,*=100/1000`, where
+        /// `*` is every other currency. A retry counts too.
         pub(super) limits: Option<MoneyLimits> = "PAYOUT_LIMITS" {
             option: "limits", value: "LIMITS", unset: "no limit", see: "Spending limits",
         } => optional(limits),

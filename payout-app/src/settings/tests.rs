@@ -466,7 +466,7 @@ fn a_command_takes_options_on_either_side() {
 
 #[test]
 fn keys_are_made_by_name_and_scopes() {
-    use payout_core::keys::Scope;
+    use payout_core::access::Scope;
 
     let command = |line: &str| config(&line.split(' ').collect::<Vec<_>>()).command;
     assert_eq!(

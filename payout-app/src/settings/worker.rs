@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use payout_core::attempt::Policy;
 use payout_core::payout::Actor;
-use payout_core::policy::Policy;
 use payout_core::ports::Randomness;
 use payout_core::worker::WorkerSettings;
 

@@ -33,15 +33,15 @@ pub(crate) struct Request<Q, A> {
 pub(crate) type Reply<A> = oneshot::Sender<Result<A, RepositoryError>>;
 
 /// A handle for asking. All clones share one task, which ends when the last clone is dropped.
-pub(crate) struct Gather<Q, A>(mpsc::Sender<Request<Q, A>>);
+pub(crate) struct Batcher<Q, A>(mpsc::Sender<Request<Q, A>>);
 
-impl<Q, A> Clone for Gather<Q, A> {
+impl<Q, A> Clone for Batcher<Q, A> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
+impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     /// Starts the task. A batch has at most `batch_max` requests. At most `batches` batches run at the same time, which
     /// happens only when they stall. A request is refused if `capacity` requests are already waiting.
     pub(crate) fn start(batch_max: usize, batches: usize, capacity: usize, work: Work<Q, A>) -> Self {

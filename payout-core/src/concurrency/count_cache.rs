@@ -22,7 +22,7 @@ const KEEP: Duration = Duration::from_secs(30);
 const CAPACITY: usize = 256;
 
 #[derive(Clone, Default)]
-pub(crate) struct Counted(Arc<Mutex<HashMap<Filter, Remembered>>>);
+pub(crate) struct CountCache(Arc<Mutex<HashMap<Filter, Remembered>>>);
 
 struct Remembered {
     count: Count,
@@ -31,7 +31,7 @@ struct Remembered {
     recount_at: Duration,
 }
 
-impl Counted {
+impl CountCache {
     /// Returns the remembered count, or nothing if this caller must count. `now` is by the monotonic clock.
     pub(crate) fn recall(&self, filter: &Filter, now: Duration) -> Option<Count> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,14 +80,14 @@ mod tests {
 
     #[test]
     fn an_inexact_count_is_remembered_for_a_moment() {
-        let (counted, filter) = (Counted::default(), Filter::default());
+        let (counted, filter) = (CountCache::default(), Filter::default());
         counted.remember(&filter, MANY, seconds(10));
         assert_eq!(counted.recall(&filter, seconds(11)), Some(MANY));
     }
 
     #[test]
     fn one_caller_counts_again_while_the_others_go_on() {
-        let (counted, filter) = (Counted::default(), Filter::default());
+        let (counted, filter) = (CountCache::default(), Filter::default());
         counted.remember(&filter, MANY, seconds(10));
         assert_eq!(counted.recall(&filter, seconds(12)), None);
         assert_eq!(counted.recall(&filter, seconds(12)), Some(MANY));
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn what_nobody_could_count_again_is_forgotten() {
-        let (counted, filter) = (Counted::default(), Filter::default());
+        let (counted, filter) = (CountCache::default(), Filter::default());
         counted.remember(&filter, MANY, seconds(10));
         assert_eq!(counted.recall(&filter, seconds(40)), None);
         assert_eq!(counted.recall(&filter, seconds(40)), None);
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn an_exact_count_is_never_remembered() {
-        let (counted, filter) = (Counted::default(), Filter::default());
+        let (counted, filter) = (CountCache::default(), Filter::default());
         counted.remember(&filter, MANY, seconds(10));
         let exact = Count {
             count: 9_999,

@@ -1,10 +1,10 @@
 //! Runs a write in a task of its own.
 
-use crate::errand::Errand;
+use crate::request_context::RequestContext;
 
 /// Runs a write in a task of its own, so that it completes even if the caller stops waiting.
-pub(crate) async fn uncancelled<T: Send + 'static>(write: impl Future<Output = T> + Send + 'static) -> T {
-    match tokio::spawn(Errand::current().around(write)).await {
+pub(crate) async fn run_detached<T: Send + 'static>(write: impl Future<Output = T> + Send + 'static) -> T {
+    match tokio::spawn(RequestContext::current().around(write)).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

@@ -20,7 +20,7 @@ type Done<A> = Pin<Box<dyn Future<Output = Answer<A>> + Send>>;
 type Waiting<A> = Vec<oneshot::Sender<Answer<A>>>;
 
 /// A handle for asking. All clones share the running reads.
-pub(crate) struct Collapse<Q, A>(Arc<Shared<Q, A>>);
+pub(crate) struct SingleFlight<Q, A>(Arc<Shared<Q, A>>);
 
 struct Shared<Q, A> {
     work: Box<dyn Fn(Q) -> Done<A> + Send + Sync>,
@@ -28,13 +28,13 @@ struct Shared<Q, A> {
     waiting: Mutex<HashMap<Q, Waiting<A>>>,
 }
 
-impl<Q, A> Clone for Collapse<Q, A> {
+impl<Q, A> Clone for SingleFlight<Q, A> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<Q, A> Collapse<Q, A>
+impl<Q, A> SingleFlight<Q, A>
 where
     Q: Clone + Eq + Hash + Send + Sync + 'static,
     A: Clone + Send + 'static,
@@ -118,9 +118,9 @@ mod tests {
     use super::*;
 
     /// Answers after a delay with the number of questions so far. Question 0 panics, and question 1 is refused.
-    fn counting() -> Collapse<u8, usize> {
+    fn counting() -> SingleFlight<u8, usize> {
         let asked = Arc::new(AtomicUsize::new(0));
-        Collapse::new(move |question| {
+        SingleFlight::new(move |question| {
             let asked = asked.clone();
             Box::pin(async move {
                 let answer = asked.fetch_add(1, Ordering::SeqCst) + 1;
@@ -134,7 +134,7 @@ mod tests {
         })
     }
 
-    async fn ask_after(reads: &Collapse<u8, usize>, question: u8, delay_ms: u64) -> Answer<usize> {
+    async fn ask_after(reads: &SingleFlight<u8, usize>, question: u8, delay_ms: u64) -> Answer<usize> {
         tokio::time::sleep(Duration::from_millis(delay_ms)).await;
         reads.ask(question).await
     }

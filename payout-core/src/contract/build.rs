@@ -219,7 +219,7 @@ pub fn sweep(limit: u32, lease: Duration) -> ClaimRequest {
         only: None,
         limit,
         lease,
-        quiet_after: lease + lease / 3,
+        calls_end_after: lease + lease / 3,
         worker: Actor::new("worker-1"),
     }
 }

@@ -18,14 +18,14 @@ macro_rules! repository_contract {
     };
 }
 
-/// Runs every case that the [`crate::ports::Books`] of a repository must pass, each as a test.
+/// Runs every case that the [`crate::ports::ReconciliationReader`] of a repository must pass, each as a test.
 ///
 /// Takes the path of an `async fn()` that makes a repository over an **empty store of its own**. Its result converts to
-/// a [`Fixture`](crate::contract::Fixture) of a [`crate::contract::books::Bookkept`].
+/// a [`Fixture`](crate::contract::Fixture) of a [`crate::contract::reconciliation::Reconcilable`].
 #[macro_export]
-macro_rules! books_contract {
+macro_rules! reconciliation_contract {
     ($make:expr) => {
-        $crate::__books_cases! { tests($make) }
+        $crate::__reconciliation_cases! { tests($make) }
     };
 }
 
@@ -166,7 +166,7 @@ macro_rules! __repository_cases {
                 a_trail_is_read_part_by_part,
                 time_does_not_run_backwards,
             ];
-            census: [
+            payout_stats: [
                 a_census_of_nothing_is_empty,
                 a_census_tells_every_status_and_currency_once,
                 a_census_tells_who_is_under_review_beside_more_than_it_counts,
@@ -204,10 +204,10 @@ macro_rules! __repository_cases {
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __books_cases {
+macro_rules! __reconciliation_cases {
     ($($how:tt)*) => {
         $crate::__expand_cases! {
-            $($how)* (dyn $crate::contract::books::Bookkept) in books;
+            $($how)* (dyn $crate::contract::reconciliation::Reconcilable) in reconciliation;
             records: [
                 a_record_has_every_field,
                 the_books_hold_deleted_payouts,
@@ -247,7 +247,7 @@ macro_rules! __import_cases {
 macro_rules! __api_keys_cases {
     ($($how:tt)*) => {
         $crate::__expand_cases! {
-            $($how)* (dyn $crate::ports::ApiKeyRepository) in keys;
+            $($how)* (dyn $crate::ports::ApiKeyRepository) in api_keys;
             lives: [
                 a_new_key_is_listed_and_held_with_every_field,
                 a_name_is_used_once_for_good,
@@ -395,7 +395,7 @@ mod tests {
     #[test]
     fn every_case_is_in_its_suites_list() {
         assert_listed(&crate::__repository_cases! { names() });
-        assert_listed(&crate::__books_cases! { names() });
+        assert_listed(&crate::__reconciliation_cases! { names() });
         assert_listed(&crate::__import_cases! { names() });
         assert_listed(&crate::__api_keys_cases! { names() });
         assert_listed(&crate::__prefix_search_cases! { names() });

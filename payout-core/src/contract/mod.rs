@@ -18,7 +18,7 @@
 //! after the case, for example to drop the case's own database. Cases run on a multi-threaded tokio runtime that
 //! [`run`] builds, in real time, since a repository's clock may be a database's. They poll rather than sleep.
 //!
-//! - [`repository`], [`books`], [`imports`], [`keys`], [`queue`] and [`processor`] have the cases, one function each,
+//! - [`repository`], [`reconciliation`], [`imports`], [`api_keys`], [`queue`] and [`processor`] have the cases, one function each,
 //!   grouped by subject.
 //! - The macros hold the list of the cases; a test compares it with the functions.
 //! - [`build`] makes payouts and requests. [`drive`] takes the steps that most cases begin with. Other tests may use
@@ -30,13 +30,13 @@
     reason = "a case fails by panicking, as tests do"
 )]
 
-pub mod books;
+pub mod api_keys;
 pub mod build;
 pub mod drive;
 pub mod imports;
-pub mod keys;
 pub mod processor;
 pub mod queue;
+pub mod reconciliation;
 pub mod repository;
 
 mod fixture;

@@ -172,14 +172,14 @@ pub struct IdempotentRequest {
 
 /// A stored idempotency record, with the answer to the first request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredAnswer {
+pub struct IdempotencyRecord {
     /// The fingerprint of the first request.
     pub fingerprint: Fingerprint,
     /// The payout as the first request was answered.
     pub payout: Payout,
 }
 
-impl StoredAnswer {
+impl IdempotencyRecord {
     /// Returns whether this is the answer to the create with the given fingerprint. Records from before texts were
     /// normalized have the fingerprint of the texts that the client sent. Such a record also matches if its normalized
     /// texts have the given fingerprint.
@@ -290,7 +290,7 @@ mod tests {
                 charge: None,
             };
             let payout = new.stored_at(Timestamp::UNIX_EPOCH);
-            StoredAnswer { fingerprint, payout }
+            IdempotencyRecord { fingerprint, payout }
         };
         let before = details("A", "Jose\u{301}", "Cafe\u{301}");
         let record = stored(before.clone(), Fingerprint::of_create(&before));

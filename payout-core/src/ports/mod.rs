@@ -2,7 +2,7 @@
 //! promises.
 //!
 //! - [`PayoutRepository`] stores payouts, their audit trails and the idempotency records: the only source of truth.
-//! - [`Books`] reads the store for reconciliation with the provider's ledger, deleted payouts included.
+//! - [`ReconciliationReader`] reads the store for reconciliation with the provider's ledger, deleted payouts included.
 //! - [`PayoutImport`] imports payouts of another service.
 //! - [`JobQueue`] carries hints. Losing one costs latency, and repeating one costs nothing.
 //! - [`Processor`] moves the money.
@@ -14,47 +14,47 @@
 //! has the cases that every adapter must pass and, for each port, a macro that runs them. The folder `docs` of the
 //! source describes how to write a processor, a queue and a repository, with a complete example of each.
 
-mod ambient;
-mod books;
-mod census;
+mod api_keys;
 mod deleted;
+mod environment;
 mod import;
-mod keys;
 mod observer;
+mod payout_stats;
 mod processor;
 mod queue;
+mod reconciliation;
 mod repository;
 mod tracer;
 mod trail;
 
-pub use ambient::{Ambient, Clock, Randomness, System};
-pub use books::{Books, BooksQuery, Record};
-pub use census::{Census, Tally};
-pub use deleted::{Deleted, DeletedPayout};
-pub use import::{Imported, PayoutImport};
-pub use keys::{
-    ApiKeyError, ApiKeyRepository, LISTED_KEYS_MAX, LIVE_KEYS_MAX, NoSecret, Pulse, SecretSource,
+pub use api_keys::{
+    ApiKeyError, ApiKeyRepository, KeySetVersion, LISTED_KEYS_MAX, LIVE_KEYS_MAX, NoSecret, SecretSource,
 };
+pub use deleted::{Deleted, DeletedPayout};
+pub use environment::{Clock, Environment, Randomness, System};
+pub use import::{Imported, PayoutImport};
 pub use observer::{Batch, NoObserver, Observer, PaceState, Signal};
+pub use payout_stats::{PayoutStats, StatusCount};
 pub use processor::Processor;
 pub use queue::{Delivery, Hint, JobQueue, QueueError, Receipt};
+pub use reconciliation::{ReconciliationQuery, ReconciliationReader, Record};
 pub use repository::{
     ClaimRequest, Claims, Count, Cursor, Filter, Insertion, ListQuery, Listed, LockedPart, Order,
     PayoutRepository, Position, RepositoryError, Search, Settled,
 };
 
-pub use tracer::{InvalidTraceContext, NoTracer, Span, SpanKind, TraceContext, Tracer, Watch};
+pub use tracer::{InvalidTraceContext, NoTracer, Span, SpanKind, Telemetry, TraceContext, Tracer};
 pub use trail::{EventPage, EventPlace, EventQuery};
 
 #[cfg(any(test, feature = "mocks"))]
 pub use self::{
-    ambient::MockClock,
-    books::MockBooks,
+    api_keys::{MockApiKeyRepository, MockSecretSource},
+    environment::MockClock,
     import::MockPayoutImport,
-    keys::{MockApiKeyRepository, MockSecretSource},
     observer::MockObserver,
     processor::MockProcessor,
     queue::MockJobQueue,
+    reconciliation::MockReconciliationReader,
     repository::MockPayoutRepository,
     tracer::MockTracer,
 };

@@ -145,14 +145,14 @@ impl Tracer for NoTracer {
 
 /// The observer and the tracer that the use cases and the worker report to. By default both ignore everything.
 #[derive(Clone)]
-pub struct Watch {
+pub struct Telemetry {
     /// The receiver of signals.
     pub observer: Arc<dyn Observer>,
     /// The recorder of traces.
     pub tracer: Arc<dyn Tracer>,
 }
 
-impl Default for Watch {
+impl Default for Telemetry {
     fn default() -> Self {
         Self {
             observer: Arc::new(NoObserver),

@@ -8,9 +8,7 @@ pub mod api_keys;
 mod payouts;
 pub mod reconciliation;
 
-#[doc(hidden)]
-pub use api_keys as keys;
 pub use payouts::{
-    Answered, CountMode, EditError, EditRequest, IntakeSettings, Page, PageRequest, Payouts, ServiceError,
-    Sight, Step,
+    Answered, CountMode, CreateBatcherSettings, EditError, EditRequest, Page, PageRequest, Payouts,
+    ServiceError, Sight, Step,
 };

@@ -7,9 +7,9 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::attempt::{Claim, UnreadableClaim, Verdict};
 use crate::crash::{self, Point};
-use crate::errand::Errand;
 use crate::ports::{Randomness, Signal, Span, SpanKind, TraceContext};
 use crate::provider::{Instruction, ProcessorError, ProcessorKey, ProviderAnswer};
+use crate::request_context::RequestContext;
 use crate::worker::Shared;
 use crate::worker::settle::Concluded;
 
@@ -31,19 +31,23 @@ impl Shared {
             span.note("payout.id", &id.to_string());
             span.note("payout.key", claim.key().as_str());
         }
-        let errand = Errand {
+        let request_context = RequestContext {
             payout_id: Some(id),
-            ..Errand::default()
+            ..RequestContext::default()
         }
         .within(span.as_deref());
-        match errand.clone().around(self.verdict(&claim, deadline)).await {
+        match request_context
+            .clone()
+            .around(self.verdict(&claim, deadline))
+            .await
+        {
             // The channel holds as many as there are slots, so the slot is freed before the write: the next claim
             // and this settlement overlap.
             Ok(verdict) => {
                 let verdict = verdict.naming(&claim.key());
                 let concluded = Concluded {
                     settlement: claim.settle(verdict),
-                    errand,
+                    request_context,
                     span,
                 };
                 let _ = self.settlements.send(concluded).await;
@@ -65,10 +69,10 @@ impl Shared {
         slot: Option<OwnedSemaphorePermit>,
     ) {
         let concluded = Concluded {
-            settlement: claim.settle(&self.settings.policy, &*self.ambient as &dyn Randomness),
-            errand: Errand {
+            settlement: claim.settle(&self.settings.policy, &*self.environment as &dyn Randomness),
+            request_context: RequestContext {
                 payout_id: Some(claim.id),
-                ..Errand::default()
+                ..RequestContext::default()
             },
             span: None,
         };
@@ -78,13 +82,13 @@ impl Shared {
 
     async fn verdict(&self, claim: &Claim, deadline: Duration) -> Result<Verdict, PastDeadline> {
         let policy = &self.settings.policy;
-        let conclude = |said| claim.conclude(said, policy, &*self.ambient as &dyn Randomness);
+        let conclude = |said| claim.conclude(said, policy, &*self.environment as &dyn Randomness);
         if claim.looks_up_first() {
             match self.look_up(claim, deadline).await? {
                 Ok(Some(answer)) => return Ok(conclude(Ok(answer))),
                 Ok(None) => self.pace.call_again(),
                 Err(error) => {
-                    let randomness = &*self.ambient as &dyn Randomness;
+                    let randomness = &*self.environment as &dyn Randomness;
                     return Ok(claim.conclude_look_up(&error, policy, randomness));
                 }
             }
@@ -120,8 +124,8 @@ impl Shared {
 
     /// Tells the pace how a call ended; returns how long it took.
     fn heard(&self, claim: &Claim, begun: Duration, error: Option<&ProcessorError>) -> Duration {
-        let now = self.ambient.monotonic();
-        let (took, chance) = (now.saturating_sub(begun), &*self.ambient as &dyn Randomness);
+        let now = self.environment.monotonic();
+        let (took, chance) = (now.saturating_sub(begun), &*self.environment as &dyn Randomness);
         match error {
             None => self.pace.worked(now, took, chance),
             Some(error) => self.pace.failed(now, error, claim.key(), chance),
@@ -132,10 +136,10 @@ impl Shared {
     /// Asks an absent provider for a payment, to hear whether it is back: nothing is sent, and nothing written.
     pub(super) async fn probe(self: Arc<Self>, key: ProcessorKey) {
         let processor = self.processor.clone();
-        let begun = self.ambient.monotonic();
+        let begun = self.environment.monotonic();
         let call = async move { processor.look_up(&key).await };
         let said = self.bounded(call, None).await;
-        let now = self.ambient.monotonic();
+        let now = self.environment.monotonic();
         self.pace.probed(now, said.as_ref().map(|_| ()));
         self.observer.observe(&Signal::Called {
             call: "look_up",
@@ -172,12 +176,13 @@ impl Shared {
 
     /// A span of a call, below that of the attempt.
     fn begin_span(&self, name: &'static str) -> Option<Box<dyn Span>> {
-        self.tracer.begin(SpanKind::Client, name, Errand::current().trace)
+        self.tracer
+            .begin(SpanKind::Client, name, RequestContext::current().trace)
     }
 
     /// The last look at the clock before a call. A process that slept past its lease stops here.
     fn begin_call(&self, deadline: Duration) -> Result<Duration, PastDeadline> {
-        let now = self.ambient.monotonic();
+        let now = self.environment.monotonic();
         if now > deadline {
             Err(PastDeadline)
         } else {
@@ -199,7 +204,7 @@ impl Shared {
                 retry_after: None,
             })
         };
-        let mut task = tokio::spawn(Errand::current().within(span).around(call));
+        let mut task = tokio::spawn(RequestContext::current().within(span).around(call));
         match tokio::time::timeout(self.settings.call_timeout, &mut task).await {
             Ok(Ok(said)) => said,
             Ok(Err(_)) => unknown("the processor panicked"),

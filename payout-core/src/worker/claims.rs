@@ -25,7 +25,7 @@ impl Shared {
     ) -> Result<usize, RepositoryError> {
         let swept = only.is_none();
         // The lease runs from some moment after this one, so a deadline counted from here is never too late.
-        let asked_at = self.ambient.monotonic();
+        let asked_at = self.environment.monotonic();
         crash::pass(Point::BeforeClaim);
         let Claims { won, unreadable } = self
             .repository
@@ -33,7 +33,7 @@ impl Shared {
                 only,
                 limit: u32::try_from(permits.num_permits()).unwrap_or(u32::MAX),
                 lease: self.settings.lease,
-                quiet_after: self.settings.lease + self.settings.call_timeout,
+                calls_end_after: self.settings.lease + self.settings.call_timeout,
                 worker: self.settings.name.clone(),
             })
             .await?;
@@ -96,6 +96,6 @@ impl Shared {
 
     /// A pause of `about`, give or take a quarter, so that workers started together do not move together.
     pub(super) fn about(&self, about: Duration) -> Duration {
-        about * 3 / 4 + jittered(about / 2, &*self.ambient as &dyn Randomness)
+        about * 3 / 4 + jittered(about / 2, &*self.environment as &dyn Randomness)
     }
 }

@@ -21,9 +21,9 @@ impl Shared {
     pub(super) async fn follow_hints(self: Arc<Self>) {
         let mut outage = Outage::default();
         loop {
-            // And while the provider may not be sent all there is: then the sweep takes what is due in its turn, and whatever
-            // hints are left here point at nothing that it does not find.
-            while !self.pace.is_full(self.ambient.monotonic()) {
+            // And while the provider may not be sent all there is: then the sweep takes what is due in its turn, and
+            // whatever hints are left here point at nothing that it does not find.
+            while !self.pace.is_full(self.environment.monotonic()) {
                 if self.shut_down_within(LOOK_AGAIN).await {
                     return;
                 }
@@ -87,7 +87,7 @@ impl Shared {
             permits = self.slots.clone().acquire_many_owned(count) => permits,
         };
         let Ok(permits) = permits else { return true };
-        let may_send = self.pace.is_full(self.ambient.monotonic());
+        let may_send = self.pace.is_full(self.environment.monotonic());
         if may_send && self.claim(Some(ids), permits, &traces).await.is_err() {
             return false;
         }

@@ -9,7 +9,8 @@
 //! - `hints` claims what the queue points at; `sweep` claims whatever is due and no hint brought.
 //! - `attempt` is one claimed payout's task: look the key up, send, conclude.
 //! - `pace` says how many calls the provider may be sent: it may be away, throttle, or ask for patience.
-//! - `settle` writes the verdicts; it repeats until they are written. `aside` writes those whose rows another session holds.
+//! - `settle` writes the verdicts; it repeats until they are written. `aside` writes those whose rows another session
+//!   holds.
 //! - `clock` takes back what a clock that was ahead has written.
 //! - `janitor` forgets idempotency records that are old enough.
 //!
@@ -37,7 +38,9 @@ use self::pace::Pace;
 use self::settle::Concluded;
 use crate::attempt::Policy;
 use crate::payout::Actor;
-use crate::ports::{Ambient, JobQueue, NoObserver, NoTracer, Observer, PayoutRepository, Processor, Tracer};
+use crate::ports::{
+    Environment, JobQueue, NoObserver, NoTracer, Observer, PayoutRepository, Processor, Tracer,
+};
 
 /// How a worker works.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +86,7 @@ pub struct Worker {
     repository: Arc<dyn PayoutRepository>,
     queue: Arc<dyn JobQueue>,
     processor: Arc<dyn Processor>,
-    ambient: Arc<dyn Ambient>,
+    environment: Arc<dyn Environment>,
     observer: Arc<dyn Observer>,
     tracer: Arc<dyn Tracer>,
     settings: WorkerSettings,
@@ -94,7 +97,7 @@ struct Shared {
     repository: Arc<dyn PayoutRepository>,
     queue: Arc<dyn JobQueue>,
     processor: Arc<dyn Processor>,
-    ambient: Arc<dyn Ambient>,
+    environment: Arc<dyn Environment>,
     observer: Arc<dyn Observer>,
     tracer: Arc<dyn Tracer>,
     settings: WorkerSettings,
@@ -114,14 +117,14 @@ impl Worker {
         repository: Arc<dyn PayoutRepository>,
         queue: Arc<dyn JobQueue>,
         processor: Arc<dyn Processor>,
-        ambient: Arc<dyn Ambient>,
+        environment: Arc<dyn Environment>,
         settings: WorkerSettings,
     ) -> Self {
         Self {
             repository,
             queue,
             processor,
-            ambient,
+            environment,
             observer: Arc::new(NoObserver),
             tracer: Arc::new(NoTracer),
             settings,
@@ -149,7 +152,7 @@ impl Worker {
             repository,
             queue,
             processor,
-            ambient,
+            environment,
             observer,
             tracer,
             mut settings,
@@ -172,7 +175,7 @@ impl Worker {
             repository,
             queue,
             processor,
-            ambient,
+            environment,
             pace: Pace::new(observer.clone()),
             observer,
             tracer,

@@ -1,7 +1,7 @@
 //! Writes verdicts, in batches, until they are written.
 //!
-//! One row holds up no other: what another session has locked is put aside, and `aside` writes it once that lets go. Neither
-//! a writer nor a worker's slot waits for it.
+//! One row holds up no other: what another session has locked is put aside, and `aside` writes it once that lets go.
+//! Neither a writer nor a worker's slot waits for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use tokio_util::task::TaskTracker;
 use crate::attempt::{Settlement, Verdict};
 use crate::concurrency::outage::Outage;
 use crate::crash::{self, Point};
-use crate::errand::Errand;
 use crate::payout::Status;
 use crate::ports::{Batch, Observer, PayoutRepository, RepositoryError, Settled, Signal, Span};
+use crate::request_context::RequestContext;
 use crate::worker::aside;
 
 /// So many batches are written at the same time.
@@ -26,12 +26,12 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// An attempt that has come to its verdict; its span lasts until that is written.
 pub(super) struct Concluded {
     pub(super) settlement: Settlement,
-    pub(super) errand: Errand,
+    pub(super) request_context: RequestContext,
     pub(super) span: Option<Box<dyn Span>>,
 }
 
 /// For whom a settlement is written.
-type Story = (Errand, Option<Box<dyn Span>>);
+type Story = (RequestContext, Option<Box<dyn Span>>);
 
 /// A batch, and for whom each of its settlements is written.
 type Told = (Vec<Settlement>, Vec<Story>);
@@ -114,8 +114,8 @@ impl Writer {
         }
     }
 
-    /// Settles a batch; one by one when the store refuses it, so that one impossible row holds up no other. Returns what
-    /// another session holds.
+    /// Settles a batch; one by one when the store refuses it, so that one impossible row holds up no other. Returns
+    /// what another session holds.
     pub(super) async fn write(&self, concluded: Vec<Concluded>) -> Vec<Concluded> {
         let (batch, stories) = split(concluded);
         match self.persist(&batch).await {
@@ -142,8 +142,8 @@ impl Writer {
         }
     }
 
-    /// Repeats until the store answers: a repeated settlement is recognised and harmless, a lost one costs a lookup. What
-    /// is locked is not waited for here.
+    /// Repeats until the store answers: a repeated settlement is recognised and harmless, a lost one costs a lookup.
+    /// What is locked is not waited for here.
     async fn persist(&self, batch: &[Settlement]) -> Result<Vec<Settled>, RepositoryError> {
         let mut outage = Outage::default();
         loop {
@@ -185,16 +185,16 @@ impl Writer {
     /// Tells what became of each; returns those that another session holds.
     fn report(&self, batch: Vec<Settlement>, stories: Vec<Story>, answers: &[Settled]) -> Vec<Concluded> {
         let mut locked = Vec::new();
-        for ((settlement, (errand, span)), settled) in batch.into_iter().zip(stories).zip(answers) {
+        for ((settlement, (request_context, span)), settled) in batch.into_iter().zip(stories).zip(answers) {
             if *settled == Settled::Locked {
                 locked.push(Concluded {
                     settlement,
-                    errand,
+                    request_context,
                     span,
                 });
                 continue;
             }
-            errand.enter(|| self.report_one(&settlement, *settled));
+            request_context.enter(|| self.report_one(&settlement, *settled));
             drop(span);
         }
         locked
@@ -237,15 +237,15 @@ impl Writer {
 pub(super) fn split(concluded: Vec<Concluded>) -> Told {
     concluded
         .into_iter()
-        .map(|concluded| (concluded.settlement, (concluded.errand, concluded.span)))
+        .map(|concluded| (concluded.settlement, (concluded.request_context, concluded.span)))
         .unzip()
 }
 
 fn join((batch, stories): Told) -> Vec<Concluded> {
     let each = batch.into_iter().zip(stories);
-    each.map(|(settlement, (errand, span))| Concluded {
+    each.map(|(settlement, (request_context, span))| Concluded {
         settlement,
-        errand,
+        request_context,
         span,
     })
     .collect()
@@ -253,8 +253,8 @@ fn join((batch, stories): Told) -> Vec<Concluded> {
 
 /// What is not written is looked up by whoever takes the payout over.
 pub(super) fn give_up_on((batch, stories): Told, error: &dyn std::fmt::Display) {
-    for (settlement, (errand, span)) in batch.iter().zip(stories) {
-        errand.enter(|| {
+    for (settlement, (request_context, span)) in batch.iter().zip(stories) {
+        request_context.enter(|| {
             tracing::error!(
                 payout_id = %settlement.id, error = %error,
                 "an outcome could not be written; the payout will be looked up when its lease ends"

@@ -19,7 +19,10 @@ impl Shared {
         let mut outage = Outage::default();
         let mut pause = Duration::ZERO;
         while !self.shut_down_before(pause).await {
-            let (now, chance) = (self.ambient.monotonic(), &*self.ambient as &dyn Randomness);
+            let (now, chance) = (
+                self.environment.monotonic(),
+                &*self.environment as &dyn Randomness,
+            );
             let most = match self.pace.next(now, self.settings.batch, chance) {
                 Step::Claim(most) => most,
                 Step::Wait(wait) => {
@@ -38,20 +41,22 @@ impl Shared {
                 return;
             };
             // It may have changed while all slots were taken.
-            let asked = self.pace.take(self.ambient.monotonic(), permits.num_permits());
+            let asked = self
+                .pace
+                .take(self.environment.monotonic(), permits.num_permits());
             if asked == 0 {
                 pause = Duration::ZERO;
                 continue;
             }
             drop(permits.split(permits.num_permits() - asked));
-            let begun = self.ambient.monotonic();
+            let begun = self.environment.monotonic();
             let claimed = self.claim(None, permits, &HashMap::new()).await;
-            let now = self.ambient.monotonic();
+            let now = self.environment.monotonic();
             let took = now.saturating_sub(begun);
             self.observer.observe(&Signal::Swept { took });
             let won = claimed.as_ref().map_or(0, |won| *won);
             self.pace
-                .claimed(now, asked, won, &*self.ambient as &dyn Randomness);
+                .claimed(now, asked, won, &*self.environment as &dyn Randomness);
             pause = match claimed {
                 Ok(won) => {
                     if outage.ends() {

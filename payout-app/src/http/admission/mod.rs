@@ -20,7 +20,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use payout_core::keys::ApiKeyId;
+use payout_core::access::ApiKeyId;
 use payout_core::ports::Clock;
 use salvo::Request;
 

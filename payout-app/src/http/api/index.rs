@@ -11,7 +11,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use crate::http::Besides;
+use crate::http::OptionalRoutes;
 use crate::http::middleware::context::Context;
 use crate::http::policy::RoutePolicy;
 use crate::http::problem::Problem;
@@ -71,7 +71,7 @@ pub(crate) struct LinksBody {
 }
 
 impl LinksBody {
-    fn of(besides: Besides) -> Self {
+    fn of(besides: OptionalRoutes) -> Self {
         Self {
             payouts: "/api/payouts/",
             keys: "/api/keys/",

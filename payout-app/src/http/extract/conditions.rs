@@ -4,7 +4,7 @@
 //! apply.
 
 use payout_core::payout::PayoutId;
-use payout_core::service::Payouts;
+use payout_core::usecase::Payouts;
 use salvo::http::HeaderMap;
 use salvo::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
 
@@ -192,7 +192,7 @@ impl Conditions {
 }
 
 fn precondition_failed() -> Problem {
-    let detail = payout_core::service::ServiceError::PreconditionFailed.to_string();
+    let detail = payout_core::usecase::ServiceError::PreconditionFailed.to_string();
     Problem::new(Kind::PreconditionFailed, detail)
 }
 

@@ -8,7 +8,7 @@ use utoipa::openapi::{KnownFormat, ObjectBuilder, Required, SchemaFormat, Type};
 
 use super::values::{ExistingKey, key_name};
 use crate::http::problem::{Kind, Problem};
-use payout_core::keys::KeyName;
+use payout_core::access::KeyName;
 
 /// A value in a path.
 pub(crate) trait PathValue: Sized {

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use payout_core::keys::{Principal, Scope};
-use payout_core::service::keys::{Found, Keyring};
+use payout_core::access::{Principal, Scope};
+use payout_core::usecase::api_keys::{ApiKeyCache, Found};
 use salvo::http::HeaderMap;
 use salvo::http::header::AUTHORIZATION;
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
@@ -55,14 +55,14 @@ impl Access {
 }
 
 /// Authenticates callers and checks their scopes.
-pub(crate) struct Gate {
-    pub(crate) keyring: Arc<Keyring>,
+pub(crate) struct Authenticator {
+    pub(crate) keyring: Arc<ApiKeyCache>,
     pub(crate) open_to: OpenTo,
     open: Arc<Principal>,
 }
 
-impl Gate {
-    pub(crate) fn new(keyring: Arc<Keyring>, open_to: OpenTo) -> Self {
+impl Authenticator {
+    pub(crate) fn new(keyring: Arc<ApiKeyCache>, open_to: OpenTo) -> Self {
         Self {
             keyring,
             open_to,

@@ -4,15 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use payout_core::keys::Principal;
+use payout_core::access::Principal;
 use payout_core::payout::Caller;
 use payout_core::ports::Randomness;
-use payout_core::service::Payouts;
-use payout_core::service::keys::ApiKeys;
+use payout_core::usecase::Payouts;
+use payout_core::usecase::api_keys::ApiKeys;
 use salvo::http::HeaderMap;
 use salvo::{Depot, Request};
 
-use crate::http::Site;
+use crate::http::AppState;
 use crate::http::admission::{Client, Taken};
 use crate::http::problem::Problem;
 
@@ -83,7 +83,7 @@ impl RequestIds {
 
 /// The context of a handler: the state of the service, the id of the request, and its caller.
 pub(crate) struct Context {
-    pub(crate) site: Arc<Site>,
+    pub(crate) site: Arc<AppState>,
     pub(crate) request_id: RequestId,
     /// The authenticated caller; one without scopes on routes that require none.
     pub(crate) principal: Arc<Principal>,

@@ -8,31 +8,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use payout_core::errand::Errand;
-use payout_core::keys::Principal;
+use payout_core::access::Principal;
 use payout_core::payout::PayoutId;
 use payout_core::ports::{Clock, Span, SpanKind, TraceContext};
+use payout_core::request_context::RequestContext;
 use salvo::http::header::CONTENT_LENGTH;
 use salvo::http::{HeaderValue, Method, ResBody, StatusCode};
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
 
-use crate::http::Site;
+use crate::http::AppState;
 use crate::http::admission::{Allowance, Client, Taken};
 use crate::http::middleware::browser;
 use crate::http::middleware::context::{Context, REQUEST_ID, RequestId, RequestIds, is_of_our_making};
 use crate::http::problem::Problem;
 use crate::metrics::{Refused, method_label};
 
-pub(crate) struct Edge {
-    site: Arc<Site>,
+pub(crate) struct RequestScope {
+    site: Arc<AppState>,
     ids: RequestIds,
     nobody: Arc<Principal>,
     /// The paths whose requests are not counted, without their trailing slash.
     unmetered: Vec<String>,
 }
 
-impl Edge {
-    pub(crate) fn new(site: Arc<Site>, unmetered: Vec<String>) -> Self {
+impl RequestScope {
+    pub(crate) fn new(site: Arc<AppState>, unmetered: Vec<String>) -> Self {
         Self {
             unmetered,
             ids: RequestIds::new(&*site.system),
@@ -43,7 +43,7 @@ impl Edge {
 }
 
 #[async_trait]
-impl Handler for Edge {
+impl Handler for RequestScope {
     async fn handle(
         &self,
         request: &mut Request,
@@ -66,9 +66,9 @@ impl Handler for Edge {
             },
         });
         let span = self.begin_span(request);
-        let errand = Errand {
+        let request_context = RequestContext {
             request_id: Some(request_id.shared()),
-            ..Errand::default()
+            ..RequestContext::default()
         }
         .within(span.as_deref());
         // A handler that panicked has lost its answer and nothing else: writes run in separate tasks.
@@ -83,18 +83,19 @@ impl Handler for Edge {
                 }
             }
         };
-        let handled = errand
+        let handled = request_context
             .clone()
             .around(AssertUnwindSafe(handle).catch_unwind())
             .await;
         if let Ok(context) = Context::of(depot) {
             context.taken.write(response.headers_mut());
         }
-        errand.enter(|| self.finish(request, response, &request_id, started, handled.is_err(), span));
+        request_context
+            .enter(|| self.finish(request, response, &request_id, started, handled.is_err(), span));
     }
 }
 
-impl Edge {
+impl RequestScope {
     /// Counts the request for its address; a problem means that the quota is used up. Operators' requests are not
     /// counted, since health and metrics are needed most under load.
     fn count(&self, request: &Request, client: Client) -> (Option<Allowance>, Option<Problem>) {

@@ -6,10 +6,10 @@ mod kind;
 use std::borrow::Cow;
 use std::error::Error;
 
-use payout_core::limits::OverLimit;
 use payout_core::payout::StepError;
 use payout_core::ports::RepositoryError;
-use payout_core::service::{EditError, ServiceError};
+use payout_core::spending::OverLimit;
+use payout_core::usecase::{EditError, ServiceError};
 use salvo::http::header::{ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use salvo::http::{HeaderValue, StatusCode};
 use salvo::{Depot, Request, Response, Writer, async_trait};
@@ -201,7 +201,7 @@ impl From<ServiceError> for Problem {
         let detail = error.to_string();
         match error {
             ServiceError::NotFound => Self::new(Kind::NotFound, detail),
-            ServiceError::Step(StepError::NotQuiet { wait }) => {
+            ServiceError::Step(StepError::AttemptInProgress { wait }) => {
                 Self::new(Kind::AttemptInProgress, detail).retry_after(whole_seconds(wait).max(1))
             }
             ServiceError::Step(_) => Self::new(Kind::IllegalStep, detail),

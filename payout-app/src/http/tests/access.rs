@@ -1,6 +1,6 @@
 //! Access control, on every route.
 
-use payout_core::keys::Scope;
+use payout_core::access::Scope;
 use serde_json::Value;
 
 use super::*;

@@ -3,7 +3,7 @@
 use salvo::http::Method;
 
 use super::{Bench, Reply, new_payout};
-use crate::http::Besides;
+use crate::http::OptionalRoutes;
 
 #[track_caller]
 fn is_protected(what: &str, reply: &Reply) {
@@ -97,9 +97,9 @@ async fn the_documentation_can_be_switched_off() {
     let mut bench = Bench::new();
     bench.service = crate::http::service(
         bench.site.clone(),
-        Besides {
+        OptionalRoutes {
             docs: false,
-            ..Besides::ALL
+            ..OptionalRoutes::ALL
         },
     );
     for path in [

@@ -8,7 +8,7 @@ use salvo::routing::FilterInfo;
 use serde_json::Value;
 
 use super::{Bench, DOCUMENT, Reply};
-use crate::http::{Besides, routes, tests};
+use crate::http::{OptionalRoutes, routes, tests};
 
 /// Fails when the answer's status is not documented for its operation. A page and an unknown path have none, and the
 /// router's own 404 and 405 belong to no operation.
@@ -105,7 +105,7 @@ fn routed(router: &Router, prefix: &str, found: &mut BTreeSet<(String, String)>)
 
 #[test]
 fn what_is_routed_is_what_is_documented() {
-    let (router, _) = crate::http::routes(Besides::ALL).finish();
+    let (router, _) = crate::http::routes(OptionalRoutes::ALL).finish();
     let mut found = BTreeSet::new();
     routed(&router, "", &mut found);
 
@@ -135,10 +135,10 @@ fn a_worker_serves_only_what_operators_look_at() {
 
 #[test]
 fn metrics_that_have_an_address_of_their_own_are_served_nowhere_else() {
-    let all = paths(crate::http::routes(Besides::ALL));
-    let mut without = paths(crate::http::routes(Besides {
+    let all = paths(crate::http::routes(OptionalRoutes::ALL));
+    let mut without = paths(crate::http::routes(OptionalRoutes {
         metrics: false,
-        ..Besides::ALL
+        ..OptionalRoutes::ALL
     }));
     assert!(!without.contains(&"/metrics".to_owned()));
     without.push("/metrics".to_owned());

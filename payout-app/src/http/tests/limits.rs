@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use payout_adapters::memory::MemoryRepository;
-use payout_core::keys::{Scope, Token};
+use payout_core::access::{Scope, Token};
 use payout_core::ports::{MockPayoutRepository, PayoutRepository, System};
 use salvo::http::Method;
 

@@ -19,11 +19,12 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use payout_adapters::memory::{MemoryApiKeys, MemoryQueue, MemoryRepository};
-use payout_core::keys::{KeyName, Scope, Scopes, Token};
-use payout_core::payout::{Actor, Claim, PayoutId, Verdict};
+use payout_core::access::{KeyName, Scope, Scopes, Token};
+use payout_core::attempt::{Claim, Verdict};
+use payout_core::payout::{Actor, PayoutId};
 use payout_core::ports::{ClaimRequest, Clock, NoTracer, PayoutRepository, System};
-use payout_core::service::Payouts;
-use payout_core::service::keys::ApiKeys;
+use payout_core::usecase::Payouts;
+use payout_core::usecase::api_keys::ApiKeys;
 use salvo::http::{HeaderMap, Method};
 use salvo::test::{RequestBuilder, ResponseExt};
 use salvo::{Router, Service, handler};
@@ -31,7 +32,7 @@ use serde_json::{Value, json};
 
 use super::middleware::edge;
 use super::policy::RateClass;
-use super::{Gate, OpenTo, Site};
+use super::{AppState, Authenticator, OpenTo};
 use crate::health::Health;
 use crate::http::admission::Limits;
 use crate::metrics::Metrics;
@@ -43,7 +44,7 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(super::
 struct Bench {
     service: Service,
     repository: Arc<dyn PayoutRepository>,
-    site: Arc<Site>,
+    site: Arc<AppState>,
 }
 
 /// The service's answer.
@@ -93,23 +94,23 @@ impl Bench {
         );
         let keyring = Arc::new(keys.keyring());
         let clock: Arc<dyn Clock> = system.clone();
-        let site = Arc::new(Site {
+        let site = Arc::new(AppState {
             limits: Arc::new(Limits::new(limits, &clock)),
             payouts,
             keys,
-            gate: Gate::new(keyring, OpenTo::Anyone),
+            gate: Authenticator::new(keyring, OpenTo::Anyone),
             health,
             metrics,
             system,
             tracer: Arc::new(NoTracer),
             require_idempotency_key: api.require_idempotency_key,
-            besides: super::Besides::ALL,
+            besides: super::OptionalRoutes::ALL,
         });
-        let routes = super::routes(super::Besides::ALL);
+        let routes = super::routes(super::OptionalRoutes::ALL);
         let unmetered = routes.paths_of(RateClass::Unmetered);
         let router =
             super::static_files::add(routes.finish().0).push(Router::with_path("panic").get(panicking));
-        let service = Service::new(router).hoop(edge::Edge::new(site.clone(), unmetered));
+        let service = Service::new(router).hoop(edge::RequestScope::new(site.clone(), unmetered));
         Self {
             service,
             repository,
@@ -185,7 +186,7 @@ impl Bench {
             only: None,
             limit: 100,
             lease: Duration::from_secs(15),
-            quiet_after: Duration::from_secs(20),
+            calls_end_after: Duration::from_secs(20),
             worker: Actor::new("test"),
         };
         self.repository.claim(&request).await.unwrap().won

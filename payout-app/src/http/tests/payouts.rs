@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use payout_adapters::memory::MemoryRepository;
-use payout_core::payout::{Failure, Verdict};
+use payout_core::attempt::Verdict;
+use payout_core::payout::Failure;
 use payout_core::ports::System;
 use salvo::http::Method;
 use serde_json::{Value, json};

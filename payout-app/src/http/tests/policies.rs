@@ -11,11 +11,11 @@ use super::{Bench, DOCUMENT};
 use crate::http::middleware::access::Access;
 use crate::http::policy::{RateClass, RoutePolicy};
 use crate::http::problem::Kind;
-use crate::http::{Besides, routes};
+use crate::http::{OptionalRoutes, routes};
 
 /// Returns every route: its path in the document, its method and its policy.
 fn policies() -> Vec<(String, Method, RoutePolicy)> {
-    let routes = routes(Besides::ALL);
+    let routes = routes(OptionalRoutes::ALL);
     let of = |method: &HttpMethod| match method {
         HttpMethod::Get => Method::GET,
         HttpMethod::Post => Method::POST,

@@ -1,6 +1,6 @@
 //! Queries may contain the parameters that the operation documents, and no others.
 
-use payout_core::keys::Scope;
+use payout_core::access::Scope;
 use salvo::http::Method;
 use serde_json::Value;
 

@@ -1,6 +1,7 @@
 //! Edit, delete, cancel, retry, resolve, and the audit trail.
 
-use payout_core::payout::{Failure, ProviderReference, Verdict};
+use payout_core::attempt::Verdict;
+use payout_core::payout::{Failure, ProviderReference};
 use salvo::http::Method;
 use serde_json::{Value, json};
 
@@ -346,7 +347,7 @@ async fn a_retry_after_a_takeover_waits_until_the_first_worker_is_surely_over() 
             only: Some(vec![id_of(&path)]),
             limit: 1,
             lease: Duration::ZERO,
-            quiet_after: Duration::from_secs(20),
+            calls_end_after: Duration::from_secs(20),
             worker: Actor::new("w"),
         };
         let claims = bench.repository.claim(&request).await.unwrap().won;

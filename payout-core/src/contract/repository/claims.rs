@@ -16,7 +16,7 @@ type Repository = Pair<dyn PayoutRepository>;
 pub async fn a_claim_sets_its_columns(Pair { port, .. }: Repository) {
     let before = drive::stored(&*port).await;
     let request = ClaimRequest {
-        quiet_after: Duration::from_secs(800),
+        calls_end_after: Duration::from_secs(800),
         ..build::only(&[before.id()], LONG_LEASE)
     };
     let earliest = port.now().await.unwrap();
@@ -42,7 +42,7 @@ pub async fn a_claim_sets_its_columns(Pair { port, .. }: Repository) {
         version: 2,
         first_submitted_at: Some(claimed_at),
         claimed_at: Some(claimed_at),
-        quiet_at: Some(claimed_at + request.quiet_after),
+        calls_end_at: Some(claimed_at + request.calls_end_after),
         due_at: Some(claimed_at + LONG_LEASE),
         updated_at: claimed_at,
         ..before.parts().clone()
@@ -253,10 +253,10 @@ pub async fn an_expired_lease_is_taken_over(Pair { port, peer }: Repository) {
 pub async fn the_quiet_time_never_moves_back(Pair { port, .. }: Repository) {
     let id = drive::stored(&*port).await.id();
     let slow = ClaimRequest {
-        quiet_after: Duration::from_secs(3600),
+        calls_end_after: Duration::from_secs(3600),
         ..build::only(&[id], SHORT_LEASE)
     };
-    let quiet_at = port
+    let calls_end_at = port
         .claim(&slow)
         .await
         .unwrap()
@@ -264,7 +264,7 @@ pub async fn the_quiet_time_never_moves_back(Pair { port, .. }: Repository) {
         .remove(0)
         .payout()
         .parts()
-        .quiet_at;
+        .calls_end_at;
     let second = drive::claim_when_due(&*port, id, SHORT_LEASE).await;
-    assert_eq!(second.payout().parts().quiet_at, quiet_at);
+    assert_eq!(second.payout().parts().calls_end_at, calls_end_at);
 }

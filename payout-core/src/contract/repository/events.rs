@@ -27,8 +27,12 @@ pub async fn the_trail_tells_a_whole_life_oldest_first(Pair { port, .. }: Reposi
         drive::settled(&*port, claim, verdict).await;
     }
     let failed = drive::found(&*port, id).await;
-    let quiet_at = failed.parts().quiet_at.expect("a claim sets it");
-    drive::apply(&*port, &failed.retry(quiet_at, build::operator("again")).unwrap()).await;
+    let calls_end_at = failed.parts().calls_end_at.expect("a claim sets it");
+    drive::apply(
+        &*port,
+        &failed.retry(calls_end_at, build::operator("again")).unwrap(),
+    )
+    .await;
     let stale = drive::claim_when_due(&*port, id, SHORT_LEASE).await;
     let claim = drive::claim_when_due(&*port, id, LONG_LEASE).await;
     drive::settle(&*port, stale, build::failed()).await;

@@ -3,7 +3,6 @@
 //! Each file tests one of the port's promises. Cases begin with an empty store and use only the port, so all that they
 //! expect is in the port's documentation.
 
-pub mod census;
 pub mod changes;
 pub mod claims;
 pub mod events;
@@ -12,6 +11,7 @@ pub mod idempotency;
 pub mod insert;
 pub mod late;
 pub mod lists;
+pub mod payout_stats;
 pub mod prefix_search;
 pub mod races;
 pub mod raises;

@@ -33,7 +33,9 @@ impl Payout {
         }
         let leased = parts.status == Status::Processing && parts.claimed_at == Some(parts.updated_at);
         let impossible = if leased {
-            parts.quiet_at.is_some_and(|quiet_at| due_at > quiet_at)
+            parts
+                .calls_end_at
+                .is_some_and(|calls_end_at| due_at > calls_end_at)
         } else {
             due_at > later(parts.updated_at, LONGEST_WAIT + MARGIN)
         };

@@ -17,7 +17,7 @@ impl Payout {
     ///
     /// # Errors
     /// [`NotDue`], and nothing changes.
-    pub fn claim(self, now: Timestamp, lease: Duration, quiet_after: Duration) -> Result<Claim, NotDue> {
+    pub fn claim(self, now: Timestamp, lease: Duration, calls_end_after: Duration) -> Result<Claim, NotDue> {
         if self.parts().due_at.is_none_or(|due_at| due_at > now) {
             return Err(NotDue);
         }
@@ -28,9 +28,11 @@ impl Payout {
         parts.version += 1;
         parts.due_at = Some(later(now, lease));
         // If a clock that was ahead wrote the latest claim, its worker needs as long to finish as it needed then.
-        let quiet_at = match (parts.quiet_at, parts.claimed_at) {
-            (Some(quiet_at), Some(last)) if last > now && quiet_at > last => Some(now + (quiet_at - last)),
-            (quiet_at, _) => quiet_at,
+        let calls_end_at = match (parts.calls_end_at, parts.claimed_at) {
+            (Some(calls_end_at), Some(last)) if last > now && calls_end_at > last => {
+                Some(now + (calls_end_at - last))
+            }
+            (calls_end_at, _) => calls_end_at,
         };
         // Strictly later than the previous claim, even within one tick of the clock or after it was set back. If the
         // two times below are equal, no earlier claim of this generation can have sent anything.
@@ -46,7 +48,7 @@ impl Payout {
                 .map_or(claimed_at, |first| first.min(now)),
         );
         // An earlier claim with a longer lease may still be sending after this claim can no longer be.
-        parts.quiet_at = quiet_at.max(Some(later(now, quiet_after)));
+        parts.calls_end_at = calls_end_at.max(Some(later(now, calls_end_after)));
         parts.updated_at = now;
         Ok(Claim(Self::from_parts(parts)))
     }
@@ -76,7 +78,7 @@ impl Payout {
         parts.version += 1;
         parts.claimed_at = Some(claimed_at);
         parts.first_submitted_at = Some(claimed_at);
-        parts.quiet_at = parts.quiet_at.max(Some(now));
+        parts.calls_end_at = parts.calls_end_at.max(Some(now));
         parts.due_at = Some(now);
         parts.updated_at = now;
         Ok(Self::from_parts(parts))

@@ -19,6 +19,6 @@ pub use claim::Claim;
 pub use lease::NotDue;
 pub use policy::Policy;
 pub(crate) use policy::jittered;
-pub use settlement::{Guarded, Settlement};
+pub use settlement::{Settlement, SettlementOutcome};
 pub use unreadable::UnreadableClaim;
 pub use verdict::{SettledRow, Verdict};

@@ -26,7 +26,7 @@ pub struct Settlement {
     clippy::large_enum_variant,
     reason = "nearly all are Written; boxing each would cost more"
 )]
-pub enum Guarded {
+pub enum SettlementOutcome {
     /// Written: the guard held, and this is the payout afterwards.
     Written(Payout),
     /// This settlement was written before.
@@ -38,14 +38,14 @@ pub enum Guarded {
 impl Payout {
     /// Settles a claim, at `now` by the repository's clock: only under the fence and the generation that were claimed,
     /// and while the payout is processing. Repositories make the same step in one statement.
-    pub fn settle(self, settlement: &Settlement, now: Timestamp) -> Guarded {
+    pub fn settle(self, settlement: &Settlement, now: Timestamp) -> SettlementOutcome {
         let row = settlement.verdict.row();
         let same_claim = self.fence() == settlement.fence && self.generation() == settlement.generation;
         if !(same_claim && self.status() == Status::Processing) {
             return if same_claim && self.reads(&row) {
-                Guarded::Repeated
+                SettlementOutcome::Repeated
             } else {
-                Guarded::Late
+                SettlementOutcome::Late
             };
         }
         let mut parts = self.into_parts();
@@ -60,7 +60,7 @@ impl Payout {
         parts.claims = settlement.claims;
         parts.version += 1;
         parts.updated_at = now;
-        Guarded::Written(Self::from_parts(parts))
+        SettlementOutcome::Written(Self::from_parts(parts))
     }
 
     /// Returns whether the payout is as this settlement leaves it.

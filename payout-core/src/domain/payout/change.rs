@@ -80,7 +80,7 @@ pub enum StepError {
     },
     /// A worker that lost its lease may still be sending the generation that the retry would replace.
     #[error("A worker of the failed attempt may still be running; retry in {} seconds.", .wait.as_secs() + 1)]
-    NotQuiet {
+    AttemptInProgress {
         /// The time until no worker can still be sending.
         wait: Duration,
     },
@@ -128,8 +128,8 @@ impl Payout {
     /// paid. `now` is the repository's clock.
     ///
     /// # Errors
-    /// [`StepError::Illegal`] unless the payout has failed; [`StepError::NotQuiet`] while an earlier worker may still
-    /// be sending.
+    /// [`StepError::Illegal`] unless the payout has failed; [`StepError::AttemptInProgress`] while an earlier worker
+    /// may still be sending.
     pub fn retry(self, now: Timestamp, caller: Caller) -> Result<Change, StepError> {
         if self.status() != Status::Failed {
             return Err(self.refuse("retried").into());
@@ -137,11 +137,11 @@ impl Payout {
         if self.parts().claims > 1
             && let Some(wait) = self
                 .parts()
-                .quiet_at
-                .and_then(|quiet_at| (quiet_at - now).to_std().ok())
+                .calls_end_at
+                .and_then(|calls_end_at| (calls_end_at - now).to_std().ok())
             && !wait.is_zero()
         {
-            return Err(StepError::NotQuiet { wait });
+            return Err(StepError::AttemptInProgress { wait });
         }
         Ok(self.change(Due::Now, EventKind::Retried, caller, |parts| {
             parts.status = Status::Pending;

@@ -72,7 +72,7 @@ impl ForeignPayout {
             version: 1,
             first_submitted_at: sent,
             claimed_at: sent,
-            quiet_at: sent,
+            calls_end_at: sent,
             due_at: (status == Status::Pending).then_some(now),
             created_at,
             updated_at,

@@ -39,4 +39,6 @@ pub use status::{Status, UnknownStatus};
 
 // The path from before the folder was split, until the imports change.
 #[doc(hidden)]
-pub use crate::attempt::{Claim, Guarded, NotDue, SettledRow, Settlement, UnreadableClaim, Verdict};
+pub use crate::attempt::{
+    Claim, NotDue, SettledRow, Settlement, SettlementOutcome, UnreadableClaim, Verdict,
+};

@@ -47,7 +47,7 @@ impl NewPayout {
             version: 1,
             first_submitted_at: None,
             claimed_at: None,
-            quiet_at: None,
+            calls_end_at: None,
             due_at: Some(self.scheduled_at.map_or(now, |at| at.max(now))),
             created_at: now,
             updated_at: now,

@@ -53,7 +53,7 @@ pub struct PayoutParts {
     /// The time of the latest claim.
     pub claimed_at: Option<Timestamp>,
     /// The time after which no worker of any claim so far can still be sending.
-    pub quiet_at: Option<Timestamp>,
+    pub calls_end_at: Option<Timestamp>,
     /// The time at which a worker must look at the payout again; unset when nothing is left to do.
     pub due_at: Option<Timestamp>,
     /// The time at which the payout was stored.

@@ -26,7 +26,7 @@ pub enum OverLimit {
 /// The owner and the currency of a daily total. An API key and the keys that succeed it share one total for each
 /// currency, and so do all callers without an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Purse {
+pub struct SpendingBucket {
     /// The API key; absent for callers without one.
     pub api_key: Option<ApiKeyId>,
     /// The currency.
@@ -52,8 +52,8 @@ impl Charge {
     }
 
     /// Returns the owner and the currency of the daily total that is charged.
-    pub fn purse(&self) -> Purse {
-        Purse {
+    pub fn bucket(&self) -> SpendingBucket {
+        SpendingBucket {
             api_key: self.api_key,
             currency: self.amount.currency(),
         }
@@ -107,7 +107,7 @@ impl DailyTotal {
 
 /// Daily totals of some owners and currencies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DailyTotals(HashMap<Purse, DailyTotal>);
+pub struct DailyTotals(HashMap<SpendingBucket, DailyTotal>);
 
 impl DailyTotals {
     /// Adds a charge to the total of today.
@@ -115,20 +115,20 @@ impl DailyTotals {
     /// # Errors
     /// [`OverLimit`] when the charge does not fit; then no total changes.
     pub fn take(&mut self, charge: &Charge, today: Day) -> Result<(), OverLimit> {
-        let purse = charge.purse();
-        let total = self.of(purse).unwrap_or(DailyTotal::none(today));
-        self.0.insert(purse, total.as_of(today).plus(charge)?);
+        let bucket = charge.bucket();
+        let total = self.of(bucket).unwrap_or(DailyTotal::none(today));
+        self.0.insert(bucket, total.as_of(today).plus(charge)?);
         Ok(())
     }
 
     /// Returns the total of one owner and currency, on whichever day it was last charged.
-    pub fn of(&self, purse: Purse) -> Option<DailyTotal> {
-        self.0.get(&purse).copied()
+    pub fn of(&self, bucket: SpendingBucket) -> Option<DailyTotal> {
+        self.0.get(&bucket).copied()
     }
 }
 
-impl FromIterator<(Purse, DailyTotal)> for DailyTotals {
-    fn from_iter<I: IntoIterator<Item = (Purse, DailyTotal)>>(totals: I) -> Self {
+impl FromIterator<(SpendingBucket, DailyTotal)> for DailyTotals {
+    fn from_iter<I: IntoIterator<Item = (SpendingBucket, DailyTotal)>>(totals: I) -> Self {
         Self(totals.into_iter().collect())
     }
 }
@@ -156,7 +156,7 @@ mod tests {
         totals.take(&charge("40.00", "100"), day(1)).unwrap();
         let refused = totals.take(&charge("0.01", "100"), day(1));
         assert_eq!(refused, Err(OverLimit::PerDay(usd("100"))));
-        let total = totals.of(charge("1", "1").purse()).unwrap();
+        let total = totals.of(charge("1", "1").bucket()).unwrap();
         assert_eq!(total.total, Decimal::from(100), "what is refused is not taken");
     }
 

@@ -8,5 +8,5 @@
 mod charge;
 mod settings;
 
-pub use charge::{Charge, DailyTotal, DailyTotals, Day, OverLimit, Purse};
+pub use charge::{Charge, DailyTotal, DailyTotals, Day, OverLimit, SpendingBucket};
 pub use settings::{InvalidLimits, MoneyLimits};

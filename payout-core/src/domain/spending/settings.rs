@@ -12,7 +12,7 @@ use crate::spending::{Charge, OverLimit};
 /// entry, separately. Without them such a currency has no limits.
 ///
 /// ```
-/// use payout_core::limits::MoneyLimits;
+/// use payout_core::spending::MoneyLimits;
 /// let (one, day) = ("1000".parse().unwrap(), "50000".parse().unwrap());
 /// let limits = MoneyLimits::default().with("USD".parse().unwrap(), Some(one), Some(day)).unwrap();
 /// let limits = limits.with_others(None, Some(one)).unwrap();

@@ -16,9 +16,9 @@ pub use search::Search;
 
 use crate::Timestamp;
 use crate::attempt::Settlement;
-use crate::idempotency::{IdempotentRequest, ScopedKey, StoredAnswer};
+use crate::idempotency::{IdempotencyRecord, IdempotentRequest, ScopedKey};
 use crate::payout::{Caller, Change, NewPayout, Payout, PayoutId};
-use crate::ports::{Census, DeletedPayout, EventPage, EventQuery};
+use crate::ports::{DeletedPayout, EventPage, EventQuery, PayoutStats};
 
 /// Stores payouts, their audit trails and the idempotency records.
 ///
@@ -105,7 +105,7 @@ pub trait PayoutRepository: Send + Sync {
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
-    async fn find_answer(&self, key: &ScopedKey) -> Result<Option<StoredAnswer>, RepositoryError>;
+    async fn find_answer(&self, key: &ScopedKey) -> Result<Option<IdempotencyRecord>, RepositoryError>;
 
     /// Returns part of a payout's audit trail, oldest first; absent if the payout does not exist.
     ///
@@ -130,7 +130,7 @@ pub trait PayoutRepository: Send + Sync {
     ///
     /// Guard: `due_at <= now`. Applies the step of [`Payout::claim`]: sets the status to processing, increments `fence`
     /// and `claims`, and sets `due_at` to the end of the lease, `claimed_at` (strictly later than the previous claim),
-    /// `quiet_at` (never earlier than before) and, unless it is set, `first_submitted_at` to `claimed_at`.
+    /// `calls_end_at` (never earlier than before) and, unless it is set, `first_submitted_at` to `claimed_at`.
     ///
     /// A row that is encrypted with a key which the store knows and this process lacks is not claimed, and so uses up
     /// no attempt: a process that has the key claims it. Rows that were claimed but cannot be read are returned
@@ -184,7 +184,7 @@ pub trait PayoutRepository: Send + Sync {
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
-    async fn census(&self) -> Result<Census, RepositoryError>;
+    async fn payout_stats(&self) -> Result<PayoutStats, RepositoryError>;
 
     /// Returns the time by the repository's clock.
     ///

@@ -32,7 +32,7 @@ pub struct ClaimRequest {
     /// The length of the lease, after which another worker may take over.
     pub lease: Duration,
     /// The time after which no worker of this claim can still be sending: the lease and the timeout of one call.
-    pub quiet_after: Duration,
+    pub calls_end_after: Duration,
     /// The worker's name, for the audit trail.
     pub worker: Actor,
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Timestamp;
 use crate::access::{ApiKeyId, Hasher, Principal, Ring};
-use crate::ports::{Ambient, ApiKeyError, ApiKeyRepository};
+use crate::ports::{ApiKeyError, ApiKeyRepository, Environment};
 use crate::usecase::api_keys::Hashing;
 
 /// The interval at which the task asks the store.
@@ -57,10 +57,10 @@ struct Known {
 }
 
 /// The API keys of one store, as this process knows them.
-pub struct Keyring {
+pub struct ApiKeyCache {
     repository: Arc<dyn ApiKeyRepository>,
     hashing: Arc<Hashing>,
-    ambient: Arc<dyn Ambient>,
+    environment: Arc<dyn Environment>,
     known: RwLock<Option<Known>>,
     upkeep: Mutex<Upkeep>,
     /// Allows one refresh at a time, so that an older answer never replaces a newer one.
@@ -76,16 +76,16 @@ struct Upkeep {
     written: HashMap<ApiKeyId, Duration>,
 }
 
-impl Keyring {
+impl ApiKeyCache {
     pub(super) fn new(
         repository: Arc<dyn ApiKeyRepository>,
         hashing: Arc<Hashing>,
-        ambient: Arc<dyn Ambient>,
+        environment: Arc<dyn Environment>,
     ) -> Self {
         Self {
             repository,
             hashing,
-            ambient,
+            environment,
             known: RwLock::new(None),
             upkeep: Mutex::default(),
             refreshing: tokio::sync::Mutex::default(),
@@ -130,7 +130,7 @@ impl Keyring {
     /// [`ApiKeyError`]; the keys known before stay in use.
     pub async fn refresh(&self) -> Result<(), ApiKeyError> {
         let _alone = self.refreshing.lock().await;
-        let pulse = self.repository.pulse().await?;
+        let key_set_version = self.repository.key_set_version().await?;
         let hasher = self.hashing.hasher().await?;
         let before = {
             let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
@@ -140,8 +140,8 @@ impl Keyring {
         };
         let before_any = before.as_ref().map(|(_, any, ..)| *any);
         let (ring, any, foreign) = match before {
-            Some((revision, any, ring, foreign)) if revision == pulse.revision => {
-                (ring, any || pulse.any, foreign)
+            Some((revision, any, ring, foreign)) if revision == key_set_version.revision => {
+                (ring, any || key_set_version.any, foreign)
             }
             before => {
                 let (any, ring) = before.map_or_else(Default::default, |(_, any, ring, _)| (any, ring));
@@ -157,7 +157,7 @@ impl Keyring {
                     );
                 }
                 let ring = Arc::new(Ring::of(held, hasher.secret(), &ring));
-                (ring, any || pulse.any, foreign)
+                (ring, any || key_set_version.any, foreign)
             }
         };
         if any && before_any == Some(false) {
@@ -165,16 +165,16 @@ impl Keyring {
         }
         let news = Known {
             hasher: hasher.clone(),
-            revision: pulse.revision,
+            revision: key_set_version.revision,
             any,
-            now: pulse.now,
+            now: key_set_version.now,
             ring,
             foreign,
             stale: false,
         };
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(news);
         let mut upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
-        upkeep.answered = self.ambient.monotonic();
+        upkeep.answered = self.environment.monotonic();
         Ok(())
     }
 
@@ -208,7 +208,7 @@ impl Keyring {
             let upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
             upkeep.answered
         };
-        if self.ambient.monotonic().saturating_sub(answered) >= HOLD {
+        if self.environment.monotonic().saturating_sub(answered) >= HOLD {
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
             if let Some(known) = known.as_mut().filter(|known| !known.stale) {
                 known.stale = true;
@@ -221,7 +221,7 @@ impl Keyring {
 
     /// Writes that keys were used, in one statement. Each key is written at most once per `every`.
     async fn write_uses(&self, every: Duration) {
-        let now = self.ambient.monotonic();
+        let now = self.environment.monotonic();
         let ring = {
             let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
             known.as_ref().map(|known| known.ring.clone())

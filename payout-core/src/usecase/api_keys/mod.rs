@@ -1,8 +1,8 @@
 //! API keys: their administration and the authentication of requests.
 //!
 //! - [`ApiKeys`] has the operations of an administrator.
-//! - [`Keyring`] authenticates requests. It has all live keys in memory, which a task keeps current, so that a request
-//!   costs the store nothing, whatever token it carries.
+//! - [`ApiKeyCache`] authenticates requests. It has all live keys in memory, which a task keeps current, so that a
+//!   request costs the store nothing, whatever token it carries.
 //! - `hashing` has the secret that both use for digests.
 
 mod hashing;
@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use crate::Timestamp;
 use crate::access::{ApiKey, ApiKeyId, KeyName, KeySecret, NewApiKey, Scopes, Token};
-use crate::ports::{Ambient, ApiKeyError, ApiKeyRepository, NoSecret, Randomness, SecretSource};
+use crate::ports::{ApiKeyError, ApiKeyRepository, Environment, NoSecret, Randomness, SecretSource};
 
 pub use hashing::Hashing;
-pub use keyring::{Found, Keyring};
+pub use keyring::{ApiKeyCache, Found};
 
 /// An error of an operation on keys. The key was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +42,7 @@ pub struct ApiKeys {
     repository: Arc<dyn ApiKeyRepository>,
     hashing: Arc<Hashing>,
     secrets: Arc<dyn SecretSource>,
-    ambient: Arc<dyn Ambient>,
+    environment: Arc<dyn Environment>,
 }
 
 impl ApiKeys {
@@ -51,22 +51,22 @@ impl ApiKeys {
         repository: Arc<dyn ApiKeyRepository>,
         given: Option<KeySecret>,
         secrets: Arc<dyn SecretSource>,
-        ambient: Arc<dyn Ambient>,
+        environment: Arc<dyn Environment>,
     ) -> Self {
         Self {
             hashing: Arc::new(Hashing::new(repository.clone(), given, secrets.clone())),
             repository,
             secrets,
-            ambient,
+            environment,
         }
     }
 
     /// Returns the keyring of the same store.
-    pub fn keyring(&self) -> Keyring {
-        Keyring::new(
+    pub fn keyring(&self) -> ApiKeyCache {
+        ApiKeyCache::new(
             self.repository.clone(),
             self.hashing.clone(),
-            self.ambient.clone(),
+            self.environment.clone(),
         )
     }
 
@@ -85,13 +85,13 @@ impl ApiKeys {
         if scopes.is_empty() {
             return Err(KeysError::NoScopes);
         }
-        let now = self.repository.pulse().await?.now;
+        let now = self.repository.key_set_version().await?.now;
         if expires_at.is_some_and(|at| at <= now) {
             return Err(KeysError::ExpiresInPast);
         }
         let token = Token::of(&self.secrets.draw()?);
         let new = NewApiKey {
-            id: ApiKeyId::generate(now, &*self.ambient as &dyn Randomness),
+            id: ApiKeyId::generate(now, &*self.environment as &dyn Randomness),
             name,
             scopes,
             expires_at,
@@ -138,6 +138,6 @@ impl ApiKeys {
     /// # Errors
     /// [`KeysError`].
     pub async fn now(&self) -> Result<Timestamp, KeysError> {
-        Ok(self.repository.pulse().await?.now)
+        Ok(self.repository.key_set_version().await?.now)
     }
 }

@@ -1,8 +1,7 @@
 //! Changes of a stored payout: edit, cancel, retry, resolve and delete.
 
-use crate::concurrency::detached::uncancelled;
+use crate::concurrency::detached::run_detached;
 use crate::crash::{self, Point};
-use crate::errand::Errand;
 use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest, ScopedKey};
 use crate::money::{AmountError, Currency, Money};
 use crate::payout::{
@@ -10,6 +9,7 @@ use crate::payout::{
     RecipientName, Resolution, Status,
 };
 use crate::ports::{Hint, RepositoryError};
+use crate::request_context::RequestContext;
 use crate::text::nfc;
 use crate::usecase::payouts::{Answered, Payouts, ServiceError};
 
@@ -176,7 +176,7 @@ impl Payouts {
         let repository = self.repository.clone();
         let id = change.after.id();
         let hinted = change.after.status() == Status::Pending && !change.deleted;
-        let written = uncancelled(async move {
+        let written = run_detached(async move {
             crash::pass(Point::BeforeApply);
             let written = repository.apply(&change, request.as_ref()).await;
             crash::pass(Point::AfterApply);
@@ -184,7 +184,7 @@ impl Payouts {
         })
         .await;
         if hinted && written.is_ok() {
-            let trace = Errand::with_current(|errand| errand.trace).flatten();
+            let trace = RequestContext::with_current(|request_context| request_context.trace).flatten();
             self.hints.send(Hint { payout_id: id, trace });
         }
         written.map_err(|error| {
@@ -231,7 +231,7 @@ impl Payouts {
     /// [`ServiceError::Repository`].
     pub async fn record_refusal(&self, id: PayoutId, caller: Caller) -> Result<(), ServiceError> {
         let repository = self.repository.clone();
-        Ok(uncancelled(async move { repository.record_refusal(id, &caller).await }).await?)
+        Ok(run_detached(async move { repository.record_refusal(id, &caller).await }).await?)
     }
 
     /// Takes a step. If the payout already has the step's status, the call succeeds and changes nothing. A retry is
@@ -284,7 +284,7 @@ impl Payouts {
         let request = IdempotentRequest { key, fingerprint };
         let this = self.clone();
         let if_match = if_match.map(<[u64]>::to_vec);
-        uncancelled(async move {
+        run_detached(async move {
             let _running = running;
             let replayed = match this.replay(&request).await {
                 // The record may be from a release that did not normalize texts.

@@ -1,12 +1,12 @@
 //! Creates a payout, once per idempotency key.
 
 use crate::Timestamp;
-use crate::concurrency::detached::uncancelled;
-use crate::errand::Errand;
+use crate::concurrency::detached::run_detached;
 use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest, ScopedKey};
 use crate::payout::{Caller, NewPayout, PaymentDetails, PayoutId};
 use crate::ports::{Insertion, Randomness, SpanKind};
-use crate::usecase::payouts::intake::Incoming;
+use crate::request_context::RequestContext;
+use crate::usecase::payouts::create_batcher::Incoming;
 use crate::usecase::payouts::{Answered, Payouts, ServiceError};
 
 impl Payouts {
@@ -25,7 +25,7 @@ impl Payouts {
         key: Option<IdempotencyKey>,
         caller: Caller,
     ) -> Result<Answered, ServiceError> {
-        let id = PayoutId::generate(self.ambient.now(), &*self.ambient as &dyn Randomness);
+        let id = PayoutId::generate(self.environment.now(), &*self.environment as &dyn Randomness);
         let charge = self.limits.of_new(details.money, caller.api_key);
         let Some(key) = key else {
             let new = NewPayout {
@@ -48,7 +48,7 @@ impl Payouts {
         let key = ScopedKey::new(caller.api_key, &key);
         let running = self.in_flight.begin(&key).ok_or(ServiceError::KeyInFlight)?;
         let this = self.clone();
-        uncancelled(async move {
+        run_detached(async move {
             let _running = running;
             let fingerprint = Fingerprint::of_create(&details);
             let request = IdempotentRequest { key, fingerprint };
@@ -81,15 +81,15 @@ impl Payouts {
 
     /// Inserts the payout as part of the next batch, within a span of its own.
     async fn insert(&self, new: NewPayout) -> Result<Insertion, ServiceError> {
-        let errand = Errand::current();
+        let request_context = RequestContext::current();
         let mut span = self
             .tracer
-            .begin(SpanKind::Internal, "insert payout", errand.trace);
+            .begin(SpanKind::Internal, "insert payout", request_context.trace);
         if let Some(span) = &mut span {
             span.note("payout.id", &new.id.to_string());
         }
-        let trace = errand.within(span.as_deref()).trace;
-        let inserted = self.intake.ask(Incoming { new, trace }).await;
+        let trace = request_context.within(span.as_deref()).trace;
+        let inserted = self.create_batcher.ask(Incoming { new, trace }).await;
         if let (Some(span), Err(_)) = (&mut span, &inserted) {
             span.fail();
         }

@@ -16,9 +16,9 @@ use crate::crash::{self, Point};
 use crate::idempotency::ScopedKey;
 use crate::payout::NewPayout;
 use crate::ports::{Hint, Insertion, LockedPart, PayoutRepository, RepositoryError, TraceContext};
-use crate::spending::Purse;
+use crate::spending::SpendingBucket;
+use crate::usecase::payouts::create_batcher::Incoming;
 use crate::usecase::payouts::hints::Hints;
-use crate::usecase::payouts::intake::Incoming;
 
 /// The number of groups of split batches that are written at the same time.
 const APART: usize = 4;
@@ -42,7 +42,7 @@ struct Shared {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Thing {
     Key(ScopedKey),
-    Total(Purse),
+    Total(SpendingBucket),
 }
 
 /// The keys and totals that were found locked, each with a flag that is set while a create tries it.
@@ -88,7 +88,7 @@ impl Writer {
         match self.0.insert(&news).await {
             Err(RepositoryError::Locked { .. }) if news.len() > 1 => {
                 // Outside this batch, because others wait for its place.
-                for group in by_purse(join(news, rest)) {
+                for group in by_bucket(join(news, rest)) {
                     tokio::spawn(self.clone().write_apart(group));
                 }
             }
@@ -215,21 +215,21 @@ fn join(news: Vec<NewPayout>, rest: Rest) -> Incomings {
 }
 
 /// Groups creates by the daily total that they are charged to, those that are charged to none first.
-fn by_purse(batch: Incomings) -> Vec<Incomings> {
-    let mut groups: Vec<(Option<Purse>, Incomings)> = Vec::new();
+fn by_bucket(batch: Incomings) -> Vec<Incomings> {
+    let mut groups: Vec<(Option<SpendingBucket>, Incomings)> = Vec::new();
     for request in batch {
-        let purse = purse_of(&request.question.new);
-        match groups.iter_mut().find(|(of, _)| *of == purse) {
+        let bucket = purse_of(&request.question.new);
+        match groups.iter_mut().find(|(of, _)| *of == bucket) {
             Some((_, group)) => group.push(request),
-            None => groups.push((purse, vec![request])),
+            None => groups.push((bucket, vec![request])),
         }
     }
-    groups.sort_by_key(|(purse, _)| purse.is_some());
+    groups.sort_by_key(|(bucket, _)| bucket.is_some());
     groups.into_iter().map(|(_, group)| group).collect()
 }
 
-fn purse_of(new: &NewPayout) -> Option<Purse> {
-    new.charge.as_ref().map(|charge| charge.purse())
+fn purse_of(new: &NewPayout) -> Option<SpendingBucket> {
+    new.charge.as_ref().map(|charge| charge.bucket())
 }
 
 fn key_of(new: &NewPayout) -> Option<&ScopedKey> {

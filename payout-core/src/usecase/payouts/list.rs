@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::Timestamp;
-use crate::concurrency::single_flight::Collapse;
+use crate::concurrency::single_flight::SingleFlight;
 use crate::payout::{Payout, PayoutId};
 use crate::ports::{
     Count, Cursor, DeletedPayout, Filter, ListQuery, Listed, Order, PayoutRepository, Position,
@@ -55,16 +55,19 @@ pub struct Page {
 }
 
 /// Reads pages from the repository, once for equal queries at the same time.
-pub(super) fn pages(repository: Arc<dyn PayoutRepository>) -> Collapse<ListQuery, Vec<Listed>> {
-    Collapse::new(move |query| {
+pub(super) fn pages(repository: Arc<dyn PayoutRepository>) -> SingleFlight<ListQuery, Vec<Listed>> {
+    SingleFlight::new(move |query| {
         let repository = repository.clone();
         Box::pin(async move { repository.list(&query).await })
     })
 }
 
 /// Counts in the repository up to `at_most`, if given, once for equal filters at the same time.
-pub(super) fn counts(repository: Arc<dyn PayoutRepository>, at_most: Option<u64>) -> Collapse<Filter, Count> {
-    Collapse::new(move |filter| {
+pub(super) fn counts(
+    repository: Arc<dyn PayoutRepository>,
+    at_most: Option<u64>,
+) -> SingleFlight<Filter, Count> {
+    SingleFlight::new(move |filter| {
         let repository = repository.clone();
         Box::pin(async move { repository.count(&filter, at_most).await })
     })
@@ -134,12 +137,13 @@ impl Payouts {
     }
 
     async fn bounded_count(&self, filter: &Filter) -> Result<Count, RepositoryError> {
-        let now = self.ambient.monotonic();
-        if let Some(count) = self.counted.recall(filter, now) {
+        let now = self.environment.monotonic();
+        if let Some(count) = self.count_cache.recall(filter, now) {
             return Ok(count);
         }
         let count = self.counts.ask(filter.clone()).await?;
-        self.counted.remember(filter, count, self.ambient.monotonic());
+        self.count_cache
+            .remember(filter, count, self.environment.monotonic());
         Ok(count)
     }
 }

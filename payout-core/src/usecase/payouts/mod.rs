@@ -1,7 +1,7 @@
 //! The use cases for payouts.
 //!
-//! - `create` makes a payout. `intake` batches the creates that arrive at the same time, and `inserts` writes the
-//!   batches so that a locked row delays no other. `reads` batches reads of single payouts.
+//! - `create` makes a payout. `create_batcher` batches the creates that arrive at the same time, and `inserts` writes
+//!   the batches so that a locked row delays no other. `reads` batches reads of single payouts.
 //! - `change` makes the steps that a client or an operator requests.
 //! - `list` reads pages.
 //! - `hints` sends hints to the queue after a write, best effort.
@@ -11,26 +11,26 @@
 
 mod change;
 mod create;
+mod create_batcher;
 mod hints;
 mod in_flight;
 mod inserts;
-mod intake;
 mod list;
 mod reads;
 
 use std::sync::Arc;
 
-use crate::concurrency::count_cache::Counted;
-use crate::concurrency::single_flight::Collapse;
+use crate::concurrency::count_cache::CountCache;
+use crate::concurrency::single_flight::SingleFlight;
 use crate::payout::{Payout, PayoutId, StepError};
 use crate::ports::{
-    Ambient, Count, DeletedPayout, EventPage, EventQuery, Filter, JobQueue, ListQuery, Listed,
-    PayoutRepository, RepositoryError, Tracer, Watch,
+    Count, DeletedPayout, Environment, EventPage, EventQuery, Filter, JobQueue, ListQuery, Listed,
+    PayoutRepository, RepositoryError, Telemetry, Tracer,
 };
 use crate::spending::{MoneyLimits, OverLimit};
 
 pub use change::{EditError, EditRequest, Sight, Step};
-pub use intake::IntakeSettings;
+pub use create_batcher::CreateBatcherSettings;
 pub use list::{CountMode, Page, PageRequest};
 
 /// The reason for which a request was not served.
@@ -94,16 +94,16 @@ pub struct Answered {
 #[derive(Clone)]
 pub struct Payouts {
     repository: Arc<dyn PayoutRepository>,
-    ambient: Arc<dyn Ambient>,
+    environment: Arc<dyn Environment>,
     tracer: Arc<dyn Tracer>,
-    intake: intake::Intake,
+    create_batcher: create_batcher::CreateBatcher,
     reads: reads::Reads,
     hints: hints::Hints,
     in_flight: in_flight::InFlight,
-    pages: Collapse<ListQuery, Vec<Listed>>,
-    counts: Collapse<Filter, Count>,
-    exact_counts: Collapse<Filter, Count>,
-    counted: Counted,
+    pages: SingleFlight<ListQuery, Vec<Listed>>,
+    counts: SingleFlight<Filter, Count>,
+    exact_counts: SingleFlight<Filter, Count>,
+    count_cache: CountCache,
     limits: Arc<MoneyLimits>,
 }
 
@@ -113,14 +113,14 @@ impl Payouts {
     pub fn start(
         repository: Arc<dyn PayoutRepository>,
         queue: Arc<dyn JobQueue>,
-        ambient: Arc<dyn Ambient>,
+        environment: Arc<dyn Environment>,
     ) -> Self {
         Self::start_with(
             repository,
             queue,
-            ambient,
-            IntakeSettings::default(),
-            Watch::default(),
+            environment,
+            CreateBatcherSettings::default(),
+            Telemetry::default(),
         )
     }
 
@@ -128,23 +128,28 @@ impl Payouts {
     pub fn start_with(
         repository: Arc<dyn PayoutRepository>,
         queue: Arc<dyn JobQueue>,
-        ambient: Arc<dyn Ambient>,
-        intake: IntakeSettings,
-        watch: Watch,
+        environment: Arc<dyn Environment>,
+        create_batcher: CreateBatcherSettings,
+        telemetry: Telemetry,
     ) -> Self {
-        let hints = hints::Hints::start(queue, watch.observer.clone());
+        let hints = hints::Hints::start(queue, telemetry.observer.clone());
         Self {
-            intake: intake::start(repository.clone(), hints.clone(), intake, watch.observer.clone()),
-            reads: reads::start(repository.clone(), watch.observer),
-            tracer: watch.tracer,
+            create_batcher: create_batcher::start(
+                repository.clone(),
+                hints.clone(),
+                create_batcher,
+                telemetry.observer.clone(),
+            ),
+            reads: reads::start(repository.clone(), telemetry.observer),
+            tracer: telemetry.tracer,
             pages: list::pages(repository.clone()),
             counts: list::counts(repository.clone(), Some(Self::COUNTED_EXACTLY)),
             exact_counts: list::counts(repository.clone(), None),
             repository,
-            ambient,
+            environment,
             hints,
             in_flight: in_flight::InFlight::default(),
-            counted: Counted::default(),
+            count_cache: CountCache::default(),
             limits: Arc::default(),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use crate::concurrency::batcher::{Gather, Request, for_each};
+use crate::concurrency::batcher::{Batcher, Request, for_each};
 use crate::payout::{Payout, PayoutId};
 use crate::ports::{Batch, Observer, PayoutRepository, RepositoryError, Signal};
 
@@ -14,7 +14,7 @@ const BATCH: usize = 64;
 const CAPACITY: usize = 8_192;
 
 /// Finds payouts in batches.
-pub(super) type Reads = Gather<PayoutId, Option<Payout>>;
+pub(super) type Reads = Batcher<PayoutId, Option<Payout>>;
 
 pub(super) fn start(repository: Arc<dyn PayoutRepository>, observer: Arc<dyn Observer>) -> Reads {
     let work = move |requests: Vec<Request<PayoutId, Option<Payout>>>| {
@@ -33,7 +33,7 @@ pub(super) fn start(repository: Arc<dyn PayoutRepository>, observer: Arc<dyn Obs
             }
         }) as _
     };
-    Gather::start(BATCH, READERS, CAPACITY, Arc::new(work))
+    Batcher::start(BATCH, READERS, CAPACITY, Arc::new(work))
 }
 
 async fn read(

@@ -10,7 +10,7 @@ use crate::provider::ProviderAnswer;
 
 /// The status of one key at the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum There {
+pub enum ProviderStatus {
     /// The provider paid it.
     Paid,
     /// The provider accepted it and will settle it later.
@@ -21,7 +21,7 @@ pub enum There {
     Unknown,
 }
 
-impl There {
+impl ProviderStatus {
     /// Returns the status as one word.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -95,27 +95,27 @@ pub struct Disagreement {
     /// The generation whose key is concerned.
     pub generation: u32,
     /// The status of that key at the provider.
-    pub there: There,
+    pub there: ProviderStatus,
     /// The provider's payment reference, if it gave one.
     pub reference: Option<ProviderReference>,
 }
 
 /// The provider's answer for one generation's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct ProviderReport {
     /// The generation.
     pub generation: u32,
     /// The answer; absent when the provider has never received the key.
     pub answer: Option<ProviderAnswer>,
 }
 
-impl Said {
-    fn there(&self) -> There {
+impl ProviderReport {
+    fn there(&self) -> ProviderStatus {
         match self.answer.as_ref().map(ProviderAnswer::outcome) {
-            Some(ProviderAnswer::Paid { .. } | ProviderAnswer::Reported { .. }) => There::Paid,
-            Some(ProviderAnswer::Accepted { .. }) => There::Accepted,
-            Some(ProviderAnswer::Declined(_)) => There::Declined,
-            None => There::Unknown,
+            Some(ProviderAnswer::Paid { .. } | ProviderAnswer::Reported { .. }) => ProviderStatus::Paid,
+            Some(ProviderAnswer::Accepted { .. }) => ProviderStatus::Accepted,
+            Some(ProviderAnswer::Declined(_)) => ProviderStatus::Declined,
+            None => ProviderStatus::Unknown,
         }
     }
 
@@ -138,7 +138,12 @@ pub fn generations(record: &Record) -> std::ops::RangeInclusive<u32> {
 
 /// Returns every disagreement, at `now` by the store's clock. Does not report a payout that a worker is about to
 /// settle.
-pub fn compare(record: &Record, said: &[Said], now: Timestamp, too_long: Duration) -> Vec<Disagreement> {
+pub fn compare(
+    record: &Record,
+    said: &[ProviderReport],
+    now: Timestamp,
+    too_long: Duration,
+) -> Vec<Disagreement> {
     let mut found: Vec<Disagreement> = said
         .iter()
         .filter_map(|said| {
@@ -161,14 +166,14 @@ pub fn compare(record: &Record, said: &[Said], now: Timestamp, too_long: Duratio
         })
     });
     found.extend(of_another.map(|said| disagreement(Kind::OtherPayment, said)));
-    let mut paid = said.iter().filter(|said| said.there() == There::Paid);
+    let mut paid = said.iter().filter(|said| said.there() == ProviderStatus::Paid);
     if let (Some(_), Some(second)) = (paid.next(), paid.next()) {
         found.push(disagreement(Kind::PaidTwice, second));
     }
     found
 }
 
-fn disagreement(kind: Kind, said: &Said) -> Disagreement {
+fn disagreement(kind: Kind, said: &ProviderReport) -> Disagreement {
     Disagreement {
         kind,
         generation: said.generation,
@@ -178,45 +183,53 @@ fn disagreement(kind: Kind, said: &Said) -> Disagreement {
 }
 
 /// An earlier generation must have failed: otherwise there would be no later one.
-fn of_earlier(there: There) -> Option<Kind> {
+fn of_earlier(there: ProviderStatus) -> Option<Kind> {
     match there {
-        There::Paid => Some(Kind::PaidThere),
-        There::Accepted => Some(Kind::AcceptedThere),
-        There::Declined | There::Unknown => None,
+        ProviderStatus::Paid => Some(Kind::PaidThere),
+        ProviderStatus::Accepted => Some(Kind::AcceptedThere),
+        ProviderStatus::Declined | ProviderStatus::Unknown => None,
     }
 }
 
-fn of_later(there: There) -> Option<Kind> {
+fn of_later(there: ProviderStatus) -> Option<Kind> {
     match there {
-        There::Paid | There::Accepted | There::Declined => Some(Kind::LaterAttemptThere),
-        There::Unknown => None,
+        ProviderStatus::Paid | ProviderStatus::Accepted | ProviderStatus::Declined => {
+            Some(Kind::LaterAttemptThere)
+        }
+        ProviderStatus::Unknown => None,
     }
 }
 
-fn of_current(record: &Record, said: &Said, too_long: bool) -> Option<Kind> {
+fn of_current(record: &Record, said: &ProviderReport, too_long: bool) -> Option<Kind> {
     match (record.status, said.there()) {
-        (Status::Completed, There::Paid) => {
+        (Status::Completed, ProviderStatus::Paid) => {
             // A payout that an operator resolved has no reference.
             let here = record.provider_reference.as_ref();
             let other = here.is_some() && here != said.reference();
             other.then_some(Kind::OtherReference)
         }
-        (Status::Completed, There::Accepted) => Some(Kind::AcceptedThere),
-        (Status::Completed | Status::Cancelled | Status::Pending, There::Declined) => {
+        (Status::Completed, ProviderStatus::Accepted) => Some(Kind::AcceptedThere),
+        (Status::Completed | Status::Cancelled | Status::Pending, ProviderStatus::Declined) => {
             Some(Kind::DeclinedThere)
         }
-        (Status::Completed, There::Unknown) => Some(Kind::UnknownThere),
-        (Status::Failed | Status::Cancelled | Status::Pending, There::Paid) => Some(Kind::PaidThere),
-        (Status::Failed | Status::Cancelled | Status::Pending, There::Accepted) => Some(Kind::AcceptedThere),
-        (Status::Failed, There::Declined | There::Unknown) => None,
-        (Status::Cancelled | Status::Pending, There::Unknown) => None,
-        // Only an operator settles it.
-        (Status::Processing, There::Paid) if record.needs_review => Some(Kind::PaidThere),
-        (Status::Processing, There::Declined) if record.needs_review => Some(Kind::DeclinedThere),
-        // A worker adopts the provider's status by itself, but should have done so by then.
-        (Status::Processing, There::Paid | There::Accepted | There::Declined | There::Unknown) => {
-            too_long.then_some(Kind::ProcessingTooLong)
+        (Status::Completed, ProviderStatus::Unknown) => Some(Kind::UnknownThere),
+        (Status::Failed | Status::Cancelled | Status::Pending, ProviderStatus::Paid) => Some(Kind::PaidThere),
+        (Status::Failed | Status::Cancelled | Status::Pending, ProviderStatus::Accepted) => {
+            Some(Kind::AcceptedThere)
         }
+        (Status::Failed, ProviderStatus::Declined | ProviderStatus::Unknown) => None,
+        (Status::Cancelled | Status::Pending, ProviderStatus::Unknown) => None,
+        // Only an operator settles it.
+        (Status::Processing, ProviderStatus::Paid) if record.needs_review => Some(Kind::PaidThere),
+        (Status::Processing, ProviderStatus::Declined) if record.needs_review => Some(Kind::DeclinedThere),
+        // A worker adopts the provider's status by itself, but should have done so by then.
+        (
+            Status::Processing,
+            ProviderStatus::Paid
+            | ProviderStatus::Accepted
+            | ProviderStatus::Declined
+            | ProviderStatus::Unknown,
+        ) => too_long.then_some(Kind::ProcessingTooLong),
     }
 }
 

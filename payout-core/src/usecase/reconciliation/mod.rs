@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-pub use self::compare::{Disagreement, Kind, Said, There, compare, generations};
+pub use self::compare::{Disagreement, Kind, ProviderReport, ProviderStatus, compare, generations};
 use crate::Timestamp;
 use crate::payout::Status;
-use crate::ports::{Books, BooksQuery, Cursor, PayoutRepository, Processor, Record, RepositoryError};
+use crate::ports::{
+    Cursor, PayoutRepository, Processor, ReconciliationQuery, ReconciliationReader, Record, RepositoryError,
+};
 use crate::provider::ProcessorKey;
 
 const PAGE: u32 = 500;
@@ -81,7 +83,7 @@ pub struct Reconciliation {
     /// Reads a payout again before a disagreement is reported, because it may have changed meanwhile.
     pub repository: Arc<dyn PayoutRepository>,
     /// Reads the payouts of the period.
-    pub books: Arc<dyn Books>,
+    pub reader: Arc<dyn ReconciliationReader>,
     /// The provider.
     pub processor: Arc<dyn Processor>,
 }
@@ -89,7 +91,7 @@ pub struct Reconciliation {
 /// A payout and the provider's answers for its keys.
 struct Looked {
     record: Record,
-    said: Result<Vec<Said>, (u32, String)>,
+    said: Result<Vec<ProviderReport>, (u32, String)>,
 }
 
 impl Reconciliation {
@@ -99,7 +101,7 @@ impl Reconciliation {
     /// [`RepositoryError`] if the records cannot be read.
     pub async fn run(&self, period: &Period, mut tell: impl FnMut(Step)) -> Result<Tally, RepositoryError> {
         let mut tally = Tally::default();
-        let mut query = BooksQuery {
+        let mut query = ReconciliationQuery {
             after: None,
             since: period.since,
             until: period.until,
@@ -111,7 +113,7 @@ impl Reconciliation {
         loop {
             while running.len() < period.concurrency.max(1) {
                 if page.is_empty() && !at_end {
-                    page = self.books.records(&query).await?.into();
+                    page = self.reader.records(&query).await?.into();
                     at_end = page.len() < PAGE as usize;
                     query.after = page.back().map(place).or(query.after);
                 }
@@ -189,7 +191,7 @@ async fn look_up(processor: Arc<dyn Processor>, record: Record, call_timeout: Du
     for generation in generations(&record) {
         let key = record.key(generation);
         match ask(&*processor, &key, call_timeout).await {
-            Ok(answer) => said.push(Said { generation, answer }),
+            Ok(answer) => said.push(ProviderReport { generation, answer }),
             Err(why) => {
                 return Looked {
                     record,

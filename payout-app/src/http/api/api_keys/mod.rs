@@ -6,9 +6,9 @@ pub(crate) mod revoke;
 pub(crate) mod rotate;
 
 use payout_core::Timestamp;
-use payout_core::keys::{ApiKey, KeyName, Scope, Token};
+use payout_core::access::{ApiKey, KeyName, Scope, Token};
 use payout_core::ports::ApiKeyError;
-use payout_core::service::keys::KeysError;
+use payout_core::usecase::api_keys::KeysError;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;

@@ -4,9 +4,9 @@
 //! in the payout's audit trail, and their number is limited. A stored reason has the payout's own account and name
 //! masked, so a reason beside an edit can be a guess too. It is counted before the edit is made.
 
-use payout_core::keys::Scope;
+use payout_core::access::Scope;
 use payout_core::payout::PayoutId;
-use payout_core::service::{EditRequest, Payouts};
+use payout_core::usecase::{EditRequest, Payouts};
 
 use crate::http::middleware::context::Context;
 use crate::http::problem::{Kind, Problem};

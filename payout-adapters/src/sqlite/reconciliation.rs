@@ -1,11 +1,11 @@
 //! The books, and the claims that a restored store presumes.
 
 use payout_core::payout::{Actor, Event};
-use payout_core::ports::{BooksQuery, Record, RepositoryError};
+use payout_core::ports::{ReconciliationQuery, Record, RepositoryError};
 use uuid::Uuid;
 
 use super::claim::hexes;
-use super::store::{Store, Write, to_its_end};
+use super::store::{Store, Write, run_detached};
 use crate::reads::Cost;
 use crate::sql::error::repository_error;
 use crate::sql::record::{RecordRow, record_columns, window};
@@ -52,7 +52,10 @@ const LOG: &str = "
     FROM payout_states
     WHERE id IN (SELECT unhex(value) FROM json_each(?1))";
 
-pub(super) async fn records(store: &Store, query: &BooksQuery) -> Result<Vec<Record>, RepositoryError> {
+pub(super) async fn records(
+    store: &Store,
+    query: &ReconciliationQuery,
+) -> Result<Vec<Record>, RepositoryError> {
     let window = window(query);
     let statement = sqlx::query_as::<_, RecordRow>(RECORDS)
         .bind(window.above.0.timestamp_micros())
@@ -66,7 +69,7 @@ pub(super) async fn records(store: &Store, query: &BooksQuery) -> Result<Vec<Rec
 
 pub(super) async fn presume_claimed(store: &Store, limit: u32, by: &Actor) -> Result<u64, RepositoryError> {
     let (store, by) = (store.clone(), by.as_str().to_owned());
-    to_its_end(async move {
+    run_detached(async move {
         let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
         let now = now.timestamp_micros();
         let due: Vec<(Uuid,)> = sqlx::query_as(DUE)

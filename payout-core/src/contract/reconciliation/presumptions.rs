@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::Bookkept;
+use super::Reconcilable;
 use crate::attempt::Policy;
 use crate::attempt::Verdict;
 use crate::contract::{Pair, build, drive};
 use crate::payout::{Actor, EventKind, Payout, PayoutId, Status};
 
-type Repository = Pair<dyn Bookkept>;
+type Repository = Pair<dyn Reconcilable>;
 
 fn restorer() -> Actor {
     Actor::new("restore")
 }
 
-async fn presumed(port: &dyn Bookkept, id: PayoutId) -> Payout {
+async fn presumed(port: &dyn Reconcilable, id: PayoutId) -> Payout {
     assert_eq!(port.presume_claimed(10, &restorer()).await.unwrap(), 1);
     drive::found(port, id).await
 }

@@ -2,14 +2,14 @@
 
 use payout_core::Timestamp;
 use payout_core::payout::{Actor, PayoutId};
-use payout_core::ports::{BooksQuery, Cursor, Record};
+use payout_core::ports::{Cursor, ReconciliationQuery, Record};
 
 use super::row::Row;
 use super::store::Store;
 
 impl Store {
     /// Returns one page of records, deleted payouts included.
-    pub(super) fn records(&self, query: &BooksQuery) -> Vec<Record> {
+    pub(super) fn records(&self, query: &ReconciliationQuery) -> Vec<Record> {
         let mut records: Vec<Record> = self.rows().map(record).collect();
         let place = |record: &Record| Cursor {
             created_at: record.created_at,

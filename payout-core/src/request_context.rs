@@ -9,13 +9,13 @@ use crate::payout::PayoutId;
 use crate::ports::{Span, TraceContext};
 
 tokio::task_local! {
-    static CURRENT: Errand;
+    static CURRENT: RequestContext;
 }
 
 /// The context of some work: the request, the payout and the trace that it belongs to. Fields that are not known are
 /// absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Errand {
+pub struct RequestContext {
     /// The id of the request.
     pub request_id: Option<Arc<str>>,
     /// The id of the payout.
@@ -24,7 +24,7 @@ pub struct Errand {
     pub trace: Option<TraceContext>,
 }
 
-impl Errand {
+impl RequestContext {
     /// Returns the context of the current task; empty if it has none.
     pub fn current() -> Self {
         Self::with_current(Clone::clone).unwrap_or_default()
@@ -61,20 +61,20 @@ mod tests {
 
     #[tokio::test]
     async fn it_holds_for_the_task_and_not_beyond() {
-        assert_eq!(Errand::current(), Errand::default());
-        let errand = Errand {
+        assert_eq!(RequestContext::current(), RequestContext::default());
+        let request_context = RequestContext {
             request_id: Some("r".into()),
-            ..Errand::default()
+            ..RequestContext::default()
         };
-        errand
+        request_context
             .clone()
             .around(async {
                 tokio::task::yield_now().await;
-                assert_eq!(Errand::current(), errand);
-                let spawned = tokio::spawn(async { Errand::current() });
-                assert_eq!(spawned.await.unwrap(), Errand::default());
+                assert_eq!(RequestContext::current(), request_context);
+                let spawned = tokio::spawn(async { RequestContext::current() });
+                assert_eq!(spawned.await.unwrap(), RequestContext::default());
             })
             .await;
-        assert_eq!(Errand::current(), Errand::default());
+        assert_eq!(RequestContext::current(), RequestContext::default());
     }
 }

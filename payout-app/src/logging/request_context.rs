@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use payout_core::errand::Errand;
+use payout_core::request_context::RequestContext;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -23,8 +23,8 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let errand = Errand::current();
-        if errand == Errand::default() {
+        let request_context = RequestContext::current();
+        if request_context == RequestContext::default() {
             return self.0.format_event(context, writer, event);
         }
         let mut line = String::with_capacity(512);
@@ -35,13 +35,13 @@ where
         writer.write_str(open)?;
         // The event's own fields take precedence: a member must not occur twice.
         let says = |name| event.metadata().fields().field(name).is_some();
-        if let Some(id) = errand.request_id.filter(|_| !says("request_id")) {
+        if let Some(id) = request_context.request_id.filter(|_| !says("request_id")) {
             write!(writer, ",\"request_id\":{}", serde_json::Value::from(&*id))?;
         }
-        if let Some(id) = errand.payout_id.filter(|_| !says("payout_id")) {
+        if let Some(id) = request_context.payout_id.filter(|_| !says("payout_id")) {
             write!(writer, ",\"payout_id\":\"{id}\"")?;
         }
-        if let Some(trace) = errand.trace {
+        if let Some(trace) = request_context.trace {
             write!(writer, ",\"trace_id\":\"{:032x}\"", trace.trace_id())?;
         }
         writer.write_str("}\n")
@@ -90,14 +90,14 @@ mod tests {
 
     #[test]
     fn a_line_says_for_whom_and_nothing_twice() {
-        let errand = Errand {
+        let request_context = RequestContext {
             request_id: Some("r\"1".into()),
             payout_id: Some("0192f0c1-2345-7890-abcd-ef0123456789".parse().unwrap()),
             trace: TraceContext::new(0xabc, 1, 1),
         };
         let lines = logged(|| {
             tracing::info!("before");
-            errand.enter(|| {
+            request_context.enter(|| {
                 tracing::info!(took = 3, "{}", "in }\r\n between");
                 tracing::info!(payout_id = "its own", "again");
             });

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::concurrency::batcher::{Gather, Request};
+use crate::concurrency::batcher::{Batcher, Request};
 use crate::payout::NewPayout;
 use crate::ports::{Batch, Insertion, Observer, PayoutRepository, Signal, TraceContext};
 use crate::usecase::payouts::hints::Hints;
@@ -10,7 +10,7 @@ use crate::usecase::payouts::inserts::Writer;
 
 /// Settings for the batching of creates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IntakeSettings {
+pub struct CreateBatcherSettings {
     /// The largest number of batches that are written at the same time. While the store is fast there is one; the
     /// others start when it stalls.
     pub writers: usize,
@@ -20,7 +20,7 @@ pub struct IntakeSettings {
     pub capacity: usize,
 }
 
-impl Default for IntakeSettings {
+impl Default for CreateBatcherSettings {
     fn default() -> Self {
         Self {
             writers: 4,
@@ -31,7 +31,7 @@ impl Default for IntakeSettings {
 }
 
 /// Inserts payouts in batches and sends their hints.
-pub(super) type Intake = Gather<Incoming, Insertion>;
+pub(super) type CreateBatcher = Batcher<Incoming, Insertion>;
 
 /// A payout to insert and the trace that it belongs to.
 pub(super) struct Incoming {
@@ -42,10 +42,10 @@ pub(super) struct Incoming {
 pub(super) fn start(
     repository: Arc<dyn PayoutRepository>,
     hints: Hints,
-    settings: IntakeSettings,
+    settings: CreateBatcherSettings,
     observer: Arc<dyn Observer>,
-) -> Intake {
-    let IntakeSettings {
+) -> CreateBatcher {
+    let CreateBatcherSettings {
         writers,
         batch,
         capacity,
@@ -58,5 +58,5 @@ pub(super) fn start(
         });
         Box::pin(writer.clone().write(batch)) as _
     };
-    Gather::start(batch, writers, capacity, Arc::new(work))
+    Batcher::start(batch, writers, capacity, Arc::new(work))
 }

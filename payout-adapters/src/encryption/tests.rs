@@ -6,11 +6,11 @@ use super::*;
 const ONE: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const TWO: &str = "/////////////////////////////////////////wE=";
 
-fn ring(text: &str) -> Keyring {
-    Keyring::parse(text).unwrap()
+fn ring(text: &str) -> EncryptionKeys {
+    EncryptionKeys::parse(text).unwrap()
 }
 
-fn seal(keys: &Keyring, text: &[u8], place: Place<'_>) -> Vec<u8> {
+fn seal(keys: &EncryptionKeys, text: &[u8], place: Place<'_>) -> Vec<u8> {
     keys.current().unwrap().seal(text, &place).unwrap()
 }
 
@@ -19,7 +19,7 @@ fn keys_are_read_as_openssl_writes_them() {
     let keys = ring(&format!("new:{TWO}, old:{}", ONE.trim_end_matches('=')));
     assert_eq!(keys.ids().collect::<Vec<_>>(), ["new", "old"]);
     assert!(!keys.is_empty());
-    assert!(Keyring::default().is_empty());
+    assert!(EncryptionKeys::default().is_empty());
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn what_is_no_key_is_refused_without_being_shown() {
         ),
         (format!("a:{ONE},a:{TWO}"), "the id \"a\" is given twice"),
     ] {
-        assert_eq!(Keyring::parse(&text).unwrap_err().to_string(), expected);
+        assert_eq!(EncryptionKeys::parse(&text).unwrap_err().to_string(), expected);
     }
 }
 
@@ -93,7 +93,7 @@ fn what_an_older_key_sealed_opens_as_long_as_it_is_there() {
 #[test]
 fn digests_are_of_one_key_and_one_kind() {
     let (one, two) = (ring(&format!("a:{ONE}")), ring(&format!("a:{TWO}")));
-    let digest = |keys: &Keyring, kind, text| keys.current().unwrap().digest(kind, text);
+    let digest = |keys: &EncryptionKeys, kind, text| keys.current().unwrap().digest(kind, text);
     let account = digest(&one, "account", "DE89");
     assert_eq!(account, digest(&one, "account", "DE89"));
     assert_eq!(account.len(), 22);
@@ -195,7 +195,7 @@ fn a_code_is_its_keys_own_and_may_be_missing_only_until_all_rows_have_one() {
     let mac = keys.protect(&paid()).unwrap();
     let others = ring(&format!("one:{TWO}"));
     assert_eq!(others.verify(Some(&mac), &paid()), Err(OpenError::Altered));
-    let unknown = Keyring::default().verify(Some(&mac), &paid());
+    let unknown = EncryptionKeys::default().verify(Some(&mac), &paid());
     assert!(
         matches!(unknown, Err(OpenError::UnknownKey { .. })),
         "{unknown:?}"

@@ -42,7 +42,7 @@ pub enum ApiKeyError {
 
 /// A summary of the store's keys, a few bytes long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pulse {
+pub struct KeySetVersion {
     /// The revision of the key set. It differs after every change of a key, by whatever means; a use is not a change.
     pub revision: u64,
     /// Set if the store has any key, live or not.
@@ -65,7 +65,7 @@ pub trait ApiKeyRepository: Send + Sync {
     ///
     /// # Errors
     /// [`ApiKeyError::Unavailable`].
-    async fn pulse(&self) -> Result<Pulse, ApiKeyError>;
+    async fn key_set_version(&self) -> Result<KeySetVersion, ApiKeyError>;
 
     /// Returns every live key.
     ///

@@ -37,13 +37,13 @@ pub enum InvalidKeys {
 /// The keys with which stored texts are sealed. The first key seals, every key opens. Without keys, texts are stored as
 /// plain text. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Keyring {
+pub struct EncryptionKeys {
     keys: Arc<[Key]>,
     /// Set once rows without a MAC are refused; it stays set, whatever the database says later.
     strict: Arc<AtomicBool>,
 }
 
-impl Keyring {
+impl EncryptionKeys {
     /// Parses `id:base64,…`: keys of 32 bytes, the current one first. White space around the parts is ignored.
     ///
     /// # Errors
@@ -115,7 +115,7 @@ impl Keyring {
 }
 
 /// Prints the ids only.
-impl fmt::Debug for Keyring {
+impl fmt::Debug for EncryptionKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.keys.iter()).finish()
     }

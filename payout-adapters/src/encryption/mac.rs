@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::key::Key;
-use super::keyring::Keyring;
+use super::keyring::EncryptionKeys;
 use super::sealed::{OpenError, split_header};
 
 const MAC_BYTES: usize = 32;
@@ -63,7 +63,7 @@ impl Key {
     }
 }
 
-impl Keyring {
+impl EncryptionKeys {
     /// Computes the MAC of a payout with the current key; `None` without keys.
     pub(crate) fn protect(&self, paid: &Paid<'_>) -> Option<Vec<u8>> {
         self.current().map(|key| key.protect(paid))

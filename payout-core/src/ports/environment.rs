@@ -18,9 +18,9 @@ pub trait Clock: Send + Sync {
 }
 
 /// A clock and a source of randomness in one, as the use cases and the worker take them.
-pub trait Ambient: Clock + Randomness {}
+pub trait Environment: Clock + Randomness {}
 
-impl<T: Clock + Randomness> Ambient for T {}
+impl<T: Clock + Randomness> Environment for T {}
 
 /// The clock and the randomness of the operating system.
 #[derive(Debug)]

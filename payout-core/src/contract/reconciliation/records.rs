@@ -2,16 +2,16 @@
 
 use chrono::TimeDelta;
 
-use super::Bookkept;
+use super::Reconcilable;
 use crate::Timestamp;
 use crate::contract::{Pair, build, drive};
 use crate::payout::{NewPayout, Payout};
-use crate::ports::{BooksQuery, Cursor, Insertion, Record};
+use crate::ports::{Cursor, Insertion, ReconciliationQuery, Record};
 
-type Repository = Pair<dyn Bookkept>;
+type Repository = Pair<dyn Reconcilable>;
 
-fn all() -> BooksQuery {
-    BooksQuery {
+fn all() -> ReconciliationQuery {
+    ReconciliationQuery {
         after: None,
         since: Timestamp::UNIX_EPOCH,
         until: Timestamp::MAX_UTC,
@@ -95,7 +95,7 @@ pub async fn pages_hold_every_payout_once_oldest_first(repository: Repository) {
         }
     }
     stored.sort();
-    let mut query = BooksQuery { limit: 5, ..all() };
+    let mut query = ReconciliationQuery { limit: 5, ..all() };
     let mut walked = Vec::new();
     for _ in 0..20 {
         let page = port.records(&query).await.unwrap();
@@ -118,7 +118,7 @@ pub async fn a_period_has_its_first_moment_and_not_its_last(repository: Reposito
         (at + tick, Timestamp::MAX_UTC, 0),
         (at, at, 0),
     ] {
-        let query = BooksQuery {
+        let query = ReconciliationQuery {
             since,
             until,
             ..all()

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::key::NotSealed;
-use super::{Keyring, Place};
+use super::{EncryptionKeys, Place};
 
 const PROVEN: &[u8] = b"this is the key";
 const PROTECTED: &[u8] = b"every row has a MAC";
@@ -58,7 +58,7 @@ impl fmt::Display for KeyCheck {
     }
 }
 
-impl Keyring {
+impl EncryptionKeys {
     /// Creates the texts by which a database recognizes the current key; `None` without keys.
     pub(crate) fn proof(&self) -> Result<Option<Proof<'_>>, NotSealed> {
         let proof = |key: &'_ super::key::Key| -> Result<_, NotSealed> {

@@ -17,7 +17,7 @@ async fn held_one(keys: &dyn ApiKeyRepository) -> HeldKey {
 /// Every process sees the key as it was given.
 pub async fn a_new_key_is_listed_and_held_with_every_field(Pair { port, peer }: Keys) {
     let mut new = build::new_key("shop");
-    let now = port.pulse().await.unwrap().now;
+    let now = port.key_set_version().await.unwrap().now;
     new.expires_at = Some(now + chrono::TimeDelta::hours(1));
     let made = port.insert(&new).await.unwrap();
     let expected = ApiKey {
@@ -79,7 +79,7 @@ pub async fn a_revoked_key_is_listed_and_held_no_more(Pair { port, peer }: Keys)
 /// An expired key is not accepted.
 pub async fn an_expired_key_is_held_no_more(Pair { port, .. }: Keys) {
     let mut new = build::new_key("shop");
-    new.expires_at = Some(port.pulse().await.unwrap().now + chrono::TimeDelta::milliseconds(300));
+    new.expires_at = Some(port.key_set_version().await.unwrap().now + chrono::TimeDelta::milliseconds(300));
     let name = port.insert(&new).await.unwrap().name;
     assert_eq!(held_one(&*port).await.name, name);
     drive::eventually("the key expires", async || {

@@ -47,7 +47,7 @@ impl Record {
 
 /// A query for one page of records, oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BooksQuery {
+pub struct ReconciliationQuery {
     /// Only records that follow this position.
     pub after: Option<Cursor>,
     /// Only payouts created at this time or later.
@@ -61,12 +61,12 @@ pub struct BooksQuery {
 /// Reads the payouts of a store for reconciliation.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
-pub trait Books: Send + Sync {
+pub trait ReconciliationReader: Send + Sync {
     /// Returns one page: **all** payouts of the period, deleted ones included, by time of creation and then by id.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
-    async fn records(&self, query: &BooksQuery) -> Result<Vec<Record>, RepositoryError>;
+    async fn records(&self, query: &ReconciliationQuery) -> Result<Vec<Record>, RepositoryError>;
 
     /// Presumes claims after a restore: workers may have claimed pending payouts after this copy of the store was made.
     ///

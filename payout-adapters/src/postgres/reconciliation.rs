@@ -1,7 +1,7 @@
 //! The books, and the claims that a restored store presumes.
 
 use payout_core::payout::{Actor, Event};
-use payout_core::ports::{BooksQuery, Record, RepositoryError};
+use payout_core::ports::{ReconciliationQuery, Record, RepositoryError};
 
 use super::link::{Link, only};
 use super::state_of_payout;
@@ -56,7 +56,10 @@ const PRESUME_CLAIMED: &str = "
     )
     SELECT count(*) FROM claimed";
 
-pub(super) async fn records(link: &Link, query: &BooksQuery) -> Result<Vec<Record>, RepositoryError> {
+pub(super) async fn records(
+    link: &Link,
+    query: &ReconciliationQuery,
+) -> Result<Vec<Record>, RepositoryError> {
     let window = window(query);
     let rows = link
         .read_costly(Cost::Own, || {

@@ -1,16 +1,16 @@
 //! How many payouts there are, at a cost that does not grow with them.
 //!
-//! What is open stands in two partial indexes and is counted, up to a bound. The rest is estimated from a sample of whole
-//! pages, always the same ones, so that the estimate moves only when they do. A table of no more pages than that is read
-//! whole, and then every number is exact.
+//! What is open stands in two partial indexes and is counted, up to a bound. The rest is estimated from a sample of
+//! whole pages, always the same ones, so that the estimate moves only when they do. A table of no more pages than that
+//! is read whole, and then every number is exact.
 
 use std::time::Duration;
 
-use payout_core::ports::{Census, RepositoryError};
+use payout_core::ports::{PayoutStats, RepositoryError};
 
 use super::link::{Link, only};
 use crate::reads::Cost;
-use crate::sql::census::{TallyRow, in_review, tallies, total};
+use crate::sql::payout_stats::{StatusCountRow, counts, in_review, total};
 
 /// Pages in the sample: about fifty payouts each.
 const PAGES: f64 = 200.0;
@@ -45,14 +45,16 @@ const SAMPLED: &str = "
     WHERE deleted_at IS NULL
     GROUP BY status, currency";
 
-pub(super) async fn census(link: &Link) -> Result<Census, RepositoryError> {
+pub(super) async fn payout_stats(link: &Link) -> Result<PayoutStats, RepositoryError> {
     let facts = link
         .read_costly(Cost::Own, || sqlx::query_as::<_, (f64, f64)>(OVERDUE_AND_SIZE))
         .await?;
     let (overdue, pages) = only(facts)?;
-    let bound = i64::from(Census::COUNTED);
+    let bound = i64::from(PayoutStats::COUNTED);
     let open = link
-        .read_costly(Cost::Own, || sqlx::query_as::<_, TallyRow>(OPEN).bind(bound))
+        .read_costly(Cost::Own, || {
+            sqlx::query_as::<_, StatusCountRow>(OPEN).bind(bound)
+        })
         .await?;
     let share = (PAGES / pages.max(1.0)).min(1.0);
     #[expect(
@@ -61,13 +63,15 @@ pub(super) async fn census(link: &Link) -> Result<Census, RepositoryError> {
     )]
     let percent = (share * 100.0) as f32;
     let sampled = link
-        .read_costly(Cost::Own, || sqlx::query_as::<_, TallyRow>(SAMPLED).bind(percent))
+        .read_costly(Cost::Own, || {
+            sqlx::query_as::<_, StatusCountRow>(SAMPLED).bind(percent)
+        })
         .await?;
     let in_review = in_review(&open);
     // Each of the two parts has its own bound.
     let to_the_end = total(&open) - in_review.cast_signed() < bound && in_review < bound.unsigned_abs();
-    Ok(Census {
-        tallies: Census::merge(tallies(&sampled, 1.0 / share)?, &tallies(&open, 1.0)?, to_the_end),
+    Ok(PayoutStats {
+        counts: PayoutStats::merge(counts(&sampled, 1.0 / share)?, &counts(&open, 1.0)?, to_the_end),
         in_review,
         overdue: Duration::try_from_secs_f64(overdue).unwrap_or_default(),
     })

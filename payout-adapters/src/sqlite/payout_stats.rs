@@ -1,17 +1,17 @@
 //! How many payouts there are, at a cost that does not grow with them.
 //!
 //! What is open is counted along its index, up to a bound. The rest is estimated from every so many-th row: rows are
-//! numbered as they are inserted, and none is ever removed. Of a table with fewer rows than the sample every one is read, and
-//! then every number is exact.
+//! numbered as they are inserted, and none is ever removed. Of a table with fewer rows than the sample every one is
+//! read, and then every number is exact.
 
 use std::time::Duration;
 
-use payout_core::ports::{Census, RepositoryError};
+use payout_core::ports::{PayoutStats, RepositoryError};
 
 use super::store::Store;
 use crate::reads::Cost;
-use crate::sql::census::{TallyRow, in_review, tallies, total};
 use crate::sql::error::refused;
+use crate::sql::payout_stats::{StatusCountRow, counts, in_review, total};
 
 /// So many payouts are looked at, at the most, to estimate the rest.
 const SAMPLE: i64 = 10_000;
@@ -45,7 +45,7 @@ pub(super) const SAMPLED: &str = "
     WHERE payout.deleted_at IS NULL
     GROUP BY status, currency";
 
-pub(super) async fn census(store: &Store) -> Result<Census, RepositoryError> {
+pub(super) async fn payout_stats(store: &Store) -> Result<PayoutStats, RepositoryError> {
     let facts: Vec<(Option<i64>, Option<i64>)> = store
         .read_costly(Cost::Own, sqlx::query_as(OVERDUE_AND_SIZE))
         .await?;
@@ -53,8 +53,8 @@ pub(super) async fn census(store: &Store) -> Result<Census, RepositoryError> {
         .into_iter()
         .next()
         .ok_or_else(|| refused("a census without an answer"))?;
-    let bound = i64::from(Census::COUNTED);
-    let open: Vec<TallyRow> = store
+    let bound = i64::from(PayoutStats::COUNTED);
+    let open: Vec<StatusCountRow> = store
         .read_costly(Cost::Own, sqlx::query_as(OPEN).bind(bound))
         .await?;
     let to_the_end = ["pending", "processing"]
@@ -62,16 +62,16 @@ pub(super) async fn census(store: &Store) -> Result<Census, RepositoryError> {
         .all(|status| total(open.iter().filter(|row| row.0 == status)) < bound);
     let last = last.unwrap_or_default();
     let step = last / SAMPLE + 1;
-    let sampled: Vec<TallyRow> = store
+    let sampled: Vec<StatusCountRow> = store
         .read_costly(Cost::Own, sqlx::query_as(SAMPLED).bind(step).bind(last))
         .await?;
     let overdue = due_at.map_or(0, |due_at| store.now().timestamp_micros() - due_at);
     #[expect(clippy::cast_precision_loss, reason = "no table has so many rows")]
     let each_stands_for = step as f64;
-    Ok(Census {
-        tallies: Census::merge(
-            tallies(&sampled, each_stands_for)?,
-            &tallies(&open, 1.0)?,
+    Ok(PayoutStats {
+        counts: PayoutStats::merge(
+            counts(&sampled, each_stands_for)?,
+            &counts(&open, 1.0)?,
             to_the_end,
         ),
         in_review: in_review(&open),
