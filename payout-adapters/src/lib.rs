@@ -2,49 +2,28 @@
 //!
 //! | port | adapters |
 //! |---|---|
-//! | `PayoutRepository` | `postgres`, `sqlite`, `memory` |
-//! | `ApiKeyRepository` | `postgres`, `sqlite`, `memory` |
-//! | `JobQueue` | `redis`, `memory` |
-//! | `Processor` | `http`, `simulated` |
-//! | `Tracer` | `otlp` |
+//! | `PayoutRepository`, `ApiKeyRepository` | `storage`: `postgres`, `sqlite`, `memory` |
+//! | `JobQueue` | `queue`: `redis`, `memory` |
+//! | `Processor` | `provider`: `http_contract` (feature `http`), `simulated` |
+//! | `Tracer` | `telemetry`: `otlp` |
 //!
-//! Two adapters implement no port: `sentry` reports errors, and `django` reads the table of the service that this one
+//! Two adapters implement no port: `telemetry::sentry` reports errors, and `django` reads the table of the service that this one
 //! replaces.
 //!
-//! The two SQL repositories share the row type, the mapping and the error mapping (`sql`), and nothing else: each keeps
+//! The two SQL repositories share the row type, the mapping and the error mapping (`storage::sql`), and nothing else: each keeps
 //! its statements as constants beside the methods that run them. Both encrypt the recipient with the keys of a
 //! [`EncryptionKeys`](encryption::EncryptionKeys), if they are given one.
 
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub mod admin;
 #[cfg(feature = "django")]
 pub mod django;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub mod encryption;
-#[cfg(feature = "http")]
-pub mod http;
-#[cfg(feature = "memory")]
-pub mod memory;
-#[cfg(feature = "otlp")]
-pub mod otlp;
-#[cfg(feature = "postgres")]
-pub mod postgres;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-mod reads;
-#[cfg(feature = "redis")]
-pub mod redis;
+pub mod provider;
+pub mod queue;
 mod secret;
-#[cfg(feature = "sentry")]
-pub mod sentry;
-#[cfg(feature = "simulated")]
-pub mod simulated;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-mod sql;
-#[cfg(feature = "sqlite")]
-pub mod sqlite;
+pub mod storage;
+pub mod telemetry;
 
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub use reads::ReadLimits;
 pub use secret::Secret;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub use sql::fault::StoreFault;
+pub use storage::{ReadLimits, StoreFault};

@@ -76,11 +76,11 @@ mod tests {
         use payout_core::ports::System;
 
         use crate::encryption::EncryptionKeys;
-        use crate::http::answer::{Body, Received};
-        use crate::http::{HttpProcessor, HttpSettings};
-        use crate::postgres::{PostgresOptions, PostgresRepository};
-        use crate::redis::{RedisQueue, RedisSettings};
-        use crate::sqlite::SqliteRepository;
+        use crate::provider::http_contract::answer::{Body, Received};
+        use crate::provider::http_contract::{HttpProcessor, HttpSettings};
+        use crate::queue::redis::{RedisQueue, RedisSettings};
+        use crate::storage::postgres::{PostgresOptions, PostgresRepository};
+        use crate::storage::sqlite::SqliteRepository;
 
         const KEY: &str = "k1:Y2FuYXJ5LWVuY3J5cHRpb24ta2V5LTU1NS0hISEhISE=";
         let keys = EncryptionKeys::parse(KEY).unwrap();

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use payout_adapters::http::{HttpProcessor, HttpSettings, HttpSetupError};
+use payout_adapters::provider::http_contract::{HttpProcessor, HttpSettings, HttpSetupError};
 use payout_core::contract::{Fixture, build};
 use payout_core::payout::Failure;
 use payout_core::ports::Processor;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use payout_adapters::memory::{MemoryApiKeys, MemoryQueue, MemoryRepository};
+use payout_adapters::queue::memory::MemoryQueue;
+use payout_adapters::storage::memory::{MemoryApiKeys, MemoryRepository};
 use payout_core::Timestamp;
 use payout_core::contract::imports::Importing;
 use payout_core::contract::reconciliation::Reconcilable;

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bb8_redis::redis::Value;
-use payout_adapters::redis::{InvalidRedisUrl, RedisQueue, RedisSettings};
+use payout_adapters::queue::redis::{InvalidRedisUrl, RedisQueue, RedisSettings};
 use payout_core::contract::Fixture;
 use payout_core::ports::{JobQueue, Receipt};
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use payout_adapters::simulated::{InvalidFailureRate, SimulatedProcessor};
+use payout_adapters::provider::simulated::{InvalidFailureRate, SimulatedProcessor};
 use payout_core::contract::build::instruction;
 use payout_core::ports::Processor;
 use payout_core::provider::{ProcessorKey, ProviderAnswer};

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use payout_adapters::sentry::SentryReporter;
+use payout_adapters::telemetry::sentry::SentryReporter;
 use payout_core::ports::System;
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};

@@ -20,7 +20,7 @@ use crate::settings::Config;
 /// ```
 /// use std::sync::Arc;
 ///
-/// use payout_app::payout_adapters::memory::MemoryQueue;
+/// use payout_app::payout_adapters::queue::memory::MemoryQueue;
 /// use payout_app::{Config, Service, settings::Database};
 ///
 /// # #[tokio::main]

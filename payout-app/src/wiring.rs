@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use payout_adapters::admin::{NothingToOperate, StorageAdmin};
-use payout_adapters::http::{HttpProcessor, HttpSettings, HttpSetupError};
-use payout_adapters::memory::{MemoryApiKeys, MemoryQueue, MemoryRepository};
-use payout_adapters::otlp::{OtlpSettings, OtlpTracer};
-use payout_adapters::postgres::PostgresRepository;
-use payout_adapters::redis::{RedisQueue, RedisSettings};
-use payout_adapters::simulated::SimulatedProcessor;
-use payout_adapters::sqlite::SqliteRepository;
+use payout_adapters::provider::http_contract::{HttpProcessor, HttpSettings, HttpSetupError};
+use payout_adapters::provider::simulated::SimulatedProcessor;
+use payout_adapters::queue::memory::MemoryQueue;
+use payout_adapters::queue::redis::{RedisQueue, RedisSettings};
+use payout_adapters::storage::admin::{NothingToOperate, StorageAdmin};
+use payout_adapters::storage::memory::{MemoryApiKeys, MemoryRepository};
+use payout_adapters::storage::postgres::PostgresRepository;
+use payout_adapters::storage::sqlite::SqliteRepository;
+use payout_adapters::telemetry::otlp::{OtlpSettings, OtlpTracer};
 use payout_core::ports::{ApiKeyRepository, JobQueue, NoTracer, PayoutRepository, Processor, System, Tracer};
 use payout_core::usecase::api_keys::ApiKeys;
 

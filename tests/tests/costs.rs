@@ -12,10 +12,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use payout_adapters::admin::StorageAdmin;
-use payout_adapters::memory::MemoryQueue;
-use payout_adapters::postgres::{PostgresOptions, PostgresRepository};
-use payout_adapters::simulated::SimulatedProcessor;
+use payout_adapters::provider::simulated::SimulatedProcessor;
+use payout_adapters::queue::memory::MemoryQueue;
+use payout_adapters::storage::admin::StorageAdmin;
+use payout_adapters::storage::postgres::{PostgresOptions, PostgresRepository};
 use payout_core::contract::build;
 use payout_core::idempotency::IdempotencyKey;
 use payout_core::payout::{PayoutId, Status};

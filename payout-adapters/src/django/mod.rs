@@ -10,7 +10,7 @@ use std::fmt;
 
 use payout_core::ports::RepositoryError;
 
-use crate::sql::error::refused;
+use crate::storage::sql::error::refused;
 
 /// A column of the table, or one value within a JSON column.
 #[derive(Debug, Clone, PartialEq, Eq)]

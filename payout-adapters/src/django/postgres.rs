@@ -5,7 +5,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
 use super::{Column, DjangoRow, RowKey, literal, quoted};
-use crate::sql::error::{refused, repository_error};
+use crate::storage::sql::error::{refused, repository_error};
 
 pub(super) struct Postgres {
     connection: PgConnection,

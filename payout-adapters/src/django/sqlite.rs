@@ -5,7 +5,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
 use super::{Column, DjangoRow, RowKey, literal, quoted};
-use crate::sql::error::repository_error;
+use crate::storage::sql::error::repository_error;
 
 pub(super) struct Sqlite {
     connection: SqliteConnection,

@@ -19,7 +19,7 @@ mod keyring;
 mod mac;
 mod sealed;
 
-pub use crate::sql::reseal::ReencryptedBatch;
+pub use crate::storage::sql::reseal::ReencryptedBatch;
 pub use check::KeyCheck;
 pub(crate) use check::{KnownKey, Proof};
 pub use keyring::{EncryptionKeys, InvalidKeys};

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use payout_adapters::memory::MemoryQueue;
+use payout_adapters::queue::memory::MemoryQueue;
 use payout_core::ports::{Delivery, Hint, JobQueue, QueueError, Receipt};
 
 /// The flaw of a [`FlawedQueue`].

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use payout_adapters::memory::MemoryRepository;
+use payout_adapters::storage::memory::MemoryRepository;
 use payout_core::Timestamp;
 use payout_core::attempt::Settlement;
 use payout_core::idempotency::{IdempotencyRecord, IdempotentRequest, ScopedKey};

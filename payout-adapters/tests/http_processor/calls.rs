@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use payout_adapters::http::{HttpProcessor, HttpSettings};
+use payout_adapters::provider::http_contract::{HttpProcessor, HttpSettings};
 use payout_core::contract::build;
 use payout_core::ports::Processor;
 use payout_core::provider::{Instruction, ProcessorError, ProviderAnswer};

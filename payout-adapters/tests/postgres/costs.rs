@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
-use payout_adapters::admin::StorageAdmin;
-use payout_adapters::postgres::{PostgresOptions, PostgresRepository};
+use payout_adapters::storage::admin::StorageAdmin;
+use payout_adapters::storage::postgres::{PostgresOptions, PostgresRepository};
 use payout_core::attempt::Settlement;
 use payout_core::contract::build::{self, LONG_LEASE};
 use payout_core::contract::drive;

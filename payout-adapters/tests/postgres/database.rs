@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use payout_adapters::admin::StorageAdmin;
-use payout_adapters::postgres::{PostgresOptions, PostgresRepository};
+use payout_adapters::storage::admin::StorageAdmin;
+use payout_adapters::storage::postgres::{PostgresOptions, PostgresRepository};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use url::Url;

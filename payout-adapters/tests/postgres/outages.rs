@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use payout_adapters::admin::StorageAdmin;
-use payout_adapters::postgres::{PostgresOptions, PostgresRepository};
+use payout_adapters::storage::admin::StorageAdmin;
+use payout_adapters::storage::postgres::{PostgresOptions, PostgresRepository};
 use payout_core::contract::build;
 use payout_core::contract::drive;
 use payout_core::payout::{Caller, NewPayout};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use payout_adapters::ReadLimits;
-use payout_adapters::postgres::{PostgresOptions, PostgresRepository};
+use payout_adapters::storage::postgres::{PostgresOptions, PostgresRepository};
 use payout_core::contract::build;
 use payout_core::contract::drive;
 use payout_core::payout::PayoutId;

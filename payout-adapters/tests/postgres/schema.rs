@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use payout_adapters::admin::StorageAdmin;
+use payout_adapters::storage::admin::StorageAdmin;
 use payout_core::Timestamp;
 use payout_core::contract::build::{self, LONG_LEASE};
 use payout_core::contract::drive;

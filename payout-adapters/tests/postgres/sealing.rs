@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use payout_adapters::encryption::EncryptionKeys;
-use payout_adapters::postgres::PostgresRepository;
+use payout_adapters::storage::postgres::PostgresRepository;
 use payout_core::contract::Fixture;
 use payout_core::ports::PayoutRepository;
 use sqlx::AssertSqlSafe;

@@ -1,7 +1,7 @@
 //! Effects of the server's settings and its operators on writes: read-only sessions, commits that do not wait for the
 //! disk, an audit trail whose protection was disabled.
 
-use payout_adapters::admin::StorageAdmin;
+use payout_adapters::storage::admin::StorageAdmin;
 use payout_core::contract::build;
 use payout_core::contract::drive;
 use payout_core::ports::{PayoutRepository, RepositoryError};

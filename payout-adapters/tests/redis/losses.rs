@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use bb8_redis::redis::Value;
-use payout_adapters::redis::RedisQueue;
+use payout_adapters::queue::redis::RedisQueue;
 use payout_core::ports::{Hint, JobQueue};
 
 use super::scratch::{LONG, SHORT, Scratch, hint, hints, receive_all, received};

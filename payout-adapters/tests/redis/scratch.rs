@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bb8_redis::redis::aio::MultiplexedConnection;
 use bb8_redis::redis::{Client, FromRedisValue, cmd};
-use payout_adapters::redis::{RedisQueue, RedisSettings};
+use payout_adapters::queue::redis::{RedisQueue, RedisSettings};
 use payout_core::payout::PayoutId;
 use payout_core::ports::{Clock, Delivery, Hint, JobQueue, Randomness, Receipt, System};
 

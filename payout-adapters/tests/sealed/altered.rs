@@ -1,6 +1,6 @@
 //! Rows that were altered directly in the database: refused on reads, claimed as altered, and not paid.
 
-use payout_adapters::admin::StorageAdmin;
+use payout_adapters::storage::admin::StorageAdmin;
 use payout_core::attempt::Policy;
 use payout_core::attempt::Verdict;
 use payout_core::contract::build::{self, LONG_LEASE};

@@ -4,8 +4,8 @@ mod altered;
 
 use std::error::Error;
 
-use payout_adapters::admin::StorageAdmin;
 use payout_adapters::encryption::{EncryptionKeys, KeyCheck};
+use payout_adapters::storage::admin::StorageAdmin;
 use payout_core::attempt::Policy;
 use payout_core::attempt::UnreadableClaim;
 use payout_core::contract::build::{self, LONG_LEASE};

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use payout_adapters::memory::{MemoryQueue, MemoryRepository};
+use payout_adapters::queue::memory::MemoryQueue;
+use payout_adapters::storage::memory::MemoryRepository;
 use payout_core::Timestamp;
 use payout_core::attempt::Settlement;
 use payout_core::idempotency::{IdempotencyRecord, IdempotentRequest, ScopedKey};

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use payout_adapters::memory::{MemoryQueue, MemoryRepository};
+use payout_adapters::queue::memory::MemoryQueue;
+use payout_adapters::storage::memory::MemoryRepository;
 use payout_core::contract::build;
 use payout_core::payout::{Actor, ProviderReference, Status};
 use payout_core::ports::{Filter, Hint, JobQueue, Observer, PayoutRepository, Processor, Signal};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use payout_adapters::memory::{MemoryQueue, MemoryRepository};
+use payout_adapters::queue::memory::MemoryQueue;
+use payout_adapters::storage::memory::MemoryRepository;
 use payout_core::attempt::Policy;
 use payout_core::contract::drive;
 use payout_core::payout::{Actor, Event, EventKind, PayoutId, Status};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use payout_adapters::admin::StorageAdmin;
-use payout_adapters::sqlite::SqliteRepository;
+use payout_adapters::storage::admin::StorageAdmin;
+use payout_adapters::storage::sqlite::SqliteRepository;
 use payout_core::Timestamp;
 use payout_core::contract::build::{self, SHORT_LEASE};
 use payout_core::contract::drive;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use payout_adapters::admin::StorageAdmin;
-use payout_adapters::sqlite::SqliteRepository;
+use payout_adapters::storage::admin::StorageAdmin;
+use payout_adapters::storage::sqlite::SqliteRepository;
 use payout_core::ports::System;
 use sqlx::SqlitePool;
 

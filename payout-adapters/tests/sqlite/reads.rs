@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use payout_adapters::ReadLimits;
-use payout_adapters::sqlite::{SqliteOptions, SqliteRepository};
+use payout_adapters::storage::sqlite::{SqliteOptions, SqliteRepository};
 use payout_core::contract::build;
 use payout_core::contract::drive;
 use payout_core::ports::{Deleted, EventQuery, Filter, PayoutRepository, RepositoryError, System};

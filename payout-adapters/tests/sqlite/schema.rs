@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use payout_adapters::admin::StorageAdmin;
-use payout_adapters::sqlite::SqliteRepository;
+use payout_adapters::storage::admin::StorageAdmin;
+use payout_adapters::storage::sqlite::SqliteRepository;
 use payout_core::contract::build::{self, LONG_LEASE};
 use payout_core::contract::drive;
 use payout_core::ports::{PayoutRepository, RepositoryError, System};

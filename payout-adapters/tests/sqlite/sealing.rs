@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use payout_adapters::admin::StorageAdmin;
 use payout_adapters::encryption::EncryptionKeys;
-use payout_adapters::sqlite::SqliteRepository;
+use payout_adapters::storage::admin::StorageAdmin;
+use payout_adapters::storage::sqlite::SqliteRepository;
 use payout_core::contract::{Fixture, drive};
 use payout_core::ports::PayoutRepository;
 use sqlx::AssertSqlSafe;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use payout_adapters::admin::Durability;
+use payout_adapters::storage::admin::Durability;
 use tokio::time::timeout;
 
 use super::checks::{PATIENCE, SEE_MESSAGE};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use payout_adapters::admin::Durability;
+use payout_adapters::storage::admin::Durability;
 use payout_core::payout::ProviderReference;
 use payout_core::ports::{
     Clock, Count, MockJobQueue, MockPayoutRepository, MockProcessor, QueueError, RepositoryError, System,

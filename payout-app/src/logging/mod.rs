@@ -4,7 +4,7 @@
 mod report;
 mod request_context;
 
-use payout_adapters::sentry::SentryReporter;
+use payout_adapters::telemetry::sentry::SentryReporter;
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use payout_adapters::sentry::{Report, SentryReporter};
+use payout_adapters::telemetry::sentry::{Report, SentryReporter};
 use payout_core::request_context::RequestContext;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};

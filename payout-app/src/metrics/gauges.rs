@@ -10,7 +10,7 @@ use payout_core::payout::Status;
 use payout_core::ports::PayoutStats;
 
 use super::Metrics;
-use payout_adapters::admin::PoolUse;
+use payout_adapters::storage::admin::PoolUse;
 
 pub(super) struct Gauges {
     queue_depth: Gauge,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use payout_adapters::ReadLimits;
-use payout_adapters::postgres::PostgresOptions;
-use payout_adapters::sqlite::SqliteOptions;
+use payout_adapters::storage::postgres::PostgresOptions;
+use payout_adapters::storage::sqlite::SqliteOptions;
 
 use super::ConfigError;
 use super::parse::{milliseconds_within, number};

@@ -61,8 +61,11 @@ fn the_defaults_are_those_of_the_table_and_of_the_core() {
             format!("{:?}", storage.sqlite())
         ),
         (
-            format!("{:?}", payout_adapters::postgres::PostgresOptions::default()),
-            format!("{:?}", payout_adapters::sqlite::SqliteOptions::default())
+            format!(
+                "{:?}",
+                payout_adapters::storage::postgres::PostgresOptions::default()
+            ),
+            format!("{:?}", payout_adapters::storage::sqlite::SqliteOptions::default())
         )
     );
     assert!(api.docs && !api.require_idempotency_key);

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use payout_adapters::http::answer::{Body, Received, of_look_up, of_submission};
+use payout_adapters::provider::http_contract::answer::{Body, Received, of_look_up, of_submission};
 use payout_core::provider::ProviderAnswer;
 use serde_json::Value;
 

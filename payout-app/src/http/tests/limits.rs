@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use payout_adapters::memory::MemoryRepository;
+use payout_adapters::storage::memory::MemoryRepository;
 use payout_core::access::{Scope, Token};
 use payout_core::ports::{MockPayoutRepository, PayoutRepository, System};
 use salvo::http::Method;

@@ -18,7 +18,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use futures::executor::block_on;
-use payout_adapters::memory::{MemoryApiKeys, MemoryQueue, MemoryRepository};
+use payout_adapters::queue::memory::MemoryQueue;
+use payout_adapters::storage::memory::{MemoryApiKeys, MemoryRepository};
 use payout_core::access::{KeyName, Scope, Scopes, Token};
 use payout_core::attempt::{Claim, Verdict};
 use payout_core::payout::{Actor, PayoutId};

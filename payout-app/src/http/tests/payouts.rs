@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use payout_adapters::memory::MemoryRepository;
+use payout_adapters::storage::memory::MemoryRepository;
 use payout_core::attempt::Verdict;
 use payout_core::payout::Failure;
 use payout_core::ports::System;

@@ -1,0 +1,18 @@
+//! Adapters that keep their state in the process's memory: for `memory:` URLs, tests and simulations.
+//!
+//! - [`MemoryRepository`] gives every guarantee of a repository except durability: one mutex serializes its
+//!   transactions.
+//! - [`MemoryApiKeys`] gives the same guarantees for API keys.
+//!
+//! All are deterministic. Time comes from the clock that they are given. Nothing runs in the background, and no answer depends on the iteration order of a hash map.
+
+mod import;
+mod keys;
+mod list;
+mod reconciliation;
+mod repository;
+mod row;
+mod store;
+
+pub use keys::MemoryApiKeys;
+pub use repository::MemoryRepository;

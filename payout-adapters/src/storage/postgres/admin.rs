@@ -1,0 +1,80 @@
+//! Operating the database: [`StorageAdmin`] for PostgreSQL.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use payout_core::payout::PayoutId;
+use payout_core::ports::{ApiKeyRepository, PayoutImport, ReconciliationReader, RepositoryError};
+
+use super::{PostgresRepository, durability, reseal, schema};
+use crate::encryption::{KeyCheck, ReencryptedBatch};
+use crate::storage::admin::{Durability, PoolUse, StorageAdmin, on_one_thread};
+
+#[async_trait]
+impl StorageAdmin for PostgresRepository {
+    async fn migrate(&self) -> Result<(), RepositoryError> {
+        let link = self.link.clone();
+        on_one_thread(move || async move { schema::migrate(&link).await }).await
+    }
+
+    async fn schema_is_current(&self) -> Result<bool, RepositoryError> {
+        schema::is_current(&self.link).await
+    }
+
+    async fn audit_trail_flaws(&self) -> Result<Vec<String>, RepositoryError> {
+        schema::audit_trail_flaws(&self.link).await
+    }
+
+    fn pool_use(&self) -> Option<PoolUse> {
+        let (open, idle, max) = self.link.connections();
+        Some(PoolUse::new(open, idle, max))
+    }
+
+    fn reader(&self) -> Option<Arc<dyn ReconciliationReader>> {
+        Some(Arc::new(self.clone()))
+    }
+
+    fn importer(&self) -> Option<Arc<dyn PayoutImport>> {
+        Some(Arc::new(self.clone()))
+    }
+
+    fn api_keys(&self) -> Option<Arc<dyn ApiKeyRepository>> {
+        Some(Arc::new(self.clone()))
+    }
+
+    async fn check_keys(&self) -> Result<KeyCheck, RepositoryError> {
+        reseal::check_keys(&self.link).await
+    }
+
+    async fn compare_keys(&self) -> Result<KeyCheck, RepositoryError> {
+        reseal::compare_keys(&self.link).await
+    }
+
+    async fn reseal_payouts(
+        &self,
+        after: Option<PayoutId>,
+        limit: u32,
+    ) -> Result<ReencryptedBatch<PayoutId>, RepositoryError> {
+        reseal::payouts(&self.link, after, limit).await
+    }
+
+    async fn reseal_answers(
+        &self,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<ReencryptedBatch<String>, RepositoryError> {
+        reseal::answers(&self.link, after.as_deref(), limit).await
+    }
+
+    async fn forget_other_keys(&self) -> Result<Vec<String>, RepositoryError> {
+        reseal::forget_other_keys(&self.link).await
+    }
+
+    async fn durability(&self) -> Result<Option<Durability>, RepositoryError> {
+        durability::durability(&self.link).await.map(Some)
+    }
+
+    async fn close(&self) {
+        self.link.close().await;
+    }
+}

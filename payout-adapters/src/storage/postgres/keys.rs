@@ -1,0 +1,209 @@
+//! API keys.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use payout_core::access::{ApiKey, ApiKeyId, HeldKey, KeyDigest, KeyName, NewApiKey};
+use payout_core::ports::{
+    ApiKeyError, ApiKeyRepository, KeySetVersion, LISTED_KEYS_MAX, LIVE_KEYS_MAX, RepositoryError,
+};
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::link::{Link, Statement, only};
+use super::transaction::Transaction;
+use super::{PostgresRepository, interval};
+use crate::storage::sql::keys::{
+    HeldRow, KeyRow, PulseRow, bytes, held_columns, key_columns, of_repository, usable,
+};
+use crate::storage::sql::stored::StoredTime;
+
+const PULSE: &str = "
+    SELECT revision, EXISTS (SELECT FROM api_keys) AS any_key, now() AS now FROM api_key_ring";
+
+const HELD: &str = concat!(
+    "SELECT ",
+    held_columns!(),
+    " FROM api_keys WHERE revoked_at IS NULL AND COALESCE(expires_at, 'infinity') > now()"
+);
+
+const LIST: &str = concat!(
+    "SELECT ",
+    key_columns!(),
+    " FROM api_keys ORDER BY revoked_at DESC NULLS FIRST, name LIMIT $1"
+);
+
+const FIND: &str = concat!("SELECT ", key_columns!(), " FROM api_keys WHERE name = $1");
+
+/// No row comes back when the name is taken, when there are too many, or none of the name that is to be succeeded.
+const INSERT: &str = concat!(
+    "INSERT INTO api_keys (id, name, scopes, expires_at, digest, secret_id, created_at, idempotency_scope) \
+     SELECT $1, $2, $3, $4, $5, $6, now(), \
+         (SELECT COALESCE(before.idempotency_scope, before.id) FROM api_keys AS before WHERE before.name = $8) \
+     WHERE (SELECT count(*) FROM api_keys WHERE revoked_at IS NULL) < $7 \
+         AND ($8::text IS NULL OR EXISTS (SELECT FROM api_keys WHERE name = $8)) \
+     ON CONFLICT (name) DO NOTHING \
+     RETURNING ",
+    key_columns!()
+);
+
+const ROTATE: &str = concat!(
+    "UPDATE api_keys \
+     SET previous_digest = digest, previous_until = now() + $4, digest = $2, secret_id = $3, rotated_at = now() \
+     WHERE name = $1 AND revoked_at IS NULL AND COALESCE(expires_at, 'infinity') > now() \
+     RETURNING ",
+    key_columns!()
+);
+
+const REVOKE: &str = concat!(
+    "UPDATE api_keys SET revoked_at = now() WHERE name = $1 AND revoked_at IS NULL RETURNING ",
+    key_columns!()
+);
+
+/// A key that another session holds is passed over: its next use is noted, and no other key waits for it.
+const NOTE_USE: &str = "
+    WITH used AS (
+        SELECT id FROM api_keys WHERE id = ANY ($1) ORDER BY id FOR UPDATE SKIP LOCKED
+    )
+    UPDATE api_keys SET last_used_at = GREATEST(last_used_at, now())
+    WHERE id IN (SELECT id FROM used)
+    RETURNING id";
+
+const SECRET: &str = "UPDATE api_key_ring SET secret = COALESCE(secret, $1) RETURNING secret";
+
+/// Waits for the inserts that record an idempotency key, and keeps others out: what was recorded without an API key is
+/// there before the first key is, and nothing more is recorded without one afterwards.
+const LOCK: &str = "LOCK TABLE idempotency_keys IN SHARE MODE";
+
+/// Stores the first key.
+async fn first(link: &Link, insert: Statement<'_, KeyRow>) -> Result<Vec<KeyRow>, RepositoryError> {
+    let mut transaction = Transaction::begin(link).await?;
+    transaction.run(sqlx::query_as::<_, ()>(LOCK)).await?;
+    let rows = transaction.run(insert).await?;
+    transaction.commit().await?;
+    Ok(rows)
+}
+
+#[derive(FromRow)]
+struct TimedPulse {
+    #[sqlx(flatten)]
+    key_set_version: PulseRow,
+    now: StoredTime,
+}
+
+impl PostgresRepository {
+    async fn find_key(&self, name: &KeyName) -> Result<Option<ApiKey>, ApiKeyError> {
+        let found = self
+            .link
+            .read(|| sqlx::query_as::<_, KeyRow>(FIND).bind(name.as_str()))
+            .await
+            .map_err(of_repository)?;
+        found.into_iter().next().map(KeyRow::restore).transpose()
+    }
+
+    /// Whether there is the key that the new one is to succeed, if any.
+    async fn has_predecessor(&self, new: &NewApiKey) -> Result<bool, ApiKeyError> {
+        match &new.succeeds {
+            Some(name) => Ok(self.find_key(name).await?.is_some()),
+            None => Ok(true),
+        }
+    }
+}
+
+#[async_trait]
+impl ApiKeyRepository for PostgresRepository {
+    async fn key_set_version(&self) -> Result<KeySetVersion, ApiKeyError> {
+        let rows = self
+            .link
+            .read(|| sqlx::query_as::<_, TimedPulse>(PULSE))
+            .await
+            .map_err(of_repository)?;
+        let TimedPulse { key_set_version, now } = only(rows).map_err(of_repository)?;
+        Ok(KeySetVersion {
+            revision: key_set_version.revision.unsigned_abs(),
+            any: key_set_version.any_key,
+            now: now.0,
+        })
+    }
+
+    async fn held(&self) -> Result<Vec<HeldKey>, ApiKeyError> {
+        let rows = self
+            .link
+            .read(|| sqlx::query_as::<_, HeldRow>(HELD))
+            .await
+            .map_err(of_repository)?;
+        Ok(usable(rows))
+    }
+
+    async fn list(&self) -> Result<Vec<ApiKey>, ApiKeyError> {
+        let rows = self
+            .link
+            .read(|| sqlx::query_as::<_, KeyRow>(LIST).bind(i64::from(LISTED_KEYS_MAX)))
+            .await
+            .map_err(of_repository)?;
+        rows.into_iter().map(KeyRow::restore).collect()
+    }
+
+    async fn insert(&self, new: &NewApiKey) -> Result<ApiKey, ApiKeyError> {
+        let statement = sqlx::query_as::<_, KeyRow>(INSERT)
+            .bind(new.id.as_uuid())
+            .bind(new.name.as_str())
+            .bind(new.scopes.to_string())
+            .bind(new.expires_at)
+            .bind(new.digest.token.as_bytes().as_slice())
+            .bind(new.digest.secret.as_bytes().as_slice())
+            .bind(i64::from(LIVE_KEYS_MAX))
+            .bind(new.succeeds.as_ref().map(KeyName::as_str));
+        let written = if self.key_set_version().await?.any {
+            self.link.write(statement).await
+        } else {
+            first(&self.link, statement).await
+        };
+        match written.map_err(of_repository)?.pop() {
+            Some(row) => row.restore(),
+            None if !self.has_predecessor(new).await? => Err(ApiKeyError::NoPredecessor),
+            None if self.find_key(&new.name).await?.is_some() => Err(ApiKeyError::NameTaken),
+            None => Err(ApiKeyError::TooMany),
+        }
+    }
+
+    async fn rotate(
+        &self,
+        name: &KeyName,
+        digest: &KeyDigest,
+        overlap: Duration,
+    ) -> Result<ApiKey, ApiKeyError> {
+        let statement = sqlx::query_as::<_, KeyRow>(ROTATE)
+            .bind(name.as_str())
+            .bind(digest.token.as_bytes().as_slice())
+            .bind(digest.secret.as_bytes().as_slice())
+            .bind(interval(overlap));
+        match self.link.write(statement).await.map_err(of_repository)?.pop() {
+            Some(row) => row.restore(),
+            None if self.find_key(name).await?.is_some() => Err(ApiKeyError::Dead),
+            None => Err(ApiKeyError::NotFound),
+        }
+    }
+
+    async fn revoke(&self, name: &KeyName) -> Result<ApiKey, ApiKeyError> {
+        let statement = sqlx::query_as::<_, KeyRow>(REVOKE).bind(name.as_str());
+        match self.link.write(statement).await.map_err(of_repository)?.pop() {
+            Some(row) => row.restore(),
+            None => self.find_key(name).await?.ok_or(ApiKeyError::NotFound),
+        }
+    }
+
+    async fn note_use(&self, ids: &[ApiKeyId]) -> Result<(), ApiKeyError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+        let statement = sqlx::query_as::<_, (Uuid,)>(NOTE_USE).bind(ids);
+        self.link.write(statement).await.map_err(of_repository)?;
+        Ok(())
+    }
+
+    async fn secret(&self, proposed: &[u8; 32]) -> Result<[u8; 32], ApiKeyError> {
+        let statement = sqlx::query_as::<_, (Vec<u8>,)>(SECRET).bind(proposed.as_slice());
+        let (kept,) =
+            only(self.link.write(statement).await.map_err(of_repository)?).map_err(of_repository)?;
+        bytes("secret", &kept)
+    }
+}

@@ -1,0 +1,431 @@
+//! Pages and counts.
+//!
+//! Every page is bounded by places in the order `(created_at, id)` and read along an index in that order, so that it
+//! costs the same at any depth. A prepared statement is soon planned once for all values, so each of the two shapes
+//! that most pages have is a statement of its own that only one index fits. All else is planned anew each time, with
+//! the values at hand: conditions on absent parameters then vanish, and the planner sees how common a prefix or a
+//! status is.
+
+use payout_core::payout::Status;
+use payout_core::ports::{Count, Deleted, Filter, ListQuery, Listed, RepositoryError, Search};
+
+use super::link::{Link, Statement, only};
+use super::{deleted, payout_of_state, state_of_payout};
+use crate::encryption::EncryptionKeys;
+use crate::storage::reads::Cost;
+use crate::storage::sql::recipient::Wanted;
+use crate::storage::sql::row::{PayoutRow, listed, payout_columns};
+use crate::storage::sql::window::{NameRange, Page, Shape, Window, counted};
+
+/// The longest page of the prepared statements. Their constant limit tells the planner that few rows are wanted; the
+/// parameter alone would not.
+const LONGEST_PREPARED_PAGE: i64 = 1000;
+
+/// A pair of statements, by [`Direction`](crate::storage::sql::window::Direction).
+macro_rules! both_directions {
+    ($statement:ident) => {
+        [$statement!("DESC", "DESC"), $statement!("ASC", "ASC")]
+    };
+}
+
+/// A page along an index of one of the two tables, each row of which is then joined with its other.
+macro_rules! prepared_page {
+    ($table:literal, $alias:literal, $join:ident, $condition:literal, $at:literal, $id:literal) => {
+        concat!(
+            "SELECT ",
+            payout_columns!(),
+            " FROM (
+                SELECT * FROM ",
+            $table,
+            " WHERE deleted_at IS NULL AND (created_at, id) > ($1, $2) AND (created_at, id) < ($3, $4)",
+            $condition,
+            " ORDER BY created_at ",
+            $at,
+            ", id ",
+            $id,
+            " LIMIT 1000
+            ) AS ",
+            $alias,
+            " ",
+            $join!(),
+            " ORDER BY ",
+            $alias,
+            ".created_at ",
+            $at,
+            ", ",
+            $alias,
+            ".id ",
+            $id,
+            " LIMIT $5"
+        )
+    };
+}
+
+macro_rules! page_of_all {
+    ($at:literal, $id:literal) => {
+        prepared_page!("payout_details", "payout", state_of_payout, "", $at, $id)
+    };
+}
+
+macro_rules! page_of_status {
+    ($at:literal, $id:literal) => {
+        prepared_page!(
+            "payout_states",
+            "state",
+            payout_of_state,
+            " AND status = $6",
+            $at,
+            $id
+        )
+    };
+}
+
+/// What is left of a filter once its search is taken care of, by the table whose index is walked: `payout` or `state`.
+macro_rules! window_and_filter {
+    ($walked:literal) => {
+        concat!(
+            $walked,
+            ".deleted_at IS NULL AND (",
+            $walked,
+            ".created_at, ",
+            $walked,
+            ".id) > ($1, $2) AND (",
+            $walked,
+            ".created_at, ",
+            $walked,
+            ".id) < ($3, $4)
+            AND (cardinality($5::text[]) = 0 OR state.status = ANY ($5))
+            AND ($6::text IS NULL OR payout.currency = $6)
+            AND ($7::boolean IS NULL OR state.needs_review = $7)"
+        )
+    };
+}
+
+macro_rules! page_along {
+    ($tables:expr, $walked:literal, $at:literal, $id:literal) => {
+        concat!(
+            "SELECT ",
+            payout_columns!(),
+            " FROM ",
+            $tables,
+            " WHERE ",
+            window_and_filter!($walked),
+            " ORDER BY ",
+            $walked,
+            ".created_at ",
+            $at,
+            ", ",
+            $walked,
+            ".id ",
+            $id,
+            " LIMIT $8 OFFSET $9"
+        )
+    };
+}
+
+macro_rules! details_first {
+    () => {
+        concat!("payout_details AS payout ", state_of_payout!())
+    };
+}
+
+macro_rules! states_first {
+    () => {
+        concat!("payout_states AS state ", payout_of_state!())
+    };
+}
+
+macro_rules! page_of_any {
+    ($at:literal, $id:literal) => {
+        page_along!(details_first!(), "payout", $at, $id)
+    };
+}
+
+macro_rules! page_of_standing {
+    ($at:literal, $id:literal) => {
+        page_along!(states_first!(), "state", $at, $id)
+    };
+}
+
+/// The two ways to match, each along its own index and no further than the page, then merged. In one condition the two
+/// would have to be found whole and sorted.
+macro_rules! page_of_search {
+    ($at:literal, $id:literal) => {
+        concat!(
+            "SELECT * FROM ((",
+            found_page!(details_first!(), "payout.recipient_account = $10", $at, $id),
+            ") UNION ALL (",
+            found_page!(
+                details_first!(),
+                "((payout.recipient_name_folded >= $11 AND payout.recipient_name_folded < $12)
+                    OR (payout.recipient_name_folded >= $13 AND payout.recipient_name_folded < $14)
+                    OR (payout.recipient_name_folded >= $15 AND payout.recipient_name_folded < $16))
+                AND payout.recipient_account <> $10",
+                $at,
+                $id
+            ),
+            ")) AS page ORDER BY created_at ",
+            $at,
+            ", id ",
+            $id,
+            " LIMIT $8 OFFSET $9"
+        )
+    };
+}
+
+macro_rules! found_page {
+    ($tables:expr, $condition:literal, $at:literal, $id:literal) => {
+        concat!(
+            "SELECT ",
+            payout_columns!(),
+            " FROM ",
+            $tables,
+            " WHERE ",
+            window_and_filter!("payout"),
+            " AND ",
+            $condition,
+            " ORDER BY payout.created_at ",
+            $at,
+            ", payout.id ",
+            $id,
+            " LIMIT $8 + $9"
+        )
+    };
+}
+
+/// The same where payouts are sealed, by digests: a payout is found under each of the keys, and each walks the index in
+/// order.
+macro_rules! page_of_sealed_search {
+    ($at:literal, $id:literal) => {
+        concat!(
+            "SELECT * FROM ((
+                SELECT found.* FROM unnest($10::text[]) AS wanted CROSS JOIN LATERAL (",
+            found_page!(details_first!(), "payout.recipient_account = wanted", $at, $id),
+            ") AS found
+            ) UNION ALL (
+                SELECT found.* FROM unnest($11::text[]) AS wanted CROSS JOIN LATERAL (",
+            found_page!(
+                details_first!(),
+                "payout.recipient_name_folded = wanted AND payout.recipient_account <> ALL ($10)",
+                $at,
+                $id
+            ),
+            ") AS found
+            )) AS page ORDER BY created_at ",
+            $at,
+            ", id ",
+            $id,
+            " LIMIT $8 OFFSET $9"
+        )
+    };
+}
+
+const PAGE_OF_ALL: [&str; 2] = both_directions!(page_of_all);
+const PAGE_OF_STATUS: [&str; 2] = both_directions!(page_of_status);
+const PAGE_OF_ANY: [&str; 2] = both_directions!(page_of_any);
+const PAGE_OF_STANDING: [&str; 2] = both_directions!(page_of_standing);
+const PAGE_OF_SEARCH: [&str; 2] = both_directions!(page_of_search);
+const PAGE_OF_SEALED_SEARCH: [&str; 2] = both_directions!(page_of_sealed_search);
+
+/// Counting stops at the limit; without one (NULL) it goes to the end. The order keeps it to the index that has it,
+/// whatever the statistics say.
+const COUNT_ALL: &str = "
+    SELECT count(*)
+    FROM (SELECT FROM payout_details WHERE deleted_at IS NULL ORDER BY created_at DESC, id DESC LIMIT $1) AS counted";
+
+/// What only the details tell, and what only the states tell: the other table is not looked at.
+const COUNT_DETAILS: &str = "
+    SELECT count(*) FROM (
+        SELECT FROM payout_details
+        WHERE deleted_at IS NULL AND (created_at, id) > ($1, $2) AND (created_at, id) < ($3, $4)
+            AND cardinality($5::text[]) = 0 AND $7::boolean IS NULL
+            AND ($6::text IS NULL OR currency = $6)
+        LIMIT $8
+    ) AS counted";
+
+const COUNT_STATES: &str = "
+    SELECT count(*) FROM (
+        SELECT FROM payout_states
+        WHERE deleted_at IS NULL AND (created_at, id) > ($1, $2) AND (created_at, id) < ($3, $4)
+            AND (cardinality($5::text[]) = 0 OR status = ANY ($5))
+            AND $6::text IS NULL
+            AND ($7::boolean IS NULL OR needs_review = $7)
+        LIMIT $8
+    ) AS counted";
+
+const COUNT_STANDING: &str = concat!(
+    "SELECT count(*) FROM (SELECT FROM ",
+    states_first!(),
+    " WHERE ",
+    window_and_filter!("state"),
+    " LIMIT $8) AS counted"
+);
+
+const COUNT_SEARCH: &str = concat!(
+    "SELECT count(*) FROM (SELECT FROM ",
+    details_first!(),
+    " WHERE ",
+    window_and_filter!("payout"),
+    " AND (payout.recipient_account = $9
+        OR (payout.recipient_name_folded >= $10 AND payout.recipient_name_folded < $11)
+        OR (payout.recipient_name_folded >= $12 AND payout.recipient_name_folded < $13)
+        OR (payout.recipient_name_folded >= $14 AND payout.recipient_name_folded < $15))
+    LIMIT $8) AS counted"
+);
+
+const COUNT_SEALED_SEARCH: &str = concat!(
+    "SELECT count(*) FROM (SELECT FROM ",
+    details_first!(),
+    " WHERE ",
+    window_and_filter!("payout"),
+    " AND (payout.recipient_account = ANY ($9) OR payout.recipient_name_folded = ANY ($10))
+    LIMIT $8) AS counted"
+);
+
+/// Whether a filter is about where payouts stand, so that an index of their states leads to them.
+fn asks_for_states(filter: &Filter) -> bool {
+    !filter.statuses.is_empty() || filter.needs_review.is_some()
+}
+
+/// No text has a NUL, and PostgreSQL takes none as a parameter: a search for one finds nothing.
+fn finds_nothing(filter: &Filter) -> bool {
+    filter
+        .search
+        .as_ref()
+        .is_some_and(|search| search.account().contains('\0'))
+}
+
+pub(super) async fn list(link: &Link, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError> {
+    if finds_nothing(&query.filter) {
+        return Ok(Vec::new());
+    }
+    if query.filter.deleted != Deleted::Without {
+        return deleted::list(link, query).await;
+    }
+    let mut page = Page::of(query);
+    // The inner limits are limit + offset, which must not overflow.
+    page.offset = page.offset.min(i64::MAX - page.limit);
+    let cost = Shape::of(&query.filter).cost();
+    let rows = link
+        .read_costly(cost, || page_statement(&page, &query.filter, &link.keyring))
+        .await?;
+    Ok(page.in_order(listed(rows, &link.keyring)))
+}
+
+fn page_statement<'q>(page: &Page, filter: &'q Filter, keys: &EncryptionKeys) -> Statement<'q, PayoutRow> {
+    let direction = page.direction as usize;
+    let is_prepared = page.offset == 0 && page.limit <= LONGEST_PREPARED_PAGE;
+    match Shape::of(filter) {
+        Shape::All if is_prepared => within(PAGE_OF_ALL[direction], page.window).bind(page.limit),
+        Shape::Status(status) if is_prepared => within(PAGE_OF_STATUS[direction], page.window)
+            .bind(page.limit)
+            .bind(status.as_str()),
+        Shape::All | Shape::Status(_) | Shape::Other => {
+            let pages = if asks_for_states(filter) {
+                PAGE_OF_STANDING
+            } else {
+                PAGE_OF_ANY
+            };
+            let statement = filtered(pages[direction], page.window, filter);
+            statement.bind(page.limit).bind(page.offset)
+        }
+        Shape::Search(search) if !keys.is_empty() || search.is_iban() => {
+            let wanted = Wanted::of(search, keys);
+            let statement = filtered(PAGE_OF_SEALED_SEARCH[direction], page.window, filter);
+            let statement = statement.bind(page.limit).bind(page.offset);
+            statement.bind(wanted.accounts).bind(wanted.names)
+        }
+        Shape::Search(search) => {
+            let statement = filtered(PAGE_OF_SEARCH[direction], page.window, filter);
+            let statement = statement.bind(page.limit).bind(page.offset);
+            searching(statement, search)
+        }
+    }
+}
+
+pub(super) async fn count(
+    link: &Link,
+    filter: &Filter,
+    at_most: Option<u64>,
+) -> Result<Count, RepositoryError> {
+    if finds_nothing(filter) {
+        return Ok(counted(0, at_most));
+    }
+    if filter.deleted != Deleted::Without {
+        return deleted::count(link, filter, at_most).await;
+    }
+    // One more than asked for tells whether there are more.
+    let limit = at_most.map(|at_most| i64::try_from(at_most).unwrap_or(i64::MAX).saturating_add(1));
+    let is_unfiltered = *filter == Filter::default();
+    let cost = at_most.map_or(Cost::Dear, |_| Shape::of(filter).cost());
+    let rows = link
+        .read_costly(cost, || {
+            if is_unfiltered {
+                return sqlx::query_as::<_, (i64,)>(COUNT_ALL).bind(limit);
+            }
+            let window = Window::of(filter);
+            match Shape::of(filter) {
+                Shape::All | Shape::Status(_) | Shape::Other => {
+                    let statement = match (asks_for_states(filter), filter.currency) {
+                        (false, _) => COUNT_DETAILS,
+                        (true, None) => COUNT_STATES,
+                        (true, Some(_)) => COUNT_STANDING,
+                    };
+                    filtered(statement, window, filter).bind(limit)
+                }
+                Shape::Search(search) if !link.keyring.is_empty() || search.is_iban() => {
+                    let wanted = Wanted::of(search, &link.keyring);
+                    let statement = filtered(COUNT_SEALED_SEARCH, window, filter).bind(limit);
+                    statement.bind(wanted.accounts).bind(wanted.names)
+                }
+                Shape::Search(search) => {
+                    searching(filtered(COUNT_SEARCH, window, filter).bind(limit), search)
+                }
+            }
+        })
+        .await?;
+    let (found,) = only(rows)?;
+    Ok(counted(found, at_most))
+}
+
+/// The account, and the ranges of names; those that there are not are NULL, and vanish from the plan.
+fn searching<'q, Row>(statement: Statement<'q, Row>, search: &Search) -> Statement<'q, Row>
+where
+    Row: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
+{
+    let mut names = NameRange::of(search).into_iter();
+    let mut statement = statement.bind(search.account().to_owned());
+    for _ in 0..NameRange::MOST {
+        let (from, to) = names.next().map(|range| (range.from, range.to)).unzip();
+        statement = statement.bind(from).bind(to);
+    }
+    statement
+}
+
+fn within<'q, Row>(statement: &'static str, window: Window) -> Statement<'q, Row>
+where
+    Row: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
+{
+    let (above, below) = (window.above, window.below);
+    sqlx::query_as(statement)
+        .bind(above.0)
+        .bind(above.1)
+        .bind(below.0)
+        .bind(below.1)
+}
+
+pub(super) fn filtered<'q, Row>(
+    statement: &'static str,
+    window: Window,
+    filter: &Filter,
+) -> Statement<'q, Row>
+where
+    Row: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
+{
+    within(statement, window)
+        .bind(filter.statuses.iter().copied().map(Status::as_str).collect::<Vec<_>>())
+        .bind(filter.currency.map(|currency| currency.code()))
+        .bind(filter.needs_review)
+        // Planned with the values at hand.
+        .persistent(false)
+}

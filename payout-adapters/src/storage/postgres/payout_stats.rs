@@ -1,0 +1,78 @@
+//! How many payouts there are, at a cost that does not grow with them.
+//!
+//! What is open stands in two partial indexes and is counted, up to a bound. The rest is estimated from a sample of
+//! whole pages, always the same ones, so that the estimate moves only when they do. A table of no more pages than that
+//! is read whole, and then every number is exact.
+
+use std::time::Duration;
+
+use payout_core::ports::{PayoutStats, RepositoryError};
+
+use super::link::{Link, only};
+use crate::storage::reads::Cost;
+use crate::storage::sql::payout_stats::{StatusCountRow, counts, in_review, total};
+
+/// Pages in the sample: about fifty payouts each.
+const PAGES: f64 = 200.0;
+
+const OVERDUE_AND_SIZE: &str = "
+    SELECT
+        COALESCE(
+            (SELECT EXTRACT(EPOCH FROM now() - due_at) FROM payout_states WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1),
+            0)::float8,
+        (pg_relation_size('payout_details') / current_setting('block_size')::bigint)::float8";
+
+/// Whoever is due is pending, or processing and not under review; whoever is under review is not due.
+///
+/// Both parts have the order of their index, which does not matter here: without it a planner that knows nothing of the
+/// table, as after a restore, takes half of it for what is asked for, and reads all of it.
+const OPEN: &str = "
+    SELECT status, currency, count(*), count(*) FILTER (WHERE needs_review)
+    FROM (
+        (SELECT id, status, needs_review FROM payout_states WHERE needs_review ORDER BY created_at, id LIMIT $1)
+        UNION ALL
+        (SELECT id, status, needs_review FROM payout_states WHERE due_at IS NOT NULL ORDER BY due_at LIMIT $1)
+    ) AS open
+    CROSS JOIN LATERAL (SELECT currency FROM payout_details WHERE payout_details.id = open.id OFFSET 0) AS payout
+    GROUP BY status, currency";
+
+const SAMPLED: &str = "
+    SELECT status, currency, count(*), count(*) FILTER (WHERE needs_review)
+    FROM payout_details AS payout TABLESAMPLE SYSTEM ($1) REPEATABLE (0)
+    CROSS JOIN LATERAL (
+        SELECT status, needs_review FROM payout_states WHERE payout_states.id = payout.id OFFSET 0
+    ) AS state
+    WHERE deleted_at IS NULL
+    GROUP BY status, currency";
+
+pub(super) async fn payout_stats(link: &Link) -> Result<PayoutStats, RepositoryError> {
+    let facts = link
+        .read_costly(Cost::Own, || sqlx::query_as::<_, (f64, f64)>(OVERDUE_AND_SIZE))
+        .await?;
+    let (overdue, pages) = only(facts)?;
+    let bound = i64::from(PayoutStats::COUNTED);
+    let open = link
+        .read_costly(Cost::Own, || {
+            sqlx::query_as::<_, StatusCountRow>(OPEN).bind(bound)
+        })
+        .await?;
+    let share = (PAGES / pages.max(1.0)).min(1.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the server takes a percentage of this type"
+    )]
+    let percent = (share * 100.0) as f32;
+    let sampled = link
+        .read_costly(Cost::Own, || {
+            sqlx::query_as::<_, StatusCountRow>(SAMPLED).bind(percent)
+        })
+        .await?;
+    let in_review = in_review(&open);
+    // Each of the two parts has its own bound.
+    let to_the_end = total(&open) - in_review.cast_signed() < bound && in_review < bound.unsigned_abs();
+    Ok(PayoutStats {
+        counts: PayoutStats::merge(counts(&sampled, 1.0 / share)?, &counts(&open, 1.0)?, to_the_end),
+        in_review,
+        overdue: Duration::try_from_secs_f64(overdue).unwrap_or_default(),
+    })
+}

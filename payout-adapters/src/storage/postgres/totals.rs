@@ -1,0 +1,139 @@
+//! A day's totals, within the transaction that pays out of them.
+
+use std::collections::HashSet;
+
+use payout_core::ports::{LockedPart, RepositoryError};
+use payout_core::spending::{Charge, DailyTotal, DailyTotals, Day, OverLimit, SpendingBucket};
+use rust_decimal::Decimal;
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use super::link::Link;
+use super::transaction::Transaction;
+use crate::storage::sql::totals::{TotalRow, api_key_id};
+
+/// The update changes nothing: it locks the row, and returns what those who held it before have left there. In the
+/// order of their keys, so that two batches which share some wait for each other in one direction only.
+const HOLD: &str = "
+    INSERT INTO daily_totals AS held (api_key_id, currency, day, total)
+    SELECT api_key_id, currency, (now() AT TIME ZONE 'UTC')::date, 0
+    FROM UNNEST($1::uuid[], $2::text[]) AS wanted (api_key_id, currency)
+    ORDER BY api_key_id, currency COLLATE \"C\"
+    ON CONFLICT (api_key_id, currency) DO UPDATE SET day = held.day
+    RETURNING api_key_id, currency, day, total, (now() AT TIME ZONE 'UTC')::date AS today";
+
+const KEEP: &str = "
+    UPDATE daily_totals
+    SET day = kept.day, total = kept.total
+    FROM UNNEST($1::uuid[], $2::text[], $3::date[], $4::numeric[]) AS kept (api_key_id, currency, day, total)
+    WHERE daily_totals.api_key_id = kept.api_key_id AND daily_totals.currency = kept.currency";
+
+/// Those without an API key may not be used once there is one: they come with a space before them.
+const TAKEN: &str = "
+    SELECT key FROM idempotency_keys WHERE key = ANY ($1)
+    UNION ALL
+    SELECT ' ' || key FROM UNNEST($1) AS key WHERE position(' ' IN key) = 0 AND EXISTS (SELECT FROM api_keys)";
+
+/// A transaction that nobody else can pay out of some purses during, until it ends.
+pub(super) struct LockedTotals<'l> {
+    pub(super) transaction: Transaction<'l>,
+    pub(super) totals: DailyTotals,
+    /// That of the transaction's time, which its payouts have too.
+    pub(super) today: Day,
+    buckets: Vec<SpendingBucket>,
+}
+
+#[derive(FromRow)]
+struct HeldRow {
+    #[sqlx(flatten)]
+    row: TotalRow,
+    today: Day,
+}
+
+impl<'l> LockedTotals<'l> {
+    /// Waits for whoever holds one of these purses.
+    pub(super) async fn begin(link: &'l Link, buckets: Vec<SpendingBucket>) -> Result<Self, RepositoryError> {
+        let held = Self::begin_once(link, buckets).await?;
+        if !held.waited_past_midnight() {
+            return Ok(held);
+        }
+        // Its time is of before the wait: on that day nothing may be paid out any more, and on the next one it would
+        // count what is dated on the day before. Where the clock was set back, the later day goes on.
+        let buckets = held.buckets;
+        held.transaction.rollback().await?;
+        Self::begin_once(link, buckets).await
+    }
+
+    async fn begin_once(link: &'l Link, buckets: Vec<SpendingBucket>) -> Result<Self, RepositoryError> {
+        let mut transaction = Transaction::begin(link).await?;
+        let hold = sqlx::query_as::<_, HeldRow>(HOLD)
+            .bind(ids(&buckets))
+            .bind(currencies(&buckets));
+        let rows = transaction.run(hold).await.map_err(of_total)?;
+        let today = rows.iter().map(|held| held.today).max().unwrap_or(Day::MAX);
+        let totals = rows.into_iter().map(|held| held.row.restore());
+        Ok(Self {
+            transaction,
+            totals: totals.collect::<Result<_, _>>()?,
+            today,
+            buckets,
+        })
+    }
+
+    fn waited_past_midnight(&self) -> bool {
+        let mut totals = self.buckets.iter().filter_map(|bucket| self.totals.of(*bucket));
+        totals.any(|total| self.today < total.day && total.as_of(self.today) == total)
+    }
+
+    /// Which of these idempotency keys have records.
+    pub(super) async fn taken(&mut self, keys: Vec<&str>) -> Result<HashSet<String>, RepositoryError> {
+        if keys.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let taken = sqlx::query_as::<_, (String,)>(TAKEN).bind(keys);
+        let taken = self.transaction.run(taken).await?;
+        Ok(taken.into_iter().map(|(key,)| key).collect())
+    }
+
+    /// Takes a charge, once what it is for has been written.
+    pub(super) fn take(&mut self, charge: &Charge) -> Result<(), OverLimit> {
+        self.totals.take(charge, self.today)
+    }
+
+    /// Makes what was written and what was taken durable.
+    pub(super) async fn commit(mut self) -> Result<(), RepositoryError> {
+        let kept = |bucket: &SpendingBucket| Some((*bucket, self.totals.of(*bucket)?));
+        let (buckets, totals): (Vec<SpendingBucket>, Vec<DailyTotal>) =
+            self.buckets.iter().filter_map(kept).unzip();
+        let keep = sqlx::query_as::<_, ()>(KEEP)
+            .bind(ids(&buckets))
+            .bind(currencies(&buckets))
+            .bind(totals.iter().map(|total| total.day).collect::<Vec<Day>>())
+            .bind(totals.iter().map(|total| total.total).collect::<Vec<Decimal>>());
+        self.transaction.run(keep).await?;
+        self.transaction.commit().await
+    }
+
+    pub(super) async fn rollback(self) -> Result<(), RepositoryError> {
+        self.transaction.rollback().await
+    }
+}
+
+/// What was waited for is a total.
+fn of_total(error: RepositoryError) -> RepositoryError {
+    if let RepositoryError::Locked { source, .. } = error {
+        return RepositoryError::Locked {
+            part: LockedPart::DailyTotal,
+            source,
+        };
+    }
+    error
+}
+
+fn ids(buckets: &[SpendingBucket]) -> Vec<Uuid> {
+    buckets.iter().map(|bucket| api_key_id(*bucket)).collect()
+}
+
+fn currencies(buckets: &[SpendingBucket]) -> Vec<&'static str> {
+    buckets.iter().map(|bucket| bucket.currency.code()).collect()
+}

@@ -1,0 +1,54 @@
+//! Several statements that are one transaction, for the few writes that must decide between two of them.
+
+use payout_core::ports::RepositoryError;
+use sqlx::FromRow;
+use sqlx::postgres::PgRow;
+
+use super::link::{InUse, Link, Statement};
+use crate::storage::sql::error::{repository_error, write_error};
+
+/// Given up half way, or after an error, it is rolled back: its connection goes, and the server hears of that.
+pub(super) struct Transaction<'l> {
+    link: &'l Link,
+    connection: InUse,
+}
+
+impl<'l> Transaction<'l> {
+    pub(super) async fn begin(link: &'l Link) -> Result<Self, RepositoryError> {
+        let connection = link.take().await.map_err(repository_error)?;
+        let mut this = Self { link, connection };
+        this.run(sqlx::query_as::<_, ()>("BEGIN")).await?;
+        Ok(this)
+    }
+
+    /// Runs one of its statements.
+    pub(super) async fn run<Row>(
+        &mut self,
+        statement: Statement<'_, Row>,
+    ) -> Result<Vec<Row>, RepositoryError>
+    where
+        Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        let result = self.link.run_on(&mut self.connection, statement).await;
+        result.map_err(write_error)
+    }
+
+    /// Makes it durable. After an error it may have been made.
+    pub(super) async fn commit(self) -> Result<(), RepositoryError> {
+        self.end("COMMIT").await
+    }
+
+    /// Undoes it.
+    pub(super) async fn rollback(self) -> Result<(), RepositoryError> {
+        self.end("ROLLBACK").await
+    }
+
+    async fn end(mut self, how: &'static str) -> Result<(), RepositoryError> {
+        let statement = sqlx::query_as::<_, ()>(how);
+        let ended = self.link.run_on(&mut self.connection, statement).await;
+        ended.map_err(repository_error)?;
+        self.connection.give_back();
+        self.link.writes.succeeded();
+        Ok(())
+    }
+}

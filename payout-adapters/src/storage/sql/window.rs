@@ -1,0 +1,309 @@
+//! A list query as bounds, a direction and a shape.
+//!
+//! Every bound of a list, the filter's times and the cursor, is a place in the order `(created_at, id)`, so each
+//! statement has the same two: strictly above one place and strictly below another. Where nothing bounds it, the place
+//! is one before or behind every row.
+
+use payout_core::Timestamp;
+use payout_core::payout::Status;
+use payout_core::ports::{Count, Filter, ListQuery, Order, Position, Search};
+use uuid::Uuid;
+
+use super::stored::whole_micros;
+use crate::storage::reads::Cost;
+
+/// Both ends are excluded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) above: (Timestamp, Uuid),
+    pub(crate) below: (Timestamp, Uuid),
+}
+
+/// The way in which a statement walks through the window: an index into its pair of texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    NewestFirst = 0,
+    OldestFirst = 1,
+}
+
+/// What a filter selects by, and with it which statement, and which index, serves it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Shape<'a> {
+    /// Everything.
+    All,
+    /// One status and nothing else.
+    Status(Status),
+    /// A search, with whatever else.
+    Search(&'a Search),
+    /// Anything else.
+    Other,
+}
+
+/// A page to be read.
+pub(crate) struct Page {
+    pub(crate) window: Window,
+    pub(crate) direction: Direction,
+    pub(crate) offset: i64,
+    pub(crate) limit: i64,
+    /// Whether the rows come in the reverse of the list's order.
+    reversed: bool,
+}
+
+/// The names from the first up to, but not including, the second begin with a prefix, in the order of code points.
+pub(crate) struct NameRange {
+    pub(crate) from: String,
+    pub(crate) to: String,
+}
+
+const FIRST: (Timestamp, Uuid) = (Timestamp::UNIX_EPOCH, Uuid::nil());
+
+/// The end of the year 9999, the last that RFC 3339 can write.
+const LAST: (Timestamp, Uuid) = match Timestamp::from_timestamp(253_402_300_799, 0) {
+    Some(at) => (at, Uuid::max()),
+    None => (Timestamp::MAX_UTC, Uuid::max()),
+};
+
+/// The first microsecond that is not before this time.
+fn micros_from(at: Timestamp) -> Timestamp {
+    let whole = whole_micros(at);
+    if whole < at {
+        whole + chrono::TimeDelta::microseconds(1)
+    } else {
+        whole
+    }
+}
+
+impl Window {
+    /// The times of a filter.
+    pub(crate) fn of(filter: &Filter) -> Self {
+        let within = |at: Timestamp| micros_from(at.clamp(FIRST.0, LAST.0));
+        let above = filter.created_after.map_or(FIRST, |after| {
+            (within(after) - chrono::TimeDelta::microseconds(1), Uuid::max())
+        });
+        let below = filter
+            .created_before
+            .map_or(LAST, |before| (within(before), Uuid::nil()));
+        Self { above, below }
+    }
+}
+
+impl Page {
+    /// Where the rows of a query lie, and which way to read them.
+    pub(crate) fn of(query: &ListQuery) -> Self {
+        let mut window = Window::of(&query.filter);
+        let (mut offset, mut reversed) = (0, false);
+        let cursor = match query.position {
+            Position::Offset(rows) => {
+                offset = i64::try_from(rows).unwrap_or(i64::MAX);
+                None
+            }
+            Position::After(cursor) => Some(cursor),
+            // Read from the place outwards, and turned round afterwards.
+            Position::Before(cursor) => {
+                reversed = true;
+                Some(cursor)
+            }
+        };
+        let direction = match (query.order, reversed) {
+            (Order::NewestFirst, false) | (Order::OldestFirst, true) => Direction::NewestFirst,
+            (Order::OldestFirst, false) | (Order::NewestFirst, true) => Direction::OldestFirst,
+        };
+        if let Some(cursor) = cursor {
+            // A cursor comes from outside: PostgreSQL knows no time as early as some that it could name.
+            let place = (cursor.created_at, cursor.id.as_uuid()).clamp(FIRST, LAST);
+            match direction {
+                Direction::NewestFirst => window.below = window.below.min(place),
+                Direction::OldestFirst => window.above = window.above.max(place),
+            }
+        }
+        Self {
+            window,
+            direction,
+            offset,
+            limit: i64::from(query.limit),
+            reversed,
+        }
+    }
+
+    /// The rows in the list's order.
+    pub(crate) fn in_order<Row>(&self, mut rows: Vec<Row>) -> Vec<Row> {
+        if self.reversed {
+            rows.reverse();
+        }
+        rows
+    }
+}
+
+impl<'a> Shape<'a> {
+    pub(crate) fn of(filter: &'a Filter) -> Self {
+        if let Some(search) = &filter.search {
+            return Self::Search(search);
+        }
+        match (filter.statuses.as_slice(), filter.currency, filter.needs_review) {
+            ([], None, None) => Self::All,
+            ([status], None, None) => Self::Status(*status),
+            _ => Self::Other,
+        }
+    }
+}
+
+impl Shape<'_> {
+    /// What reading a page of it, or counting up to a bound, costs.
+    pub(crate) fn cost(&self) -> Cost {
+        match self {
+            Self::All | Self::Status(_) => Cost::Light,
+            Self::Search(_) | Self::Other => Cost::Dear,
+        }
+    }
+}
+
+impl NameRange {
+    /// The most ranges that a search has.
+    pub(crate) const MOST: usize = 3;
+
+    /// The names that a search finds: mostly one range, and one more for each other way in which the beginning was folded.
+    pub(crate) fn of(search: &Search) -> Vec<Self> {
+        search
+            .name_prefixes()
+            .into_iter()
+            .map(Self::beginning_with)
+            .collect()
+    }
+
+    fn beginning_with(from: String) -> Self {
+        let mut to = from.clone();
+        // The next code point in place of the last one that has a next; ranges of `char` pass over the surrogates.
+        while let Some(last) = to.pop() {
+            if let Some(next) = (last..=char::MAX).nth(1) {
+                to.push(next);
+                return Self { from, to };
+            }
+        }
+        // Nothing but the last code point: no name is longer than this.
+        Self {
+            from,
+            to: char::MAX.to_string().repeat(1024),
+        }
+    }
+}
+
+/// What was counted, with a limit of one past `at_most`.
+pub(crate) fn counted(counted: i64, at_most: Option<u64>) -> Count {
+    let counted = counted.unsigned_abs();
+    match at_most {
+        Some(at_most) if counted > at_most => Count {
+            count: at_most,
+            exact: false,
+        },
+        Some(_) | None => Count {
+            count: counted,
+            exact: true,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use payout_core::payout::PayoutId;
+    use payout_core::ports::Cursor;
+
+    use super::*;
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_timestamp_micros(micros).unwrap()
+    }
+
+    fn query(order: Order, position: Position) -> ListQuery {
+        let filter = Filter {
+            created_after: Some(at(10)),
+            created_before: Some(at(90)),
+            ..Filter::default()
+        };
+        ListQuery {
+            filter,
+            order,
+            position,
+            limit: 5,
+        }
+    }
+
+    #[test]
+    fn a_cursor_bounds_the_side_that_the_reading_starts_from() {
+        let id = PayoutId::from(Uuid::from_u128(7));
+        let cursor = Cursor {
+            created_at: at(50),
+            id,
+        };
+        let place = (at(50), id.as_uuid());
+        for (order, position, direction) in [
+            (
+                Order::NewestFirst,
+                Position::After(cursor),
+                Direction::NewestFirst,
+            ),
+            (
+                Order::OldestFirst,
+                Position::Before(cursor),
+                Direction::NewestFirst,
+            ),
+            (
+                Order::OldestFirst,
+                Position::After(cursor),
+                Direction::OldestFirst,
+            ),
+            (
+                Order::NewestFirst,
+                Position::Before(cursor),
+                Direction::OldestFirst,
+            ),
+        ] {
+            let page = Page::of(&query(order, position));
+            assert_eq!(page.direction, direction);
+            match direction {
+                Direction::NewestFirst => {
+                    assert_eq!((page.window.below, page.window.above.0), (place, at(9)))
+                }
+                Direction::OldestFirst => {
+                    assert_eq!((page.window.above, page.window.below.0), (place, at(90)))
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_cursor_outside_the_filters_times_does_not_widen_them() {
+        let cursor = Cursor {
+            created_at: at(500),
+            id: PayoutId::from(Uuid::nil()),
+        };
+        let page = Page::of(&query(Order::NewestFirst, Position::After(cursor)));
+        assert_eq!(page.window.below, (at(90), Uuid::nil()));
+    }
+
+    #[test]
+    fn times_finer_than_the_store_keeps_bound_the_same_rows() {
+        let fine = Timestamp::from_timestamp_nanos(10_500);
+        let filter = Filter {
+            created_after: Some(fine),
+            created_before: Some(fine),
+            ..Filter::default()
+        };
+        let window = Window::of(&filter);
+        assert_eq!(
+            window.above,
+            (at(10), Uuid::max()),
+            "a row at 10 µs was created before 10.5 µs"
+        );
+        assert_eq!(window.below, (at(11), Uuid::nil()));
+    }
+
+    #[test]
+    fn a_prefix_ends_before_the_next_text_that_does_not_have_it() {
+        let range = |text: &str| NameRange::beginning_with(text.to_lowercase()).to;
+        assert_eq!(range("Ada"), "adb");
+        assert_eq!(range("a%_\\"), "a%_]");
+        assert_eq!(range("a\u{10ffff}"), "b");
+        assert_eq!(range("\u{d7ff}"), "\u{e000}");
+        assert!(range("\u{10ffff}").starts_with("\u{10ffff}\u{10ffff}"));
+    }
+}

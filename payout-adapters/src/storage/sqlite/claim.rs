@@ -1,0 +1,170 @@
+//! Claiming what is due, a batch per transaction.
+
+use std::collections::HashMap;
+
+use payout_core::ports::{ClaimRequest, Claims, RepositoryError};
+use uuid::Uuid;
+
+use super::store::{Store, Write, hex, json, run_detached};
+use super::writer::Transaction;
+use crate::storage::sql::error::repository_error;
+use crate::storage::sql::row::{PayoutRow, claims, payout_columns};
+use crate::storage::sql::stored::as_micros;
+
+/// Not sealed with a key that the database knows and this process lacks: that is left to those who have it. `?3` are
+/// the ids of this process's keys. As a rule it has all of them, and the rows are not looked at.
+macro_rules! not_of_others {
+    () => {
+        "(NOT EXISTS (SELECT 1 FROM sealing_keys WHERE id NOT IN (SELECT value FROM json_each(?3)))
+            OR NOT EXISTS (
+                SELECT 1 FROM sealing_keys AS other
+                WHERE other.id NOT IN (SELECT value FROM json_each(?3))
+                    -- What a key has sealed begins as its proof does: with its id.
+                    AND (SELECT substr(sealed, 1, 2 + length(other.id)) FROM payout_details AS payout
+                        WHERE payout.id = payout_states.id) = substr(proof, 1, 2 + length(other.id))
+            ))"
+    };
+}
+
+/// A wait that was begun before the clock leapt forward is over once it has lasted: `?5` is the time of the leap, and
+/// `?6` how far it went.
+macro_rules! has_lasted {
+    () => {
+        " AND (status <> 'processing' OR updated_at > ?5 OR +due_at <= ?1 - ?6)"
+    };
+}
+
+/// The longest due.
+pub(super) const SWEEP: &str = concat!(
+    "SELECT payout_states.id, claimed_by IS NOT NULL FROM payout_states WHERE due_at <= ?1 AND ",
+    not_of_others!(),
+    has_lasted!(),
+    " ORDER BY due_at LIMIT ?2"
+);
+
+/// These, where due, in the order that they were asked for. The `+` keeps SQLite from walking everything that is due.
+pub(super) const BY_ID: &str = concat!(
+    "SELECT payout_states.id, claimed_by IS NOT NULL
+    FROM json_each(?4) AS hint CROSS JOIN payout_states ON payout_states.id = unhex(hint.value)
+    WHERE +due_at <= ?1 AND ",
+    not_of_others!(),
+    has_lasted!(),
+    " GROUP BY payout_states.id
+    ORDER BY min(hint.key)
+    LIMIT ?2"
+);
+
+/// Nobody writes between the choice and this, so the guard needs no second look.
+const CLAIM: &str = "
+    UPDATE payout_states
+    SET status = 'processing',
+        claimed_by = ?5,
+        fence = fence + 1,
+        claims = claims + 1,
+        version = version + 1,
+        updated_at = ?1,
+        -- Strictly later than the claim before, whatever the clock does: whether the next two are equal tells whether
+        -- an earlier claim may have sent something.
+        claimed_at = max(coalesce(claimed_at + 1, 0), ?1),
+        due_at = ?1 + ?3,
+        -- A worker that was claimed for by a clock that was ahead is as far from done as it was then.
+        quiet_at = max(
+            CASE WHEN claimed_at > ?1 AND quiet_at > claimed_at THEN ?1 + quiet_at - claimed_at
+                ELSE coalesce(quiet_at, 0) END,
+            ?1 + ?4),
+        -- Nothing was sent later than now, whatever a clock that was ahead has written.
+        first_submitted_at = CASE WHEN first_submitted_at IS NULL
+            THEN max(coalesce(claimed_at + 1, 0), ?1)
+            ELSE min(first_submitted_at, ?1) END
+    WHERE id IN (SELECT unhex(value) FROM json_each(?2))";
+
+/// The event of a claim without an outcome becomes a row, since another event follows it.
+const LOG_OPEN_CLAIMS: &str = "
+    INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor)
+    SELECT id, generation, fence, claimed_at, 'claimed', 'processing', claimed_by
+    FROM payout_states
+    WHERE id IN (SELECT unhex(value) FROM json_each(?1)) AND claimed_by IS NOT NULL";
+
+const CLOSE_CLAIMS: &str = "
+    UPDATE payout_states SET claimed_by = NULL
+    WHERE id IN (SELECT unhex(value) FROM json_each(?1)) AND claimed_by IS NOT NULL";
+
+const CLAIMED: &str = concat!(
+    "SELECT ",
+    payout_columns!(),
+    " FROM json_each(?1) AS claimed
+    CROSS JOIN payout_states AS state ON state.id = unhex(claimed.value)
+    CROSS JOIN payout_details AS payout ON payout.id = state.id"
+);
+
+pub(super) async fn claim(store: &Store, request: &ClaimRequest) -> Result<Claims, RepositoryError> {
+    let (store, request) = (store.clone(), request.clone());
+    run_detached(async move {
+        let hints = match &request.only {
+            Some(ids) => Some(hexes(ids.iter().map(|id| id.as_uuid()))?),
+            None => None,
+        };
+        let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
+        let choice = sqlx::query_as::<_, (Uuid, bool)>(if hints.is_some() { BY_ID } else { SWEEP })
+            .bind(now.timestamp_micros())
+            .bind(i64::from(request.limit))
+            .bind(json(&store.keyring.ids().collect::<Vec<_>>())?);
+        let leap = store.leap();
+        let choice = choice
+            .bind(hints)
+            .bind(leap.before.timestamp_micros())
+            .bind(as_micros(leap.by));
+        let chosen = choice
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(repository_error)?;
+        if chosen.is_empty() {
+            transaction.rollback().await.map_err(repository_error)?;
+            return Ok(Claims::default());
+        }
+        let open = chosen.iter().filter(|(_, is_open)| *is_open);
+        let open: Vec<Uuid> = open.map(|(id, _)| *id).collect();
+        write_open_claims(&mut transaction, &open).await?;
+        let ids = hexes(chosen.iter().map(|(id, _)| *id))?;
+        let claim = sqlx::query(CLAIM)
+            .bind(now.timestamp_micros())
+            .bind(&ids)
+            .bind(as_micros(request.lease))
+            .bind(as_micros(request.calls_end_after))
+            .bind(request.worker.as_str().to_owned());
+        claim.execute(&mut *transaction).await.map_err(repository_error)?;
+        let claimed = sqlx::query_as::<_, PayoutRow>(CLAIMED).bind(&ids);
+        let rows = claimed
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(repository_error)?;
+        transaction.commit().await.map_err(repository_error)?;
+        let mut claims = claims(rows, &store.keyring);
+        let places: HashMap<Uuid, usize> = chosen.into_iter().map(|(id, _)| id).zip(0..).collect();
+        claims
+            .won
+            .sort_by_key(|claim| places.get(&claim.payout().id().as_uuid()).copied());
+        Ok(claims)
+    })
+    .await
+}
+
+/// Writes the events of claims that have no outcome yet, before the events that follow them.
+pub(super) async fn write_open_claims(
+    transaction: &mut Transaction,
+    ids: &[Uuid],
+) -> Result<(), RepositoryError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let ids = hexes(ids.iter().copied())?;
+    for statement in [LOG_OPEN_CLAIMS, CLOSE_CLAIMS] {
+        let run = sqlx::query(statement).bind(&ids);
+        run.execute(&mut **transaction).await.map_err(repository_error)?;
+    }
+    Ok(())
+}
+
+pub(super) fn hexes(ids: impl Iterator<Item = Uuid>) -> Result<String, RepositoryError> {
+    json(&ids.map(|id| hex(id.as_bytes())).collect::<Vec<_>>())
+}

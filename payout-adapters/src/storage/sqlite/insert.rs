@@ -1,0 +1,250 @@
+//! Inserting payouts: a transaction of at most three statements, whatever the size of the batch, and of three more
+//! where it is charged to a day's limit.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use payout_core::Timestamp;
+use payout_core::payout::NewPayout;
+use payout_core::ports::{Insertion, RepositoryError};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::store::{Store, Write, hex, json, run_detached};
+use super::totals as daily;
+use crate::encryption::EncryptionKeys;
+use crate::storage::sql::error::repository_error;
+use crate::storage::sql::recipient::{StoredRecipient, WrittenAnswer, mac};
+use crate::storage::sql::stored::without_nul;
+use crate::storage::sql::totals::{self, Decision, Stored};
+
+/// Of two rows with one key, the first in the batch wins. A key has no record of its own to win while there is one
+/// without an API key; and once there is an API key, nothing is recorded without one: this process has not heard of it.
+const TAKE_KEYS: &str = "
+    INSERT INTO idempotency_keys (key, created_at, payout_id, fingerprint, snapshot, sealed)
+    SELECT
+        value ->> 'key', ?2, unhex(value ->> 'id'), unhex(value ->> 'fingerprint'), value ->> 'snapshot',
+        unhex(value ->> 'sealed_answer')
+    FROM json_each(?1) AS incoming
+    WHERE value ->> 'key' IS NOT NULL AND CASE
+        WHEN value ->> 'unscoped_key' IS NULL THEN NOT EXISTS (SELECT 1 FROM api_keys)
+        ELSE NOT EXISTS (SELECT 1 FROM idempotency_keys AS open WHERE open.key = value ->> 'unscoped_key') END
+    ORDER BY incoming.key
+    ON CONFLICT (key) DO NOTHING
+    RETURNING payout_id";
+
+/// With the event of the creation.
+const INSERT: &str = "
+    INSERT INTO payout_details (
+        id, created_at, amount, currency, recipient_account, recipient_name, recipient_name_folded, sealed, description,
+        provider_key, mac, changed_version, created_by, created_in, created_because
+    )
+    SELECT
+        unhex(value ->> 'id'), ?2, value ->> 'amount', value ->> 'currency', value ->> 'recipient_account',
+        value ->> 'recipient_name', value ->> 'recipient_name_folded', unhex(value ->> 'sealed'),
+        value ->> 'description', unhex(value ->> 'provider_key'), unhex(value ->> 'mac'),
+        CASE WHEN value ->> 'mac' IS NOT NULL THEN 1 END, value ->> 'actor', value ->> 'request_id', value ->> 'reason'
+    FROM json_each(?1)";
+
+const INSERT_STATES: &str = "
+    INSERT INTO payout_states (
+        id, created_at, generation, claims, fence, version, updated_at, due_at, needs_review, status
+    )
+    SELECT
+        unhex(value ->> 'id'), ?2, 0, 0, 0, 1, ?2, max(coalesce(value ->> 'scheduled_at', ?2), ?2), 0, 'pending'
+    FROM json_each(?1)";
+
+/// Those of a request whose record was forgotten.
+const SPENT: &str = "
+    SELECT provider_key FROM spent_provider_keys
+    WHERE provider_key IN (SELECT unhex(value ->> 'provider_key') FROM json_each(?1))";
+
+pub(super) async fn insert(store: &Store, batch: &[NewPayout]) -> Result<Vec<Insertion>, RepositoryError> {
+    if batch.is_empty() {
+        return Ok(Vec::new());
+    }
+    // The task needs a batch of its own.
+    let (store, batch) = (store.clone(), batch.to_vec());
+    run_detached(async move {
+        let mut rows = incoming(&batch, &HashSet::new(), &store.keyring)?;
+        let mut all = json(&rows)?;
+        let mut write = store.begin().await.map_err(repository_error)?;
+        let spent = spent(&mut write, &batch, &all).await?;
+        if !spent.is_empty() {
+            rows = incoming(&batch, &spent, &store.keyring)?;
+            all = json(&rows)?;
+        }
+        let charged = batch.iter().any(|new| new.charge.is_some());
+        let decisions = if charged {
+            charge(&mut write, &batch).await?
+        } else {
+            let beaten = totals::beaten(&batch);
+            let won = if beaten.is_empty() {
+                take_keys(&mut write, &batch, &all).await?
+            } else {
+                let free = batch.iter().zip(&rows);
+                let free = free.filter(|(new, _)| !beaten.contains(&new.id.as_uuid()));
+                let free: Vec<_> = free.map(|(_, row)| row).collect();
+                take_keys(&mut write, &batch, &json(&free)?).await?
+            };
+            let decide = |new: &NewPayout| match &new.request {
+                Some(_) if !won.contains(&new.id.as_uuid()) => Decision::KeyTaken,
+                Some(_) | None => Decision::Store,
+            };
+            batch.iter().map(decide).collect()
+        };
+        let written: Vec<&Incoming<'_>> = rows
+            .iter()
+            .zip(&decisions)
+            .filter(|(_, decision)| **decision == Decision::Store)
+            .map(|(row, _)| row)
+            .collect();
+        let written = if written.len() == rows.len() {
+            all
+        } else {
+            json(&written)?
+        };
+        if charged {
+            take_keys(&mut write, &batch, &written).await?;
+        }
+        let Write { mut transaction, now } = write;
+        for statement in [INSERT, INSERT_STATES] {
+            let run = sqlx::query(statement).bind(&written).bind(now.timestamp_micros());
+            run.execute(&mut *transaction).await.map_err(repository_error)?;
+        }
+        transaction.commit().await.map_err(repository_error)?;
+        let answers = batch.iter().zip(decisions).map(|(new, decision)| {
+            let under_its_id = is_spent(new, &spent);
+            decision.answer(
+                new,
+                Some(Stored {
+                    at: now,
+                    under_its_id,
+                }),
+            )
+        });
+        Ok(answers.collect())
+    })
+    .await
+}
+
+/// Takes what the batch costs from its days, as far as they last.
+async fn charge(write: &mut Write, batch: &[NewPayout]) -> Result<Vec<Decision>, RepositoryError> {
+    let buckets = totals::buckets(batch);
+    let mut left = daily::read(write, &buckets).await?;
+    let taken = daily::taken(write, &totals::keys(batch)).await?;
+    let decisions = totals::decide(batch, taken, &mut left, write.now.date_naive());
+    daily::keep(write, &buckets, &left).await?;
+    Ok(decisions)
+}
+
+/// The batch as `json_each` takes it.
+fn incoming<'a>(
+    batch: &'a [NewPayout],
+    spent: &HashSet<Uuid>,
+    keys: &EncryptionKeys,
+) -> Result<Vec<Incoming<'a>>, RepositoryError> {
+    batch.iter().map(|new| Incoming::of(new, spent, keys)).collect()
+}
+
+fn is_spent(new: &NewPayout, spent: &HashSet<Uuid>) -> bool {
+    let key = new.provider_key();
+    key.is_some_and(|key| spent.contains(&key.as_uuid()))
+}
+
+/// What the provider's keys of no payout of the batch may begin with.
+async fn spent(write: &mut Write, batch: &[NewPayout], rows: &str) -> Result<HashSet<Uuid>, RepositoryError> {
+    if batch.iter().all(|new| new.request.is_none()) {
+        return Ok(HashSet::new());
+    }
+    let spent = sqlx::query_as::<_, (Uuid,)>(SPENT).bind(rows);
+    let spent = spent
+        .fetch_all(&mut *write.transaction)
+        .await
+        .map_err(repository_error)?;
+    Ok(spent.into_iter().map(|(key,)| key).collect())
+}
+
+/// Whose idempotency keys were free, and are now theirs.
+async fn take_keys(
+    write: &mut Write,
+    batch: &[NewPayout],
+    rows: &str,
+) -> Result<HashSet<Uuid>, RepositoryError> {
+    if batch.iter().all(|new| new.request.is_none()) {
+        return Ok(HashSet::new());
+    }
+    let take = sqlx::query_as::<_, (Uuid,)>(TAKE_KEYS)
+        .bind(rows)
+        .bind(write.now.timestamp_micros());
+    let won = take
+        .fetch_all(&mut *write.transaction)
+        .await
+        .map_err(repository_error)?;
+    Ok(won.into_iter().map(|(id,)| id).collect())
+}
+
+/// A payout as `json_each` takes it.
+#[derive(Serialize)]
+struct Incoming<'a> {
+    id: String,
+    amount: String,
+    currency: &'a str,
+    recipient_account: Cow<'a, str>,
+    recipient_name: &'a str,
+    recipient_name_folded: String,
+    sealed: Option<String>,
+    description: &'a str,
+    scheduled_at: Option<i64>,
+    actor: &'a str,
+    request_id: Option<String>,
+    reason: Option<String>,
+    key: Option<&'a str>,
+    fingerprint: Option<String>,
+    unscoped_key: Option<&'a str>,
+    snapshot: Option<String>,
+    sealed_answer: Option<String>,
+    provider_key: Option<String>,
+    mac: Option<String>,
+}
+
+impl<'a> Incoming<'a> {
+    fn of(new: &'a NewPayout, spent: &HashSet<Uuid>, keys: &EncryptionKeys) -> Result<Self, RepositoryError> {
+        let (details, request) = (&new.details, new.request.as_ref());
+        let recipient = StoredRecipient::of(new.id.as_uuid(), &details.recipient, keys)?;
+        // The times in it are put in when it is read.
+        let under_its_id = is_spent(new, spent);
+        let at = Timestamp::UNIX_EPOCH;
+        let stored = Stored { at, under_its_id }.payout(new);
+        let answered = |request| WrittenAnswer::of(&stored, request, keys);
+        let answer = request.map(answered).transpose()?;
+        let mac = mac(&stored, 1, keys);
+        Ok(Self {
+            id: hex(new.id.as_uuid().as_bytes()),
+            amount: details.money.amount().to_string(),
+            currency: details.money.currency().code(),
+            recipient_account: recipient.account,
+            recipient_name: recipient.name,
+            recipient_name_folded: recipient.name_folded,
+            sealed: recipient.sealed.as_deref().map(hex),
+            description: details.description.as_str(),
+            scheduled_at: new.scheduled_at.map(|at| at.timestamp_micros()),
+            actor: new.caller.actor.as_str(),
+            request_id: new.caller.request_id.as_deref().map(without_nul),
+            reason: new.caller.reason.as_deref().map(without_nul),
+            mac: mac.as_deref().map(hex),
+            key: request.map(|request| request.key.as_str()),
+            unscoped_key: request.and_then(|request| request.key.unscoped()),
+            provider_key: new
+                .provider_key()
+                .filter(|_| !under_its_id)
+                .map(|key| hex(key.as_uuid().as_bytes())),
+            fingerprint: answer.as_ref().map(|answer| hex(&answer.fingerprint)),
+            sealed_answer: answer
+                .as_ref()
+                .and_then(|answer| answer.sealed.as_deref())
+                .map(hex),
+            snapshot: answer.map(|answer| answer.snapshot),
+        })
+    }
+}

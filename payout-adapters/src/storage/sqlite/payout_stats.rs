@@ -1,0 +1,82 @@
+//! How many payouts there are, at a cost that does not grow with them.
+//!
+//! What is open is counted along its index, up to a bound. The rest is estimated from every so many-th row: rows are
+//! numbered as they are inserted, and none is ever removed. Of a table with fewer rows than the sample every one is
+//! read, and then every number is exact.
+
+use std::time::Duration;
+
+use payout_core::ports::{PayoutStats, RepositoryError};
+
+use super::store::Store;
+use crate::storage::reads::Cost;
+use crate::storage::sql::error::refused;
+use crate::storage::sql::payout_stats::{StatusCountRow, counts, in_review, total};
+
+/// So many payouts are looked at, at the most, to estimate the rest.
+const SAMPLE: i64 = 10_000;
+
+/// The longest due, and the number of the last row.
+const OVERDUE_AND_SIZE: &str = "
+    SELECT
+        (SELECT due_at FROM payout_states WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1),
+        (SELECT max(rowid) FROM payout_details)";
+
+/// The oldest first. Each status has a bound of its own: however many are pending, those under review are seen.
+pub(super) const OPEN: &str = "
+    SELECT status, currency, count(*), sum(needs_review)
+    FROM (
+        SELECT * FROM (
+            SELECT id, status, needs_review FROM payout_states
+            WHERE deleted_at IS NULL AND status = 'processing' ORDER BY created_at, id LIMIT ?1)
+        UNION ALL
+        SELECT * FROM (
+            SELECT id, status, needs_review FROM payout_states
+            WHERE deleted_at IS NULL AND status = 'pending' ORDER BY created_at, id LIMIT ?1)
+    ) AS open CROSS JOIN payout_details AS payout ON payout.id = open.id
+    GROUP BY status, currency";
+
+pub(super) const SAMPLED: &str = "
+    WITH RECURSIVE places (place) AS (SELECT ?1 UNION ALL SELECT place + ?1 FROM places WHERE place + ?1 <= ?2)
+    SELECT status, currency, count(*), sum(needs_review)
+    FROM places
+    CROSS JOIN payout_details AS payout ON payout.rowid = places.place
+    CROSS JOIN payout_states AS state ON state.id = payout.id
+    WHERE payout.deleted_at IS NULL
+    GROUP BY status, currency";
+
+pub(super) async fn payout_stats(store: &Store) -> Result<PayoutStats, RepositoryError> {
+    let facts: Vec<(Option<i64>, Option<i64>)> = store
+        .read_costly(Cost::Own, sqlx::query_as(OVERDUE_AND_SIZE))
+        .await?;
+    let (due_at, last) = facts
+        .into_iter()
+        .next()
+        .ok_or_else(|| refused("a census without an answer"))?;
+    let bound = i64::from(PayoutStats::COUNTED);
+    let open: Vec<StatusCountRow> = store
+        .read_costly(Cost::Own, sqlx::query_as(OPEN).bind(bound))
+        .await?;
+    let to_the_end = ["pending", "processing"]
+        .into_iter()
+        .all(|status| total(open.iter().filter(|row| row.0 == status)) < bound);
+    let last = last.unwrap_or_default();
+    let step = last / SAMPLE + 1;
+    let sampled: Vec<StatusCountRow> = store
+        .read_costly(Cost::Own, sqlx::query_as(SAMPLED).bind(step).bind(last))
+        .await?;
+    let overdue = due_at.map_or(0, |due_at| store.now().timestamp_micros() - due_at);
+    #[expect(clippy::cast_precision_loss, reason = "no table has so many rows")]
+    let each_stands_for = step as f64;
+    Ok(PayoutStats {
+        counts: PayoutStats::merge(
+            counts(&sampled, each_stands_for)?,
+            &counts(&open, 1.0)?,
+            to_the_end,
+        ),
+        in_review: in_review(&open),
+        overdue: u64::try_from(overdue)
+            .map(Duration::from_micros)
+            .unwrap_or_default(),
+    })
+}

@@ -1,0 +1,95 @@
+//! The schema: its migrations are embedded in the program.
+
+use payout_core::ports::RepositoryError;
+use sqlx::migrate::Migrator;
+
+use super::store::{Store, run_detached};
+use crate::storage::sql::error::{SqlError, migration_error, repository_error};
+use crate::storage::sql::schema::{all_applied, tolerant};
+
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/storage/sqlite/migrations");
+
+/// Where the triggers are made that keep the audit trail append-only.
+const AUDIT_TRAIL: &str = include_str!("migrations/0013_states.sql");
+
+const TRIGGERS: &str = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name IN ('payout_events', 'payout_details')";
+
+const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
+
+/// SQLite has no lock that a migrator could hold across its transactions: of several that migrate at once, those who
+/// come second find the work done and fail, and then look again.
+pub(super) async fn migrate(store: &Store) -> Result<(), RepositoryError> {
+    let store = store.clone();
+    run_detached(async move {
+        let mut result = migrate_once(&store).await;
+        for _ in 0..5 {
+            if result.is_ok() {
+                break;
+            }
+            result = migrate_once(&store).await;
+        }
+        result
+    })
+    .await
+}
+
+async fn migrate_once(store: &Store) -> Result<(), RepositoryError> {
+    // The driver cannot promise another thread a migration over a borrowed connection, so that it takes its own.
+    let pool = store.writer_pool().map_err(repository_error)?;
+    let result = tolerant(&MIGRATIONS).run(pool).await;
+    if result.is_err() {
+        // The pool has it back, in whatever state it is.
+        drop(store.writer().await);
+    }
+    result.map_err(migration_error)
+}
+
+pub(super) async fn is_current(store: &Store) -> Result<bool, RepositoryError> {
+    // By the writer, who makes the file when it is missing.
+    let statement = sqlx::query_as::<_, (i64, Vec<u8>)>(APPLIED);
+    let mut writer = store.writer().await.map_err(repository_error)?;
+    let applied = statement.fetch_all(&mut *writer).await;
+    match applied.map_err(repository_error) {
+        Ok(applied) => {
+            writer.give_back();
+            all_applied(&MIGRATIONS, &applied)
+        }
+        Err(RepositoryError::Unavailable(error))
+            if matches!(error.downcast_ref(), Some(SqlError::NotMigrated { .. })) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// SQLite keeps the text by which a trigger was made.
+pub(super) async fn audit_trail_flaws(store: &Store) -> Result<Vec<String>, RepositoryError> {
+    let there: Vec<(String, String)> = store.read(sqlx::query_as(TRIGGERS)).await?;
+    let mut flaws = Vec::new();
+    for made in triggers() {
+        let name = made.split_whitespace().nth(2).unwrap_or_default();
+        match there.iter().find(|(known, _)| known == name) {
+            Some((_, text)) if same_words(text, made) => (),
+            Some(_) => flaws.push(format!("the trigger {name} was replaced")),
+            None => flaws.push(format!("the trigger {name} is missing")),
+        }
+    }
+    Ok(flaws)
+}
+
+/// The statements that make the triggers, without their semicolons.
+fn triggers() -> impl Iterator<Item = &'static str> {
+    let starts = AUDIT_TRAIL
+        .match_indices("CREATE TRIGGER")
+        .map(|(at, _)| &AUDIT_TRAIL[at..]);
+    let made = starts.filter_map(|text| {
+        text.split_once("END;")
+            .map(|(body, _)| &text[..body.len() + "END".len()])
+    });
+    made.filter(|text| text.contains(" ON payout_"))
+}
+
+fn same_words(one: &str, other: &str) -> bool {
+    one.split_whitespace().eq(other.split_whitespace())
+}

@@ -1,0 +1,273 @@
+//! The connections: one writer, a few readers, and a few more for what may be slow.
+
+use std::fmt;
+use std::sync::Arc;
+
+use payout_core::Timestamp;
+use payout_core::ports::{Clock, RepositoryError};
+use sqlx::query::QueryAs;
+use sqlx::sqlite::{
+    Sqlite, SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteRow, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, FromRow};
+
+use super::SqliteOptions;
+use super::clock::{Leap, StoreClock};
+use super::file::DatabaseFile;
+use super::writer::{Transaction, Writer};
+use crate::encryption::EncryptionKeys;
+use crate::storage::reads::{Cost, Gate, TooMuch};
+use crate::storage::sql::error::{is_interrupted, refused, repository_error, unavailable};
+use crate::storage::sql::writes::RecentWrites;
+
+/// A costly read looks at the clock after so many instructions of SQLite's machine: a fraction of a millisecond.
+const STEPS_BETWEEN_LOOKS: i32 = 10_000;
+
+/// A statement with its arguments, ready to run.
+pub(super) type Statement<'q, Row> = QueryAs<'q, Sqlite, Row, SqliteArguments>;
+
+#[derive(Clone)]
+pub(super) struct Store {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    file: Arc<DatabaseFile>,
+    /// What became of the last writes.
+    pub(super) writes: Arc<RecentWrites>,
+    /// For reads that may be slow, so that nothing else waits for them.
+    costly: SqlitePool,
+    gate: Gate,
+    clock: StoreClock,
+    /// What who is paid is sealed with.
+    pub(super) keyring: EncryptionKeys,
+}
+
+/// A transaction that nobody else can write during, and its time.
+pub(super) struct Write {
+    pub(super) transaction: Transaction,
+    pub(super) now: Timestamp,
+}
+
+impl Store {
+    pub(super) fn new(
+        url: &str,
+        clock: Arc<dyn Clock>,
+        options: &SqliteOptions,
+    ) -> Result<Self, RepositoryError> {
+        let SqliteOptions {
+            readers,
+            busy_timeout,
+            reads,
+        } = *options;
+        let not_ours = || refused("this is not the URL of a SQLite file: sqlite://payouts.db");
+        // The parser would take any text for a file's name.
+        if !url.starts_with("sqlite:") {
+            return Err(not_ours());
+        }
+        let parsed: SqliteConnectOptions = url.parse().map_err(|_| not_ours())?;
+        if url.contains(":memory:") || url.contains("mode=memory") {
+            // Each connection would have an empty database of its own.
+            return Err(refused(
+                "a SQLite database in memory cannot be shared: use a file",
+            ));
+        }
+        let options = parsed
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(busy_timeout)
+            .create_if_missing(true)
+            .disable_statement_logging();
+        // Not opened read-only: after a crash, even a reader may be the one to recover the log.
+        let reading = options
+            .clone()
+            .create_if_missing(false)
+            .pragma("query_only", "ON");
+        let pool = |connections| {
+            SqlitePoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(busy_timeout)
+                .test_before_acquire(false)
+                .idle_timeout(None)
+                .max_lifetime(None)
+        };
+        let file = Arc::new(DatabaseFile::new(options.get_filename().to_owned()));
+        Ok(Self {
+            writer: pool(1).connect_lazy_with(options),
+            readers: pool(readers).connect_lazy_with(reading.clone()),
+            costly: pool(Gate::connections(reads)).connect_lazy_with(reading),
+            gate: Gate::new(reads),
+            file,
+            writes: Arc::default(),
+            clock: StoreClock::new(clock),
+            keyring: EncryptionKeys::default(),
+        })
+    }
+
+    /// Runs a statement that changes nothing.
+    pub(super) async fn read<Row>(&self, statement: Statement<'_, Row>) -> Result<Vec<Row>, RepositoryError>
+    where
+        Row: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
+    {
+        self.file.check().map_err(repository_error)?;
+        statement.fetch_all(&self.readers).await.map_err(repository_error)
+    }
+
+    /// Runs a statement that changes nothing and may be slow, when its turn comes and no longer than a read may take.
+    pub(super) async fn read_costly<Row>(
+        &self,
+        cost: Cost,
+        statement: Statement<'_, Row>,
+    ) -> Result<Vec<Row>, RepositoryError>
+    where
+        Row: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
+    {
+        let _turn = self.gate.enter(cost).await?;
+        self.file.check().map_err(repository_error)?;
+        let mut connection = self.costly.acquire().await.map_err(repository_error)?;
+        // Looked at on the connection's own thread, also when nobody waits for the answer any more. The next reader
+        // sets another.
+        let (clock, timeout) = (self.clock.clone(), self.gate.timeout());
+        let until = clock.monotonic().saturating_add(timeout);
+        let mut handle = connection.lock_handle().await.map_err(repository_error)?;
+        handle.set_progress_handler(STEPS_BETWEEN_LOOKS, move || clock.monotonic() < until);
+        drop(handle);
+        statement.fetch_all(&mut *connection).await.map_err(|error| {
+            if is_interrupted(&error) {
+                return TooMuch::TooLong(timeout).into();
+            }
+            repository_error(error)
+        })
+    }
+
+    /// Begins to write. The time is taken once no other writer can come before.
+    pub(super) async fn begin(&self) -> Result<Write, sqlx::Error> {
+        let transaction = self
+            .begin_transaction()
+            .await
+            .inspect_err(|_| self.writes.failed())?;
+        Ok(Write {
+            transaction,
+            now: self.now(),
+        })
+    }
+
+    async fn begin_transaction(&self) -> Result<Transaction, sqlx::Error> {
+        let writer = self.writer().await?;
+        let transaction = Transaction::begin(writer, self.file.clone(), self.writes.clone()).await?;
+        if !self.file.knows_its_log() {
+            // Whoever closes a database last removes its log. A reader, which stays, keeps it open while the writer is
+            // opened anew.
+            drop(self.readers.acquire().await?);
+            self.file.has_its_log();
+        }
+        Ok(transaction)
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The last leap of the clock that waits under way are to be spared.
+    pub(super) fn leap(&self) -> Leap {
+        self.clock.leap()
+    }
+
+    /// Whether the file is still the one that is open.
+    pub(super) fn check_file(&self) -> Result<(), RepositoryError> {
+        self.file.check().map_err(repository_error)
+    }
+
+    /// Where only the log's name is gone, what is in the log is written to the file that has its name still, so that
+    /// the next start misses nothing. Once, and as far as it goes: nothing more is written to it. By a reader, which
+    /// has had it open since before, as the writer may not.
+    pub(super) async fn save_log(&self) {
+        if !self.file.has_lost_its_log_alone() {
+            return;
+        }
+        let save = sqlx::query_as::<_, (i64, i64, i64)>("PRAGMA wal_checkpoint(FULL)");
+        match save.fetch_one(&self.readers).await {
+            Ok((0, _, _)) => tracing::info!("what was in the log of the database is in its file"),
+            Ok(_) => tracing::error!(
+                "what is in the log of the database could not be written to its file: somebody reads it"
+            ),
+            Err(error) => {
+                let error: &dyn std::error::Error = &repository_error(error);
+                tracing::error!(
+                    error,
+                    "what is in the log of the database could not be written to its file"
+                );
+            }
+        }
+    }
+
+    /// The connection that writes, for what is no transaction of a few statements.
+    pub(super) async fn writer(&self) -> Result<Writer, sqlx::Error> {
+        let writer = Writer::new(self.writer_pool()?.acquire().await?);
+        self.file.has_been_opened();
+        // It may have been opened just now, and as another file.
+        self.file.check()?;
+        Ok(writer)
+    }
+
+    /// Its pool, for migrations.
+    pub(super) fn writer_pool(&self) -> Result<&SqlitePool, sqlx::Error> {
+        self.file.check()?;
+        self.file.make_private();
+        Ok(&self.writer)
+    }
+
+    pub(super) fn connections(&self) -> (u32, u32, u32) {
+        let pools = [&self.writer, &self.readers, &self.costly];
+        let idle: usize = pools.map(SqlitePool::num_idle).iter().sum();
+        (
+            pools.map(SqlitePool::size).iter().sum(),
+            u32::try_from(idle).unwrap_or(u32::MAX),
+            pools
+                .map(|pool| pool.options().get_max_connections())
+                .iter()
+                .sum(),
+        )
+    }
+
+    pub(super) async fn close(&self) {
+        self.costly.close().await;
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Runs a write to its end, also when nobody waits for it any more. A transaction that was given up between two of its
+/// statements, or while it was beginning, would be left to the next user of the only writer.
+pub(super) async fn run_detached<T: Send + 'static>(
+    write: impl Future<Output = Result<T, RepositoryError>> + Send + 'static,
+) -> Result<T, RepositoryError> {
+    tokio::spawn(write)
+        .await
+        .unwrap_or_else(|gone| Err(unavailable(gone)))
+}
+
+/// The parameters of a batch.
+pub(super) fn json(batch: &impl serde::Serialize) -> Result<String, RepositoryError> {
+    serde_json::to_string(batch).map_err(refused)
+}
+
+/// Bytes as `unhex` reads them: JSON has none.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("readers", &self.readers.size())
+            .finish_non_exhaustive()
+    }
+}

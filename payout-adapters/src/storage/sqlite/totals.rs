@@ -1,0 +1,107 @@
+//! A day's totals, within the transaction that pays out of them.
+
+use std::collections::HashSet;
+
+use payout_core::ports::RepositoryError;
+use payout_core::spending::{Charge, DailyTotals, SpendingBucket};
+use serde::Serialize;
+
+use super::store::{Write, hex, json};
+use crate::storage::sql::error::repository_error;
+use crate::storage::sql::totals::{TotalRow, api_key_id};
+
+const READ: &str = "
+    SELECT api_key_id, currency, day, total FROM daily_totals
+    WHERE (api_key_id, currency) IN (
+        SELECT unhex(value ->> 'api_key_id'), value ->> 'currency' FROM json_each(?1))";
+
+const WRITE: &str = "
+    INSERT INTO daily_totals (api_key_id, currency, day, total)
+    SELECT unhex(value ->> 'api_key_id'), value ->> 'currency', value ->> 'day', value ->> 'total'
+    FROM json_each(?1)
+    WHERE true
+    ON CONFLICT (api_key_id, currency) DO UPDATE SET day = excluded.day, total = excluded.total";
+
+/// Those without an API key may not be used once there is one: they come with a space before them.
+const TAKEN: &str = "
+    SELECT key FROM idempotency_keys WHERE key IN (SELECT value FROM json_each(?1))
+    UNION ALL
+    SELECT ' ' || value FROM json_each(?1) WHERE instr(value, ' ') = 0 AND EXISTS (SELECT 1 FROM api_keys)";
+
+/// What was paid out of these purses. Nobody else pays out of any until the transaction ends.
+pub(super) async fn read(
+    write: &mut Write,
+    buckets: &[SpendingBucket],
+) -> Result<DailyTotals, RepositoryError> {
+    let wanted: Vec<Wanted> = buckets.iter().map(|bucket| Wanted::of(*bucket)).collect();
+    let read = sqlx::query_as::<_, TotalRow>(READ).bind(json(&wanted)?);
+    let rows = read
+        .fetch_all(&mut *write.transaction)
+        .await
+        .map_err(repository_error)?;
+    rows.into_iter().map(TotalRow::restore).collect()
+}
+
+/// Keeps what was paid out of these purses.
+pub(super) async fn keep(
+    write: &mut Write,
+    buckets: &[SpendingBucket],
+    totals: &DailyTotals,
+) -> Result<(), RepositoryError> {
+    let kept = |bucket: &SpendingBucket| {
+        totals.of(*bucket).map(|total| Kept {
+            bucket: Wanted::of(*bucket),
+            day: total.day.to_string(),
+            total: total.total.to_string(),
+        })
+    };
+    let rows: Vec<Kept> = buckets.iter().filter_map(kept).collect();
+    let keep = sqlx::query(WRITE).bind(json(&rows)?);
+    keep.execute(&mut *write.transaction)
+        .await
+        .map_err(repository_error)?;
+    Ok(())
+}
+
+/// Takes one charge.
+pub(super) async fn take(write: &mut Write, charge: &Charge) -> Result<(), RepositoryError> {
+    let bucket = [charge.bucket()];
+    let mut totals = read(write, &bucket).await?;
+    totals
+        .take(charge, write.now.date_naive())
+        .map_err(RepositoryError::OverLimit)?;
+    keep(write, &bucket, &totals).await
+}
+
+/// Which of these idempotency keys have records.
+pub(super) async fn taken(write: &mut Write, keys: &[&str]) -> Result<HashSet<String>, RepositoryError> {
+    let taken = sqlx::query_scalar(TAKEN).bind(json(&keys)?);
+    let taken: Vec<String> = taken
+        .fetch_all(&mut *write.transaction)
+        .await
+        .map_err(repository_error)?;
+    Ok(taken.into_iter().collect())
+}
+
+#[derive(Serialize)]
+struct Wanted {
+    api_key_id: String,
+    currency: &'static str,
+}
+
+impl Wanted {
+    fn of(bucket: SpendingBucket) -> Self {
+        Self {
+            api_key_id: hex(api_key_id(bucket).as_bytes()),
+            currency: bucket.currency.code(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Kept {
+    #[serde(flatten)]
+    bucket: Wanted,
+    day: String,
+    total: String,
+}

@@ -1,0 +1,224 @@
+//! The connection that writes, while it is in use.
+//!
+//! SQLite ends a transaction by itself when the disk is full, when reading or writing fails, or when memory is short, and the
+//! driver goes on counting it: such a connection could never begin another. So it goes back to its pool only after an end
+//! that SQLite has acknowledged, and is closed otherwise; the next write opens another.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use sqlx::SqliteConnection;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::Sqlite;
+
+use super::file::DatabaseFile;
+use crate::storage::sql::writes::RecentWrites;
+
+/// The connection that writes; nobody else has it meanwhile.
+pub(super) struct Writer {
+    connection: PoolConnection<Sqlite>,
+    sound: bool,
+}
+
+impl Writer {
+    pub(super) fn new(connection: PoolConnection<Sqlite>) -> Self {
+        Self {
+            connection,
+            sound: false,
+        }
+    }
+
+    /// Everything that was asked of it went well, and no transaction is open.
+    pub(super) fn give_back(mut self) {
+        self.sound = true;
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if !self.sound {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+impl Deref for Writer {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Writer {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+}
+
+/// A transaction that nobody else can write during. Given up before its end, or after an error, it is rolled back with its
+/// connection.
+pub(super) struct Transaction {
+    writer: Writer,
+    file: Arc<DatabaseFile>,
+    writes: Arc<RecentWrites>,
+    ended: bool,
+}
+
+impl Transaction {
+    pub(super) async fn begin(
+        writer: Writer,
+        file: Arc<DatabaseFile>,
+        writes: Arc<RecentWrites>,
+    ) -> Result<Self, sqlx::Error> {
+        let mut this = Self {
+            writer,
+            file,
+            writes,
+            ended: false,
+        };
+        this.run("BEGIN IMMEDIATE").await?;
+        Ok(this)
+    }
+
+    /// Makes it durable, in the file that the next start will open. After an error it may have been made.
+    pub(super) async fn commit(mut self) -> Result<(), sqlx::Error> {
+        self.run("COMMIT").await?;
+        self.file.check()?;
+        self.writes.succeeded();
+        self.end();
+        Ok(())
+    }
+
+    /// Undoes it.
+    pub(super) async fn rollback(mut self) -> Result<(), sqlx::Error> {
+        self.run("ROLLBACK").await?;
+        self.end();
+        Ok(())
+    }
+
+    /// SQLite has acknowledged its end.
+    fn end(&mut self) {
+        (self.ended, self.writer.sound) = (true, true);
+    }
+
+    async fn run(&mut self, statement: &'static str) -> Result<(), sqlx::Error> {
+        sqlx::query(statement).execute(&mut *self.writer).await?;
+        Ok(())
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.writes.failed();
+        }
+    }
+}
+
+impl Deref for Transaction {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.writer
+    }
+}
+
+impl DerefMut for Transaction {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.writer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use payout_core::ports::System;
+    use sqlx::sqlite::SqliteQueryResult;
+
+    use crate::storage::sqlite::schema;
+    use crate::storage::sqlite::store::{Store, Write};
+
+    struct Folder(PathBuf);
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    async fn store(name: &str) -> (Store, Folder) {
+        let name = format!("payout-writer-{}-{name}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let url = format!("sqlite://{}", folder.join("payouts.db").display());
+        let store = Store::new(
+            &url,
+            Arc::new(System::default()),
+            &crate::storage::sqlite::SqliteOptions::default(),
+        )
+        .unwrap();
+        schema::migrate(&store).await.unwrap();
+        (store, Folder(folder))
+    }
+
+    async fn run(write: &mut Write, sql: &'static str) -> Result<SqliteQueryResult, sqlx::Error> {
+        sqlx::query(sql).execute(&mut *write.transaction).await
+    }
+
+    async fn write_once(store: &Store) {
+        let mut write = store.begin().await.unwrap();
+        run(&mut write, "UPDATE write_probe SET at = at + 1")
+            .await
+            .unwrap();
+        write.transaction.commit().await.unwrap();
+    }
+
+    /// SQLite ends the transaction by itself.
+    #[tokio::test]
+    async fn after_the_disk_was_full_the_next_write_goes_through() {
+        let (store, _folder) = store("full").await;
+        for _ in 0..3 {
+            let mut write = store.begin().await.unwrap();
+            // No more pages than there are: a bound of this connection alone.
+            run(&mut write, "PRAGMA max_page_count = 1").await.unwrap();
+            let full = run(&mut write, "UPDATE write_probe SET room = zeroblob(1000000)").await;
+            let full = full.unwrap_err();
+            assert_eq!(full.as_database_error().unwrap().code().as_deref(), Some("13"));
+            drop(write);
+            assert!(!store.writes.prove_it(), "the probe must write");
+            write_once(&store).await;
+            assert!(store.writes.prove_it());
+        }
+    }
+
+    /// SQLite leaves the transaction open.
+    #[tokio::test]
+    async fn after_a_refused_statement_the_next_write_goes_through() {
+        let (store, _folder) = store("refused").await;
+        for _ in 0..3 {
+            let mut write = store.begin().await.unwrap();
+            run(&mut write, "UPDATE write_probe SET id = 2")
+                .await
+                .unwrap_err();
+            drop(write);
+            write_once(&store).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_given_up_half_way_is_rolled_back_and_holds_nobody_up() {
+        let (store, _folder) = store("half").await;
+        let mut write = store.begin().await.unwrap();
+        run(&mut write, "UPDATE write_probe SET at = 77").await.unwrap();
+        drop(write);
+        write_once(&store).await;
+        let at: Vec<(i64,)> = store
+            .read(sqlx::query_as("SELECT at FROM write_probe"))
+            .await
+            .unwrap();
+        assert_eq!(at, [(1,)]);
+    }
+}
