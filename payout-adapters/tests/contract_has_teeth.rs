@@ -13,12 +13,12 @@ use payout_core::contract::repository::{
 use payout_core::contract::{Pair, processor, queue, run};
 use payout_core::ports::{JobQueue, PayoutRepository, Processor};
 
-use self::payer::{Payer, PayerFlaw};
+use self::processors::{FlawedProcessor, ProcessorFlaw};
 use self::queues::{FlawedQueue, QueueFlaw};
 use self::repositories::{Flaw, FlawedRepository};
 
-#[path = "contract_has_teeth/payer.rs"]
-mod payer;
+#[path = "contract_has_teeth/processors.rs"]
+mod processors;
 #[path = "contract_has_teeth/queues.rs"]
 mod queues;
 #[path = "contract_has_teeth/repositories.rs"]
@@ -43,8 +43,8 @@ fn job_queue(flaw: Option<QueueFlaw>) -> Arc<dyn JobQueue> {
     Arc::new(FlawedQueue::new(flaw))
 }
 
-fn payer(flaw: Option<PayerFlaw>) -> Arc<dyn Processor> {
-    Arc::new(Payer::new(flaw))
+fn payment_processor(flaw: Option<ProcessorFlaw>) -> Arc<dyn Processor> {
+    Arc::new(FlawedProcessor::new(flaw))
 }
 
 /// Defines one test for each flaw: its name, the flaw, the constructor, and the case that catches the flaw.
@@ -118,11 +118,11 @@ caught! {
     a_queue_that_loses_hints: QueueFlaw::Loses, job_queue, queue::delivery::many_hints_in_one_call_all_come;
 
     a_processor_that_pays_twice:
-        PayerFlaw::PaysAgain, payer, processor::answers::the_same_key_is_answered_the_same_ever_after;
+        ProcessorFlaw::PaysAgain, payment_processor, processor::answers::the_same_key_is_answered_the_same_ever_after;
     a_processor_that_pays_racers_twice:
-        PayerFlaw::PaysAgain, payer, processor::answers::concurrent_submissions_under_one_key_agree;
+        ProcessorFlaw::PaysAgain, payment_processor, processor::answers::concurrent_submissions_under_one_key_agree;
     a_processor_that_takes_generations_for_one:
-        PayerFlaw::OneKeyForAll, payer, processor::answers::generations_are_told_apart;
+        ProcessorFlaw::OneKeyForAll, payment_processor, processor::answers::generations_are_told_apart;
     a_processor_that_pays_when_asked:
-        PayerFlaw::LookUpPays, payer, processor::answers::a_key_that_was_never_submitted_is_not_found;
+        ProcessorFlaw::LookUpPays, payment_processor, processor::answers::a_key_that_was_never_submitted_is_not_found;
 }

@@ -6,23 +6,23 @@
 //! - `process`: a process that can be killed or frozen; every port call of its components passes through it.
 //! - `faults`: repository, queue and processor with errors before and after the work, delays, losses, repeats.
 //! - `outage`: an hour without the provider, and the writes that it causes.
-//! - `people`: clients that create payouts, and operators who change them.
+//! - `clients`: clients that create payouts, and operators who change them.
 //! - `provider`: the payment provider, whose ledger is the only evidence of a payment.
-//! - `world`: starts a run, stops its faults, and checks the result.
+//! - `scenario`: starts a run, stops its faults, and checks the result.
 //!
 //! `SIMULATION_SEEDS=5000` runs more seeds; `SIMULATION_SEED=17` replays one seed twice and compares the two runs.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "the helpers of a test")]
 
 mod chance;
+mod clients;
 mod faults;
 mod outage;
-mod people;
 mod process;
 mod provider;
-mod world;
+mod scenario;
 
-use world::{Report, simulate};
+use scenario::{Report, simulate};
 
 fn number_from(variable: &str) -> Option<u64> {
     std::env::var(variable)

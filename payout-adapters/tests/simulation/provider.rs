@@ -27,7 +27,7 @@ pub(crate) struct Ledger {
     instructions: BTreeMap<String, Instruction>,
     pub(crate) duplicates_prevented: u64,
     pub(crate) calls: u64,
-    /// The number of calls that the current mood refused.
+    /// The number of calls that the current response mode refused.
     pub(crate) put_off: u64,
     pub(crate) violations: Vec<String>,
 }
@@ -37,13 +37,13 @@ pub(crate) struct Provider {
     pub(crate) ledger: Arc<Mutex<Ledger>>,
     chance: Chance,
     faulty: Arc<std::sync::atomic::AtomicBool>,
-    /// The current mood.
-    mood: Arc<Mutex<Mood>>,
+    /// The current response mode.
+    mode: Arc<Mutex<ResponseMode>>,
 }
 
 /// The provider's behaviour towards every caller, for a while.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Mood {
+pub(crate) enum ResponseMode {
     #[default]
     Open,
     /// Connections are refused.
@@ -99,7 +99,7 @@ impl Provider {
             ledger: Arc::default(),
             chance,
             faulty: Arc::new(true.into()),
-            mood: Arc::default(),
+            mode: Arc::default(),
         }
     }
 
@@ -107,33 +107,33 @@ impl Provider {
         self.faulty.store(false, std::sync::atomic::Ordering::SeqCst);
     }
 
-    /// Changes the provider's mood.
-    pub(crate) fn become_another(&self, mood: Mood) {
-        *self.mood.lock().unwrap() = mood;
+    /// Changes the provider's response mode.
+    pub(crate) fn set_mode(&self, mode: ResponseMode) {
+        *self.mode.lock().unwrap() = mode;
     }
 
-    /// Returns the error with which the current mood answers this call. The flag is true if the request is executed.
-    fn temper(&self) -> Option<(ProcessorError, bool)> {
+    /// Returns the error of the current response mode for this call, and whether the request is executed all the same.
+    fn refusal(&self) -> Option<(ProcessorError, bool)> {
         if !self.faulty.load(std::sync::atomic::Ordering::SeqCst) {
             return None;
         }
-        let mood = *self.mood.lock().unwrap();
-        let error = match mood {
-            Mood::Throttling if !self.chance.percent(25) => ProcessorError::Refused {
+        let mode = *self.mode.lock().unwrap();
+        let error = match mode {
+            ResponseMode::Throttling if !self.chance.percent(25) => ProcessorError::Refused {
                 why: "429".into(),
                 retry_after: self.chance.percent(30).then_some(Duration::from_secs(1)),
             },
-            Mood::Open | Mood::Throttling => return None,
-            Mood::Away => ProcessorError::NeverSent {
+            ResponseMode::Open | ResponseMode::Throttling => return None,
+            ResponseMode::Away => ProcessorError::NeverSent {
                 why: "connection refused".into(),
             },
-            Mood::Overloaded => ProcessorError::Overloaded {
+            ResponseMode::Overloaded => ProcessorError::Overloaded {
                 why: "503".into(),
                 retry_after: Duration::from_secs(1),
             },
         };
         self.ledger.lock().unwrap().put_off += 1;
-        Some((error, mood == Mood::Overloaded && self.chance.percent(30)))
+        Some((error, mode == ResponseMode::Overloaded && self.chance.percent(30)))
     }
 
     fn is_faulty(&self, percent: u64) -> bool {
@@ -181,7 +181,7 @@ impl Provider {
 
     pub(crate) async fn submit(&self, instruction: &Instruction) -> Result<ProviderAnswer, ProcessorError> {
         self.ledger.lock().unwrap().calls += 1;
-        if let Some((error, passed_on)) = self.temper() {
+        if let Some((error, passed_on)) = self.refusal() {
             if passed_on {
                 self.execute(instruction);
             }
@@ -229,7 +229,7 @@ impl Provider {
 
     pub(crate) async fn look_up(&self, key: &ProcessorKey) -> Result<Option<ProviderAnswer>, ProcessorError> {
         tokio::time::sleep(self.chance.up_to(Duration::from_millis(200))).await;
-        if let Some((error, _)) = self.temper() {
+        if let Some((error, _)) = self.refusal() {
             return Err(error);
         }
         if self.is_faulty(15) {

@@ -40,7 +40,7 @@ pub(crate) struct Event {
 
 /// All payouts and their audit trails.
 #[derive(Debug, Default)]
-pub(crate) struct Books {
+pub(crate) struct Stored {
     pub(crate) rows: Vec<Row>,
     /// Audit trails by payout, oldest event first.
     pub(crate) trails: HashMap<String, Vec<Event>>,
@@ -60,14 +60,14 @@ const TERMINATE: &str = "SELECT count(pg_terminate_backend(pid)) FROM (
         SELECT pid FROM pg_stat_activity WHERE application_name = 'payout' ORDER BY random() LIMIT $1
     ) AS victims";
 
-pub(crate) async fn read(pool: &PgPool) -> Outcome<Books> {
+pub(crate) async fn read(pool: &PgPool) -> Outcome<Stored> {
     let rows = sqlx::query_as(ROWS).fetch_all(pool).await?;
     let events: Vec<Event> = sqlx::query_as(EVENTS).fetch_all(pool).await?;
     let mut trails: HashMap<String, Vec<Event>> = HashMap::new();
     for event in events {
         trails.entry(event.payout_id.clone()).or_default().push(event);
     }
-    Ok(Books { rows, trails })
+    Ok(Stored { rows, trails })
 }
 
 /// Counts the payouts that are neither final nor in review.

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::api::{Api, Call};
 use crate::backing::{Postgres, Redis, free_port};
 use crate::clients::{self, Notes, PAYOUTS};
-use crate::faults::{self, World};
+use crate::faults::{self, Scenario};
 use crate::judge::{self, Evidence, Finding};
 use crate::ledger::{self, Ledger};
 use crate::plan::{self, Line};
@@ -24,7 +24,7 @@ use crate::proxy::Proxy;
 use crate::report::Run;
 use crate::rules::Rule;
 use crate::settings::Settings;
-use crate::{Outcome, clock, database, people};
+use crate::{Outcome, clock, database, operators};
 
 pub(crate) async fn drill(
     settings: &Settings,
@@ -40,8 +40,8 @@ pub(crate) async fn drill(
         settings.faults_for.as_secs()
     );
     let ledger_path = folder.join("ledger.jsonl");
-    let world = Arc::new(start(settings, binary, folder, &ledger_path).await?);
-    let api = Arc::new(Api::new(world.fleet.servers.clone())?);
+    let scenario = Arc::new(start(settings, binary, folder, &ledger_path).await?);
+    let api = Arc::new(Api::new(scenario.fleet.servers.clone())?);
     wait_until_ready(&api).await?;
 
     let (notes, seed) = (Notes::default(), settings.seed);
@@ -58,40 +58,48 @@ pub(crate) async fn drill(
         last_word,
     );
     let clients = tokio::spawn(clients);
-    let retrying = tokio::spawn(people::retry_failed(api.clone(), seed, faults_over.subscribe()));
-    let ledger = world.provider.ledger.clone();
-    let resolving = tokio::spawn(people::resolve_reviews(api.clone(), ledger, all_over.subscribe()));
+    let retrying = tokio::spawn(operators::retry_failed(
+        api.clone(),
+        seed,
+        faults_over.subscribe(),
+    ));
+    let ledger = scenario.provider.ledger.clone();
+    let resolving = tokio::spawn(operators::resolve_reviews(
+        api.clone(),
+        ledger,
+        all_over.subscribe(),
+    ));
 
-    let injecting = tokio::spawn(faults::inject(world.clone(), plan::plan(settings)));
-    let injected = follow(injecting, &world, &notes, begun, settings.progress_every()).await?;
+    let injecting = tokio::spawn(faults::inject(scenario.clone(), plan::plan(settings)));
+    let injected = follow(injecting, &scenario, &notes, begun, settings.progress_every()).await?;
     let faults_ended = clock::instant();
     println!(
         "drill: {} faults are over; everything must come to its end now",
         injected.len()
     );
-    world.provider.calm_down();
+    scenario.provider.calm_down();
     faults_over.send_replace(true);
     retrying.await?;
-    let settled_in = settle(&world, clients, faults_ended, settings.timing.settling()).await;
+    let settled_in = settle(&scenario, clients, faults_ended, settings.timing.settling()).await;
     all_over.send_replace(true);
     let resolved = resolving.await?;
 
     println!("drill: asking the ledger, the database and the API");
-    let books = database::read(&world.pool).await?;
-    let seen = ask_api(&api, &books).await?;
+    let stored = database::read(&scenario.pool).await?;
+    let seen = ask_api(&api, &stored).await?;
     let answers = api.answers();
     let told = notes.all();
-    let world = Arc::try_unwrap(world).map_err(|_| "the world is still in use")?;
-    let (lives, late) = world.fleet.stop().await;
-    world.redis.into_inner().stop().await;
-    world.pool.close().await;
-    world.postgres.into_inner().stop().await;
+    let scenario = Arc::try_unwrap(scenario).map_err(|_| "the scenario is still in use")?;
+    let (lives, late) = scenario.fleet.stop().await;
+    scenario.redis.into_inner().stop().await;
+    scenario.pool.close().await;
+    scenario.postgres.into_inner().stop().await;
 
     let ledger = ledger::read(&ledger_path)?;
     let lease = chrono::TimeDelta::from_std(settings.timing.lease)?;
     let evidence = Evidence {
         ledger: &ledger,
-        books: &books,
+        stored: &stored,
         told: &told,
         api: &seen,
         lease,
@@ -112,11 +120,11 @@ pub(crate) async fn drill(
         injected: &injected,
         lives: &lives,
         ledger: &ledger,
-        books: &books,
+        stored: &stored,
         answers: &answers,
         lines: [
-            ("PostgreSQL", world.to_postgres.counts()),
-            ("Redis", world.to_redis.counts()),
+            ("PostgreSQL", scenario.to_postgres.counts()),
+            ("Redis", scenario.to_redis.counts()),
         ],
         resolved,
         findings: &findings,
@@ -143,7 +151,7 @@ pub(crate) async fn drill(
     Ok(findings.is_empty())
 }
 
-async fn start(settings: &Settings, binary: &Path, folder: &Path, ledger: &Path) -> Outcome<World> {
+async fn start(settings: &Settings, binary: &Path, folder: &Path, ledger: &Path) -> Outcome<Scenario> {
     let (postgres, redis) = tokio::try_join!(Postgres::start(folder), Redis::start(folder))?;
     let (postgres_port, redis_port) = (free_port()?, free_port()?);
     let to_postgres = Proxy::start(postgres_port, postgres.port, Line::Postgres, settings.seed).await?;
@@ -174,7 +182,7 @@ async fn start(settings: &Settings, binary: &Path, folder: &Path, ledger: &Path)
         .collect::<Outcome<_>>()?;
     let fleet = Fleet::start(binary, folder, variables, &ports, settings.workers).await?;
     let pool = postgres.pool();
-    Ok(World {
+    Ok(Scenario {
         fleet,
         pool,
         postgres: Mutex::new(postgres),
@@ -201,7 +209,7 @@ async fn wait_until_ready(api: &Api) -> Outcome<()> {
 /// Reports progress until the last fault is over.
 async fn follow<T>(
     mut injecting: tokio::task::JoinHandle<T>,
-    world: &World,
+    scenario: &Scenario,
     notes: &Notes,
     begun: Instant,
     every: Duration,
@@ -210,7 +218,7 @@ async fn follow<T>(
         if let Ok(done) = timeout(every, &mut injecting).await {
             return Ok(done?);
         }
-        let unfinished = timeout(Duration::from_secs(1), database::unfinished(&world.pool)).await;
+        let unfinished = timeout(Duration::from_secs(1), database::unfinished(&scenario.pool)).await;
         let unfinished = unfinished
             .ok()
             .and_then(Result::ok)
@@ -219,14 +227,14 @@ async fn follow<T>(
             "drill: {:4} s  clients done {:5}  in work {unfinished:>5}  processes started {:4}",
             begun.elapsed().as_secs(),
             notes.created(),
-            world.fleet.lives().len()
+            scenario.fleet.lives().len()
         );
     }
 }
 
 /// Waits until every create is answered and every payout is final or in review. Returns the time that this took.
 async fn settle(
-    world: &World,
+    scenario: &Scenario,
     mut clients: tokio::task::JoinHandle<()>,
     since: Instant,
     within: Duration,
@@ -237,7 +245,7 @@ async fn settle(
         clients.abort();
     }
     loop {
-        if matches!(database::unfinished(&world.pool).await, Ok(0)) {
+        if matches!(database::unfinished(&scenario.pool).await, Ok(0)) {
             return Some(since.elapsed());
         }
         if clock::instant() > deadline {
@@ -250,11 +258,11 @@ async fn settle(
 /// Asks the API for the state of every payout, several at a time.
 async fn ask_api(
     api: &Arc<Api>,
-    books: &database::Books,
+    stored: &database::Stored,
 ) -> Outcome<HashMap<String, Option<(String, bool)>>> {
     let until = clock::instant() + Duration::from_secs(120);
     let mut seen = HashMap::new();
-    for some in books.rows.chunks(32) {
+    for some in stored.rows.chunks(32) {
         let mut asked = JoinSet::new();
         for row in some {
             let (api, id) = (api.clone(), row.id.clone());

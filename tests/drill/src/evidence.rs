@@ -18,7 +18,7 @@ impl Run<'_> {
         for one in self.injected {
             let _ = writeln!(faults, "{} {} {}", one.from, one.to, one.fault);
         }
-        for event in self.books.trails.values().flatten() {
+        for event in self.stored.trails.values().flatten() {
             let _ = writeln!(events, "{} {}", event.payout_id, told(event));
         }
         [("faults.log", faults), ("events.log", events)]
@@ -38,11 +38,11 @@ impl Run<'_> {
             let _ = writeln!(text, "\n{}: {payout}: {}", finding.rule, finding.words);
             let Some(id) = &finding.payout else { continue };
             let mut key = id.as_str();
-            for row in self.books.rows.iter().filter(|row| row.id == *id) {
+            for row in self.stored.rows.iter().filter(|row| row.id == *id) {
                 key = &row.provider_key;
                 let _ = writeln!(text, "  row    {row:?}");
             }
-            for event in self.books.trails.get(id).into_iter().flatten() {
+            for event in self.stored.trails.get(id).into_iter().flatten() {
                 let _ = writeln!(text, "  event  {}", told(event));
             }
             for entry in self.ledger.iter().filter(|entry| entry.key.starts_with(key)) {

@@ -27,7 +27,7 @@ pub(crate) struct Injected {
 }
 
 /// Everything that a fault can break.
-pub(crate) struct World {
+pub(crate) struct Scenario {
     pub(crate) fleet: Fleet,
     pub(crate) postgres: Mutex<Postgres>,
     pub(crate) redis: Mutex<Redis>,
@@ -41,16 +41,16 @@ pub(crate) struct World {
 const TRIES: u32 = 50;
 
 /// Injects every planned fault, and returns when the last one is over.
-pub(crate) async fn inject(world: Arc<World>, plan: Vec<Planned>) -> Vec<Injected> {
+pub(crate) async fn inject(scenario: Arc<Scenario>, plan: Vec<Planned>) -> Vec<Injected> {
     let start = clock::instant();
     let mut running = JoinSet::new();
     let mut injected = Vec::new();
     for planned in plan {
         sleep_until(start + planned.at).await;
-        let world = world.clone();
+        let scenario = scenario.clone();
         running.spawn(async move {
             let from = clock::now();
-            let failed = world.strike(planned.fault).await.err();
+            let failed = scenario.strike(planned.fault).await.err();
             Injected {
                 fault: planned.fault,
                 from,
@@ -69,7 +69,7 @@ pub(crate) async fn inject(world: Arc<World>, plan: Vec<Planned>) -> Vec<Injecte
     injected
 }
 
-impl World {
+impl Scenario {
     async fn strike(&self, fault: Fault) -> Result<(), String> {
         match fault {
             Fault::Kill(role, place) => {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::database::{Books, Event, Row};
+use crate::database::{Event, Row, Stored};
 use crate::ledger::{Cause, Deed, Entry, Instruction};
 use crate::rules::Rule;
 
@@ -33,7 +33,7 @@ pub(crate) struct Told {
 /// Everything that the judge examines.
 pub(crate) struct Evidence<'a> {
     pub(crate) ledger: &'a [Entry],
-    pub(crate) books: &'a Books,
+    pub(crate) stored: &'a Stored,
     pub(crate) told: &'a [Told],
     /// The API's state of each payout: its status and whether it needs review, or nothing for a 404.
     pub(crate) api: &'a HashMap<String, Option<(String, bool)>>,
@@ -88,25 +88,25 @@ fn unknown_outcomes<'a>(ledger: &'a [Entry], payouts: &Payouts<'a>) -> BTreeSet<
 /// Finds every violation of a promise.
 pub(crate) fn judge(evidence: &Evidence<'_>) -> Vec<Finding> {
     let mut findings = Findings::default();
-    let rows = &evidence.books.rows;
+    let rows = &evidence.stored.rows;
     let payouts: Payouts<'_> = rows
         .iter()
         .map(|row| (row.provider_key.as_str(), row.id.as_str()))
         .collect();
     let payments = payments(evidence.ledger, &payouts);
     let rows: HashMap<&str, &Row> = evidence
-        .books
+        .stored
         .rows
         .iter()
         .map(|row| (row.id.as_str(), row))
         .collect();
     findings.ledger(evidence.ledger, &payouts, &payments, &rows);
-    for row in &evidence.books.rows {
+    for row in &evidence.stored.rows {
         findings.row(row, &payments);
         findings.api(row, evidence.api);
     }
     let unknown = unknown_outcomes(evidence.ledger, &payouts);
-    for trail in evidence.books.trails.values() {
+    for trail in evidence.stored.trails.values() {
         findings.trail(trail, evidence.lease);
         findings.reviews(trail, &unknown);
     }

@@ -35,15 +35,15 @@ fn paid(key: &str) -> Entry {
 }
 
 /// A whole run, in which one payout was paid correctly.
-struct World {
+struct Scenario {
     ledger: Vec<Entry>,
-    books: Books,
+    stored: Stored,
     told: Vec<Told>,
     api: HashMap<String, Option<(String, bool)>>,
     start: Time,
 }
 
-impl World {
+impl Scenario {
     fn sound() -> Self {
         let row = Row {
             id: ID.to_owned(),
@@ -64,9 +64,9 @@ impl World {
             description: "drill 1".to_owned(),
             ..Told::default()
         };
-        let mut world = Self {
+        let mut scenario = Self {
             ledger: vec![paid("k:0")],
-            books: Books {
+            stored: Stored {
                 rows: vec![row],
                 trails: HashMap::new(),
             },
@@ -74,12 +74,12 @@ impl World {
             api: HashMap::from([(ID.to_owned(), Some(("completed".to_owned(), false)))]),
             start: now(),
         };
-        world.trail(&[
+        scenario.trail(&[
             ("created", "pending", 0, 0),
             ("claimed", "processing", 1, 0),
             ("completed", "completed", 1, 1),
         ]);
-        world
+        scenario
     }
 
     /// Sets the audit trail: `(kind, status, fence, seconds since the start)`.
@@ -94,19 +94,19 @@ impl World {
             actor: "host-1-abc".to_owned(),
             detail: None,
         });
-        self.books.trails.insert(ID.to_owned(), events.collect());
+        self.stored.trails.insert(ID.to_owned(), events.collect());
     }
 
     /// Sets the status in the row and in the API.
     fn stands(&mut self, status: &str) {
-        self.books.rows[0].status = status.to_owned();
+        self.stored.rows[0].status = status.to_owned();
         self.api.insert(ID.to_owned(), Some((status.to_owned(), false)));
     }
 
     fn findings(&self) -> Vec<Rule> {
         let evidence = Evidence {
             ledger: &self.ledger,
-            books: &self.books,
+            stored: &self.stored,
             told: &self.told,
             api: &self.api,
             lease: LEASE,
@@ -119,84 +119,84 @@ impl World {
 
 #[test]
 fn a_sound_world_has_no_findings() {
-    assert_eq!(World::sound().findings(), []);
+    assert_eq!(Scenario::sound().findings(), []);
 }
 
 #[test]
 fn a_generation_that_is_paid_twice() {
-    let mut world = World::sound();
-    world.ledger.push(paid("k:0"));
-    assert_eq!(world.findings(), [Rule::PaidTwice]);
+    let mut scenario = Scenario::sound();
+    scenario.ledger.push(paid("k:0"));
+    assert_eq!(scenario.findings(), [Rule::PaidTwice]);
 }
 
 #[test]
 fn two_generations_that_are_both_paid() {
-    let mut world = World::sound();
-    world.ledger.push(paid("k:1"));
-    world.books.rows[0].generation = 1;
-    assert_eq!(world.findings(), [Rule::TwoGenerationsPaid]);
+    let mut scenario = Scenario::sound();
+    scenario.ledger.push(paid("k:1"));
+    scenario.stored.rows[0].generation = 1;
+    assert_eq!(scenario.findings(), [Rule::TwoGenerationsPaid]);
 }
 
 #[test]
 fn a_payment_that_the_row_denies() {
     for status in ["failed", "cancelled"] {
-        let mut world = World::sound();
-        world.stands(status);
-        world.trail(&[]);
-        assert_eq!(world.findings(), [Rule::PaidButNotCompleted], "{status}");
+        let mut scenario = Scenario::sound();
+        scenario.stands(status);
+        scenario.trail(&[]);
+        assert_eq!(scenario.findings(), [Rule::PaidButNotCompleted], "{status}");
         // A payment in an earlier generation is the same violation.
-        world.books.rows[0].generation = 1;
-        assert_eq!(world.findings(), [Rule::PaidButNotCompleted], "{status}");
+        scenario.stored.rows[0].generation = 1;
+        assert_eq!(scenario.findings(), [Rule::PaidButNotCompleted], "{status}");
     }
-    let mut world = World::sound();
-    world.stands("pending");
-    world.books.rows[0].deleted = true;
-    world.api.insert(ID.to_owned(), None);
-    assert_eq!(world.findings(), [Rule::PaidButNotCompleted]);
+    let mut scenario = Scenario::sound();
+    scenario.stands("pending");
+    scenario.stored.rows[0].deleted = true;
+    scenario.api.insert(ID.to_owned(), None);
+    assert_eq!(scenario.findings(), [Rule::PaidButNotCompleted]);
 }
 
 #[test]
 fn one_that_is_completed_and_not_paid() {
-    let mut world = World::sound();
-    world.ledger[0].deed = Deed::Declined { code: "x".to_owned() };
-    assert_eq!(world.findings(), [Rule::CompletedButNotPaid]);
-    world.ledger.clear();
-    assert_eq!(world.findings(), [Rule::CompletedButNotPaid]);
+    let mut scenario = Scenario::sound();
+    scenario.ledger[0].deed = Deed::Declined { code: "x".to_owned() };
+    assert_eq!(scenario.findings(), [Rule::CompletedButNotPaid]);
+    scenario.ledger.clear();
+    assert_eq!(scenario.findings(), [Rule::CompletedButNotPaid]);
 }
 
 #[test]
 fn a_create_that_is_not_there() {
-    let mut world = World::sound();
-    world.told.push(Told {
+    let mut scenario = Scenario::sound();
+    scenario.told.push(Told {
         ids: BTreeSet::from(["q".to_owned()]),
         description: "drill 2".to_owned(),
         ..Told::default()
     });
-    assert_eq!(world.findings(), [Rule::CreateLost]);
+    assert_eq!(scenario.findings(), [Rule::CreateLost]);
 }
 
 #[test]
 fn one_that_is_stuck() {
-    let mut world = World::sound();
-    world.ledger.clear();
+    let mut scenario = Scenario::sound();
+    scenario.ledger.clear();
     for status in ["pending", "processing"] {
-        world.stands(status);
-        assert_eq!(world.findings(), [Rule::Stuck], "{status}");
+        scenario.stands(status);
+        assert_eq!(scenario.findings(), [Rule::Stuck], "{status}");
     }
-    world.books.rows[0].needs_review = true;
-    world
+    scenario.stored.rows[0].needs_review = true;
+    scenario
         .api
         .insert(ID.to_owned(), Some(("processing".to_owned(), true)));
-    assert_eq!(world.findings(), []);
+    assert_eq!(scenario.findings(), []);
 }
 
 #[test]
 fn a_payment_for_nobody() {
-    let mut world = World::sound();
+    let mut scenario = Scenario::sound();
     let mut stranger = paid("q:0");
     stranger.instruction.as_mut().unwrap().payout_id = "q".to_owned();
-    world.ledger.push(stranger);
-    assert_eq!(world.findings(), [Rule::PaidForNobody]);
+    scenario.ledger.push(stranger);
+    assert_eq!(scenario.findings(), [Rule::PaidForNobody]);
 }
 
 #[test]
@@ -210,37 +210,37 @@ fn a_payment_of_something_else() {
         |paid| paid.description = "other".to_owned(),
     ];
     for alter in alter {
-        let mut world = World::sound();
-        alter(world.ledger[0].instruction.as_mut().unwrap());
-        assert_eq!(world.findings(), [Rule::PaidSomethingElse]);
+        let mut scenario = Scenario::sound();
+        alter(scenario.ledger[0].instruction.as_mut().unwrap());
+        assert_eq!(scenario.findings(), [Rule::PaidSomethingElse]);
     }
-    let mut world = World::sound();
-    world.books.rows[0].provider_reference = Some("other".to_owned());
-    assert_eq!(world.findings(), [Rule::PaidSomethingElse]);
+    let mut scenario = Scenario::sound();
+    scenario.stored.rows[0].provider_reference = Some("other".to_owned());
+    assert_eq!(scenario.findings(), [Rule::PaidSomethingElse]);
 }
 
 #[test]
 fn a_key_with_two_instructions() {
-    let mut world = World::sound();
-    world.ledger.push(Entry {
+    let mut scenario = Scenario::sound();
+    scenario.ledger.push(Entry {
         deed: Deed::Altered,
         ..paid("k:0")
     });
-    assert_eq!(world.findings(), [Rule::KeyWithTwoInstructions]);
+    assert_eq!(scenario.findings(), [Rule::KeyWithTwoInstructions]);
 }
 
 #[test]
 fn two_payouts_of_one_key() {
-    let mut world = World::sound();
-    let mut second = world.books.rows[0].clone();
+    let mut scenario = Scenario::sound();
+    let mut second = scenario.stored.rows[0].clone();
     second.id = "q".to_owned();
     second.provider_key = "q".to_owned();
     second.status = "cancelled".to_owned();
-    world
+    scenario
         .api
         .insert("q".to_owned(), Some(("cancelled".to_owned(), false)));
-    world.books.rows.push(second);
-    assert_eq!(world.findings(), [Rule::TwoPayoutsOfOneKey]);
+    scenario.stored.rows.push(second);
+    assert_eq!(scenario.findings(), [Rule::TwoPayoutsOfOneKey]);
 }
 
 #[test]
@@ -251,9 +251,9 @@ fn a_step_that_was_acknowledged_and_is_not_there() {
         |told| told.renamed = Some("other".to_owned()),
     ];
     for forget in forget {
-        let mut world = World::sound();
-        forget(&mut world.told[0]);
-        assert_eq!(world.findings(), [Rule::StepLost]);
+        let mut scenario = Scenario::sound();
+        forget(&mut scenario.told[0]);
+        assert_eq!(scenario.findings(), [Rule::StepLost]);
     }
 }
 
@@ -265,118 +265,118 @@ fn a_final_state_that_changed() {
         ("failed", "failed"),
     ];
     for (kind, status) in ends {
-        let mut world = World::sound();
-        world.trail(&[
+        let mut scenario = Scenario::sound();
+        scenario.trail(&[
             ("claimed", "processing", 1, 0),
             (kind, status, 1, 1),
             ("claimed", "processing", 2, 20),
         ]);
-        assert_eq!(world.findings(), [Rule::FinalStateChanged], "{kind}");
+        assert_eq!(scenario.findings(), [Rule::FinalStateChanged], "{kind}");
     }
-    let mut world = World::sound();
-    world.trail(&[
+    let mut scenario = Scenario::sound();
+    scenario.trail(&[
         ("claimed", "processing", 1, 0),
         ("completed", "completed", 1, 1),
         ("late_outcome", "failed", 1, 2),
     ]);
-    assert_eq!(world.findings(), [Rule::FinalStateChanged]);
-    world.trail(&[("claimed", "processing", 1, 0), ("retried", "pending", 1, 2)]);
-    assert_eq!(world.findings(), [Rule::FinalStateChanged]);
-    world.trail(&[
+    assert_eq!(scenario.findings(), [Rule::FinalStateChanged]);
+    scenario.trail(&[("claimed", "processing", 1, 0), ("retried", "pending", 1, 2)]);
+    assert_eq!(scenario.findings(), [Rule::FinalStateChanged]);
+    scenario.trail(&[
         ("created", "pending", 0, 0),
         ("deleted", "pending", 0, 1),
         ("claimed", "processing", 1, 2),
     ]);
-    assert_eq!(world.findings(), [Rule::FinalStateChanged]);
+    assert_eq!(scenario.findings(), [Rule::FinalStateChanged]);
     for (kind, status) in [
         ("completed", "completed"),
         ("failed", "failed"),
         ("released", "pending"),
     ] {
-        world.trail(&[
+        scenario.trail(&[
             ("claimed", "processing", 1, 0),
             (kind, status, 1, 1),
             ("deleted", status, 1, 2),
         ]);
-        assert_eq!(world.findings(), [Rule::FinalStateChanged], "{kind}");
+        assert_eq!(scenario.findings(), [Rule::FinalStateChanged], "{kind}");
     }
-    world.trail(&[
+    scenario.trail(&[
         ("claimed", "processing", 1, 0),
         ("failed", "failed", 1, 1),
         ("retried", "pending", 1, 2),
     ]);
-    assert_eq!(world.findings(), []);
+    assert_eq!(scenario.findings(), []);
 }
 
 #[test]
 fn a_stale_fence_that_changed_something() {
-    let mut world = World::sound();
+    let mut scenario = Scenario::sound();
     let claims = [("claimed", "processing", 1, 0), ("claimed", "processing", 2, 20)];
-    world.trail(&[claims[0], claims[1], ("completed", "completed", 1, 21)]);
-    assert_eq!(world.findings(), [Rule::StaleFence]);
-    world.trail(&[
+    scenario.trail(&[claims[0], claims[1], ("completed", "completed", 1, 21)]);
+    assert_eq!(scenario.findings(), [Rule::StaleFence]);
+    scenario.trail(&[
         claims[0],
         claims[1],
         ("late_outcome", "processing", 1, 21),
         ("completed", "completed", 2, 22),
     ]);
-    assert_eq!(world.findings(), []);
+    assert_eq!(scenario.findings(), []);
     let repeated = ("postponed", "processing", 1, 1);
-    world.trail(&[claims[0], repeated, repeated, ("completed", "completed", 1, 2)]);
-    assert_eq!(world.findings(), []);
-    world.trail(&[claims[1], ("postponed", "processing", 2, 1), claims[0]]);
-    assert_eq!(world.findings(), [Rule::StaleFence]);
+    scenario.trail(&[claims[0], repeated, repeated, ("completed", "completed", 1, 2)]);
+    assert_eq!(scenario.findings(), []);
+    scenario.trail(&[claims[1], ("postponed", "processing", 2, 1), claims[0]]);
+    assert_eq!(scenario.findings(), [Rule::StaleFence]);
 }
 
 #[test]
 fn a_claim_while_a_lease_ran() {
-    let mut world = World::sound();
+    let mut scenario = Scenario::sound();
     let claim = |fence, at| ("claimed", "processing", fence, at);
-    world.trail(&[claim(1, 0), claim(2, 14)]);
-    assert_eq!(world.findings(), [Rule::LeaseBroken]);
-    world.trail(&[claim(1, 0), claim(2, 15)]);
-    assert_eq!(world.findings(), []);
-    world.trail(&[claim(1, 0), ("postponed", "processing", 1, 1), claim(2, 2)]);
-    assert_eq!(world.findings(), []);
+    scenario.trail(&[claim(1, 0), claim(2, 14)]);
+    assert_eq!(scenario.findings(), [Rule::LeaseBroken]);
+    scenario.trail(&[claim(1, 0), claim(2, 15)]);
+    assert_eq!(scenario.findings(), []);
+    scenario.trail(&[claim(1, 0), ("postponed", "processing", 1, 1), claim(2, 2)]);
+    assert_eq!(scenario.findings(), []);
 }
 
 #[test]
 fn an_api_that_disagrees() {
-    let mut world = World::sound();
-    world
+    let mut scenario = Scenario::sound();
+    scenario
         .api
         .insert(ID.to_owned(), Some(("processing".to_owned(), false)));
-    assert_eq!(world.findings(), [Rule::ApiDisagrees]);
-    world.api.insert(ID.to_owned(), None);
-    assert_eq!(world.findings(), [Rule::ApiDisagrees]);
+    assert_eq!(scenario.findings(), [Rule::ApiDisagrees]);
+    scenario.api.insert(ID.to_owned(), None);
+    assert_eq!(scenario.findings(), [Rule::ApiDisagrees]);
 }
 
 #[test]
 fn a_create_that_was_never_answered() {
-    let mut world = World::sound();
-    world.told[0].unanswered = Some("503".to_owned());
-    assert_eq!(world.findings(), [Rule::CreateUnanswered]);
+    let mut scenario = Scenario::sound();
+    scenario.told[0].unanswered = Some("503".to_owned());
+    assert_eq!(scenario.findings(), [Rule::CreateUnanswered]);
 }
 
 #[test]
 fn a_review_though_every_call_was_refused_for_now() {
-    let mut world = World::sound();
-    world.ledger = vec![Entry {
+    let mut scenario = Scenario::sound();
+    scenario.ledger = vec![Entry {
         deed: Deed::Refused,
         instruction: None,
         ..paid("k:0")
     }];
-    world.stands("processing");
-    world.books.rows[0].needs_review = true;
-    world
+    scenario.stands("processing");
+    scenario.stored.rows[0].needs_review = true;
+    scenario
         .api
         .insert(ID.to_owned(), Some(("processing".to_owned(), true)));
-    world.trail(&[
+    scenario.trail(&[
         ("created", "pending", 0, 0),
         ("claimed", "processing", 1, 0),
         ("review_requested", "processing", 1, 1),
     ]);
-    assert_eq!(world.findings(), [Rule::ReviewWithoutUnknown]);
-    world.ledger[0].deed = Deed::Ignored;
-    assert_eq!(world.findings(), []);
+    assert_eq!(scenario.findings(), [Rule::ReviewWithoutUnknown]);
+    scenario.ledger[0].deed = Deed::Ignored;
+    assert_eq!(scenario.findings(), []);
 }

@@ -1,7 +1,7 @@
 //! The provider's ledger of submissions, look-ups and payments. Each line is durable before the provider acts on it or
 //! answers.
 //!
-//! The [`Book`] keeps the provider's promise. The judge does not trust it, and counts the lines.
+//! The [`LedgerState`] keeps the provider's promise. The judge does not trust it, and counts the lines.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::Outcome;
-use crate::book::{Act, Book, Standing};
 use crate::clock::Time;
+use crate::ledger_state::{Act, LedgerState, Standing};
 
 /// A payment instruction, as it was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,7 +87,7 @@ pub(crate) struct Written {
 }
 
 #[derive(Clone)]
-pub(crate) struct Ledger(Arc<Mutex<Book>>);
+pub(crate) struct Ledger(Arc<Mutex<LedgerState>>);
 
 impl Ledger {
     pub(crate) fn create(path: &Path) -> Outcome<Self> {
@@ -96,20 +96,20 @@ impl Ledger {
         std::thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || write(file, &lines))?;
-        Ok(Self(Arc::new(Mutex::new(Book::new(writer)))))
+        Ok(Self(Arc::new(Mutex::new(LedgerState::new(writer)))))
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
+    fn ledger_state(&self) -> MutexGuard<'_, LedgerState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records a submission. `None` means that it was not acted on and the key has no answer yet.
     pub(crate) async fn submit(&self, key: &str, instruction: Instruction, act: Act) -> Option<Standing> {
         let (standing, written) = {
-            let mut book = self.book();
+            let mut ledger_state = self.ledger_state();
             let mut written = Vec::new();
-            book.settle(key, false, &mut written);
-            let standing = book.submit(key, instruction, act, &mut written);
+            ledger_state.settle(key, false, &mut written);
+            let standing = ledger_state.submit(key, instruction, act, &mut written);
             (standing, written)
         };
         durable(written).await;
@@ -119,11 +119,11 @@ impl Ledger {
     /// Records a look-up. `None` means that the key was never received.
     pub(crate) async fn look_up(&self, key: &str, now: bool) -> Option<Standing> {
         let (standing, written) = {
-            let mut book = self.book();
+            let mut ledger_state = self.ledger_state();
             let mut written = Vec::new();
-            book.settle(key, now, &mut written);
-            book.note(key, Cause::LookUp, Deed::Asked, None, &mut written);
-            (book.standing(key), written)
+            ledger_state.settle(key, now, &mut written);
+            ledger_state.note(key, Cause::LookUp, Deed::Asked, None, &mut written);
+            (ledger_state.standing(key), written)
         };
         durable(written).await;
         standing
@@ -132,10 +132,10 @@ impl Ledger {
     /// Closes a key for an operator: if it is unpaid by now, it is never paid.
     pub(crate) async fn close(&self, key: &str) -> Standing {
         let (standing, written) = {
-            let mut book = self.book();
+            let mut ledger_state = self.ledger_state();
             let mut written = Vec::new();
-            book.settle(key, true, &mut written);
-            (book.close(key, &mut written), written)
+            ledger_state.settle(key, true, &mut written);
+            (ledger_state.close(key, &mut written), written)
         };
         durable(written).await;
         standing

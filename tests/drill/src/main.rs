@@ -2,25 +2,26 @@
 //!
 //! - [`plan`] draws every fault from the seed; [`faults`] injects them into [`processes`], [`backing`] and [`proxy`].
 //! - [`provider`] pays according to the seed's fault profile and keeps the [`ledger`]; [`clients`] and
-//!   [`people`] use the service.
+//!   [`operators`] use the service.
 //! - [`judge`] checks the ledger, the [`database`] and the clients' answers against the [`rules`]; [`measure`],
 //!   [`report`] and [`evidence`] present the results.
 #![expect(clippy::print_stdout, reason = "it talks to a terminal")]
 
 mod api;
 mod backing;
-mod book;
 mod chance;
 mod clients;
 mod clock;
 mod database;
 mod drill;
 mod evidence;
+mod fault_profile;
 mod faults;
 mod judge;
 mod ledger;
+mod ledger_state;
 mod measure;
-mod people;
+mod operators;
 mod plan;
 mod processes;
 mod provider;
@@ -28,7 +29,6 @@ mod proxy;
 mod report;
 mod rules;
 mod settings;
-mod temper;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};

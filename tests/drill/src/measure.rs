@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::clock::{Time, between};
-use crate::database::{Books, Event};
+use crate::database::{Event, Stored};
 use crate::faults::Injected;
 use crate::plan::{Fault, Line, Role};
 use crate::processes::Life;
@@ -36,13 +36,13 @@ impl Times {
 
 /// Times to takeover: from the moment when a worker was killed or frozen, to the next claim of a payout that it had
 /// claimed.
-pub(crate) fn takeovers(books: &Books, lives: &[Life]) -> Times {
+pub(crate) fn takeovers(stored: &Stored, lives: &[Life]) -> Times {
     let mut by_id: HashMap<u32, Vec<&Life>> = HashMap::new();
     for life in lives.iter().filter(|life| life.role == Role::Worker) {
         by_id.entry(life.id).or_default().push(life);
     }
     let mut times = Vec::new();
-    for trail in books.trails.values() {
+    for trail in stored.trails.values() {
         let steps: Vec<&Event> = trail
             .iter()
             .filter(|event| event.kind != "late_outcome")
@@ -81,12 +81,12 @@ fn worker(actor: &str) -> Option<u32> {
 }
 
 /// Waits for the first claim, of payouts that were created while Redis was gone.
-pub(crate) fn pickups_without_redis(books: &Books, injected: &[Injected]) -> Times {
+pub(crate) fn pickups_without_redis(stored: &Stored, injected: &[Injected]) -> Times {
     let windows: Vec<&Injected> = injected
         .iter()
         .filter(|one| matches!(one.fault, Fault::RedisGone(_)))
         .collect();
-    pickups(books, |created| {
+    pickups(stored, |created| {
         windows
             .iter()
             .any(|window| window.from <= created && created <= window.to)
@@ -94,12 +94,12 @@ pub(crate) fn pickups_without_redis(books: &Books, injected: &[Injected]) -> Tim
 }
 
 /// Waits for the first claim, of all payouts, with or without faults.
-pub(crate) fn all_pickups(books: &Books) -> Times {
-    pickups(books, |_| true)
+pub(crate) fn all_pickups(stored: &Stored) -> Times {
+    pickups(stored, |_| true)
 }
 
-fn pickups(books: &Books, counts: impl Fn(Time) -> bool) -> Times {
-    let times = books.trails.values().filter_map(|trail| {
+fn pickups(stored: &Stored, counts: impl Fn(Time) -> bool) -> Times {
+    let times = stored.trails.values().filter_map(|trail| {
         let created = trail
             .first()
             .filter(|event| event.kind == "created" && counts(event.at))?;
@@ -111,8 +111,8 @@ fn pickups(books: &Books, counts: impl Fn(Time) -> bool) -> Times {
 
 /// Times from each flush or restart of Redis to the first claim of a payout that was created afterwards. A time at
 /// which the database was away is omitted, since it says nothing about Redis.
-pub(crate) fn after_flush(books: &Books, injected: &[Injected]) -> Times {
-    let mut created: Vec<(Time, Time)> = books
+pub(crate) fn after_flush(stored: &Stored, injected: &[Injected]) -> Times {
+    let mut created: Vec<(Time, Time)> = stored
         .trails
         .values()
         .filter_map(|trail| {
@@ -192,12 +192,12 @@ mod tests {
             event(start, "claimed", 1, 0, "a-host-7-ab"),
             event(start, "claimed", 2, 16, "h-8-cd"),
         ];
-        let books = Books {
+        let stored = Stored {
             rows: Vec::new(),
             trails: HashMap::from([("p".to_owned(), trail)]),
         };
         assert_eq!(
-            takeovers(&books, std::slice::from_ref(&life)).longest(),
+            takeovers(&stored, std::slice::from_ref(&life)).longest(),
             Some(Duration::from_secs(12))
         );
         let frozen = Life {
@@ -206,14 +206,14 @@ mod tests {
             ..life.clone()
         };
         assert_eq!(
-            takeovers(&books, &[frozen]).longest(),
+            takeovers(&stored, &[frozen]).longest(),
             Some(Duration::from_secs(10))
         );
         let sound = Life {
             killed: Some(at(20)),
             ..life
         };
-        assert_eq!(takeovers(&books, &[sound]).count(), 0);
+        assert_eq!(takeovers(&stored, &[sound]).count(), 0);
     }
 
     #[test]

@@ -14,10 +14,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::Outcome;
-use crate::book::{Act, CLOSED, Standing};
+use crate::fault_profile::{self, FaultProfile, ResponseMode};
 use crate::ledger::{Instruction, Ledger};
+use crate::ledger_state::{Act, CLOSED, Standing};
 use crate::settings::Timing;
-use crate::temper::{self, Manner, Mood};
 
 pub(crate) struct Provider {
     pub(crate) ledger: Ledger,
@@ -167,24 +167,26 @@ async fn serve(mut stream: BufStream<TcpStream>, shared: Arc<Shared>) {
         // A received request is carried out completely, even if the caller hangs up meanwhile.
         let shared = shared.clone();
         let handled = tokio::spawn(async move { shared.handle(request).await });
-        let Ok((manner, status, body)) = handled.await else {
+        let Ok((mode, status, body)) = handled.await else {
             return;
         };
         let text = body.to_string();
-        let answer = match manner {
-            Manner::Vanish => return,
-            Manner::Hang => return std::future::pending().await,
-            Manner::Tell | Manner::TellAfter(_) => answer(status, &text, ""),
-            Manner::Halve => {
+        let answer = match mode {
+            ResponseMode::Vanish => return,
+            ResponseMode::Hang => return std::future::pending().await,
+            ResponseMode::Tell | ResponseMode::TellAfter(_) => answer(status, &text, ""),
+            ResponseMode::Halve => {
                 let answer = answer(status, &text, "");
                 let half = answer.len() - text.len() / 2 - 1;
                 let _ = stream.write_all(&answer.as_bytes()[..half]).await;
                 let _ = stream.flush().await;
                 return;
             }
-            Manner::Status(status) => self::answer(status, r#"{"error":"the drill"}"#, ""),
-            Manner::Throttle(status, wait) => self::answer(status, "{}", &format!("Retry-After: {wait}\r\n")),
-            Manner::Garble => self::answer(200, r#"<html>{"status":"comp"#, ""),
+            ResponseMode::Status(status) => self::answer(status, r#"{"error":"the drill"}"#, ""),
+            ResponseMode::Throttle(status, wait) => {
+                self::answer(status, "{}", &format!("Retry-After: {wait}\r\n"))
+            }
+            ResponseMode::Garble => self::answer(200, r#"<html>{"status":"comp"#, ""),
         };
         if stream.write_all(answer.as_bytes()).await.is_err() || stream.flush().await.is_err() {
             return;
@@ -200,8 +202,14 @@ fn answer(status: u16, body: &str, headers: &str) -> String {
 }
 
 impl Shared {
-    async fn handle(&self, request: Request) -> (Manner, u16, Value) {
-        let nothing = |status| (Manner::Tell, status, json!({"error": "not of the contract"}));
+    async fn handle(&self, request: Request) -> (ResponseMode, u16, Value) {
+        let nothing = |status| {
+            (
+                ResponseMode::Tell,
+                status,
+                json!({"error": "not of the contract"}),
+            )
+        };
         match (request.method.as_str(), request.path.strip_prefix("/payouts")) {
             ("POST", Some("")) => {
                 let instruction = serde_json::from_slice(&request.body);
@@ -222,7 +230,7 @@ impl Shared {
         self.calm.load(Ordering::Relaxed)
     }
 
-    async fn submit(&self, key: &str, instruction: Instruction) -> (Manner, u16, Value) {
+    async fn submit(&self, key: &str, instruction: Instruction) -> (ResponseMode, u16, Value) {
         // The name contains the generation but not the id, which differs from run to run.
         let generation = key.rsplit(':').next().unwrap_or_default();
         let name = format!("{}/{generation}", instruction.description);
@@ -234,26 +242,34 @@ impl Shared {
             seen.submissions += 1;
             seen.submissions
         };
-        let mood = if self.is_calm() {
-            Mood::CALM
+        let profile = if self.is_calm() {
+            FaultProfile::CALM
         } else {
-            temper::of_submission(self.seed, &name, nth, &self.timing)
+            fault_profile::of_submission(self.seed, &name, nth, &self.timing)
         };
-        tokio::time::sleep(mood.wait).await;
-        let standing = self.ledger.submit(key, instruction.clone(), mood.act).await;
-        if let Manner::TellAfter(wait) = mood.manner {
+        tokio::time::sleep(profile.wait).await;
+        let standing = self.ledger.submit(key, instruction.clone(), profile.act).await;
+        if let ResponseMode::TellAfter(wait) = profile.mode {
             tokio::time::sleep(wait).await;
         }
         let (status, body) = standing.map_or((500, Value::Null), |standing| {
             describe(&standing, nth, Some(&instruction))
         });
         // Where nothing was decided, there is no answer to give.
-        let told = !matches!(mood.act, Act::Nothing | Act::Refuse)
-            || !matches!(mood.manner, Manner::Tell | Manner::TellAfter(_));
-        (if told { mood.manner } else { Manner::Status(500) }, status, body)
+        let told = !matches!(profile.act, Act::Nothing | Act::Refuse)
+            || !matches!(profile.mode, ResponseMode::Tell | ResponseMode::TellAfter(_));
+        (
+            if told {
+                profile.mode
+            } else {
+                ResponseMode::Status(500)
+            },
+            status,
+            body,
+        )
     }
 
-    async fn look_up(&self, key: &str) -> (Manner, u16, Value) {
+    async fn look_up(&self, key: &str) -> (ResponseMode, u16, Value) {
         let (name, instruction, nth) = {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             let seen = seen.entry(key.to_owned()).or_default();
@@ -263,18 +279,18 @@ impl Shared {
             (name.to_owned(), seen.instruction.clone(), seen.look_ups)
         };
         let calm = self.is_calm();
-        let manner = if calm {
-            Manner::Tell
+        let mode = if calm {
+            ResponseMode::Tell
         } else {
-            temper::of_look_up(self.seed, &name, nth)
+            fault_profile::of_look_up(self.seed, &name, nth)
         };
         match self.ledger.look_up(key, calm).await {
             // A decline's status code is not valid for a look-up.
             Some(standing) => {
                 let (status, body) = describe(&standing, nth * 3, instruction.as_ref());
-                (manner, if status == 202 { 202 } else { 200 }, body)
+                (mode, if status == 202 { 202 } else { 200 }, body)
             }
-            None => (manner, 404, json!({"error": "never received"})),
+            None => (mode, 404, json!({"error": "never received"})),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::database::{Books, Event};
+use crate::database::{Event, Stored};
 use crate::faults::Injected;
 use crate::judge::Finding;
 use crate::ledger::{Cause, Deed, Entry};
@@ -24,7 +24,7 @@ pub(crate) struct Run<'a> {
     pub(crate) injected: &'a [Injected],
     pub(crate) lives: &'a [Life],
     pub(crate) ledger: &'a [Entry],
-    pub(crate) books: &'a Books,
+    pub(crate) stored: &'a Stored,
     pub(crate) answers: &'a BTreeMap<u16, u64>,
     pub(crate) lines: [(&'static str, &'a Counts); 2],
     pub(crate) resolved: u64,
@@ -141,14 +141,14 @@ impl Run<'_> {
 
     fn work(&self, table: &mut Table) {
         let status = |status: &str| {
-            self.books
+            self.stored
                 .rows
                 .iter()
                 .filter(|row| row.status == status && !row.needs_review)
                 .count()
         };
         let events = |kind: &str| {
-            self.books
+            self.stored
                 .trails
                 .values()
                 .flatten()
@@ -157,7 +157,7 @@ impl Run<'_> {
         };
         let deeds = |is: fn(&Entry) -> bool| self.ledger.iter().filter(|entry| is(entry)).count();
         table.head("work", "count");
-        table.row("payouts", self.books.rows.len());
+        table.row("payouts", self.stored.rows.len());
         let [completed, failed, cancelled] = ["completed", "failed", "cancelled"].map(status);
         table.row(
             "completed / failed / cancelled",
@@ -165,11 +165,11 @@ impl Run<'_> {
         );
         table.row(
             "deleted",
-            self.books.rows.iter().filter(|row| row.deleted).count(),
+            self.stored.rows.iter().filter(|row| row.deleted).count(),
         );
         table.row(
             "in review at the end",
-            self.books.rows.iter().filter(|row| row.needs_review).count(),
+            self.stored.rows.iter().filter(|row| row.needs_review).count(),
         );
         table.row(
             "reviews asked for / resolved by a person",
@@ -219,24 +219,24 @@ impl Run<'_> {
             };
             steps.windows(2).filter(same).count()
         };
-        self.books.trails.values().map(repeats).sum()
+        self.stored.trails.values().map(repeats).sum()
     }
 
     fn times(&self, table: &mut Table) {
         table.head("times: p50 / p99 / max", "(of how many)");
         table.times(
             "takeover, from the death of who held the claim",
-            &measure::takeovers(self.books, self.lives),
+            &measure::takeovers(self.stored, self.lives),
         );
         table.times(
             "work goes on after a flush or restart of Redis",
-            &measure::after_flush(self.books, self.injected),
+            &measure::after_flush(self.stored, self.injected),
         );
         table.times(
             "pickup with Redis gone",
-            &measure::pickups_without_redis(self.books, self.injected),
+            &measure::pickups_without_redis(self.stored, self.injected),
         );
-        table.times("pickup, all payouts", &measure::all_pickups(self.books));
+        table.times("pickup, all payouts", &measure::all_pickups(self.stored));
         table.row(
             "all final or in review after the last fault",
             seconds(self.settled_in),

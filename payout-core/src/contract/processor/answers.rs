@@ -4,7 +4,7 @@ use crate::contract::{Pair, build, drive};
 use crate::ports::Processor;
 use crate::provider::{Instruction, ProcessorKey, ProviderAnswer};
 
-type Payer = Pair<dyn Processor>;
+type Processors = Pair<dyn Processor>;
 
 fn is_definite(answer: &ProviderAnswer) -> bool {
     match answer.outcome() {
@@ -26,7 +26,7 @@ async fn look_up_until_found(processor: &dyn Processor, key: &ProcessorKey) -> P
 }
 
 /// An instruction is paid, at once or after it was accepted, even with the largest amount.
-pub async fn a_submitted_instruction_is_paid(Pair { port, .. }: Payer) {
+pub async fn a_submitted_instruction_is_paid(Pair { port, .. }: Processors) {
     let mut yen = build::instruction();
     yen.details.money = build::money("999999999999999999", "JPY");
     for instruction in [build::instruction(), yen] {
@@ -36,13 +36,13 @@ pub async fn a_submitted_instruction_is_paid(Pair { port, .. }: Payer) {
 }
 
 /// A key that was never submitted is not found, which is not an error.
-pub async fn a_key_that_was_never_submitted_is_not_found(Pair { port, .. }: Payer) {
+pub async fn a_key_that_was_never_submitted_is_not_found(Pair { port, .. }: Processors) {
     let key = ProcessorKey::new(build::fresh_id(), None, 0);
     assert_eq!(port.look_up(&key).await.unwrap(), None);
 }
 
 /// An instruction under one key receives one definite answer, however often and from wherever it is sent.
-pub async fn the_same_key_is_answered_the_same_ever_after(Pair { port, peer }: Payer) {
+pub async fn the_same_key_is_answered_the_same_ever_after(Pair { port, peer }: Processors) {
     let instruction = build::instruction();
     let first = submit_until_definite(&*port, &instruction).await;
     for processor in [&port, &peer, &port] {
@@ -51,7 +51,7 @@ pub async fn the_same_key_is_answered_the_same_ever_after(Pair { port, peer }: P
 }
 
 /// After a definite answer a look-up returns that answer.
-pub async fn a_look_up_after_a_definite_answer_equals_it(Pair { port, peer }: Payer) {
+pub async fn a_look_up_after_a_definite_answer_equals_it(Pair { port, peer }: Processors) {
     let instruction = build::instruction();
     let first = submit_until_definite(&*port, &instruction).await;
     for processor in [&port, &peer] {
@@ -60,7 +60,7 @@ pub async fn a_look_up_after_a_definite_answer_equals_it(Pair { port, peer }: Pa
 }
 
 /// A look-up pays nothing: a key that was only looked up stays unknown.
-pub async fn a_look_up_leaves_no_trace(Pair { port, .. }: Payer) {
+pub async fn a_look_up_leaves_no_trace(Pair { port, .. }: Processors) {
     let key = build::instruction().key;
     for _ in 0..3 {
         assert_eq!(port.look_up(&key).await.unwrap(), None);
@@ -68,7 +68,7 @@ pub async fn a_look_up_leaves_no_trace(Pair { port, .. }: Payer) {
 }
 
 /// Every generation of a payout is a payment of its own: the answer for one is no answer for another.
-pub async fn generations_are_told_apart(Pair { port, .. }: Payer) {
+pub async fn generations_are_told_apart(Pair { port, .. }: Processors) {
     let first = build::instruction();
     submit_until_definite(&*port, &first).await;
     for generation in [1, 10] {
@@ -81,7 +81,7 @@ pub async fn generations_are_told_apart(Pair { port, .. }: Payer) {
 }
 
 /// If thirty-two calls submit under one key at once, all definite answers are equal.
-pub async fn concurrent_submissions_under_one_key_agree(Pair { port, peer }: Payer) {
+pub async fn concurrent_submissions_under_one_key_agree(Pair { port, peer }: Processors) {
     let instruction = build::instruction();
     let racers = (0..32).map(|n| {
         let (processor, instruction) = (
@@ -98,7 +98,7 @@ pub async fn concurrent_submissions_under_one_key_agree(Pair { port, peer }: Pay
 }
 
 /// A caller that drops its call leaves the outcome open, and a repetition under the same key finds one answer.
-pub async fn a_dropped_call_may_be_repeated_under_its_key(Pair { port, .. }: Payer) {
+pub async fn a_dropped_call_may_be_repeated_under_its_key(Pair { port, .. }: Processors) {
     let instruction = build::instruction();
     let dropped = tokio::time::timeout(std::time::Duration::from_millis(1), port.submit(&instruction)).await;
     let answer = submit_until_definite(&*port, &instruction).await;

@@ -43,7 +43,7 @@ struct Key {
 }
 
 /// All keys of the provider.
-pub(crate) struct Book {
+pub(crate) struct LedgerState {
     keys: HashMap<String, Key>,
     references: u64,
     writer: mpsc::Sender<Written>,
@@ -52,7 +52,7 @@ pub(crate) struct Book {
 pub(crate) const DECLINED: &str = "declined_by_drill";
 pub(crate) const CLOSED: &str = "closed_by_person";
 
-impl Book {
+impl LedgerState {
     pub(crate) fn new(writer: mpsc::Sender<Written>) -> Self {
         Self {
             keys: HashMap::new(),

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::book::Act;
 use crate::chance::Chance;
+use crate::ledger_state::Act;
 
 use crate::settings::{LONGEST_RETRY_AFTER, Timing};
 
 /// The way in which an answer is given, once it is in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Manner {
+pub(crate) enum ResponseMode {
     /// Answers by the contract.
     Tell,
     /// Answers by the contract, after a delay.
@@ -30,18 +30,18 @@ pub(crate) enum Manner {
 
 /// The outcome of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Mood {
+pub(crate) struct FaultProfile {
     /// A delay before the provider acts, sometimes longer than the caller's timeout.
     pub(crate) wait: Duration,
     pub(crate) act: Act,
-    pub(crate) manner: Manner,
+    pub(crate) mode: ResponseMode,
 }
 
-impl Mood {
+impl FaultProfile {
     pub(crate) const CALM: Self = Self {
         wait: Duration::ZERO,
         act: Act::Pay,
-        manner: Manner::Tell,
+        mode: ResponseMode::Tell,
     };
 }
 
@@ -66,9 +66,9 @@ enum Kind {
 }
 
 /// Draws the outcome of the nth submission under a key. `name` is the payout's name, the same in every run of one seed.
-pub(crate) fn of_submission(seed: u64, name: &str, nth: u32, timing: &Timing) -> Mood {
+pub(crate) fn of_submission(seed: u64, name: &str, nth: u32, timing: &Timing) -> FaultProfile {
     let mut chance = Chance::of(seed, &format!("submission/{name}/{nth}"));
-    let calm = Mood::CALM;
+    let calm = FaultProfile::CALM;
     if is_stubborn(seed, name) {
         // The provider never gives a useful answer for this payout, so that it ends in review.
         let act = if Chance::of(seed, name).permille(500) {
@@ -76,9 +76,9 @@ pub(crate) fn of_submission(seed: u64, name: &str, nth: u32, timing: &Timing) ->
         } else {
             Act::Nothing
         };
-        return Mood {
+        return FaultProfile {
             act,
-            manner: Manner::Status(500),
+            mode: ResponseMode::Status(500),
             ..calm
         };
     }
@@ -100,50 +100,50 @@ pub(crate) fn of_submission(seed: u64, name: &str, nth: u32, timing: &Timing) ->
         (10, Kind::Garble),
         (15, Kind::Hang),
     ]);
-    let nothing = Mood {
+    let nothing = FaultProfile {
         act: Act::Nothing,
         ..calm
     };
-    let refused = Mood {
+    let refused = FaultProfile {
         act: Act::Refuse,
         ..calm
     };
     match kind {
         Kind::Pay => calm,
-        Kind::PayAfter => Mood {
-            manner: Manner::TellAfter(ms(&mut chance, 5, 400)),
+        Kind::PayAfter => FaultProfile {
+            mode: ResponseMode::TellAfter(ms(&mut chance, 5, 400)),
             ..calm
         },
         Kind::PayLate => {
             // Between the caller's timeout and one and a half leases.
             let lease = u64::try_from(timing.lease.as_millis()).unwrap_or(u64::MAX);
             let patience = u64::try_from(timing.call_timeout.as_millis()).unwrap_or(u64::MAX);
-            Mood {
+            FaultProfile {
                 wait: ms(&mut chance, patience, lease * 3 / 2),
                 ..calm
             }
         }
-        Kind::PayAndVanish => Mood {
-            manner: Manner::Vanish,
+        Kind::PayAndVanish => FaultProfile {
+            mode: ResponseMode::Vanish,
             ..calm
         },
-        Kind::PayAndHalve => Mood {
-            manner: Manner::Halve,
+        Kind::PayAndHalve => FaultProfile {
+            mode: ResponseMode::Halve,
             ..calm
         },
-        Kind::PayAndHang => Mood {
-            manner: Manner::Hang,
+        Kind::PayAndHang => FaultProfile {
+            mode: ResponseMode::Hang,
             ..calm
         },
-        Kind::PayAndFail => Mood {
-            manner: Manner::Status(chance.weighed(&[(3, 500), (1, 502), (1, 504)])),
+        Kind::PayAndFail => FaultProfile {
+            mode: ResponseMode::Status(chance.weighed(&[(3, 500), (1, 502), (1, 504)])),
             ..calm
         },
-        Kind::PayAndGarble => Mood {
-            manner: Manner::Garble,
+        Kind::PayAndGarble => FaultProfile {
+            mode: ResponseMode::Garble,
             ..calm
         },
-        Kind::Decline => Mood {
+        Kind::Decline => FaultProfile {
             act: Act::Decline,
             ..calm
         },
@@ -152,52 +152,52 @@ pub(crate) fn of_submission(seed: u64, name: &str, nth: u32, timing: &Timing) ->
                 after: ms(&mut chance, 100, 5000),
                 pays: chance.permille(750),
             };
-            Mood { act, ..calm }
+            FaultProfile { act, ..calm }
         }
-        Kind::Throttle => Mood {
-            manner: throttle(&mut chance),
+        Kind::Throttle => FaultProfile {
+            mode: throttle(&mut chance),
             ..refused
         },
-        Kind::Refuse => Mood {
-            manner: Manner::Status(refusal(&mut chance)),
+        Kind::Refuse => FaultProfile {
+            mode: ResponseMode::Status(refusal(&mut chance)),
             ..refused
         },
-        Kind::Fail => Mood {
-            manner: Manner::Status(chance.weighed(&[(3, 500), (1, 404), (1, 302)])),
+        Kind::Fail => FaultProfile {
+            mode: ResponseMode::Status(chance.weighed(&[(3, 500), (1, 404), (1, 302)])),
             ..nothing
         },
-        Kind::Vanish => Mood {
-            manner: Manner::Vanish,
+        Kind::Vanish => FaultProfile {
+            mode: ResponseMode::Vanish,
             ..nothing
         },
-        Kind::Garble => Mood {
-            manner: Manner::Garble,
+        Kind::Garble => FaultProfile {
+            mode: ResponseMode::Garble,
             ..nothing
         },
-        Kind::Hang => Mood {
-            manner: Manner::Hang,
+        Kind::Hang => FaultProfile {
+            mode: ResponseMode::Hang,
             ..nothing
         },
     }
 }
 
 /// Draws the response to the nth look-up of a key.
-pub(crate) fn of_look_up(seed: u64, name: &str, nth: u32) -> Manner {
+pub(crate) fn of_look_up(seed: u64, name: &str, nth: u32) -> ResponseMode {
     if is_stubborn(seed, name) {
-        return Manner::Status(500);
+        return ResponseMode::Status(500);
     }
     let mut chance = Chance::of(seed, &format!("look-up/{name}/{nth}"));
     let throttle = throttle(&mut chance);
     let refusal = refusal(&mut chance);
     chance.weighed(&[
-        (860, Manner::Tell),
-        (40, Manner::Status(500)),
-        (20, Manner::Vanish),
-        (10, Manner::Halve),
-        (20, Manner::Garble),
-        (20, Manner::Hang),
+        (860, ResponseMode::Tell),
+        (40, ResponseMode::Status(500)),
+        (20, ResponseMode::Vanish),
+        (10, ResponseMode::Halve),
+        (20, ResponseMode::Garble),
+        (20, ResponseMode::Hang),
         (20, throttle),
-        (10, Manner::Status(refusal)),
+        (10, ResponseMode::Status(refusal)),
     ])
 }
 
@@ -205,9 +205,9 @@ fn is_stubborn(seed: u64, name: &str) -> bool {
     Chance::of(seed, &format!("stubborn/{name}")).permille(15)
 }
 
-fn throttle(chance: &mut Chance) -> Manner {
+fn throttle(chance: &mut Chance) -> ResponseMode {
     let longest = LONGEST_RETRY_AFTER.as_secs();
-    Manner::Throttle(chance.weighed(&[(1, 429), (1, 503)]), chance.between(1, longest))
+    ResponseMode::Throttle(chance.weighed(&[(1, 429), (1, 503)]), chance.between(1, longest))
 }
 
 fn refusal(chance: &mut Chance) -> u16 {

@@ -15,10 +15,10 @@ use payout_core::worker::{Worker, WorkerSettings};
 use tokio_util::sync::CancellationToken;
 
 use crate::chance::Chance;
+use crate::clients::{Known, Servers, client, operator};
 use crate::faults::{Faults, FaultyProcessor, FaultyQueue, FaultyRepository};
-use crate::people::{Known, Servers, client, operator};
 use crate::process::Process;
-use crate::provider::{Entry, Mood, Provider};
+use crate::provider::{Entry, Provider, ResponseMode};
 
 const LEASE: Duration = Duration::from_secs(6);
 const STORM: Duration = Duration::from_secs(40);
@@ -68,7 +68,7 @@ impl Report {
     }
 }
 
-struct World {
+struct Scenario {
     chance: Chance,
     store: Arc<MemoryRepository>,
     queue: Arc<MemoryQueue>,
@@ -86,7 +86,7 @@ pub(crate) fn simulate(seed: u64) -> Result<Report, Vec<String>> {
         .unwrap();
     runtime.block_on(async {
         let chance = Chance::new(seed);
-        let mut world = World {
+        let mut scenario = Scenario {
             store: Arc::new(MemoryRepository::new(Arc::new(chance.clone()))),
             queue: Arc::new(MemoryQueue::new(64)),
             provider: Provider::new(chance.clone()),
@@ -94,12 +94,12 @@ pub(crate) fn simulate(seed: u64) -> Result<Report, Vec<String>> {
             report: Report::default(),
             chance,
         };
-        let known = world.storm().await;
-        world.judge(&known).await
+        let known = scenario.storm().await;
+        scenario.judge(&known).await
     })
 }
 
-impl World {
+impl Scenario {
     fn repository(&self, process: &Process) -> Arc<FaultyRepository> {
         Arc::new(FaultyRepository {
             store: self.store.clone(),
@@ -206,9 +206,14 @@ impl World {
                     self.report.freezes += 1;
                 }
                 3 | 4 => {
-                    let moods = [Mood::Open, Mood::Away, Mood::Throttling, Mood::Overloaded];
-                    let mood = moods[self.chance.below(4) as usize];
-                    self.provider.become_another(mood);
+                    let modes = [
+                        ResponseMode::Open,
+                        ResponseMode::Away,
+                        ResponseMode::Throttling,
+                        ResponseMode::Overloaded,
+                    ];
+                    let mode = modes[self.chance.below(4) as usize];
+                    self.provider.set_mode(mode);
                 }
                 _ => {
                     // A flush of the queue: every hint is lost.

@@ -8,21 +8,21 @@ use payout_core::payout::ProviderReference;
 use payout_core::ports::Processor;
 use payout_core::provider::{Instruction, ProcessorError, ProcessorKey, ProviderAnswer};
 
-/// The flaw of a [`Payer`].
+/// The flaw of a [`FlawedProcessor`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PayerFlaw {
+pub(crate) enum ProcessorFlaw {
     PaysAgain,
     OneKeyForAll,
     LookUpPays,
 }
 
-pub(crate) struct Payer {
+pub(crate) struct FlawedProcessor {
     payments: Mutex<(u64, HashMap<String, ProviderAnswer>)>,
-    flaw: Option<PayerFlaw>,
+    flaw: Option<ProcessorFlaw>,
 }
 
-impl Payer {
-    pub(crate) fn new(flaw: Option<PayerFlaw>) -> Self {
+impl FlawedProcessor {
+    pub(crate) fn new(flaw: Option<ProcessorFlaw>) -> Self {
         Self {
             payments: Mutex::default(),
             flaw,
@@ -31,12 +31,12 @@ impl Payer {
 
     fn answer(&self, key: &ProcessorKey, pays: bool) -> Option<ProviderAnswer> {
         let key = match (self.flaw, key.as_str().split_once(':')) {
-            (Some(PayerFlaw::OneKeyForAll), Some((payout, _))) => payout,
+            (Some(ProcessorFlaw::OneKeyForAll), Some((payout, _))) => payout,
             _ => key.as_str(),
         };
         let mut payments = self.payments.lock().unwrap_or_else(PoisonError::into_inner);
         let (count, answers) = &mut *payments;
-        let again = self.flaw == Some(PayerFlaw::PaysAgain);
+        let again = self.flaw == Some(ProcessorFlaw::PaysAgain);
         if pays && (again || !answers.contains_key(key)) {
             *count += 1;
             let reference = ProviderReference::new(&format!("ref-{count}")).unwrap();
@@ -47,12 +47,12 @@ impl Payer {
 }
 
 #[async_trait]
-impl Processor for Payer {
+impl Processor for FlawedProcessor {
     async fn submit(&self, instruction: &Instruction) -> Result<ProviderAnswer, ProcessorError> {
         Ok(self.answer(&instruction.key, true).unwrap())
     }
 
     async fn look_up(&self, key: &ProcessorKey) -> Result<Option<ProviderAnswer>, ProcessorError> {
-        Ok(self.answer(key, self.flaw == Some(PayerFlaw::LookUpPays)))
+        Ok(self.answer(key, self.flaw == Some(ProcessorFlaw::LookUpPays)))
     }
 }

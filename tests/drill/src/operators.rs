@@ -11,11 +11,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::api::{Api, Call};
-use crate::book::Standing;
 use crate::chance::Chance;
 use crate::clients::PAYOUTS;
 use crate::clock;
 use crate::ledger::Ledger;
+use crate::ledger_state::Standing;
 
 /// The time for which an operator keeps asking.
 const PATIENCE: Duration = Duration::from_secs(90);
