@@ -12,6 +12,9 @@ use crate::payout::PayoutId;
 use crate::ports::{ClaimRequest, Claims, Randomness, RepositoryError, Signal, TraceContext};
 use crate::worker::Shared;
 
+/// The longest wait for more free slots.
+const GATHERING: Duration = Duration::from_millis(5);
+
 /// The traces that hints brought. What the sweep finds begins a trace of its own: the row tells of none.
 pub(super) type Traces = HashMap<PayoutId, TraceContext>;
 
@@ -83,6 +86,20 @@ impl Shared {
             permits.merge(others);
         }
         Some(permits)
+    }
+
+    /// Waits for a moment until half of the slots that a claim may take are free. While calls are quick, a backlog is then
+    /// claimed in large batches and not slot by slot as each call ends; slow calls delay no claim by more than the moment.
+    pub(super) async fn let_slots_gather(&self, most: usize, reserve: usize) {
+        let half = most.min(self.settings.concurrency.saturating_sub(reserve)) / 2;
+        if self.slots.available_permits() >= half {
+            return;
+        }
+        if let Ok(half) = u32::try_from(half) {
+            // The permits go back at once: only the moment at which they are free is of interest.
+            let enough = tokio::time::timeout(GATHERING, self.slots.acquire_many(half));
+            let _ = enough.await.map(drop);
+        }
     }
 
     /// Sleeps; true when it was woken by the shutdown.

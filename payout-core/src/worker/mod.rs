@@ -73,7 +73,7 @@ impl Default for WorkerSettings {
             lease: Duration::from_secs(15),
             call_timeout: Duration::from_secs(5),
             sweep_every: Duration::from_secs(1),
-            batch: 256,
+            batch: 1024,
             drain_within: Duration::from_secs(15),
             keep_answers: Duration::from_secs(31 * 24 * 60 * 60),
             policy: Policy::default(),

@@ -18,6 +18,8 @@ impl Shared {
         let reserve = (self.settings.concurrency / 16).min(16);
         let mut outage = Outage::default();
         let mut pause = Duration::ZERO;
+        // Whether the last claim won as many as it asked for.
+        let mut has_backlog = false;
         while !self.shut_down_before(pause).await {
             let (now, chance) = (
                 self.environment.monotonic(),
@@ -37,6 +39,9 @@ impl Shared {
                     continue;
                 }
             };
+            if has_backlog {
+                self.let_slots_gather(most, reserve).await;
+            }
             let Some(mut permits) = self.free_slots(most, reserve).await else {
                 return;
             };
@@ -55,6 +60,7 @@ impl Shared {
             let took = now.saturating_sub(begun);
             self.observer.observe(&Signal::Swept { took });
             let won = claimed.as_ref().map_or(0, |won| *won);
+            has_backlog = won == asked;
             self.pace
                 .claimed(now, asked, won, &*self.environment as &dyn Randomness);
             pause = match claimed {
