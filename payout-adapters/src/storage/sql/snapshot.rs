@@ -8,7 +8,10 @@
 //! | version | written by |
 //! |---|---|
 //! | 1, with no `v` | programs from before versions |
-//! | 1 | this one; those from before read it too |
+//! | 1 | programs of November 2026; those from before read it too |
+//! | 2 | this one: version 1 without what every create has |
+//!
+//! Version 2 is written although no earlier program reads it: on the schema of this one they answer no request that writes.
 //!
 //! The store's clock gives the time of the write only while writing, so the times that equal it are put in when the
 //! answer is read, from the record's own time.
@@ -40,7 +43,7 @@ fn first() -> u32 {
     1
 }
 
-/// Version 1.
+/// Versions 1 and 2.
 #[derive(Serialize, Deserialize)]
 struct SnapshotV1<'a> {
     #[serde(default = "first")]
@@ -55,8 +58,9 @@ struct SnapshotV1<'a> {
     recipient_name: Cow<'a, str>,
     #[serde(borrow)]
     description: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, default = "pending", skip_serializing_if = "is_pending")]
     status: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "is_default")]
     needs_review: bool,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     failure: Option<FailureV1<'a>>,
@@ -64,9 +68,13 @@ struct SnapshotV1<'a> {
     provider_reference: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provider_key: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "is_default")]
     generation: u32,
+    #[serde(default, skip_serializing_if = "is_default")]
     claims: u32,
+    #[serde(default, skip_serializing_if = "is_default")]
     fence: u64,
+    #[serde(default = "first_version", skip_serializing_if = "is_first_version")]
     version: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     first_submitted_at: Option<Timestamp>,
@@ -74,9 +82,30 @@ struct SnapshotV1<'a> {
     claimed_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     quiet_at: Option<Timestamp>,
-    created_at: Timestamp,
-    /// Put in when it is read; programs from before versions want it to be there.
-    updated_at: Timestamp,
+    /// Of a create it is put in when it is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created_at: Option<Timestamp>,
+}
+
+fn pending() -> Cow<'static, str> {
+    Status::Pending.as_str().into()
+}
+
+fn is_pending(status: &str) -> bool {
+    status == Status::Pending.as_str()
+}
+
+fn first_version() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde passes it")]
+fn is_first_version(version: &u64) -> bool {
+    *version == first_version()
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 #[derive(Serialize, Deserialize)]
@@ -96,7 +125,7 @@ pub(crate) fn write(payout: &Payout) -> Result<String, RepositoryError> {
 pub(crate) fn read(text: &str, written_at: Timestamp) -> Result<Payout, RepositoryError> {
     let Versioned { v } = parse(text)?;
     match v {
-        1 => parse::<SnapshotV1<'_>>(text)?.restore(written_at),
+        1 | 2 => parse::<SnapshotV1<'_>>(text)?.restore(written_at),
         later => Err(broken("snapshot")(format!(
             "it is of version {later}, which a later program has written"
         ))),
@@ -113,7 +142,7 @@ impl<'a> SnapshotV1<'a> {
     fn of(payout: &'a Payout) -> Self {
         let (parts, details) = (payout.parts(), payout.details());
         Self {
-            v: 1,
+            v: 2,
             id: parts.id.as_uuid(),
             money: (
                 details.money.amount().to_string().into(),
@@ -140,8 +169,7 @@ impl<'a> SnapshotV1<'a> {
             first_submitted_at: parts.first_submitted_at,
             claimed_at: parts.claimed_at,
             quiet_at: parts.calls_end_at,
-            created_at: parts.created_at,
-            updated_at: parts.updated_at,
+            created_at: (parts.version > first_version()).then_some(parts.created_at),
         }
     }
 
@@ -183,11 +211,10 @@ impl<'a> SnapshotV1<'a> {
             claimed_at: self.claimed_at,
             calls_end_at: self.quiet_at,
             due_at: None,
-            created_at: if self.version == 1 {
-                written_at
-            } else {
-                self.created_at
-            },
+            created_at: self
+                .created_at
+                .filter(|_| self.version > first_version())
+                .unwrap_or(written_at),
             updated_at: written_at,
         };
         parts.due_at = parts.awaits_somebody().then_some(written_at);
@@ -272,23 +299,21 @@ mod tests {
         }
     }
 
-    /// As a program from before versions reads it during a rolling upgrade: what it does not know it ignores, and what
-    /// may be null may be absent.
     #[test]
-    fn the_form_is_the_same_in_every_program_that_writes_version_1() {
+    fn a_create_is_written_without_what_every_create_has() {
         let written = write(&read(CREATED, written_at()).unwrap()).unwrap();
         assert_eq!(
             written,
-            r#"{"v":1,"id":"01a20cf8-b758-773a-beeb-06fc8801f3e5","money":["10.50","USD"],"recipient_account":"DE89370400440532013000","recipient_name":"Ada Lovelace","description":"","status":"pending","needs_review":false,"generation":0,"claims":0,"fence":0,"version":1,"created_at":"1970-01-01T00:00:01Z","updated_at":"1970-01-01T00:00:01Z"}"#
+            r#"{"v":2,"id":"01a20cf8-b758-773a-beeb-06fc8801f3e5","money":["10.50","USD"],"recipient_account":"DE89370400440532013000","recipient_name":"Ada Lovelace","description":""}"#
         );
     }
 
     #[test]
     fn a_snapshot_of_a_later_version_is_refused_and_not_misread() {
-        let later = CREATED.replacen('{', r#"{"v":2,"#, 1);
+        let later = CREATED.replacen('{', r#"{"v":3,"#, 1);
         let error = read(&later, written_at()).unwrap_err();
         let cause = std::error::Error::source(&error).unwrap().to_string();
-        assert!(cause.contains("version 2"), "{cause}");
+        assert!(cause.contains("version 3"), "{cause}");
     }
 
     #[test]

@@ -48,7 +48,7 @@ CREATE TABLE payout_states (
 ) WITH (
     -- A row is written three times within seconds of its creation: leave room for its later versions on its own page,
     -- and clean up after a fiftieth of the table has changed rather than a fifth.
-    fillfactor = 60,
+    fillfactor = 50,
     autovacuum_vacuum_scale_factor = 0.02,
     autovacuum_vacuum_insert_scale_factor = 0.05,
     autovacuum_analyze_scale_factor = 0.02,
