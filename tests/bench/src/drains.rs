@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::database::{Database, until_finished};
 use crate::load::seconds;
+use crate::rivals::{self, Rival};
 use crate::run::Run;
 use crate::service::{Service, Services};
 use crate::table::{Row, Wanted, median};
@@ -12,6 +13,8 @@ use crate::{Outcome, clock, pgbench::Work};
 /// Drained payouts per second of the service that this one replaces, on four cores: without a delay, and with 200 ms.
 const PREDECESSOR: (f64, f64) = (270.0, 77.0);
 const CLIENTS: usize = 64;
+/// The calls that a worker with a quick provider has in flight: as many as one claim takes.
+const QUICK_CALLS: usize = 1_024;
 /// The number of calls in flight of a worker with a slow provider.
 const IN_FLIGHT: usize = 10_000;
 const CALL: Duration = Duration::from_millis(200);
@@ -60,12 +63,13 @@ pub(crate) async fn measure(run: &Run) -> Outcome<Vec<Row>> {
     let pgbench = run.pgbench(&theirs)?;
     let backlog = run.plan.backlog;
 
-    let mut rates: [Vec<f64>; 5] = Default::default();
+    rivals::install().await?;
+    let mut rates: [Vec<f64>; 7] = Default::default();
     for round in 1..=run.plan.rounds {
         let cases = [
-            (1, Duration::ZERO, 256),
-            (2, Duration::ZERO, 256),
-            (4, Duration::ZERO, 256),
+            (1, Duration::ZERO, QUICK_CALLS),
+            (2, Duration::ZERO, QUICK_CALLS),
+            (4, Duration::ZERO, QUICK_CALLS),
             (1, CALL, IN_FLIGHT),
         ];
         for (case, (workers, call, in_flight)) in cases.into_iter().enumerate() {
@@ -89,8 +93,14 @@ pub(crate) async fn measure(run: &Run) -> Outcome<Vec<Row>> {
         let rate = pgbench.run(Work::Life, CLIENTS, run.plan.round).await?;
         run.note(&format!("round {round}: pgbench: {rate:.0} lives/s"));
         rates[4].push(rate);
+        for (rival, case) in [(Rival::GraphileWorker, 5), (Rival::PgBoss, 6)] {
+            let theirs = run.fresh_database("jobs").await?;
+            let rate = rivals::drain(rival, &theirs, backlog).await?;
+            run.note(&format!("round {round}: {}: {rate:.0} jobs/s", rival.name()));
+            rates[case].push(rate);
+        }
     }
-    let [one, two, four, slow, lives] = rates;
+    let [one, two, four, slow, lives, graphile, boss] = rates;
     let bound = median(&one).min(IN_FLIGHT as f64 / CALL.as_secs_f64());
     let row = |work: &str, against: &str, ours: &[f64], theirs: &[f64], least: f64| Row {
         work: work.to_owned(),
@@ -107,6 +117,20 @@ pub(crate) async fn measure(run: &Run) -> Outcome<Vec<Row>> {
             &one,
             &lives,
             3.0,
+        ),
+        row(
+            "the same, one worker",
+            "graphile-worker, jobs that do nothing, a local queue of 500",
+            &one,
+            &graphile,
+            1.3,
+        ),
+        row(
+            "the same, one worker",
+            "pg-boss, jobs that do nothing, batches of 500",
+            &one,
+            &boss,
+            1.3,
         ),
         row("the same, two workers", "one worker", &two, &one, 1.5),
         row("the same, four workers", "one worker", &four, &one, 1.5),

@@ -24,6 +24,7 @@ mod load;
 mod pgbench;
 mod plot;
 mod report;
+mod rivals;
 mod run;
 mod service;
 mod settings;
