@@ -321,7 +321,7 @@ impl AnswerRow {
             self.sealed.as_deref(),
             keys,
         )?;
-        let payout = snapshot::read(&snapshot, self.created_at.0)?;
+        let payout = snapshot::read(&snapshot, self.payout_id, self.created_at.0)?;
         Ok(IdempotencyRecord { fingerprint, payout })
     }
 }

@@ -48,7 +48,9 @@ fn first() -> u32 {
 struct SnapshotV1<'a> {
     #[serde(default = "first")]
     v: u32,
-    id: Uuid,
+    /// In version 1; the record has it too.
+    #[serde(default, skip_serializing)]
+    id: Option<Uuid>,
     /// The amount and the currency's code.
     #[serde(borrow)]
     money: (Cow<'a, str>, Cow<'a, str>),
@@ -122,10 +124,10 @@ pub(crate) fn write(payout: &Payout) -> Result<String, RepositoryError> {
 }
 
 /// The payout of a text, which was written at this time.
-pub(crate) fn read(text: &str, written_at: Timestamp) -> Result<Payout, RepositoryError> {
+pub(crate) fn read(text: &str, id: Uuid, written_at: Timestamp) -> Result<Payout, RepositoryError> {
     let Versioned { v } = parse(text)?;
     match v {
-        1 | 2 => parse::<SnapshotV1<'_>>(text)?.restore(written_at),
+        1 | 2 => parse::<SnapshotV1<'_>>(text)?.restore(id, written_at),
         later => Err(broken("snapshot")(format!(
             "it is of version {later}, which a later program has written"
         ))),
@@ -143,7 +145,7 @@ impl<'a> SnapshotV1<'a> {
         let (parts, details) = (payout.parts(), payout.details());
         Self {
             v: 2,
-            id: parts.id.as_uuid(),
+            id: None,
             money: (
                 details.money.amount().to_string().into(),
                 details.money.currency().code().into(),
@@ -173,7 +175,7 @@ impl<'a> SnapshotV1<'a> {
         }
     }
 
-    fn restore(self, written_at: Timestamp) -> Result<Payout, RepositoryError> {
+    fn restore(self, id: Uuid, written_at: Timestamp) -> Result<Payout, RepositoryError> {
         let (amount, currency) = &self.money;
         let amount = Decimal::from_str_exact(amount).map_err(broken("snapshot: money"))?;
         let currency = Currency::recorded(currency).map_err(broken("snapshot: money"))?;
@@ -188,7 +190,7 @@ impl<'a> SnapshotV1<'a> {
             description: Description::restore(&self.description).map_err(broken("snapshot: description"))?,
         };
         let mut parts = PayoutParts {
-            id: PayoutId::from(self.id),
+            id: PayoutId::from(self.id.unwrap_or(id)),
             details,
             status: self
                 .status
@@ -233,13 +235,15 @@ mod tests {
     /// A failed payout.
     const FAILED: &str = r#"{"id":"01a20cf8-b758-773a-beeb-06fc8801f3e5","money":["10.50","USD"],"recipient_account":"A","recipient_name":"N","description":"","status":"failed","needs_review":false,"failure":{"code":"closed","message":"Account closed"},"provider_reference":"ref-1","generation":0,"claims":1,"fence":1,"version":3,"first_submitted_at":"2026-11-20T10:00:00Z","claimed_at":"2026-11-20T10:00:00Z","quiet_at":"2026-11-20T10:00:20Z","due_at":null,"created_at":"2026-11-20T09:00:00Z","updated_at":"2026-11-20T10:01:00Z"}"#;
 
+    const ID: Uuid = Uuid::from_u128(0x01a2_0cf8_b758_773a_beeb_06fc_8801_f3e5);
+
     fn written_at() -> Timestamp {
         Timestamp::from_timestamp_micros(1_000_000).unwrap()
     }
 
     #[test]
     fn a_create_that_an_earlier_program_answered_is_read() {
-        let payout = read(CREATED, written_at()).unwrap();
+        let payout = read(CREATED, ID, written_at()).unwrap();
         let parts = payout.parts();
         assert_eq!(parts.id.to_string(), "01a20cf8-b758-773a-beeb-06fc8801f3e5");
         assert_eq!(parts.details.money.to_string(), "10.50 USD");
@@ -254,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_retry_that_an_earlier_program_answered_is_read() {
-        let payout = read(RETRIED, written_at()).unwrap();
+        let payout = read(RETRIED, ID, written_at()).unwrap();
         let parts = payout.parts();
         assert_eq!(parts.details.money.to_string(), "3 JPY");
         assert_eq!(parts.details.recipient.account.as_str(), "A \"1\"");
@@ -280,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_failed_payout_of_an_earlier_program_is_read() {
-        let payout = read(FAILED, written_at()).unwrap();
+        let payout = read(FAILED, ID, written_at()).unwrap();
         let failure = payout.parts().failure.as_ref().unwrap();
         assert_eq!((failure.code(), failure.message()), ("closed", "Account closed"));
         let reference = payout.parts().provider_reference.as_ref().unwrap();
@@ -290,9 +294,9 @@ mod tests {
     #[test]
     fn what_is_read_is_written_so_that_it_reads_the_same() {
         for text in [CREATED, RETRIED, FAILED] {
-            let payout = read(text, written_at()).unwrap();
+            let payout = read(text, ID, written_at()).unwrap();
             assert_eq!(
-                read(&write(&payout).unwrap(), written_at()).unwrap(),
+                read(&write(&payout).unwrap(), ID, written_at()).unwrap(),
                 payout,
                 "{text}"
             );
@@ -301,17 +305,17 @@ mod tests {
 
     #[test]
     fn a_create_is_written_without_what_every_create_has() {
-        let written = write(&read(CREATED, written_at()).unwrap()).unwrap();
+        let written = write(&read(CREATED, ID, written_at()).unwrap()).unwrap();
         assert_eq!(
             written,
-            r#"{"v":2,"id":"01a20cf8-b758-773a-beeb-06fc8801f3e5","money":["10.50","USD"],"recipient_account":"DE89370400440532013000","recipient_name":"Ada Lovelace","description":""}"#
+            r#"{"v":2,"money":["10.50","USD"],"recipient_account":"DE89370400440532013000","recipient_name":"Ada Lovelace","description":""}"#
         );
     }
 
     #[test]
     fn a_snapshot_of_a_later_version_is_refused_and_not_misread() {
         let later = CREATED.replacen('{', r#"{"v":3,"#, 1);
-        let error = read(&later, written_at()).unwrap_err();
+        let error = read(&later, ID, written_at()).unwrap_err();
         let cause = std::error::Error::source(&error).unwrap().to_string();
         assert!(cause.contains("version 3"), "{cause}");
     }
@@ -322,7 +326,7 @@ mod tests {
             "\"needs_review\":false",
             "\"needs_review\":\"DE89370400440532013000\"",
         );
-        let error = read(&broken, written_at()).unwrap_err();
+        let error = read(&broken, ID, written_at()).unwrap_err();
         let cause = std::error::Error::source(&error).unwrap().to_string();
         assert!(!cause.contains("DE89") && cause.contains("column"), "{cause}");
     }
