@@ -9,16 +9,16 @@ use crate::settings::{Config, ConfigError, Database};
 use crate::unusable::Unusable;
 use crate::wiring;
 
-/// Why there is no copy.
+/// The reason that no copy was made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BackupError {
     /// A setting cannot be used.
     #[error(transparent)]
     Setting(#[from] ConfigError),
-    /// Not SQLite.
+    /// The database is not an SQLite file.
     #[error("DATABASE_URL: {0} is no SQLite file; use pg_dump for PostgreSQL")]
     NotAFile(&'static str),
-    /// The copy would replace something.
+    /// The copy would replace an existing file.
     #[error("{} is there already", .0.display())]
     Taken(PathBuf),
     /// The database could not be copied.
@@ -27,17 +27,17 @@ pub(crate) enum BackupError {
     /// The file could not be written.
     #[error("{}: the copy cannot be written: {error}", .path.display())]
     File {
-        /// Which.
+        /// The path of the copy.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: io::Error,
     },
 }
 
-/// Copies. The name appears once the copy is whole and on disk; nobody but this user may read it.
+/// Copies the database. The name appears once the copy is complete and on disk; only the current user may read it.
 ///
 /// # Errors
-/// [`BackupError`]; a file with `.part` after its name may be left.
+/// [`BackupError`]; a file with `.part` after its name may remain.
 pub(crate) async fn backup(config: &Config, to: &Path) -> Result<(), BackupError> {
     let Database::Sqlite { .. } = &config.database else {
         return Err(BackupError::NotAFile(config.database.kind()));
@@ -55,7 +55,7 @@ pub(crate) async fn backup(config: &Config, to: &Path) -> Result<(), BackupError
     if part.exists() {
         fs::remove_file(&part).map_err(written)?;
     }
-    // SQLite takes an empty file, and keeps its permissions.
+    // SQLite accepts an empty file, and keeps its permissions.
     OpenOptions::new()
         .write(true)
         .create_new(true)

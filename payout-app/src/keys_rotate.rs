@@ -1,4 +1,4 @@
-//! `payout keys-rotate`: seals everything with the current key, a few hundred rows at a time, while others go on.
+//! `payout keys-rotate`: re-encrypts every sealed value with the current key, in batches, while other processes run.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -9,18 +9,20 @@ use tokio::time::sleep;
 
 use crate::wiring::Store;
 
-/// So many rows are read and written at once.
+/// The number of rows that one batch reads and writes.
 const ROWS: u32 = 500;
-/// How often progress is told.
+/// The interval between two lines of progress.
 const TOLD_EVERY: Duration = Duration::from_secs(2);
-/// How often a database that does not answer is asked again, and with which pause.
+/// The number of times that a database which does not answer is asked again, and the pause between them.
 const PATIENCE: (u32, Duration) = (30, Duration::from_secs(1));
-/// Whoever still seals with an older key, or holds a row, makes a further pass necessary; so many are made.
+/// The number of passes over the tables. A further pass is needed where a process still seals with an older key, or a
+/// session holds a row.
 const PASSES: usize = 3;
-/// The pause before a further pass: for whoever holds a row to let it go.
+/// The pause before a further pass, in which a session may release the rows that it holds.
 const BETWEEN_PASSES: Duration = Duration::from_secs(2);
 
-/// Why not everything is sealed with the current key. What was sealed stays so; the command can be repeated.
+/// The reason that some values are not sealed with the current key. Values that were re-encrypted stay so; the operator
+/// can repeat the command.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RotationError {
     #[error("the database's schema is not current: run `payout migrate`")]
@@ -38,7 +40,7 @@ pub(crate) enum RotationError {
     Database(#[from] RepositoryError),
 }
 
-/// Seals everything with the current key, and tells of it.
+/// Re-encrypts every sealed value with the current key, and reports progress.
 ///
 /// # Errors
 /// [`RotationError`].
@@ -82,7 +84,7 @@ pub(crate) async fn rotate(store: &Store, system: &System) -> Result<(), Rotatio
     Err(RotationError::Overtaken(left))
 }
 
-/// Removes what was overwritten, now or by an earlier run that could not.
+/// Removes overwritten values from the database file, also those that an earlier run could not remove.
 async fn compact(store: &Store) {
     if store.compact().await.is_err() {
         say(
@@ -92,7 +94,7 @@ async fn compact(store: &Store) {
     }
 }
 
-/// Nothing is sealed with an older key any more.
+/// Deletes the records of the older keys, since no value is sealed with them any more.
 async fn finish(store: &Store) -> Result<(), RotationError> {
     let forgotten = store.forget_other_keys().await?;
     if !forgotten.is_empty() {
@@ -102,7 +104,7 @@ async fn finish(store: &Store) -> Result<(), RotationError> {
     Ok(())
 }
 
-/// Once over all rows of a table.
+/// The counts of one pass over all rows of a table.
 struct Pass {
     sealed: u64,
     unreadable: u64,
@@ -142,7 +144,7 @@ impl Pass {
     }
 }
 
-/// Asks again while the database does not answer.
+/// Repeats a request while the database does not answer.
 async fn patiently<T>(ask: impl AsyncFn() -> Result<T, RepositoryError>) -> Result<T, RepositoryError> {
     let (times, pause) = PATIENCE;
     for _ in 0..times {

@@ -1,4 +1,4 @@
-//! The one place where ports meet adapters.
+//! The composition root: builds the adapters that the settings select, and connects them to the ports.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ use crate::os_secrets::OsSecrets;
 use crate::own_ports::{OWN, OwnPorts};
 use crate::settings::{Config, ConfigError, Database, ProcessorConfig};
 
-/// Hints that wait in the in-process queue at the most; more are dropped, and the sweep finds their payouts.
+/// The capacity of the in-process queue. Further hints are dropped, and the sweep finds their payouts.
 const MEMORY_QUEUE: usize = 100_000;
 
-/// The ports of one process: a program's own, and the adapters that the settings ask for in place of the others. None
-/// of those has connected to anything yet.
+/// The ports of one process: the program's own ports, and for the others the adapters that the settings select. No
+/// adapter has connected to anything yet.
 pub(crate) struct Ports {
     pub(crate) store: Store,
     pub(crate) repository: Arc<dyn PayoutRepository>,
@@ -33,13 +33,13 @@ pub(crate) struct Ports {
     /// The kind of the queue, for health checks and logs.
     pub(crate) queue_kind: &'static str,
     pub(crate) processor: Arc<dyn Processor>,
-    /// Whether the processor is the program's own, and not the one that the settings name.
+    /// True when the processor is the program's own, and not the one that the settings name.
     pub(crate) own_processor: bool,
     pub(crate) system: Arc<System>,
     pub(crate) traces: Traces,
 }
 
-/// Where traces go; nowhere unless that is set.
+/// The destination of traces; without the setting, none are sent.
 #[derive(Clone, Default)]
 pub(crate) struct Traces(Option<Arc<OtlpTracer>>);
 
@@ -67,7 +67,7 @@ impl Traces {
         }
     }
 
-    /// Sends what is left.
+    /// Sends the remaining spans.
     pub(crate) async fn close(&self) {
         if let Some(tracer) = &self.0 {
             tracer.close().await;
@@ -75,7 +75,7 @@ impl Traces {
     }
 }
 
-/// The database behind the repository, to operate it.
+/// The database behind the repository, for the operator's commands.
 pub(crate) type Store = Arc<dyn StorageAdmin>;
 
 impl Ports {
@@ -85,10 +85,10 @@ impl Ports {
         Self::with(config, OwnPorts::default())
     }
 
-    /// The program's own ports, and the settings' adapters for the others.
+    /// Combines the program's own ports with the settings' adapters for the others.
     ///
     /// # Errors
-    /// [`ConfigError`] when an adapter refuses its setting, or a setting says nothing to a port of the program's own.
+    /// [`ConfigError`] when an adapter refuses its setting, or a setting does not apply to a port of the program's own.
     pub(crate) fn with(config: &Config, own: OwnPorts) -> Result<Self, ConfigError> {
         own.fit(config)?;
         let system = Arc::new(System::default());
@@ -124,7 +124,7 @@ impl Ports {
     }
 }
 
-/// The API keys of the same store.
+/// Returns the API keys of the same store.
 pub(crate) fn api_keys(store: &Store, config: &Config, system: &Arc<System>) -> ApiKeys {
     let repository = store
         .api_keys()
@@ -141,7 +141,7 @@ fn keys_of(repository: Arc<dyn ApiKeyRepository>, config: &Config, system: &Arc<
     )
 }
 
-/// A repository alone, for a migration.
+/// Builds a repository alone, for a migration.
 ///
 /// # Errors
 /// [`ConfigError`] when the adapter refuses its setting.

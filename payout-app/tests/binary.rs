@@ -123,7 +123,7 @@ fn a_health_check_of_nobody_fails() {
     assert_eq!(output.status.code(), Some(1));
 }
 
-/// A folder of a test's own, gone with it.
+/// A folder for one test, deleted when dropped.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -137,7 +137,7 @@ impl Folder {
         Self(path)
     }
 
-    /// Exit code, standard output, standard error.
+    /// Runs the binary in the folder; returns its exit code, standard output and standard error.
     fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_payout"));
         command.args(arguments).current_dir(&self.0).env_clear();
@@ -206,7 +206,7 @@ fn an_unknown_name_in_the_env_file_is_named_with_its_line() {
     ] {
         let folder = Folder::new("unknown-in-file", Some(&format!("# ours\n\n{name}=hunter2\n")));
         for arguments in READ_SETTINGS {
-            // In the file it is refused even where the right one is set.
+            // A misspelt name in the file is refused even where the right one is set.
             let variables = [("DATABASE_URL", "memory:")];
             let (code, _, error) = folder.run(arguments, &variables);
             let line = format!("payout: .env: line 3: {name}: is no setting; is {nearest} meant?\n");
@@ -250,7 +250,7 @@ fn a_value_of_the_env_file_is_kept_as_it_is() {
         let start = format!("payout: PAYOUT_LOG: {value:?} is not a log filter");
         assert!(code == Some(2) && error.starts_with(&start), "{line}: {error}");
     }
-    // What is in the environment wins.
+    // The environment takes precedence over the file.
     let folder = Folder::new("wins", Some("PAYOUT_LOG=ab$cd\nPAYOUT_BIND=nowhere\n"));
     let (_, _, error) = folder.run(&["run"], &[("PAYOUT_LOG", "info")]);
     assert!(error.starts_with("payout: PAYOUT_BIND: \"nowhere\""), "{error}");

@@ -1,5 +1,5 @@
-//! The service with ports of a program's own. The example project's ports are compiled here too, so that a change of a
-//! port that they do not follow fails in the workspace, and each passes the contract suite of its port.
+//! The service with a program's own ports. The example project's ports are compiled here too, so a change of a port
+//! that they do not follow fails in the workspace. Each passes the contract suite of its port.
 
 #![expect(
     clippy::unwrap_used,

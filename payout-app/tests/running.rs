@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-/// A place for one test's files, gone with it.
+/// A folder for one test's files, deleted when dropped.
 struct Folder(std::path::PathBuf);
 
 impl Folder {
@@ -51,7 +51,7 @@ async fn start(options: &[&str]) -> (Running, SocketAddr) {
     (running, address)
 }
 
-/// One request on a connection of its own; the status and the whole answer.
+/// Sends one request on a new connection; returns the status and the whole answer.
 async fn send(address: SocketAddr, request: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -83,7 +83,7 @@ async fn create(address: SocketAddr) -> (u16, String) {
     .await
 }
 
-/// Asks again and again, for ten seconds at the most.
+/// Repeats a request until its answer contains `part`, for at most ten seconds.
 async fn until(address: SocketAddr, path: &str, part: &str) {
     for _ in 0..400 {
         if get(address, path).await.1.contains(part) {
@@ -171,7 +171,7 @@ async fn a_server_alone_waits_for_the_migration_and_a_worker_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_listens_while_its_database_is_away() {
-    // Nobody listens on port 1.
+    // No process listens on port 1.
     let (running, address) = start(&["--database-url=postgres://postgres@127.0.0.1:1/none"]).await;
     until(address, "/health/ready", "does not answer").await;
     assert_eq!(get(address, "/health/live").await.0, 200);

@@ -1,6 +1,7 @@
-//! Writes the verdicts of payouts whose rows another session holds, once it lets go of them.
+//! Writes the verdicts of payouts whose rows another session has locked, once it releases them.
 //!
-//! Nobody says when that is, and it may be never: they are tried again and again, together, apart from all others.
+//! That may take any time, or never happen: the locked verdicts are tried again and again, together and apart from all
+//! others.
 
 use std::time::Duration;
 
@@ -8,12 +9,12 @@ use tokio::sync::mpsc;
 
 use crate::worker::settle::{Concluded, Writer, give_up_on, split};
 
-/// How long to wait before they are tried again.
+/// The pause before locked verdicts are tried again.
 const PAUSE: Duration = Duration::from_millis(500);
-/// After this many rounds they are spoken of: a lock of our own sessions is over within one.
+/// The number of rounds after which the log reports them: a lock of the service's own sessions ends within one.
 const SPOKEN_OF_AFTER: u32 = 4;
 
-/// Ends when all that was put aside is written and nobody can put anything aside any more, or when it is given up.
+/// Runs until every locked verdict is written and no writer can add another, or until the worker gives up.
 pub(super) async fn write(writer: Writer, mut put_aside: mpsc::UnboundedReceiver<Concluded>) {
     let mut waiting: Vec<Concluded> = Vec::new();
     let mut rounds = 0;
@@ -56,7 +57,7 @@ pub(super) async fn write(writer: Writer, mut put_aside: mpsc::UnboundedReceiver
     }
 }
 
-/// Tries each once; returns those that are still held.
+/// Tries each verdict once; returns those whose rows are still locked.
 async fn round(writer: &Writer, waiting: Vec<Concluded>) -> Vec<Concluded> {
     let mut held = Vec::new();
     let mut rest = waiting.into_iter().peekable();
@@ -64,7 +65,7 @@ async fn round(writer: &Writer, waiting: Vec<Concluded>) -> Vec<Concluded> {
         let part: Vec<Concluded> = rest.by_ref().take(writer.batch).collect();
         let size = part.len();
         let mut locked = writer.write(part).await;
-        // The repository may refuse the whole batch for one of its rows: each round halves what is left, down to the one.
+        // The repository may refuse the whole batch for one of its rows: each round halves the rest, down to that row.
         if locked.len() == size && size > 1 {
             let half = locked.split_off(size / 2);
             for part in [locked, half] {

@@ -1,4 +1,4 @@
-//! One claimed payout: look the key up, send, conclude.
+//! Runs one claimed payout: looks the key up, sends the payment, concludes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use crate::request_context::RequestContext;
 use crate::worker::Shared;
 use crate::worker::settle::Concluded;
 
-/// The lease is too far gone to begin another call: whoever claims the payout next goes on.
+/// Reports that too little of the lease is left to begin another call; the payout's next claim continues.
 struct PastDeadline;
 
 impl Shared {
-    /// Sees one claim through to its settlement. `deadline` is on the monotonic clock.
+    /// Carries one claim through to its settlement. `deadline` is on the monotonic clock.
     pub(super) async fn attempt(
         self: Arc<Self>,
         claim: Claim,
@@ -41,8 +41,8 @@ impl Shared {
             .around(self.verdict(&claim, deadline))
             .await
         {
-            // The channel holds as many as there are slots, so the slot is freed before the write: the next claim
-            // and this settlement overlap.
+            // The channel has capacity for every slot, so the send does not wait, and the slot is freed before the
+            // write: the next claim and this settlement overlap.
             Ok(verdict) => {
                 let verdict = verdict.naming(&claim.key());
                 let concluded = Concluded {
@@ -62,7 +62,7 @@ impl Shared {
         drop(slot);
     }
 
-    /// Ends a claim of what cannot be read.
+    /// Settles the claim of a payout that cannot be read.
     pub(super) async fn put_aside(
         self: Arc<Self>,
         claim: UnreadableClaim,
@@ -122,7 +122,7 @@ impl Shared {
         Ok(said)
     }
 
-    /// Tells the pace how a call ended; returns how long it took.
+    /// Reports to the pace how a call ended; returns how long the call took.
     fn heard(&self, claim: &Claim, begun: Duration, error: Option<&ProcessorError>) -> Duration {
         let now = self.environment.monotonic();
         let (took, chance) = (now.saturating_sub(begun), &*self.environment as &dyn Randomness);
@@ -133,7 +133,7 @@ impl Shared {
         took
     }
 
-    /// Asks an absent provider for a payment, to hear whether it is back: nothing is sent, and nothing written.
+    /// Asks an absent provider for a payment, to find out whether it is back. Sends no payment and writes nothing.
     pub(super) async fn probe(self: Arc<Self>, key: ProcessorKey) {
         let processor = self.processor.clone();
         let begun = self.environment.monotonic();
@@ -174,13 +174,13 @@ impl Shared {
         Ok(said)
     }
 
-    /// A span of a call, below that of the attempt.
+    /// Begins the span of a call, as a child of the attempt's span.
     fn begin_span(&self, name: &'static str) -> Option<Box<dyn Span>> {
         self.tracer
             .begin(SpanKind::Client, name, RequestContext::current().trace)
     }
 
-    /// The last look at the clock before a call. A process that slept past its lease stops here.
+    /// Checks the clock a last time before a call. A process that slept past its lease stops here.
     fn begin_call(&self, deadline: Duration) -> Result<Duration, PastDeadline> {
         let now = self.environment.monotonic();
         if now > deadline {
@@ -191,8 +191,8 @@ impl Shared {
         }
     }
 
-    /// Runs a call in a task of its own, so that its panic is an unknown outcome like any other, and no longer than
-    /// the call timeout.
+    /// Runs a call in a task of its own, for no longer than the call timeout. A panic of the call is an unknown outcome
+    /// like any other.
     async fn bounded<T: Send + 'static>(
         &self,
         call: impl Future<Output = Result<T, ProcessorError>> + Send + 'static,

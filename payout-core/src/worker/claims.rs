@@ -15,7 +15,7 @@ use crate::worker::Shared;
 /// The longest wait for more free slots.
 const GATHERING: Duration = Duration::from_millis(5);
 
-/// The traces that hints brought. What the sweep finds begins a trace of its own: the row tells of none.
+/// Trace contexts that hints brought. A payout that the sweep finds begins its own trace: its row holds none.
 pub(super) type Traces = HashMap<PayoutId, TraceContext>;
 
 impl Shared {
@@ -27,7 +27,7 @@ impl Shared {
         traces: &Traces,
     ) -> Result<usize, RepositoryError> {
         let swept = only.is_none();
-        // The lease runs from some moment after this one, so a deadline counted from here is never too late.
+        // The lease starts after this moment, so a deadline counted from here is never too late.
         let asked_at = self.environment.monotonic();
         crash::pass(Point::BeforeClaim);
         let Claims { won, unreadable } = self
@@ -68,7 +68,8 @@ impl Shared {
         Ok(claimed)
     }
 
-    /// Waits for a free slot, and takes up to `most` of those that are free but for `reserve`. `None`: shutdown.
+    /// Waits for a free slot, and acquires up to `most` of the free slots, leaving `reserve`. Returns `None` at
+    /// shutdown.
     pub(super) async fn free_slots(&self, most: usize, reserve: usize) -> Option<OwnedSemaphorePermit> {
         let mut permits = tokio::select! {
             biased;
@@ -88,21 +89,22 @@ impl Shared {
         Some(permits)
     }
 
-    /// Waits for a moment until half of the slots that a claim may take are free. While calls are quick, a backlog is then
-    /// claimed in large batches and not slot by slot as each call ends; slow calls delay no claim by more than the moment.
+    /// Waits briefly until half of the slots that a claim may take are free. While calls are quick, a backlog is then
+    /// claimed in large batches and not slot by slot as each call ends. Slow calls delay no claim by more than
+    /// [`GATHERING`].
     pub(super) async fn let_slots_gather(&self, most: usize, reserve: usize) {
         let half = most.min(self.settings.concurrency.saturating_sub(reserve)) / 2;
         if self.slots.available_permits() >= half {
             return;
         }
         if let Ok(half) = u32::try_from(half) {
-            // The permits go back at once: only the moment at which they are free is of interest.
+            // The permits are released at once: only the moment at which they are free matters.
             let enough = tokio::time::timeout(GATHERING, self.slots.acquire_many(half));
             let _ = enough.await.map(drop);
         }
     }
 
-    /// Sleeps; true when it was woken by the shutdown.
+    /// Sleeps; returns true when the shutdown ended the sleep.
     pub(super) async fn shut_down_within(&self, pause: Duration) -> bool {
         tokio::select! {
             biased;
@@ -111,7 +113,7 @@ impl Shared {
         }
     }
 
-    /// A pause of `about`, give or take a quarter, so that workers started together do not move together.
+    /// Returns a pause of `about`, plus or minus a quarter, so that workers started together do not act in step.
     pub(super) fn about(&self, about: Duration) -> Duration {
         about * 3 / 4 + jittered(about / 2, &*self.environment as &dyn Randomness)
     }

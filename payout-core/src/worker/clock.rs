@@ -1,4 +1,4 @@
-//! Takes back what a clock that was ahead has written.
+//! Resets the due times that a clock that was ahead has written.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,8 @@ const BATCH: u32 = 1_000;
 const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 
 impl Shared {
-    /// Looks at start-up and then every few sweeps: what was in flight when the clock was set back is taken over within its
-    /// lease.
+    /// Looks at start-up and then every few sweeps. A payout that was in flight when the clock was set back is thus
+    /// taken over within its lease.
     pub(super) async fn bring_back(self: Arc<Self>) {
         let every = (self.settings.sweep_every * 2).max(AT_LEAST_EVERY);
         let mut pause = Duration::ZERO;
@@ -29,7 +29,7 @@ impl Shared {
                         pause = Duration::ZERO;
                     }
                 }
-                // The sweep says that the store is away.
+                // The sweep reports that the store is unavailable.
                 Err(error) => tracing::debug!(
                     error = &error as &dyn std::error::Error,
                     "no look at times that are ahead"

@@ -11,24 +11,24 @@ use crate::worker::Shared;
 use crate::worker::claims::Traces;
 use crate::worker::pace::LOOK_AGAIN;
 
-/// How long one wait for hints may take.
+/// The longest duration of one wait for hints.
 const WAIT: Duration = Duration::from_secs(1);
-/// How long to leave a queue or a store alone that has just failed.
+/// The pause after the queue or the store has failed.
 const PAUSE: Duration = Duration::from_millis(250);
 
 impl Shared {
-    /// Receives hints while there are free slots, claims what they point at, and then acknowledges them.
+    /// Receives hints while slots are free, claims the payouts they name, and then acknowledges them.
     pub(super) async fn follow_hints(self: Arc<Self>) {
         let mut outage = Outage::default();
         loop {
-            // And while the provider may not be sent all there is: then the sweep takes what is due in its turn, and
-            // whatever hints are left here point at nothing that it does not find.
+            // While the provider may not be called at full speed, the sweep claims what is due, in order. Every payout
+            // that a waiting hint names is one that the sweep finds.
             while !self.pace.is_full(self.environment.monotonic()) {
                 if self.shut_down_within(LOOK_AGAIN).await {
                     return;
                 }
             }
-            // Hints are left to other workers while this one has no slot for them.
+            // This worker leaves hints to other workers while it has no slot for them.
             let Some(permits) = self.free_slots(1, 0).await else {
                 return;
             };
@@ -52,7 +52,7 @@ impl Shared {
                     }
                 }
                 Err(error) => {
-                    // Who watches the queue's health warns of it.
+                    // The queue's health check warns of it.
                     if outage.begins() {
                         tracing::info!(
                             error = &error as &dyn std::error::Error,
@@ -67,7 +67,7 @@ impl Shared {
         }
     }
 
-    /// Claims what the hints point at; false when the store failed.
+    /// Claims the payouts that the hints name; returns false when the store failed.
     async fn take(self: &Arc<Self>, deliveries: Vec<Delivery>) -> bool {
         let mut ids: Vec<PayoutId> = deliveries
             .iter()
@@ -82,7 +82,7 @@ impl Shared {
         let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
         let permits = tokio::select! {
             biased;
-            // The hints are not lost: unacknowledged, they are delivered to another worker.
+            // The hints are not lost: the queue delivers them to another worker, since they are not acknowledged.
             () = self.shutdown.cancelled() => return true,
             permits = self.slots.clone().acquire_many_owned(count) => permits,
         };
@@ -91,7 +91,7 @@ impl Shared {
         if may_send && self.claim(Some(ids), permits, &traces).await.is_err() {
             return false;
         }
-        // Claimed, not to be had, or left to the sweep: either way a hint has done its work.
+        // Claimed, not claimable, or left to the sweep: in each case the hint is no longer needed.
         let receipts: Vec<Receipt> = deliveries.into_iter().map(|delivery| delivery.receipt).collect();
         let queue = self.queue.clone();
         self.attempts.spawn(async move {

@@ -1,4 +1,4 @@
-//! Forgets idempotency records that are old enough.
+//! Deletes idempotency records that have reached their age limit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ const EVERY: Duration = Duration::from_secs(60 * 60);
 const BATCH: u32 = 1_000;
 
 impl Shared {
-    /// Looks once an hour, in small deletes that hold nothing up.
+    /// Looks once an hour, and deletes in small batches that block no other statement for long.
     pub(super) async fn forget_old_answers(self: Arc<Self>) {
         while !self.shut_down_within(self.about(EVERY)).await {
             loop {

@@ -1,4 +1,4 @@
-//! The worker: claims payouts, calls the processor, settles what it said.
+//! The worker: claims payouts, calls the processor, settles the outcomes.
 //!
 //! ```text
 //!   hints ──┐                                   ┌── settle, in batches
@@ -6,16 +6,17 @@
 //!   sweep ──┘      (one slot each)  one task    └── the slot is free again
 //! ```
 //!
-//! - `hints` claims what the queue points at; `sweep` claims whatever is due and no hint brought.
+//! - `hints` claims the payouts that the queue names; `sweep` claims every due payout that no hint named.
 //! - `attempt` is one claimed payout's task: look the key up, send, conclude.
-//! - `pace` says how many calls the provider may be sent: it may be away, throttle, or ask for patience.
+//! - `pace` decides how many calls the provider may be sent: it may be away, throttle, or send `Retry-After`.
 //! - `settle` writes the verdicts; it repeats until they are written. `aside` writes those whose rows another session
-//!   holds.
-//! - `clock` takes back what a clock that was ahead has written.
-//! - `janitor` forgets idempotency records that are old enough.
+//!   has locked.
+//! - `clock` resets the due times that a clock that was ahead has written.
+//! - `janitor` deletes idempotency records that have reached their age limit.
 //!
-//! A worker claims no more than it has free slots for, so that every claim starts at once, well within its lease.
-//! Killing it at any line loses nothing: the claim's lease ends, and another worker takes the payout over.
+//! A worker claims no more payouts than it has free slots for, so every claim starts at once, well within its lease.
+//! A worker that is killed at any line loses nothing: its claims' leases expire, and another worker takes the payouts
+//! over.
 
 mod aside;
 mod attempt;
@@ -42,26 +43,26 @@ use crate::ports::{
     Environment, JobQueue, NoObserver, NoTracer, Observer, PayoutRepository, Processor, Tracer,
 };
 
-/// How a worker works.
+/// The settings of a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerSettings {
-    /// Its name, for the audit trail.
+    /// The worker's name, for the audit trail.
     pub name: Actor,
-    /// How many payouts it has in hand at the most.
+    /// The greatest number of payouts in flight.
     pub concurrency: usize,
-    /// How long a claim holds before another worker may take over.
+    /// The duration of a claim's lease; after it, another worker may take the payout over.
     pub lease: Duration,
-    /// How long one call to the processor may take; never more than a third of the lease.
+    /// The timeout of one call to the processor; never more than a third of the lease.
     pub call_timeout: Duration,
-    /// How often it looks for what is due, about.
+    /// The approximate interval between two sweeps.
     pub sweep_every: Duration,
     /// The most payouts in one claim or one settlement.
     pub batch: usize,
-    /// How long running calls may go on after the shutdown began.
+    /// The time that running calls may take after the shutdown began.
     pub drain_within: Duration,
-    /// How long idempotency records are kept.
+    /// The age at which idempotency records are deleted.
     pub keep_answers: Duration,
-    /// How patient it is with the processor.
+    /// The policy of retries and reviews.
     pub policy: Policy,
 }
 
@@ -81,7 +82,7 @@ impl Default for WorkerSettings {
     }
 }
 
-/// Sends payouts to the processor until it is told to stop.
+/// Sends payouts to the processor until its shutdown token is cancelled.
 pub struct Worker {
     repository: Arc<dyn PayoutRepository>,
     queue: Arc<dyn JobQueue>,
@@ -92,7 +93,7 @@ pub struct Worker {
     settings: WorkerSettings,
 }
 
-/// What the tasks of one running worker share.
+/// State that the tasks of one running worker share.
 struct Shared {
     repository: Arc<dyn PayoutRepository>,
     queue: Arc<dyn JobQueue>,
@@ -102,17 +103,17 @@ struct Shared {
     tracer: Arc<dyn Tracer>,
     settings: WorkerSettings,
     pace: Pace,
-    /// One permit for each payout in hand.
+    /// One permit for each payout that may be in flight.
     slots: Arc<Semaphore>,
-    /// The tasks of the payouts in hand.
+    /// The tasks of the payouts in flight.
     attempts: TaskTracker,
-    /// To the settling tasks.
+    /// The channel to the settling tasks.
     settlements: mpsc::Sender<Concluded>,
     shutdown: CancellationToken,
 }
 
 impl Worker {
-    /// A worker over its ports.
+    /// Creates a worker over its ports.
     pub fn new(
         repository: Arc<dyn PayoutRepository>,
         queue: Arc<dyn JobQueue>,
@@ -131,21 +132,21 @@ impl Worker {
         }
     }
 
-    /// The same worker, heard by an observer.
+    /// Reports the worker's signals to an observer.
     #[must_use]
     pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = observer;
         self
     }
 
-    /// The same worker, traced.
+    /// Records the worker's spans with a tracer.
     #[must_use]
     pub fn traced_by(mut self, tracer: Arc<dyn Tracer>) -> Self {
         self.tracer = tracer;
         self
     }
 
-    /// Works until `shutdown` is cancelled, then claims nothing more, lets running calls finish within
+    /// Works until `shutdown` is cancelled. Then it claims nothing more, lets running calls finish within
     /// [`WorkerSettings::drain_within`], settles them, and returns.
     pub async fn run(self, shutdown: CancellationToken) {
         let Self {
@@ -157,7 +158,7 @@ impl Worker {
             tracer,
             mut settings,
         } = self;
-        // The protocol rests on it: a call that begins in time is over before the lease is.
+        // The protocol depends on this: a call that begins before its deadline ends before the lease does.
         settings.call_timeout = settings.call_timeout.min(settings.lease / 3);
         settings.concurrency = settings.concurrency.clamp(1, Semaphore::MAX_PERMITS);
         settings.batch = settings.batch.max(1);

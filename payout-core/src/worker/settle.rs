@@ -1,7 +1,7 @@
 //! Writes verdicts, in batches, until they are written.
 //!
-//! One row holds up no other: what another session has locked is put aside, and `aside` writes it once that lets go.
-//! Neither a writer nor a worker's slot waits for it.
+//! One row delays no other: a verdict whose row another session has locked is put aside, and `aside` writes it once
+//! that session releases the row. Neither a writer nor a worker's slot waits for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,22 +18,22 @@ use crate::ports::{Batch, Observer, PayoutRepository, RepositoryError, Settled, 
 use crate::request_context::RequestContext;
 use crate::worker::aside;
 
-/// So many batches are written at the same time.
+/// The number of batches that are written at the same time.
 const WRITERS: usize = 2;
-/// How long to wait before a batch is tried again.
+/// The pause before a batch is tried again.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// An attempt that has come to its verdict; its span lasts until that is written.
+/// An attempt that has reached its verdict; its span lasts until the verdict is written.
 pub(super) struct Concluded {
     pub(super) settlement: Settlement,
     pub(super) request_context: RequestContext,
     pub(super) span: Option<Box<dyn Span>>,
 }
 
-/// For whom a settlement is written.
+/// The request context and the span of one settlement.
 type Story = (RequestContext, Option<Box<dyn Span>>);
 
-/// A batch, and for whom each of its settlements is written.
+/// A batch of settlements, and the context of each.
 type Told = (Vec<Settlement>, Vec<Story>);
 
 /// The tasks that settle.
@@ -43,7 +43,7 @@ pub(super) struct Settling {
     drain_within: Duration,
 }
 
-/// Writes batches.
+/// Writes batches of settlements to the repository.
 #[derive(Clone)]
 pub(super) struct Writer {
     repository: Arc<dyn PayoutRepository>,
@@ -68,7 +68,8 @@ impl Settling {
             give_up: give_up.clone(),
             batch,
         };
-        // No bound: there are never more than this worker has claimed and another session has locked.
+        // No bound is needed: the channel holds only verdicts of this worker's claims whose rows another session has
+        // locked.
         let (put_aside, aside) = mpsc::unbounded_channel();
         for _ in 0..WRITERS {
             tasks.spawn(writer.clone().run(settlements.clone(), put_aside.clone()));
@@ -82,7 +83,8 @@ impl Settling {
         }
     }
 
-    /// Waits until everything is written, within the bound. Whatever is not is looked up by whoever takes it over.
+    /// Waits until everything is written, within the bound. A payout whose verdict is not written is looked up after
+    /// its next claim.
     pub(super) async fn finish(self) {
         if tokio::time::timeout(self.drain_within, self.tasks.wait())
             .await
@@ -114,8 +116,8 @@ impl Writer {
         }
     }
 
-    /// Settles a batch; one by one when the store refuses it, so that one impossible row holds up no other. Returns
-    /// what another session holds.
+    /// Settles a batch. When the store refuses the batch, settles one by one, so that one impossible row delays no
+    /// other. Returns the verdicts whose rows another session has locked.
     pub(super) async fn write(&self, concluded: Vec<Concluded>) -> Vec<Concluded> {
         let (batch, stories) = split(concluded);
         match self.persist(&batch).await {
@@ -142,8 +144,8 @@ impl Writer {
         }
     }
 
-    /// Repeats until the store answers: a repeated settlement is recognised and harmless, a lost one costs a lookup.
-    /// What is locked is not waited for here.
+    /// Repeats until the store answers: a repeated settlement is recognised and harmless, a lost one costs a look-up.
+    /// Does not wait for locked rows.
     async fn persist(&self, batch: &[Settlement]) -> Result<Vec<Settled>, RepositoryError> {
         let mut outage = Outage::default();
         loop {
@@ -182,7 +184,7 @@ impl Writer {
         }
     }
 
-    /// Tells what became of each; returns those that another session holds.
+    /// Reports the result of each settlement; returns those whose rows another session has locked.
     fn report(&self, batch: Vec<Settlement>, stories: Vec<Story>, answers: &[Settled]) -> Vec<Concluded> {
         let mut locked = Vec::new();
         for ((settlement, (request_context, span)), settled) in batch.into_iter().zip(stories).zip(answers) {
@@ -251,7 +253,7 @@ fn join((batch, stories): Told) -> Vec<Concluded> {
     .collect()
 }
 
-/// What is not written is looked up by whoever takes the payout over.
+/// Logs each verdict that is not written; the payout's next claim looks it up.
 pub(super) fn give_up_on((batch, stories): Told, error: &dyn std::fmt::Display) {
     for (settlement, (request_context, span)) in batch.iter().zip(stories) {
         request_context.enter(|| {

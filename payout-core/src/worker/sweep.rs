@@ -1,4 +1,4 @@
-//! The sweep: claims whatever is due. With it alone, every payout finishes; hints only make it sooner.
+//! The sweep: claims every due payout. The sweep alone finishes every payout; hints only make it sooner.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use crate::worker::Shared;
 use crate::worker::pace::Step;
 
 impl Shared {
-    /// Sweeps at start-up and then about every [`sweep_every`](super::WorkerSettings::sweep_every); at once again
-    /// while there is more than one batch.
+    /// Sweeps at start-up and then about every [`sweep_every`](super::WorkerSettings::sweep_every); repeats at once
+    /// while more than one batch is due.
     pub(super) async fn sweep(self: Arc<Self>) {
-        // New payouts, which come by hints, must not wait behind a storm of retries: a few slots are mostly theirs. No
-        // more than a few, since without hints they lie idle.
+        // New payouts, which arrive by hints, must not wait behind many retries: a few slots are mostly reserved for
+        // them. The reserve is small, since it is idle where no hints arrive.
         let reserve = (self.settings.concurrency / 16).min(16);
         let mut outage = Outage::default();
         let mut pause = Duration::ZERO;
@@ -45,7 +45,7 @@ impl Shared {
             let Some(mut permits) = self.free_slots(most, reserve).await else {
                 return;
             };
-            // It may have changed while all slots were taken.
+            // The pace may have changed while all slots were taken.
             let asked = self
                 .pace
                 .take(self.environment.monotonic(), permits.num_permits());
@@ -87,7 +87,7 @@ impl Shared {
         }
     }
 
-    /// Sleeps until the pause is over or the pace has changed; true when it was woken by the shutdown.
+    /// Sleeps until the pause is over or the pace has changed; returns true when the shutdown ended the sleep.
     async fn shut_down_before(&self, pause: Duration) -> bool {
         tokio::select! {
             biased;

@@ -1,15 +1,15 @@
-//! How many calls a provider may be sent now: pure, by a clock and chance that are handed in.
+//! The number of calls that a provider may be sent now. Pure: time and chance are arguments.
 //!
 //! | mode | calls |
 //! |---|---|
 //! | [`Mode::Full`] | as many as the worker has slots for |
-//! | [`Mode::Slowed`] | a rate: cut to what the provider took when it refuses, grown while it does not |
+//! | [`Mode::Slowed`] | a rate: cut to the provider's throughput when it refuses, grown while it does not |
 //! | [`Mode::Away`] | one probe about once a second: a look-up, and once that is answered one payout |
 //!
-//! Besides, nothing is sent before the time that the provider named in `Retry-After`.
+//! In each mode, nothing is sent before the time that the provider named in `Retry-After`.
 //!
-//! Sources: D.-M. Chiu, R. Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance", 1989 (why the
-//! cut is a factor); M. Nygard, "Release It!", 2007 (the circuit breaker and its probe).
+//! Sources: D.-M. Chiu, R. Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance", 1989 (why
+//! the cut is a factor); M. Nygard, "Release It!", 2007 (the circuit breaker and its probe).
 
 use std::time::Duration;
 
@@ -18,56 +18,57 @@ use super::rate::{KEEP, LEARN_FOR, Slowed, count};
 use crate::attempt::jittered;
 use crate::ports::Randomness;
 
-/// So many failures in a row, and no success for so long, and the provider counts as away.
+/// The number of consecutive failures, without a success for [`SILENCE`], at which the provider counts as away.
 const FAILURES: u32 = 5;
 const SILENCE: Duration = Duration::from_millis(250);
-/// The first rate after a refusal where nothing is known, and what growth reaches at once.
+/// The first rate after a refusal where no throughput is known; growth from a lower rate reaches it quickly.
 const CAUTIOUS: f64 = 8.0;
 /// The first rate once the provider is back.
 const BACK: f64 = 32.0;
-/// Beyond this, a rate bounds nothing.
+/// The rate from which growth ends in full speed.
 const FASTEST: f64 = 4_096.0;
-/// After a cut the rate holds for so long, and then doubles as often as this, while calls succeed.
+/// The time that the rate holds after a cut. Then it doubles every [`GROW_EVERY`] while calls succeed.
 const HOLD: Duration = Duration::from_secs(2);
 const GROW_EVERY: Duration = Duration::from_millis(150);
-/// A provider that has refused nothing for so long is not slowed down for when nothing is due.
+/// The time without a refusal after which the provider returns to full speed when nothing is due.
 const FORGET_AFTER: Duration = Duration::from_secs(5);
-/// So many refusals within a second make a provider that throttles, if they are this share of the calls.
+/// The number of refusals within a second that mark a provider as throttling, if they are at least one call in
+/// [`SHARE`].
 const REFUSALS: u32 = 3;
 const SHARE: u64 = 5;
 
-/// What a call said of the provider.
+/// The result of a call, as far as it concerns the provider's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Heard {
-    /// It works: whatever it answered, it was an answer.
+    /// The provider works: it gave an answer, of any kind.
     Worked,
-    /// It refuses for now, and may say for how long.
+    /// The provider refuses for now, and may name a pause.
     Refused(Option<Duration>),
-    /// It was not reached, or said nothing to rely on.
+    /// The provider was not reached, or its answer is unusable.
     Failed,
 }
 
-/// What the worker may do next.
+/// The next step of the sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::worker) enum Step {
-    /// Claim up to so many payouts.
+    /// Claim up to this many payouts.
     Claim(usize),
-    /// Ask the provider for anything.
+    /// Look up any payment.
     Probe,
-    /// Nothing, for so long.
+    /// Do nothing for this long.
     Wait(Duration),
 }
 
-/// What an operator should hear of.
+/// A change that the log reports to the operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum News {
     /// The provider is away.
     Away,
-    /// It is back.
+    /// The provider is back.
     Back,
-    /// It throttles.
+    /// The provider throttles.
     Slowed,
-    /// It no longer does.
+    /// The provider takes calls at full speed again.
     FullSpeed,
 }
 
@@ -82,14 +83,14 @@ pub(super) enum Mode {
 #[derive(Debug)]
 pub(super) struct Control {
     pub(super) mode: Mode,
-    /// The provider asked to be left alone until then.
+    /// The earliest time of the next call, from the provider's `Retry-After`.
     not_before: Duration,
     /// Failures since the last success.
     failures: u32,
     last_worked: Option<Duration>,
-    /// Refusals at full speed: since when, how many, and how many calls had worked by then.
+    /// Refusals at full speed: the time of the first, their number, and the number of successes by then.
     refusals: (Duration, u32, u64),
-    /// When the successes were last counted, and how many there were; and the rate that they made.
+    /// The time and the number of successes at the last sample.
     sample: (Duration, u64),
     goodput: f64,
 }
@@ -109,12 +110,12 @@ impl Default for Control {
 }
 
 impl Control {
-    /// Whether a success is no news: then it need not be told.
+    /// Reports whether a success changes nothing here, and so need not be reported.
     pub(super) fn is_calm(&self) -> bool {
         self.mode == Mode::Full && self.failures == 0
     }
 
-    /// Takes in what a call said; `worked` is how many calls have succeeded so far, and `last_worked` when the last did.
+    /// Records a call's result. `worked` is the number of successes so far, `last_worked` the time of the last.
     pub(super) fn hear(
         &mut self,
         now: Duration,
@@ -126,7 +127,7 @@ impl Control {
         match heard {
             Heard::Worked => self.worked(now),
             Heard::Refused(retry_after) => {
-                // Its own share of chance, so that workers which were refused together do not come back together.
+                // Each worker adds a random share, so that workers which were refused together do not return together.
                 if let Some(wait) = retry_after {
                     let wait = wait + jittered(wait / 8, chance).min(Duration::from_millis(500));
                     self.not_before = self.not_before.max(now + wait);
@@ -225,7 +226,7 @@ impl Control {
         Some(News::Away)
     }
 
-    /// Takes in what a probe's look-up said: an answer lets one payout be tried.
+    /// Records the result of a probe's look-up: after an answer, one payout may be tried.
     pub(super) fn probed(&mut self, now: Duration, heard: Heard) {
         if let Heard::Refused(Some(wait)) = heard {
             self.not_before = self.not_before.max(now + wait);
@@ -237,8 +238,8 @@ impl Control {
         }
     }
 
-    /// What may be done now, of up to `want` claims. `has_key`: there is something to look up; `worked` is how many calls have
-    /// succeeded so far.
+    /// Decides the next step, of up to `want` claims. `has_key` means that there is a payment to look up; `worked` is
+    /// the number of successes so far.
     pub(super) fn next(
         &mut self,
         now: Duration,
@@ -275,7 +276,7 @@ impl Control {
         (step, news)
     }
 
-    /// Reserves the calls of up to `most` claims, and says of how many.
+    /// Reserves the calls of up to `most` claims; returns the number reserved.
     pub(super) fn take(&mut self, now: Duration, most: usize) -> usize {
         if now < self.not_before {
             return 0;
@@ -294,7 +295,7 @@ impl Control {
         }
     }
 
-    /// Says how many of the reserved claims were made.
+    /// Records how many of the reserved claims were won.
     pub(super) fn claimed(
         &mut self,
         now: Duration,
@@ -310,7 +311,7 @@ impl Control {
             Mode::Full => None,
             Mode::Slowed(slowed) => {
                 slowed.tokens += count(unused as u64);
-                // Nothing is due, so nothing would ever succeed.
+                // Nothing is due, so no call would ever succeed.
                 if now.saturating_sub(slowed.quiet_since) < FORGET_AFTER {
                     return None;
                 }
@@ -328,7 +329,7 @@ impl Control {
         }
     }
 
-    /// A claim makes a second call.
+    /// Records a second call of the same claim.
     pub(super) fn call_again(&mut self) {
         if let Mode::Slowed(slowed) = &mut self.mode {
             slowed.tokens -= 1.0;

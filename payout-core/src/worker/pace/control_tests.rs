@@ -1,11 +1,11 @@
-//! The pace before providers of every temper, by a clock that the test moves.
+//! The pace over providers of every fault profile, on a clock that the test moves.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
 
-/// A stream of chance that is the same in every run.
+/// A random stream that is the same in every run.
 struct Drawn(AtomicU64);
 
 impl Randomness for Drawn {
@@ -31,10 +31,10 @@ const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// What a provider says to a call that reaches it at this time.
+/// The provider's answer to a call that reaches it at this time.
 type Provider<'p> = dyn FnMut(Duration) -> Heard + 'p;
 
-/// A worker with more payouts than it can ever send, over a provider that answers within a moment.
+/// A worker with an endless backlog, over a provider that answers within a moment.
 struct Worker {
     control: Control,
     chance: Drawn,
@@ -42,7 +42,7 @@ struct Worker {
     in_flight: VecDeque<(Duration, Heard)>,
     worked: u64,
     last_worked: Option<Duration>,
-    /// What was said, and when it was heard.
+    /// The number of refused calls.
     refused: u64,
     failed: u64,
     claims: Vec<Duration>,
@@ -84,7 +84,7 @@ impl Worker {
         self.news.extend(news.map(|news| (self.now, news)));
     }
 
-    /// Works until then; `pays` says what becomes of payments, `finds` of look-ups.
+    /// Works until `until`; `pays` answers payments, `finds` answers look-ups.
     fn run(&mut self, until: Duration, pays: &mut Provider<'_>, finds: &mut Provider<'_>) {
         while self.now < until {
             while let Some((_, heard)) = self.in_flight.pop_front_if(|(at, _)| *at <= self.now) {
@@ -132,7 +132,7 @@ fn is_away(_: Duration) -> Heard {
     Heard::Failed
 }
 
-/// Takes so many calls in each second of the clock, and refuses the others.
+/// Accepts `limit` calls in each second of the clock, and refuses the others.
 fn throttle(limit: u32, retry_after: Option<Duration>) -> impl FnMut(Duration) -> Heard {
     let (mut second, mut taken) = (0, 0);
     move |now| {

@@ -1,7 +1,7 @@
-//! The pace at which a worker calls its provider: full speed, slowed down, or no more than a probe.
+//! The pace at which a worker calls its provider: full speed, slowed down, or only probes.
 //!
-//! [`control`] decides. This is what the worker's tasks share of it: while the provider works, a call costs a few relaxed
-//! operations on atomics and takes no lock.
+//! [`control`] decides. This module holds the state that the worker's tasks share: while the provider works, a call
+//! costs a few relaxed operations on atomics and takes no lock.
 
 mod control;
 mod probe;
@@ -18,11 +18,12 @@ use self::control::{Control, Heard, Mode, News};
 use crate::ports::{Observer, PaceState, Randomness, Signal};
 use crate::provider::{ProcessorError, ProcessorKey};
 
-/// So many calls without an answer, for so long or for four times as long as calls take, and no more are begun at full speed
-/// until one is answered: of a provider that falls silent, few outcomes are to be unknown.
+/// The number of unanswered calls at which the provider may have fallen silent. Once the first of them has waited for
+/// [`SUSPICIOUS_AFTER`], and for four times the duration of a call, no further call begins at full speed until one is
+/// answered. This keeps the number of unknown outcomes small.
 const UNANSWERED: u32 = 16;
 const SUSPICIOUS_AFTER: Duration = Duration::from_secs(1);
-/// How often somebody who waits for an answer looks again.
+/// The interval at which a task that waits for an answer checks again.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The pace of one worker.
@@ -36,9 +37,9 @@ pub(super) struct Pace {
     full: AtomicBool,
     calm: AtomicBool,
     worked: AtomicU64,
-    /// Microseconds, and one more: 0 is never.
+    /// Microseconds plus one; 0 means never.
     last_worked: AtomicU64,
-    /// How long a call takes, about, in microseconds.
+    /// The moving average of a call's duration, in microseconds.
     takes: AtomicU64,
     unanswered: AtomicU32,
     unanswered_since: AtomicU64,
@@ -61,26 +62,26 @@ impl Pace {
         }
     }
 
-    /// Whether the provider may be sent whatever there are slots for.
+    /// Reports whether the provider may be sent a call from every free slot.
     pub(super) fn is_full(&self, now: Duration) -> bool {
         self.full.load(Ordering::Acquire) && !self.is_stalled(now)
     }
 
-    /// A call begins at `now`.
+    /// Records a call that begins at `now`.
     pub(super) fn begun(&self, now: Duration) {
         if self.unanswered.fetch_add(1, Ordering::Relaxed) == 0 {
             self.unanswered_since.store(micros(now), Ordering::Relaxed);
         }
     }
 
-    /// A claim that has made one call makes another.
+    /// Records a second call of the same claim.
     pub(super) fn call_again(&self) {
         if !self.full.load(Ordering::Acquire) {
             self.lock().call_again();
         }
     }
 
-    /// A call has brought an answer.
+    /// Records a call that was answered.
     pub(super) fn worked(&self, now: Duration, took: Duration, chance: &dyn Randomness) {
         self.unanswered.store(0, Ordering::Relaxed);
         self.worked.fetch_add(1, Ordering::Relaxed);
@@ -92,7 +93,7 @@ impl Pace {
         }
     }
 
-    /// A call for this payment has brought none.
+    /// Records a call that failed, and the key of its payment.
     pub(super) fn failed(
         &self,
         now: Duration,
@@ -107,14 +108,14 @@ impl Pace {
         self.hear(now, heard(error), chance);
     }
 
-    /// A probe has ended.
+    /// Records the result of a probe.
     pub(super) fn probed(&self, now: Duration, said: Result<(), &ProcessorError>) {
         let heard = said.map_or_else(heard, |()| Heard::Worked);
         self.lock().probed(now, heard);
         self.changed.notify_one();
     }
 
-    /// What to do next, of up to `want` claims.
+    /// Decides the next step, of up to `want` claims.
     pub(super) fn next(&self, now: Duration, want: usize, chance: &dyn Randomness) -> Step {
         if self.is_stalled(now) && self.full.load(Ordering::Acquire) {
             return Step::Wait(LOOK_AGAIN);
@@ -128,12 +129,12 @@ impl Pace {
         step
     }
 
-    /// Reserves the calls of up to `most` claims.
+    /// Reserves the calls of up to `most` claims; returns the number reserved.
     pub(super) fn take(&self, now: Duration, most: usize) -> usize {
         self.lock().take(now, most)
     }
 
-    /// Says how many of the reserved claims were made.
+    /// Records how many of the reserved claims were won.
     pub(super) fn claimed(&self, now: Duration, reserved: usize, won: usize, chance: &dyn Randomness) {
         if self.full.load(Ordering::Acquire) {
             return;
@@ -144,7 +145,7 @@ impl Pace {
         self.tell(&control, rate, news);
     }
 
-    /// What a probe looks up.
+    /// The key that a probe looks up.
     pub(super) fn probe_key(&self) -> Option<ProcessorKey> {
         self.key.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -159,7 +160,7 @@ impl Pace {
         self.tell(&control, rate, news);
     }
 
-    /// Makes a change known: to the other tasks, to the observer, and in the log.
+    /// Publishes a change to the other tasks, to the observer, and in the log.
     fn tell(&self, control: &Control, rate_before: Option<u32>, news: Option<News>) {
         let was_full = self.full.swap(control.mode == Mode::Full, Ordering::AcqRel);
         self.calm.store(control.is_calm(), Ordering::Release);
@@ -220,7 +221,7 @@ fn heard(error: &ProcessorError) -> Heard {
     }
 }
 
-/// Calls by the second, rounded up; absent at full speed.
+/// Calls per second, rounded up; absent at full speed.
 fn rate(control: &Control) -> Option<u32> {
     match control.mode {
         Mode::Full => None,

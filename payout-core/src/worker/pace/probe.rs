@@ -5,24 +5,24 @@ use std::time::Duration;
 use crate::attempt::jittered;
 use crate::ports::Randomness;
 
-/// A probe about so often: half of it, and up to as much again by chance.
+/// The mean interval between two probes: each waits half of it, plus a random part of up to the whole.
 pub(super) const PROBE_EVERY: Duration = Duration::from_secs(1);
-/// How long one payout is waited for.
+/// The longest time that the payout on trial is waited for.
 pub(super) const TRIAL: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Away {
     pub(super) next_probe: Duration,
-    /// A look-up was answered: one payout may be tried.
+    /// True once a look-up was answered: one payout may be tried.
     pub(super) answered: bool,
-    /// Since when a payout is being tried.
+    /// The time at which the payout on trial was claimed.
     pub(super) on_trial: Option<Duration>,
-    /// Look-ups are answered and payments are not: only a payout tells.
+    /// True when look-ups are answered and payments are not: then only a payment shows that the provider is back.
     pub(super) only_payments_tell: bool,
 }
 
 impl Away {
-    /// Not for ever: a claim may end without a call.
+    /// Reports whether a payout is on trial. The trial has an end, since a claim may end without a call.
     pub(super) fn is_on_trial(&self, now: Duration) -> bool {
         self.on_trial
             .is_some_and(|since| now.saturating_sub(since) < TRIAL)

@@ -1,43 +1,43 @@
-//! A rate of calls: cut to what the provider took when it refuses, spent call by call.
+//! A rate of calls: cut to the provider's throughput when it refuses, spent call by call.
 
 use std::time::Duration;
 
 use super::control::Step;
 
-/// The slowest rate, by the second: even then somebody finds out within two seconds that the provider takes more.
+/// The slowest rate, per second: even at this rate a call finds out within two seconds that the provider accepts more.
 pub(super) const SLOWEST: f64 = 0.5;
-/// Refusals of one moment cut the rate once.
+/// The shortest time between two cuts, so that refusals of one moment cut the rate once.
 pub(super) const CUT_EVERY: Duration = Duration::from_millis(200);
-/// Of what succeeded, so much is tried next.
+/// The share of the measured throughput that is tried next.
 pub(super) const KEEP: f64 = 0.95;
-/// How long a rate must have been tried before what succeeded under it says anything.
+/// The shortest time at one rate after which the successes under it are a measurement.
 pub(super) const LEARN_FOR: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Slowed {
-    /// Calls by the second.
+    /// Calls per second.
     pub(super) rate: f64,
     pub(super) tokens: f64,
     pub(super) filled_at: Duration,
-    /// Since when what succeeds is counted, and how much did.
+    /// The time from which successes are counted.
     pub(super) counted_from: Duration,
     pub(super) worked: u32,
-    /// What the provider took, by the second, as far as that is known.
+    /// The provider's measured throughput, per second; absent until it is measured.
     pub(super) taken: Option<f64>,
-    /// The last refusal, or when this mode began.
+    /// The time from which calls are allowed after the last refusal; the start of this mode before any.
     pub(super) quiet_since: Duration,
-    /// When the rate was last cut; absent while nothing was refused since the provider came back.
+    /// The time of the last cut; absent while nothing was refused since the provider came back.
     pub(super) cut_at: Option<Duration>,
     pub(super) grown_at: Duration,
     pub(super) worked_since_growth: bool,
-    /// Refusals in a row at the slowest rate.
+    /// Consecutive refusals at the slowest rate.
     pub(super) in_vain: u32,
-    /// Whether refusals led here.
+    /// True when refusals led to this mode.
     pub(super) throttled: bool,
 }
 
 impl Slowed {
-    /// From `now` on, which may be later than the cut that led here.
+    /// Creates a rate that starts at `now`, which may be later than the cut that led to it.
     pub(super) fn new(now: Duration, rate: f64, cut_at: Option<Duration>) -> Self {
         Self {
             rate,
@@ -55,8 +55,8 @@ impl Slowed {
         }
     }
 
-    /// To a little less than what succeeded; to half while nothing is known of that. A provider that counts calls by the second
-    /// refuses all until the second is over, however slow they come: then a short pause is all that helps.
+    /// Cuts the rate to slightly less than the measured throughput, or to half while that is unknown. A provider that
+    /// limits calls per second refuses all calls until the second is over, at any rate: only a short pause helps then.
     pub(super) fn cut(&mut self, now: Duration, resumes: Duration) {
         if self.rate <= SLOWEST {
             self.in_vain += 1;
@@ -92,7 +92,7 @@ impl Slowed {
 
     pub(super) fn fill(&mut self, now: Duration) {
         let passed = now.saturating_sub(self.filled_at).as_secs_f64();
-        // A tenth of a second's worth may be saved up.
+        // Tokens for a tenth of a second may accumulate.
         let most = (self.rate / 10.0).max(1.0);
         self.tokens = (self.tokens + passed * self.rate).min(most);
         self.filled_at = self.filled_at.max(now);
@@ -100,7 +100,7 @@ impl Slowed {
 
     pub(super) fn next(&mut self, now: Duration, want: usize) -> Step {
         self.fill(now);
-        // No statement for each single payout where many are let through.
+        // At a high rate, claims wait for several tokens, so that not every payout costs a statement.
         let enough = (self.rate / 20.0).max(1.0).min(count(want.max(1) as u64)).floor();
         if self.tokens >= enough {
             return Step::Claim(whole(self.tokens).min(want));
