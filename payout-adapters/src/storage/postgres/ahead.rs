@@ -1,11 +1,12 @@
-//! Due times that a clock wrote which was ahead, and was set back since: the step of `Payout::brought_back`.
+//! Corrects due times that were written while the clock was ahead, after it was set back: the step of
+//! `Payout::brought_back`.
 
 use payout_core::ports::RepositoryError;
 use uuid::Uuid;
 
 use super::link::{Link, only};
 
-/// Of a row that waits, what tells that its time is none that was meant.
+/// Condition on a waiting row: its due time comes from a clock that was ahead, not from a schedule or a retry.
 macro_rules! is_ahead {
     () => {
         "(due_at > now()
@@ -15,7 +16,8 @@ macro_rules! is_ahead {
     };
 }
 
-/// A wait that nothing can have asked for: a lease beyond its own last call, or more than the longest wait and an hour.
+/// Condition on a row whose wait no component can have asked for: a lease that ends after its own last call may, or a
+/// wait beyond the longest one by an hour.
 macro_rules! is_impossible {
     () => {
         "CASE WHEN status = 'processing' AND updated_at = claimed_at
@@ -23,8 +25,8 @@ macro_rules! is_impossible {
     };
 }
 
-/// Three looks, each along an index and bounded: at what is due next, at all that is in flight, and at what was stored in
-/// the future.
+/// Finds candidates in three bounded index scans: payouts that are due next, payouts in flight, and payouts with a
+/// creation time in the future.
 const FIND: &str = concat!(
     "WITH waiting AS (
         (SELECT * FROM payout_states WHERE due_at > now() ORDER BY due_at LIMIT 2000)

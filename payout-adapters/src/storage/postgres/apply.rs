@@ -1,4 +1,4 @@
-//! A person's change to one payout, and the idempotency records.
+//! A client's or an operator's change to one payout, and the idempotency records.
 
 use std::time::Duration;
 
@@ -14,10 +14,13 @@ use crate::storage::sql::recipient::{StoredRecipient, WrittenAnswer, mac};
 use crate::storage::sql::row::as_i64;
 use crate::storage::sql::stored::{StoredTime, without_nul};
 
-/// The guard is in `target`, which also locks the row, and gives up at once where another session holds it; the record
-/// is written only when it holds, and the change only when the record was written or none was asked for. A record
-/// without an API key stands in the way of one with it, and once there is an API key none is written without. The state
-/// is locked first; with its lock the details may be written.
+/// Applies a change under the guard in `target`.
+///
+/// `target` locks the state first and gives up at once where another session holds it; under that lock the details may
+/// be written. The record is written only when the guard holds. The change is written only when the record was written,
+/// or when none was asked for.
+///
+/// A record without an API key excludes one with an API key. Once an API key exists, no record is written without one.
 const APPLY: &str = "
     WITH target AS (
         SELECT id, generation, fence, claimed_at, claimed_by FROM payout_states
@@ -73,7 +76,8 @@ const APPLY: &str = "
     )
     SELECT EXISTS (SELECT FROM target) AS found, (SELECT updated_at FROM changed) AS changed_at";
 
-/// Evidence: the payout stays as it is. The event of a claim that has no outcome yet becomes a row before it.
+/// Records a refused change as evidence; the payout stays as it is. If the current claim has no outcome yet, its event
+/// becomes a row first.
 const RECORD_REFUSAL: &str = "
     WITH open AS (
         SELECT id, generation, fence, claimed_at, claimed_by FROM payout_states
@@ -91,7 +95,7 @@ const RECORD_REFUSAL: &str = "
     )
     SELECT count(*) FROM logged";
 
-/// The oldest first; passing over those that somebody else is just forgetting.
+/// Deletes the oldest records first, and skips those that another session is deleting.
 const FORGET_ANSWERS: &str = "
     WITH forgotten AS (
         DELETE FROM idempotency_keys
@@ -106,8 +110,8 @@ const FORGET_ANSWERS: &str = "
     )
     SELECT count(*) FROM forgotten";
 
-/// The pauses before a change is tried again whose row another session holds: a worker's claim or settlement, as a
-/// rule, which is over within one commit. Nothing is held meanwhile, no connection and no lock.
+/// Pauses before a change is retried because another session holds its row. The holder is usually a worker's claim or
+/// settlement, which ends within one commit. Neither a connection nor a lock is held during a pause.
 const PAUSES: [Duration; 7] = [
     Duration::from_millis(5),
     Duration::from_millis(10),
@@ -117,7 +121,7 @@ const PAUSES: [Duration; 7] = [
     Duration::from_millis(160),
     Duration::from_millis(320),
 ];
-/// What took longer than this has waited for a lock.
+/// Duration above which a failed attempt has waited for a lock, and did not give up at once.
 const WAITED: Duration = Duration::from_millis(250);
 
 #[derive(FromRow)]
@@ -146,7 +150,7 @@ pub(super) async fn apply(
     let Applied { found, changed_at } = loop {
         let began = link.monotonic();
         match apply_once(link, change, request, &written).await {
-            // Only where it gave up at once: what it has waited for already is not worth waiting for again.
+            // Retried only where it gave up at once: after a wait for a lock, another wait would help little.
             Err(RepositoryError::Locked { .. })
                 if link.monotonic().saturating_sub(began) < WAITED
                     && let Some(pause) = pauses.next() =>
@@ -160,11 +164,11 @@ pub(super) async fn apply(
         return Ok(change.made_at(at));
     }
     if found {
-        // The row was there, so it was the key that stood in the way.
+        // The row was found, so the idempotency key was taken.
         return Err(RepositoryError::KeyTaken);
     }
-    // Of two callers with one key, the one that waited for the other's row lock finds the version gone. A look with a
-    // fresh snapshot tells it that it was the same request.
+    // Of two callers with one key, the one that waited for the other's row lock finds that the version has changed. A
+    // read with a fresh snapshot shows that it was the same request.
     match request {
         Some(request) if find::answer(link, &request.key).await?.is_some() => Err(RepositoryError::KeyTaken),
         Some(_) | None => Err(RepositoryError::VersionConflict),
@@ -194,7 +198,7 @@ async fn apply_once(
     Ok(applied)
 }
 
-/// What may be sealed.
+/// The encrypted or plain columns of a change.
 struct Written<'a> {
     recipient: StoredRecipient<'a>,
     answer: Option<WrittenAnswer>,

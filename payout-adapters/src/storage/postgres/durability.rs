@@ -1,13 +1,16 @@
-//! What a commit is worth: whether what was acknowledged survives a crash of the server.
+//! The durability of a commit: whether an acknowledged write survives a crash of the server.
 
 use payout_core::ports::RepositoryError;
 
 use super::link::{Link, only};
 use crate::storage::admin::Durability;
 
-/// For each session of ours, whatever the server, the database or the role says: an acknowledged commit is on disk. Never
-/// less than was set: `remote_apply` stays, and so does `remote_write`, which has it on disk here. Set in any
-/// case, so that a later change of the server's does not reach into open sessions.
+/// Makes an acknowledged commit durable on disk in each session of the service, whatever the server, the database or
+/// the role sets.
+///
+/// It never weakens the setting: `remote_apply` stays, and so does `remote_write`, which includes the flush on this
+/// server. The session sets the value even where it is already right, so that a later change of the server's
+/// configuration does not affect open sessions.
 pub(super) const ACKNOWLEDGE_WHAT_IS_ON_DISK: &str = "
     SELECT set_config('synchronous_commit', CASE
         WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN 'on'

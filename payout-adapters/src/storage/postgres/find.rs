@@ -1,4 +1,4 @@
-//! Reading one payout, an answer, and the clock.
+//! Reads of one payout, of an idempotency record, and of the clock.
 
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotencyRecord, ScopedKey};
@@ -19,8 +19,8 @@ const FIND: &str = concat!(
     " WHERE payout.id = $1 AND payout.deleted_at IS NULL"
 );
 
-/// COALESCE hides the condition from the partial indexes: the planner would read one of them whole beside the primary
-/// key, and take a hundred times as long.
+/// Reads payouts by id. COALESCE hides the condition from the partial indexes: otherwise the planner would read one of
+/// them whole beside the primary key, and take a hundred times as long.
 const FIND_MANY: &str = concat!(
     "SELECT ",
     payout_columns!(),
@@ -29,7 +29,7 @@ const FIND_MANY: &str = concat!(
     " WHERE payout.id = ANY ($1) AND COALESCE(payout.deleted_at, 'infinity') = 'infinity'"
 );
 
-/// That of an API key comes before that of none.
+/// Reads a record by its key; the record of an API key comes before the one without.
 const FIND_ANSWER: &str = "
     SELECT key, payout_id, fingerprint, snapshot, sealed, created_at
     FROM idempotency_keys

@@ -1,4 +1,4 @@
-//! Taking payouts of another service over: payouts and events of the whole batch in one statement.
+//! Import of payouts from another service: payouts and events of the whole batch in one statement.
 
 use payout_core::Timestamp;
 use payout_core::payout::ForeignPayout;
@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::link::Link;
 use crate::storage::sql::import::{answers, rows};
 
-/// In the order of ids, so that two imports of the same wait for each other in one direction only. What is stored under an id
-/// stays as it is.
+/// Inserts the batch in the order of ids, so that two imports of the same payouts wait for each other in one direction
+/// only. A payout that is already stored under an id stays as it is.
 const INSERT: &str = "
     WITH incoming AS (
         SELECT *, 'epoch'::timestamptz + sent_at * interval '1 microsecond' AS sent

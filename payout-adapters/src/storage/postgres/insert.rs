@@ -1,5 +1,5 @@
-//! Inserting payouts: idempotency records, details and states of the whole batch in one statement; where a day's limit
-//! is charged, between two looks at what is left of it.
+//! Inserts of payouts: idempotency records, details and states of the whole batch in one statement. Where a batch is
+//! charged to a day's limit, the statement runs in a transaction that holds the daily totals.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -19,15 +19,19 @@ use crate::storage::sql::recipient::{StoredRecipient, WrittenAnswer, mac};
 use crate::storage::sql::stored::{StoredTime, without_nul};
 use crate::storage::sql::totals::{self, Decision, Stored};
 
-/// UNNEST pads what is shorter with NULL: without a key to seal with, the last two are empty. The details carry the
-/// event of the creation.
+/// Inserts the records, details and states of a batch.
 ///
-/// A payout is written if it has no key or won it. A key has no record of its own to win while there is one without an
-/// API key (`$18` are the keys of API keys in that form), and once there is an API key, nothing is recorded without
-/// one: this process has not heard of it. Those whose provider's keys would begin as those of a request whose record
-/// was forgotten are not written: these keys are returned, for the statement to be run again without them. Keys are
-/// taken in their order, so that two batches which share some wait for each other in one direction only; of two rows
-/// with one key, the first in the batch wins.
+/// UNNEST pads shorter arrays with NULL: without an encryption key, the last two arrays are empty. The details carry
+/// the event of the creation.
+///
+/// - A payout is written if it has no idempotency key, or won it. Keys are taken in their order, so that two batches
+///   which share some wait for each other in one direction only. Of two rows with one key, the first in the batch wins.
+/// - A key in the scope of an API key cannot be won while a record without an API key exists for it; `$18` has these
+///   keys in their form without an API key.
+/// - Once an API key exists, no record is written without one: a process that still does so has not read the API keys
+///   yet.
+/// - A payout is not written if its provider keys would begin like those of a request whose record was forgotten. The
+///   statement returns these spent keys, and the caller runs it again without them.
 const INSERT: &str = "
     WITH incoming AS (
         SELECT * FROM UNNEST(
@@ -98,18 +102,18 @@ pub(super) async fn insert(link: &Link, batch: &[NewPayout]) -> Result<Vec<Inser
         .collect()
 }
 
-/// Inserts what fits into its day.
+/// Inserts the payouts that fit into their daily limits.
 async fn charged(link: &Link, batch: &[NewPayout]) -> Result<Vec<Insertion>, RepositoryError> {
     loop {
-        // Each time round, a key has a record that had none before.
+        // Each retry finds one more key with a record, so the loop ends.
         if let Some(answers) = charged_once(link, batch).await? {
             return Ok(answers);
         }
     }
 }
 
-/// Nothing, if what was refused for its amount may fit after all: a key was taken, by somebody who is not charged,
-/// between the look at it and the insert.
+/// Makes one attempt; returns `None` if a payout that was refused for its amount may fit after all. That happens when a
+/// client that is not charged takes a key between the lookup and the insert.
 async fn charged_once(link: &Link, batch: &[NewPayout]) -> Result<Option<Vec<Insertion>>, RepositoryError> {
     let mut locked_totals = LockedTotals::begin(link, totals::buckets(batch)).await?;
     let taken = locked_totals.taken(totals::keys(batch)).await?;
@@ -160,12 +164,12 @@ fn unanswered() -> RepositoryError {
     refused("the insert did not answer for a payout")
 }
 
-/// A payout's id, and when it was stored; or a spent key.
+/// A payout's id and the time when it was stored, or a spent provider key.
 type WrittenRow = (Option<Uuid>, Option<StoredTime>, Option<Uuid>);
 
-/// How an insert is made.
+/// The way an insert is run.
 enum By<'t, 'l> {
-    /// As a statement that is a transaction by itself.
+    /// A statement that is a transaction by itself.
     Itself(&'t Link),
     /// Within a transaction.
     Transaction(&'t mut Transaction<'l>),

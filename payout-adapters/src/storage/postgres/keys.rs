@@ -35,7 +35,8 @@ const LIST: &str = concat!(
 
 const FIND: &str = concat!("SELECT ", key_columns!(), " FROM api_keys WHERE name = $1");
 
-/// No row comes back when the name is taken, when there are too many, or none of the name that is to be succeeded.
+/// Inserts an API key. No row comes back when the name is taken, when there are too many keys, or when the key to be
+/// succeeded does not exist.
 const INSERT: &str = concat!(
     "INSERT INTO api_keys (id, name, scopes, expires_at, digest, secret_id, created_at, idempotency_scope) \
      SELECT $1, $2, $3, $4, $5, $6, now(), \
@@ -60,7 +61,8 @@ const REVOKE: &str = concat!(
     key_columns!()
 );
 
-/// A key that another session holds is passed over: its next use is noted, and no other key waits for it.
+/// Records the last use. A key that another session holds is skipped: its next use is recorded, and no other key waits
+/// for it.
 const NOTE_USE: &str = "
     WITH used AS (
         SELECT id FROM api_keys WHERE id = ANY ($1) ORDER BY id FOR UPDATE SKIP LOCKED
@@ -71,8 +73,8 @@ const NOTE_USE: &str = "
 
 const SECRET: &str = "UPDATE api_key_ring SET secret = COALESCE(secret, $1) RETURNING secret";
 
-/// Waits for the inserts that record an idempotency key, and keeps others out: what was recorded without an API key is
-/// there before the first key is, and nothing more is recorded without one afterwards.
+/// Waits for inserts that record an idempotency key, and blocks new ones. So every record without an API key is
+/// committed before the first API key is, and none is written afterwards.
 const LOCK: &str = "LOCK TABLE idempotency_keys IN SHARE MODE";
 
 /// Stores the first key.
@@ -101,7 +103,7 @@ impl PostgresRepository {
         found.into_iter().next().map(KeyRow::restore).transpose()
     }
 
-    /// Whether there is the key that the new one is to succeed, if any.
+    /// Returns whether the key that the new one succeeds exists; true if it succeeds none.
     async fn has_predecessor(&self, new: &NewApiKey) -> Result<bool, ApiKeyError> {
         match &new.succeeds {
             Some(name) => Ok(self.find_key(name).await?.is_some()),

@@ -1,10 +1,9 @@
-//! The pool, and how its connections fail and recover.
+//! The connection pools: their configuration, failures and recovery.
 //!
-//! A ping before each use would cost 15 % of the throughput, so a connection is only doubted with a reason: it lay
-//! idle for a while, or it is older than the last time that one of them broke (a restart of the server breaks them
-//! all).
+//! A ping before each use would cost 15 % of the throughput. So a connection is tested only for a reason: it was idle
+//! for a while, or it is older than the last time that a connection broke (a restart of the server breaks them all).
 //!
-//! A read whose connection broke is repeated once. A write is not: it may have been made.
+//! A read whose connection broke is repeated once. A write is not: it may have been committed.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -31,29 +30,30 @@ use crate::storage::sql::writes::RecentWrites;
 /// A statement with its arguments, ready to run.
 pub(super) type Statement<'q, Row> = QueryAs<'q, Postgres, Row, PgArguments>;
 
-/// Idle for longer than this, a connection is pinged before it is used.
+/// Idle time after which a connection is pinged before it is used.
 const DOUBTED_AFTER_IDLE: Duration = Duration::from_secs(1);
 
-/// The server gives up by itself first; this is for a server that does not answer at all.
+/// Extra time for the server's own timeout to end a statement; after it, the client gives up on a server that does not
+/// respond.
 const PATIENCE_PAST_STATEMENT_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 pub(super) struct Link {
     pool: PgPool,
-    /// For reads that may be slow, so that nothing else waits for them.
+    /// The pool for reads that may be slow, so that no other statement waits for them.
     costly: PgPool,
     gate: Gate,
     trouble: Arc<BrokenConnections>,
-    /// What became of the last writes.
+    /// The outcome of the last writes.
     pub(super) writes: Arc<RecentWrites>,
-    /// For a connection of one's own, without the limits of the pool's.
+    /// Options for a connection outside the pool, without the pool's limits.
     pub(super) unlimited: PgConnectOptions,
-    /// What who is paid is sealed with.
+    /// The keys that recipients are encrypted with.
     pub(super) keyring: EncryptionKeys,
     deadline: Duration,
 }
 
-/// When a connection last broke.
+/// The time when a connection last broke.
 struct BrokenConnections {
     clock: System,
     /// Microseconds of the monotonic clock; 0 for never.
@@ -69,7 +69,7 @@ impl BrokenConnections {
         self.at.store(self.now().max(1), Ordering::Relaxed);
     }
 
-    /// Whether a connection of this age was there when the last one broke.
+    /// Returns whether a connection of this age was open when the last one broke.
     fn touches(&self, age: Duration) -> bool {
         let at = self.at.load(Ordering::Relaxed);
         at > 0 && age.as_micros() >= u128::from(self.now().saturating_sub(at))
@@ -84,8 +84,8 @@ impl Link {
             .map_err(|_| refused("this is not the URL of a PostgreSQL database"))?
             .application_name(&options.application_name)
             .disable_statement_logging();
-        // To one's own host, encryption only costs; and sqlx 0.9.0 leaves Nagle's algorithm on (its issue 4335), so
-        // that each statement of more than one TLS record, a batch of twenty payouts, would wait 40 ms for an
+        // On this host, encryption only adds cost. Also, sqlx 0.9.0 leaves Nagle's algorithm on (its issue 4335): each
+        // statement of more than one TLS record, such as a batch of twenty payouts, would wait 40 ms for an
         // acknowledgement.
         if is_this_host(unlimited.get_host()) && matches!(unlimited.get_ssl_mode(), PgSslMode::Prefer) {
             unlimited = unlimited.ssl_mode(PgSslMode::Disable);
@@ -99,8 +99,8 @@ impl Link {
             ("default_transaction_isolation", "read committed"),
             // Compiling takes longer than any of these statements.
             ("jit", "off"),
-            // What is asked for is in memory or on an SSD. With the default, made for disks that turn, a table whose
-            // statistics are from a time when it was small is rather read whole than along an index.
+            // The data is in memory or on an SSD. The default is made for rotating disks: with it, the planner reads a
+            // table whole rather than along an index if the statistics are from a time when the table was small.
             ("random_page_cost", "1.1"),
         ]);
         let trouble = Arc::new(BrokenConnections {
@@ -127,7 +127,7 @@ impl Link {
                             return Ok(false);
                         }
                         if meta.idle_for > DOUBTED_AFTER_IDLE && connection.ping().await.is_err() {
-                            // So are the others, which may have been idle for less.
+                            // Other connections are broken too, even if they were idle for less time.
                             doubts.note();
                             return Ok(false);
                         }
@@ -139,7 +139,7 @@ impl Link {
         let reading = limited.clone().options([
             ("statement_timeout", read_timeout.as_str()),
             ("default_transaction_read_only", "on"),
-            // One read takes one core, however much it reads.
+            // One read uses one core, however much data it reads.
             ("max_parallel_workers_per_gather", "0"),
         ]);
         let deadline = options.statement_timeout + PATIENCE_PAST_STATEMENT_TIMEOUT;
@@ -155,7 +155,7 @@ impl Link {
         })
     }
 
-    /// Runs a statement that changes nothing, again if its connection breaks.
+    /// Runs a read-only statement; repeats it if its connection breaks.
     pub(super) async fn read<'q, Row>(
         &self,
         statement: impl Fn() -> Statement<'q, Row> + Send,
@@ -171,8 +171,8 @@ impl Link {
         rows.map_err(repository_error)
     }
 
-    /// Runs a statement that changes nothing and may be slow, when its turn comes and no longer than a read may take;
-    /// again if its connection breaks.
+    /// Runs a read-only statement that may be slow. It waits for its turn, may take no longer than the limit of a read,
+    /// and is repeated if its connection breaks.
     pub(super) async fn read_costly<'q, Row>(
         &self,
         cost: Cost,
@@ -205,14 +205,14 @@ impl Link {
         let result = self.run(statement).await.map_err(write_error);
         match &result {
             Ok(_) => self.writes.succeeded(),
-            // It says nothing of the other writes.
+            // A lock conflict says nothing about other writes.
             Err(RepositoryError::Locked { .. }) => (),
             Err(_) => self.writes.failed(),
         }
         result
     }
 
-    /// Uses no connection any more that is open now.
+    /// Marks all open connections as broken, so that none is used again.
     pub(super) fn doubt_connections(&self) {
         self.trouble.note();
     }
@@ -236,12 +236,12 @@ impl Link {
         result
     }
 
-    /// A connection for oneself.
+    /// Takes a connection out of the pool for several statements.
     pub(super) async fn take(&self) -> Result<InUse, sqlx::Error> {
         InUse::of(&self.pool).await
     }
 
-    /// Runs a statement on a connection that goes on to be in use.
+    /// Runs a statement on a connection that stays in use.
     pub(super) async fn run_on<Row>(
         &self,
         in_use: &mut InUse,
@@ -261,7 +261,7 @@ impl Link {
         result
     }
 
-    /// The monotonic clock.
+    /// Returns the monotonic time.
     pub(super) fn monotonic(&self) -> Duration {
         self.trouble.clock.monotonic()
     }
@@ -285,8 +285,8 @@ impl Link {
     }
 }
 
-/// A connection that goes back to the pool only if its answer was read to the end: of one that was given up half way,
-/// because its caller went away or its time was over, nobody knows what it will say next.
+/// A connection that returns to the pool only if its answer was read to the end. If its caller was dropped or the
+/// deadline passed midway, the rest of the answer would be read by the next user.
 pub(super) struct InUse {
     connection: Option<PoolConnection<Postgres>>,
     answered: bool,
@@ -300,7 +300,7 @@ impl InUse {
         })
     }
 
-    /// Everything that was asked on it has been answered.
+    /// Returns the connection to the pool: every statement on it has been answered.
     pub(super) fn give_back(mut self) {
         self.answered = true;
     }
@@ -309,14 +309,14 @@ impl InUse {
 impl Drop for InUse {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take().filter(|_| !self.answered) {
-            // Dropped, not closed: closing waits for a server that may be busy with the statement, or gone, and the
-            // pool would wait for its place meanwhile.
+            // Dropped, not closed: closing waits for a server that may be busy with the statement or unreachable, and
+            // until then the pool could not open a replacement.
             drop(connection.detach());
         }
     }
 }
 
-/// Never the options: they have the password.
+/// Omits the options, which contain the password.
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link")
@@ -329,7 +329,7 @@ fn is_this_host(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// An answer that must have one row.
+/// Returns the only row of an answer that must have one.
 pub(super) fn only<Row>(rows: Vec<Row>) -> Result<Row, RepositoryError> {
     rows.into_iter()
         .next()

@@ -1,9 +1,11 @@
 //! Pages and counts.
 //!
 //! Every page is bounded by places in the order `(created_at, id)` and read along an index in that order, so that it
-//! costs the same at any depth. A prepared statement is soon planned once for all values, so each of the two shapes
-//! that most pages have is a statement of its own that only one index fits. All else is planned anew each time, with
-//! the values at hand: conditions on absent parameters then vanish, and the planner sees how common a prefix or a
+//! costs the same at any depth.
+//!
+//! The server soon keeps one plan of a prepared statement for all values. So each of the two shapes that most pages
+//! have is a statement of its own that only one index fits. All other statements are planned again each time, with
+//! their actual values: conditions on absent parameters then vanish, and the planner sees how common a prefix or a
 //! status is.
 
 use payout_core::payout::Status;
@@ -17,18 +19,18 @@ use crate::storage::sql::recipient::Wanted;
 use crate::storage::sql::row::{PayoutRow, listed, payout_columns};
 use crate::storage::sql::window::{NameRange, Page, Shape, Window, counted};
 
-/// The longest page of the prepared statements. Their constant limit tells the planner that few rows are wanted; the
-/// parameter alone would not.
+/// The longest page of the prepared statements. Their constant limit shows the planner that few rows are wanted, which
+/// a parameter alone would not.
 const LONGEST_PREPARED_PAGE: i64 = 1000;
 
-/// A pair of statements, by [`Direction`](crate::storage::sql::window::Direction).
+/// Builds a pair of statements, indexed by [`Direction`](crate::storage::sql::window::Direction).
 macro_rules! both_directions {
     ($statement:ident) => {
         [$statement!("DESC", "DESC"), $statement!("ASC", "ASC")]
     };
 }
 
-/// A page along an index of one of the two tables, each row of which is then joined with its other.
+/// Builds a page that walks an index of one table and joins each row with its row in the other table.
 macro_rules! prepared_page {
     ($table:literal, $alias:literal, $join:ident, $condition:literal, $at:literal, $id:literal) => {
         concat!(
@@ -80,7 +82,8 @@ macro_rules! page_of_status {
     };
 }
 
-/// What is left of a filter once its search is taken care of, by the table whose index is walked: `payout` or `state`.
+/// Conditions of the window, and of a filter without its search, by the table whose index is walked: `payout` or
+/// `state`.
 macro_rules! window_and_filter {
     ($walked:literal) => {
         concat!(
@@ -147,8 +150,8 @@ macro_rules! page_of_standing {
     };
 }
 
-/// The two ways to match, each along its own index and no further than the page, then merged. In one condition the two
-/// would have to be found whole and sorted.
+/// Builds a page of the two ways to match, account and name. Each is read along its own index and no further than the
+/// page, then merged. A single condition would make the server find all matches of both and sort them.
 macro_rules! page_of_search {
     ($at:literal, $id:literal) => {
         concat!(
@@ -193,8 +196,8 @@ macro_rules! found_page {
     };
 }
 
-/// The same where payouts are sealed, by digests: a payout is found under each of the keys, and each walks the index in
-/// order.
+/// Builds a page of a search among encrypted payouts, by digests. A payout is found under each of the keys, and each
+/// lookup walks the index in order.
 macro_rules! page_of_sealed_search {
     ($at:literal, $id:literal) => {
         concat!(
@@ -227,13 +230,13 @@ const PAGE_OF_STANDING: [&str; 2] = both_directions!(page_of_standing);
 const PAGE_OF_SEARCH: [&str; 2] = both_directions!(page_of_search);
 const PAGE_OF_SEALED_SEARCH: [&str; 2] = both_directions!(page_of_sealed_search);
 
-/// Counting stops at the limit; without one (NULL) it goes to the end. The order keeps it to the index that has it,
-/// whatever the statistics say.
+/// Counts up to the limit; without a limit (NULL) it counts to the end. The order makes the server use the index that
+/// has it, whatever the statistics say.
 const COUNT_ALL: &str = "
     SELECT count(*)
     FROM (SELECT FROM payout_details WHERE deleted_at IS NULL ORDER BY created_at DESC, id DESC LIMIT $1) AS counted";
 
-/// What only the details tell, and what only the states tell: the other table is not looked at.
+/// Counts by conditions on details alone, or on states alone, without reading the other table.
 const COUNT_DETAILS: &str = "
     SELECT count(*) FROM (
         SELECT FROM payout_details
@@ -282,12 +285,13 @@ const COUNT_SEALED_SEARCH: &str = concat!(
     LIMIT $8) AS counted"
 );
 
-/// Whether a filter is about where payouts stand, so that an index of their states leads to them.
+/// Returns whether a filter has conditions on states, so that an index of states serves it.
 fn asks_for_states(filter: &Filter) -> bool {
     !filter.statuses.is_empty() || filter.needs_review.is_some()
 }
 
-/// No text has a NUL, and PostgreSQL takes none as a parameter: a search for one finds nothing.
+/// Returns whether a search has a NUL, which no stored text has and PostgreSQL refuses as a parameter: it finds
+/// nothing.
 fn finds_nothing(filter: &Filter) -> bool {
     filter
         .search
@@ -354,7 +358,7 @@ pub(super) async fn count(
     if filter.deleted != Deleted::Without {
         return deleted::count(link, filter, at_most).await;
     }
-    // One more than asked for tells whether there are more.
+    // One more than asked for shows whether there are more.
     let limit = at_most.map(|at_most| i64::try_from(at_most).unwrap_or(i64::MAX).saturating_add(1));
     let is_unfiltered = *filter == Filter::default();
     let cost = at_most.map_or(Cost::Dear, |_| Shape::of(filter).cost());
@@ -388,7 +392,7 @@ pub(super) async fn count(
     Ok(counted(found, at_most))
 }
 
-/// The account, and the ranges of names; those that there are not are NULL, and vanish from the plan.
+/// Binds the account and the ranges of names. Absent ones are NULL, and vanish from the plan.
 fn searching<'q, Row>(statement: Statement<'q, Row>, search: &Search) -> Statement<'q, Row>
 where
     Row: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
@@ -426,6 +430,6 @@ where
         .bind(filter.statuses.iter().copied().map(Status::as_str).collect::<Vec<_>>())
         .bind(filter.currency.map(|currency| currency.code()))
         .bind(filter.needs_review)
-        // Planned with the values at hand.
+        // Planned again with the actual values.
         .persistent(false)
 }

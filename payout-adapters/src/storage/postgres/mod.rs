@@ -1,22 +1,25 @@
 //! The repository on PostgreSQL.
 //!
-//! - `link` owns the pools, one for what pays and one for what may be slow: it finds dead connections, bounds every
-//!   wait, and repeats a read whose connection broke.
-//! - `insert`, `apply`, `claim` and `settle` are the writes. Each is **one statement**, so there is no
-//!   transaction that a dropped future could leave open, and a batch costs one round trip and one commit. Only what is
-//!   charged to a day's limit is a `transaction` of a few: it holds the `totals` while it decides.
+//! - `link` owns the two pools, one for payments and one for reads that may be slow. It detects dead connections,
+//!   bounds every wait, and repeats a read whose connection broke.
+//! - `insert`, `apply`, `claim` and `settle` are the writes. Each is **one statement**, so a dropped future cannot
+//!   leave a transaction open, and a batch costs one round trip and one commit. Only writes that are charged to a day's
+//!   limit are a `transaction` of a few statements, which holds the daily `totals` while it decides.
 //! - `find`, `trail`, `list` and `payout_stats` are the reads.
-//! - `keys` has the API keys. `schema` migrates; `reseal` rotates what who is paid is sealed with.
+//! - `keys` has the API keys. `schema` migrates; `reseal` re-encrypts recipients with a new key.
 //!
-//! A payout is two rows: its details, written when it is made and when a person changes it, and its state, written by
-//! every claim and settlement. A change locks the state first, and may then write both.
+//! A payout is two rows. Its details are written when it is created and when a client or an operator changes it. Its
+//! state is written by every claim and settlement. A change locks the state first, and may then write both.
 //!
-//! The clock is the server's `now()`, the start of the statement. Statements rely on READ COMMITTED: a row that another
-//! transaction changes while they wait for its lock is looked at again as it is then.
+//! The clock is the server's `now()`, the start of the statement. Statements rely on READ COMMITTED: when a row was
+//! changed by another transaction while a statement waited for its lock, the statement evaluates the changed row.
 //!
-//! A day's totals are locked before all else and in their order, rows in the order of their ids and keys in theirs; a
-//! key is waited for only by who holds rows that nobody who holds keys waits for, but for totals, which he has already.
-//! So no two of these statements can deadlock.
+//! The order of locks excludes deadlocks between these statements:
+//!
+//! - Daily totals come first, in the order of their keys.
+//! - Rows are locked in the order of their ids, and idempotency keys in theirs.
+//! - A statement may hold rows while it waits for a key, but only rows that no holder of keys waits for. Daily totals
+//!   satisfy this rule, since a statement locks them before any key.
 
 mod admin;
 mod ahead;
@@ -59,20 +62,21 @@ use crate::encryption::EncryptionKeys;
 use crate::storage::sql::stored::as_micros;
 use link::Link;
 
-/// How a [`PostgresRepository`] uses its server.
+/// Configuration of a [`PostgresRepository`].
 #[derive(Debug, Clone)]
 pub struct PostgresOptions {
-    /// Connections at the most.
+    /// The maximum number of connections.
     pub max_connections: u32,
-    /// How long a call waits for one, also while the server is away.
+    /// The maximum time that a call waits for a connection, also while the server is down.
     pub acquire_timeout: Duration,
-    /// How long the server works on one statement.
+    /// The maximum time that the server works on one statement.
     pub statement_timeout: Duration,
-    /// How long a write waits for what another session holds. Those of our own sessions are over within one commit.
+    /// The maximum time that a write waits for a lock of another session. The service's own sessions release theirs
+    /// within one commit.
     pub lock_timeout: Duration,
-    /// Connections besides, for reads that may be slow: lists, counts, audit trails, statistics.
+    /// Additional connections for reads that may be slow: lists, counts, audit trails, statistics.
     pub reads: ReadLimits,
-    /// What the server's own lists call this process.
+    /// The name of this process in the server's session lists.
     pub application_name: String,
 }
 
@@ -98,18 +102,19 @@ pub struct PostgresRepository {
 }
 
 impl PostgresRepository {
-    /// Over the database of this URL. Connects when first used, so that a server which is away is no error here.
+    /// Creates a repository for the database of this URL. It connects on first use, so a server that is down is no
+    /// error here.
     ///
     /// Connections to another host are encrypted where the server can, those to this host only when the URL says so
     /// (`sslmode=require`).
     ///
     /// # Errors
-    /// [`RepositoryError::Refused`] when the URL is none of PostgreSQL's.
+    /// [`RepositoryError::Refused`] when the URL is not a valid PostgreSQL URL.
     pub fn connect_lazy(url: &str, options: &PostgresOptions) -> Result<Self, RepositoryError> {
         Link::new(url, options).map(|link| Self { link })
     }
 
-    /// Seals who is paid with the first of these keys, and opens it with any.
+    /// Encrypts recipients with the first of these keys, and decrypts them with any.
     #[must_use]
     pub fn sealing_with(mut self, keyring: EncryptionKeys) -> Self {
         self.link.keyring = keyring;
@@ -214,7 +219,7 @@ impl PayoutRepository for PostgresRepository {
     }
 }
 
-/// Joins the state of `payout`, always by the primary key: the OFFSET keeps the planner from another plan.
+/// Joins the state of `payout`, always by the primary key: the OFFSET prevents any other plan.
 macro_rules! state_of_payout {
     () => {
         "CROSS JOIN LATERAL (SELECT * FROM payout_states WHERE payout_states.id = payout.id OFFSET 0) AS state"
@@ -230,7 +235,7 @@ macro_rules! payout_of_state {
 }
 use payout_of_state;
 
-/// A duration as the server adds it to a time.
+/// Converts a duration to an interval that the server adds to a time.
 fn interval(duration: Duration) -> PgInterval {
     PgInterval {
         months: 0,

@@ -1,8 +1,8 @@
-//! How many payouts there are, at a cost that does not grow with them.
+//! Statistics of payouts, at a cost that does not grow with their number.
 //!
-//! What is open stands in two partial indexes and is counted, up to a bound. The rest is estimated from a sample of
-//! whole pages, always the same ones, so that the estimate moves only when they do. A table of no more pages than that
-//! is read whole, and then every number is exact.
+//! Open payouts are in two partial indexes and are counted, up to a bound. The rest is estimated from a sample of whole
+//! pages. The sample always has the same pages, so that the estimate changes only when they do. A table with no more
+//! pages than the sample is read whole, and then every number is exact.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::link::{Link, only};
 use crate::storage::reads::Cost;
 use crate::storage::sql::payout_stats::{StatusCountRow, counts, in_review, total};
 
-/// Pages in the sample: about fifty payouts each.
+/// The number of pages in the sample: about fifty payouts each.
 const PAGES: f64 = 200.0;
 
 const OVERDUE_AND_SIZE: &str = "
@@ -22,10 +22,11 @@ const OVERDUE_AND_SIZE: &str = "
             0)::float8,
         (pg_relation_size('payout_details') / current_setting('block_size')::bigint)::float8";
 
-/// Whoever is due is pending, or processing and not under review; whoever is under review is not due.
+/// Counts open payouts: those under review, and those with a due time. No payout is in both parts, since a payout under
+/// review has no due time.
 ///
-/// Both parts have the order of their index, which does not matter here: without it a planner that knows nothing of the
-/// table, as after a restore, takes half of it for what is asked for, and reads all of it.
+/// Both parts are sorted in the order of their index, although the result needs no order. Without it, a planner that
+/// has no statistics, as after a restore, expects half of the table to match, and reads all of it.
 const OPEN: &str = "
     SELECT status, currency, count(*), count(*) FILTER (WHERE needs_review)
     FROM (

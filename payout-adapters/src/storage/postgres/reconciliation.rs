@@ -1,4 +1,4 @@
-//! The books, and the claims that a restored store presumes.
+//! Reconciliation reads, and the claims that a restored store presumes.
 
 use payout_core::payout::{Actor, Event};
 use payout_core::ports::{ReconciliationQuery, Record, RepositoryError};
@@ -11,7 +11,7 @@ use crate::storage::sql::record::{RecordRow, record_columns, window};
 /// The longest page: a constant limit tells the planner that few rows are wanted.
 const LONGEST_PAGE: u32 = 1000;
 
-/// Those that are there and those that are deleted, each along its own index, then merged.
+/// Reads existing and deleted payouts, each along its own index, then merges them.
 const RECORDS: &str = concat!(
     "SELECT ",
     record_columns!(),
@@ -42,7 +42,7 @@ const PRESUME_CLAIMED: &str = "
             fence = fence + 1,
             claims = claims + 1,
             version = version + 1,
-            -- At any time since it was last written: an old row is not sent again, but reviewed.
+            -- Presumed since the last write: so an old payout is not sent again, but reviewed.
             claimed_at = GREATEST(updated_at, claimed_at + interval '1 microsecond'),
             first_submitted_at = GREATEST(updated_at, claimed_at + interval '1 microsecond'),
             quiet_at = GREATEST(quiet_at, now()),

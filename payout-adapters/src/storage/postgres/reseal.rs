@@ -1,4 +1,4 @@
-//! Sealing anew, and the keys that the database is sealed with.
+//! Re-encryption, and the keys that the database is encrypted with.
 
 use payout_core::payout::PayoutId;
 use payout_core::ports::RepositoryError;
@@ -12,7 +12,7 @@ use crate::storage::sql::reseal::{
     RecipientRow, StoredAnswerRow, checked, new_answer, new_recipient, recipient_columns,
 };
 
-/// Deleted payouts too: their rows stay.
+/// Reads payouts to re-encrypt. Deleted ones are included, since their rows stay.
 const PAYOUTS: &str = concat!(
     "SELECT ",
     recipient_columns!(),
@@ -24,8 +24,8 @@ const PAYOUTS: &str = concat!(
 const ANSWERS: &str = "
     SELECT key, payout_id, fingerprint, snapshot, sealed FROM idempotency_keys WHERE key > $1 ORDER BY key LIMIT $2";
 
-/// Rows are locked in the order of their ids, as everywhere; each is written only while it reads as it was read. What
-/// another session holds is passed over: it is found stale in the next pass.
+/// Re-encrypts payouts. Rows are locked in the order of their ids, as in every statement. Each is written only while it
+/// is unchanged since it was read. A row that another session holds is skipped, and the next pass finds it stale.
 const RESEAL_PAYOUTS: &str = "
     WITH incoming AS (
         SELECT * FROM UNNEST(
@@ -55,7 +55,7 @@ const RESEAL_PAYOUTS: &str = "
             AND locked.recipient_name = was_name
             AND locked.sealed IS NOT DISTINCT FROM was_sealed
             AND locked.mac IS NOT DISTINCT FROM was_mac
-            -- Without a code nothing else tells that an amount was changed meanwhile.
+            -- Without a MAC, only the version shows that an amount was changed meanwhile.
             AND (was_mac IS NOT NULL OR locked.version = was_version)
         RETURNING payout.id
     )
@@ -81,7 +81,8 @@ const RESEAL_ANSWERS: &str = "
 
 const KNOWN_KEYS: &str = "SELECT id, proof, protected FROM sealing_keys ORDER BY id";
 
-/// A database that has no payout when its first key is made known has none without a MAC ever after.
+/// Registers a key. If a database has no payout when its first key is registered, none of its payouts will ever lack a
+/// MAC.
 const KNOW_KEY: &str = "
     INSERT INTO sealing_keys (id, proof, first_used_at, protected)
     SELECT $1, $2, now(), CASE
@@ -89,7 +90,7 @@ const KNOW_KEY: &str = "
     ON CONFLICT (id) DO NOTHING
     RETURNING id";
 
-/// Every row has a MAC of this key.
+/// Records that every row has a MAC of this key.
 const PROTECTED: &str = "UPDATE sealing_keys SET protected = $2 WHERE id = $1 RETURNING id";
 
 const FORGET_KEYS: &str = "DELETE FROM sealing_keys WHERE id <> $1 RETURNING id";
@@ -164,7 +165,8 @@ pub(super) async fn check_keys(link: &Link) -> Result<KeyCheck, RepositoryError>
     let known = known_keys(link).await?;
     let proof = link.keyring.proof().map_err(refused)?;
     match (link.keyring.check(&known), proof) {
-        // Made known before anything is sealed with it; of two that do so at once, one is checked against the other.
+        // Registered before it encrypts anything. Of two processes that register at once, one is checked against the
+        // other.
         (KeyCheck::Fits, Some(Proof { id, proof, protected }))
             if known.iter().all(|(known, _, _)| known != id) =>
         {
@@ -191,7 +193,7 @@ pub(super) async fn forget_other_keys(link: &Link) -> Result<Vec<String>, Reposi
     let Some(Proof { id, protected, .. }) = link.keyring.proof().map_err(refused)? else {
         return Err(refused("without a key there is none to keep"));
     };
-    // First, so that there is never a moment at which no key says so.
+    // Written first, so that at every moment some key has the mark.
     let mark = sqlx::query_as::<_, (String,)>(PROTECTED).bind(id).bind(protected);
     link.write(mark).await?;
     link.keyring.become_strict();

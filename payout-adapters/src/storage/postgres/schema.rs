@@ -10,15 +10,15 @@ use crate::storage::sql::schema::{all_applied, tolerant};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/storage/postgres/migrations");
 
-/// A trigger that keeps what it guards from being changed, with its function, as the migrations made them.
+/// A trigger, and its function, that reject changes to the rows they guard, as the migrations made them.
 struct Protection {
     trigger: &'static str,
     function: &'static str,
-    /// The migration that made it.
+    /// The SQL of the migration that made the trigger.
     made: &'static str,
 }
 
-/// Of the events, and of what the details tell of the creation.
+/// The triggers that guard the events, and the creation in the details.
 const PROTECTIONS: [Protection; 2] = [
     Protection {
         trigger: "payout_events_append_only",
@@ -32,7 +32,7 @@ const PROTECTIONS: [Protection; 2] = [
     },
 ];
 
-/// 58: before an update, a delete or a truncation, once for each statement.
+/// Reads the triggers. Type 58 is: before an update, a delete or a truncation, once for each statement.
 const TRIGGERS: &str = "
     SELECT
         tgname,
@@ -49,8 +49,8 @@ const TRIGGERS: &str = "
 
 const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
 
-/// On a connection of its own: a migration may take longer than any statement of the service may, and the advisory
-/// lock under which it runs goes with the connection if this future is dropped.
+/// Migrates on a connection of its own. A migration may take longer than any statement of the service. It runs under an
+/// advisory lock, which is released with the connection if this future is dropped.
 pub(super) async fn migrate(link: &Link) -> Result<(), RepositoryError> {
     let mut connection = link.unlimited.connect().await.map_err(repository_error)?;
     let result = tolerant(&MIGRATIONS)

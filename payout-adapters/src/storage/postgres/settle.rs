@@ -16,11 +16,14 @@ use crate::storage::sql::error::refused;
 use crate::storage::sql::row::as_i64;
 use crate::storage::sql::stored::without_nul;
 
-/// `locked` takes the rows that nobody else holds, in the order of their ids, and reads them as they are then; `judged`
-/// holds each settlement against its row. The guard is on what was locked, not on the table, so that no index but the
-/// primary key is ever considered. It waits for no row: one that is held for ever would hold up all the others.
+/// Settles a batch of distinct payouts.
 ///
-/// The outcome's event carries the claim, unless a row has it already. Before the late outcome of another claim the
+/// `locked` takes the rows that no other session holds, in the order of their ids, and reads their current values;
+/// `judged` compares each settlement with its row. The guard is on the locked rows, not on the table, so that the
+/// planner considers no index but the primary key. The statement waits for no row: a row that is never released would
+/// block all the others.
+///
+/// The outcome's event carries the claim, unless a row has it already. Before the late outcome of another claim, the
 /// event of the current claim becomes a row, which `told` marks in the state.
 const SETTLE: &str = "
     WITH incoming AS (
@@ -106,7 +109,7 @@ const SETTLE: &str = "
         holds AND (stands = 'processing' OR reads_so_already) AS applied
     FROM judged";
 
-/// Which of those that were passed over are there at all.
+/// Finds which of the skipped payouts exist.
 const HELD: &str = "SELECT id FROM payout_states WHERE id = ANY ($1)";
 
 #[derive(FromRow)]
@@ -121,7 +124,7 @@ struct Judged {
 pub(super) async fn settle(link: &Link, batch: &[Settlement]) -> Result<Vec<Settled>, RepositoryError> {
     let mut answers: Vec<Option<Settled>> = vec![None; batch.len()];
     let mut left: Vec<usize> = (0..batch.len()).collect();
-    // Two settlements of one payout, of an old and a new claim, are made one after the other.
+    // Two settlements of one payout, of an old and a new claim, are applied one after the other.
     while !left.is_empty() {
         let mut ids = HashSet::new();
         let (round, later): (Vec<usize>, Vec<usize>) =

@@ -1,4 +1,4 @@
-//! A day's totals, within the transaction that pays out of them.
+//! A day's totals, within the transaction that is charged to them.
 
 use std::collections::HashSet;
 
@@ -12,8 +12,9 @@ use super::link::Link;
 use super::transaction::Transaction;
 use crate::storage::sql::totals::{TotalRow, api_key_id};
 
-/// The update changes nothing: it locks the row, and returns what those who held it before have left there. In the
-/// order of their keys, so that two batches which share some wait for each other in one direction only.
+/// Locks the daily totals. The update changes no value: it locks the row and returns what earlier holders left there.
+/// Rows are locked in the order of their keys, so that two batches which share some wait for each other in one
+/// direction only.
 const HOLD: &str = "
     INSERT INTO daily_totals AS held (api_key_id, currency, day, total)
     SELECT api_key_id, currency, (now() AT TIME ZONE 'UTC')::date, 0
@@ -28,17 +29,19 @@ const KEEP: &str = "
     FROM UNNEST($1::uuid[], $2::text[], $3::date[], $4::numeric[]) AS kept (api_key_id, currency, day, total)
     WHERE daily_totals.api_key_id = kept.api_key_id AND daily_totals.currency = kept.currency";
 
-/// Those without an API key may not be used once there is one: they come with a space before them.
+/// Finds the keys that have records. Once an API key exists, a key in the form without an API key may not be used: it
+/// is returned with a space before it.
 const TAKEN: &str = "
     SELECT key FROM idempotency_keys WHERE key = ANY ($1)
     UNION ALL
     SELECT ' ' || key FROM UNNEST($1) AS key WHERE position(' ' IN key) = 0 AND EXISTS (SELECT FROM api_keys)";
 
-/// A transaction that nobody else can pay out of some purses during, until it ends.
+/// A transaction that holds the daily totals of some spending buckets: no other transaction can charge them until it
+/// ends.
 pub(super) struct LockedTotals<'l> {
     pub(super) transaction: Transaction<'l>,
     pub(super) totals: DailyTotals,
-    /// That of the transaction's time, which its payouts have too.
+    /// The day of the transaction's time, which its payouts have too.
     pub(super) today: Day,
     buckets: Vec<SpendingBucket>,
 }
@@ -51,14 +54,15 @@ struct HeldRow {
 }
 
 impl<'l> LockedTotals<'l> {
-    /// Waits for whoever holds one of these purses.
+    /// Locks the totals of these buckets, and waits for the sessions that hold them.
     pub(super) async fn begin(link: &'l Link, buckets: Vec<SpendingBucket>) -> Result<Self, RepositoryError> {
         let held = Self::begin_once(link, buckets).await?;
         if !held.waited_past_midnight() {
             return Ok(held);
         }
-        // Its time is of before the wait: on that day nothing may be paid out any more, and on the next one it would
-        // count what is dated on the day before. Where the clock was set back, the later day goes on.
+        // The transaction's time is before the wait. Nothing may be charged to that day any more, and the new day's
+        // total must not include payouts that are dated on the day before. Where the clock was set back, the later day
+        // continues.
         let buckets = held.buckets;
         held.transaction.rollback().await?;
         Self::begin_once(link, buckets).await
@@ -85,7 +89,7 @@ impl<'l> LockedTotals<'l> {
         totals.any(|total| self.today < total.day && total.as_of(self.today) == total)
     }
 
-    /// Which of these idempotency keys have records.
+    /// Returns which of these idempotency keys have records.
     pub(super) async fn taken(&mut self, keys: Vec<&str>) -> Result<HashSet<String>, RepositoryError> {
         if keys.is_empty() {
             return Ok(HashSet::new());
@@ -95,12 +99,12 @@ impl<'l> LockedTotals<'l> {
         Ok(taken.into_iter().map(|(key,)| key).collect())
     }
 
-    /// Takes a charge, once what it is for has been written.
+    /// Charges an amount, once its payout has been written.
     pub(super) fn take(&mut self, charge: &Charge) -> Result<(), OverLimit> {
         self.totals.take(charge, self.today)
     }
 
-    /// Makes what was written and what was taken durable.
+    /// Commits the writes and the charges.
     pub(super) async fn commit(mut self) -> Result<(), RepositoryError> {
         let kept = |bucket: &SpendingBucket| Some((*bucket, self.totals.of(*bucket)?));
         let (buckets, totals): (Vec<SpendingBucket>, Vec<DailyTotal>) =
@@ -119,7 +123,7 @@ impl<'l> LockedTotals<'l> {
     }
 }
 
-/// What was waited for is a total.
+/// Describes an error of a write in terms of the daily total that it waited for.
 fn of_total(error: RepositoryError) -> RepositoryError {
     if let RepositoryError::Locked { source, .. } = error {
         return RepositoryError::Locked {

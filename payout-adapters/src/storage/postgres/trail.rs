@@ -11,7 +11,8 @@ use crate::storage::reads::Cost;
 use crate::storage::sql::row::EventRow;
 use crate::storage::sql::trail::{self, Part};
 
-/// A payout has at least the event of its creation, so none at all means that there is no such payout.
+/// Reads a part of a trail. A payout has at least the event of its creation, so an empty result means that there is no
+/// such payout.
 const EVENTS: &str = "
     WITH part AS (
         SELECT sequence, kind, status, generation, fence, actor, request_id, detail, at, claimed_by, claimed_at

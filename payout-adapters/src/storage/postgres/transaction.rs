@@ -1,4 +1,4 @@
-//! Several statements that are one transaction, for the few writes that must decide between two of them.
+//! A transaction of several statements, for the few writes that must decide between two of them.
 
 use payout_core::ports::RepositoryError;
 use sqlx::FromRow;
@@ -7,7 +7,8 @@ use sqlx::postgres::PgRow;
 use super::link::{InUse, Link, Statement};
 use crate::storage::sql::error::{repository_error, write_error};
 
-/// Given up half way, or after an error, it is rolled back: its connection goes, and the server hears of that.
+/// An open transaction. If it is dropped, or after an error, it is rolled back: its connection is closed, and the
+/// server notices that.
 pub(super) struct Transaction<'l> {
     link: &'l Link,
     connection: InUse,
@@ -21,7 +22,7 @@ impl<'l> Transaction<'l> {
         Ok(this)
     }
 
-    /// Runs one of its statements.
+    /// Runs one statement of the transaction.
     pub(super) async fn run<Row>(
         &mut self,
         statement: Statement<'_, Row>,
@@ -33,12 +34,12 @@ impl<'l> Transaction<'l> {
         result.map_err(write_error)
     }
 
-    /// Makes it durable. After an error it may have been made.
+    /// Commits. After an error the commit may still have taken effect.
     pub(super) async fn commit(self) -> Result<(), RepositoryError> {
         self.end("COMMIT").await
     }
 
-    /// Undoes it.
+    /// Rolls back.
     pub(super) async fn rollback(self) -> Result<(), RepositoryError> {
         self.end("ROLLBACK").await
     }
