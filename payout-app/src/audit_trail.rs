@@ -10,7 +10,7 @@ pub(crate) async fn warn_of_flaws(store: &Store) {
     {
         tracing::error!(
             flaws = flaws.join("; "),
-            "the audit trail is not protected: whoever reaches the database may change or remove events unnoticed"
+            "the audit trail is not protected: anyone who reaches the database may change or remove events unnoticed"
         );
     }
 }

@@ -41,8 +41,8 @@ impl StartupGate {
             (true, OpenTo::Nobody) => return Err(AppError::Open(self.bind)),
             (true, OpenTo::ThisHost) => self.say_open_to_this_host(),
             (true, OpenTo::Anyone) => tracing::warn!(
-                "there are no API keys, and PAYOUT_AUTH=off: whoever reaches this address may do everything; the first key \
-                 (`payout keys create`) locks it"
+                "there are no API keys, and PAYOUT_AUTH=off: anyone who reaches this address may do everything; the \
+                 first key (`payout keys create`) locks it"
             ),
             (false, OpenTo::Anyone) => {
                 tracing::info!("locked: there are API keys, whatever PAYOUT_AUTH says");

@@ -88,8 +88,8 @@ pub(crate) async fn rotate(store: &Store, system: &System) -> Result<(), Rotatio
 async fn compact(store: &Store) {
     if store.compact().await.is_err() {
         say(
-            "The database file could not be written anew: another process is in the way. Free pages of it may have what \
-             was there before; repeat this when nobody uses it.",
+            "The database file could not be rewritten: another process uses it. Its free pages may still contain older \
+             values; repeat this command when no other process uses the file.",
         );
     }
 }
@@ -133,7 +133,7 @@ impl Pass {
             if after.is_none() || system.monotonic().saturating_sub(told) > TOLD_EVERY {
                 told = system.monotonic();
                 say(&format!(
-                    "{table}: {looked_at} looked at, {} sealed anew",
+                    "{table}: {looked_at} looked at, {} re-encrypted",
                     pass.sealed
                 ));
             }

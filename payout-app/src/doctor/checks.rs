@@ -59,7 +59,7 @@ pub(super) fn settings(config: &Config, report: &mut Report) {
             if token.is_none() && !own_host {
                 report.warn(
                     "settings",
-                    "the provider is told no token",
+                    "the provider receives no token",
                     "set PAYOUT_PROCESSOR_TOKEN_FILE, unless it knows this service otherwise",
                 );
             }

@@ -39,7 +39,7 @@ pub(super) async fn access(config: &Config, ports: &Ports, report: &mut Report) 
         (true, _, _) => report.ok("access", "locked: every request needs an API key"),
         (false, true, _) => report.warn(
             "access",
-            format!("PAYOUT_AUTH=off, and no API key: whoever reaches {bind} may do everything"),
+            format!("PAYOUT_AUTH=off, and no API key: anyone who reaches {bind} may do everything"),
             MAKE,
         ),
         (false, false, true) => report.warn("access", "no API key: open to everybody on this host", MAKE),

@@ -103,13 +103,13 @@ pub(super) fn describe() {
     describe_gauge!(
         "payout_oldest_due_age_seconds",
         Unit::Seconds,
-        "For how long the longest due payout has been due; 0 when none is."
+        "Time for which the longest due payout has been due; 0 when none is due."
     );
     describe_gauge!("payout_in_review", "Payouts that wait for a person.");
     describe_gauge!(
         "payout_census_timestamp_seconds",
         Unit::Seconds,
-        "When payouts were counted last."
+        "Time at which payouts were last counted."
     );
     describe_gauge!("payout_queue_depth", "Hints that wait in the queue, about.");
     describe_gauge!("payout_dependency_up", "Whether a dependency answers: 1 or 0.");

@@ -73,7 +73,7 @@ pub(super) fn describe() {
     describe_gauge!(
         "payout_http_requests_in_flight",
         Unit::Count,
-        "Requests that are worked on."
+        "Requests in progress."
     );
     describe_gauge!(
         "payout_http_connections",

@@ -96,7 +96,7 @@ pub(super) fn describe() {
     describe_histogram!(
         "payout_http_request_duration_seconds",
         Unit::Seconds,
-        "How long requests took."
+        "Duration of requests."
     );
 }
 

@@ -233,7 +233,7 @@ pub(super) fn describe() {
     describe_histogram!(
         "payout_sweep_duration_seconds",
         Unit::Seconds,
-        "How long the sweep took to claim what was due."
+        "Duration of the sweep's claim of due payouts."
     );
     describe_counter!(
         "payout_processor_calls_total",
@@ -242,15 +242,16 @@ pub(super) fn describe() {
     describe_histogram!(
         "payout_processor_call_duration_seconds",
         Unit::Seconds,
-        "How long those calls took."
+        "Duration of calls to the payment provider."
     );
     describe_gauge!(
         "payout_provider_pace",
-        "How this worker calls the provider, 1 for the state that holds: full, slowed (it throttles, or has just come back), away (nothing but probes)."
+        "State of this worker's calls to the provider, 1 for the current one: full, slowed (the provider throttles, \
+         or has just come back), away (only probes)."
     );
     describe_gauge!(
         "payout_provider_calls_per_second_limit",
-        "The rate that calls to the provider are held to: +Inf at full speed, 0 while it is away."
+        "Limit on the rate of calls to the provider: +Inf at full speed, 0 while it is away."
     );
     describe_counter!(
         "payout_settlements_total",
@@ -260,10 +261,10 @@ pub(super) fn describe() {
         "payout_late_outcomes_total",
         "Settlements that a guard refused since the lease was lost; paid_against_state: the provider paid what the payout's state denies."
     );
-    describe_counter!("payout_reviews_total", "Payouts that were handed to a person.");
+    describe_counter!("payout_reviews_total", "Payouts that went under review.");
     describe_counter!(
         "payout_abandoned_claims_total",
-        "Claims that were let go without a call, too late in their lease."
+        "Claims that were abandoned without a call, too late in their lease."
     );
     describe_counter!(
         "payout_hints_dropped_total",
@@ -275,7 +276,7 @@ pub(super) fn describe() {
     );
     describe_histogram!(
         "payout_batch_size",
-        "How many creates, reads or settlements went to the database as one."
+        "Number of creates, reads or settlements in one batch to the database."
     );
 }
 

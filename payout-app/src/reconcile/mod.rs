@@ -32,11 +32,11 @@ pub(crate) enum ReconcileError {
     #[error(transparent)]
     Setting(#[from] ConfigError),
     /// The database is in memory, where another process's payouts cannot be seen.
-    #[error("DATABASE_URL: memory: is seen by one process only: there are no books to open")]
+    #[error("DATABASE_URL: memory: is seen by one process only: there is no ledger to read")]
     NoBooks,
     /// The provider is simulated and knows nothing of payments of another process.
     #[error(
-        "PAYOUT_PROCESSOR: the simulated provider forgets with its process: there is nothing to hold the store against"
+        "PAYOUT_PROCESSOR: the simulated provider forgets with its process: there is nothing to check the store against"
     )]
     Simulated,
     /// The period is empty, so that an absence of findings would mean nothing.
@@ -51,7 +51,7 @@ pub(crate) enum ReconcileError {
     #[error(transparent)]
     Unusable(Unusable),
     /// The records cannot be read.
-    #[error("the books cannot be read: {}", crate::doctor::in_a_line(.0))]
+    #[error("the ledger cannot be read: {}", crate::doctor::in_a_line(.0))]
     ReconciliationReader(#[from] RepositoryError),
     /// The findings cannot be written.
     #[error("the findings cannot be written: {0}")]

@@ -313,7 +313,7 @@ async fn what_a_rotation_could_not_remove_its_repetition_does() {
     let mut first = rotating.finish(&["keys-rotate"]).await;
     assert!(first.end_within(SOON).await.success(), "{}", first.log());
     assert!(
-        first.printed().contains("could not be written anew"),
+        first.printed().contains("could not be rewritten"),
         "{}",
         first.printed()
     );
@@ -321,7 +321,7 @@ async fn what_a_rotation_could_not_remove_its_repetition_does() {
     reader.close().await.unwrap();
     let second = rotating.finish(&["keys-rotate"]).await;
     assert!(
-        second.printed().contains("payouts: 3 looked at, 0 sealed anew"),
+        second.printed().contains("payouts: 3 looked at, 0 re-encrypted"),
         "{}",
         second.printed()
     );

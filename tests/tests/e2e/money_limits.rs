@@ -39,9 +39,9 @@ fn assert_over(reply: &Reply, detail: &str, message: &str) {
     assert_eq!(problem.errors.len(), 1);
 }
 
-const PER_PAYOUT: &str = "One payout may be of 1000.00 USD at the most.";
+const PER_PAYOUT: &str = "One payout may be at most 1000.00 USD.";
 const LESS: &str = "Ensure this value is less than or equal to 1000.00.";
-const PER_DAY: &str = "The payouts that one API key makes in a day (UTC) may come to 100.00 USD at the most; with this \
+const PER_DAY: &str = "The payouts that one API key makes in a day (UTC) may come to at most 100.00 USD; with this \
                        one they would be more.";
 const LEFT: &str = "This is more than is left of the day's limit.";
 
@@ -195,7 +195,7 @@ async fn a_retry_is_charged_once_to_the_day_of_whoever_asks(backend: Backend) {
     let lower = before.launch().clone().set("PAYOUT_LIMITS", "*=59").serve().await;
     let refused = lower.post(&format!("{}retry/", paths[3])).await;
     let message = "Ensure this value is less than or equal to 59.00.";
-    assert_over(&refused, "One payout may be of 59.00 USD at the most.", message);
+    assert_over(&refused, "One payout may be at most 59.00 USD.", message);
 }
 
 async fn the_rule_for_all_others_holds_for_each_of_them(backend: Backend) {

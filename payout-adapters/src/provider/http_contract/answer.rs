@@ -115,11 +115,11 @@ fn read_payment(received: &Received) -> Result<ReportedPayment, ProcessorError> 
         Some(serde_json::Value::String(text)) => Some(text),
         Some(serde_json::Value::Number(number)) => Some(number.to_string()),
         Some(serde_json::Value::Bool(_) | serde_json::Value::Array(_) | serde_json::Value::Object(_)) => {
-            return Err(unknown(received, "an amount that is none"));
+            return Err(unknown(received, "an amount that is not valid"));
         }
     };
     ReportedPayment::new(amount.as_deref(), currency.as_deref(), digest.as_deref())
-        .ok_or_else(|| unknown(received, "an amount that is none"))
+        .ok_or_else(|| unknown(received, "an amount that is not valid"))
 }
 
 fn read_outcome(received: &Received) -> Result<ProviderAnswer, ProcessorError> {
@@ -135,7 +135,7 @@ fn read_outcome(received: &Received) -> Result<ProviderAnswer, ProcessorError> {
         Outcome::Failed(decline) if decided => decline.into_failure().map(ProviderAnswer::Declined),
         Outcome::Completed { .. } | Outcome::Failed(_) => None,
     };
-    let answer = answer.ok_or_else(|| unknown(received, "an outcome that is none of the contract's"))?;
+    let answer = answer.ok_or_else(|| unknown(received, "an outcome that the contract does not define"))?;
     Ok(answer.of_payment(read_payment(received)?))
 }
 

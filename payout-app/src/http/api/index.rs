@@ -128,7 +128,7 @@ fn page(links: &LinksBody) -> String {
     )
 }
 
-/// Find the way on
+/// List the API's resources
 ///
 /// Links to everything that the service serves: as JSON, or as a page if `Accept` names `text/html`.
 #[utoipa::path(
@@ -137,7 +137,7 @@ fn page(links: &LinksBody) -> String {
     impl_for = get_index,
     operation_id = "get_index",
     tag = "Service",
-    responses((status = 200, description = "Where everything is.", headers(("Vary" = String, description = "`Accept`.")),
+    responses((status = 200, description = "The links.", headers(("Vary" = String, description = "`Accept`.")),
         content(
             (IndexBody = "application/json"),
             (String = "text/html"),
@@ -152,7 +152,7 @@ pub(crate) async fn get_index(
     answer(request, depot, response)
 }
 
-/// Find the way on
+/// List the API's resources
 ///
 /// Answers as `/api/` does.
 #[utoipa::path(
@@ -161,7 +161,7 @@ pub(crate) async fn get_index(
     impl_for = get_root,
     operation_id = "get_root",
     tag = "Service",
-    responses((status = 200, description = "Where everything is.", headers(("Vary" = String, description = "`Accept`.")),
+    responses((status = 200, description = "The links.", headers(("Vary" = String, description = "`Accept`.")),
         content(
             (IndexBody = "application/json"),
             (String = "text/html"),

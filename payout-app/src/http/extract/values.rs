@@ -132,7 +132,7 @@ impl JsonValue for Pending {
     fn schema() -> ValueSchema {
         let pending = string()
             .enum_values(Some([Status::Pending.as_str()]))
-            .description(Some("May be left away: a new payout is always `pending`."));
+            .description(Some("May be omitted: a new payout is always `pending`."));
         ValueSchema::inline(pending)
     }
 }

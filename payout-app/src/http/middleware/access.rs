@@ -115,9 +115,9 @@ impl Authenticator {
             return Ok(());
         }
         let detail = format!(
-            "This request came through a proxy ({way}), and the service has no API keys yet: whoever reaches the proxy could \
-             do everything. Make the first key on its host, which locks the service, and send it: `payout keys create NAME \
-             --scopes admin`."
+            "This request came through a proxy ({way}), and the service has no API keys yet: anyone who reaches the \
+             proxy could do everything. Make the first key on its host, which locks the service, and send it: `payout \
+             keys create NAME --scopes admin`."
         );
         Err(Problem::new(Kind::Forbidden, detail))
     }

@@ -92,11 +92,11 @@ pub(crate) fn empty() -> OpenApi {
                 .build(),
             TagBuilder::new()
                 .name("Keys")
-                .description(Some("Who may do what."))
+                .description(Some("The keys that clients authenticate with."))
                 .build(),
             TagBuilder::new()
                 .name("Service")
-                .description(Some("What operators and tools look at."))
+                .description(Some("Endpoints for operators and tools."))
                 .build(),
         ]))
         .components(Some(components))
@@ -202,6 +202,6 @@ fn refuse_with(operation: &mut Operation, statuses: &[StatusCode]) {
 fn request_id_header() -> utoipa::openapi::Header {
     HeaderBuilder::new()
         .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
-        .description(Some("Names this very request in the service's log."))
+        .description(Some("The id of this request in the service's log."))
         .build()
 }

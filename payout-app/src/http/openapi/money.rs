@@ -17,7 +17,7 @@ const EXACT_DIGITS: u32 = 15;
 pub(crate) fn currency() -> ObjectBuilder {
     codes(|_| true)
         .description(Some(
-            "A code of ISO 4217 in which somebody can be paid today. Taken in any case.",
+            "The ISO 4217 code of a currency that payouts can be made in today. Accepted in any case.",
         ))
         .examples([json!("EUR")])
 }

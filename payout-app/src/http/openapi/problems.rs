@@ -52,7 +52,7 @@ impl ProblemDoc {
         if self.challenge {
             let challenge = HeaderBuilder::new()
                 .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
-                .description(Some("How to authenticate (RFC 6750)."));
+                .description(Some("The authentication scheme (RFC 6750)."));
             return response.header("WWW-Authenticate", challenge.build()).build();
         }
         if row.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
@@ -69,7 +69,7 @@ impl ProblemDoc {
                 ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)),
             ))
             .description(Some(
-                "How many seconds to wait before trying again. Absent where waiting does not help.",
+                "The number of seconds to wait before trying again. Absent where waiting does not help.",
             ));
         response.header("Retry-After", seconds.build()).build()
     }
@@ -86,7 +86,7 @@ pub(super) const PROBLEMS: [ProblemDoc; 13] = [
     },
     ProblemDoc {
         name: "Unauthorized",
-        description: "No API key was shown, or none that opens anything: a wrong, a revoked or an expired one.",
+        description: "No API key was sent, or the key is wrong, revoked or expired.",
         example: Kind::Unauthorized,
         retry_after: false,
         challenge: true,
@@ -163,15 +163,16 @@ pub(super) const PROBLEMS: [ProblemDoc; 13] = [
     },
     ProblemDoc {
         name: "InternalError",
-        description: "A fault of this service; nothing is said of it but the request's id.",
+        description: "A fault of this service; the answer discloses only the request's id.",
         example: Kind::Internal,
         retry_after: false,
         challenge: false,
     },
     ProblemDoc {
         name: "Unavailable",
-        description: "The database is away, or more requests are in flight or wait to be written than the service takes, or the \
-            answer took too long. Nothing is half done; repeat the request, a create or a retry under its idempotency key.",
+        description: "The database is unavailable, or more requests are in flight or wait to be written than the \
+            service takes, or the answer took too long. Nothing is half done; repeat the request, a create or a retry \
+            under its idempotency key.",
         example: Kind::Unavailable,
         retry_after: true,
         challenge: false,

@@ -14,8 +14,8 @@ pub(crate) fn account() -> ObjectBuilder {
     text(ACCOUNT, RecipientAccount::MAX_CHARS)
         .min_length(Some(1))
         .description(Some(
-            "Where the money goes. Kept in Unicode's Form C, without the white space around it; without invisible characters, and \
-             without white space but the plain space.",
+            "The account that the money goes to. Kept in Unicode's Form C, without the white space around it; without \
+             invisible characters, and without white space but the plain space.",
         ))
         .examples([json!("DE89370400440532013000")])
 }
@@ -25,7 +25,8 @@ pub(crate) fn name() -> ObjectBuilder {
     text(NAME, RecipientName::MAX_CHARS)
         .min_length(Some(1))
         .description(Some(
-            "Who gets it. Kept in Unicode's Form C, without the white space around it; without invisible characters.",
+            "The name of the recipient. Kept in Unicode's Form C, without the white space around it; without \
+             invisible characters.",
         ))
         .examples([json!("Ada Lovelace")])
 }
@@ -34,7 +35,7 @@ pub(crate) fn name() -> ObjectBuilder {
 pub(crate) fn description() -> ObjectBuilder {
     text(DESCRIPTION, Description::MAX_CHARS)
         .description(Some(
-            "What for. May have line breaks, and no invisible characters. Kept in Unicode's Form C.",
+            "The purpose of the payment. May have line breaks, and no invisible characters. Kept in Unicode's Form C.",
         ))
         .examples([json!("Invoice 2026-117")])
 }

@@ -39,14 +39,14 @@ documented! {
         .build();
     /// The kind of an event.
     EventName as "EventKind" = text_of(EventKind::ALL.iter().map(|one| one.as_str()))
-        .description(Some("What may happen to a payout."))
+        .description(Some("A kind of event."))
         .examples([json!("created")])
         .build();
     /// A scope of an API key.
     ScopeName as "Scope" = text_of(Scope::ALL.iter().map(|one| one.as_str()))
-        .description(Some("What a key opens: `read` shows payouts, their trails and the metrics; `write` creates, edits and \
-            deletes; `operate` retries, cancels and resolves; `reveal` shows accounts and names in full; `admin` manages \
-            keys, and includes every other scope."))
+        .description(Some("A right that a key grants: `read` shows payouts, their trails and the metrics; `write` \
+            creates, edits and deletes; `operate` retries, cancels and resolves; `reveal` shows accounts and names in \
+            full; `admin` manages keys, and includes every other scope."))
         .examples([json!("read")])
         .build();
 }

@@ -77,7 +77,7 @@ impl From<Check> for CheckBody {
     impl_for = get_live,
     operation_id = "get_live",
     tag = "Service",
-    responses((status = 200, description = "It is.", body = LiveBody)),
+    responses((status = 200, description = "The process is alive.", body = LiveBody)),
 )]
 #[handler]
 pub(crate) async fn get_live() -> Result<Answer, Problem> {
@@ -94,8 +94,8 @@ pub(crate) async fn get_live() -> Result<Answer, Problem> {
     operation_id = "get_ready",
     tag = "Service",
     responses(
-        (status = 200, description = "It can, perhaps degraded.", body = ReadyBody),
-        (status = 503, description = "It cannot.", body = ReadyBody),
+        (status = 200, description = "The process can do its work, perhaps degraded.", body = ReadyBody),
+        (status = 503, description = "The process cannot do its work.", body = ReadyBody),
     ),
 )]
 #[handler]

@@ -14,11 +14,11 @@ pub type Day = chrono::NaiveDate;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OverLimit {
     /// The limit of one payout.
-    #[error("One payout may be of {0} at the most.")]
+    #[error("One payout may be at most {0}.")]
     PerPayout(Money),
     /// The limit of one day and one API key.
     #[error(
-        "The payouts that one API key makes in a day (UTC) may come to {0} at the most; with this one they would be more."
+        "The payouts that one API key makes in a day (UTC) may come to at most {0}; with this one they would be more."
     )]
     PerDay(Money),
 }

@@ -213,7 +213,7 @@ impl ApiKeyCache {
             if let Some(known) = known.as_mut().filter(|known| !known.stale) {
                 known.stale = true;
                 tracing::warn!(
-                    "the API keys could not be checked for a minute; nobody is let in until they can be"
+                    "the API keys could not be checked for a minute; no request is let in until they can be"
                 );
             }
         }

@@ -372,7 +372,7 @@ pub enum EditError {
     #[error("This does not go with the payout's stored amount or currency: send both.")]
     Unfit,
     /// The field contains a mask of another account or name.
-    #[error("This is a mask, and not the current one: send the whole value, or leave the field away.")]
+    #[error("This is a mask, and not the current one: send the whole value, or omit the field.")]
     Masked(&'static str),
     /// Any other error.
     #[error(transparent)]

@@ -32,20 +32,19 @@ struct NewKey {
 
 impl JsonBody for NewKey {
     const NAME: &'static str = "NewApiKeyRequest";
-    const ABOUT: &'static str = "What a new key is made from.";
+    const ABOUT: &'static str = "The fields of a new key.";
 
     fn of(form: &mut impl JsonForm) -> Self {
-        let name =
-            About::new("What it is called, in the audit trail too. Used once: a revoked key keeps its name.");
+        let name = About::new("The name, also in the audit trail. Used once: a revoked key keeps its name.");
         let succeeds = About::new(
             "The name of the key that it succeeds, also one that is revoked or has expired: requests that were made with that \
              one\nare known by their idempotency keys, and the day's limits go on as that one's. Without it, the key has \
              idempotency\nkeys and limits of its own.",
         );
-        let expires_at = About::new("From when on it opens nothing (RFC 3339); never when it is left away.");
+        let expires_at = About::new("The time of expiry (RFC 3339). If omitted, the key never expires.");
         Self {
             name: form.required("name", name.example("billing")),
-            scopes: form.required("scopes", "What it opens: at least one."),
+            scopes: form.required("scopes", "The scopes that the key grants: at least one."),
             succeeds: form.optional("succeeds", succeeds.example("billing-2026")),
             expires_at: form.optional("expires_at", expires_at.example("2027-11-24T09:30:00Z")),
         }

@@ -29,12 +29,13 @@ struct Rotation {
 
 impl JsonBody for Rotation {
     const NAME: &'static str = "Rotation";
-    const ABOUT: &'static str = "How long the secret before may still be used.";
+    const ABOUT: &'static str = "The time for which the previous secret is still accepted.";
 
     fn of(form: &mut impl JsonForm) -> Self {
         let overlap = form.optional(
             "overlap_seconds",
-            "For so many seconds more, so that clients can be moved one by one; at once no more when it is left away.",
+            "The overlap in seconds, so that clients can be moved one by one. If omitted, the previous secret is \
+             refused at once.",
         );
         Self { overlap }
     }

@@ -34,23 +34,27 @@ enum PaymentBody {
 impl PaymentFields {
     fn of(form: &mut impl JsonForm, body: PaymentBody) -> Self {
         let (amount, currency, description) = match body {
-            PaymentBody::New => ("How much.", "Of what.", About::new("What for.").default("")),
+            PaymentBody::New => (
+                "The amount.",
+                "The currency.",
+                About::new("The purpose of the payment.").default(""),
+            ),
             PaymentBody::Replacement => (
-                "How much, as in a new payout.",
-                "Of what.",
-                About::new("What for.").default(""),
+                "The amount, as in a new payout.",
+                "The currency.",
+                About::new("The purpose of the payment.").default(""),
             ),
             PaymentBody::Changes => (
-                "How much, as in a new payout.",
-                "Of what. Without it an amount is one of the currency that the payout has.",
-                About::new("What for."),
+                "The amount, as in a new payout.",
+                "The currency. Without it, an amount is in the currency that the payout has.",
+                About::new("The purpose of the payment."),
             ),
         };
         Self {
             amount: body.field(form, "amount", amount),
             currency: body.field(form, "currency", currency),
-            recipient_account: body.field(form, "recipient_account", "Where the money goes."),
-            recipient_name: body.field(form, "recipient_name", "Who gets it."),
+            recipient_account: body.field(form, "recipient_account", "The account that the money goes to."),
+            recipient_name: body.field(form, "recipient_name", "The name of the recipient."),
             description: form.optional("description", description),
         }
     }
@@ -118,7 +122,7 @@ impl PaymentBody {
 }
 
 fn reason(form: &mut impl JsonForm, example: &'static str) -> Option<String> {
-    let about = About::new("Why, for the audit trail.").example(example);
+    let about = About::new("The reason, for the audit trail.").example(example);
     form.optional::<Reason>("reason", about)
         .value()
         .map(|reason| reason.0)
@@ -140,7 +144,7 @@ impl NewPayout {
 
 impl JsonBody for NewPayout {
     const NAME: &'static str = "NewPayout";
-    const ABOUT: &'static str = "What a new payout is made from.";
+    const ABOUT: &'static str = "The fields of a new payout.";
 
     fn of(form: &mut impl JsonForm) -> Self {
         let fields = PaymentFields::of(form, PaymentBody::New);
@@ -225,7 +229,7 @@ pub(crate) struct Replacement {
 
 impl JsonBody for Replacement {
     const NAME: &'static str = "PayoutReplacement";
-    const ABOUT: &'static str = "Every field anew, or a step.";
+    const ABOUT: &'static str = "New values for all fields, or a step.";
 
     fn of(form: &mut impl JsonForm) -> Self {
         Self {
@@ -269,7 +273,7 @@ pub(crate) struct StepReason(pub(crate) Option<String>);
 
 impl JsonBody for StepReason {
     const NAME: &'static str = "Reason";
-    const ABOUT: &'static str = "Why a step is taken. May be left away altogether.";
+    const ABOUT: &'static str = "The reason for a step. May be omitted altogether.";
 
     fn of(form: &mut impl JsonForm) -> Self {
         Self(reason(form, "The recipient reopened the account."))

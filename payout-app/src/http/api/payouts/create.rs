@@ -37,7 +37,7 @@ pub(crate) const POLICY: RoutePolicy = RoutePolicy {
     tag = "Payouts",
     responses((status = 201, description = "The payout, as it was stored.", body = PayoutBody,
         headers(
-            ("Location" = String, description = "Where the payout is found."),
+            ("Location" = String, description = "The address of the payout."),
             ("ETag" = String, description = "The payout's version, for `If-Match`."),
             ("Idempotent-Replayed" = String, description = "`true` when an earlier request under the key made it."),
         ),

@@ -30,7 +30,7 @@ pub(crate) const POLICY: RoutePolicy = RoutePolicy {
     impl_for = delete_payout,
     operation_id = "delete_payout",
     tag = "Payouts",
-    responses((status = 204, description = "It is gone.")),
+    responses((status = 204, description = "The payout is deleted.")),
 )]
 #[handler]
 pub(crate) async fn delete_payout(request: &mut Request, depot: &mut Depot) -> Result<NoContent, Problem> {

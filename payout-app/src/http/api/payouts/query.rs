@@ -32,7 +32,7 @@ fn filter(form: &mut impl QueryForm, list: &mut ListIdentity) -> Filter {
         currency: list.filter(
             form,
             "currency",
-            "Only this currency of ISO 4217, in any case; also one in which nobody is paid any more.",
+            "Only this ISO 4217 currency, in any case; also one that new payouts no longer accept.",
         ),
         created_after: list.filter(
             form,
@@ -77,7 +77,7 @@ impl Query for ListParams {
         );
         let order = order.value().unwrap_or_default();
         list.note("ordering", &order.canonical());
-        let size = form.one::<PageSize<20, 200>>("page_size", "How many payouts a page has.");
+        let size = form.one::<PageSize<20, 200>>("page_size", "The number of payouts on a page.");
         let size = size.value().unwrap_or_default().0;
         let page = form.one::<PageNumber>(
             "page",
