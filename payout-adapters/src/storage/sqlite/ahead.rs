@@ -1,4 +1,5 @@
-//! Due times that a clock wrote which was ahead, and was set back since: the step of `Payout::brought_back`.
+//! Corrects due times that were written while the clock was ahead, after it was set back: the step of
+//! `Payout::brought_back`.
 
 use payout_core::ports::RepositoryError;
 use uuid::Uuid;
@@ -7,7 +8,8 @@ use super::claim::hexes;
 use super::store::{Store, Write, run_detached};
 use crate::storage::sql::error::repository_error;
 
-/// Of a row that waits, what tells that its time is none that was meant; `?1` is now.
+/// Condition on a waiting row: its due time comes from a clock that was ahead, not from a schedule or a retry; `?1` is
+/// now.
 macro_rules! is_ahead {
     () => {
         "(+due_at > ?1
@@ -17,7 +19,8 @@ macro_rules! is_ahead {
     };
 }
 
-/// A wait that nothing can have asked for: a lease beyond its own last call, or more than the longest wait and an hour.
+/// Condition on a row whose wait no component can have asked for: a lease that ends after the claim's own
+/// last call, or a wait that exceeds the longest one by an hour.
 macro_rules! is_impossible {
     () => {
         "CASE WHEN status = 'processing' AND updated_at = claimed_at
@@ -25,8 +28,8 @@ macro_rules! is_impossible {
     };
 }
 
-/// Three looks, each along an index and bounded: at what is due next, at all that is in flight, and at what was stored
-/// in the future.
+/// Finds candidates in three bounded index scans: payouts that are due next, payouts in flight, and payouts with a
+/// creation time in the future.
 pub(super) const FIND: &str = concat!(
     "SELECT DISTINCT id FROM (
         SELECT * FROM (SELECT * FROM payout_states WHERE due_at > ?1 ORDER BY due_at LIMIT 2000)

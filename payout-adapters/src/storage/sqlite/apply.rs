@@ -1,4 +1,4 @@
-//! A person's change to one payout, and the idempotency records.
+//! A client's or an operator's change to one payout, and the idempotency records.
 
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ use crate::storage::sql::recipient::{StoredRecipient, WrittenAnswer, mac};
 use crate::storage::sql::row::as_i64;
 use crate::storage::sql::stored::{as_micros, without_nul};
 
-/// A record without an API key stands in the way of one with it; and once there is an API key, none is written without.
+/// Takes an idempotency key. A record without an API key excludes one with an API key. Once an API key exists, no
+/// record is written without one.
 const TAKE_KEY: &str = "
     INSERT INTO idempotency_keys (key, created_at, payout_id, fingerprint, snapshot, sealed)
     SELECT ?1, ?2, ?3, ?4, ?5, ?6
@@ -25,7 +26,7 @@ const TAKE_KEY: &str = "
         ELSE NOT EXISTS (SELECT 1 FROM idempotency_keys WHERE key = ?7) END
     ON CONFLICT (key) DO NOTHING";
 
-/// The guard is the last line.
+/// Applies a change to the state; the guard is the last line.
 const APPLY: &str = "
     UPDATE payout_states
     SET version = ?4,
@@ -43,7 +44,7 @@ const APPLY: &str = "
         first_submitted_at = ?14
     WHERE id = ?2 AND version = ?3 AND deleted_at IS NULL";
 
-/// The details follow their state.
+/// Rewrites the details, after their state was changed.
 const REWRITE: &str = "
     UPDATE payout_details
     SET revision = revision + 1,
@@ -63,7 +64,7 @@ const LOG: &str = "
     INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, request_id, detail)
     SELECT id, generation, fence, updated_at, ?2, status, ?3, ?4, ?5 FROM payout_states WHERE id = ?1";
 
-/// Evidence: the payout stays as it is.
+/// Records a refused change as evidence; the payout stays as it is.
 const RECORD_REFUSAL: &str = "
     INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, request_id, detail)
     SELECT id, generation, fence, ?2, ?3, status, ?4, ?5, ?6 FROM payout_states WHERE id = ?1 AND deleted_at IS NULL";
@@ -154,7 +155,7 @@ pub(super) async fn apply(
     .await
 }
 
-/// Writes what a payout says by now.
+/// Writes the details of a changed payout.
 async fn rewrite(
     transaction: &mut Transaction,
     payout: &Payout,

@@ -7,7 +7,7 @@ use payout_core::ports::RepositoryError;
 use super::store::Store;
 use crate::storage::sql::error::{refused, repository_error};
 
-/// A copy as of one moment, whole and compact; other processes write on meanwhile.
+/// Copies the database as of one moment, whole and compact; other processes can write meanwhile.
 const COPY: &str = "VACUUM INTO ?1";
 
 pub(super) async fn copy(store: &Store, to: &Path) -> Result<(), RepositoryError> {

@@ -1,4 +1,4 @@
-//! Claiming what is due, a batch per transaction.
+//! Claims of due payouts, a batch per transaction.
 
 use std::collections::HashMap;
 
@@ -11,30 +11,31 @@ use crate::storage::sql::error::repository_error;
 use crate::storage::sql::row::{PayoutRow, claims, payout_columns};
 use crate::storage::sql::stored::as_micros;
 
-/// Not sealed with a key that the database knows and this process lacks: that is left to those who have it. `?3` are
-/// the ids of this process's keys. As a rule it has all of them, and the rows are not looked at.
+/// Condition that this process can decrypt the payout. A payout that is encrypted with a key which the database knows
+/// and this process lacks is left to processes that have the key. `?3` has the ids of this process's keys. Usually it
+/// has all keys, and the rows are not read.
 macro_rules! not_of_others {
     () => {
         "(NOT EXISTS (SELECT 1 FROM sealing_keys WHERE id NOT IN (SELECT value FROM json_each(?3)))
             OR NOT EXISTS (
                 SELECT 1 FROM sealing_keys AS other
                 WHERE other.id NOT IN (SELECT value FROM json_each(?3))
-                    -- What a key has sealed begins as its proof does: with its id.
+                    -- An encrypted value begins like its key's proof: with the key's id.
                     AND (SELECT substr(sealed, 1, 2 + length(other.id)) FROM payout_details AS payout
                         WHERE payout.id = payout_states.id) = substr(proof, 1, 2 + length(other.id))
             ))"
     };
 }
 
-/// A wait that was begun before the clock leapt forward is over once it has lasted: `?5` is the time of the leap, and
-/// `?6` how far it went.
+/// Condition that a wait from before a forward leap of the clock has lasted its full duration; `?5` is the time of the
+/// leap, and `?6` its length.
 macro_rules! has_lasted {
     () => {
         " AND (status <> 'processing' OR updated_at > ?5 OR +due_at <= ?1 - ?6)"
     };
 }
 
-/// The longest due.
+/// Finds the payouts that have been due the longest.
 pub(super) const SWEEP: &str = concat!(
     "SELECT payout_states.id, claimed_by IS NOT NULL FROM payout_states WHERE due_at <= ?1 AND ",
     not_of_others!(),
@@ -42,7 +43,8 @@ pub(super) const SWEEP: &str = concat!(
     " ORDER BY due_at LIMIT ?2"
 );
 
-/// These, where due, in the order that they were asked for. The `+` keeps SQLite from walking everything that is due.
+/// Finds these payouts where they are due, in the order in which they were asked for. The `+` keeps SQLite from walking
+/// all due payouts.
 pub(super) const BY_ID: &str = concat!(
     "SELECT payout_states.id, claimed_by IS NOT NULL
     FROM json_each(?4) AS hint CROSS JOIN payout_states ON payout_states.id = unhex(hint.value)
@@ -54,7 +56,8 @@ pub(super) const BY_ID: &str = concat!(
     LIMIT ?2"
 );
 
-/// Nobody writes between the choice and this, so the guard needs no second look.
+/// Claims the chosen payouts. No other process writes between the choice and this statement, so the guard is not
+/// repeated.
 const CLAIM: &str = "
     UPDATE payout_states
     SET status = 'processing',
@@ -63,22 +66,22 @@ const CLAIM: &str = "
         claims = claims + 1,
         version = version + 1,
         updated_at = ?1,
-        -- Strictly later than the claim before, whatever the clock does: whether the next two are equal tells whether
-        -- an earlier claim may have sent something.
+        -- Strictly later than the claim before, whatever the clock does: whether the next two times are equal shows
+        -- whether an earlier claim may have sent something.
         claimed_at = max(coalesce(claimed_at + 1, 0), ?1),
         due_at = ?1 + ?3,
-        -- A worker that was claimed for by a clock that was ahead is as far from done as it was then.
+        -- Where a clock that was ahead wrote the claim, its worker has as long left as it had then.
         quiet_at = max(
             CASE WHEN claimed_at > ?1 AND quiet_at > claimed_at THEN ?1 + quiet_at - claimed_at
                 ELSE coalesce(quiet_at, 0) END,
             ?1 + ?4),
-        -- Nothing was sent later than now, whatever a clock that was ahead has written.
+        -- The first submission is not later than now, whatever a clock that was ahead has written.
         first_submitted_at = CASE WHEN first_submitted_at IS NULL
             THEN max(coalesce(claimed_at + 1, 0), ?1)
             ELSE min(first_submitted_at, ?1) END
     WHERE id IN (SELECT unhex(value) FROM json_each(?2))";
 
-/// The event of a claim without an outcome becomes a row, since another event follows it.
+/// Writes the event of a claim without an outcome as a row, since another event follows it.
 const LOG_OPEN_CLAIMS: &str = "
     INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor)
     SELECT id, generation, fence, claimed_at, 'claimed', 'processing', claimed_by

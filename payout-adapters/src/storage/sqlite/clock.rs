@@ -1,8 +1,10 @@
-//! The host's clock, and what it does to waits that are under way.
+//! The host's clock, and its effect on waits in progress.
 //!
-//! SQLite has no clock that its users share: time is the host's, which may be set. Set back, it leaves times that are ahead
-//! (`ahead`). Set forward, it would end every lease at once, while its holder is at work: so this remembers when it leapt, by
-//! the clock of the process, which never does.
+//! SQLite has no clock that its users share: the time comes from the host, whose clock an operator may set.
+//!
+//! - Set back, the clock leaves due times that are in the future; `ahead` corrects them.
+//! - Set forward, it would end every lease at once while the holders are still at work. So this clock records when the
+//!   time leapt, as measured by the process's monotonic clock, which never leaps.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,27 +14,27 @@ use payout_core::ports::Clock;
 
 use crate::storage::sql::stored::whole_micros;
 
-/// Less than this is what clocks do.
+/// The deviation that is normal for a clock.
 const TOLERANCE: Duration = Duration::from_secs(1);
-/// No wait is longer.
+/// The time after which a leap is forgotten: no wait is longer.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(25 * 60 * 60);
 
-/// That the clock leapt forward.
+/// A forward leap of the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Leap {
-    /// What was written later than this was written after it.
+    /// The time that the clock should have shown; rows with a later time were written after the leap.
     pub(super) before: Timestamp,
-    /// How far it went.
+    /// The length of the leap.
     pub(super) by: Duration,
 }
 
-/// None that matters.
+/// A leap that affects no wait.
 const NO_LEAP: Leap = Leap {
     before: Timestamp::UNIX_EPOCH,
     by: Duration::ZERO,
 };
 
-/// The clock of one process's store; clones are one.
+/// The clock of one process's store; clones share it.
 #[derive(Clone)]
 pub(super) struct StoreClock {
     clock: Arc<dyn Clock>,
@@ -41,9 +43,9 @@ pub(super) struct StoreClock {
 
 #[derive(Debug, Default)]
 struct Watch {
-    /// The time of day and that of the process, when both were last read.
+    /// The time of day and the monotonic time when both were last read.
     last: Option<(Timestamp, Duration)>,
-    /// The last leap, and when it was, by the time of the process.
+    /// The last leap, and the monotonic time when it was detected.
     leap: Option<(Leap, Duration)>,
 }
 
@@ -63,8 +65,8 @@ impl StoreClock {
             let expected = last + lasted.saturating_sub(then);
             let by = (now - expected).to_std().unwrap_or_default();
             if by >= TOLERANCE {
-                // Of two leaps in a row, what was written before the first waits for both, and what lies between for more
-                // than it has to.
+                // Of two leaps in a row, rows from before the first wait for both. Rows from between the two wait
+                // longer than necessary.
                 let earlier = watch.leap.map_or(Duration::ZERO, |(leap, _)| leap.by);
                 let leap = Leap {
                     before: expected,
@@ -87,12 +89,12 @@ impl StoreClock {
         now
     }
 
-    /// The time of the process.
+    /// Returns the monotonic time.
     pub(super) fn monotonic(&self) -> Duration {
         self.clock.monotonic()
     }
 
-    /// The leap that waits under way are to be spared.
+    /// Returns the last leap; waits in progress must not end early because of it.
     pub(super) fn leap(&self) -> Leap {
         let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
         watch.leap.map_or(NO_LEAP, |(leap, _)| leap)

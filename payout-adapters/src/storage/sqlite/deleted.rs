@@ -1,7 +1,7 @@
 //! Lists and counts that ask for deleted payouts, alone or beside the others.
 //!
-//! Those that are deleted have an index of their own in the order of a list, as the others have theirs: each is walked no
-//! further than the page, then the two are merged.
+//! Deleted payouts have an index of their own in the order of a list, and so do the others. A query walks each index no
+//! further than the page and merges the two.
 
 use payout_core::payout::PayoutId;
 use payout_core::ports::{Count, Deleted, DeletedPayout, Filter, ListQuery, Listed, RepositoryError};
@@ -14,7 +14,7 @@ use crate::storage::sql::recipient::Wanted;
 use crate::storage::sql::row::{MaybeDeletedRow, listed_with_deleted, payout_columns};
 use crate::storage::sql::window::{Page, Window, counted};
 
-/// Which of the two kinds, and all of a filter.
+/// Conditions for one kind of payout, deleted or not, and for a whole filter.
 macro_rules! matching {
     ($index:literal, $deleted:literal) => {
         concat!(
@@ -81,7 +81,7 @@ macro_rules! both_parts {
     };
 }
 
-/// By [`Direction`](crate::storage::sql::window::Direction).
+/// Pages of deleted payouts, indexed by [`Direction`](crate::storage::sql::window::Direction).
 pub(super) const PAGE_OF_DELETED: [&str; 2] = [
     page!("DESC": deleted_part!("DESC")),
     page!("ASC": deleted_part!("ASC")),
@@ -91,7 +91,7 @@ pub(super) const PAGE_WITH_DELETED: [&str; 2] = [
     page!("ASC": both_parts!("ASC")),
 ];
 
-/// A limit of -1 counts to the end.
+/// Counts deleted payouts; a limit of -1 counts to the end.
 const COUNT_DELETED: &str = concat!(
     "SELECT count(*) FROM (SELECT 1 ",
     matching!("payout_details_deleted_by_age", "NOT NULL"),
@@ -143,7 +143,7 @@ pub(super) async fn count(
     filter: &Filter,
     at_most: Option<u64>,
 ) -> Result<Count, RepositoryError> {
-    // One more than asked for tells whether there are more.
+    // One more than asked for shows whether there are more.
     let limit = at_most.map_or(-1, |at_most| {
         i64::try_from(at_most).unwrap_or(i64::MAX).saturating_add(1)
     });
@@ -162,7 +162,7 @@ pub(super) async fn count(
     Ok(counted(found, at_most))
 }
 
-/// A page of all is read along the indexes; whatever narrows it may have to look at every row.
+/// Returns the cost of a page: without a filter it is read along the indexes, and with one it may read every row.
 fn cost(filter: &Filter) -> Cost {
     let all = Filter {
         deleted: filter.deleted,
@@ -171,7 +171,8 @@ fn cost(filter: &Filter) -> Cost {
     if *filter == all { Cost::Light } else { Cost::Dear }
 }
 
-/// Binds what the search of a filter finds: by digests where payouts are sealed, else by its accounts and ranges of names.
+/// Binds the accounts and names of a filter's search: digests where payouts are encrypted, else accounts and ranges of
+/// names.
 fn searched<'q, Row>(
     statement: Statement<'q, Row>,
     filter: &Filter,

@@ -1,9 +1,11 @@
-//! The database file as it was when it was opened: its permissions, and whether its name still leads to it.
+//! The database file: its permissions, and whether its name still leads to the open file.
 //!
-//! SQLite goes on with the file that it has open when somebody deletes, moves or replaces it: whatever is written then is
-//! gone at the next start, acknowledged or not. So the file behind the name is compared with the open one before and after
-//! each write. Once they differ nothing is read or written until the file is back under its name: to go on with
-//! another file would send what was sent already.
+//! SQLite continues with the open file when somebody deletes, moves or replaces it. Acknowledged writes after that are
+//! lost at the next start.
+//!
+//! So the file behind the name is compared with the open one before and after each write. Once they differ, nothing is
+//! read or written until the file is back under its name. Continuing with another file would send payouts again that
+//! were sent already.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io;
@@ -13,10 +15,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::storage::sql::error::SqlError;
 
-/// For this user alone.
+/// The mode for this user alone.
 const PRIVATE: u32 = 0o600;
 
-/// What others have no business with.
+/// The permission bits of other users.
 const GROUP_AND_OTHERS: u32 = 0o077;
 
 /// The database file, and the two that SQLite keeps beside it.
@@ -33,7 +35,7 @@ struct State {
     opened: Option<Opened>,
 }
 
-/// What was behind the names when they were opened.
+/// The files behind the names when they were opened.
 #[derive(Debug)]
 struct Opened {
     main: FileId,
@@ -41,7 +43,7 @@ struct Opened {
     beside: Vec<(PathBuf, FileId)>,
 }
 
-/// A file, whatever it is called.
+/// The identity of a file, independent of its name.
 #[derive(Debug, Clone, Copy)]
 struct FileId {
     device: u64,
@@ -58,12 +60,12 @@ impl DatabaseFile {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // No panic can leave it half changed.
+        // A panic cannot leave the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the file, where it is missing, and its permissions this user's alone, once. What fails here SQLite tells
-    /// better, or it is a file of somebody else's.
+    /// Creates a missing file, and restricts its permissions to this user, once. Errors are ignored: SQLite reports
+    /// them better, or the file belongs to another user.
     pub(super) fn make_private(&self) {
         if std::mem::replace(&mut self.state().made_private, true) {
             return;
@@ -87,7 +89,7 @@ impl DatabaseFile {
         }
     }
 
-    /// SQLite has opened it: remembers which file it is, the first time.
+    /// Records the file that SQLite has opened, the first time.
     pub(super) fn has_been_opened(&self) {
         let mut state = self.state();
         if state.opened.is_none() {
@@ -98,7 +100,7 @@ impl DatabaseFile {
         }
     }
 
-    /// A write has begun, so that there are a log and its index: remembers them too, the first time.
+    /// Records the log and its index, the first time: a write has begun, so they exist.
     pub(super) fn has_its_log(&self) {
         let mut state = self.state();
         let Some(opened) = state.opened.as_mut().filter(|opened| opened.beside.is_empty()) else {
@@ -112,7 +114,7 @@ impl DatabaseFile {
         opened.beside = files.collect();
     }
 
-    /// Whether the log's files are known: from then on somebody must keep the database open.
+    /// Returns whether the log's files are known: from then on some connection must keep the database open.
     pub(super) fn knows_its_log(&self) -> bool {
         let state = self.state();
         state
@@ -121,7 +123,7 @@ impl DatabaseFile {
             .is_some_and(|opened| !opened.beside.is_empty())
     }
 
-    /// Whether the names still lead to what is open.
+    /// Checks that the names still lead to the open files.
     ///
     /// # Errors
     /// [`SqlError::FileReplaced`], with the name that does not.
@@ -137,7 +139,7 @@ impl DatabaseFile {
         Ok(())
     }
 
-    /// Whether the file is there and its log is not, the first time that it is asked since.
+    /// Returns whether the file exists and its log does not; true once only.
     pub(super) fn has_lost_its_log_alone(&self) -> bool {
         if self.check().is_ok() {
             return false;
@@ -148,7 +150,8 @@ impl DatabaseFile {
         main_is_there && !std::mem::replace(&mut state.log_saved, true)
     }
 
-    /// SQLite puts its files beside the real one, wherever links lead.
+    /// Returns the name of a file beside the database. SQLite puts these files beside the real one, wherever links
+    /// lead.
     fn beside(&self, suffix: &str) -> PathBuf {
         let mut name = fs::canonicalize(&self.path)
             .unwrap_or_else(|_| self.path.clone())
@@ -159,7 +162,8 @@ impl DatabaseFile {
 }
 
 impl Opened {
-    /// Once it was written to, it has a page at least, and is never made shorter than that.
+    /// Checks that the main file is under its name. Once it has been written to, it has at least one page and never
+    /// becomes shorter than that.
     fn is_main_there(&self, path: &Path) -> Result<(), sqlx::Error> {
         let is = id(path).map(|id| id.filter(|id| self.beside.is_empty() || !id.empty));
         compare(path, is, &self.main)
@@ -170,7 +174,7 @@ fn compare(path: &Path, is: io::Result<Option<FileId>>, was: &FileId) -> Result<
     let is_same = match is {
         Ok(Some(is)) => (is.device, is.inode) == (was.device, was.inode),
         Ok(None) => false,
-        // What cannot be looked at for a moment is left to SQLite, which has it open.
+        // A file whose status cannot be read for a moment is left to SQLite, which has it open.
         Err(_) => true,
     };
     if is_same {
@@ -180,7 +184,7 @@ fn compare(path: &Path, is: io::Result<Option<FileId>>, was: &FileId) -> Result<
     Err(sqlx::Error::Io(io::Error::other(SqlError::FileReplaced { path })))
 }
 
-/// Which file a name leads to, if to any.
+/// Returns the identity of the file that a name leads to, if any.
 fn id(path: &Path) -> io::Result<Option<FileId>> {
     match fs::metadata(path) {
         Ok(metadata) => Ok(Some(FileId {

@@ -1,4 +1,4 @@
-//! Reading one payout, an answer, and the clock.
+//! Reads of one payout, of an idempotency record, and of the clock.
 
 use payout_core::Timestamp;
 use payout_core::idempotency::{IdempotencyRecord, ScopedKey};
@@ -23,7 +23,7 @@ const FIND_MANY: &str = concat!(
     WHERE payout.id IN (SELECT unhex(value) FROM json_each(?1)) AND payout.deleted_at IS NULL"
 );
 
-/// That of an API key comes before that of none.
+/// Reads a record by its key; the record of an API key comes before the one without.
 const FIND_ANSWER: &str = "
     SELECT key, payout_id, fingerprint, snapshot, sealed, created_at
     FROM idempotency_keys
@@ -31,7 +31,7 @@ const FIND_ANSWER: &str = "
     ORDER BY instr(key, ' ') DESC
     LIMIT 1";
 
-/// The file answers; the time is the clock's.
+/// Checks that the file responds; the time comes from the clock.
 const ANSWERS: &str = "SELECT count(*) FROM sqlite_schema";
 
 pub(super) async fn payout(store: &Store, id: PayoutId) -> Result<Option<Payout>, RepositoryError> {

@@ -1,4 +1,4 @@
-//! Taking payouts of another service over: a transaction of three statements, whatever the size of the batch.
+//! Import of payouts from another service: a transaction of three statements, whatever the size of the batch.
 
 use payout_core::payout::ForeignPayout;
 use payout_core::ports::{Imported, RepositoryError};
@@ -9,7 +9,7 @@ use super::store::{Store, Write, run_detached};
 use crate::storage::sql::error::repository_error;
 use crate::storage::sql::import::{answers, rows};
 
-/// What is stored under an id stays as it is.
+/// Inserts the batch; a payout that is already stored under an id stays as it is.
 const INSERT: &str = "
     INSERT INTO payout_details (
         id, created_at, amount, currency, recipient_account, recipient_name, recipient_name_folded, sealed, description,

@@ -1,5 +1,5 @@
-//! Inserting payouts: a transaction of at most three statements, whatever the size of the batch, and of three more
-//! where it is charged to a day's limit.
+//! Inserts of payouts: a transaction of at most three statements, whatever the size of the batch. If the batch is
+//! charged to a day's limit, there are three more.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -18,8 +18,9 @@ use crate::storage::sql::recipient::{StoredRecipient, WrittenAnswer, mac};
 use crate::storage::sql::stored::without_nul;
 use crate::storage::sql::totals::{self, Decision, Stored};
 
-/// Of two rows with one key, the first in the batch wins. A key has no record of its own to win while there is one
-/// without an API key; and once there is an API key, nothing is recorded without one: this process has not heard of it.
+/// Takes the idempotency keys of a batch. Of two rows with one key, the first in the batch wins. A key in the scope of
+/// an API key cannot be won while a record without an API key exists for it. Once an API key exists, no record is
+/// written without one: a process that still does so has not read the API keys yet.
 const TAKE_KEYS: &str = "
     INSERT INTO idempotency_keys (key, created_at, payout_id, fingerprint, snapshot, sealed)
     SELECT
@@ -33,7 +34,7 @@ const TAKE_KEYS: &str = "
     ON CONFLICT (key) DO NOTHING
     RETURNING payout_id";
 
-/// With the event of the creation.
+/// Inserts the details, which carry the event of the creation.
 const INSERT: &str = "
     INSERT INTO payout_details (
         id, created_at, amount, currency, recipient_account, recipient_name, recipient_name_folded, sealed, description,
@@ -54,7 +55,7 @@ const INSERT_STATES: &str = "
         unhex(value ->> 'id'), ?2, 0, 0, 0, 1, ?2, max(coalesce(value ->> 'scheduled_at', ?2), ?2), 0, 'pending'
     FROM json_each(?1)";
 
-/// Those of a request whose record was forgotten.
+/// Finds spent provider keys: those of a request whose record was forgotten.
 const SPENT: &str = "
     SELECT provider_key FROM spent_provider_keys
     WHERE provider_key IN (SELECT unhex(value ->> 'provider_key') FROM json_each(?1))";
@@ -63,7 +64,7 @@ pub(super) async fn insert(store: &Store, batch: &[NewPayout]) -> Result<Vec<Ins
     if batch.is_empty() {
         return Ok(Vec::new());
     }
-    // The task needs a batch of its own.
+    // The detached task needs a batch of its own.
     let (store, batch) = (store.clone(), batch.to_vec());
     run_detached(async move {
         let mut rows = incoming(&batch, &HashSet::new(), &store.keyring)?;
@@ -128,7 +129,7 @@ pub(super) async fn insert(store: &Store, batch: &[NewPayout]) -> Result<Vec<Ins
     .await
 }
 
-/// Takes what the batch costs from its days, as far as they last.
+/// Charges the batch to its daily limits, as far as they suffice.
 async fn charge(write: &mut Write, batch: &[NewPayout]) -> Result<Vec<Decision>, RepositoryError> {
     let buckets = totals::buckets(batch);
     let mut left = daily::read(write, &buckets).await?;
@@ -138,7 +139,7 @@ async fn charge(write: &mut Write, batch: &[NewPayout]) -> Result<Vec<Decision>,
     Ok(decisions)
 }
 
-/// The batch as `json_each` takes it.
+/// Converts the batch to rows for `json_each`.
 fn incoming<'a>(
     batch: &'a [NewPayout],
     spent: &HashSet<Uuid>,
@@ -152,7 +153,7 @@ fn is_spent(new: &NewPayout, spent: &HashSet<Uuid>) -> bool {
     key.is_some_and(|key| spent.contains(&key.as_uuid()))
 }
 
-/// What the provider's keys of no payout of the batch may begin with.
+/// Returns the ids that no payout's provider keys may begin with.
 async fn spent(write: &mut Write, batch: &[NewPayout], rows: &str) -> Result<HashSet<Uuid>, RepositoryError> {
     if batch.iter().all(|new| new.request.is_none()) {
         return Ok(HashSet::new());
@@ -165,7 +166,7 @@ async fn spent(write: &mut Write, batch: &[NewPayout], rows: &str) -> Result<Has
     Ok(spent.into_iter().map(|(key,)| key).collect())
 }
 
-/// Whose idempotency keys were free, and are now theirs.
+/// Takes the free idempotency keys; returns the payouts that now have them.
 async fn take_keys(
     write: &mut Write,
     batch: &[NewPayout],
@@ -184,7 +185,7 @@ async fn take_keys(
     Ok(won.into_iter().map(|(id,)| id).collect())
 }
 
-/// A payout as `json_each` takes it.
+/// A payout as a row for `json_each`.
 #[derive(Serialize)]
 struct Incoming<'a> {
     id: String,
@@ -212,7 +213,7 @@ impl<'a> Incoming<'a> {
     fn of(new: &'a NewPayout, spent: &HashSet<Uuid>, keys: &EncryptionKeys) -> Result<Self, RepositoryError> {
         let (details, request) = (&new.details, new.request.as_ref());
         let recipient = StoredRecipient::of(new.id.as_uuid(), &details.recipient, keys)?;
-        // The times in it are put in when it is read.
+        // The times in the snapshot are filled in when it is read.
         let under_its_id = is_spent(new, spent);
         let at = Timestamp::UNIX_EPOCH;
         let stored = Stored { at, under_its_id }.payout(new);

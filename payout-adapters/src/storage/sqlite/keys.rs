@@ -33,7 +33,8 @@ const LIST: &str = concat!(
 
 const FIND: &str = concat!("SELECT ", key_columns!(), " FROM api_keys WHERE name = ?1");
 
-/// No row comes back when the name is taken, when there are too many, or none of the name that is to be succeeded.
+/// Inserts an API key. No row comes back when the name is taken, when there are too many keys, or when the key to be
+/// succeeded does not exist.
 const INSERT: &str = concat!(
     "INSERT INTO api_keys (created_at, id, name, scopes, expires_at, digest, secret_id, idempotency_scope) \
      SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, \
@@ -95,7 +96,7 @@ impl SqliteRepository {
         found.into_iter().next().map(KeyRow::restore).transpose()
     }
 
-    /// Whether there is the key that the new one is to succeed, if any.
+    /// Returns whether the key that the new one succeeds exists; true if it succeeds none.
     async fn has_predecessor(&self, new: &NewApiKey) -> Result<bool, ApiKeyError> {
         match &new.succeeds {
             Some(name) => Ok(self.find_key(name).await?.is_some()),

@@ -1,8 +1,8 @@
 //! Pages and counts.
 //!
-//! Every page is bounded by places in the order `(created_at, id)` and read along an index in that order. SQLite plans a
-//! statement before it knows the parameters, so each condition that has an index of its own has a statement of its own;
-//! the rest filters on the way.
+//! Every page is bounded by places in the order `(created_at, id)` and read along an index in that order. SQLite plans
+//! a statement before it knows the parameters. So each condition that has an index of its own has a statement of its
+//! own; the other conditions filter the rows on the way.
 
 use payout_core::payout::Status;
 use payout_core::ports::{Count, Deleted, Filter, ListQuery, Listed, RepositoryError, Search};
@@ -15,15 +15,15 @@ use crate::storage::sql::recipient::Wanted;
 use crate::storage::sql::row::{PayoutRow, listed, payout_columns};
 use crate::storage::sql::window::{NameRange, Page, Shape, Window, counted};
 
-/// A pair of statements, by [`Direction`](crate::storage::sql::window::Direction).
+/// Builds a pair of statements, indexed by [`Direction`](crate::storage::sql::window::Direction).
 macro_rules! both_directions {
     ($statement:ident) => {
         [$statement!("DESC", "DESC"), $statement!("ASC", "ASC")]
     };
 }
 
-/// The window, and what is left of a filter once its times and its search are taken care of. A filter by statuses is a
-/// JSON list; PostgreSQL has arrays.
+/// Conditions of the window, and of a filter without its times and its search. Statuses come as a JSON list, since
+/// SQLite has no arrays.
 ///
 /// `payout` or `state` is the table whose index is walked.
 macro_rules! window_and_filter {
@@ -105,7 +105,7 @@ macro_rules! page_of_status {
     };
 }
 
-/// The two ways to match, each along its own index, then merged.
+/// Builds a page of the two ways to match, account and name: each is read along its own index, then merged.
 macro_rules! page_of_search {
     ($at:literal, $id:literal) => {
         concat!(
@@ -141,7 +141,7 @@ macro_rules! page_of_search {
     };
 }
 
-/// The same where payouts are sealed, by digests: a payout is found under each of the keys.
+/// Builds a page of a search among encrypted payouts, by digests: a payout is found under each of the keys.
 macro_rules! page_of_sealed_search {
     ($at:literal, $id:literal) => {
         concat!(
@@ -179,7 +179,7 @@ pub(super) const PAGE_OF_STATUS: [&str; 2] = both_directions!(page_of_status);
 pub(super) const PAGE_OF_SEARCH: [&str; 2] = both_directions!(page_of_search);
 pub(super) const PAGE_OF_SEALED_SEARCH: [&str; 2] = both_directions!(page_of_sealed_search);
 
-/// Counting stops at the limit; without one (-1) it goes to the end.
+/// Counts up to the limit; without a limit (-1) it counts to the end.
 macro_rules! count_of {
     ($tables:expr, $walked:literal, $condition:literal) => {
         concat!(
@@ -192,7 +192,8 @@ macro_rules! count_of {
     };
 }
 
-/// What only the details tell, and below what only the states tell: the other table is not looked at.
+/// Counts by conditions on details alone; the statement below counts by conditions on states alone. Neither reads the
+/// other table.
 const COUNT_DETAILS: &str = "
     SELECT count(*) FROM (
         SELECT 1 FROM payout_details
@@ -291,7 +292,7 @@ pub(super) async fn count(
     if filter.deleted != Deleted::Without {
         return deleted::count(store, filter, at_most).await;
     }
-    // One more than asked for tells whether there are more.
+    // One more than asked for shows whether there are more.
     let limit = at_most.map_or(-1, |at_most| {
         i64::try_from(at_most).unwrap_or(i64::MAX).saturating_add(1)
     });
@@ -321,7 +322,7 @@ pub(super) async fn count(
     Ok(counted(found, at_most))
 }
 
-/// From and to of each.
+/// Returns the first name and the end of each range.
 pub(super) fn name_ranges(search: &Search) -> Vec<[String; 2]> {
     let ranges = NameRange::of(search).into_iter();
     ranges.map(|range| [range.from, range.to]).collect()

@@ -1,16 +1,18 @@
 //! The repository on SQLite, in one file, for one host.
 //!
-//! - `store` owns the connections: one that writes, since SQLite has one writer at a time, and a few that read.
-//!   `writer` is the one that writes, while it is in use; `file` sees when the file is deleted or replaced under them.
-//! - `insert`, `apply`, `claim` and `settle` are the writes: each is one transaction, begun as a writer's
-//!   (`BEGIN IMMEDIATE`) and run to its end in a task of its own, so that a caller who goes away leaves none open.
-//!   `totals` is the part of them that holds a day's payouts against its limit.
-//! - `find`, `trail`, `list` and `payout_stats` are the reads; `keys` has the API keys. `schema` migrates; `reseal`
-//!   rotates what who is paid is sealed with.
+//! - `store` owns the connections: one writer, since SQLite has one writer at a time, and a few readers. `writer` is
+//!   the writing connection while it is in use; `file` detects when the file is deleted or replaced under them.
+//! - `insert`, `apply`, `claim` and `settle` are the writes. Each is one transaction, which begins as a writer
+//!   (`BEGIN IMMEDIATE`). It runs to its end in a task of its own, so that a caller's cancellation leaves none open.
+//!   `totals` checks a day's payouts against its limit within such a transaction.
+//! - `find`, `trail`, `list` and `payout_stats` are the reads.
+//! - `keys` has the API keys. `schema` migrates; `reseal` re-encrypts recipients with a new key.
 //!
-//! Statements differ from PostgreSQL's where SQLite has no array parameters (a batch comes as JSON, through
-//! `json_each`), no statements that write within others (a write, its event and its record are statements of one
-//! transaction), and no clock that its users share: time is the host's, read once the transaction has begun.
+//! Statements differ from PostgreSQL's where SQLite lacks a feature:
+//!
+//! - It has no array parameters: a batch comes as JSON, through `json_each`.
+//! - It cannot write within another statement: a write, its event and its record are statements of one transaction.
+//! - It has no clock that its users share: the time is the host's, read once the transaction has begun.
 
 mod admin;
 mod ahead;
@@ -56,14 +58,15 @@ use crate::ReadLimits;
 use crate::encryption::EncryptionKeys;
 use store::Store;
 
-/// How a [`SqliteRepository`] uses its file.
+/// Configuration of a [`SqliteRepository`].
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
-    /// Connections that read beside the one that writes (WAL); a few are enough for the cores of one host.
+    /// The number of readers beside the writer (WAL); a few are enough for the cores of one host.
     pub readers: u32,
-    /// How long a write waits for those of its own process before it, and how long for another process's.
+    /// The maximum time that a write waits for earlier writes of its own process, and the maximum time that it waits
+    /// for those of another process.
     pub busy_timeout: Duration,
-    /// Connections besides, for reads that may be slow: lists, counts, audit trails, statistics.
+    /// Additional connections for reads that may be slow: lists, counts, audit trails, statistics.
     pub reads: ReadLimits,
 }
 
@@ -86,16 +89,16 @@ pub struct SqliteRepository {
 }
 
 impl SqliteRepository {
-    /// Over the file of this URL (`sqlite://payouts.db`). Opened when first used, and made when missing; `clock` tells
-    /// its time.
+    /// Creates a repository for the file of this URL (`sqlite://payouts.db`). The file is opened on first use, and
+    /// created when it is missing; `clock` supplies the time.
     ///
     /// # Errors
-    /// [`RepositoryError::Refused`] when the URL is none of SQLite's, or names no file.
+    /// [`RepositoryError::Refused`] when the URL is not a valid SQLite URL, or names no file.
     pub fn open_lazy(url: &str, clock: Arc<dyn Clock>) -> Result<Self, RepositoryError> {
         Self::open_lazy_with(url, clock, &SqliteOptions::default())
     }
 
-    /// Opens the file of this URL with these options, otherwise like [`open_lazy`](Self::open_lazy).
+    /// Creates a repository with these options, otherwise like [`open_lazy`](Self::open_lazy).
     ///
     /// # Errors
     /// Those of [`open_lazy`](Self::open_lazy).
@@ -107,7 +110,7 @@ impl SqliteRepository {
         Store::new(url, clock, options).map(|store| Self { store })
     }
 
-    /// Seals who is paid with the first of these keys, and opens it with any.
+    /// Encrypts recipients with the first of these keys, and decrypts them with any.
     #[must_use]
     pub fn sealing_with(mut self, keyring: EncryptionKeys) -> Self {
         self.store.keyring = keyring;

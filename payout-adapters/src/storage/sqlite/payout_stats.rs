@@ -1,8 +1,8 @@
-//! How many payouts there are, at a cost that does not grow with them.
+//! Statistics of payouts, at a cost that does not grow with their number.
 //!
-//! What is open is counted along its index, up to a bound. The rest is estimated from every so many-th row: rows are
-//! numbered as they are inserted, and none is ever removed. Of a table with fewer rows than the sample every one is
-//! read, and then every number is exact.
+//! Open payouts are counted along their index, up to a bound. The rest is estimated from a sample of rows at a regular
+//! distance: rows are numbered as they are inserted, and none is ever removed. If a table has fewer rows than the
+//! sample, every row is read, and then every number is exact.
 
 use std::time::Duration;
 
@@ -13,16 +13,17 @@ use crate::storage::reads::Cost;
 use crate::storage::sql::error::refused;
 use crate::storage::sql::payout_stats::{StatusCountRow, counts, in_review, total};
 
-/// So many payouts are looked at, at the most, to estimate the rest.
+/// The maximum number of payouts in the sample.
 const SAMPLE: i64 = 10_000;
 
-/// The longest due, and the number of the last row.
+/// Reads how long the oldest due payout has been overdue, and the number of the last row.
 const OVERDUE_AND_SIZE: &str = "
     SELECT
         (SELECT due_at FROM payout_states WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1),
         (SELECT max(rowid) FROM payout_details)";
 
-/// The oldest first. Each status has a bound of its own: however many are pending, those under review are seen.
+/// Counts open payouts, the oldest first. Each status has a bound of its own, so that payouts under review are counted
+/// however many are pending.
 pub(super) const OPEN: &str = "
     SELECT status, currency, count(*), sum(needs_review)
     FROM (

@@ -1,10 +1,11 @@
-//! Which index serves which statement: SQLite decides before it knows the parameters, so its plans can be read.
+//! Tests of the index that serves each statement: SQLite decides before it knows the parameters, so its plans can be
+//! read.
 
 use sqlx::{Connection, SqliteConnection};
 
 use super::{claim, deleted, list, payout_stats, schema};
 
-/// The plan of a statement, one step a line.
+/// Returns the plan of a statement, one step a line.
 async fn plan(connection: &mut SqliteConnection, statement: &'static str) -> String {
     let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
     let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain).fetch_all(connection).await.unwrap();

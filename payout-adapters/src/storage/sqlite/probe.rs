@@ -5,8 +5,8 @@ use payout_core::ports::RepositoryError;
 use super::store::{Store, Write, run_detached};
 use crate::storage::sql::error::repository_error;
 
-/// Where a write has failed not long ago, as much as the write of a payout takes: a page alone may find room where
-/// nothing else does.
+/// The size of the probe's write after a recent failure: as much as the write of a payout takes. A single page may find
+/// room where a payout does not.
 const ROOM: i64 = 64 * 1024;
 
 const PROBE: &str = "UPDATE write_probe SET at = ?1, room = zeroblob(?2) WHERE id = 1";

@@ -1,4 +1,4 @@
-//! The books, and the claims that a restored store presumes.
+//! Reconciliation reads, and the claims that a restored store presumes.
 
 use payout_core::payout::{Actor, Event};
 use payout_core::ports::{ReconciliationQuery, Record, RepositoryError};
@@ -10,7 +10,7 @@ use crate::storage::reads::Cost;
 use crate::storage::sql::error::repository_error;
 use crate::storage::sql::record::{RecordRow, record_columns, window};
 
-/// Those that are there and those that are deleted, each along its own index, then merged.
+/// Reads existing and deleted payouts, each along its own index, then merges them.
 pub(super) const RECORDS: &str = concat!(
     "SELECT * FROM (
         SELECT ",
@@ -38,7 +38,7 @@ const PRESUME_CLAIMED: &str = "
         fence = fence + 1,
         claims = claims + 1,
         version = version + 1,
-        -- At any time since it was last written: an old row is not sent again, but reviewed.
+        -- Presumed sent as early as the last write, so that an old payout is reviewed instead of sent again.
         claimed_at = max(updated_at, coalesce(claimed_at + 1, 0)),
         first_submitted_at = max(updated_at, coalesce(claimed_at + 1, 0)),
         quiet_at = max(coalesce(quiet_at, 0), ?1),

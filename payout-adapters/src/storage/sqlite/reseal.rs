@@ -1,4 +1,4 @@
-//! Sealing anew, and the keys that the database is sealed with.
+//! Re-encryption, and the keys that the database is encrypted with.
 
 use payout_core::payout::PayoutId;
 use payout_core::ports::RepositoryError;
@@ -12,7 +12,7 @@ use crate::storage::sql::reseal::{
     RecipientRow, StoredAnswerRow, checked, new_answer, new_recipient, recipient_columns,
 };
 
-/// Deleted payouts too: their rows stay.
+/// Reads payouts to re-encrypt. Deleted ones are included, since their rows stay.
 const PAYOUTS: &str = concat!(
     "SELECT ",
     recipient_columns!(),
@@ -23,7 +23,7 @@ const PAYOUTS: &str = concat!(
 const ANSWERS: &str = "
     SELECT key, payout_id, fingerprint, snapshot, sealed FROM idempotency_keys WHERE key > ?1 ORDER BY key LIMIT ?2";
 
-/// Each row is written only while it reads as it was read.
+/// Re-encrypts payouts. Each row is written only while it is unchanged since it was read.
 const RESEAL_PAYOUTS: &str = "
     UPDATE payout_details
     SET recipient_account = value ->> 'account',
@@ -38,7 +38,7 @@ const RESEAL_PAYOUTS: &str = "
         AND recipient_name = value ->> 'was_name'
         AND payout_details.sealed IS unhex(value ->> 'was_sealed')
         AND payout_details.mac IS unhex(value ->> 'was_mac')
-        -- Without a code nothing else tells that an amount was changed meanwhile.
+        -- Without a MAC, only the version shows that an amount was changed meanwhile.
         AND (value ->> 'was_mac' IS NOT NULL OR value ->> 'was_version' =
             (SELECT version FROM payout_states WHERE payout_states.id = payout_details.id))";
 
@@ -54,7 +54,8 @@ const RESEAL_ANSWERS: &str = "
 
 const KNOWN_KEYS: &str = "SELECT id, proof, protected FROM sealing_keys ORDER BY id";
 
-/// A database that has no payout when its first key is made known has none without a MAC ever after.
+/// Registers a key. If a database has no payout when its first key is registered, none of its payouts will ever lack a
+/// MAC.
 const KNOW_KEY: &str = "
     INSERT INTO sealing_keys (id, proof, first_used_at, protected)
     SELECT ?1, ?2, ?3, CASE
@@ -62,7 +63,7 @@ const KNOW_KEY: &str = "
     WHERE true
     ON CONFLICT (id) DO NOTHING";
 
-/// Every row has a MAC of this key.
+/// Records that every row has a MAC of this key.
 const PROTECTED: &str = "UPDATE sealing_keys SET protected = ?2 WHERE id = ?1";
 
 const FORGET_KEYS: &str = "DELETE FROM sealing_keys WHERE id <> ?1 RETURNING id";
@@ -178,7 +179,7 @@ async fn write<Row: Serialize>(
 pub(super) async fn check_keys(store: &Store) -> Result<KeyCheck, RepositoryError> {
     let store = store.clone();
     run_detached(async move {
-        // As a writer from the start: of two that make a key known at once, one is checked against the other.
+        // A writer from the start: of two processes that register a key at once, one is checked against the other.
         let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
         let known = sqlx::query_as(KNOWN_KEYS).fetch_all(&mut *transaction).await;
         let mut known: Vec<KnownKey> = known.map_err(repository_error)?;
@@ -230,7 +231,7 @@ pub(super) async fn forget_other_keys(store: &Store) -> Result<Vec<String>, Repo
     .await
 }
 
-/// Writes the file anew, and its log away: what was overwritten stays in neither.
+/// Rewrites the file and truncates its log: overwritten values stay in neither.
 pub(super) async fn compact(store: &Store) -> Result<(), RepositoryError> {
     let store = store.clone();
     run_detached(async move {

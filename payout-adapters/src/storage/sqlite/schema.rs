@@ -9,15 +9,15 @@ use crate::storage::sql::schema::{all_applied, tolerant};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/storage/sqlite/migrations");
 
-/// Where the triggers are made that keep the audit trail append-only.
+/// The migration that creates the triggers which keep the audit trail append-only.
 const AUDIT_TRAIL: &str = include_str!("migrations/0013_states.sql");
 
 const TRIGGERS: &str = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name IN ('payout_events', 'payout_details')";
 
 const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
 
-/// SQLite has no lock that a migrator could hold across its transactions: of several that migrate at once, those who
-/// come second find the work done and fail, and then look again.
+/// Migrates. SQLite has no lock that a migrator could hold across its transactions, as PostgreSQL has. Of several
+/// processes that migrate at once, the later ones fail because the work is done, and then check again.
 pub(super) async fn migrate(store: &Store) -> Result<(), RepositoryError> {
     let store = store.clone();
     run_detached(async move {
@@ -34,18 +34,19 @@ pub(super) async fn migrate(store: &Store) -> Result<(), RepositoryError> {
 }
 
 async fn migrate_once(store: &Store) -> Result<(), RepositoryError> {
-    // The driver cannot promise another thread a migration over a borrowed connection, so that it takes its own.
+    // The future of a migration over a borrowed connection is not `Send`, so the migrator takes a connection of its
+    // own.
     let pool = store.writer_pool().map_err(repository_error)?;
     let result = tolerant(&MIGRATIONS).run(pool).await;
     if result.is_err() {
-        // The pool has it back, in whatever state it is.
+        // The pool has the connection back, in an unknown state.
         drop(store.writer().await);
     }
     result.map_err(migration_error)
 }
 
 pub(super) async fn is_current(store: &Store) -> Result<bool, RepositoryError> {
-    // By the writer, who makes the file when it is missing.
+    // Read by the writer, which creates the file when it is missing.
     let statement = sqlx::query_as::<_, (i64, Vec<u8>)>(APPLIED);
     let mut writer = store.writer().await.map_err(repository_error)?;
     let applied = statement.fetch_all(&mut *writer).await;
@@ -63,7 +64,8 @@ pub(super) async fn is_current(store: &Store) -> Result<bool, RepositoryError> {
     }
 }
 
-/// SQLite keeps the text by which a trigger was made.
+/// Returns the flaws of the triggers: missing ones, and those whose text differs from the migration's. SQLite keeps the
+/// text by which a trigger was created.
 pub(super) async fn audit_trail_flaws(store: &Store) -> Result<Vec<String>, RepositoryError> {
     let there: Vec<(String, String)> = store.read(sqlx::query_as(TRIGGERS)).await?;
     let mut flaws = Vec::new();
@@ -78,7 +80,7 @@ pub(super) async fn audit_trail_flaws(store: &Store) -> Result<Vec<String>, Repo
     Ok(flaws)
 }
 
-/// The statements that make the triggers, without their semicolons.
+/// Returns the statements that create the triggers, without their semicolons.
 fn triggers() -> impl Iterator<Item = &'static str> {
     let starts = AUDIT_TRAIL
         .match_indices("CREATE TRIGGER")

@@ -17,8 +17,8 @@ use crate::storage::sql::error::{refused, repository_error};
 use crate::storage::sql::row::as_i64;
 use crate::storage::sql::stored::{as_micros, without_nul};
 
-/// Where each payout stands, and what this settlement means for it. In the transaction of a writer nothing moves
-/// between this look and the update.
+/// Reads the state of each payout, and judges its settlement. In a writer's transaction no row changes between this
+/// read and the update.
 const JUDGE: &str = "
     SELECT
         said.key AS place,
@@ -35,7 +35,7 @@ const JUDGE: &str = "
             AS reads_so_already
     FROM json_each(?1) AS said CROSS JOIN payout_states AS row ON row.id = unhex(value ->> 'id')";
 
-/// The guard is the last line; the batch names no payout twice.
+/// Applies settlements; the guard is the last line, and the batch has no payout twice.
 const APPLY: &str = "
     UPDATE payout_states
     SET version = version + 1,
@@ -53,8 +53,8 @@ const APPLY: &str = "
     WHERE payout_states.id = unhex(value ->> 'id')
         AND fence = value ->> 'fence' AND generation = value ->> 'generation' AND status = 'processing'";
 
-/// The actor is the worker that made the claim. The event carries the claim, unless a row has it already; the number
-/// before the row's own is the claim's place.
+/// Writes the events of outcomes. The actor is the worker that made the claim. The event carries the claim, unless a
+/// row has it already; the number before the row's own is the claim's place.
 const LOG: &str = "
     INSERT INTO payout_events (
         sequence, payout_id, generation, fence, at, kind, status, actor, detail, claimed_by, claimed_at
@@ -72,7 +72,7 @@ const LOG: &str = "
     FROM json_each(?1) AS said
     ORDER BY said.key";
 
-/// A settlement as `json_each` takes it.
+/// A settlement as a row for `json_each`.
 #[derive(Serialize)]
 struct Said {
     #[serde(skip)]
@@ -138,7 +138,8 @@ struct Round {
     said: Vec<Said>,
 }
 
-/// Two settlements of one payout, of an old and a new claim, are made one after the other, each in a round of its own.
+/// Splits a batch into rounds of distinct payouts: two settlements of one payout, of an old and a new claim, are
+/// applied one after the other.
 fn rounds(batch: &[Settlement]) -> Result<Vec<Round>, RepositoryError> {
     let mut seen = HashMap::new();
     let mut rounds: Vec<Round> = Vec::new();
@@ -184,7 +185,7 @@ async fn settle_distinct(
     let open = open.filter(|(_, row)| !row.applies() && row.claimed_by.is_some());
     let open: Vec<Uuid> = open.map(|(said, _)| said.payout).collect();
     write_open_claims(transaction, &open).await?;
-    // Of those that missed the guard, evidence; of those that the row says were written before, nothing.
+    // A settlement that missed the guard is recorded as evidence; one that was written before is not recorded again.
     for (said, row) in said.iter_mut().zip(&rows).filter(|(_, row)| !row.applies()) {
         let detail = said
             .detail

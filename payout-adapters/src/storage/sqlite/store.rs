@@ -1,4 +1,4 @@
-//! The connections: one writer, a few readers, and a few more for what may be slow.
+//! The connections: one writer, a few readers, and a few more for reads that may be slow.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::storage::reads::{Cost, Gate, TooMuch};
 use crate::storage::sql::error::{is_interrupted, refused, repository_error, unavailable};
 use crate::storage::sql::writes::RecentWrites;
 
-/// A costly read looks at the clock after so many instructions of SQLite's machine: a fraction of a millisecond.
+/// The number of SQLite instructions after which a costly read checks the clock: a fraction of a millisecond.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 
 /// A statement with its arguments, ready to run.
@@ -32,17 +32,17 @@ pub(super) struct Store {
     writer: SqlitePool,
     readers: SqlitePool,
     file: Arc<DatabaseFile>,
-    /// What became of the last writes.
+    /// The outcome of the last writes.
     pub(super) writes: Arc<RecentWrites>,
-    /// For reads that may be slow, so that nothing else waits for them.
+    /// The pool for reads that may be slow, so that no other statement waits for them.
     costly: SqlitePool,
     gate: Gate,
     clock: StoreClock,
-    /// What who is paid is sealed with.
+    /// The keys that recipients are encrypted with.
     pub(super) keyring: EncryptionKeys,
 }
 
-/// A transaction that nobody else can write during, and its time.
+/// A transaction during which no other connection can write, and its time.
 pub(super) struct Write {
     pub(super) transaction: Transaction,
     pub(super) now: Timestamp,
@@ -60,7 +60,7 @@ impl Store {
             reads,
         } = *options;
         let not_ours = || refused("this is not the URL of a SQLite file: sqlite://payouts.db");
-        // The parser would take any text for a file's name.
+        // The parser would accept any text as a file name.
         if !url.starts_with("sqlite:") {
             return Err(not_ours());
         }
@@ -78,7 +78,7 @@ impl Store {
             .busy_timeout(busy_timeout)
             .create_if_missing(true)
             .disable_statement_logging();
-        // Not opened read-only: after a crash, even a reader may be the one to recover the log.
+        // Not opened read-only: after a crash, even a reader may have to recover the log.
         let reading = options
             .clone()
             .create_if_missing(false)
@@ -104,7 +104,7 @@ impl Store {
         })
     }
 
-    /// Runs a statement that changes nothing.
+    /// Runs a read-only statement.
     pub(super) async fn read<Row>(&self, statement: Statement<'_, Row>) -> Result<Vec<Row>, RepositoryError>
     where
         Row: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
@@ -113,7 +113,8 @@ impl Store {
         statement.fetch_all(&self.readers).await.map_err(repository_error)
     }
 
-    /// Runs a statement that changes nothing and may be slow, when its turn comes and no longer than a read may take.
+    /// Runs a read-only statement that may be slow. It waits for its turn, and may take no longer than the limit of a
+    /// read.
     pub(super) async fn read_costly<Row>(
         &self,
         cost: Cost,
@@ -125,8 +126,7 @@ impl Store {
         let _turn = self.gate.enter(cost).await?;
         self.file.check().map_err(repository_error)?;
         let mut connection = self.costly.acquire().await.map_err(repository_error)?;
-        // Looked at on the connection's own thread, also when nobody waits for the answer any more. The next reader
-        // sets another.
+        // The handler runs on the connection's own thread, even after the caller is gone. The next reader replaces it.
         let (clock, timeout) = (self.clock.clone(), self.gate.timeout());
         let until = clock.monotonic().saturating_add(timeout);
         let mut handle = connection.lock_handle().await.map_err(repository_error)?;
@@ -140,7 +140,7 @@ impl Store {
         })
     }
 
-    /// Begins to write. The time is taken once no other writer can come before.
+    /// Begins a write. The time is read once no other writer can come before.
     pub(super) async fn begin(&self) -> Result<Write, sqlx::Error> {
         let transaction = self
             .begin_transaction()
@@ -156,8 +156,8 @@ impl Store {
         let writer = self.writer().await?;
         let transaction = Transaction::begin(writer, self.file.clone(), self.writes.clone()).await?;
         if !self.file.knows_its_log() {
-            // Whoever closes a database last removes its log. A reader, which stays, keeps it open while the writer is
-            // opened anew.
+            // The connection that closes a database last removes its log. A reader, which stays open, prevents that
+            // while the writer is reopened.
             drop(self.readers.acquire().await?);
             self.file.has_its_log();
         }
@@ -168,19 +168,19 @@ impl Store {
         self.clock.now()
     }
 
-    /// The last leap of the clock that waits under way are to be spared.
+    /// Returns the last leap of the clock; waits in progress must not end early because of it.
     pub(super) fn leap(&self) -> Leap {
         self.clock.leap()
     }
 
-    /// Whether the file is still the one that is open.
+    /// Checks that the file is still the open one.
     pub(super) fn check_file(&self) -> Result<(), RepositoryError> {
         self.file.check().map_err(repository_error)
     }
 
-    /// Where only the log's name is gone, what is in the log is written to the file that has its name still, so that
-    /// the next start misses nothing. Once, and as far as it goes: nothing more is written to it. By a reader, which
-    /// has had it open since before, as the writer may not.
+    /// Saves the log after its name alone was lost: writes the log's contents to the file that still has its name, so
+    /// that the next start misses nothing. It runs once, and may fail; nothing more is written to the file. It uses a
+    /// reader, which has had the file open since before; the writer may not have.
     pub(super) async fn save_log(&self) {
         if !self.file.has_lost_its_log_alone() {
             return;
@@ -201,16 +201,16 @@ impl Store {
         }
     }
 
-    /// The connection that writes, for what is no transaction of a few statements.
+    /// Takes the writing connection, for work that is not a transaction of a few statements.
     pub(super) async fn writer(&self) -> Result<Writer, sqlx::Error> {
         let writer = Writer::new(self.writer_pool()?.acquire().await?);
         self.file.has_been_opened();
-        // It may have been opened just now, and as another file.
+        // The connection may be new, and may have opened another file.
         self.file.check()?;
         Ok(writer)
     }
 
-    /// Its pool, for migrations.
+    /// Returns the writer's pool, for migrations.
     pub(super) fn writer_pool(&self) -> Result<&SqlitePool, sqlx::Error> {
         self.file.check()?;
         self.file.make_private();
@@ -237,7 +237,7 @@ impl Store {
     }
 }
 
-/// Runs a write to its end, also when nobody waits for it any more. A transaction that was given up between two of its
+/// Runs a write to its end, even after the caller is gone. A transaction that was dropped between two of its
 /// statements, or while it was beginning, would be left to the next user of the only writer.
 pub(super) async fn run_detached<T: Send + 'static>(
     write: impl Future<Output = Result<T, RepositoryError>> + Send + 'static,
@@ -247,12 +247,12 @@ pub(super) async fn run_detached<T: Send + 'static>(
         .unwrap_or_else(|gone| Err(unavailable(gone)))
 }
 
-/// The parameters of a batch.
+/// Serializes the parameters of a batch.
 pub(super) fn json(batch: &impl serde::Serialize) -> Result<String, RepositoryError> {
     serde_json::to_string(batch).map_err(refused)
 }
 
-/// Bytes as `unhex` reads them: JSON has none.
+/// Encodes bytes for `unhex`, since JSON has no bytes.
 pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! A day's totals, within the transaction that pays out of them.
+//! A day's totals, within the transaction that is charged to them.
 
 use std::collections::HashSet;
 
@@ -22,13 +22,14 @@ const WRITE: &str = "
     WHERE true
     ON CONFLICT (api_key_id, currency) DO UPDATE SET day = excluded.day, total = excluded.total";
 
-/// Those without an API key may not be used once there is one: they come with a space before them.
+/// Finds the keys that have records. Once an API key exists, a key in the form without an API key may not be used: it
+/// is returned with a space before it.
 const TAKEN: &str = "
     SELECT key FROM idempotency_keys WHERE key IN (SELECT value FROM json_each(?1))
     UNION ALL
     SELECT ' ' || value FROM json_each(?1) WHERE instr(value, ' ') = 0 AND EXISTS (SELECT 1 FROM api_keys)";
 
-/// What was paid out of these purses. Nobody else pays out of any until the transaction ends.
+/// Reads the totals of these spending buckets. No other process can charge them until the transaction ends.
 pub(super) async fn read(
     write: &mut Write,
     buckets: &[SpendingBucket],
@@ -42,7 +43,7 @@ pub(super) async fn read(
     rows.into_iter().map(TotalRow::restore).collect()
 }
 
-/// Keeps what was paid out of these purses.
+/// Stores the totals of these spending buckets.
 pub(super) async fn keep(
     write: &mut Write,
     buckets: &[SpendingBucket],
@@ -63,7 +64,7 @@ pub(super) async fn keep(
     Ok(())
 }
 
-/// Takes one charge.
+/// Charges one amount.
 pub(super) async fn take(write: &mut Write, charge: &Charge) -> Result<(), RepositoryError> {
     let bucket = [charge.bucket()];
     let mut totals = read(write, &bucket).await?;
@@ -73,7 +74,7 @@ pub(super) async fn take(write: &mut Write, charge: &Charge) -> Result<(), Repos
     keep(write, &bucket, &totals).await
 }
 
-/// Which of these idempotency keys have records.
+/// Returns which of these idempotency keys have records.
 pub(super) async fn taken(write: &mut Write, keys: &[&str]) -> Result<HashSet<String>, RepositoryError> {
     let taken = sqlx::query_scalar(TAKEN).bind(json(&keys)?);
     let taken: Vec<String> = taken

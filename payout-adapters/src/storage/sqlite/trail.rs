@@ -1,7 +1,10 @@
 //! Reading the audit trail of one payout.
 //!
-//! Most events are rows. The payout's details carry the creation, unless a row has it. The row of an outcome carries its
-//! claim, in the place before its own, which no row has. The payout's state carries a claim without an outcome.
+//! Most events are rows. The others are carried:
+//!
+//! - The payout's details carry the creation, unless a row has it.
+//! - The row of an outcome carries its claim, in the place before its own, which no row has.
+//! - The payout's state carries a claim without an outcome.
 
 use payout_core::payout::PayoutId;
 use payout_core::ports::{EventPage, EventQuery, RepositoryError};
@@ -11,7 +14,8 @@ use crate::storage::reads::Cost;
 use crate::storage::sql::row::EventRow;
 use crate::storage::sql::trail::{self, Part};
 
-/// A payout has at least the event of its creation, so none at all means that there is no such payout.
+/// Reads a part of a trail. A payout has at least the event of its creation, so an empty result means that there is no
+/// such payout.
 const EVENTS: &str = "
     WITH part AS MATERIALIZED (
         SELECT sequence, kind, status, generation, fence, actor, request_id, detail, at, claimed_by, claimed_at

@@ -1,8 +1,9 @@
-//! The connection that writes, while it is in use.
+//! The writing connection, while it is in use.
 //!
-//! SQLite ends a transaction by itself when the disk is full, when reading or writing fails, or when memory is short, and the
-//! driver goes on counting it: such a connection could never begin another. So it goes back to its pool only after an end
-//! that SQLite has acknowledged, and is closed otherwise; the next write opens another.
+//! SQLite ends a transaction by itself when the disk is full, when a read or a write fails, or when memory is short.
+//! The driver still counts the transaction as open, so such a connection could never begin another. Therefore a
+//! connection goes back to its pool only after SQLite has acknowledged the end of its transaction. Otherwise it is
+//! closed, and the next write opens another.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use sqlx::sqlite::Sqlite;
 use super::file::DatabaseFile;
 use crate::storage::sql::writes::RecentWrites;
 
-/// The connection that writes; nobody else has it meanwhile.
+/// The writing connection; no other task has it meanwhile.
 pub(super) struct Writer {
     connection: PoolConnection<Sqlite>,
     sound: bool,
@@ -28,7 +29,7 @@ impl Writer {
         }
     }
 
-    /// Everything that was asked of it went well, and no transaction is open.
+    /// Returns the connection to the pool: every statement succeeded, and no transaction is open.
     pub(super) fn give_back(mut self) {
         self.sound = true;
     }
@@ -56,8 +57,8 @@ impl DerefMut for Writer {
     }
 }
 
-/// A transaction that nobody else can write during. Given up before its end, or after an error, it is rolled back with its
-/// connection.
+/// A transaction during which no other connection can write. If it is dropped before its end, or after an error, it is
+/// rolled back together with its connection.
 pub(super) struct Transaction {
     writer: Writer,
     file: Arc<DatabaseFile>,
@@ -81,7 +82,7 @@ impl Transaction {
         Ok(this)
     }
 
-    /// Makes it durable, in the file that the next start will open. After an error it may have been made.
+    /// Commits to the file that the next start will open. After an error the commit may still have taken effect.
     pub(super) async fn commit(mut self) -> Result<(), sqlx::Error> {
         self.run("COMMIT").await?;
         self.file.check()?;
@@ -90,14 +91,14 @@ impl Transaction {
         Ok(())
     }
 
-    /// Undoes it.
+    /// Rolls back.
     pub(super) async fn rollback(mut self) -> Result<(), sqlx::Error> {
         self.run("ROLLBACK").await?;
         self.end();
         Ok(())
     }
 
-    /// SQLite has acknowledged its end.
+    /// Records that SQLite has acknowledged the end of the transaction.
     fn end(&mut self) {
         (self.ended, self.writer.sound) = (true, true);
     }
@@ -176,7 +177,7 @@ mod tests {
         write.transaction.commit().await.unwrap();
     }
 
-    /// SQLite ends the transaction by itself.
+    /// Covers an error after which SQLite ends the transaction by itself.
     #[tokio::test]
     async fn after_the_disk_was_full_the_next_write_goes_through() {
         let (store, _folder) = store("full").await;
@@ -194,7 +195,7 @@ mod tests {
         }
     }
 
-    /// SQLite leaves the transaction open.
+    /// Covers an error after which SQLite leaves the transaction open.
     #[tokio::test]
     async fn after_a_refused_statement_the_next_write_goes_through() {
         let (store, _folder) = store("refused").await;
