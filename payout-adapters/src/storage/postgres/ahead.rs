@@ -16,8 +16,8 @@ macro_rules! is_ahead {
     };
 }
 
-/// Condition on a row whose wait no component can have asked for: a lease that ends after its own last call may, or a
-/// wait beyond the longest one by an hour.
+/// Condition on a row whose wait no component can have asked for: a lease that ends after the claim's own
+/// last call, or a wait that exceeds the longest one by an hour.
 macro_rules! is_impossible {
     () => {
         "CASE WHEN status = 'processing' AND updated_at = claimed_at

@@ -1,4 +1,4 @@
-//! Claiming what is due, a batch per statement.
+//! Claims of due payouts, a batch per statement.
 
 use std::collections::HashMap;
 
@@ -11,15 +11,16 @@ use super::link::Link;
 use super::{interval, payout_of_state, state_of_payout};
 use crate::storage::sql::row::{PayoutRow, claims, payout_columns};
 
-/// What happens to the rows that `due` has chosen and locked; `$2` is the lease, `$3` the quiet time, `$4` the worker.
+/// Claims the rows that `due` has chosen and locked; `$2` is the lease, `$3` the quiet time, `$4` the worker.
 ///
-/// The rows are named by an array, not joined: an array is always looked up in the primary key, whatever the planner
-/// believes of the size of `due`.
+/// The rows are named by an array, not joined. The server always looks up an array in the primary key, whatever the
+/// planner estimates for the size of `due`.
 ///
-/// The claim's event is the state itself until an outcome has come: where an earlier claim's has not, it becomes a row.
+/// The claim's event is carried by the state until the outcome is written. If the event of an earlier claim is still
+/// carried there, it becomes a row.
 ///
-/// A state is claimed as it is when it is locked, and the details are read as they were when the statement began: a
-/// change may have been made between the two. So a row says whether its details are those of its state.
+/// A state is read as it is when it is locked, but details are read as they were when the statement began. A change may
+/// come between the two, so each row reports whether its details belong to its state.
 macro_rules! claim_due {
     ($due:expr) => {
         concat!(
@@ -33,16 +34,16 @@ macro_rules! claim_due {
                     claims = claims + 1,
                     version = version + 1,
                     updated_at = now(),
-                    -- Strictly later than the claim before, whatever the clock does: whether the next two are equal
-                    -- tells whether an earlier claim may have sent something.
+                    -- Strictly later than the claim before, whatever the clock does: whether the next two times are
+                    -- equal shows whether an earlier claim may have sent something.
                     claimed_at = GREATEST(now(), claimed_at + interval '1 microsecond'),
                     due_at = now() + $2,
                     quiet_at = GREATEST(
-                        -- A worker that was claimed for by a clock that was ahead is as far from done as it was then.
+                        -- Where a clock that was ahead wrote the claim, its worker has as long left as it had then.
                         CASE WHEN claimed_at > now() AND quiet_at > claimed_at
                             THEN now() + (quiet_at - claimed_at) ELSE quiet_at END,
                         now() + $3),
-                    -- Nothing was sent later than now, whatever a clock that was ahead has written.
+                    -- The first submission is not later than now, whatever a clock that was ahead has written.
                     first_submitted_at = CASE WHEN first_submitted_at IS NULL
                         THEN GREATEST(now(), claimed_at + interval '1 microsecond')
                         ELSE LEAST(first_submitted_at, now()) END
@@ -63,8 +64,9 @@ macro_rules! claim_due {
     };
 }
 
-/// Not sealed with a key that the database knows and this process lacks: that is left to those who have it. `$5` are
-/// the ids of this process's keys. As a rule it has all of them, and the rows are not looked at.
+/// Condition that this process can decrypt the payout. A payout that is encrypted with a key which the database knows
+/// and this process lacks is left to processes that have the key. `$5` has the ids of this process's keys. Usually it
+/// has all keys, and the rows are not read.
 macro_rules! not_of_others {
     () => {
         "(NOT EXISTS (SELECT FROM sealing_keys WHERE id <> ALL ($5))
@@ -72,15 +74,16 @@ macro_rules! not_of_others {
                 SELECT FROM sealing_keys AS other
                 JOIN payout_details AS payout ON payout.id = payout_states.id
                 WHERE other.id <> ALL ($5)
-                    -- What a key has sealed begins as its proof does: with its id.
+                    -- An encrypted value begins like its key's proof: with the key's id.
                     AND substring(payout.sealed FROM 1 FOR 2 + length(other.id))
                         = substring(proof FROM 1 FOR 2 + length(other.id))
             ))"
     };
 }
 
-/// The longest due. The constant limit within tells the planner that few rows are wanted, so that it walks the partial
-/// index in order and never sorts a backlog of millions; the parameter alone would not.
+/// Claims the payouts that have been due the longest. The constant inner limit shows the planner that few rows are
+/// wanted, so that it walks the partial index in order and never sorts a backlog of millions. The parameter alone would
+/// not.
 const SWEEP: &str = claim_due!(concat!(
     "SELECT * FROM (
         SELECT id, due_at AS waiting_since, generation, fence, claimed_at, claimed_by
@@ -93,8 +96,9 @@ const SWEEP: &str = claim_due!(concat!(
     ) AS oldest LIMIT $1"
 ));
 
-/// These, where due. COALESCE hides the condition from the partial index: with statistics from a time when little was
-/// due, the planner would walk that index, the whole backlog, in place of a hundred look-ups by id.
+/// Claims these payouts where they are due. COALESCE hides the condition from the partial index. With statistics from a
+/// time when few payouts were due, the planner would walk that index, the whole backlog, instead of a hundred lookups
+/// by id.
 const BY_ID: &str = claim_due!(concat!(
     "SELECT id, due_at AS waiting_since, generation, fence, claimed_at, claimed_by
     FROM payout_states
@@ -105,7 +109,7 @@ const BY_ID: &str = claim_due!(concat!(
     FOR UPDATE SKIP LOCKED"
 ));
 
-/// Reads claimed payouts whose details were changed while the claim was made. Nobody changes them once they are
+/// Reads claimed payouts whose details were changed while the claim was made. Nothing changes them once they are
 /// claimed.
 const CHANGED_MEANWHILE: &str = concat!(
     "SELECT ",
@@ -147,8 +151,8 @@ pub(super) async fn claim(link: &Link, request: &ClaimRequest) -> Result<Claims,
     Ok(claims)
 }
 
-/// Returns the rows with the details that belong to their states. A row that cannot be read is left to its lease, as is
-/// one that another worker has claimed since.
+/// Returns the rows with the details that belong to their states. A row that cannot be read, or that another worker has
+/// claimed since, is left until its lease expires.
 async fn current(link: &Link, rows: Vec<ClaimedRow>) -> Vec<PayoutRow> {
     if rows.iter().all(|claimed| claimed.is_current) {
         return rows.into_iter().map(|claimed| claimed.row).collect();

@@ -42,7 +42,7 @@ const PRESUME_CLAIMED: &str = "
             fence = fence + 1,
             claims = claims + 1,
             version = version + 1,
-            -- Presumed since the last write: so an old payout is not sent again, but reviewed.
+            -- Presumed sent as early as the last write, so that an old payout is reviewed instead of sent again.
             claimed_at = GREATEST(updated_at, claimed_at + interval '1 microsecond'),
             first_submitted_at = GREATEST(updated_at, claimed_at + interval '1 microsecond'),
             quiet_at = GREATEST(quiet_at, now()),

@@ -1,7 +1,10 @@
 //! Reading the audit trail of one payout.
 //!
-//! Most events are rows. The payout's details carry the creation, unless a row has it. The row of an outcome carries its
-//! claim, in the place before its own, which no row has. The payout's state carries a claim without an outcome.
+//! Most events are rows. The others are carried:
+//!
+//! - The payout's details carry the creation, unless a row has it.
+//! - The row of an outcome carries its claim, in the place before its own, which no row has.
+//! - The payout's state carries a claim without an outcome.
 
 use payout_core::payout::PayoutId;
 use payout_core::ports::{EventPage, EventQuery, RepositoryError};

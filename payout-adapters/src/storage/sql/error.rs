@@ -1,4 +1,4 @@
-//! What a driver's error means to a caller: try again, or do not.
+//! The classification of driver errors: whether a caller may retry.
 
 #[cfg(feature = "postgres")]
 use std::{io, time::Duration};
@@ -8,7 +8,7 @@ use payout_core::ports::LockedPart;
 use payout_core::ports::RepositoryError;
 use sqlx::error::DatabaseError;
 
-/// The source of a [`RepositoryError`]. It has the server's words, but neither its detail nor its hint: those quote
+/// The source of a [`RepositoryError`]. It keeps the server's message, but neither its detail nor its hint: those quote
 /// the row, and with it personal data.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SqlError {
@@ -18,28 +18,28 @@ pub(crate) enum SqlError {
     /// The database answered with an error.
     #[error("{message} (code {code})")]
     Database { code: String, message: String },
-    /// No answer in time; the statement may still be running.
+    /// No answer came in time; the statement may still be running.
     #[cfg(feature = "postgres")]
     #[error("no answer within {0:?}")]
     Deadline(Duration),
-    /// The migrations and what the database says of them do not fit together.
+    /// The migrations do not match those that the database lists as applied.
     #[error("the migration failed: {0}")]
     Migration(String),
-    /// A stored value is none of its type.
+    /// A stored value is not a valid value of its type.
     #[error("column {column} holds what cannot be: {problem}")]
     Broken { column: &'static str, problem: String },
-    /// A standby, or a server, a database or a role that was made read-only.
+    /// The server takes no writes: it is a standby, or the server, the database or the role was made read-only.
     #[cfg(feature = "postgres")]
     #[error("the server takes no writes: it is a standby, or it, the database or the role is read-only")]
     ReadOnlyServer,
-    /// The database file is not the one that is open any more.
+    /// The database file was deleted, moved or replaced while it is open.
     #[cfg(feature = "sqlite")]
     #[error(
         "{} was deleted, moved or replaced while it is open; nothing is read or written until it is back, or until a restart",
         .path.display()
     )]
     FileReplaced { path: std::path::PathBuf },
-    /// No connection in time. The driver tries again until then, and does not say what it met.
+    /// No connection was available in time. The driver retries until then, and does not report which errors it got.
     #[error("no connection in time: nobody listens there, or all connections are in use")]
     NoConnection,
     /// The driver failed, or could not connect.
@@ -47,17 +47,17 @@ pub(crate) enum SqlError {
     Driver(sqlx::Error),
 }
 
-/// Repeating will not help.
+/// Creates an error that a retry will not fix.
 pub(crate) fn refused(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> RepositoryError {
     RepositoryError::Refused(error.into())
 }
 
-/// Repeating may help.
+/// Creates an error that a retry may fix.
 pub(crate) fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> RepositoryError {
     RepositoryError::Unavailable(error.into())
 }
 
-/// Sorts a driver's error.
+/// Classifies a driver's error.
 pub(crate) fn repository_error(error: sqlx::Error) -> RepositoryError {
     if let sqlx::Error::Database(error) = &error {
         return database_error(&**error);
@@ -75,7 +75,7 @@ pub(crate) fn repository_error(error: sqlx::Error) -> RepositoryError {
     let error = if matches!(error, sqlx::Error::PoolTimedOut) {
         SqlError::NoConnection
     } else if let sqlx::Error::Io(error) = error {
-        // One of ours, on its way through the driver's type.
+        // An error of this service, wrapped in the driver's type.
         match error.downcast::<SqlError>() {
             Ok(ours) => ours,
             Err(error) => SqlError::Driver(sqlx::Error::Io(error)),
@@ -90,8 +90,8 @@ pub(crate) fn repository_error(error: sqlx::Error) -> RepositoryError {
     }
 }
 
-/// Sorts a driver's error of a statement that writes: that another session holds what it needs concerns this write alone,
-/// and the server has undone it.
+/// Classifies a driver's error of a statement that writes. A conflict with a lock of another session concerns this
+/// write alone, and the server has rolled the write back.
 #[cfg(feature = "postgres")]
 pub(crate) fn write_error(error: sqlx::Error) -> RepositoryError {
     let code = error.as_database_error().and_then(DatabaseError::code);
@@ -122,7 +122,7 @@ fn database_error(error: &dyn DatabaseError) -> RepositoryError {
     }
 }
 
-/// Whether a table or a column is missing: the code is older than the schema, or nobody has migrated yet.
+/// Returns whether a table or a column is missing: the code is older than the schema, or nobody has migrated yet.
 fn is_schema_missing(code: &str, message: &str) -> bool {
     match code {
         // undefined_table, undefined_column.
@@ -133,24 +133,24 @@ fn is_schema_missing(code: &str, message: &str) -> bool {
     }
 }
 
-/// Whether the store itself cannot, rather than will not. A SQLSTATE has five characters, SQLite's codes fewer, so the
-/// two never meet.
+/// Returns whether the store cannot answer at present, rather than refuses. A SQLSTATE has five characters and SQLite's
+/// codes have fewer, so the two cannot be confused.
 fn is_passing(code: &str) -> bool {
     if let ([b'0'..=b'9' | b'A'..=b'Z', ..], 5) = (code.as_bytes(), code.len()) {
-        // Connection; wrong password and missing database, which an operator can mend; a rolled back transaction
-        // (deadlock, serialization); resources; operator's intervention (shutdown, statement timeout); the system.
+        // Connection; wrong password and missing database, which an operator can fix; a rolled back transaction
+        // (deadlock, serialization); resources; operator intervention (shutdown, statement timeout); the system.
         let class = matches!(&code[..2], "08" | "28" | "3D" | "40" | "53" | "57" | "58");
-        // lock_not_available; read_only_sql_transaction, as a standby says right after a failover.
+        // lock_not_available; read_only_sql_transaction, which a standby reports right after a failover.
         return class || matches!(code, "55P03" | "25006");
     }
-    // The low byte is the kind of error, the rest its reason:
-    // permission denied, busy, locked, out of memory, read-only, interrupted, I/O error, malformed, disk full, cannot
-    // open, lock protocol, not a database. Of these an operator must mend some; none is about what was asked.
+    // The low byte is the kind of error, the rest its reason: permission denied, busy, locked, out of memory,
+    // read-only, interrupted, I/O error, malformed, disk full, cannot open, lock protocol, not a database. An operator
+    // must fix some of these; none is caused by the statement itself.
     code.parse::<u32>()
         .is_ok_and(|code| matches!(code & 0xff, 3 | 5..=11 | 13..=15 | 26))
 }
 
-/// Whether the connection that the error came from is of no more use.
+/// Returns whether the connection that reported the error is unusable.
 #[cfg(feature = "postgres")]
 pub(crate) fn breaks_connection(error: &sqlx::Error) -> bool {
     match error.as_database_error() {
@@ -166,33 +166,33 @@ pub(crate) fn breaks_connection(error: &sqlx::Error) -> bool {
     }
 }
 
-/// The deadline passed, as the driver's error that it is nearest to.
+/// Builds the driver's error that is closest to a passed deadline.
 #[cfg(feature = "postgres")]
 pub(crate) fn deadline_passed(after: Duration) -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, SqlError::Deadline(after)))
 }
 
-/// Whether the server gave the statement up: it took longer than its timeout.
+/// Returns whether the server canceled the statement because it exceeded its timeout.
 #[cfg(feature = "postgres")]
 pub(crate) fn is_canceled(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
     code.is_some_and(|code| code == "57014")
 }
 
-/// Whether the read was ended by its progress handler: it took longer than it may.
+/// Returns whether a progress handler interrupted the read because it exceeded its time limit.
 #[cfg(feature = "sqlite")]
 pub(crate) fn is_interrupted(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
     code.is_some_and(|code| code == "9")
 }
 
-/// Whether it is the error of [`deadline_passed`].
+/// Returns whether this is the error of [`deadline_passed`].
 #[cfg(feature = "postgres")]
 pub(crate) fn is_deadline(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut)
 }
 
-/// A migration failed.
+/// Classifies the error of a migration.
 pub(crate) fn migration_error(error: sqlx::migrate::MigrateError) -> RepositoryError {
     use sqlx::migrate::MigrateError::{Execute, ExecuteMigration};
 

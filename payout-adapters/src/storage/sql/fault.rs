@@ -1,4 +1,4 @@
-//! What an operator must know of a store that cannot be used.
+//! The faults of a store that an operator must distinguish.
 
 use std::error::Error;
 
@@ -6,29 +6,30 @@ use payout_core::ports::RepositoryError;
 
 use super::error::SqlError;
 
-/// Why a SQL store cannot be used, as far as it makes a difference to an operator.
+/// The reason why a SQL store cannot be used, as far as it makes a difference to an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreFault {
-    /// It is away, busy, or fails in a way of its own: it may come back by itself.
+    /// The store is unreachable, busy, or failing in some other way: it may recover by itself.
     Away,
-    /// The server takes no writes: it is a standby, or it, the database or the role is read-only. A failover ends that.
+    /// The server takes no writes: it is a standby, or the server, the database or the role is read-only. A failover
+    /// ends that.
     ReadOnlyServer,
-    /// The file, its folder or its file system takes no writes.
+    /// The file, its folder or its file system is read-only.
     ReadOnlyFile,
-    /// There is no room left.
+    /// The disk is full.
     Full,
     /// The database file was deleted, moved or replaced while it is open.
     FileReplaced,
     /// The file cannot be opened.
     CannotOpen,
-    /// The file is no database, or is damaged.
+    /// The file is not a database, or is damaged.
     NotADatabase,
-    /// The server does not let this user in, or has no such user or database.
+    /// The server rejects this user, or has no such user or database.
     NotLetIn,
 }
 
 impl StoreFault {
-    /// What an error of a repository means.
+    /// Returns the fault behind an error of a repository.
     pub fn of(error: &RepositoryError) -> Self {
         let mut cause = error.source();
         while let Some(error) = cause {
@@ -40,7 +41,7 @@ impl StoreFault {
         Self::Away
     }
 
-    /// Whether it takes a person to end it, so that a process which is only about to start need not wait.
+    /// Returns whether only a person can end the fault, so that a process which is starting need not wait.
     pub fn is_permanent(self) -> bool {
         match self {
             Self::Away | Self::ReadOnlyServer | Self::Full => false,
@@ -71,7 +72,7 @@ impl StoreFault {
         }
     }
 
-    /// A SQLSTATE has five characters, SQLite's codes fewer.
+    /// Classifies a code: a SQLSTATE has five characters, SQLite's codes have fewer.
     fn of_code(code: &str) -> Self {
         match code {
             "25006" => Self::ReadOnlyServer,
@@ -80,7 +81,7 @@ impl StoreFault {
             _ if code.len() == 5 => Self::Away,
             // The low byte is the kind of error, the rest its reason.
             _ => match code.parse::<u32>().map(|code| (code & 0xff, code)) {
-                // The file was moved away, as SQLite sees it.
+                // SQLite's code for a file that was moved.
                 Ok((_, 1032)) => Self::FileReplaced,
                 Ok((8, _)) => Self::ReadOnlyFile,
                 Ok((13, _)) => Self::Full,

@@ -1,4 +1,4 @@
-//! The rows of an import, as both dialects take them: one JSON array, with times in microseconds since 1970.
+//! The rows of an import in the form that both dialects read: one JSON array, with times in microseconds since 1970.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use super::recipient::{StoredRecipient, mac};
 use super::stored::without_nul;
 use crate::encryption::EncryptionKeys;
 
-/// A payout of another service, by columns.
+/// A payout of another service, as columns.
 #[derive(Serialize)]
 struct ImportRow {
     id: String,
@@ -33,7 +33,7 @@ struct ImportRow {
     provider_reference: Option<String>,
     claims: u32,
     fence: u64,
-    /// When it may have been sent, claimed and quiet: one time, of another service.
+    /// The time of the first submission, of the claim and of its last call: the other service has only one time.
     sent_at: Option<i64>,
     due_at: Option<i64>,
     created_at: i64,
@@ -81,7 +81,7 @@ impl ImportRow {
     }
 }
 
-/// The batch as JSON, each id once, as it is stored at `now`.
+/// Serializes the batch as JSON, each id once, in the form that is stored at `now`.
 pub(crate) fn rows(
     batch: &[ForeignPayout],
     now: Timestamp,
@@ -94,7 +94,7 @@ pub(crate) fn rows(
     serde_json::to_string(&rows).map_err(refused)
 }
 
-/// The answers, given the ids that were written.
+/// Returns the answers, given the ids that were written.
 pub(crate) fn answers(batch: &[ForeignPayout], written: Vec<(Uuid,)>) -> Vec<Imported> {
     let mut written: HashSet<Uuid> = written.into_iter().map(|(id,)| id).collect();
     let answer = |foreign: &ForeignPayout| {

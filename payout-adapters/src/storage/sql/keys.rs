@@ -1,4 +1,4 @@
-//! The rows of `api_keys` as both dialects select them, and their way into the domain.
+//! The rows of `api_keys` as both dialects select them, and their conversion into the domain.
 
 use payout_core::access::{ApiKey, ApiKeyId, HeldKey, KeyDigest, KeyName, Scopes, SecretId, TokenDigest};
 use payout_core::ports::{ApiKeyError, RepositoryError};
@@ -25,7 +25,7 @@ macro_rules! held_columns {
 }
 pub(crate) use held_columns;
 
-/// A key as people see it.
+/// A key as operators see it.
 #[derive(Debug, FromRow)]
 pub(crate) struct KeyRow {
     id: Uuid,
@@ -40,7 +40,7 @@ pub(crate) struct KeyRow {
     idempotency_scope: Option<Uuid>,
 }
 
-/// A key as requests are held against it.
+/// A key as requests are checked against it.
 #[derive(Debug, FromRow)]
 pub(crate) struct HeldRow {
     id: Uuid,
@@ -54,14 +54,14 @@ pub(crate) struct HeldRow {
     idempotency_scope: Option<Uuid>,
 }
 
-/// What every process asks every second.
+/// The version of the key set, which every process reads every second.
 #[derive(Debug, FromRow)]
 pub(crate) struct PulseRow {
     pub(crate) revision: i64,
     pub(crate) any_key: bool,
 }
 
-/// An error that is sorted already.
+/// Wraps an error that is classified already.
 pub(crate) fn of_repository(error: RepositoryError) -> ApiKeyError {
     match error {
         RepositoryError::Unavailable(source)
@@ -82,7 +82,7 @@ fn broken(column: &'static str, problem: impl std::fmt::Display) -> ApiKeyError 
     }))
 }
 
-/// Bytes of a column that has so many.
+/// Reads the bytes of a column with a fixed length.
 pub(crate) fn bytes<const N: usize>(column: &'static str, bytes: &[u8]) -> Result<[u8; N], ApiKeyError> {
     bytes
         .try_into()
@@ -101,13 +101,13 @@ fn time(time: Option<StoredTime>) -> Option<payout_core::Timestamp> {
     time.map(|time| time.0)
 }
 
-/// Its own, unless the row names another.
+/// Returns the idempotency scope of a key: its own id, unless the row names another.
 fn scope_of(id: Uuid, scope: Option<Uuid>) -> ApiKeyId {
     ApiKeyId::from(scope.unwrap_or(id))
 }
 
 impl KeyRow {
-    /// The key, if the row is one.
+    /// Restores the key, if the row is valid.
     pub(crate) fn restore(self) -> Result<ApiKey, ApiKeyError> {
         Ok(ApiKey {
             id: ApiKeyId::from(self.id),
@@ -148,7 +148,7 @@ impl HeldRow {
     }
 }
 
-/// The keys of these rows. One broken row must lock nobody else out: it opens nothing, and is said.
+/// Restores the keys of these rows. A broken row must not disable the other keys: it is logged, and grants no access.
 pub(crate) fn usable(rows: Vec<HeldRow>) -> Vec<HeldKey> {
     let restore = |row: HeldRow| {
         let id = row.id;

@@ -1,20 +1,21 @@
-//! What the two SQL repositories share: the shape of a row, its mapping, and what their errors mean.
+//! The parts that the two SQL repositories share: the shape of a row, its mapping, and the classification of errors.
 //!
-//! - `row` has the rows as both dialects select them; each becomes a domain value only through the domain's own
-//!   checks, so that a row which somebody broke by hand is refused, not used.
-//! - `record` has the rows of the books: what the provider knows too.
+//! - `row` has the rows as both dialects select them. Each becomes a domain value only through the domain's own checks,
+//!   so that a row which somebody corrupted by hand is refused, not used.
+//! - `record` has the rows of reconciliation: the facts that the provider knows too.
 //! - `keys` has the rows of API keys.
-//! - `recipient` has the columns of who is paid, in plain or sealed.
-//! - `reseal` seals anew what an older key sealed.
+//! - `recipient` has the columns of a recipient, in plain or encrypted.
+//! - `reseal` re-encrypts values that an older key encrypted.
 //! - `snapshot` has the stored form of an answer.
 //! - `stored` has the two column types that the dialects store differently: times and amounts.
 //! - `import` has the rows of an import.
 //! - `totals` has the rows of a day's totals, and decides which payouts of a batch fit.
 //! - `window` turns a list query into bounds, a direction and one of four shapes, each with statements of its own.
-//! - `writes` remembers whether the last writes went through.
-//! - `payout_stats` makes tallies of counted rows.
-//! - `fault` tells an operator what is the matter.
-//! - `schema` says what is done with embedded migrations; `error` sorts every driver error into the repository's few.
+//! - `writes` remembers whether the last writes succeeded.
+//! - `payout_stats` turns counted rows into statistics.
+//! - `fault` classifies errors for an operator.
+//! - `schema` compares embedded migrations with the applied ones.
+//! - `error` classifies every driver error as one of the repository's errors.
 //!
 //! Statements are not shared: they are constants beside the methods that run them.
 

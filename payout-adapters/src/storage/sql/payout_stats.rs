@@ -1,14 +1,14 @@
-//! What both dialects tell an operator of how many payouts there are.
+//! The statistics of payouts, from the counted rows of both dialects.
 
 use payout_core::money::Currency;
 use payout_core::ports::{RepositoryError, StatusCount};
 
 use super::error::refused;
 
-/// Status, currency, how many, and how many of these wait for a person.
+/// A status, a currency, the number of payouts, and the number of those under review.
 pub(crate) type StatusCountRow = (String, String, i64, i64);
 
-/// Each tally, times what each row of the sample stands for.
+/// Returns each count, multiplied by the number of rows that a row of the sample represents.
 pub(crate) fn counts(
     rows: &[StatusCountRow],
     each_stands_for: f64,
@@ -34,12 +34,12 @@ fn scaled(count: i64, factor: f64) -> u64 {
     (count as f64 * factor).round() as u64
 }
 
-/// How many rows these are.
+/// Returns the number of payouts in these rows.
 pub(crate) fn total<'r>(rows: impl IntoIterator<Item = &'r StatusCountRow>) -> i64 {
     rows.into_iter().map(|(_, _, count, _)| count).sum()
 }
 
-/// How many of them wait for a person.
+/// Returns the number of payouts under review.
 pub(crate) fn in_review(rows: &[StatusCountRow]) -> u64 {
     rows.iter()
         .map(|(_, _, _, in_review)| in_review.unsigned_abs())

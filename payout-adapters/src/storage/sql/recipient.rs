@@ -1,6 +1,6 @@
-//! Who is paid, as the columns of both dialects have it: in plain, or sealed.
+//! The columns of a recipient in both dialects: in plain, or encrypted.
 //!
-//! | column | in plain | sealed |
+//! | column | in plain | encrypted |
 //! |---|---|---|
 //! | `payouts.recipient_account` | the account | its digest, or that of an IBAN's normal form |
 //! | `payouts.recipient_name` | the name | `***` |
@@ -10,8 +10,9 @@
 //! | `idempotency_keys.snapshot` | the snapshot | nothing |
 //! | `idempotency_keys.sealed` | null | the fingerprint and the snapshot |
 //!
-//! The digests are where the search looks, so that one index serves both and a sealed payout costs no more of it. A
-//! fingerprint is sealed with its snapshot since it is a digest of the account without a key, which can be guessed.
+//! A search looks for the digests, so one index serves both forms, and an encrypted payout takes no more space in it. A
+//! fingerprint is encrypted with its snapshot because it is a digest of the account without a key: it would let a
+//! reader guess the account.
 
 use std::borrow::Cow;
 
@@ -25,15 +26,15 @@ use super::row::broken;
 use super::snapshot;
 use crate::encryption::{EncryptionKeys, OpenError, Paid, Place};
 
-/// What is between the account and the name when they are sealed; neither has control characters.
+/// The separator between the account and the name in an encrypted text; neither has control characters.
 const SEPARATOR: char = '\0';
-/// What a sealed payout has for a name.
+/// The name column of an encrypted payout.
 const SEALED_NAME: &str = "***";
 /// The kinds of digests.
 const ACCOUNT: &str = "account";
 const NAME: &str = "name";
 
-/// The four columns of who is paid.
+/// The four columns of a recipient.
 pub(crate) struct StoredRecipient<'a> {
     pub(crate) account: Cow<'a, str>,
     pub(crate) name: &'a str,
@@ -42,7 +43,7 @@ pub(crate) struct StoredRecipient<'a> {
 }
 
 impl<'a> StoredRecipient<'a> {
-    /// As they are written for this payout: sealed with the current key, if there is one.
+    /// Builds the columns for this payout: encrypted with the current key, if there is one.
     pub(crate) fn of(
         payout: Uuid,
         recipient: &'a Recipient,
@@ -73,7 +74,7 @@ impl<'a> StoredRecipient<'a> {
     }
 }
 
-/// What protects a payout against a change of its row, written at this version; absent without a key.
+/// Computes the MAC that protects a payout against a change of its row, written at this version; absent without a key.
 pub(crate) fn mac(payout: &Payout, changed_version: i64, keys: &EncryptionKeys) -> Option<Vec<u8>> {
     if keys.is_empty() {
         return None;
@@ -94,12 +95,12 @@ pub(crate) fn mac(payout: &Payout, changed_version: i64, keys: &EncryptionKeys) 
     })
 }
 
-/// The account and the name as one text.
+/// Joins the account and the name into one text.
 fn joined(account: &str, name: &str) -> String {
     format!("{account}{SEPARATOR}{name}")
 }
 
-/// Reads the columns back, as one text.
+/// Reads the columns of a recipient as one text, and decrypts it if necessary.
 pub(crate) fn recipient(
     payout: Uuid,
     account: &str,
@@ -115,7 +116,7 @@ pub(crate) fn recipient(
     Ok(text.to_owned())
 }
 
-/// The recipient of such a text.
+/// Parses the recipient from a joined text.
 pub(crate) fn parsed(text: &str) -> Result<Recipient, RepositoryError> {
     let (account, name) = text
         .split_once(SEPARATOR)
@@ -126,9 +127,11 @@ pub(crate) fn parsed(text: &str) -> Result<Recipient, RepositoryError> {
     })
 }
 
-/// What a search looks for where payouts are sealed, or where it is for an IBAN, which has several spellings: one of
-/// these accounts, or one of these names. A name is found by all of it, folded as names are and as they were before,
-/// and both under every key, and in plain as long as there are payouts that were stored before the first key.
+/// The search terms where payouts are encrypted, or where the search is for an IBAN, which has several spellings: one
+/// of these accounts, or one of these names.
+///
+/// A name is found only by the whole name, both in today's folded form and in the earlier one. Each term appears
+/// as a digest under every key, and in plain for payouts that were stored before the first key.
 pub(crate) struct Wanted {
     pub(crate) accounts: Vec<String>,
     pub(crate) names: Vec<String>,
@@ -138,7 +141,7 @@ impl Wanted {
     pub(crate) fn of(search: &Search, keys: &EncryptionKeys) -> Self {
         let (plain, folded) = (search.accounts(), search.folded_names());
         let keys = keys.keys();
-        // The digest is of an IBAN's normal form; before, it was of the account as it was given.
+        // The digest is of an IBAN's normal form; earlier versions took the account as it was given.
         let digests = keys
             .iter()
             .flat_map(|key| plain.iter().map(|account| key.digest(ACCOUNT, account)));
@@ -161,7 +164,7 @@ pub(crate) struct WrittenAnswer {
 }
 
 impl WrittenAnswer {
-    /// As they are written: sealed with the current key, if there is one.
+    /// Builds the columns of a new answer: encrypted with the current key, if there is one.
     pub(crate) fn of(
         payout: &Payout,
         request: &IdempotentRequest,
@@ -178,7 +181,7 @@ impl WrittenAnswer {
         )
     }
 
-    /// The same of an answer that was written before.
+    /// Builds the columns of an answer that is stored already: encrypted with the current key, if there is one.
     pub(crate) fn sealed(
         payout: Uuid,
         idempotency_key: &str,
@@ -203,7 +206,7 @@ impl WrittenAnswer {
     }
 }
 
-/// Reads the columns of an answer back: its fingerprint, and the text of its snapshot.
+/// Reads the columns of an answer: its fingerprint, and the text of its snapshot.
 pub(crate) fn answer(
     payout: Uuid,
     idempotency_key: &str,

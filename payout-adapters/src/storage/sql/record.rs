@@ -1,4 +1,4 @@
-//! The rows of the books: payouts without whom they pay, the deleted ones too.
+//! The rows of reconciliation: payouts without their recipients, deleted ones included.
 
 use std::str::FromStr;
 
@@ -46,7 +46,7 @@ pub(crate) struct RecordRow {
 }
 
 impl RecordRow {
-    /// What is to be paid, for the digest alone.
+    /// Computes the digest of the payment; the decrypted recipient is used for nothing else.
     fn digest(&self, money: Money, keys: &EncryptionKeys) -> Option<String> {
         let sealed = self.sealed.as_deref();
         let text = recipient(
@@ -87,7 +87,7 @@ impl RecordRow {
     }
 }
 
-/// The bounds of a page, as those of a list from the oldest on.
+/// Returns the bounds of a page, as for a list from the oldest payout on.
 pub(crate) fn window(query: &ReconciliationQuery) -> Window {
     let list = ListQuery {
         filter: Filter {

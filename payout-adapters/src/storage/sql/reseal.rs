@@ -1,9 +1,9 @@
-//! Sealing anew what an older key sealed, or what was stored before there was a key.
+//! Re-encryption of values that an older key encrypted, or that were stored before the first key.
 //!
-//! Each call looks at one stretch of rows, in the order of their primary key, and writes those that the current key has
-//! not sealed: every row only while it still reads as it was read, so that whoever changes it meanwhile wins. What was
-//! done is in the rows themselves, so it can be stopped and begun again at any time. No version grows: a payout stays
-//! the same.
+//! Each call reads one batch of rows, in the order of their primary key, and writes those that the current key has not
+//! encrypted. A row is written only while it is unchanged since it was read, so that a concurrent change wins. The rows
+//! themselves show the progress, so an operator can stop and restart the work at any time. No version increases: a
+//! payout stays the same.
 
 use payout_core::ports::RepositoryError;
 use sqlx::FromRow;
@@ -15,19 +15,19 @@ use super::row::broken;
 use super::stored::StoredAmount;
 use crate::encryption::{EncryptionKeys, Paid};
 
-/// What became of one stretch of rows.
+/// The outcome of one batch of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReencryptedBatch<Place> {
-    /// So many rows were looked at.
+    /// The number of rows that were read.
     pub looked_at: u64,
-    /// So many of them were sealed anew.
+    /// The number of rows that were re-encrypted.
     pub sealed: u64,
-    /// So many cannot be opened with any key; each is logged, and stays as it is.
+    /// The number of rows that no key can decrypt; each is logged, and stays as it is.
     pub unreadable: u64,
-    /// So many were not the current key's: those that were sealed, that are unreadable, and that somebody else changed
-    /// just then.
+    /// The number of rows that the current key had not encrypted: those that were re-encrypted, those that are
+    /// unreadable, and those that somebody else changed meanwhile.
     pub stale: u64,
-    /// Where the next stretch begins; absent after the last row.
+    /// The place where the next batch begins; absent after the last row.
     pub next: Option<Place>,
 }
 
@@ -40,7 +40,7 @@ macro_rules! recipient_columns {
 }
 pub(crate) use recipient_columns;
 
-/// Who is paid and what, as a row has it.
+/// The recipient and the payment, as a row has them.
 #[derive(FromRow)]
 pub(crate) struct RecipientRow {
     pub(crate) id: Uuid,
@@ -67,13 +67,13 @@ pub(crate) struct StoredAnswerRow {
     pub(crate) sealed: Option<Vec<u8>>,
 }
 
-/// A row, and what it is to have instead.
+/// A row and its replacement.
 pub(crate) struct Resealed<Row, New> {
     pub(crate) row: Row,
     pub(crate) new: New,
 }
 
-/// The columns of who is paid, owned.
+/// The columns of a recipient, owned.
 pub(crate) struct NewRecipient {
     pub(crate) account: String,
     pub(crate) name: String,
@@ -83,7 +83,7 @@ pub(crate) struct NewRecipient {
     pub(crate) changed_version: Option<i64>,
 }
 
-/// Whether the current key sealed it, or made this code.
+/// Returns whether the current key encrypted this value, or computed this MAC.
 fn is_current(sealed: Option<&[u8]>, keys: &EncryptionKeys) -> bool {
     match (sealed, keys.current()) {
         (Some(sealed), Some(key)) => sealed.starts_with(key.header()),
@@ -92,7 +92,7 @@ fn is_current(sealed: Option<&[u8]>, keys: &EncryptionKeys) -> bool {
     }
 }
 
-/// Of no rows.
+/// An outcome for no rows.
 impl<Place> Default for ReencryptedBatch<Place> {
     fn default() -> Self {
         Self::of(0, 1, None)
@@ -100,7 +100,7 @@ impl<Place> Default for ReencryptedBatch<Place> {
 }
 
 impl<Place> ReencryptedBatch<Place> {
-    /// Of `rows`, of which `limit` were asked for: fewer are the last.
+    /// Creates the outcome of `looked_at` rows, of which `limit` were requested: fewer means that they are the last.
     pub(crate) fn of(looked_at: usize, limit: u32, last: Option<Place>) -> Self {
         Self {
             looked_at: looked_at as u64,
@@ -111,7 +111,7 @@ impl<Place> ReencryptedBatch<Place> {
         }
     }
 
-    /// Seals those rows anew that need it.
+    /// Re-encrypts the rows that need it.
     pub(crate) fn reseal<Row, New>(
         &mut self,
         rows: Vec<Row>,
@@ -135,7 +135,7 @@ impl<Place> ReencryptedBatch<Place> {
     }
 }
 
-/// What a payout is to have instead; absent when the current key sealed it.
+/// Returns the new columns of a payout; absent when the current key encrypted the old ones.
 pub(crate) fn new_recipient(
     row: &RecipientRow,
     keys: &EncryptionKeys,
@@ -151,7 +151,7 @@ pub(crate) fn new_recipient(
         keys,
     )
     .map_err(broken("sealed"))?;
-    // Where it was last written by a person is not known of a row from before.
+    // An older row does not record the version at which its payment was last changed.
     let changed_version = row.changed_version.unwrap_or(row.version);
     let paid = Paid {
         id: row.id,
@@ -177,7 +177,7 @@ pub(crate) fn new_recipient(
     }))
 }
 
-/// What an answer is to have instead; absent when the current key sealed it.
+/// Returns the new columns of an answer; absent when the current key encrypted the old ones.
 pub(crate) fn new_answer(
     row: &StoredAnswerRow,
     keys: &EncryptionKeys,
@@ -197,7 +197,7 @@ pub(crate) fn new_answer(
     WrittenAnswer::sealed(row.payout_id, &row.key, fingerprint, snapshot, keys).map(Some)
 }
 
-/// How many rows a statement may look at.
+/// Checks the number of rows that a statement may read.
 pub(crate) fn checked(limit: u32) -> Result<i64, RepositoryError> {
     if limit == 0 {
         return Err(refused("a stretch has at least one row"));

@@ -1,4 +1,4 @@
-//! The rows as both dialects select them, and their way into the domain.
+//! The rows as both dialects select them, and their conversion into the domain.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -34,7 +34,7 @@ macro_rules! payout_columns {
 }
 pub(crate) use payout_columns;
 
-/// A payout's two rows, but for what no read shows: whether it is deleted, and the folded name.
+/// The two rows of a payout, without what no read shows: whether it is deleted, and the folded name.
 #[derive(FromRow)]
 pub(crate) struct PayoutRow {
     pub(crate) id: Uuid,
@@ -89,7 +89,7 @@ pub(crate) struct AnswerRow {
     created_at: StoredTime,
 }
 
-/// Says which column is broken, and how.
+/// Names the broken column and the problem.
 pub(crate) fn broken<E: Display>(column: &'static str) -> impl Fn(E) -> RepositoryError {
     move |problem| {
         refused(SqlError::Broken {
@@ -108,7 +108,7 @@ fn number<T: TryFrom<i64, Error: Display>>(column: &'static str, number: i64) ->
 }
 
 impl PayoutRow {
-    /// The payout, if the row is one that a step of the domain leads to, and one of the keys opens what is sealed.
+    /// Restores the payout, if the domain's steps can lead to the row and one of the keys decrypts what is encrypted.
     pub(crate) fn restore(&self, keys: &EncryptionKeys) -> Result<Payout, RepositoryError> {
         let id = self.id;
         self.checked(keys).inspect_err(|error| {
@@ -130,7 +130,7 @@ impl PayoutRow {
         }
     }
 
-    /// Whether somebody who has no key wrote what is paid, as far as that can be told: nobody who has one would have.
+    /// Returns whether someone without an encryption key changed the payment, as far as the row shows.
     fn is_altered(&self, keys: &EncryptionKeys) -> bool {
         let altered = |error: &OpenError| match error {
             OpenError::Altered | OpenError::Malformed | OpenError::Unprotected => true,
@@ -152,7 +152,7 @@ impl PayoutRow {
         )
     }
 
-    /// Whether what is paid is what was asked for, where the row has a MAC.
+    /// Verifies the row's MAC, if there is one: whether the payment is unchanged.
     fn verify(&self, recipient: &str, keys: &EncryptionKeys) -> Result<(), OpenError> {
         let amount = self.amount.read().map_err(|_| OpenError::Altered);
         match (amount, self.mac.as_deref()) {
@@ -229,7 +229,7 @@ impl PayoutRow {
     }
 }
 
-/// A row of a list that may have deleted payouts.
+/// A row of a list that may include deleted payouts.
 #[derive(FromRow)]
 pub(crate) struct MaybeDeletedRow {
     #[sqlx(flatten)]
@@ -238,7 +238,7 @@ pub(crate) struct MaybeDeletedRow {
 }
 
 impl MaybeDeletedRow {
-    /// The payout, which may be deleted.
+    /// Restores the payout, which may be deleted.
     pub(crate) fn restore(self, keys: &EncryptionKeys) -> Result<Listed, RepositoryError> {
         let id = self.row.id;
         let restored = match self.deleted_at {
@@ -255,7 +255,7 @@ impl MaybeDeletedRow {
     }
 }
 
-/// The same for a page that may have deleted payouts.
+/// Restores the rows of a page that may include deleted payouts. A row that cannot be read keeps its place.
 pub(crate) fn listed_with_deleted(rows: Vec<MaybeDeletedRow>, keys: &EncryptionKeys) -> Vec<Listed> {
     rows.into_iter()
         .map(|row| {
@@ -265,7 +265,7 @@ pub(crate) fn listed_with_deleted(rows: Vec<MaybeDeletedRow>, keys: &EncryptionK
         .collect()
 }
 
-/// The rows of a page. One that cannot be read keeps its place.
+/// Restores the rows of a page. A row that cannot be read keeps its place.
 pub(crate) fn listed(rows: Vec<PayoutRow>, keys: &EncryptionKeys) -> Vec<Listed> {
     rows.into_iter()
         .map(|row| {
@@ -276,13 +276,13 @@ pub(crate) fn listed(rows: Vec<PayoutRow>, keys: &EncryptionKeys) -> Vec<Listed>
         .collect()
 }
 
-/// The rows that a claim won. One that cannot be read must not hold up those that were claimed with it.
+/// Restores the rows that a claim won. One that cannot be read must not block those that were claimed with it.
 pub(crate) fn claims(rows: Vec<PayoutRow>, keys: &EncryptionKeys) -> Claims {
     let mut claims = Claims::default();
     for row in rows {
         match row.restore(keys).map(Claim::new) {
             Ok(Ok(claim)) => claims.won.push(claim),
-            // Where not even these can be read, it is left to its lease.
+            // A row whose fence, generation or claims cannot be read either is left until its lease expires.
             Ok(Err(_)) | Err(_) => claims.unreadable.extend(row.unreadable(keys)),
         }
     }
@@ -290,12 +290,12 @@ pub(crate) fn claims(rows: Vec<PayoutRow>, keys: &EncryptionKeys) -> Claims {
 }
 
 impl EventRow {
-    /// Its place in the trail.
+    /// Returns the place of the event in the trail.
     pub(crate) fn place(&self) -> EventPlace {
         EventPlace(self.sequence.unsigned_abs())
     }
 
-    /// The event.
+    /// Restores the event.
     pub(crate) fn restore(self) -> Result<Event, RepositoryError> {
         Ok(Event {
             kind: parse::<EventKind>("kind", &self.kind)?,
@@ -311,7 +311,7 @@ impl EventRow {
 }
 
 impl AnswerRow {
-    /// The answer as it was given to the row's idempotency key.
+    /// Restores the answer that was given under the row's idempotency key.
     pub(crate) fn restore(self, keys: &EncryptionKeys) -> Result<IdempotencyRecord, RepositoryError> {
         let (fingerprint, snapshot) = answer(
             self.payout_id,
@@ -326,7 +326,7 @@ impl AnswerRow {
     }
 }
 
-/// The payout as it is stored at `now`, with the times that the store kept.
+/// Returns the payout as it is stored at `now`, with times in the store's precision.
 pub(crate) fn stored_at(new: &NewPayout, now: Timestamp) -> Payout {
     match new.scheduled_at.filter(|at| *at != whole_micros(*at)) {
         None => new.stored_at(now),
@@ -338,7 +338,7 @@ pub(crate) fn stored_at(new: &NewPayout, now: Timestamp) -> Payout {
     }
 }
 
-/// A count for a column that counts up from zero.
+/// Converts a count for a column that counts up from zero.
 pub(crate) fn as_i64(column: &'static str, number: u64) -> Result<i64, RepositoryError> {
     i64::try_from(number).map_err(broken(column))
 }

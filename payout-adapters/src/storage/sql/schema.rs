@@ -1,22 +1,22 @@
-//! What both dialects do with their embedded migrations.
+//! The comparison of embedded migrations with the applied ones.
 
 use payout_core::ports::RepositoryError;
 use sqlx::migrate::Migrator;
 
 use super::error::{SqlError, refused};
 
-/// The same migrations, content with a database that a later version has migrated: while two versions are exchanged,
-/// the older one still starts.
+/// Returns these migrations in a form that accepts a database which a later version has migrated. During a rolling
+/// upgrade, the older version can still start.
 pub(crate) fn tolerant(embedded: &Migrator) -> Migrator {
     let mut migrator = Migrator::with_migrations(embedded.iter().cloned().collect());
     migrator.set_ignore_missing(true);
     migrator
 }
 
-/// Whether every embedded migration is among those that were applied.
+/// Returns whether every embedded migration was applied.
 ///
 /// # Errors
-/// [`RepositoryError::Refused`] when one of them was applied as another: waiting will not mend that.
+/// [`RepositoryError::Refused`] when a migration was applied with other content: waiting will not fix that.
 pub(crate) fn all_applied(embedded: &Migrator, applied: &[(i64, Vec<u8>)]) -> Result<bool, RepositoryError> {
     let mut all = true;
     for migration in embedded.iter() {

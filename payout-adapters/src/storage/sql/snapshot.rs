@@ -1,9 +1,9 @@
 //! The stored form of an answer: the payout as the request under an idempotency key was answered.
 //!
-//! A record lives for 31 days, so that a form is read for as long after the last program that wrote it. Its names are
-//! those of this file, not those of the domain: a field that is renamed there is stored under its old name. A form that
-//! an earlier program could not read needs a version of its own, which programs read for one release before they write
-//! it.
+//! A record lives for 31 days, so programs must read a form for 31 days after the last program that wrote it. The names
+//! in the form are defined in this file, not in the domain: a field that is renamed there keeps its stored name. A form
+//! that earlier programs cannot read gets a version of its own. Programs read that version for one release before they
+//! write it.
 //!
 //! | version | written by |
 //! |---|---|
@@ -11,10 +11,11 @@
 //! | 1 | programs of November 2026; those from before read it too |
 //! | 2 | this one: version 1 without what every create has |
 //!
-//! Version 2 is written although no earlier program reads it: on the schema of this one they answer no request that writes.
+//! Version 2 is written although no earlier program reads it: on this program's schema, earlier programs cannot answer
+//! any request that writes.
 //!
-//! The store's clock gives the time of the write only while writing, so the times that equal it are put in when the
-//! answer is read, from the record's own time.
+//! The store's clock determines the time of the write only during the write. So the times that equal it are filled in
+//! when the answer is read, from the record's own time.
 
 use std::borrow::Cow;
 
@@ -32,7 +33,7 @@ use uuid::Uuid;
 use super::error::refused;
 use super::row::broken;
 
-/// The version of a snapshot, which decides how the rest is read.
+/// The version of a snapshot, which determines how the rest is read.
 #[derive(Deserialize)]
 struct Versioned {
     #[serde(default = "first")]
@@ -84,7 +85,7 @@ struct SnapshotV1<'a> {
     claimed_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     quiet_at: Option<Timestamp>,
-    /// Of a create it is put in when it is read.
+    /// Absent in the answer to a create: filled in when it is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     created_at: Option<Timestamp>,
 }
@@ -118,12 +119,12 @@ struct FailureV1<'a> {
     message: Cow<'a, str>,
 }
 
-/// The text of a payout that is about to be written.
+/// Serializes a payout that is about to be written.
 pub(crate) fn write(payout: &Payout) -> Result<String, RepositoryError> {
     serde_json::to_string(&SnapshotV1::of(payout)).map_err(refused)
 }
 
-/// The payout of a text, which was written at this time.
+/// Parses the payout from a text that was written at this time.
 pub(crate) fn read(text: &str, id: Uuid, written_at: Timestamp) -> Result<Payout, RepositoryError> {
     let Versioned { v } = parse(text)?;
     match v {
@@ -134,7 +135,7 @@ pub(crate) fn read(text: &str, id: Uuid, written_at: Timestamp) -> Result<Payout
     }
 }
 
-/// The parser's error quotes no values, only places.
+/// Parses a form. The parser's errors quote positions, not values.
 fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, RepositoryError> {
     serde_json::from_str(text)
         .map_err(|error| broken("snapshot")(format!("line {}, column {}", error.line(), error.column())))

@@ -18,8 +18,8 @@ use super::row::broken;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StoredTime(pub(crate) Timestamp);
 
-/// An amount of money; absent where the column has no such number (it was altered), which must fail its row alone and not
-/// every row that is read with it.
+/// An amount of money. It is absent where the column has no such number (it was altered): that must fail this row
+/// alone, and not every row that is read with it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StoredAmount(Option<Decimal>);
 
@@ -29,18 +29,18 @@ impl StoredAmount {
     }
 }
 
-/// A time as the stores keep it.
+/// Truncates a time to the microsecond, the precision of the stores.
 pub(crate) fn whole_micros(at: Timestamp) -> Timestamp {
     at.trunc_subsecs(6)
 }
 
-/// A duration in the microseconds that the stores count in; one beyond a century is a century.
+/// Converts a duration to microseconds, the unit of the stores; a duration beyond a century becomes a century.
 pub(crate) fn as_micros(duration: std::time::Duration) -> i64 {
     const CENTURY_US: i64 = 100 * 365 * 24 * 60 * 60 * 1_000_000;
     i64::try_from(duration.as_micros()).map_or(CENTURY_US, |micros| micros.min(CENTURY_US))
 }
 
-/// Text that both stores take: PostgreSQL refuses NUL, and SQLite's JSON would end there.
+/// Removes NUL characters: PostgreSQL refuses them, and SQLite's JSON would end there.
 pub(crate) fn without_nul(text: &str) -> String {
     text.replace('\0', "")
 }

@@ -1,4 +1,4 @@
-//! The rows of a day's totals, and which payouts of a batch they leave room for.
+//! The rows of a day's totals, and the decision which payouts of a batch fit.
 
 use std::collections::HashSet;
 
@@ -38,12 +38,12 @@ impl TotalRow {
     }
 }
 
-/// Whose purse it is, as its row says.
+/// Returns the API key id in the row of a spending bucket.
 pub(crate) fn api_key_id(bucket: SpendingBucket) -> Uuid {
     bucket.api_key.map_or(Uuid::nil(), ApiKeyId::as_uuid)
 }
 
-/// The purses that a batch is paid out of, each once.
+/// Returns the spending buckets that a batch is charged to, each once.
 pub(crate) fn buckets(batch: &[NewPayout]) -> Vec<SpendingBucket> {
     let buckets: HashSet<SpendingBucket> = batch
         .iter()
@@ -53,7 +53,8 @@ pub(crate) fn buckets(batch: &[NewPayout]) -> Vec<SpendingBucket> {
     buckets.into_iter().collect()
 }
 
-/// The idempotency keys of a batch, those of API keys in both their forms.
+/// Returns the idempotency keys of a batch. A key in the scope of an API key is included in both forms, with the API
+/// key and without.
 pub(crate) fn keys(batch: &[NewPayout]) -> Vec<&str> {
     let requests = batch.iter().filter_map(|new| new.request.as_ref());
     requests
@@ -62,8 +63,8 @@ pub(crate) fn keys(batch: &[NewPayout]) -> Vec<&str> {
         .collect()
 }
 
-/// What the store made of a payout: when it was stored, and whether its provider's keys begin with its id although it
-/// has a request.
+/// The result of storing a payout: the time when it was stored, and whether its provider keys begin with its id
+/// although it has a request.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Stored {
     pub(crate) at: payout_core::Timestamp,
@@ -71,7 +72,7 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// The payout as it is stored.
+    /// Returns the payout as it is stored.
     pub(crate) fn payout(self, new: &NewPayout) -> Payout {
         let payout = stored_at(new, self.at);
         if self.under_its_id {
@@ -82,8 +83,8 @@ impl Stored {
     }
 }
 
-/// Those whose keys one before them in the batch has, and has without an API key. Of the requests of one process none
-/// is: only one of the two runs at a time.
+/// Returns the payouts whose key an earlier payout of the batch has without an API key. Requests of one process never
+/// cause this: only one of two such requests runs at a time.
 pub(crate) fn beaten(batch: &[NewPayout]) -> HashSet<Uuid> {
     let (mut open, mut beaten) = (HashSet::new(), HashSet::new());
     for new in batch {
@@ -100,7 +101,7 @@ pub(crate) fn beaten(batch: &[NewPayout]) -> HashSet<Uuid> {
     beaten
 }
 
-/// What is to become of a payout of a batch.
+/// The decision about a payout of a batch.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
     Store,
@@ -109,7 +110,7 @@ pub(crate) enum Decision {
 }
 
 impl Decision {
-    /// The answer, once that has come of it.
+    /// Returns the answer, once the decision has been carried out.
     pub(crate) fn answer(self, new: &NewPayout, stored: Option<Stored>) -> Insertion {
         match self {
             Self::Store => Insertion::Stored(stored.unwrap_or_default().payout(new)),
@@ -119,9 +120,11 @@ impl Decision {
     }
 }
 
-/// Goes through a batch in its order: what has its key to itself, and room for its charge, is to be stored, and takes
-/// both from those after it. `taken` are the keys that have records, and, after a space, those that may not be used;
-/// `totals` have been read, and locked, for this.
+/// Decides about each payout of a batch, in the batch's order. A payout is stored if its key is free and its charge
+/// fits; it then takes both from the payouts after it.
+///
+/// `taken` has the keys with records and, after a space, the keys that may not be used. The caller has read and locked
+/// `totals` for this decision.
 pub(crate) fn decide(
     batch: &[NewPayout],
     taken: HashSet<String>,
@@ -134,7 +137,7 @@ pub(crate) fn decide(
         let key = new.request.as_ref().map(|request| request.key.as_str());
         let open = new.request.as_ref().and_then(|request| request.key.unscoped());
         let is_taken = |key: &str| taken.contains(key);
-        // Without an API key, though there is one by now.
+        // The request has no API key, although one exists by now.
         let is_barred = |key: &str| open.is_none() && taken.contains(&format!(" {key}"));
         if beaten.contains(&new.id.as_uuid())
             || [key, open].into_iter().flatten().any(is_taken)

@@ -4,8 +4,8 @@ use payout_core::ports::{Count, EventPage, EventPlace, EventQuery, RepositoryErr
 
 use super::row::EventRow;
 
-/// The parameters of the statement that reads a part: after which number, and how many rows. One more than asked for
-/// tells whether there are more. The first place of all is 0.
+/// Returns the parameters of the statement that reads a part: the number to start after, and the number of rows. It
+/// asks for one row more than the query, which shows whether there are more. The first event has place 0.
 pub(crate) fn bounds(query: EventQuery) -> (i64, i64) {
     let after = query
         .after
@@ -13,10 +13,10 @@ pub(crate) fn bounds(query: EventQuery) -> (i64, i64) {
     (after, i64::from(query.limit.clamp(1, EventPage::LONGEST)) + 1)
 }
 
-/// How far a trail is counted.
+/// The number up to which a trail is counted.
 pub(crate) const COUNTED: i64 = EventPage::COUNTED_EXACTLY.cast_signed() + 1;
 
-/// A part without its count, which is known already where the whole trail is on it.
+/// A part without its count. The count is known already if the part is the whole trail.
 pub(crate) struct Part {
     page: EventPage,
     is_whole: bool,
@@ -44,12 +44,12 @@ impl Part {
         })
     }
 
-    /// The page, if nothing more has to be counted.
+    /// Returns the page, if nothing more has to be counted.
     pub(crate) fn whole(self) -> Result<EventPage, Self> {
         if self.is_whole { Ok(self.page) } else { Err(self) }
     }
 
-    /// The page with what was counted of the trail; absent when that is nothing: there is no such payout.
+    /// Returns the page with the counted number of events; absent when that is zero: there is no such payout.
     pub(crate) fn counted(mut self, counted: i64) -> Option<EventPage> {
         let counted = counted.unsigned_abs();
         self.page.count = Count {

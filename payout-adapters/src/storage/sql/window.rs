@@ -1,8 +1,8 @@
 //! A list query as bounds, a direction and a shape.
 //!
-//! Every bound of a list, the filter's times and the cursor, is a place in the order `(created_at, id)`, so each
-//! statement has the same two: strictly above one place and strictly below another. Where nothing bounds it, the place
-//! is one before or behind every row.
+//! Every bound of a list, the filter's times and the cursor, is a place in the order `(created_at, id)`. So each
+//! statement has the same two bounds: strictly after one place and strictly before another. Where nothing bounds a
+//! side, its place lies beyond every row.
 
 use payout_core::Timestamp;
 use payout_core::payout::Status;
@@ -12,30 +12,30 @@ use uuid::Uuid;
 use super::stored::whole_micros;
 use crate::storage::reads::Cost;
 
-/// Both ends are excluded.
+/// The bounds of a list; both ends are excluded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Window {
     pub(crate) above: (Timestamp, Uuid),
     pub(crate) below: (Timestamp, Uuid),
 }
 
-/// The way in which a statement walks through the window: an index into its pair of texts.
+/// The direction in which a statement walks the window: an index into its pair of texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {
     NewestFirst = 0,
     OldestFirst = 1,
 }
 
-/// What a filter selects by, and with it which statement, and which index, serves it.
+/// The shape of a filter, which decides which statement and which index serve it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Shape<'a> {
-    /// Everything.
+    /// No condition.
     All,
     /// One status and nothing else.
     Status(Status),
-    /// A search, with whatever else.
+    /// A search, with any other conditions.
     Search(&'a Search),
-    /// Anything else.
+    /// Any other conditions.
     Other,
 }
 
@@ -45,11 +45,12 @@ pub(crate) struct Page {
     pub(crate) direction: Direction,
     pub(crate) offset: i64,
     pub(crate) limit: i64,
-    /// Whether the rows come in the reverse of the list's order.
+    /// Reports whether the rows come in the reverse of the list's order.
     reversed: bool,
 }
 
-/// The names from the first up to, but not including, the second begin with a prefix, in the order of code points.
+/// A range of names that begin with a prefix, in the order of code points: from the first up to, but not including, the
+/// second.
 pub(crate) struct NameRange {
     pub(crate) from: String,
     pub(crate) to: String,
@@ -57,13 +58,13 @@ pub(crate) struct NameRange {
 
 const FIRST: (Timestamp, Uuid) = (Timestamp::UNIX_EPOCH, Uuid::nil());
 
-/// The end of the year 9999, the last that RFC 3339 can write.
+/// The end of the year 9999, the last year that RFC 3339 can write.
 const LAST: (Timestamp, Uuid) = match Timestamp::from_timestamp(253_402_300_799, 0) {
     Some(at) => (at, Uuid::max()),
     None => (Timestamp::MAX_UTC, Uuid::max()),
 };
 
-/// The first microsecond that is not before this time.
+/// Rounds a time up to a microsecond.
 fn micros_from(at: Timestamp) -> Timestamp {
     let whole = whole_micros(at);
     if whole < at {
@@ -74,7 +75,7 @@ fn micros_from(at: Timestamp) -> Timestamp {
 }
 
 impl Window {
-    /// The times of a filter.
+    /// Returns the bounds that a filter's times set.
     pub(crate) fn of(filter: &Filter) -> Self {
         let within = |at: Timestamp| micros_from(at.clamp(FIRST.0, LAST.0));
         let above = filter.created_after.map_or(FIRST, |after| {
@@ -88,7 +89,7 @@ impl Window {
 }
 
 impl Page {
-    /// Where the rows of a query lie, and which way to read them.
+    /// Returns the window and the direction of a query.
     pub(crate) fn of(query: &ListQuery) -> Self {
         let mut window = Window::of(&query.filter);
         let (mut offset, mut reversed) = (0, false);
@@ -98,7 +99,7 @@ impl Page {
                 None
             }
             Position::After(cursor) => Some(cursor),
-            // Read from the place outwards, and turned round afterwards.
+            // Read from the place backwards, and reversed afterwards.
             Position::Before(cursor) => {
                 reversed = true;
                 Some(cursor)
@@ -109,7 +110,7 @@ impl Page {
             (Order::OldestFirst, false) | (Order::NewestFirst, true) => Direction::OldestFirst,
         };
         if let Some(cursor) = cursor {
-            // A cursor comes from outside: PostgreSQL knows no time as early as some that it could name.
+            // A client sends the cursor, and it can name times earlier than PostgreSQL supports.
             let place = (cursor.created_at, cursor.id.as_uuid()).clamp(FIRST, LAST);
             match direction {
                 Direction::NewestFirst => window.below = window.below.min(place),
@@ -125,7 +126,7 @@ impl Page {
         }
     }
 
-    /// The rows in the list's order.
+    /// Puts the rows in the list's order.
     pub(crate) fn in_order<Row>(&self, mut rows: Vec<Row>) -> Vec<Row> {
         if self.reversed {
             rows.reverse();
@@ -148,7 +149,7 @@ impl<'a> Shape<'a> {
 }
 
 impl Shape<'_> {
-    /// What reading a page of it, or counting up to a bound, costs.
+    /// Returns the cost of reading one page, or of counting up to a bound.
     pub(crate) fn cost(&self) -> Cost {
         match self {
             Self::All | Self::Status(_) => Cost::Light,
@@ -158,10 +159,11 @@ impl Shape<'_> {
 }
 
 impl NameRange {
-    /// The most ranges that a search has.
+    /// The maximum number of ranges of a search.
     pub(crate) const MOST: usize = 3;
 
-    /// The names that a search finds: mostly one range, and one more for each other way in which the beginning was folded.
+    /// Returns the ranges of names that a search finds: usually one, and one more for each other way in which the
+    /// prefix may have been folded.
     pub(crate) fn of(search: &Search) -> Vec<Self> {
         search
             .name_prefixes()
@@ -172,14 +174,14 @@ impl NameRange {
 
     fn beginning_with(from: String) -> Self {
         let mut to = from.clone();
-        // The next code point in place of the last one that has a next; ranges of `char` pass over the surrogates.
+        // Replaces the last code point that has a successor by it; ranges of `char` skip the surrogates.
         while let Some(last) = to.pop() {
             if let Some(next) = (last..=char::MAX).nth(1) {
                 to.push(next);
                 return Self { from, to };
             }
         }
-        // Nothing but the last code point: no name is longer than this.
+        // The prefix has only the last code point: no name is longer than this.
         Self {
             from,
             to: char::MAX.to_string().repeat(1024),
@@ -187,7 +189,7 @@ impl NameRange {
     }
 }
 
-/// What was counted, with a limit of one past `at_most`.
+/// Converts a counted number, whose limit was one above `at_most`.
 pub(crate) fn counted(counted: i64, at_most: Option<u64>) -> Count {
     let counted = counted.unsigned_abs();
     match at_most {

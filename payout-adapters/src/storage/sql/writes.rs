@@ -1,43 +1,43 @@
-//! When this process last wrote, and when it last failed to: whether the readiness probe must write by itself.
+//! The times of this process's last successful and failed writes, which decide whether the readiness probe must write.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use payout_core::ports::{Clock, System};
 
-/// So long a write that went through speaks for the next one.
+/// The time for which a successful write shows that the next one will succeed.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// So long after a failure a probe asks for as much room as a write needs, and not for a page alone.
+/// The time after a failure in which a probe asks for as much room as a payout's write needs, not for a single page.
 const WARY: Duration = Duration::from_secs(60);
 
 /// The last writes of this process, by its monotonic clock.
 #[derive(Debug, Default)]
 pub(crate) struct RecentWrites {
     clock: System,
-    /// Microseconds; 0 for never.
+    /// Microseconds; 0 means never.
     succeeded: AtomicU64,
     failed: AtomicU64,
 }
 
 impl RecentWrites {
-    /// A write was acknowledged.
+    /// Records that a write was acknowledged.
     pub(crate) fn succeeded(&self) {
         self.succeeded.store(self.now(), Ordering::Relaxed);
     }
 
-    /// A write ended with an error.
+    /// Records that a write ended with an error.
     pub(crate) fn failed(&self) {
         self.failed.store(self.now(), Ordering::Relaxed);
     }
 
-    /// Whether the last write went through, a moment ago.
+    /// Returns whether the last write succeeded, and recently.
     pub(crate) fn prove_it(&self) -> bool {
         let succeeded = self.succeeded.load(Ordering::Relaxed);
         succeeded > self.failed.load(Ordering::Relaxed) && self.within(succeeded, FRESH)
     }
 
-    /// Whether a write failed not long ago.
+    /// Returns whether a write failed recently.
     pub(crate) fn failed_lately(&self) -> bool {
         self.within(self.failed.load(Ordering::Relaxed), WARY)
     }
