@@ -175,7 +175,7 @@ enum By<'t, 'l> {
     Transaction(&'t mut Transaction<'l>),
 }
 
-/// Writes what can be written; returns what that was.
+/// Writes the payouts that can be written, and returns these.
 async fn write(
     batch: Vec<&NewPayout>,
     keys: &EncryptionKeys,
@@ -184,7 +184,7 @@ async fn write(
     let mut spent = HashSet::new();
     let mut stored = HashMap::new();
     let mut left = batch;
-    // The second time is for those whose keys the first time found to be spent.
+    // The second round writes payouts whose provider keys the first round found to be spent.
     while !left.is_empty() {
         let under_their_ids = !spent.is_empty();
         let statement = statement(left.iter().copied(), under_their_ids, keys)?;
