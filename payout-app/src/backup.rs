@@ -15,8 +15,8 @@ pub(crate) enum BackupError {
     /// A setting cannot be used.
     #[error(transparent)]
     Setting(#[from] ConfigError),
-    /// The database is not an SQLite file.
-    #[error("DATABASE_URL: {0} is no SQLite file; use pg_dump for PostgreSQL")]
+    /// The database is not a SQLite file.
+    #[error("DATABASE_URL: {0} is not a SQLite file; use pg_dump for PostgreSQL")]
     NotAFile(&'static str),
     /// The copy would replace an existing file.
     #[error("{} is there already", .0.display())]

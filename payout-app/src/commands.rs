@@ -161,12 +161,12 @@ async fn run(config: Config) -> ExitCode {
         error = running.failed() => Some(error),
     };
     if failed.is_none() {
-        tracing::info!("stopping: what runs may finish; a second signal ends it at once");
+        tracing::info!("stopping: running work may finish; a second signal stops it at once");
     }
     tokio::select! {
         () = running.shutdown() => (),
         () = told_to_stop(&mut terminate, &mut interrupt) => {
-            tracing::warn!("stopped at once; what ran is taken over when its lease ends");
+            tracing::warn!("stopped at once; unfinished payouts are taken over when their leases end");
             return ExitCode::from(FAILED);
         }
     }

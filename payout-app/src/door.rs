@@ -56,7 +56,7 @@ impl StartupGate {
 
     /// Warns if payouts are real; otherwise logs a first request to try.
     fn say_open_to_this_host(&self) {
-        let line = "there are no API keys: open to everybody on this host, and to nobody else; the first key \
+        let line = "there are no API keys: open to every client on this host, and to no other; the first key \
                     (`payout keys create`) locks it: make it before a proxy on this host leads here";
         let Some(try_it) = &self.try_it else {
             tracing::warn!("{line}");

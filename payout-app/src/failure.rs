@@ -23,7 +23,7 @@ pub enum AppError {
     /// There are no API keys, and other hosts could reach the process.
     #[error(
         "PAYOUT_BIND: {0} is reached by other hosts, and there is no API key yet: make one (`payout keys create`), or say \
-         PAYOUT_AUTH=off to be open to everybody"
+         PAYOUT_AUTH=off to be open to every client"
     )]
     Open(SocketAddr),
     /// This version cannot read the API keys.

@@ -230,13 +230,13 @@ impl Health {
 
     fn queue_refuses(&self, error: &(dyn Error + 'static)) {
         if self.queue(State::Refuses) {
-            tracing::warn!(error, "the queue takes no hints; payouts go on by the sweep");
+            tracing::warn!(error, "the queue takes no hints; the sweep still claims payouts");
         }
     }
 
     fn queue_is_away(&self, error: &(dyn Error + 'static)) {
         if self.queue(State::Away) {
-            tracing::warn!(error, "the queue does not answer; payouts go on by the sweep");
+            tracing::warn!(error, "the queue does not answer; the sweep still claims payouts");
         }
     }
 }

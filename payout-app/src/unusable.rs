@@ -82,7 +82,7 @@ fn cause(database: &Database, error: &(dyn Error + 'static)) -> String {
 fn refused_by_the_system(path: &Path) -> Option<String> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => return Some("it is a folder".to_owned()),
-        Ok(metadata) if !metadata.is_file() => return Some("it is no regular file".to_owned()),
+        Ok(metadata) if !metadata.is_file() => return Some("it is not a regular file".to_owned()),
         Ok(_) => {
             let opened = OpenOptions::new().read(true).write(true).open(path);
             if let Err(error) = opened {

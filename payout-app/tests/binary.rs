@@ -181,7 +181,7 @@ fn an_unknown_variable_ends_every_command_with_the_nearest_name() {
     let folder = Folder::new("unknown", None);
     for arguments in READ_SETTINGS {
         let (code, _, error) = folder.run(arguments, &[("PAYOUT_PROCESOR", "http")]);
-        let line = "payout: PAYOUT_PROCESOR: is no setting; is PAYOUT_PROCESSOR meant?\n";
+        let line = "payout: PAYOUT_PROCESOR: is not a setting; is PAYOUT_PROCESSOR meant?\n";
         assert_eq!((code, error.as_str()), (Some(2), line), "{arguments:?}");
     }
     for (name, nearest) in [
@@ -190,7 +190,7 @@ fn an_unknown_variable_ends_every_command_with_the_nearest_name() {
         ("DATABSE_URL", "DATABASE_URL"),
     ] {
         let (code, _, error) = folder.run(&["run"], &[(name, "hunter2")]);
-        let line = format!("payout: {name}: is no setting; is {nearest} meant?\n");
+        let line = format!("payout: {name}: is not a setting; is {nearest} meant?\n");
         assert_eq!((code, error), (Some(2), line));
     }
     assert_eq!(folder.files(), Vec::<String>::new(), "nothing was made");
@@ -209,7 +209,7 @@ fn an_unknown_name_in_the_env_file_is_named_with_its_line() {
             // A misspelt name in the file is refused even where the right one is set.
             let variables = [("DATABASE_URL", "memory:")];
             let (code, _, error) = folder.run(arguments, &variables);
-            let line = format!("payout: .env: line 3: {name}: is no setting; is {nearest} meant?\n");
+            let line = format!("payout: .env: line 3: {name}: is not a setting; is {nearest} meant?\n");
             assert_eq!((code, error), (Some(2), line), "{arguments:?}");
         }
     }
@@ -303,11 +303,11 @@ fn an_option_of_another_command_is_one_line_that_names_it() {
     refused(
         &["serve", "--restored"],
         &[],
-        "payout: --restored: says nothing to `payout serve`",
+        "payout: --restored: does not apply to `payout serve`",
     );
     refused(
         &["openapi", "--database-url=memory:"],
         &[],
-        "payout: --database-url: says nothing to `payout openapi`",
+        "payout: --database-url: does not apply to `payout openapi`",
     );
 }

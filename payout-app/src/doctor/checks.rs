@@ -184,11 +184,11 @@ async fn reviews(ports: &Ports, report: &mut Report) {
         ..Filter::default()
     };
     match timeout(PATIENCE, ports.repository.count(&filter, Some(1_000))).await {
-        Ok(Ok(count)) if count.count == 0 => report.ok("reviews", "no payout waits for a person"),
+        Ok(Ok(count)) if count.count == 0 => report.ok("reviews", "no payout is under review"),
         Ok(Ok(count)) => report.warn(
             "reviews",
             format!(
-                "{}{} payouts wait for a person",
+                "{}{} payouts are under review",
                 if count.exact { "" } else { "more than " },
                 count.count
             ),
@@ -206,7 +206,7 @@ pub(super) async fn queue(ports: &Ports, report: &mut Report) {
         Ok(Err(error @ QueueError::Refused(_))) => report.warn(
             "queue",
             format!(
-                "{kind} answers and takes no hints: {}; payouts go on by the sweep, later",
+                "{kind} answers and takes no hints: {}; the sweep still claims payouts, later",
                 in_a_line(&error)
             ),
             "is it a replica, is its memory full, does this user have the right to write?",
@@ -214,14 +214,14 @@ pub(super) async fn queue(ports: &Ports, report: &mut Report) {
         Ok(Err(error)) => report.warn(
             "queue",
             format!(
-                "{kind} does not answer: {}; payouts go on by the sweep, later",
+                "{kind} does not answer: {}; the sweep still claims payouts, later",
                 in_a_line(&error)
             ),
             "check REDIS_URL, and that the server runs",
         ),
         Err(_) => report.warn(
             "queue",
-            format!("{kind} does not answer in time; payouts go on by the sweep, later"),
+            format!("{kind} does not answer in time; the sweep still claims payouts, later"),
             "check REDIS_URL, and that the server runs",
         ),
     }

@@ -24,7 +24,7 @@ pub(super) async fn access(config: &Config, ports: &Ports, report: &mut Report) 
     }
     let (foreign, live) = keyring.foreign_and_live();
     let line = format!(
-        "{foreign} API keys were made under another PAYOUT_KEY_SECRET and open nothing, {live} are live"
+        "{foreign} API keys were made under another PAYOUT_KEY_SECRET and are not accepted, {live} are live"
     );
     const SECRET: &str = "set PAYOUT_KEY_SECRET to what they were made under, or make new ones";
     match (foreign, live) {
@@ -42,7 +42,7 @@ pub(super) async fn access(config: &Config, ports: &Ports, report: &mut Report) 
             format!("PAYOUT_AUTH=off, and no API key: anyone who reaches {bind} may do everything"),
             MAKE,
         ),
-        (false, false, true) => report.warn("access", "no API key: open to everybody on this host", MAKE),
+        (false, false, true) => report.warn("access", "no API key: open to every client on this host", MAKE),
         (false, false, false) => report.fail(
             "access",
             format!("no API key, and {bind} is reached by other hosts: the service will not start"),

@@ -120,7 +120,7 @@ async fn another_clock_and_payouts_under_review_are_told() {
         "it answers, and takes none"
     );
     assert_eq!(levels(&report)[6], ("reviews", Level::Warn));
-    assert!(report.lines().contains("3 payouts wait for a person"));
+    assert!(report.lines().contains("3 payouts are under review"));
 }
 
 async fn provider(said: Result<Option<ProviderAnswer>, ProcessorError>) -> Report {

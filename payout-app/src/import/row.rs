@@ -213,7 +213,7 @@ impl Rules<'_> {
     }
 
     fn time(&self, text: &str) -> Result<Timestamp, String> {
-        let at = time(text.trim(), self.command.utc_offset).ok_or("this is no time")?;
+        let at = time(text.trim(), self.command.utc_offset).ok_or("this is not a time")?;
         if at > self.now + AHEAD {
             return Err("it is in the future: is --utc-offset right?".to_owned());
         }

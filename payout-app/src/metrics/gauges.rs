@@ -105,7 +105,7 @@ pub(super) fn describe() {
         Unit::Seconds,
         "Time for which the longest due payout has been due; 0 when none is due."
     );
-    describe_gauge!("payout_in_review", "Payouts that wait for a person.");
+    describe_gauge!("payout_in_review", "Payouts under review.");
     describe_gauge!(
         "payout_census_timestamp_seconds",
         Unit::Seconds,

@@ -49,7 +49,7 @@ fn belongs(option: &str, command: &str) -> bool {
 
 /// An option that says nothing to the command that it was given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{option}: says nothing to `payout {command}`, whose options are in `payout {command} --help`")]
+#[error("{option}: does not apply to `payout {command}`, whose options are in `payout {command} --help`")]
 pub struct MisplacedOption {
     /// The option, as it is written.
     pub option: String,

@@ -115,12 +115,12 @@ mod tests {
             ("*=", "\"*=\": use CURRENCY=MAXIMUM"),
             (
                 "*=2/1",
-                "\"*=2/1\": One payout may not be of more than a whole day.",
+                "\"*=2/1\": The maximum of one payout may not exceed that of a day.",
             ),
             ("**=1", "\"**=1\": This is not an ISO 4217 currency code"),
             (
                 "EUR=2/1",
-                "\"EUR=2/1\": One payout may not be of more than a whole day.",
+                "\"EUR=2/1\": The maximum of one payout may not exceed that of a day.",
             ),
         ] {
             let refused = read(text).unwrap_err().message;

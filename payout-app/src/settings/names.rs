@@ -33,7 +33,7 @@ pub struct UnknownSetting {
 
 impl fmt::Display for UnknownSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: is no setting", self.name)?;
+        write!(f, "{}: is not a setting", self.name)?;
         match &self.nearest {
             Some(nearest) => write!(f, "; is {nearest} meant?"),
             None => f.write_str("; `payout --help` lists them all"),
@@ -223,7 +223,7 @@ mod tests {
         let unknown = unknown("PAYOUT_LEASE", "20000").unwrap();
         assert_eq!(
             unknown.to_string(),
-            "PAYOUT_LEASE: is no setting; is PAYOUT_LEASE_MS meant?"
+            "PAYOUT_LEASE: is not a setting; is PAYOUT_LEASE_MS meant?"
         );
     }
 

@@ -663,7 +663,7 @@ fn limits_of_money_are_read_whole_and_what_is_none_is_named() {
         ),
         (
             "USD=2/1",
-            "\"USD=2/1\": One payout may not be of more than a whole day.",
+            "\"USD=2/1\": The maximum of one payout may not exceed that of a day.",
         ),
     ] {
         let line = refused(&["--limits", text]);

@@ -18,7 +18,7 @@ pub struct TraceContext {
 
 /// The text is not a `traceparent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this is no traceparent")]
+#[error("this is not a traceparent")]
 pub struct InvalidTraceContext;
 
 impl TraceContext {

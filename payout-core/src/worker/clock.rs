@@ -22,7 +22,7 @@ impl Shared {
                 Ok(count) => {
                     tracing::warn!(
                         count,
-                        "the store's clock was set back: payouts that waited for a time to come are brought back to now"
+                        "the store's clock was set back: due times that were ahead are reset to now"
                     );
                     self.observer.observe(&Signal::BroughtBack { count });
                     if count == u64::from(BATCH) {
@@ -32,7 +32,7 @@ impl Shared {
                 // The sweep reports that the store is unavailable.
                 Err(error) => tracing::debug!(
                     error = &error as &dyn std::error::Error,
-                    "no look at times that are ahead"
+                    "due times that are ahead could not be checked"
                 ),
             }
         }

@@ -42,7 +42,7 @@ impl Shared {
             match received {
                 Ok(deliveries) => {
                     if outage.ends() {
-                        tracing::info!("hints come again");
+                        tracing::info!("the queue delivers hints again");
                     }
                     if !deliveries.is_empty()
                         && !self.take(deliveries).await
@@ -101,7 +101,7 @@ impl Shared {
             if let Err(error) = acknowledged {
                 tracing::debug!(
                     error = &error as &dyn std::error::Error,
-                    "hints were not acknowledged; they may come again"
+                    "hints were not acknowledged; they may be delivered again"
                 );
             }
         });

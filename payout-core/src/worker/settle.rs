@@ -226,7 +226,7 @@ impl Writer {
                 if paid && denied {
                     tracing::error!(
                         payout_id = %settlement.id, %status, generation, settled_generation = settlement.generation,
-                        "the provider paid, and the payout says otherwise: a person must look"
+                        "the provider paid, and the payout says otherwise: a person must review it"
                     );
                 } else {
                     tracing::warn!(payout_id = %settlement.id, %status, "a late outcome changed nothing");

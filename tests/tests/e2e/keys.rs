@@ -334,7 +334,7 @@ async fn a_key_in_the_address_is_neither_accepted_nor_logged(backend: Backend) {
 async fn the_first_key_locks_an_open_service_within_seconds(backend: Backend) {
     let app = serving(backend).await;
     assert!(
-        app.log().contains("open to everybody on this host"),
+        app.log().contains("open to every client on this host"),
         "{}",
         app.log()
     );

@@ -40,7 +40,7 @@ pub(crate) enum SqlError {
     )]
     FileReplaced { path: std::path::PathBuf },
     /// No connection was available in time. The driver retries until then, and does not report which errors it got.
-    #[error("no connection in time: nobody listens there, or all connections are in use")]
+    #[error("no connection in time: no server listens there, or all connections are in use")]
     NoConnection,
     /// The driver failed, or could not connect.
     #[error(transparent)]

@@ -155,7 +155,7 @@ pub(crate) fn usable(rows: Vec<HeldRow>) -> Vec<HeldKey> {
         row.restore()
             .inspect_err(|error| {
                 let reason = std::error::Error::source(error).map(ToString::to_string);
-                tracing::error!(api_key = %id, reason, "an API key cannot be read; it opens nothing");
+                tracing::error!(api_key = %id, reason, "an API key cannot be read; it is not accepted");
             })
             .ok()
     };

@@ -248,7 +248,7 @@ pub(super) async fn compact(store: &Store) -> Result<(), RepositoryError> {
         writer.give_back();
         if busy != 0 {
             return Err(crate::storage::sql::error::unavailable(
-                "somebody reads the log of the database",
+                "another process reads the log of the database",
             ));
         }
         Ok(())

@@ -187,16 +187,13 @@ impl Store {
         }
         let save = sqlx::query_as::<_, (i64, i64, i64)>("PRAGMA wal_checkpoint(FULL)");
         match save.fetch_one(&self.readers).await {
-            Ok((0, _, _)) => tracing::info!("what was in the log of the database is in its file"),
+            Ok((0, _, _)) => tracing::info!("the log of the database was written to its file"),
             Ok(_) => tracing::error!(
-                "what is in the log of the database could not be written to its file: somebody reads it"
+                "the log of the database could not be written to its file: another process reads it"
             ),
             Err(error) => {
                 let error: &dyn std::error::Error = &repository_error(error);
-                tracing::error!(
-                    error,
-                    "what is in the log of the database could not be written to its file"
-                );
+                tracing::error!(error, "the log of the database could not be written to its file");
             }
         }
     }

@@ -77,7 +77,7 @@ impl Authenticator {
         match self.keyring.ask(shown.token(), stale_will_do) {
             Found::Unknown { stale: false } => Err(Problem::not_ready()),
             Found::Unknown { stale: true } => {
-                let detail = "The API keys could not be checked for a minute: the database is away.";
+                let detail = "The API keys could not be checked for a minute: the database is unavailable.";
                 Err(Problem::new(Kind::Unavailable, detail).retry_after(1))
             }
             Found::NoKeys => {
@@ -160,7 +160,7 @@ fn unauthorized(shown: Shown<'_>) -> Problem {
             "Bearer realm=\"payout\"",
         ),
         Shown::Token(_) | Shown::Odd => (
-            "This is no key that opens anything here, or not in the form `Authorization: Bearer payout_…`.",
+            "This is not a valid key, or not in the form `Authorization: Bearer payout_…`.",
             "Bearer realm=\"payout\", error=\"invalid_token\"",
         ),
     };

@@ -115,7 +115,7 @@ pub(super) const PROBLEMS: [ProblemDoc; 13] = [
     },
     ProblemDoc {
         name: "Conflict",
-        description: "The payout's status does not allow this; or somebody else changed it at the same time; or the \
+        description: "The payout's status does not allow this; or the payout changed at the same time; or the \
             first request under the idempotency key is still running; or (with `Retry-After`) an earlier attempt may \
             still be running. `type` tells which.",
         example: Kind::IllegalStep,

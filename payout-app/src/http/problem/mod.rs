@@ -173,7 +173,7 @@ impl Problem {
         if self.kind == Kind::Internal {
             tracing::error!(request_id, error, "a request failed");
         } else if self.kind == Kind::Unavailable && in_outage {
-            tracing::debug!(request_id, error, "a request met the outage");
+            tracing::debug!(request_id, error, "a request failed during the outage");
         } else {
             tracing::warn!(
                 request_id,

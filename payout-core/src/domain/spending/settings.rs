@@ -57,7 +57,7 @@ pub enum InvalidLimits {
     #[error("This currency has limits already.")]
     Twice,
     /// The limit of one payout exceeds that of a day.
-    #[error("One payout may not be of more than a whole day.")]
+    #[error("The maximum of one payout may not exceed that of a day.")]
     MoreThanADay,
 }
 

@@ -153,7 +153,7 @@ impl ApiKeyCache {
                 if foreign > 0 {
                     tracing::warn!(
                         keys = foreign,
-                        "some API keys were made under another key secret; they open nothing here"
+                        "some API keys were made under another key secret; they are not accepted here"
                     );
                 }
                 let ring = Arc::new(Ring::of(held, hasher.secret(), &ring));

@@ -29,7 +29,7 @@ pub enum KeysError {
     #[error("the key would expire before it is made")]
     ExpiresInPast,
     /// The key would have no scope.
-    #[error("the key would open nothing: give it a scope")]
+    #[error("the key would grant nothing: give it a scope")]
     NoScopes,
     /// No secret can be drawn.
     #[error(transparent)]

@@ -56,7 +56,7 @@ async fn forward(queue: Arc<dyn JobQueue>, mut receiver: mpsc::Receiver<Hint>, o
                 if outage.begins() {
                     tracing::debug!(
                         error = &error as &dyn std::error::Error,
-                        "hints cannot be sent; payouts go on by the sweep"
+                        "hints cannot be sent; the sweep still claims payouts"
                     );
                 }
             }

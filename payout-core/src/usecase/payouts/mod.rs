@@ -47,7 +47,7 @@ pub enum ServiceError {
     #[error("The payout is no longer at the version that the request names.")]
     PreconditionFailed,
     /// Another request or a worker changed the payout between the read and the write.
-    #[error("The payout was changed by somebody else at the same time; read it again.")]
+    #[error("The payout changed at the same time; read it again.")]
     ChangedMeanwhile,
     /// The idempotency key was used for a different request.
     #[error("This idempotency key was used for another request.")]

@@ -185,7 +185,7 @@ impl Pace {
             ),
             Some(News::Back) => tracing::info!("the provider is back"),
             Some(News::Slowed) => tracing::warn!(
-                "the provider refuses calls for now: payouts wait, and calls are slowed down to what it takes"
+                "the provider refuses calls for now: payouts wait, and calls are slowed down to what it accepts"
             ),
             Some(News::FullSpeed) => tracing::info!("the provider takes calls at full speed again"),
             None => (),

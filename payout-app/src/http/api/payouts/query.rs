@@ -47,7 +47,7 @@ fn filter(form: &mut impl QueryForm, list: &mut ListIdentity) -> Filter {
         needs_review: list.filter(
             form,
             "needs_review",
-            "Only those that do, or do not, wait for a person.",
+            "Only payouts that are, or are not, under review.",
         ),
         search: list
             .filter::<SearchText>(
