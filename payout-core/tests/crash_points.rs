@@ -39,7 +39,7 @@ fn every_point_is_passed_at_exactly_one_place() {
 #[test]
 fn every_call_that_leaves_a_trace_outside_stands_between_two_points() {
     let mut text = String::new();
-    for folder in ["service", "worker"] {
+    for folder in ["usecase", "worker"] {
         sources(
             &Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder),
             &mut text,
