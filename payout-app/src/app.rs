@@ -21,7 +21,7 @@ use crate::running::Handles;
 pub use crate::running::Running;
 use crate::sampler::Sampler;
 use crate::server::{Failing, listen, serve};
-use crate::settings::{Command, Config, ProcessorConfig};
+use crate::settings::{Command, Config, EncryptionCommand, ProcessorConfig};
 use crate::wiring::Ports;
 use crate::{audit_trail, first_steps, keys_fit, schema_ready};
 
@@ -54,6 +54,7 @@ impl Role {
             | Command::Migrate
             | Command::Keys(_)
             | Command::Openapi { .. }
+            | Command::Encryption(EncryptionCommand::Rotate)
             | Command::KeysRotate
             | Command::Doctor { .. }
             | Command::Reconcile(_)

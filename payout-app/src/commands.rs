@@ -15,7 +15,9 @@ use tokio::time::timeout;
 use crate::app::App;
 use crate::failure::AppError;
 use crate::keys_rotate::RotationError;
-use crate::settings::{Command, Config, DocumentFormat, ImportCommand, ReconcileCommand, StartError};
+use crate::settings::{
+    Command, Config, DocumentFormat, EncryptionCommand, ImportCommand, ReconcileCommand, StartError,
+};
 use crate::unusable::Unusable;
 use crate::{doctor, healthcheck, http, keys_command, keys_rotate, logging, schema_ready, wiring};
 
@@ -66,7 +68,13 @@ pub fn main() -> ExitCode {
                 Err(line) => refuse(FAILED, &line),
             }
         }),
-        Command::KeysRotate => in_runtime(&config, rotate(&config)),
+        Command::Encryption(EncryptionCommand::Rotate) => in_runtime(&config, rotate(&config)),
+        Command::KeysRotate => {
+            let line =
+                "keys-rotate is now `payout encryption rotate`; the next release no longer has this name";
+            let _ = writeln!(io::stderr(), "payout: {line}");
+            in_runtime(&config, rotate(&config))
+        }
         Command::Reconcile(command) => in_runtime(&config, reconcile(&config, *command)),
         Command::ImportDjango(command) => in_runtime(&config, import(&config, command)),
         Command::Backup { file } => in_runtime(&config, backup(&config, file)),
@@ -79,7 +87,11 @@ pub fn main() -> ExitCode {
 /// empty one.
 fn needs_database(command: &Command) -> bool {
     match command {
-        Command::Keys(_) | Command::KeysRotate | Command::Reconcile(_) | Command::Backup { .. } => true,
+        Command::Keys(_)
+        | Command::Encryption(EncryptionCommand::Rotate)
+        | Command::KeysRotate
+        | Command::Reconcile(_)
+        | Command::Backup { .. } => true,
         // `doctor` reports it among its other results, and an import by an exit code of its own.
         Command::Doctor { .. }
         | Command::ImportDjango(_)

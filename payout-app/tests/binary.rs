@@ -169,6 +169,7 @@ const READ_SETTINGS: &[&[&str]] = &[
     &["migrate"],
     &["keys", "list"],
     &["keys", "create", "a", "--scopes", "read"],
+    &["encryption", "rotate"],
     &["keys-rotate"],
     &["doctor"],
     &["reconcile", "--since", "1d"],
@@ -266,7 +267,8 @@ fn commands_on_a_database_make_none() {
         &["keys", "revoke", "billing"],
         &["keys", "rotate", "billing"],
         &[
-            "keys-rotate",
+            "encryption",
+            "rotate",
             "--encryption-keys",
             "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
         ],
@@ -280,6 +282,23 @@ fn commands_on_a_database_make_none() {
         assert!(said.contains(path.to_str().unwrap()), "{arguments:?}: {said}");
         assert_eq!(folder.files(), Vec::<String>::new(), "{arguments:?}");
     }
+}
+
+#[test]
+fn the_earlier_name_of_encryption_rotate_works_and_names_the_new_one() {
+    let folder = Folder::new("earlier-name", None);
+    let key = (
+        "PAYOUT_ENCRYPTION_KEYS",
+        "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+    );
+    assert_eq!(folder.run(&["migrate"], &[]).0, Some(0));
+    let (code, earlier, error) = folder.run(&["keys-rotate"], &[key]);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(error.contains("payout encryption rotate"), "{error}");
+    let (code, now, error) = folder.run(&["encryption", "rotate"], &[key]);
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+    assert_eq!(earlier, now);
+    assert!(!folder.run(&["--help"], &[]).1.contains("keys-rotate"));
 }
 
 #[test]

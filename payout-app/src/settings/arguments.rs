@@ -58,8 +58,11 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = DocumentFormat::Yaml)]
         format: DocumentFormat,
     },
-    /// Seal account numbers and names with the first of PAYOUT_ENCRYPTION_KEYS, wherever another key or none was used;
-    /// safe while others run, and to be repeated when it was stopped
+    /// Encrypt account numbers and names in the database
+    #[command(subcommand)]
+    Encryption(EncryptionCommand),
+    /// The earlier name of `encryption rotate`, which works for this release
+    #[command(hide = true)]
     KeysRotate,
     /// Look at the settings, the database, the queue and the provider, and say what is wrong; exit 0 when nothing is
     Doctor {
@@ -81,6 +84,14 @@ pub enum Command {
     ImportDjango(ImportCommand),
     /// Ask the process that listens at PAYOUT_BIND whether it is ready; exit 0 when it is, 1 when not
     Healthcheck,
+}
+
+/// A command on the encryption of the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum EncryptionCommand {
+    /// Encrypt with the first of PAYOUT_ENCRYPTION_KEYS whatever another key or none was used for; safe while other
+    /// processes run, and to be repeated when it was stopped
+    Rotate,
 }
 
 /// The form in which the OpenAPI document is printed.

@@ -25,7 +25,7 @@ fn parts(command: &str) -> &'static [Part] {
         ],
         "migrate" | "backup" => &[Database, Log],
         "keys" => &[Database, Log, ApiKeys],
-        "keys-rotate" | "import-django" => &[Database, Log, Encryption],
+        "encryption" | "keys-rotate" | "import-django" => &[Database, Log, Encryption],
         "doctor" => &[
             Database, Log, Encryption, ApiKeys, Queue, Traces, Address, Api, Server, Provider, Worker,
         ],

@@ -6,7 +6,7 @@ use payout_adapters::encryption::EncryptionKeys;
 
 use super::parse::Reader;
 use super::table::section;
-use super::{Command, ConfigError, Database};
+use super::{Command, ConfigError, Database, EncryptionCommand};
 
 const VARIABLE: &str = "PAYOUT_ENCRYPTION_KEYS";
 
@@ -41,7 +41,9 @@ impl EncryptionRow {
             return Ok(keyring);
         }
         let why = match (command, database) {
-            (Command::KeysRotate, _) => Some("there is nothing to seal with".to_owned()),
+            (Command::Encryption(EncryptionCommand::Rotate) | Command::KeysRotate, _) => {
+                Some("there is nothing to seal with".to_owned())
+            }
             (_, Database::Memory | Database::Sqlite { .. }) => None,
             (Command::Run | Command::Serve, Database::Postgres { .. }) => {
                 (!bind.ip().is_loopback()).then(|| format!("others may reach this service at {bind}"))

@@ -47,7 +47,7 @@ use payout_core::worker::WorkerSettings;
 
 pub use self::api::ApiConfig;
 use self::arguments::Arguments;
-pub use self::arguments::{Command, DocumentFormat};
+pub use self::arguments::{Command, DocumentFormat, EncryptionCommand};
 pub use self::belonging::MisplacedOption;
 pub use self::database::Database;
 pub use self::import_command::{ImportCommand, Pair, PendingChoice, SourceUrl, StatusPair};
@@ -201,6 +201,7 @@ impl Config {
                 | Command::Worker
                 | Command::Migrate
                 | Command::Keys(_)
+                | Command::Encryption(EncryptionCommand::Rotate)
                 | Command::KeysRotate
                 | Command::Doctor { .. }
                 | Command::Reconcile(_)
@@ -289,6 +290,7 @@ fn refuse_memory(command: &Command, database: &Database) -> Result<(), ConfigErr
             Command::Run
             | Command::Migrate
             | Command::Openapi { .. }
+            | Command::Encryption(EncryptionCommand::Rotate)
             | Command::KeysRotate
             | Command::Doctor { .. }
             | Command::Reconcile(_)

@@ -554,6 +554,7 @@ fn postgresql_needs_a_key_as_soon_as_others_may_reach_the_service() {
             "worker",
             "--database-url=postgres://u@127.0.0.1/db?host=db.example",
         ],
+        &["encryption", "rotate"],
         &["keys-rotate"],
     ] {
         let line = refused(refused_alone);

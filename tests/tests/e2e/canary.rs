@@ -246,7 +246,7 @@ async fn commands(launch: &Launch, nowhere: &[&str]) {
         &["reconcile", "--since", "1d", "--format", "json"],
         &["reconcile", "--since", "1d", "--format", "csv"],
         &["keys", "list"],
-        &["keys-rotate"],
+        &["encryption", "rotate"],
     ] {
         let process = launch.finish(args).await;
         let said = format!("{}{}", process.printed(), process.log());

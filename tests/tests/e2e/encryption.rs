@@ -248,7 +248,7 @@ async fn keys_are_rotated_while_everything_runs(backend: Backend) {
     }
     let rotating = encrypted(launch.clone(), &format!("{NEW},{OLD}"));
     let app = rotating.run().await;
-    let mut rotation = rotating.spawn(&["keys-rotate"]);
+    let mut rotation = rotating.spawn(&["encryption", "rotate"]);
     let status = rotation.end_within(SOON).await;
     assert!(status.success(), "{} {}", rotation.printed(), rotation.log());
     assert!(
@@ -277,7 +277,7 @@ async fn keys_are_rotated_while_everything_runs(backend: Backend) {
     }
     let unsealed = "SELECT count(*) FROM payouts WHERE sealed IS NULL";
     assert_eq!(app.store().number(unsealed).await, 0);
-    let old = encrypted(launch, OLD).finish(&["keys-rotate"]).await;
+    let old = encrypted(launch, OLD).finish(&["encryption", "rotate"]).await;
     assert!(
         old.log()
             .contains("sealed with the key \"new\", which is not configured"),
@@ -310,7 +310,7 @@ async fn what_a_rotation_could_not_remove_its_repetition_does() {
         .execute(&mut reader)
         .await
         .unwrap();
-    let mut first = rotating.finish(&["keys-rotate"]).await;
+    let mut first = rotating.finish(&["encryption", "rotate"]).await;
     assert!(first.end_within(SOON).await.success(), "{}", first.log());
     assert!(
         first.printed().contains("could not be rewritten"),
@@ -319,7 +319,7 @@ async fn what_a_rotation_could_not_remove_its_repetition_does() {
     );
     assert!(in_plain(), "the search finds what is there");
     reader.close().await.unwrap();
-    let second = rotating.finish(&["keys-rotate"]).await;
+    let second = rotating.finish(&["encryption", "rotate"]).await;
     assert!(
         second.printed().contains("payouts: 3 looked at, 0 re-encrypted"),
         "{}",

@@ -30,7 +30,7 @@ async fn each_ends(launch: &Launch, commands: &[&[&str]], name: &str, reason: &s
             "PAYOUT_BIND",
             format!("127.0.0.1:{}", payout_tests::ports::free_port()),
         );
-        let launch = if command[0] == "keys-rotate" {
+        let launch = if command[0] == "encryption" {
             launch.set("PAYOUT_ENCRYPTION_KEYS", format!("k1:{}=", "A".repeat(43)))
         } else {
             launch
@@ -67,7 +67,7 @@ const RUNNING: [&[&str]; 3] = [&["run"], &["serve"], &["worker"]];
 const OTHERS: [&[&str]; 4] = [
     &["migrate"],
     &["keys", "create", "x", "--scopes", "read"],
-    &["keys-rotate"],
+    &["encryption", "rotate"],
     &["doctor"],
 ];
 
