@@ -1,4 +1,4 @@
-//! `payout keys-rotate`: re-encrypts every sealed value with the current key, in batches, while other processes run.
+//! `payout encryption rotate`: re-encrypts every sealed value with the current key, in batches, while other processes run.
 
 use std::io::{self, Write};
 use std::time::Duration;
