@@ -25,6 +25,7 @@ mod admin;
 mod ahead;
 mod apply;
 mod claim;
+mod count;
 mod deleted;
 mod durability;
 mod find;
@@ -183,7 +184,7 @@ impl PayoutRepository for PostgresRepository {
     }
 
     async fn count(&self, filter: &Filter, at_most: Option<u64>) -> Result<Count, RepositoryError> {
-        list::count(&self.link, filter, at_most).await
+        count::count(&self.link, filter, at_most).await
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, RepositoryError> {

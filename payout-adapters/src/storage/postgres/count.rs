@@ -1,0 +1,113 @@
+//! Counts of lists, bounded or to the end.
+
+use payout_core::ports::{Count, Deleted, Filter, RepositoryError};
+
+use super::deleted;
+use super::link::{Link, only};
+use super::list::{
+    asks_for_states, details_first, filtered, finds_nothing, searching, states_first, window_and_filter,
+};
+use super::{payout_of_state, state_of_payout};
+use crate::storage::reads::Cost;
+use crate::storage::sql::recipient::Wanted;
+use crate::storage::sql::window::{Shape, Window, counted};
+
+/// Counts up to the limit; without a limit (NULL) it counts to the end. The order makes the server use the index that
+/// has it, whatever the statistics say.
+const COUNT_ALL: &str = "
+    SELECT count(*)
+    FROM (SELECT FROM payout_details WHERE deleted_at IS NULL ORDER BY created_at DESC, id DESC LIMIT $1) AS counted";
+
+/// Counts by conditions on details alone, or on states alone, without reading the other table.
+const COUNT_DETAILS: &str = "
+    SELECT count(*) FROM (
+        SELECT FROM payout_details
+        WHERE deleted_at IS NULL AND (created_at, id) > ($1, $2) AND (created_at, id) < ($3, $4)
+            AND cardinality($5::text[]) = 0 AND $7::boolean IS NULL
+            AND ($6::text IS NULL OR currency = $6)
+        LIMIT $8
+    ) AS counted";
+
+const COUNT_STATES: &str = "
+    SELECT count(*) FROM (
+        SELECT FROM payout_states
+        WHERE deleted_at IS NULL AND (created_at, id) > ($1, $2) AND (created_at, id) < ($3, $4)
+            AND (cardinality($5::text[]) = 0 OR status = ANY ($5))
+            AND $6::text IS NULL
+            AND ($7::boolean IS NULL OR needs_review = $7)
+        LIMIT $8
+    ) AS counted";
+
+const COUNT_STANDING: &str = concat!(
+    "SELECT count(*) FROM (SELECT FROM ",
+    states_first!(),
+    " WHERE ",
+    window_and_filter!("state"),
+    " LIMIT $8) AS counted"
+);
+
+const COUNT_SEARCH: &str = concat!(
+    "SELECT count(*) FROM (SELECT FROM ",
+    details_first!(),
+    " WHERE ",
+    window_and_filter!("payout"),
+    " AND (payout.recipient_account = $9
+        OR (payout.recipient_name_folded >= $10 AND payout.recipient_name_folded < $11)
+        OR (payout.recipient_name_folded >= $12 AND payout.recipient_name_folded < $13)
+        OR (payout.recipient_name_folded >= $14 AND payout.recipient_name_folded < $15))
+    LIMIT $8) AS counted"
+);
+
+const COUNT_SEALED_SEARCH: &str = concat!(
+    "SELECT count(*) FROM (SELECT FROM ",
+    details_first!(),
+    " WHERE ",
+    window_and_filter!("payout"),
+    " AND (payout.recipient_account = ANY ($9) OR payout.recipient_name_folded = ANY ($10))
+    LIMIT $8) AS counted"
+);
+
+pub(super) async fn count(
+    link: &Link,
+    filter: &Filter,
+    at_most: Option<u64>,
+) -> Result<Count, RepositoryError> {
+    if finds_nothing(filter) {
+        return Ok(counted(0, at_most));
+    }
+    if filter.deleted != Deleted::Without {
+        return deleted::count(link, filter, at_most).await;
+    }
+    // One more than asked for shows whether there are more.
+    let limit = at_most.map(|at_most| i64::try_from(at_most).unwrap_or(i64::MAX).saturating_add(1));
+    let is_unfiltered = *filter == Filter::default();
+    let cost = at_most.map_or(Cost::Dear, |_| Shape::of(filter).cost());
+    let rows = link
+        .read_costly(cost, || {
+            if is_unfiltered {
+                return sqlx::query_as::<_, (i64,)>(COUNT_ALL).bind(limit);
+            }
+            let window = Window::of(filter);
+            match Shape::of(filter) {
+                Shape::All | Shape::Status(_) | Shape::Other => {
+                    let statement = match (asks_for_states(filter), filter.currency) {
+                        (false, _) => COUNT_DETAILS,
+                        (true, None) => COUNT_STATES,
+                        (true, Some(_)) => COUNT_STANDING,
+                    };
+                    filtered(statement, window, filter).bind(limit)
+                }
+                Shape::Search(search) if !link.keyring.is_empty() || search.is_iban() => {
+                    let wanted = Wanted::of(search, &link.keyring);
+                    let statement = filtered(COUNT_SEALED_SEARCH, window, filter).bind(limit);
+                    statement.bind(wanted.accounts).bind(wanted.names)
+                }
+                Shape::Search(search) => {
+                    searching(filtered(COUNT_SEARCH, window, filter).bind(limit), search)
+                }
+            }
+        })
+        .await?;
+    let (found,) = only(rows)?;
+    Ok(counted(found, at_most))
+}
