@@ -150,7 +150,7 @@ fn times_are_read_as_django_and_its_databases_write_them() {
     }
     let late = refused(&[], &row(&[("created_at", "2026-11-28 13:00:00")]));
     assert!(late.contains("future") && late.contains("--utc-offset"), "{late}");
-    assert!(refused(&[], &row(&[("created_at", "yesterday")])).contains("no time"));
+    assert!(refused(&[], &row(&[("created_at", "yesterday")])).contains("not a time"));
 }
 
 #[test]
