@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 const FIRST: u32 = 20_000;
 /// The number of ports. They end below 32768: the kernel hands higher ports to clients, which may take one between the
@@ -19,4 +20,19 @@ pub fn free_port() -> u16 {
             return port;
         }
     }
+}
+
+/// Listens on a port of [`free_port`].
+///
+/// # Panics
+/// When the port stays taken.
+pub async fn listen(port: u16) -> tokio::net::TcpListener {
+    // A process that another test is starting holds the socket of the check until its program runs.
+    for _ in 0..100 {
+        if let Ok(listener) = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+            return listener;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("port {port} stays taken");
 }

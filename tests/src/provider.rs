@@ -2,7 +2,6 @@
 //! pays a key at most once. The test decides its answers.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -10,7 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::ports::free_port;
+use crate::ports::{free_port, listen};
 
 /// The provider's action on a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +88,7 @@ impl Provider {
 
     /// Starts a provider on a port that the test chooses, on which nothing listened before.
     pub async fn at(port: u16, decide: impl Fn(&str, u32) -> Deed + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+        let listener = listen(port).await;
         let shared = Arc::new(Shared {
             ledger: Mutex::default(),
             tokens: Mutex::default(),

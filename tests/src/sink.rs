@@ -1,13 +1,12 @@
 //! A server that keeps and accepts every request: a collector of traces or of errors.
 
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncWriteExt, BufStream};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::ports::free_port;
+use crate::ports::{free_port, listen};
 use crate::provider::{Request, read};
 
 /// A running sink, stopped when dropped.
@@ -21,7 +20,7 @@ impl Sink {
     /// Starts a sink.
     pub async fn start() -> Self {
         let port = free_port();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+        let listener = listen(port).await;
         let kept = Arc::<Mutex<Vec<Request>>>::default();
         let keeping = kept.clone();
         let serving = tokio::spawn(async move {
