@@ -117,21 +117,21 @@ impl App {
         };
         let clock: Arc<dyn Clock> = ports.system.clone();
         let limits = Arc::new(Limits::new(config.limits.clone(), &clock));
-        let besides = OptionalRoutes {
+        let optional_routes = OptionalRoutes {
             docs: config.api.docs,
             metrics: config.metrics_bind.is_none(),
         };
-        let site = Arc::new(AppState {
+        let app_state = Arc::new(AppState {
             limits: limits.clone(),
             payouts,
             keys: ports.keys.clone(),
-            gate: Authenticator::new(keyring.clone(), open_to),
+            authenticator: Authenticator::new(keyring.clone(), open_to),
             health: health.clone(),
             metrics: metrics.clone(),
             system: ports.system.clone(),
             tracer: ports.traces.tracer(),
             require_idempotency_key: config.api.require_idempotency_key,
-            besides,
+            optional_routes,
         });
 
         let mut connections = None;
@@ -146,7 +146,7 @@ impl App {
             local_addr = listener.local_addr().ok();
             servers.push(serve(
                 listener,
-                http::service(site.clone(), besides),
+                http::service(app_state.clone(), optional_routes),
                 open,
                 fail.clone(),
             )?);
@@ -157,7 +157,7 @@ impl App {
             let open = Connections::new(&config.limits, clock);
             servers.push(serve(
                 listener,
-                http::operators_service(site),
+                http::operators_service(app_state),
                 open,
                 fail.clone(),
             )?);
@@ -245,7 +245,7 @@ async fn work(
     }
     // Before any worker or client can claim, edit or cancel a payout that may have been sent.
     if config.restored
-        && let Some(reader) = ports.store.reader()
+        && let Some(reader) = ports.store.reconciliation()
     {
         let presumed = tokio::select! {
             () = shutdown.cancelled() => return,

@@ -91,7 +91,7 @@ pub trait StorageAdmin: Send + Sync {
     }
 
     /// Returns the ledger for reconciliation; `None` where only this process sees the data.
-    fn reader(&self) -> Option<Arc<dyn ReconciliationReader>> {
+    fn reconciliation(&self) -> Option<Arc<dyn ReconciliationReader>> {
         None
     }
 

@@ -46,7 +46,7 @@ use crate::metrics::Metrics;
 pub(crate) struct AppState {
     pub(crate) payouts: Payouts,
     pub(crate) keys: ApiKeys,
-    pub(crate) gate: Authenticator,
+    pub(crate) authenticator: Authenticator,
     pub(crate) limits: Arc<Limits>,
     pub(crate) health: Arc<Health>,
     pub(crate) metrics: Arc<Metrics>,
@@ -55,7 +55,7 @@ pub(crate) struct AppState {
     /// True if a create without an `Idempotency-Key` is refused.
     pub(crate) require_idempotency_key: bool,
     /// The optional routes that are served.
-    pub(crate) besides: OptionalRoutes,
+    pub(crate) optional_routes: OptionalRoutes,
 }
 
 /// The routes that are served only if the operator wants them.
@@ -76,24 +76,24 @@ impl OptionalRoutes {
 }
 
 /// Builds the whole service.
-pub(crate) fn service(site: Arc<AppState>, besides: OptionalRoutes) -> Service {
-    let routes = routes(besides);
+pub(crate) fn service(app_state: Arc<AppState>, optional_routes: OptionalRoutes) -> Service {
+    let routes = routes(optional_routes);
     let unmetered = routes.paths_of(RateClass::Unmetered);
     let (router, _) = routes.finish();
-    let router = if besides.docs {
+    let router = if optional_routes.docs {
         static_files::add(router)
     } else {
         router
     };
-    Service::new(router).hoop(edge::RequestScope::new(site, unmetered))
+    Service::new(router).hoop(edge::RequestScope::new(app_state, unmetered))
 }
 
 /// Builds the service for operators: liveness, readiness and metrics.
-pub(crate) fn operators_service(site: Arc<AppState>) -> Service {
+pub(crate) fn operators_service(app_state: Arc<AppState>) -> Service {
     let routes = operators_routes();
     let unmetered = routes.paths_of(RateClass::Unmetered);
     let (router, _) = routes.finish();
-    Service::new(router).hoop(edge::RequestScope::new(site, unmetered))
+    Service::new(router).hoop(edge::RequestScope::new(app_state, unmetered))
 }
 
 /// Builds the OpenAPI document.
@@ -102,7 +102,7 @@ pub(crate) fn document() -> OpenApi {
 }
 
 /// Returns the routes, the most requested first, since they are tried in order.
-fn routes(besides: OptionalRoutes) -> routes::Routes {
+fn routes(optional_routes: OptionalRoutes) -> routes::Routes {
     let routes = routes::Routes::new()
         .add(payouts::create::create_payout, payouts::create::POLICY)
         .add(payouts::list::list_payouts, payouts::list::POLICY)
@@ -117,7 +117,7 @@ fn routes(besides: OptionalRoutes) -> routes::Routes {
         .add(api_keys::create::create_key, api_keys::create::POLICY)
         .add(api_keys::revoke::revoke_key, api_keys::revoke::POLICY)
         .add(api_keys::rotate::rotate_key, api_keys::rotate::POLICY);
-    let routes = if besides.docs {
+    let routes = if optional_routes.docs {
         routes.add(schema::get_schema, schema::POLICY)
     } else {
         routes
@@ -125,7 +125,7 @@ fn routes(besides: OptionalRoutes) -> routes::Routes {
     let routes = add_health(routes)
         .add(index::get_index, index::POLICY)
         .add(index::get_root, index::ROOT);
-    if besides.metrics {
+    if optional_routes.metrics {
         routes.add(ops::metrics::get_metrics, ops::metrics::POLICY)
     } else {
         routes

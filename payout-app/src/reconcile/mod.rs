@@ -70,7 +70,7 @@ pub(crate) async fn reconcile(
         return Err(ReconcileError::Simulated);
     }
     let ports = Ports::new(config)?;
-    let reader = ports.store.reader().ok_or(ReconcileError::NoBooks)?;
+    let reader = ports.store.reconciliation().ok_or(ReconcileError::NoBooks)?;
     let now = ports.repository.now().await;
     let now = now.map_err(|error| ReconcileError::Unusable(Unusable::new(&config.database, &error)))?;
     let period = Period {

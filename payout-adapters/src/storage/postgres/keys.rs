@@ -14,11 +14,11 @@ use super::link::{Link, Statement, only};
 use super::transaction::Transaction;
 use super::{PostgresRepository, interval};
 use crate::storage::sql::keys::{
-    HeldRow, KeyRow, PulseRow, bytes, held_columns, key_columns, of_repository, usable,
+    HeldRow, KeyRow, KeySetVersionRow, bytes, held_columns, key_columns, of_repository, usable,
 };
 use crate::storage::sql::stored::StoredTime;
 
-const PULSE: &str = "
+const KEY_SET_VERSION: &str = "
     SELECT revision, EXISTS (SELECT FROM api_keys) AS any_key, now() AS now FROM api_key_ring";
 
 const HELD: &str = concat!(
@@ -87,9 +87,9 @@ async fn first(link: &Link, insert: Statement<'_, KeyRow>) -> Result<Vec<KeyRow>
 }
 
 #[derive(FromRow)]
-struct TimedPulse {
+struct TimedKeySetVersion {
     #[sqlx(flatten)]
-    key_set_version: PulseRow,
+    key_set_version: KeySetVersionRow,
     now: StoredTime,
 }
 
@@ -117,10 +117,10 @@ impl ApiKeyRepository for PostgresRepository {
     async fn key_set_version(&self) -> Result<KeySetVersion, ApiKeyError> {
         let rows = self
             .link
-            .read(|| sqlx::query_as::<_, TimedPulse>(PULSE))
+            .read(|| sqlx::query_as::<_, TimedKeySetVersion>(KEY_SET_VERSION))
             .await
             .map_err(of_repository)?;
-        let TimedPulse { key_set_version, now } = only(rows).map_err(of_repository)?;
+        let TimedKeySetVersion { key_set_version, now } = only(rows).map_err(of_repository)?;
         Ok(KeySetVersion {
             revision: key_set_version.revision.unsigned_abs(),
             any: key_set_version.any_key,

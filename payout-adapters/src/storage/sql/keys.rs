@@ -56,7 +56,7 @@ pub(crate) struct HeldRow {
 
 /// The version of the key set, which every process reads every second.
 #[derive(Debug, FromRow)]
-pub(crate) struct PulseRow {
+pub(crate) struct KeySetVersionRow {
     pub(crate) revision: i64,
     pub(crate) any_key: bool,
 }

@@ -30,7 +30,7 @@ impl StorageAdmin for SqliteRepository {
         Some(PoolUse::new(open, idle, max))
     }
 
-    fn reader(&self) -> Option<Arc<dyn ReconciliationReader>> {
+    fn reconciliation(&self) -> Option<Arc<dyn ReconciliationReader>> {
         Some(Arc::new(self.clone()))
     }
 

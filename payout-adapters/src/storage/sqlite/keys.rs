@@ -13,11 +13,11 @@ use super::claim::hexes;
 use super::store::{Statement, Store, Write, run_detached};
 use crate::storage::sql::error::repository_error;
 use crate::storage::sql::keys::{
-    HeldRow, KeyRow, PulseRow, bytes, held_columns, key_columns, of_repository, usable,
+    HeldRow, KeyRow, KeySetVersionRow, bytes, held_columns, key_columns, of_repository, usable,
 };
 use crate::storage::sql::stored::as_micros;
 
-const PULSE: &str = "SELECT revision, EXISTS (SELECT 1 FROM api_keys) AS any_key FROM api_key_ring";
+const KEY_SET_VERSION: &str = "SELECT revision, EXISTS (SELECT 1 FROM api_keys) AS any_key FROM api_key_ring";
 
 const HELD: &str = concat!(
     "SELECT ",
@@ -108,7 +108,10 @@ impl SqliteRepository {
 #[async_trait]
 impl ApiKeyRepository for SqliteRepository {
     async fn key_set_version(&self) -> Result<KeySetVersion, ApiKeyError> {
-        let rows = self.store.read(sqlx::query_as::<_, PulseRow>(PULSE)).await;
+        let rows = self
+            .store
+            .read(sqlx::query_as::<_, KeySetVersionRow>(KEY_SET_VERSION))
+            .await;
         let key_set_version = rows.map_err(of_repository)?.pop();
         let key_set_version =
             key_set_version.ok_or_else(|| ApiKeyError::Refused("the row of api_key_ring is gone".into()))?;

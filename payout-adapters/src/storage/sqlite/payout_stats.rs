@@ -53,7 +53,7 @@ pub(super) async fn payout_stats(store: &Store) -> Result<PayoutStats, Repositor
     let (due_at, last) = facts
         .into_iter()
         .next()
-        .ok_or_else(|| refused("a census without an answer"))?;
+        .ok_or_else(|| refused("statistics without an answer"))?;
     let bound = i64::from(PayoutStats::COUNTED);
     let open: Vec<StatusCountRow> = store
         .read_costly(Cost::Own, sqlx::query_as(OPEN).bind(bound))

@@ -71,16 +71,16 @@ pub(crate) struct LinksBody {
 }
 
 impl LinksBody {
-    fn of(besides: OptionalRoutes) -> Self {
+    fn of(optional_routes: OptionalRoutes) -> Self {
         Self {
             payouts: "/api/payouts/",
             keys: "/api/keys/",
-            docs: besides.docs.then_some("/api/docs/"),
-            redoc: besides.docs.then_some("/api/redoc/"),
-            schema: besides.docs.then_some("/api/schema/"),
+            docs: optional_routes.docs.then_some("/api/docs/"),
+            redoc: optional_routes.docs.then_some("/api/redoc/"),
+            schema: optional_routes.docs.then_some("/api/schema/"),
             live: "/health/live",
             ready: "/health/ready",
-            metrics: besides.metrics.then_some("/metrics"),
+            metrics: optional_routes.metrics.then_some("/metrics"),
         }
     }
 
@@ -184,7 +184,7 @@ fn answer(request: &Request, depot: &Depot, response: &mut Response) -> Result<(
             request.method().as_str(),
         ));
     }
-    let links = LinksBody::of(Context::of(depot)?.site.besides);
+    let links = LinksBody::of(Context::of(depot)?.app_state.optional_routes);
     let headers = response.headers_mut();
     headers.insert(VARY, HeaderValue::from_static("accept"));
     if wants_page(request.headers()) {

@@ -225,8 +225,11 @@ impl Guarded {
         depot: &mut Depot,
     ) -> Result<(Arc<Limits>, Option<Place>), Problem> {
         let context = Context::of_mut(depot)?;
-        let limits = context.site.limits.clone();
-        context.principal = context.site.gate.admit(request, self.policy.access, &limits)?;
+        let limits = context.app_state.limits.clone();
+        context.principal = context
+            .app_state
+            .authenticator
+            .admit(request, self.policy.access, &limits)?;
         if self.policy.rate == RateClass::Unmetered {
             return Ok((limits, None));
         }
@@ -235,12 +238,12 @@ impl Guarded {
                 Ok(allowance) => context.taken.of_key = allowance,
                 Err(too_many) => {
                     context.taken.of_key = Some(too_many.allowance);
-                    context.site.metrics.refused(Refused::Key);
+                    context.app_state.metrics.refused(Refused::Key);
                     return Err(too_many.into());
                 }
             }
         }
-        let metrics = context.site.metrics.clone();
+        let metrics = context.app_state.metrics.clone();
         if let Some(body) = self.policy.body {
             let most_bytes = body.most_bytes.unwrap_or(limits.config.body_bytes);
             body::receive(request, most_bytes, limits.config.body_timeout).await?;
@@ -268,8 +271,10 @@ impl Handler for Direct {
         flow: &mut FlowCtrl,
     ) {
         let refused = Context::of(depot).and_then(|context| {
-            let site = &context.site;
-            site.gate.refuse_proxied_while_open(request, &site.limits)
+            let app_state = &context.app_state;
+            app_state
+                .authenticator
+                .refuse_proxied_while_open(request, &app_state.limits)
         });
         match refused {
             Ok(()) => self.0.handle(request, depot, response, flow).await,

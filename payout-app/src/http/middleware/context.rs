@@ -83,7 +83,7 @@ impl RequestIds {
 
 /// The context of a handler: the state of the service, the id of the request, and its caller.
 pub(crate) struct Context {
-    pub(crate) site: Arc<AppState>,
+    pub(crate) app_state: Arc<AppState>,
     pub(crate) request_id: RequestId,
     /// The authenticated caller; one without scopes on routes that require none.
     pub(crate) principal: Arc<Principal>,
@@ -116,8 +116,8 @@ impl Context {
 
     /// Returns the use cases of payouts, once the database has the current schema.
     pub(crate) fn payouts(&self) -> Result<&Payouts, Problem> {
-        if self.site.health.is_open() {
-            Ok(&self.site.payouts)
+        if self.app_state.health.is_open() {
+            Ok(&self.app_state.payouts)
         } else {
             Err(Problem::not_ready())
         }
@@ -125,8 +125,8 @@ impl Context {
 
     /// Returns the use cases of API keys, once the database has the current schema.
     pub(crate) fn keys(&self) -> Result<&ApiKeys, Problem> {
-        if self.site.health.is_open() {
-            Ok(&self.site.keys)
+        if self.app_state.health.is_open() {
+            Ok(&self.app_state.keys)
         } else {
             Err(Problem::not_ready())
         }

@@ -24,7 +24,7 @@ use crate::http::problem::Problem;
 use crate::metrics::{Refused, method_label};
 
 pub(crate) struct RequestScope {
-    site: Arc<AppState>,
+    app_state: Arc<AppState>,
     ids: RequestIds,
     nobody: Arc<Principal>,
     /// The paths whose requests are not counted, without their trailing slash.
@@ -32,12 +32,12 @@ pub(crate) struct RequestScope {
 }
 
 impl RequestScope {
-    pub(crate) fn new(site: Arc<AppState>, unmetered: Vec<String>) -> Self {
+    pub(crate) fn new(app_state: Arc<AppState>, unmetered: Vec<String>) -> Self {
         Self {
             unmetered,
-            ids: RequestIds::new(&*site.system),
+            ids: RequestIds::new(&*app_state.system),
             nobody: Arc::new(Principal::nobody()),
-            site,
+            app_state,
         }
     }
 }
@@ -51,12 +51,12 @@ impl Handler for RequestScope {
         response: &mut Response,
         flow: &mut FlowCtrl,
     ) {
-        let started = self.site.system.monotonic();
+        let started = self.app_state.system.monotonic();
         let request_id = self.ids.of(request);
-        let client = self.site.limits.client(request);
+        let client = self.app_state.limits.client(request);
         let (of_address, refusal) = self.count(request, client);
         depot.insert_typed(Context {
-            site: self.site.clone(),
+            app_state: self.app_state.clone(),
             request_id: request_id.clone(),
             principal: self.nobody.clone(),
             client,
@@ -107,10 +107,10 @@ impl RequestScope {
         {
             return (None, None);
         }
-        match self.site.limits.take_of_address(client) {
+        match self.app_state.limits.take_of_address(client) {
             Ok(allowance) => (allowance, None),
             Err(too_many) => {
-                self.site.metrics.refused(Refused::Address);
+                self.app_state.metrics.refused(Refused::Address);
                 (Some(too_many.allowance), Some(too_many.into()))
             }
         }
@@ -121,7 +121,7 @@ impl RequestScope {
         if !request.uri().path().starts_with("/api/payouts") {
             return None;
         }
-        self.site
+        self.app_state
             .tracer
             .begin(SpanKind::Server, "request", trace_of(request))
     }
@@ -153,9 +153,9 @@ impl RequestScope {
         if *request.method() == Method::HEAD && response.status_code != Some(StatusCode::NOT_MODIFIED) {
             keep_only_the_length(response);
         }
-        let took = self.site.system.monotonic().saturating_sub(started);
+        let took = self.app_state.system.monotonic().saturating_sub(started);
         let status = response.status_code.unwrap_or_default();
-        self.site
+        self.app_state
             .metrics
             .request(request.matched_path(), request.method(), status, took);
         tracing::debug!(

@@ -100,7 +100,7 @@ pub(crate) async fn get_live() -> Result<Answer, Problem> {
 )]
 #[handler]
 pub(crate) async fn get_ready(depot: &mut Depot) -> Result<Answer, Problem> {
-    let Readiness { database, queue } = Context::of(depot)?.site.health.readiness();
+    let Readiness { database, queue } = Context::of(depot)?.app_state.health.readiness();
     let (status, name) = match (database.is_up(), queue.is_up()) {
         (true, true) => (StatusCode::OK, "ok"),
         (true, false) => (StatusCode::OK, "degraded"),

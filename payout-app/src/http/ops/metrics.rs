@@ -34,7 +34,7 @@ pub(crate) const OPEN: RoutePolicy = RoutePolicy {
 )]
 #[handler]
 pub(crate) async fn get_metrics(depot: &mut Depot, response: &mut Response) -> Result<(), Problem> {
-    let text = Context::of(depot)?.site.metrics.render();
+    let text = Context::of(depot)?.app_state.metrics.render();
     response.headers_mut().insert(
         CONTENT_TYPE,
         HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),

@@ -189,7 +189,7 @@ impl Problem {
 impl Writer for Problem {
     async fn write(self, request: &mut Request, depot: &mut Depot, response: &mut Response) {
         let (request_id, in_outage) = match Context::of(depot) {
-            Ok(context) => (context.request_id.as_str(), context.site.health.in_outage()),
+            Ok(context) => (context.request_id.as_str(), context.app_state.health.in_outage()),
             Err(_) => ("", false),
         };
         self.render(request.uri().path(), request_id, in_outage, response);

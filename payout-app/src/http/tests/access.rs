@@ -208,12 +208,12 @@ async fn what_is_no_key_is_refused_in_the_same_words_whatever_it_is() {
     let token = bench.key("somebody", Scope::ALL.iter().copied()).await;
     let revoked = bench.key("gone", Scope::ALL.iter().copied()).await;
     bench
-        .site
+        .app_state
         .keys
         .revoke(&KeyName::new("gone").unwrap())
         .await
         .unwrap();
-    bench.site.gate.keyring.refresh().await.unwrap();
+    bench.app_state.authenticator.keyring.refresh().await.unwrap();
     let mut bodies = Vec::new();
     for value in [
         format!("Bearer payout_{}", "0".repeat(64)),

@@ -96,7 +96,7 @@ async fn a_preflight_of_another_site_is_granted_nothing() {
 async fn the_documentation_can_be_switched_off() {
     let mut bench = Bench::new();
     bench.service = crate::http::service(
-        bench.site.clone(),
+        bench.app_state.clone(),
         OptionalRoutes {
             docs: false,
             ..OptionalRoutes::ALL

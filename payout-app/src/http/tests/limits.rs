@@ -52,12 +52,12 @@ async fn a_key_that_asks_too_often_is_told_when_to_come_back() {
     assert_eq!(list(&bench, &other).await.status, 200, "another key has its own");
     assert!(
         bench
-            .site
+            .app_state
             .metrics
             .render()
             .contains("payout_http_limited_total{limit=\"key\"} 1"),
         "{}",
-        bench.site.metrics.render()
+        bench.app_state.metrics.render()
     );
 }
 
@@ -76,7 +76,7 @@ async fn what_a_key_may_not_do_counts_for_nothing() {
 async fn health_and_metrics_are_under_no_limit() {
     let bench = memory(&["--rate-per-key=1/h", "--max-in-flight=1"]);
     let token = bench.key("reads", [Scope::Read]).await;
-    let _place = bench.site.limits.take_place().unwrap();
+    let _place = bench.app_state.limits.take_place().unwrap();
     for _ in 0..5 {
         assert_eq!(bench.get("/health/live").await.status, 200);
         assert_eq!(
@@ -89,13 +89,13 @@ async fn health_and_metrics_are_under_no_limit() {
 #[tokio::test]
 async fn beyond_the_most_in_flight_is_503_and_the_next_is_taken() {
     let bench = memory(&["--max-in-flight=1"]);
-    let place = bench.site.limits.take_place().unwrap();
+    let place = bench.app_state.limits.take_place().unwrap();
     let refused = bench.get("/api/payouts/").await;
     refused.problem(503, "busy");
     assert_eq!(refused.header("retry-after"), "1");
     drop(place);
     assert_eq!(bench.get("/api/payouts/").await.status, 200);
-    assert_eq!(bench.site.limits.in_flight(), 0);
+    assert_eq!(bench.app_state.limits.in_flight(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
@@ -107,7 +107,7 @@ async fn an_answer_that_takes_too_long_is_503_and_its_place_is_free() {
         problem["detail"].as_str().unwrap().contains("took too long"),
         "{problem}"
     );
-    assert_eq!(bench.site.limits.in_flight(), 0);
+    assert_eq!(bench.app_state.limits.in_flight(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]

@@ -45,7 +45,7 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(super::
 struct Bench {
     service: Service,
     repository: Arc<dyn PayoutRepository>,
-    site: Arc<AppState>,
+    app_state: Arc<AppState>,
 }
 
 /// The service's answer.
@@ -69,8 +69,8 @@ impl Bench {
 
     fn opened(self) -> Self {
         // Over memory this never waits.
-        block_on(self.site.gate.keyring.refresh()).unwrap();
-        self.site.health.open();
+        block_on(self.app_state.authenticator.keyring.refresh()).unwrap();
+        self.app_state.health.open();
         self
     }
 
@@ -95,27 +95,27 @@ impl Bench {
         );
         let keyring = Arc::new(keys.keyring());
         let clock: Arc<dyn Clock> = system.clone();
-        let site = Arc::new(AppState {
+        let app_state = Arc::new(AppState {
             limits: Arc::new(Limits::new(limits, &clock)),
             payouts,
             keys,
-            gate: Authenticator::new(keyring, OpenTo::Anyone),
+            authenticator: Authenticator::new(keyring, OpenTo::Anyone),
             health,
             metrics,
             system,
             tracer: Arc::new(NoTracer),
             require_idempotency_key: api.require_idempotency_key,
-            besides: super::OptionalRoutes::ALL,
+            optional_routes: super::OptionalRoutes::ALL,
         });
         let routes = super::routes(super::OptionalRoutes::ALL);
         let unmetered = routes.paths_of(RateClass::Unmetered);
         let router =
             super::static_files::add(routes.finish().0).push(Router::with_path("panic").get(panicking));
-        let service = Service::new(router).hoop(edge::RequestScope::new(site.clone(), unmetered));
+        let service = Service::new(router).hoop(edge::RequestScope::new(app_state.clone(), unmetered));
         Self {
             service,
             repository,
-            site,
+            app_state,
         }
     }
 
@@ -146,8 +146,13 @@ impl Bench {
     async fn key(&self, name: &str, scopes: impl IntoIterator<Item = Scope>) -> Token {
         let name = KeyName::new(name).unwrap();
         let scopes = scopes.into_iter().collect::<Scopes>();
-        let (_, token) = self.site.keys.create(name, scopes, None, None).await.unwrap();
-        self.site.gate.keyring.refresh().await.unwrap();
+        let (_, token) = self
+            .app_state
+            .keys
+            .create(name, scopes, None, None)
+            .await
+            .unwrap();
+        self.app_state.authenticator.keyring.refresh().await.unwrap();
         token
     }
 

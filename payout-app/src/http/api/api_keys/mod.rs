@@ -118,7 +118,7 @@ fn time_or_null<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<
 /// Applies a change of the keys to this process at once. Other processes notice it within a second or two, and so would
 /// this one.
 async fn spread(context: &Context) {
-    if context.site.gate.keyring.refresh().await.is_err() {
+    if context.app_state.authenticator.keyring.refresh().await.is_err() {
         tracing::debug!("the change of a key is taken up by the next look");
     }
 }

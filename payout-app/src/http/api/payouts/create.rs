@@ -55,7 +55,7 @@ pub(crate) const POLICY: RoutePolicy = RoutePolicy {
 pub(crate) async fn create_payout(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
     let key = headers::idempotency_key(request.headers())?;
-    if key.is_none() && context.site.require_idempotency_key {
+    if key.is_none() && context.app_state.require_idempotency_key {
         return Err(headers::idempotency_key_missing());
     }
     let draft = NewPayout::parse(&body::read(request)?)?.into_details()?;

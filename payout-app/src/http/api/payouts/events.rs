@@ -154,7 +154,7 @@ pub(crate) async fn list_events(request: &mut Request, depot: &mut Depot) -> Res
     }
     let page = context.payouts()?.events(id, query).await?;
     let next = page.next.map(|place| {
-        let base = context.site.limits.base_address(request).unwrap_or_default();
+        let base = context.app_state.limits.base_address(request).unwrap_or_default();
         let (limit, cursor) = (query.limit, encode(place, id));
         format!("{base}/api/payouts/{id}/events/?page_size={limit}&cursor={cursor}")
     });

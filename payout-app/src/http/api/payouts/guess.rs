@@ -70,8 +70,8 @@ pub(crate) fn count(context: &Context) -> Result<(), Problem> {
     let Some(key) = context.principal.api_key() else {
         return Ok(());
     };
-    context.site.limits.take_guess(key).map_err(|too_many| {
-        context.site.metrics.refused(Refused::Guess);
+    context.app_state.limits.take_guess(key).map_err(|too_many| {
+        context.app_state.metrics.refused(Refused::Guess);
         let detail = format!(
             "More writes that this key may not see the result of were refused than {}.",
             too_many.allowance.quota()

@@ -92,7 +92,7 @@ pub(crate) async fn list_payouts(request: &mut Request, depot: &mut Depot) -> Re
         return Err(Problem::new(Kind::NotFound, "There is no such page."));
     }
     let links = Links {
-        base: context.site.limits.base_address(request).unwrap_or_default(),
+        base: context.app_state.limits.base_address(request).unwrap_or_default(),
         query,
         params: &params,
     };
