@@ -3,8 +3,9 @@
 //! | port | adapters |
 //! |---|---|
 //! | `PayoutRepository`, `ApiKeyRepository` | `storage`: `postgres`, `sqlite`, `memory` |
-//! | `JobQueue` | `queue`: `redis`, `memory` |
-//! | `Processor` | `provider`: `http_contract` (feature `http`), `simulated` |
+//! | `JobQueue` | `queue`: `postgres`, `redis`, `amqp`, `nats`, `memory` |
+//! | `Processor` | `provider`: `adyen`, `http_contract` (feature `http`), `paypal`, `simulated`, `stripe` |
+//! | `WebhookSender` | `webhook` |
 //! | `Tracer` | `telemetry`: `otlp` |
 //!
 //! Two adapters implement no port: `telemetry::sentry` reports errors, and `django` reads the table of the service that this one
@@ -18,11 +19,15 @@
 pub mod django;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub mod encryption;
+#[cfg(feature = "outbound")]
+pub mod outbound;
 pub mod provider;
 pub mod queue;
 mod secret;
 pub mod storage;
 pub mod telemetry;
+#[cfg(feature = "webhook")]
+pub mod webhook;
 
 pub use secret::Secret;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

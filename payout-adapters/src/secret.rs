@@ -68,7 +68,13 @@ mod tests {
     }
 
     /// Checks every type of this crate that can be printed and holds a secret, or text about a recipient.
-    #[cfg(all(feature = "http", feature = "redis", feature = "sqlite", feature = "postgres"))]
+    #[cfg(all(
+        feature = "http",
+        feature = "stripe",
+        feature = "redis",
+        feature = "sqlite",
+        feature = "postgres"
+    ))]
     #[tokio::test]
     async fn nothing_that_is_printed_tells_a_secret() {
         use std::sync::Arc;
@@ -78,6 +84,7 @@ mod tests {
         use crate::encryption::EncryptionKeys;
         use crate::provider::http_contract::answer::{Body, Received};
         use crate::provider::http_contract::{HttpProcessor, HttpSettings};
+        use crate::provider::stripe::{StripeProcessor, StripeSettings};
         use crate::queue::redis::{RedisQueue, RedisSettings};
         use crate::storage::postgres::{PostgresOptions, PostgresRepository};
         use crate::storage::sqlite::SqliteRepository;
@@ -86,8 +93,11 @@ mod tests {
         let keys = EncryptionKeys::parse(KEY).unwrap();
         let http = HttpSettings {
             token: Some("canary-token".into()),
+            notification_key: Some("canary-key".into()),
             ..HttpSettings::new("http://127.0.0.1:1")
         };
+        let mut stripe = StripeSettings::new("stripe".parse().unwrap(), "sk_canary".into());
+        stripe.notification_key = Some("whsec_canary".into());
         let redis = RedisSettings::new("redis://user:canary@127.0.0.1:1", "prefix", "consumer");
         let received = Received {
             status: 200,
@@ -100,6 +110,7 @@ mod tests {
         for shown in [
             format!("{keys:?}"),
             format!("{:?} {:?}", HttpProcessor::new(&http).unwrap(), http),
+            format!("{:?} {:?}", StripeProcessor::new(&stripe).unwrap(), stripe),
             format!("{:?} {:?}", RedisQueue::new(&redis).unwrap(), redis),
             format!("{received:?}"),
             format!("{:?}", postgres.unwrap().sealing_with(keys.clone())),

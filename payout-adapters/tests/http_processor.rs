@@ -12,7 +12,7 @@ use payout_adapters::provider::http_contract::{HttpProcessor, HttpSettings, Http
 use payout_core::contract::{Fixture, build};
 use payout_core::payout::Failure;
 use payout_core::ports::Processor;
-use payout_core::provider::{ProcessorError, ProviderAnswer};
+use payout_core::provider::{LookUp, LookUpAnswer, ProcessorError, ProviderAnswer};
 
 use self::calls::{PAID, TOKEN, assert_paid, processor, submit, submit_as};
 use self::provider::{Deed, Provider, Request, answer, honest};
@@ -57,12 +57,13 @@ async fn a_submission_is_what_the_contract_says() {
     assert_eq!(headers["idempotency-key"], format!("{}:0", instruction.payout_id));
     assert_eq!(headers["authorization"], format!("Bearer {TOKEN}"));
     assert_eq!(headers["content-type"], "application/json");
+    assert_eq!(headers["payout-contract"], "2");
     let expected = serde_json::json!({
         "payout_id": instruction.payout_id.to_string(),
         "amount": "10.50",
         "currency": "USD",
-        "recipient_account": instruction.details.recipient.account.as_str(),
-        "recipient_name": instruction.details.recipient.name.as_str(),
+        "recipient_account": instruction.details.recipient.account().as_str(),
+        "recipient_name": instruction.details.recipient.name().as_str(),
         "description": instruction.details.description.as_str(),
         "digest": instruction.digest(),
     });
@@ -79,18 +80,22 @@ async fn a_look_up_is_what_the_contract_says() {
         answer(429, ""),
     ])
     .await;
-    let (processor, key) = (processor(&provider.url()), build::instruction().key);
-    assert_eq!(
-        processor.look_up(&key).await.unwrap(),
-        Some(ProviderAnswer::Declined(Failure::new("x", "y")))
+    let (processor, instruction) = (processor(&provider.url()), build::instruction());
+    let (key, look_up) = (
+        instruction.key.clone(),
+        LookUp::of_key(instruction.key, instruction.payout_id),
     );
-    assert_eq!(processor.look_up(&key).await.unwrap(), None);
+    assert_eq!(
+        processor.look_up(&look_up).await.unwrap(),
+        LookUpAnswer::Found(ProviderAnswer::Declined(Failure::new("x", "y")))
+    );
+    assert_eq!(processor.look_up(&look_up).await.unwrap(), LookUpAnswer::Absent);
     assert!(matches!(
-        processor.look_up(&key).await,
+        processor.look_up(&look_up).await,
         Err(ProcessorError::Unknown { .. })
     ));
     assert!(matches!(
-        processor.look_up(&key).await,
+        processor.look_up(&look_up).await,
         Err(ProcessorError::Refused { .. })
     ));
     for request in provider.requests() {
@@ -149,6 +154,8 @@ async fn each_row_of_the_contract_comes_over_the_wire() {
             Ok(ProviderAnswer::Accepted { .. }) => "accepted".to_owned(),
             Ok(ProviderAnswer::Declined(_)) => "declined".to_owned(),
             Ok(ProviderAnswer::Reported { .. }) => "reported".to_owned(),
+            Ok(ProviderAnswer::Returned(_)) => "returned".to_owned(),
+            Ok(ProviderAnswer::Waiting { .. }) => "waiting".to_owned(),
             Err(ProcessorError::Refused { retry_after, .. }) => format!("refused {retry_after:?}"),
             Err(ProcessorError::Unknown { retry_after, .. }) => format!("unknown {retry_after:?}"),
             Err(ProcessorError::Overloaded { retry_after, .. }) => format!("overloaded {retry_after:?}"),

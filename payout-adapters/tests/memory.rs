@@ -7,13 +7,24 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use payout_adapters::queue::memory::MemoryQueue;
-use payout_adapters::storage::memory::{MemoryApiKeys, MemoryRepository};
+use payout_adapters::storage::memory::{
+    MemoryApiKeys, MemoryConsoleSessions, MemoryRepository, MemoryWebhooks,
+};
 use payout_core::Timestamp;
+use payout_core::contract::batches::Batching;
+use payout_core::contract::exports::Exporting;
+use payout_core::contract::feed::Fed;
 use payout_core::contract::imports::Importing;
+use payout_core::contract::providers::Routed;
 use payout_core::contract::reconciliation::Reconcilable;
+use payout_core::contract::stats::Counting;
+use payout_core::contract::webhooks::WebhookStore;
 use payout_core::contract::{build, drive};
 use payout_core::payout::{NewPayout, PayoutId};
-use payout_core::ports::{ApiKeyRepository, Clock, Insertion, JobQueue, PayoutRepository, System};
+use payout_core::ports::{
+    ApiKeyRepository, Clock, ConsoleSessionRepository, Insertion, JobQueue, PayoutRepository,
+    RecipientRepository, System,
+};
 
 async fn make_repository() -> Arc<dyn PayoutRepository> {
     Arc::new(MemoryRepository::new(Arc::new(System::default())))
@@ -23,7 +34,31 @@ async fn make_books() -> Arc<dyn Reconcilable> {
     Arc::new(MemoryRepository::new(Arc::new(System::default())))
 }
 
+async fn make_batching() -> Arc<dyn Batching> {
+    Arc::new(MemoryRepository::new(Arc::new(System::default())))
+}
+
 async fn make_importing() -> Arc<dyn Importing> {
+    Arc::new(MemoryRepository::new(Arc::new(System::default())))
+}
+
+async fn make_exporting() -> Arc<dyn Exporting> {
+    Arc::new(MemoryRepository::new(Arc::new(System::default())))
+}
+
+async fn make_counting() -> Arc<dyn Counting> {
+    Arc::new(MemoryRepository::new(Arc::new(System::default())))
+}
+
+async fn make_recipients() -> Arc<dyn RecipientRepository> {
+    Arc::new(MemoryRepository::new(Arc::new(System::default())))
+}
+
+async fn make_routed() -> Arc<dyn Routed> {
+    Arc::new(MemoryRepository::new(Arc::new(System::default())))
+}
+
+async fn make_fed() -> Arc<dyn Fed> {
     Arc::new(MemoryRepository::new(Arc::new(System::default())))
 }
 
@@ -35,10 +70,27 @@ async fn make_keys() -> Arc<dyn ApiKeyRepository> {
     Arc::new(MemoryApiKeys::new(Arc::new(System::default())))
 }
 
+async fn make_sessions() -> Arc<dyn ConsoleSessionRepository> {
+    Arc::new(MemoryConsoleSessions::new(Arc::new(System::default())))
+}
+
+async fn make_webhooks() -> Arc<dyn WebhookStore> {
+    let payouts = Arc::new(MemoryRepository::new(Arc::new(System::default())));
+    Arc::new(MemoryWebhooks::new(Arc::new(System::default()), payouts))
+}
+
 payout_core::repository_contract!(make_repository);
 payout_core::reconciliation_contract!(make_books);
+payout_core::batches_contract!(make_batching);
 payout_core::import_contract!(make_importing);
+payout_core::export_contract!(make_exporting);
+payout_core::stats_contract!(make_counting);
+payout_core::providers_contract!(make_routed);
+payout_core::feed_contract!(make_fed);
 payout_core::api_keys_contract!(make_keys);
+payout_core::console_sessions_contract!(make_sessions);
+payout_core::recipients_contract!(make_recipients);
+payout_core::webhooks_contract!(make_webhooks);
 payout_core::queue_contract!(make_queue);
 
 /// A clock that shows the time to which it was set, in seconds.

@@ -17,12 +17,16 @@ use payout_core::ports::{JobQueue, Receipt};
 use self::scratch::{LONG, SHORT, Scratch, hint, hints, receive_all, received};
 use self::throwaway::ThrowawayRedis;
 
+#[path = "queues/hints.rs"]
+mod hints;
 #[path = "redis/losses.rs"]
 mod losses;
 #[path = "redis/outages.rs"]
 mod outages;
 #[path = "redis/scratch.rs"]
 mod scratch;
+#[path = "redis/several.rs"]
+mod several;
 #[path = "redis/throwaway.rs"]
 mod throwaway;
 
@@ -119,6 +123,47 @@ async fn receipts_of_another_queue_harm_nothing() {
     queue.acknowledge(&[]).await.unwrap();
     queue.enqueue(&[]).await.unwrap();
     assert_eq!(queue.depth().await.unwrap(), 0);
+}
+
+/// The rights that docs/security.md names, with everything that a queue does in its life.
+#[tokio::test]
+async fn nine_commands_suffice() {
+    let mut redis = ThrowawayRedis::reserved();
+    redis.start().await;
+    redis
+        .tell(
+            "ACL SETUSER payout on >payout ~payout:* resetchannels -@all +xadd +xreadgroup +xack +xdel +xlen \
+             +xautoclaim +xinfo|consumers +xgroup|create +xgroup|delconsumer",
+        )
+        .await;
+    let url = redis.url().replace("redis://", "redis://payout:payout@");
+    let queue = |consumer: &str| {
+        let mut settings = RedisSettings::new(url.as_str(), "payout", consumer);
+        settings.take_over_after = std::time::Duration::from_millis(20);
+        RedisQueue::new(&settings).unwrap()
+    };
+    let sent = hints(50);
+    let gone = queue("gone");
+    gone.probe().await.unwrap();
+    gone.enqueue(&sent).await.unwrap();
+    assert_eq!(gone.receive(7, SHORT).await.unwrap().len(), 7);
+    drop(gone);
+    let queue = queue("a");
+    receive_all(&queue, &sent, LONG).await;
+    assert_eq!(queue.depth().await.unwrap(), 0);
+    // The consumer that is gone is deleted.
+    let forgotten = async {
+        while redis
+            .ask("XINFO CONSUMERS payout:hints workers")
+            .await
+            .contains("gone")
+        {
+            queue.receive(10, SHORT).await.unwrap();
+        }
+    };
+    tokio::time::timeout(LONG, forgotten)
+        .await
+        .expect("it is forgotten");
 }
 
 #[test]

@@ -8,10 +8,14 @@ use std::time::Duration;
 use payout_adapters::provider::simulated::{InvalidFailureRate, SimulatedProcessor};
 use payout_core::contract::build::instruction;
 use payout_core::ports::Processor;
-use payout_core::provider::{ProcessorKey, ProviderAnswer};
+use payout_core::provider::{Instruction, LookUp, LookUpAnswer, ProcessorKey, ProviderAnswer};
 
 fn at_once(failure_rate: f64) -> SimulatedProcessor {
     SimulatedProcessor::new(Duration::ZERO, failure_rate).unwrap()
+}
+
+fn look_up(instruction: &Instruction) -> LookUp {
+    LookUp::of_key(instruction.key.clone(), instruction.payout_id)
 }
 
 async fn for_the_contract() -> Arc<dyn Processor> {
@@ -30,13 +34,19 @@ async fn a_key_has_the_same_answer_in_every_process() {
         let answer = one.submit(&instruction).await.unwrap();
         assert_eq!(one.submit(&instruction).await.unwrap(), answer);
         assert_eq!(other.submit(&instruction).await.unwrap(), answer);
-        assert_eq!(one.look_up(&instruction.key).await.unwrap(), Some(answer));
+        assert_eq!(
+            one.look_up(&look_up(&instruction)).await.unwrap(),
+            LookUpAnswer::Found(answer)
+        );
     }
 }
 
 #[tokio::test]
 async fn a_key_never_received_is_not_found() {
-    assert_eq!(at_once(0.0).look_up(&instruction().key).await.unwrap(), None);
+    assert_eq!(
+        at_once(0.0).look_up(&look_up(&instruction())).await.unwrap(),
+        LookUpAnswer::Absent
+    );
 }
 
 #[tokio::test]
@@ -68,6 +78,8 @@ async fn the_failure_rate_is_about_that_and_0_and_1_are_exact() {
                 ProviderAnswer::Paid { .. } => {}
                 ProviderAnswer::Accepted { .. } => panic!("it never accepts"),
                 ProviderAnswer::Reported { .. } => panic!("it says nothing of the payment"),
+                ProviderAnswer::Returned(_) => panic!("it never returns a payment"),
+                ProviderAnswer::Waiting { .. } => panic!("it never runs out of funds"),
             }
         }
         assert!(expected.contains(&declined), "{declined} of 1000 at {rate}");
@@ -81,8 +93,8 @@ async fn a_caller_that_gives_up_finds_the_outcome_when_it_looks() {
     let gave_up = tokio::time::timeout(Duration::from_secs(5), processor.submit(&instruction)).await;
     assert!(gave_up.is_err());
     assert!(matches!(
-        processor.look_up(&instruction.key).await.unwrap(),
-        Some(ProviderAnswer::Paid { .. })
+        processor.look_up(&look_up(&instruction)).await.unwrap(),
+        LookUpAnswer::Found(ProviderAnswer::Paid { .. })
     ));
 }
 

@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use payout_core::ports::{Clock, Telemetry};
-use payout_core::usecase::{CreateBatcherSettings, Payouts};
-use payout_core::worker::Worker;
+use payout_core::usecase::batches::Batches;
+use payout_core::usecase::feed::Feed;
+use payout_core::usecase::recipients::Recipients;
+use payout_core::usecase::stats::PayoutStatistics;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +23,7 @@ use crate::running::Handles;
 pub use crate::running::Running;
 use crate::sampler::Sampler;
 use crate::server::{Failing, listen, serve};
-use crate::settings::{Command, Config, EncryptionCommand, ProcessorConfig};
+use crate::settings::{Command, Config, EncryptionCommand};
 use crate::wiring::Ports;
 use crate::{audit_trail, first_steps, keys_fit, schema_ready};
 
@@ -53,12 +55,17 @@ impl Role {
             Command::Run
             | Command::Migrate
             | Command::Keys(_)
+            | Command::Providers(_)
+            | Command::Webhooks(_)
             | Command::Openapi { .. }
             | Command::Encryption(EncryptionCommand::Rotate)
             | Command::KeysRotate
             | Command::Doctor { .. }
             | Command::Reconcile(_)
+            | Command::Export(_)
             | Command::Backup { .. }
+            | Command::Import(_)
+            | Command::Batch(_)
             | Command::ImportDjango(_)
             | Command::Healthcheck => Self {
                 migrates: true,
@@ -97,17 +104,17 @@ impl App {
             ports.queue_kind,
             metrics.clone(),
         ));
-        let payouts = Payouts::start_with(
-            ports.repository.clone(),
-            ports.queue.clone(),
-            ports.system.clone(),
-            CreateBatcherSettings::default(),
-            Telemetry {
-                observer: metrics.clone(),
-                tracer: ports.traces.tracer(),
-            },
-        )
-        .within(config.money_limits.clone());
+        let telemetry = Telemetry {
+            observer: metrics.clone(),
+            tracer: ports.traces.tracer(),
+        };
+        let payouts = ports.payouts(&config, telemetry);
+        let batches = ports.batches.clone();
+        let batches =
+            batches.map(|repository| Batches::new(repository, ports.recipients.clone(), payouts.clone()));
+        let shutdown = CancellationToken::new();
+        let feed = ports.feed.clone().map(|feed| Feed::start(feed, shutdown.clone()));
+        let providers = ports.provider_use_cases();
         let keyring = Arc::new(ports.keys.keyring());
         let open_to = OpenTo::of(config.bind, config.auth_off);
         let handles = Handles {
@@ -119,12 +126,20 @@ impl App {
         let limits = Arc::new(Limits::new(config.limits.clone(), &clock));
         let optional_routes = OptionalRoutes {
             docs: config.api.docs,
+            console: config.api.console,
             metrics: config.metrics_bind.is_none(),
         };
         let app_state = Arc::new(AppState {
             limits: limits.clone(),
+            batches,
             payouts,
             keys: ports.keys.clone(),
+            providers: providers.clone(),
+            recipients: Recipients::new(ports.recipients.clone(), ports.system.clone()),
+            stats: PayoutStatistics::new(ports.stats.clone()),
+            feed: feed.clone(),
+            webhooks: ports.webhook_use_cases(),
+            sessions: ports.console_sessions(keyring.clone()),
             authenticator: Authenticator::new(keyring.clone(), open_to),
             health: health.clone(),
             metrics: metrics.clone(),
@@ -164,13 +179,14 @@ impl App {
         }
         say_what_starts(&config, role, &ports, local_addr);
 
-        let shutdown = CancellationToken::new();
         let watch = {
             let (health, repository, queue) = (health.clone(), ports.repository.clone(), ports.queue.clone());
             let sampler = Sampler {
                 store: ports.store.clone(),
                 repository: ports.repository.clone(),
+                feed,
                 clock: ports.system.clone(),
+                webhooks: ports.webhook_use_cases(),
                 health: health.clone(),
                 metrics: metrics.clone(),
                 limits,
@@ -179,7 +195,7 @@ impl App {
             let shutdown = shutdown.clone();
             tokio::spawn(async move {
                 tokio::join!(
-                    health.watch(repository, queue, shutdown.clone()),
+                    health.watch(repository, queue, providers, shutdown.clone()),
                     sampler.run(shutdown)
                 );
             })
@@ -189,7 +205,7 @@ impl App {
             keyring,
             open_to,
             bind: config.bind,
-            try_it: first_steps::try_it(&config, ports.own_processor, local_addr),
+            try_it: first_steps::try_it(&config, ports.is_simulated(), local_addr),
         });
         let work = tokio::spawn(work(config, ports, door, health, metrics, shutdown.clone(), fail));
         Ok(Running {
@@ -224,6 +240,7 @@ async fn work(
         } else {
             schema_ready::current(&ports.store, &config.database, &health).await?;
         }
+        schema_ready::feed_goes_on(&ports.store, &config.database, &health).await?;
         schema_ready::writable(&*ports.repository, &config.database, &health).await?;
         audit_trail::warn_of_flaws(&ports.store).await;
         match &door {
@@ -264,19 +281,11 @@ async fn work(
     let keys = door.map(|door| tokio::spawn(door.watch(shutdown.clone())));
     if role.works {
         metrics.begin_worker();
-        let Ports {
-            repository,
-            queue,
-            processor,
-            system,
-            traces,
-            ..
-        } = ports;
-        Worker::new(repository, queue, processor, system, config.worker)
-            .observed_by(metrics)
-            .traced_by(traces.tracer())
-            .run(shutdown)
-            .await;
+        let worker = ports
+            .worker(config.worker)
+            .restored(config.restored)
+            .observed_by(health);
+        worker.run(shutdown).await;
     }
     let _ = sealing.await;
     if let Some(keys) = keys {
@@ -292,18 +301,15 @@ fn say_what_starts(config: &Config, role: Role, ports: &Ports, local_addr: Optio
     } else {
         config.database.to_string()
     };
-    let processor = match &config.processor {
-        _ if ports.own_processor => OWN.to_owned(),
-        ProcessorConfig::Simulated { .. } => "simulated".to_owned(),
-        ProcessorConfig::Http { url, .. } => url.to_string(),
-    };
+    let providers: Vec<String> = ports.providers.iter().map(ToString::to_string).collect();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         address,
         database,
         queue = ports.queue_kind,
-        processor,
+        provider = providers.join(", "),
         limits = (!config.money_limits.is_empty()).then(|| config.money_limits.to_string()),
+        approvals = (!config.approvals.rules.is_empty()).then(|| config.approvals.rules.to_string()),
         worker = role.works.then(|| config.worker.name.as_str()),
         "{}",
         role.describe()

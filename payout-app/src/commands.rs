@@ -15,11 +15,16 @@ use tokio::time::timeout;
 use crate::app::App;
 use crate::failure::AppError;
 use crate::keys_rotate::RotationError;
+use crate::providers_command::Refusal;
 use crate::settings::{
-    Command, Config, DocumentFormat, EncryptionCommand, ImportCommand, ReconcileCommand, StartError,
+    Command, Config, DocumentFormat, EncryptionCommand, ExportCommand, ImportCommand, ProvidersCommand,
+    ReconcileCommand, StartError,
 };
 use crate::unusable::Unusable;
-use crate::{doctor, healthcheck, http, keys_command, keys_rotate, logging, schema_ready, wiring};
+use crate::{
+    batch_command, doctor, healthcheck, http, keys_command, keys_rotate, logging, providers_command,
+    schema_ready, service_manager, webhooks_command, wiring,
+};
 
 const WRONG_SETTING: u8 = 2;
 const FAILED: u8 = 1;
@@ -68,6 +73,25 @@ pub fn main() -> ExitCode {
                 Err(line) => refuse(FAILED, &line),
             }
         }),
+        Command::Providers(ProvidersCommand::Check) => in_runtime(&config, async {
+            match doctor::examine_providers(&config).await {
+                Ok(code) => code,
+                Err(error) => refuse(WRONG_SETTING, &error),
+            }
+        }),
+        Command::Providers(command) => in_runtime(&config, async {
+            match providers_command::run(&config, command).await {
+                Ok(code) => code,
+                Err(Refusal::Setting(error)) => refuse(WRONG_SETTING, &error),
+                Err(Refusal::Failed(line)) => refuse(FAILED, &line),
+            }
+        }),
+        Command::Webhooks(command) => in_runtime(&config, async {
+            match webhooks_command::run(&config, command).await {
+                Ok(code) => code,
+                Err(line) => refuse(FAILED, &line),
+            }
+        }),
         Command::Encryption(EncryptionCommand::Rotate) => in_runtime(&config, rotate(&config)),
         Command::KeysRotate => {
             let line =
@@ -76,7 +100,14 @@ pub fn main() -> ExitCode {
             in_runtime(&config, rotate(&config))
         }
         Command::Reconcile(command) => in_runtime(&config, reconcile(&config, *command)),
+        Command::Export(command) => in_runtime(&config, export(&config, command)),
         Command::ImportDjango(command) => in_runtime(&config, import(&config, command)),
+        Command::Import(command) => in_runtime(&config, async {
+            batch_code(batch_command::import(&config, command).await)
+        }),
+        Command::Batch(command) => in_runtime(&config, async {
+            batch_code(batch_command::run(&config, command).await)
+        }),
         Command::Backup { file } => in_runtime(&config, backup(&config, file)),
         Command::Migrate => in_runtime(&config, migrate(&config)),
         Command::Run | Command::Serve | Command::Worker => in_runtime(&config, run(config.clone())),
@@ -88,12 +119,20 @@ pub fn main() -> ExitCode {
 fn needs_database(command: &Command) -> bool {
     match command {
         Command::Keys(_)
+        | Command::Webhooks(_)
+        | Command::Providers(
+            ProvidersCommand::List | ProvidersCommand::Pause { .. } | ProvidersCommand::Resume { .. },
+        )
         | Command::Encryption(EncryptionCommand::Rotate)
         | Command::KeysRotate
         | Command::Reconcile(_)
+        | Command::Import(_)
+        | Command::Batch(_)
+        | Command::Export(_)
         | Command::Backup { .. } => true,
         // `doctor` reports it among its other results, and an import by an exit code of its own.
         Command::Doctor { .. }
+        | Command::Providers(ProvidersCommand::Check)
         | Command::ImportDjango(_)
         | Command::Run
         | Command::Serve
@@ -104,9 +143,9 @@ fn needs_database(command: &Command) -> bool {
     }
 }
 
-/// `payout reconcile` uses the exit code 1 for disagreements.
+/// `payout reconcile` uses the exit code 1 for disagreements, and `payout export` for a file that is not whole.
 fn code_of_missing(command: &Command) -> u8 {
-    if matches!(command, Command::Reconcile(_)) {
+    if matches!(command, Command::Reconcile(_) | Command::Export(_)) {
         WRONG_SETTING
     } else {
         FAILED
@@ -170,8 +209,9 @@ async fn run(config: Config) -> ExitCode {
     };
     let failed = tokio::select! {
         () = told_to_stop(&mut terminate, &mut interrupt) => None,
-        error = running.failed() => Some(error),
+        error = service_manager::watch(&mut running) => Some(error),
     };
+    service_manager::stopping();
     if failed.is_none() {
         tracing::info!("stopping: running work may finish; a second signal stops it at once");
     }
@@ -261,6 +301,22 @@ async fn import(config: &Config, command: &ImportCommand) -> ExitCode {
     match crate::import::import(config, command).await {
         Ok(code) => code,
         // The exit code 1 means that some rows were refused.
+        Err(error) => refuse(WRONG_SETTING, &error),
+    }
+}
+
+fn batch_code(done: Result<ExitCode, batch_command::Refusal>) -> ExitCode {
+    match done {
+        Ok(code) => code,
+        Err(batch_command::Refusal::Setting(error)) => refuse(WRONG_SETTING, &error),
+        Err(batch_command::Refusal::Failed(line)) => refuse(FAILED, &line),
+    }
+}
+
+async fn export(config: &Config, command: &ExportCommand) -> ExitCode {
+    match crate::export::command::export(config, command).await {
+        Ok(code) => code,
+        // The exit code 1 means that the export was broken off.
         Err(error) => refuse(WRONG_SETTING, &error),
     }
 }

@@ -4,13 +4,13 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::own_ports::OWN;
-use crate::settings::{Config, Database, LogFormat, ProcessorConfig};
+use crate::settings::{Config, Database, LogFormat};
 use crate::wiring::Ports;
 
 /// Logs settings that are easily overlooked, one line each. If payouts are simulated and only this host can reach the
 /// process, only the simulation is logged as a warning.
 pub(crate) fn say(config: &Config, ports: &Ports, local_addr: Option<SocketAddr>) {
-    let is_simulated = is_simulated(config, ports.own_processor);
+    let is_simulated = ports.is_simulated();
     if is_simulated {
         tracing::warn!(
             "the provider is simulated: payouts end as completed and NOBODY IS PAID; PAYOUT_PROCESSOR=http pays"
@@ -26,6 +26,11 @@ pub(crate) fn say(config: &Config, ports: &Ports, local_addr: Option<SocketAddr>
         }
     }
     if let Some(address) = local_addr
+        && config.api.console
+    {
+        tracing::info!("the console, for people: {}/console/", base(address));
+    }
+    if let Some(address) = local_addr
         && config.api.docs
     {
         tracing::info!(
@@ -37,8 +42,8 @@ pub(crate) fn say(config: &Config, ports: &Ports, local_addr: Option<SocketAddr>
 
 /// Returns a create request that works while there are no API keys; absent if payouts are real or the log is for
 /// programs.
-pub(crate) fn try_it(config: &Config, own_processor: bool, local_addr: Option<SocketAddr>) -> Option<String> {
-    if !is_simulated(config, own_processor) || config.log.format == LogFormat::Json {
+pub(crate) fn try_it(config: &Config, is_simulated: bool, local_addr: Option<SocketAddr>) -> Option<String> {
+    if !is_simulated || config.log.format == LogFormat::Json {
         return None;
     }
     let key = if config.api.require_idempotency_key {
@@ -51,10 +56,6 @@ pub(crate) fn try_it(config: &Config, own_processor: bool, local_addr: Option<So
          \"recipient_account\": \"GB33BUKB20201555555555\", \"recipient_name\": \"Grace Hopper\"}}'",
         base(local_addr?)
     ))
-}
-
-fn is_simulated(config: &Config, own_processor: bool) -> bool {
-    !own_processor && matches!(config.processor, ProcessorConfig::Simulated { .. })
 }
 
 /// Returns the address at which a client on this host reaches the process.
@@ -83,7 +84,7 @@ mod tests {
     #[test]
     fn the_request_to_try_goes_to_where_the_process_listens() {
         let address = |text: &str| Some(text.parse().unwrap());
-        let line = try_it(&config(&[]), false, address("127.0.0.1:8123")).unwrap();
+        let line = try_it(&config(&[]), true, address("127.0.0.1:8123")).unwrap();
         assert!(
             line.starts_with("curl -i http://127.0.0.1:8123/api/payouts/ -H"),
             "{line}"
@@ -94,7 +95,7 @@ mod tests {
             ("[::]:80", "http://[::1]:80/"),
         ] {
             assert!(
-                try_it(&config(&[]), false, address(bound))
+                try_it(&config(&[]), true, address(bound))
                     .unwrap()
                     .contains(reached),
                 "{bound}"
@@ -102,7 +103,7 @@ mod tests {
         }
         let line = try_it(
             &config(&["--require-idempotency-key=on"]),
-            false,
+            true,
             address("127.0.0.1:1"),
         )
         .unwrap();
@@ -115,17 +116,9 @@ mod tests {
     #[test]
     fn nobody_is_told_to_try_out_what_pays_or_to_read_a_log_for_programs() {
         let address = Some(SocketAddr::from(([127, 0, 0, 1], 80)));
-        for options in [
-            &["--processor=http", "--processor-url=http://127.0.0.1:1/"][..],
-            &["--log-format=json"],
-        ] {
-            assert_eq!(try_it(&config(options), false, address), None, "{options:?}");
-        }
-        assert_eq!(try_it(&config(&[]), false, None), None, "a worker alone");
-        assert_eq!(
-            try_it(&config(&[]), true, address),
-            None,
-            "a program's own provider"
-        );
+        let for_programs = config(&["--log-format=json"]);
+        assert_eq!(try_it(&for_programs, true, address), None);
+        assert_eq!(try_it(&config(&[]), true, None), None, "a worker alone");
+        assert_eq!(try_it(&config(&[]), false, address), None, "a provider that pays");
     }
 }

@@ -4,15 +4,21 @@
 //! process check more often nor wait for a check.
 //!
 //! A check is a write. A dependency that can be read may still refuse writes: the disk is full, the server is a
-//! standby, the file was replaced, or the queue is out of memory.
+//! standby or waits for one, the file was replaced, or the queue is out of memory.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use payout_adapters::StoreFault;
-use payout_core::ports::{JobQueue, PayoutRepository, QueueError, RepositoryError};
+use payout_core::Causes;
+use payout_core::ports::{
+    JobQueue, Observer, PaceState, PayoutRepository, PayoutStats, QueueError, RepositoryError, Signal,
+};
+use payout_core::provider::ProviderName;
+use payout_core::usecase::providers::Providers;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +38,8 @@ pub(crate) enum State {
     Away,
     /// It answers but takes no writes.
     ReadOnly,
+    /// It works on writes and confirms none.
+    Unconfirmed,
     /// There is no room for a write.
     Full,
     /// The file of the database is not the one that is open.
@@ -48,12 +56,15 @@ impl State {
     /// Returns the state that an error of the database indicates.
     pub(crate) fn of(error: &RepositoryError) -> Self {
         match StoreFault::of(error) {
-            StoreFault::ReadOnlyServer | StoreFault::ReadOnlyFile => Self::ReadOnly,
+            StoreFault::ReadOnlyServer | StoreFault::Standby | StoreFault::ReadOnlyFile => Self::ReadOnly,
+            StoreFault::Unconfirmed => Self::Unconfirmed,
             StoreFault::Full => Self::Full,
             StoreFault::FileReplaced => Self::FileReplaced,
-            StoreFault::Away | StoreFault::CannotOpen | StoreFault::NotADatabase | StoreFault::NotLetIn => {
-                Self::Away
-            }
+            StoreFault::Away
+            | StoreFault::TooOld
+            | StoreFault::CannotOpen
+            | StoreFault::NotADatabase
+            | StoreFault::NotLetIn => Self::Away,
         }
     }
 
@@ -63,6 +74,7 @@ impl State {
             Self::Starting | Self::Up => "the database answers",
             Self::Away | Self::Refuses => "the database does not answer",
             Self::ReadOnly => "the database takes no writes",
+            Self::Unconfirmed => "the database confirms no writes",
             Self::Full => "the database has no room for a write",
             Self::FileReplaced => "the database file is not the one that is open",
             Self::SchemaBehind => "the database's schema is not current",
@@ -92,6 +104,9 @@ impl Check {
             State::Up => None,
             State::Away => Some("does not answer"),
             State::ReadOnly => Some("it takes no writes: it is read-only, or a standby"),
+            State::Unconfirmed => {
+                Some("it confirms no writes: is a synchronous standby gone? The log has the reason")
+            }
             State::Full => Some("it takes no writes: there is no room left"),
             State::FileReplaced => Some("its file was deleted, moved or replaced: put it back, or restart"),
             State::Refuses => Some("it answers, and takes no hints: the log has its reason"),
@@ -112,11 +127,50 @@ pub(crate) struct Readiness {
     pub(crate) queue: Check,
 }
 
+/// The state of a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ProviderState {
+    /// It is called at full speed, or this process has no worker.
+    Ok,
+    /// It is called at a limited rate.
+    Slowed,
+    /// It does not answer.
+    Away,
+    /// An operator paused it.
+    Paused,
+}
+
+impl ProviderState {
+    /// Returns the name on the wire.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Slowed => "slowed",
+            Self::Away => "away",
+            Self::Paused => "paused",
+        }
+    }
+}
+
+impl From<PaceState> for ProviderState {
+    fn from(pace: PaceState) -> Self {
+        match pace {
+            PaceState::Full => Self::Ok,
+            PaceState::Slowed => Self::Slowed,
+            PaceState::Away => Self::Away,
+        }
+    }
+}
+
 /// The latest results of the checks.
 pub(crate) struct Health {
     /// Set once the database was found at the current schema: the schema never falls behind again.
     open: AtomicBool,
     found: RwLock<Readiness>,
+    /// The pace of this process's worker at each provider with a name.
+    paces: RwLock<HashMap<String, ProviderState>>,
+    /// The numbers of payouts, as they were counted last.
+    census: RwLock<Option<Arc<PayoutStats>>>,
     metrics: Arc<Metrics>,
 }
 
@@ -133,12 +187,30 @@ impl Health {
         Self {
             open: AtomicBool::new(false),
             found: RwLock::new(found),
+            paces: RwLock::default(),
+            census: RwLock::default(),
             metrics,
         }
     }
 
     pub(crate) fn readiness(&self) -> Readiness {
         *self.found.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the numbers of payouts.
+    pub(crate) fn note_census(&self, census: PayoutStats) {
+        *self.census.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(census));
+    }
+
+    /// Returns the numbers of payouts, as they were counted within the last seconds; absent before the first count.
+    pub(crate) fn census(&self) -> Option<Arc<PayoutStats>> {
+        self.census.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns the state of a provider that is not paused, as this process's worker sees it.
+    pub(crate) fn provider_state(&self, name: &ProviderName) -> ProviderState {
+        let paces = self.paces.read().unwrap_or_else(PoisonError::into_inner);
+        paces.get(name.as_str()).copied().unwrap_or(ProviderState::Ok)
     }
 
     /// Returns whether requests may use the database.
@@ -175,11 +247,16 @@ impl Health {
         &self,
         repository: Arc<dyn PayoutRepository>,
         queue: Arc<dyn JobQueue>,
+        providers: Providers,
         shutdown: CancellationToken,
     ) {
         let looks = async {
             loop {
-                tokio::join!(self.look_at_database(&*repository), self.look_at_queue(&*queue));
+                tokio::join!(
+                    self.look_at_database(&*repository),
+                    self.look_at_queue(&*queue),
+                    self.look_at_pauses(&providers),
+                );
                 sleep(EVERY).await;
             }
         };
@@ -207,6 +284,13 @@ impl Health {
         }
     }
 
+    /// Reads which providers are paused, for the answers of this process. The check of the database reports an outage.
+    async fn look_at_pauses(&self, providers: &Providers) {
+        if self.is_open() {
+            let _ = timeout(PATIENCE, providers.refresh()).await;
+        }
+    }
+
     async fn look_at_queue(&self, queue: &dyn JobQueue) {
         let before = self.readiness().queue.state;
         match timeout(PATIENCE, queue.probe()).await {
@@ -224,20 +308,36 @@ impl Health {
 
     fn database_fails(&self, state: State, error: &(dyn Error + 'static)) {
         if self.database(state) {
-            tracing::warn!(error, "{}; waiting for it", state.in_words());
+            tracing::warn!(error = %Causes(error), "{}; waiting for it", state.in_words());
         }
     }
 
     fn queue_refuses(&self, error: &(dyn Error + 'static)) {
         if self.queue(State::Refuses) {
-            tracing::warn!(error, "the queue takes no hints; the sweep still claims payouts");
+            tracing::warn!(error = %Causes(error), "the queue takes no hints; the sweep still claims payouts");
         }
     }
 
     fn queue_is_away(&self, error: &(dyn Error + 'static)) {
         if self.queue(State::Away) {
-            tracing::warn!(error, "the queue does not answer; the sweep still claims payouts");
+            tracing::warn!(error = %Causes(error), "the queue does not answer; the sweep still claims payouts");
         }
+    }
+}
+
+/// Remembers the pace of the worker at each provider, and passes every signal on to the metrics.
+impl Observer for Health {
+    fn observe(&self, signal: &Signal<'_>) {
+        if let Signal::Paced {
+            provider: Some(provider),
+            state,
+            ..
+        } = signal
+        {
+            let mut paces = self.paces.write().unwrap_or_else(PoisonError::into_inner);
+            paces.insert((*provider).to_owned(), ProviderState::from(*state));
+        }
+        self.metrics.observe(signal);
     }
 }
 
@@ -294,5 +394,25 @@ mod tests {
         health.look_at_queue(&queue).await;
         assert!(health.readiness().queue.is_up());
         assert!(health.metrics.render().contains("payout_queue_depth 7"));
+    }
+
+    #[test]
+    fn the_pace_at_a_provider_is_its_state_until_the_next() {
+        let health = health();
+        let (one, other) = (ProviderName::new("a").unwrap(), ProviderName::new("b").unwrap());
+        assert_eq!(health.provider_state(&one), ProviderState::Ok);
+        for (pace, state) in [
+            (PaceState::Away, ProviderState::Away),
+            (PaceState::Slowed, ProviderState::Slowed),
+            (PaceState::Full, ProviderState::Ok),
+        ] {
+            health.observe(&Signal::Paced {
+                provider: Some("a"),
+                state: pace,
+                calls_per_second: None,
+            });
+            assert_eq!(health.provider_state(&one), state);
+            assert_eq!(health.provider_state(&other), ProviderState::Ok);
+        }
     }
 }

@@ -1,43 +1,26 @@
 //! The commands `payout keys …`. They work on the database directly, so its credentials are what authorizes them.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use chrono::{SecondsFormat, TimeDelta};
 use payout_core::Timestamp;
-use payout_core::access::{ApiKey, Token};
+use payout_core::access::{ApiKey, KeyOwner, Token};
 use payout_core::ports::ApiKeyError;
 use payout_core::usecase::api_keys::{ApiKeys, KeysError};
-use tokio::time::timeout;
 
 use crate::settings::{Config, Database, KeysCommand};
+use crate::store_command;
 use crate::unusable::Unusable;
 use crate::wiring::Ports;
-
-/// The time limit for the whole command.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Runs the command, or returns one line that says why it failed.
 pub(crate) async fn run(config: &Config, command: &KeysCommand) -> Result<ExitCode, String> {
     let ports = Ports::new(config).map_err(|error| error.to_string())?;
-    let done = timeout(PATIENCE, async {
-        match ports.store.schema_is_current().await {
-            Ok(true) => (),
-            Ok(false) => return Err("the database's schema is not current: run `payout migrate`".to_owned()),
-            Err(error) => return Err(Unusable::new(&config.database, &error).to_string()),
-        }
-        answer(&ports.keys, command)
-            .await
-            .map_err(|error| in_words(&config.database, &error))
-    })
-    .await;
-    let _ = timeout(Duration::from_secs(2), ports.store.close()).await;
-    let text = done.map_err(|_| format!("{} does not answer", config.database))??;
-    match io::stdout().write_all(text.as_bytes()) {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(error) => Err(error.to_string()),
-    }
+    let answer = async {
+        let answered = answer(&ports.keys, command).await;
+        answered.map_err(|error| in_words(&config.database, &error))
+    };
+    store_command::run(config, &ports, answer).await
 }
 
 async fn answer(keys: &ApiKeys, command: &KeysCommand) -> Result<String, KeysError> {
@@ -47,6 +30,7 @@ async fn answer(keys: &ApiKeys, command: &KeysCommand) -> Result<String, KeysErr
             scopes,
             succeeds,
             expires_in_days,
+            owner,
         } => {
             let expires_at = match expires_in_days {
                 Some(days) => Some(keys.now().await? + TimeDelta::days(i64::from(*days))),
@@ -54,7 +38,7 @@ async fn answer(keys: &ApiKeys, command: &KeysCommand) -> Result<String, KeysErr
             };
             let scopes = scopes.iter().copied().collect();
             let (key, token) = keys
-                .create(name.clone(), scopes, expires_at, succeeds.clone())
+                .create(name.clone(), scopes, expires_at, succeeds.clone(), owner.clone())
                 .await?;
             Ok(shown(&key, &token))
         }
@@ -90,10 +74,11 @@ fn shown(key: &ApiKey, token: &Token) -> String {
 }
 
 fn table(keys: &[ApiKey]) -> String {
-    let row = |cells: [&str; 7]| {
-        let [name, scopes, state, created, expires, previous, used] = cells;
-        let line =
-            format!("{name:<24} {scopes:<33} {state:<8} {created:<21} {expires:<21} {previous:<22} {used}");
+    let row = |cells: [&str; 8]| {
+        let [name, scopes, state, created, expires, previous, used, owner] = cells;
+        let line = format!(
+            "{name:<24} {scopes:<41} {state:<8} {created:<21} {expires:<21} {previous:<22} {used:<21} {owner}"
+        );
         format!("{}\n", line.trim_end())
     };
     let mut text = row([
@@ -104,6 +89,7 @@ fn table(keys: &[ApiKey]) -> String {
         "EXPIRES",
         "OLD SECRET WORKS UNTIL",
         "LAST USED",
+        "OWNER",
     ]);
     for key in keys {
         let or_dash = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), moment);
@@ -119,12 +105,13 @@ fn table(keys: &[ApiKey]) -> String {
             &or_dash(key.expires_at),
             &or_dash(key.previous_until),
             &or_dash(key.last_used_at),
+            key.owner.as_ref().map_or("-", KeyOwner::as_str),
         ]));
     }
     text
 }
 
-fn moment(at: Timestamp) -> String {
+pub(crate) fn moment(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use payout_adapters::encryption::KeyCheck;
+use payout_core::Causes;
 use payout_core::ports::RepositoryError;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -24,8 +25,8 @@ pub(crate) async fn fitting(store: &Store, health: &Health) {
             Ok(check @ (KeyCheck::Missing { .. } | KeyCheck::Wrong { .. })) => {
                 (State::KeysDoNotFit, check.to_string())
             }
-            Err(error @ RepositoryError::Unavailable(_)) => (State::Away, error.to_string()),
-            Err(error) => (State::KeysDoNotFit, error.to_string()),
+            Err(error @ RepositoryError::Unavailable(_)) => (State::of(&error), Causes(&error).to_string()),
+            Err(error) => (State::KeysDoNotFit, Causes(&error).to_string()),
         };
         health.database(state);
         if said.as_ref() != Some(&problem) {

@@ -70,10 +70,20 @@ pub(crate) async fn rotate(store: &Store, system: &System) -> Result<(), Rotatio
             store.reseal_answers(after, ROWS).await
         })
         .await?;
-        let unreadable = payouts.unreadable + answers.unreadable;
-        let sealed = payouts.sealed + answers.sealed;
-        left = (payouts.stale + answers.stale).saturating_sub(unreadable + sealed);
-        if payouts.stale + answers.stale == unreadable {
+        let recipients = Pass::over("recipients", system, async |after| {
+            store.reseal_recipients(after, ROWS).await
+        })
+        .await?;
+        let webhooks = Pass::over("webhooks", system, async |after| {
+            store.reseal_webhooks(after, ROWS).await
+        })
+        .await?;
+        let passes = [payouts, answers, recipients, webhooks];
+        let sum = |of: fn(&Pass) -> u64| passes.iter().map(of).sum::<u64>();
+        let (unreadable, sealed) = (sum(|pass| pass.unreadable), sum(|pass| pass.sealed));
+        let stale = sum(|pass| pass.stale);
+        left = stale.saturating_sub(unreadable + sealed);
+        if stale == unreadable {
             compact(store).await;
             if unreadable > 0 {
                 return Err(RotationError::Unreadable(unreadable));

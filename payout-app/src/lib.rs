@@ -10,7 +10,7 @@
 //! use async_trait::async_trait;
 //! use payout_app::payout_core::payout::ProviderReference;
 //! use payout_app::payout_core::ports::Processor;
-//! use payout_app::payout_core::provider::{ProviderAnswer, Instruction, ProcessorError, ProcessorKey};
+//! use payout_app::payout_core::provider::{Instruction, LookUp, LookUpAnswer, ProcessorError, ProviderAnswer};
 //! use payout_app::{Config, Service, settings::Database};
 //!
 //! /// Calls the bank. Both calls are under the bank's idempotency key.
@@ -24,8 +24,8 @@
 //!         Ok(ProviderAnswer::Paid { reference })
 //!     }
 //!
-//!     async fn look_up(&self, key: &ProcessorKey) -> Result<Option<ProviderAnswer>, ProcessorError> {
-//!         Err(ProcessorError::unknown(format!("the bank was not asked about {key}")))
+//!     async fn look_up(&self, look_up: &LookUp) -> Result<LookUpAnswer, ProcessorError> {
+//!         Err(ProcessorError::unknown(format!("the bank was not asked about {}", look_up.key)))
 //!     }
 //! }
 //!
@@ -56,16 +56,20 @@
 //! - `schema_ready` waits for the database, `unusable` detects when waiting does not help, and `audit_trail` checks the
 //!   safeguards of the audit trail.
 //! - `keys_fit` waits for the keys that the database is encrypted with, and `keys_rotate` re-encrypts the database.
-//! - `doctor` checks everything that a process needs. `reconcile` compares the store with the provider. `backup` copies
-//!   the store, and `restored` makes a copy safe to start on. `import` imports the table of the Django service.
+//! - `doctor` checks everything that a process needs. `reconcile` compares the store with the provider. `export` writes payouts as
+//!   files. `backup` copies the store, and `restored` makes a copy safe to start on. `import` imports the table of the Django service.
 //! - [`commands`] runs the commands of the binary.
 
 pub mod app;
+mod approver;
 mod audit_trail;
 mod backup;
+mod batch_command;
+mod batch_file;
 pub mod commands;
 mod doctor;
 mod door;
+mod export;
 mod failure;
 mod first_steps;
 mod health;
@@ -77,8 +81,10 @@ mod keys_fit;
 mod keys_rotate;
 mod logging;
 mod metrics;
+mod near;
 mod os_secrets;
 mod own_ports;
+mod providers_command;
 mod reconcile;
 mod restored;
 mod running;
@@ -86,8 +92,11 @@ mod sampler;
 mod schema_ready;
 mod server;
 mod service;
+mod service_manager;
 pub mod settings;
+mod store_command;
 mod unusable;
+mod webhooks_command;
 mod wiring;
 
 pub use app::{App, Running};

@@ -29,14 +29,14 @@ pub(crate) async fn presume_sent(reader: &dyn ReconciliationReader) -> Result<u6
             // look-up.
             Err(RepositoryError::Locked { part, source }) => {
                 tracing::warn!(
-                    error = &*source as &dyn std::error::Error,
+                    error = %payout_core::Causes(&*source),
                     "another session holds a lock on {part}; waiting for it before anything is sent"
                 );
                 sleep(PAUSE).await;
             }
             Err(RepositoryError::Unavailable(error)) => {
                 tracing::warn!(
-                    error = &*error as &dyn std::error::Error,
+                    error = %payout_core::Causes(&*error),
                     "the database does not answer; waiting for it"
                 );
                 sleep(PAUSE).await;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use payout_core::ports::{Clock, PayoutRepository};
+use payout_core::usecase::feed::Feed;
+use payout_core::usecase::webhooks::Webhooks;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -25,8 +27,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Sampler {
     pub(crate) store: Store,
     pub(crate) repository: Arc<dyn PayoutRepository>,
+    /// The event feed, if the store has one.
+    pub(crate) feed: Option<Feed>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) health: Arc<Health>,
+    /// The webhooks; absent where the store has none.
+    pub(crate) webhooks: Option<Webhooks>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Arc<Limits>,
     /// The client connections; absent in a process that does not serve.
@@ -44,6 +50,7 @@ impl Sampler {
                 }
                 if until_census == 0 && self.health.is_open() {
                     self.take_census().await;
+                    self.look_at_feed().await;
                     until_census = CENSUS;
                 }
                 until_census = until_census.saturating_sub(1);
@@ -65,15 +72,36 @@ impl Sampler {
         }
     }
 
+    /// Reads how far the event feed is behind.
+    async fn look_at_feed(&self) {
+        let Some(feed) = &self.feed else { return };
+        match timeout(PATIENCE, feed.delay()).await {
+            Ok(Ok(delay)) => self.metrics.feed(delay, feed.readers()),
+            Ok(Err(error)) => tracing::debug!(
+                error = %payout_core::Causes(&error),
+                "the delay of the event feed could not be read"
+            ),
+            Err(_) => tracing::debug!("the delay of the event feed could not be read in time"),
+        }
+    }
+
     /// Counts the payouts. The health checks report an outage of the database.
     async fn take_census(&self) {
         match timeout(PATIENCE, self.repository.payout_stats()).await {
-            Ok(Ok(payout_stats)) => self.metrics.payout_stats(&payout_stats, self.clock.now()),
+            Ok(Ok(payout_stats)) => {
+                self.metrics.payout_stats(&payout_stats, self.clock.now());
+                self.health.note_census(payout_stats);
+            }
             Ok(Err(error)) => tracing::debug!(
-                error = &error as &dyn std::error::Error,
+                error = %payout_core::Causes(&error),
                 "payouts could not be counted"
             ),
             Err(_) => tracing::debug!("payouts could not be counted in time"),
+        }
+        if let Some(webhooks) = &self.webhooks
+            && let Ok(Ok(endpoints)) = timeout(PATIENCE, webhooks.list()).await
+        {
+            self.metrics.webhooks(&endpoints, self.clock.now());
         }
     }
 }

@@ -57,6 +57,28 @@ pub(crate) async fn current(store: &Store, database: &Database, health: &Health)
     }
 }
 
+/// Makes sure that new events come after all stored ones, before the first of them is written.
+///
+/// # Errors
+/// [`Unusable`] if waiting does not help.
+pub(crate) async fn feed_goes_on(
+    store: &Store,
+    database: &Database,
+    health: &Health,
+) -> Result<(), Unusable> {
+    let mut said = Said::default();
+    loop {
+        match store.continue_feed().await {
+            Ok(()) => {
+                said.back();
+                return Ok(());
+            }
+            Err(error) => said.passes(database, error, Some(health))?,
+        }
+        sleep(PAUSE).await;
+    }
+}
+
 /// Waits until a write succeeds.
 ///
 /// # Errors
@@ -106,7 +128,7 @@ impl Said {
                 }
                 if !std::mem::replace(&mut self.away, true) {
                     let error = Error::source(&error).unwrap_or(&error);
-                    tracing::warn!(error, "{}; waiting for it", state.in_words());
+                    tracing::warn!(error = %payout_core::Causes(error), "{}; waiting for it", state.in_words());
                 }
                 Ok(())
             }

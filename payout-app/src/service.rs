@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use payout_core::ports::{ApiKeyRepository, JobQueue, PayoutRepository, Processor};
+use payout_core::ports::{
+    ApiKeyRepository, BatchRepository, EventFeed, JobQueue, PayoutExport, PayoutRepository, Processor,
+    ProviderRepository, RecheckRepository, RecipientRepository, StatsRepository,
+};
 
 use crate::app::{App, Running};
 use crate::failure::AppError;
 use crate::own_ports::OwnPorts;
-use crate::settings::Config;
+use crate::settings::{Config, ProviderKind};
 
 /// The service before it starts: its settings, and the ports that the program provides.
 ///
@@ -55,6 +58,12 @@ impl Service {
         self
     }
 
+    /// Adds a kind of provider that the file of providers may name. It replaces a kind of the same name.
+    pub fn with_provider_kind(mut self, kind: ProviderKind) -> Self {
+        self.own.provider_kinds.push(kind);
+        self
+    }
+
     /// Uses this queue for hints in place of memory or Redis.
     pub fn queue(mut self, queue: Arc<dyn JobQueue>) -> Self {
         self.own.queue = Some(queue);
@@ -68,6 +77,55 @@ impl Service {
     /// process ends.
     pub fn repository(mut self, repository: Arc<dyn PayoutRepository>) -> Self {
         self.own.repository = Some(repository);
+        self
+    }
+
+    /// Uses this repository for batches, beside a [`repository`](Self::repository) of the program's own. Without it, the
+    /// service refuses batches.
+    pub fn batches(mut self, batches: Arc<dyn BatchRepository>) -> Self {
+        self.own.batches = Some(batches);
+        self
+    }
+
+    /// Uses this repository for rechecks of completed payments, beside a [`repository`](Self::repository) of the
+    /// program's own. Without it, payments that a provider returns are not noticed.
+    pub fn rechecks(mut self, rechecks: Arc<dyn RecheckRepository>) -> Self {
+        self.own.rechecks = Some(rechecks);
+        self
+    }
+
+    /// Uses this repository for the pauses of providers, beside a [`repository`](Self::repository) of the program's own.
+    /// Without it, pauses are kept in memory and lost when the process ends.
+    pub fn provider_states(mut self, states: Arc<dyn ProviderRepository>) -> Self {
+        self.own.provider_states = Some(states);
+        self
+    }
+
+    /// Uses this port for exports, beside a [`repository`](Self::repository) of the program's own. Without it, exports read
+    /// the pages of the repository's lists, each at another moment.
+    pub fn exports(mut self, exports: Arc<dyn PayoutExport>) -> Self {
+        self.own.exports = Some(exports);
+        self
+    }
+
+    /// Uses this port for statistics, beside a [`repository`](Self::repository) of the program's own. Without it, every
+    /// payout of the period is read.
+    pub fn statistics(mut self, stats: Arc<dyn StatsRepository>) -> Self {
+        self.own.stats = Some(stats);
+        self
+    }
+
+    /// Uses this repository for stored recipients, beside a [`repository`](Self::repository) of the program's own.
+    /// Without it, they are kept in memory and lost when the process ends.
+    pub fn recipients(mut self, recipients: Arc<dyn RecipientRepository>) -> Self {
+        self.own.recipients = Some(recipients);
+        self
+    }
+
+    /// Uses this event feed, beside a [`repository`](Self::repository) of the program's own. Without it, the service has no
+    /// event feed.
+    pub fn event_feed(mut self, feed: Arc<dyn EventFeed>) -> Self {
+        self.own.feed = Some(feed);
         self
     }
 

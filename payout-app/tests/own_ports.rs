@@ -67,7 +67,7 @@ async fn a_programs_own_processor_is_the_one_that_pays() {
     running.ready().await.unwrap();
     let payouts = running.payouts();
     let created = payouts
-        .create(details(), None, None, Caller::named("me"))
+        .create(details(), None, Caller::named("me"))
         .await
         .unwrap();
     let id = created.payout.id();
@@ -89,7 +89,7 @@ async fn a_programs_own_repository_and_queue_are_the_ones_that_are_used() {
     running.ready().await.unwrap();
     let created = running
         .payouts()
-        .create(details(), None, None, Caller::named("me"))
+        .create(details(), None, Caller::named("me"))
         .await
         .unwrap();
     assert!(shelf.find(created.payout.id()).await.unwrap().is_some());
@@ -103,7 +103,7 @@ async fn a_program_makes_its_first_api_key_itself() {
     let keys = running.api_keys();
     let name = "shop".parse().unwrap();
     let (key, token) = keys
-        .create(name, [Scope::Read].into_iter().collect(), None, None)
+        .create(name, [Scope::Read].into_iter().collect(), None, None, None)
         .await
         .unwrap();
     assert_eq!(key.name.as_str(), "shop");

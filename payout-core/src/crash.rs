@@ -13,6 +13,14 @@ pub enum Point {
     BeforeInsert,
     /// After a batch of creates is written, before any client gets its answer.
     AfterInsert,
+    /// Before a batch is stored.
+    BeforeStoreBatch,
+    /// After a batch is stored, before the client gets its answer.
+    AfterStoreBatch,
+    /// Before approvals of a batch are written.
+    BeforeApproveBatch,
+    /// After approvals of a batch are written, before the client gets its answer.
+    AfterApproveBatch,
     /// Before hints are sent.
     BeforeEnqueue,
     /// After hints are sent.
@@ -50,9 +58,13 @@ pub struct UnknownPoint;
 
 impl Point {
     /// Every crash point.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::BeforeInsert,
         Self::AfterInsert,
+        Self::BeforeStoreBatch,
+        Self::AfterStoreBatch,
+        Self::BeforeApproveBatch,
+        Self::AfterApproveBatch,
         Self::BeforeEnqueue,
         Self::AfterEnqueue,
         Self::BeforeApply,

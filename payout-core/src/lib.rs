@@ -1,8 +1,9 @@
 //! The protocol of the payout service, without I/O: embed it with adapters of your own.
 //!
-//! - [`money`], [`spending`], [`payout`], [`provider`], [`attempt`], [`access`] and [`idempotency`] are the domain:
-//!   values that are valid once they exist, a state machine whose steps consume the previous state, and pure functions
-//!   that decide what a worker does next.
+//! - [`money`], [`spending`], [`payout`], [`batch`], [`feed`], [`provider`], [`attempt`], [`approval`], [`access`] and
+//!   [`idempotency`] are the domain: values that are valid once they exist, a state machine whose steps consume the
+//!   previous state, and pure functions that decide what a worker does next.
+//! - [`webhook`] has the endpoints that receive events, their secrets, signatures and retries.
 //! - [`text`] has Unicode's rules for texts: invisible characters, equivalence and comparison without regard to case.
 //! - [`ports`] are the traits that adapters implement: storage, hints, the payment processor, time and randomness. The
 //!   folder `docs` of the source has a guide to each of the three main ones: `writing-a-processor.md`,
@@ -45,13 +46,15 @@
 //!   code that calls the ports.
 //! - `contract`: the module `contract` with the test cases that every adapter of a port must pass
 //!   (`repository_contract!`, `queue_contract!`, `processor_contract!`, `api_keys_contract!`,
-//!   `reconciliation_contract!`, `import_contract!`), and `contract::build`, which builds valid payouts for tests.
+//!   `feed_contract!`, `reconciliation_contract!`, `batches_contract!`, `import_contract!`, `export_contract!`,
+//!   `stats_contract!`, `recipients_contract!`, `console_sessions_contract!`), and `contract::build`, which builds valid payouts for tests.
 //! - `crash-points`: points at which a test can kill the process. Never enable it in a release.
 //!
 //! `mocks` and `contract` belong in `[dev-dependencies]`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod causes;
 mod concurrency;
 pub mod crash;
 mod domain;
@@ -60,7 +63,11 @@ pub mod request_context;
 pub mod usecase;
 pub mod worker;
 
-pub use domain::{access, attempt, idempotency, money, payout, provider, spending, text};
+pub use causes::Causes;
+pub use domain::{
+    access, approval, attempt, batch, feed, idempotency, money, payout, provider, spending, stats,
+    stored_recipient, text, webhook,
+};
 
 // The names from before the folders were moved, until the paths that use them change.
 #[doc(hidden)]

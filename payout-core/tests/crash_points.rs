@@ -48,14 +48,19 @@ fn every_call_that_leaves_a_trace_outside_stands_between_two_points() {
     // Each call is made once, except where a comment says otherwise.
     for (call, times) in [
         ("repository.insert(news)", 1),
-        (".enqueue(", 1),
-        (".apply(", 1),
-        (".claim(&ClaimRequest", 1),
+        // The second call sends the hints of a notification, which the provider repeats if it is not acknowledged.
+        (".enqueue(", 2),
+        // The second call begins a new generation; until it is written, the next claim receives the same refusal.
+        (".apply(", 2),
+        // Two calls release payouts of which nothing is sent: of a provider that is away, and of one that is missing.
+        (".claim(&", 3),
         (".acknowledge(", 1),
-        // The second call is a probe, after which nothing is written.
-        (".look_up(&", 2),
+        // Three calls are followed by no write that pays: the probe, the recheck, and the question to another provider.
+        (".look_up(&", 4),
         (".submit(&", 1),
         (".settle(batch)", 1),
+        (".store_batch(&", 1),
+        ("repository.approve_members(&", 1),
     ] {
         assert_eq!(
             text.matches(call).count(),

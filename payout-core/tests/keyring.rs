@@ -112,6 +112,7 @@ fn held(name: &str, token: &Token) -> HeldKey {
         digest: Hasher::new(&KeySecret::new(&SECRET).unwrap()).unwrap().of(token),
         previous: None,
         idempotency_scope: id,
+        owner: None,
     }
 }
 
@@ -298,13 +299,16 @@ async fn a_key_that_would_open_nothing_is_not_made() {
     // No `insert` is expected: the mock panics when it is called.
     let keys = api_keys(store.repository());
     let name = || build::new_key("shop").name;
-    let no_scopes = keys.create(name(), [].into_iter().collect(), None, None).await;
+    let no_scopes = keys
+        .create(name(), [].into_iter().collect(), None, None, None)
+        .await;
     assert!(matches!(no_scopes, Err(KeysError::NoScopes)));
     let expired = keys
         .create(
             name(),
             [Scope::Read].into_iter().collect(),
             Some(Timestamp::UNIX_EPOCH),
+            None,
             None,
         )
         .await;

@@ -9,6 +9,7 @@ use payout_core::ports::{
     Clock, Hint, JobQueue, MockClock, MockJobQueue, MockObserver, MockPayoutRepository, MockProcessor,
     MockRandomness, MockTracer, Observer, PayoutRepository, Processor, Randomness, Signal, SpanKind, Tracer,
 };
+use payout_core::provider::{LookUp, LookUpAnswer};
 
 #[tokio::test]
 async fn a_repository() {
@@ -37,9 +38,13 @@ async fn a_queue() {
 #[tokio::test]
 async fn a_processor() {
     let mut mock = MockProcessor::new();
-    mock.expect_look_up().once().returning(|_| Ok(None));
+    mock.expect_look_up()
+        .once()
+        .returning(|_| Ok(LookUpAnswer::Absent));
     let port: Arc<dyn Processor> = Arc::new(mock);
-    assert_eq!(port.look_up(&build::instruction().key).await.unwrap(), None);
+    let instruction = build::instruction();
+    let look_up = LookUp::of_key(instruction.key, instruction.payout_id);
+    assert_eq!(port.look_up(&look_up).await.unwrap(), LookUpAnswer::Absent);
 }
 
 #[test]

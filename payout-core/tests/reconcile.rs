@@ -14,10 +14,12 @@ use payout_core::payout::{Failure, ProviderReference, Status};
 use payout_core::ports::{
     MockPayoutRepository, MockReconciliationReader, Processor, ReconciliationReader, Record,
 };
-use payout_core::provider::{Instruction, ProcessorError, ProcessorKey, ProviderAnswer};
+use payout_core::provider::{
+    Instruction, LookUp, LookUpAnswer, PaymentReturn, ProcessorError, ProviderAnswer, WaitReason,
+};
 use payout_core::usecase::reconciliation::{
-    Disagreement, Finding, Kind, Period, ProviderReport, ProviderStatus, Reconciliation, Step, Tally,
-    compare, generations,
+    Disagreement, Finding, Kind, Period, ProviderReport, ProviderStatus, ReconciledProvider, Reconciliation,
+    Step, Tally, compare, generations,
 };
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -39,9 +41,10 @@ fn record(status: Status) -> Record {
         needs_review: false,
         deleted: false,
         provider_key: None,
+        provider: None,
         generation: 0,
         version: 1,
-        provider_reference: (status == Status::Completed).then(|| reference("ref")),
+        provider_reference: matches!(status, Status::Completed | Status::Returned).then(|| reference("ref")),
         first_submitted_at: Some(at(0)),
         created_at: at(0),
     }
@@ -54,14 +57,28 @@ fn answer(there: ProviderStatus) -> Option<ProviderAnswer> {
         }),
         ProviderStatus::Accepted => Some(ProviderAnswer::Accepted {
             reference: reference("ref"),
+            look_again: None,
         }),
         ProviderStatus::Declined => Some(ProviderAnswer::Declined(Failure::new("closed", "Closed."))),
+        ProviderStatus::Returned => Some(ProviderAnswer::Returned(PaymentReturn {
+            reference: Some(reference("ref")),
+            reason: Failure::new("closed", "Closed."),
+            at: None,
+            amount: None,
+        })),
+        ProviderStatus::Waiting => Some(ProviderAnswer::Waiting {
+            reason: WaitReason::Funds,
+            why: "too little balance".to_owned(),
+            key_is_spent: false,
+        }),
         ProviderStatus::Unknown => None,
     }
 }
 
 fn said(generation: u32, there: ProviderStatus) -> ProviderReport {
     ProviderReport {
+        provider: None,
+        owns: true,
         generation,
         answer: answer(there),
     }
@@ -73,30 +90,65 @@ fn kinds(record: &Record, said: &[ProviderReport], now: Timestamp) -> Vec<Kind> 
 }
 
 #[test]
+fn a_payment_at_a_provider_that_should_not_have_it_is_found() {
+    let completed = record(Status::Completed);
+    let elsewhere = |there| ProviderReport {
+        owns: false,
+        ..said(0, there)
+    };
+    let of = |there| {
+        kinds(
+            &completed,
+            &[said(0, ProviderStatus::Paid), elsewhere(there)],
+            at(1),
+        )
+    };
+    assert_eq!(of(ProviderStatus::Unknown), []);
+    assert_eq!(of(ProviderStatus::Declined), []);
+    assert_eq!(of(ProviderStatus::Returned), []);
+    assert_eq!(of(ProviderStatus::Accepted), [Kind::AcceptedThere]);
+    assert_eq!(of(ProviderStatus::Paid), [Kind::PaidThere, Kind::PaidTwice]);
+}
+
+#[test]
 fn the_table_of_what_agrees() {
-    use Kind::{AcceptedThere, DeclinedThere, PaidThere, UnknownThere};
-    // Columns: paid, accepted, declined, unknown.
-    let rows: [(Status, [Option<Kind>; 4]); 5] = [
-        (
-            Status::Pending,
-            [Some(PaidThere), Some(AcceptedThere), Some(DeclinedThere), None],
-        ),
-        (Status::Processing, [None, None, None, None]),
+    use Kind::{AcceptedThere, DeclinedThere, PaidNotReturnedThere, PaidThere, ReturnedThere, UnknownThere};
+    let not_paid = [PaidThere, AcceptedThere, ReturnedThere].map(Some);
+    let of = |[paid, accepted, returned]: [Option<Kind>; 3], declined, waiting, unknown| {
+        [paid, accepted, returned, declined, waiting, unknown]
+    };
+    // Columns: paid, accepted and returned, then declined, waiting and unknown.
+    let rows: [(Status, [Option<Kind>; 6]); 6] = [
+        (Status::Pending, of(not_paid, Some(DeclinedThere), None, None)),
+        (Status::Processing, of([None; 3], None, None, None)),
         (
             Status::Completed,
-            [None, Some(AcceptedThere), Some(DeclinedThere), Some(UnknownThere)],
+            of(
+                [None, Some(AcceptedThere), Some(ReturnedThere)],
+                Some(DeclinedThere),
+                Some(UnknownThere),
+                Some(UnknownThere),
+            ),
         ),
-        (Status::Failed, [Some(PaidThere), Some(AcceptedThere), None, None]),
         (
-            Status::Cancelled,
-            [Some(PaidThere), Some(AcceptedThere), Some(DeclinedThere), None],
+            Status::Returned,
+            of(
+                [Some(PaidNotReturnedThere), Some(AcceptedThere), None],
+                None,
+                None,
+                None,
+            ),
         ),
+        (Status::Failed, of(not_paid, None, None, None)),
+        (Status::Cancelled, of(not_paid, Some(DeclinedThere), None, None)),
     ];
     for (status, expected) in rows {
         let there = [
             ProviderStatus::Paid,
             ProviderStatus::Accepted,
+            ProviderStatus::Returned,
             ProviderStatus::Declined,
+            ProviderStatus::Waiting,
             ProviderStatus::Unknown,
         ];
         for (there, expected) in there.into_iter().zip(expected) {
@@ -159,6 +211,8 @@ fn processing_is_told_once_it_takes_too_long() {
 fn another_reference_is_told_but_not_where_a_person_resolved_it() {
     let completed = record(Status::Completed);
     let other = ProviderReport {
+        provider: None,
+        owns: true,
         generation: 0,
         answer: Some(ProviderAnswer::Paid {
             reference: reference("other"),
@@ -170,6 +224,7 @@ fn another_reference_is_told_but_not_where_a_person_resolved_it() {
         [Disagreement {
             kind: Kind::OtherReference,
             generation: 0,
+            provider: None,
             there: ProviderStatus::Paid,
             reference: Some(reference("other")),
         }]
@@ -266,7 +321,8 @@ impl Processor for Ledger {
         panic!("a reconciliation sends nothing")
     }
 
-    async fn look_up(&self, key: &ProcessorKey) -> Result<Option<ProviderAnswer>, ProcessorError> {
+    async fn look_up(&self, look_up: &LookUp) -> Result<LookUpAnswer, ProcessorError> {
+        let key = &look_up.key;
         let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(running, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -277,7 +333,8 @@ impl Processor for Ledger {
                 retry_after: None,
             });
         }
-        Ok(self.answers.get(key.as_str()).copied().and_then(answer))
+        let found = self.answers.get(key.as_str()).copied().and_then(answer);
+        Ok(found.map_or(LookUpAnswer::Absent, LookUpAnswer::Found))
     }
 }
 
@@ -296,7 +353,7 @@ fn reader(records: Vec<Record>) -> Arc<dyn ReconciliationReader> {
         let rest = records.iter().filter(|record| {
             query
                 .after
-                .is_none_or(|after| (record.created_at, record.id) > (after.created_at, after.id))
+                .is_none_or(|after| (record.created_at, record.id) > (after.at, after.id))
         });
         Ok(rest.take(query.limit as usize).cloned().collect())
     });
@@ -321,7 +378,7 @@ async fn reconcile(
     let reconciliation = Reconciliation {
         repository: Arc::new(repository),
         reader: reader(records),
-        processor: ledger,
+        providers: vec![ReconciledProvider::only(ledger)],
     };
     let mut found = Vec::new();
     let tally = reconciliation
@@ -357,7 +414,14 @@ async fn every_page_is_walked_in_order_with_no_more_calls_at_a_time_than_allowed
             ledger.knows(record, 0, there)
         });
     let ledger = Arc::new(ledger);
-    let (tally, found) = reconcile(records.clone(), unmoved(), ledger.clone()).await;
+    let mut repository = unmoved();
+    let stored = build::new_payout().stored_at(at(0));
+    assert_eq!(stored.version(), record(Status::Completed).version);
+    repository
+        .expect_find()
+        .times(missing.len())
+        .returning(move |_| Ok(Some(stored.clone())));
+    let (tally, found) = reconcile(records.clone(), repository, ledger.clone()).await;
     let expected = Tally {
         payouts: 1_203,
         disagreements: 3,
@@ -421,6 +485,8 @@ fn an_answer_about_another_payment_is_told_in_every_state() {
         let payment = ReportedPayment::new(Some(amount), Some("USD"), Some(digest)).unwrap();
         let paid = answer(ProviderStatus::Paid).unwrap().of_payment(payment);
         ProviderReport {
+            provider: None,
+            owns: true,
             generation: 0,
             answer: Some(paid),
         }

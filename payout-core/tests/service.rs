@@ -9,14 +9,17 @@ use std::time::Duration;
 use payout_core::Timestamp;
 use payout_core::contract::build;
 use payout_core::idempotency::{IdempotencyRecord, ScopedKey};
-use payout_core::payout::{Failure, Payout, PayoutId, RecipientAccount, RecipientName, Status, StepError};
+use payout_core::payout::{
+    EventKind, ExternalId, Failure, InvalidSchedule, Metadata, MetadataPatch, PaymentDetails, Payout,
+    PayoutId, RecipientAccount, RecipientName, Status, StepError,
+};
 use payout_core::ports::{
     Count, Cursor, Filter, Insertion, Listed, LockedPart, MockJobQueue, MockPayoutRepository, Order,
     Position, RepositoryError, System,
 };
 use payout_core::spending::OverLimit;
 use payout_core::usecase::{
-    CountMode, EditError, EditRequest, PageRequest, Payouts, ServiceError, Sight, Step,
+    CountMode, EditError, EditRequest, Edited, MetadataEdit, PageRequest, Payouts, ServiceError, Sight, Step,
 };
 
 fn service(repository: MockPayoutRepository) -> Payouts {
@@ -55,12 +58,12 @@ async fn one_payout_that_the_store_refuses_fails_no_other_caller_of_its_batch() 
     let answers = futures::future::join_all(
         drafts
             .into_iter()
-            .map(|draft| service.create(draft, None, None, build::client())),
+            .map(|draft| service.create(draft, None, build::client())),
     )
     .await;
     let stored: Vec<bool> = answers.iter().map(Result::is_ok).collect();
     assert_eq!(stored, [true, false, true]);
-    let alone = service.create(poison, None, None, build::client()).await;
+    let alone = service.create(poison, None, build::client()).await;
     for refused in [&answers[1], &alone] {
         assert!(
             matches!(
@@ -82,7 +85,7 @@ async fn creates_that_wait_are_written_together() {
         Ok(storing_all(batch))
     });
     let service = service(repository);
-    let creates = (0..100).map(|_| service.create(build::details(), None, None, build::client()));
+    let creates = (0..100).map(|_| service.create(build::details(), None, build::client()));
     let answers = futures::future::join_all(creates).await;
     assert!(answers.iter().all(Result::is_ok));
     assert!(
@@ -103,7 +106,7 @@ async fn a_batch_whose_fate_is_unknown_is_not_written_again() {
         Err(RepositoryError::Unavailable("cut off".into()))
     });
     let service = service(repository);
-    let creates = (0..3).map(|_| service.create(build::details(), None, None, build::client()));
+    let creates = (0..3).map(|_| service.create(build::details(), None, build::client()));
     for answer in futures::future::join_all(creates).await {
         assert!(matches!(
             answer,
@@ -147,10 +150,10 @@ async fn an_idempotency_key_that_another_session_holds_holds_up_no_other_create(
     });
     let service = service(repository);
     for round in 0..3 {
-        let stuck = service.create(build::details(), None, Some(held_key.clone()), build::client());
+        let stuck = service.create(build::details(), Some(held_key.clone()), build::client());
         let others = (0..20).map(|n| {
             let key = (n % 2 == 0).then(build::fresh_client_key);
-            service.create(build::details(), None, key, build::client())
+            service.create(build::details(), key, build::client())
         });
         let (stuck, others) = tokio::join!(stuck, futures::future::join_all(others));
         assert!(is_locked(&stuck), "{stuck:?}");
@@ -163,7 +166,7 @@ async fn an_idempotency_key_that_another_session_holds_holds_up_no_other_create(
         "what is known to be held goes alone: {sizes:?}"
     );
     free.store(true, Ordering::SeqCst);
-    let freed = service.create(build::details(), None, Some(held_key), build::client());
+    let freed = service.create(build::details(), Some(held_key), build::client());
     assert!(freed.await.is_ok());
 }
 
@@ -191,8 +194,7 @@ async fn a_total_that_another_session_holds_holds_up_no_other_purse() {
     };
     let currencies = ["EUR", "USD", "JPY", "EUR", "EUR", "USD", "JPY"];
     for _ in 0..2 {
-        let creates =
-            currencies.map(|currency| service.create(draft("1", currency), None, None, build::client()));
+        let creates = currencies.map(|currency| service.create(draft("1", currency), None, build::client()));
         let answers = futures::future::join_all(creates).await;
         for (answer, currency) in answers.iter().zip(currencies) {
             assert_eq!(is_locked(answer), currency == "EUR", "{currency}: {answer:?}");
@@ -223,13 +225,11 @@ async fn a_repeated_request_gets_the_first_answer_and_another_request_none() {
     });
     let service = service(repository);
     let again = service
-        .create(first.details, None, Some(key.clone()), build::client())
+        .create(first.details, Some(key.clone()), build::client())
         .await
         .unwrap();
     assert_eq!((again.payout, again.replayed), (answer, true));
-    let other = service
-        .create(build::details(), None, Some(key), build::client())
-        .await;
+    let other = service.create(build::details(), Some(key), build::client()).await;
     assert!(matches!(other, Err(ServiceError::KeyReused)));
 }
 
@@ -279,8 +279,13 @@ mod gated {
             self.inner.find_deleted(id).await
         }
 
-        async fn record_refusal(&self, id: PayoutId, caller: &Caller) -> Result<(), RepositoryError> {
-            self.inner.record_refusal(id, caller).await
+        async fn record_evidence(
+            &self,
+            id: PayoutId,
+            evidence: payout_core::payout::Evidence,
+            caller: &Caller,
+        ) -> Result<(), RepositoryError> {
+            self.inner.record_evidence(id, evidence, caller).await
         }
 
         async fn find_answer(&self, key: &ScopedKey) -> Result<Option<IdempotencyRecord>, RepositoryError> {
@@ -346,10 +351,10 @@ async fn a_second_request_under_a_running_key_is_told_to_wait() {
     let draft = build::details();
     let first = {
         let (service, draft, key) = (service.clone(), draft.clone(), key.clone());
-        tokio::spawn(async move { service.create(draft, None, Some(key), build::client()).await })
+        tokio::spawn(async move { service.create(draft, Some(key), build::client()).await })
     };
     quiesce().await;
-    let second = service.create(draft, None, Some(key), build::client()).await;
+    let second = service.create(draft, Some(key), build::client()).await;
     assert!(matches!(second, Err(ServiceError::KeyInFlight)));
     repository.gate.add_permits(1);
     assert!(first.await.unwrap().is_ok());
@@ -374,7 +379,7 @@ async fn a_client_that_leaves_cannot_cancel_its_write() {
     // Longer than a stalled batch delays the next one.
     let leave = Duration::from_millis(50);
     for key in [None, Some(build::fresh_client_key())] {
-        let create = service.create(build::details(), None, key, build::client());
+        let create = service.create(build::details(), key, build::client());
         assert!(
             tokio::time::timeout(leave, create).await.is_err(),
             "the client has left"
@@ -403,11 +408,7 @@ async fn batches_of(creates: usize, wait: Duration) -> Vec<usize> {
     let mut running = tokio::task::JoinSet::new();
     for _ in 0..creates {
         let service = service.clone();
-        running.spawn(async move {
-            service
-                .create(build::details(), None, None, build::client())
-                .await
-        });
+        running.spawn(async move { service.create(build::details(), None, build::client()).await });
         tokio::time::sleep(wait).await;
     }
     repository.gate.add_permits(creates);
@@ -439,13 +440,13 @@ async fn a_panicking_repository_fails_its_callers_and_not_the_next_ones() {
     repository.panics.store(true, Ordering::SeqCst);
     assert!(
         service
-            .create(build::details(), None, None, build::client())
+            .create(build::details(), None, build::client())
             .await
             .is_err()
     );
     assert!(
         service
-            .create(build::details(), None, None, build::client())
+            .create(build::details(), None, build::client())
             .await
             .is_ok()
     );
@@ -526,7 +527,7 @@ fn first_page() -> PageRequest {
 async fn a_page_of_which_nothing_can_be_read_is_not_the_last() {
     let places: Vec<Cursor> = (0..4)
         .map(|seconds| Cursor {
-            created_at: Timestamp::UNIX_EPOCH + Duration::from_secs(9 - seconds),
+            at: Timestamp::UNIX_EPOCH + Duration::from_secs(9 - seconds),
             id: build::fresh_id(),
         })
         .collect();
@@ -537,7 +538,12 @@ async fn a_page_of_which_nothing_can_be_read_is_not_the_last() {
     repository.expect_list().returning(move |query| {
         let start = match query.position {
             Position::Offset(offset) => usize::try_from(offset).unwrap(),
-            Position::After(cursor) => 1 + rows.iter().position(|row| row.place() == cursor).unwrap(),
+            Position::After(cursor) => {
+                1 + rows
+                    .iter()
+                    .position(|row| row.place(Order::default()) == cursor)
+                    .unwrap()
+            }
             Position::Before(_) => panic!("nobody goes back"),
         };
         Ok(rows
@@ -653,9 +659,7 @@ fn is_over<T>(answer: &Result<T, ServiceError>) -> bool {
 #[tokio::test(start_paused = true)]
 async fn a_payout_beyond_the_maximum_is_refused_without_asking_the_store() {
     let service = within(&[("USD", Some("10.49"), None)], MockPayoutRepository::new());
-    let refused = service
-        .create(build::details(), None, None, build::client())
-        .await;
+    let refused = service.create(build::details(), None, build::client()).await;
     let most = OverLimit::PerPayout(build::money("10.49", "USD"));
     assert!(
         matches!(refused, Err(ServiceError::OverLimit(over)) if over == most),
@@ -681,7 +685,7 @@ async fn a_new_payout_is_charged_to_the_day_of_its_key() {
     for (amount, currency) in [("10.50", "USD"), ("5", "JPY"), ("9", "EUR")] {
         let mut draft = build::details();
         draft.money = build::money(amount, currency);
-        service.create(draft, None, None, caller.clone()).await.unwrap();
+        service.create(draft, None, caller.clone()).await.unwrap();
     }
     let charged = build::charged("10.50", "USD", "100", api_key).charge;
     assert!(charged.is_some());
@@ -704,7 +708,7 @@ async fn a_repeated_request_gets_its_first_answer_whatever_the_limits_are_now() 
         Ok((*key == known).then_some(stored))
     });
     let service = within(&[("USD", Some("1"), None)], repository);
-    let create = async |draft, key| service.create(draft, None, Some(key), build::client()).await;
+    let create = async |draft, key| service.create(draft, Some(key), build::client()).await;
     let again = create(first.details, key.clone()).await.unwrap();
     assert_eq!((again.payout, again.replayed), (answer, true));
     let other = create(build::details(), key).await;
@@ -722,7 +726,7 @@ async fn of_a_used_up_day_the_caller_hears_the_limit() {
         .returning(move |batch| Ok(batch.iter().map(|_| Insertion::OverLimit(per_day)).collect()));
     let service = within(&[("USD", None, Some("100"))], repository);
     for key in [None, Some(build::fresh_client_key())] {
-        let refused = service.create(build::details(), None, key, build::client()).await;
+        let refused = service.create(build::details(), key, build::client()).await;
         assert!(
             matches!(refused, Err(ServiceError::OverLimit(over)) if over == per_day),
             "{refused:?}"
@@ -829,8 +833,8 @@ fn what_is_not_seen_is_changed_by_every_guess() {
         edit.over(&payout)
     };
     let account =
-        |edit: &mut EditRequest| edit.recipient_account = Some(parts.details.recipient.account.clone());
-    let name = |edit: &mut EditRequest| edit.recipient_name = Some(parts.details.recipient.name.clone());
+        |edit: &mut EditRequest| edit.recipient_account = Some(parts.details.recipient.account().clone());
+    let name = |edit: &mut EditRequest| edit.recipient_name = Some(parts.details.recipient.name().clone());
     let description = |edit: &mut EditRequest| edit.description = Some(parts.details.description.clone());
     let currency = |edit: &mut EditRequest| edit.currency = Some(parts.details.money.currency());
     let same: [&dyn Fn(&mut EditRequest); 4] = [&account, &name, &description, &currency];
@@ -839,20 +843,208 @@ fn what_is_not_seen_is_changed_by_every_guess() {
         (Sight::Masked, [true, true, false, false]),
         (Sight::Nothing, [true; 4]),
     ] {
-        let changes = same.map(|change| edit(sight, change).unwrap().is_some());
+        let changes = same.map(|change| edit(sight, change).unwrap() != Edited::Nothing);
         assert_eq!(changes, is_change, "{sight:?}");
-        assert_eq!(edit(sight, &|_| ()).unwrap(), None, "{sight:?}: nothing is named");
+        assert_eq!(
+            edit(sight, &|_| ()).unwrap(),
+            Edited::Nothing,
+            "{sight:?}: nothing is named"
+        );
     }
     let masked = |edit: &mut EditRequest| {
-        edit.recipient_account = RecipientAccount::new(&parts.details.recipient.account.masked()).ok();
-        edit.recipient_name = RecipientName::new(&parts.details.recipient.name.masked()).ok();
+        edit.recipient_account = RecipientAccount::new(&parts.details.recipient.account().masked()).ok();
+        edit.recipient_name = RecipientName::new(&parts.details.recipient.name().masked()).ok();
     };
-    assert_eq!(edit(Sight::Whole, &masked).unwrap(), None);
-    assert_eq!(edit(Sight::Masked, &masked).unwrap(), None);
+    assert_eq!(edit(Sight::Whole, &masked).unwrap(), Edited::Nothing);
+    assert_eq!(edit(Sight::Masked, &masked).unwrap(), Edited::Nothing);
     assert!(matches!(edit(Sight::Nothing, &masked), Err(EditError::Masked(_))));
     let fine = |edit: &mut EditRequest| edit.amount = "1.2345".parse().ok();
     assert!(matches!(edit(Sight::Masked, &fine), Err(EditError::Amount(_))));
     let unfit = edit(Sight::Nothing, &fine).unwrap_err();
     assert!(matches!(unfit, EditError::Unfit), "{unfit:?}");
     assert!(!unfit.to_string().contains(parts.details.money.currency().code()));
+}
+
+fn tagged(team: &str) -> Option<MetadataEdit> {
+    Some(MetadataEdit::Entries(
+        MetadataPatch::new([("team", Some(team))]).unwrap(),
+    ))
+}
+
+fn with_fields() -> Payout {
+    build::of_details(PaymentDetails {
+        external_id: ExternalId::new("salary-7").ok(),
+        metadata: Metadata::new([("team", "blue")]).unwrap(),
+        ..build::details()
+    })
+    .stored_at(Timestamp::UNIX_EPOCH)
+}
+
+#[test]
+fn an_edit_of_metadata_alone_is_told_from_one_of_the_payment() {
+    let edit = |sight, change: &dyn Fn(&mut EditRequest)| {
+        let mut edit = EditRequest {
+            sight,
+            ..EditRequest::default()
+        };
+        change(&mut edit);
+        edit.over(&with_fields()).unwrap()
+    };
+    let red = |edit: &mut EditRequest| edit.metadata = tagged("red");
+    let blue = |edit: &mut EditRequest| edit.metadata = tagged("blue");
+    let both = |edit: &mut EditRequest| {
+        edit.metadata = tagged("red");
+        edit.scheduled_at = Some(Some(Timestamp::UNIX_EPOCH));
+    };
+    // Equal to what is stored.
+    let currency = |edit: &mut EditRequest| {
+        edit.metadata = tagged("red");
+        edit.currency = Some(with_fields().money().currency());
+    };
+    for sight in [Sight::Whole, Sight::Masked, Sight::Nothing] {
+        assert!(matches!(edit(sight, &red), Edited::Metadata(_)), "{sight:?}");
+        assert!(
+            matches!(edit(sight, &both), Edited::Details(details) if details.metadata.get("team") == Some("red"))
+        );
+        assert_eq!(
+            matches!(edit(sight, &currency), Edited::Metadata(_)),
+            sight != Sight::Nothing,
+            "what is not seen counts as a change"
+        );
+    }
+    assert_eq!(edit(Sight::Whole, &blue), Edited::Nothing);
+    assert!(matches!(edit(Sight::Nothing, &blue), Edited::Metadata(_)));
+}
+
+#[test]
+fn an_external_id_is_set_once() {
+    let edit = |payout: &Payout, sight, external_id: Option<&str>| {
+        let edit = EditRequest {
+            external_id: Some(external_id.map(|text| ExternalId::new(text).unwrap())),
+            sight,
+            ..EditRequest::default()
+        };
+        edit.over(payout)
+    };
+    let is_refused = |edited: &Result<Edited, EditError>| {
+        matches!(
+            edited,
+            Err(EditError::Service(ServiceError::Step(StepError::ExternalIdSet)))
+        )
+    };
+    let set = with_fields();
+    assert_eq!(
+        edit(&set, Sight::Masked, Some("salary-7")).unwrap(),
+        Edited::Nothing
+    );
+    for (sight, external_id) in [
+        (Sight::Whole, Some("salary-8")),
+        (Sight::Whole, None),
+        // A guess tells nothing.
+        (Sight::Nothing, Some("salary-7")),
+        (Sight::Nothing, Some("salary-8")),
+        (Sight::Nothing, None),
+    ] {
+        let edited = edit(&set, sight, external_id);
+        assert!(is_refused(&edited), "{sight:?} {external_id:?}: {edited:?}");
+    }
+    let edited = edit(&stored(), Sight::Whole, Some("salary-8")).unwrap();
+    let Edited::Details(details) = edited else {
+        panic!("{edited:?}")
+    };
+    assert_eq!(details.external_id, ExternalId::new("salary-8").ok());
+    assert_eq!(edit(&stored(), Sight::Whole, None).unwrap(), Edited::Nothing);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_metadata_of_a_payout_that_is_sent_may_be_edited() {
+    let claimed = || {
+        let lease = Duration::from_secs(15);
+        let claim = with_fields().claim(Timestamp::UNIX_EPOCH, lease, lease);
+        claim.unwrap().payout().clone()
+    };
+    let mut repository = MockPayoutRepository::new();
+    repository.expect_find().returning(move |_| Ok(Some(claimed())));
+    repository
+        .expect_apply()
+        .withf(|change, request| change.event == EventKind::Edited && request.is_none())
+        .times(1)
+        .returning(|change, _| Ok(change.made_at(Timestamp::UNIX_EPOCH)));
+    let service = service(repository);
+    let edit = EditRequest {
+        metadata: tagged("red"),
+        ..EditRequest::default()
+    };
+    let after = service
+        .edit(build::fresh_id(), edit.clone(), None, build::client())
+        .await
+        .unwrap();
+    assert_eq!(after.details().metadata.get("team"), Some("red"));
+    let more = EditRequest {
+        scheduled_at: Some(Some(Timestamp::UNIX_EPOCH)),
+        ..edit
+    };
+    let refused = service.edit(build::fresh_id(), more, None, build::client()).await;
+    assert!(
+        matches!(
+            refused,
+            Err(EditError::Service(ServiceError::Step(StepError::Illegal(_))))
+        ),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payout_is_not_scheduled_beyond_a_year() {
+    let mut repository = MockPayoutRepository::new();
+    repository
+        .expect_insert()
+        .returning(|batch| Ok(storing_all(batch)));
+    repository.expect_find().returning(|_| Ok(Some(stored())));
+    let service = service(repository);
+    let day = Duration::from_secs(24 * 60 * 60);
+    let now = payout_core::ports::Clock::now(&System::default());
+    let create = async |at| {
+        let details = PaymentDetails {
+            scheduled_at: Some(at),
+            ..build::details()
+        };
+        service.create(details, None, build::client()).await
+    };
+    let stored = create(now + 365 * day).await.unwrap().payout;
+    assert_eq!(
+        stored.details().scheduled_at.map(|at| at.timestamp_micros()),
+        Some((now + 365 * day).timestamp_micros())
+    );
+    let refused = create(now + 367 * day).await;
+    assert!(matches!(
+        refused,
+        Err(ServiceError::Schedule(InvalidSchedule::TooFarAhead))
+    ));
+    let edit = EditRequest {
+        scheduled_at: Some(Some(now + 367 * day)),
+        ..EditRequest::default()
+    };
+    let refused = service.edit(build::fresh_id(), edit, None, build::client()).await;
+    assert!(matches!(
+        refused,
+        Err(EditError::Schedule(InvalidSchedule::TooFarAhead))
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_under_a_taken_external_id_is_told_who_has_it() {
+    let holder = build::fresh_id();
+    let mut repository = MockPayoutRepository::new();
+    repository
+        .expect_insert()
+        .returning(move |batch| Ok(batch.iter().map(|_| Insertion::ExternalIdTaken(holder)).collect()));
+    let service = service(repository);
+    for key in [None, Some(build::fresh_client_key())] {
+        let refused = service.create(build::details(), key, build::client()).await;
+        assert!(
+            matches!(refused, Err(ServiceError::ExternalIdTaken(id)) if id == holder),
+            "{refused:?}"
+        );
+    }
 }

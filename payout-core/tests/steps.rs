@@ -8,9 +8,10 @@ use payout_core::Timestamp;
 use payout_core::attempt::{Claim, NotDue, Settlement, SettlementOutcome, Verdict};
 use payout_core::contract::build;
 use payout_core::payout::{
-    Caller, Change, Description, Due, EventKind, Failure, IllegalStep, PaymentDetails, Payout,
-    RecipientAccount, RecipientName, Resolution, Status, StepError,
+    Caller, Change, Description, Due, EventKind, ExternalId, Failure, IllegalStep, Metadata, PaymentDetails,
+    Payout, RecipientAccount, RecipientName, Resolution, Status, StepError,
 };
+use payout_core::provider::{Instruction, WaitReason};
 use proptest::prelude::*;
 
 const LEASE: Duration = Duration::from_secs(15);
@@ -58,6 +59,75 @@ fn legal_from<E>(step: impl Fn(Payout) -> Result<Change, E>) -> Vec<&'static str
         .into_iter()
         .filter_map(|(name, payout)| step(payout).is_ok().then_some(name))
         .collect()
+}
+
+#[test]
+fn metadata_may_change_in_every_state_and_change_nothing_else() {
+    let metadata = Metadata::new([("team", "blue")]).unwrap();
+    for (name, payout) in in_every_state() {
+        let change = payout.clone().annotate(metadata.clone(), someone());
+        assert_eq!(
+            (change.due, change.event),
+            (Due::Keep, EventKind::Edited),
+            "{name}"
+        );
+        assert_eq!(change.expected_version, payout.version());
+        let mut expected = payout.parts().clone();
+        expected.details.metadata = metadata.clone();
+        expected.version += 1;
+        assert_eq!(*change.after.parts(), expected, "{name}");
+        assert_eq!(change.after.details().as_sent(), payout.details().as_sent());
+    }
+}
+
+#[test]
+fn an_instruction_has_only_what_is_sent() {
+    let kept = PaymentDetails {
+        external_id: ExternalId::new("a").ok(),
+        metadata: Metadata::new([("team", "blue")]).unwrap(),
+        scheduled_at: Some(at(0)),
+        ..build::details()
+    };
+    let claim = build::of_details(kept.clone())
+        .stored_at(at(0))
+        .claim(at(1), LEASE, QUIET)
+        .unwrap();
+    assert_eq!(Instruction::from(&claim).details, kept.as_sent());
+}
+
+#[test]
+fn an_edit_neither_changes_nor_removes_an_external_id() {
+    let named = |text: Option<&str>| PaymentDetails {
+        external_id: text.map(|text| ExternalId::new(text).unwrap()),
+        ..pending().details().clone()
+    };
+    let with_id = pending().edit(named(Some("a")), someone()).unwrap().after;
+    for other in [Some("b"), None] {
+        let refused = with_id.clone().edit(named(other), someone());
+        assert_eq!(refused, Err(StepError::ExternalIdSet));
+    }
+    assert!(with_id.edit(named(Some("a")), someone()).is_ok());
+}
+
+#[test]
+fn a_new_schedule_makes_a_payout_due_at_its_time_and_none_at_once() {
+    let edited = |payout: Payout, at| {
+        let details = PaymentDetails {
+            scheduled_at: at,
+            ..payout.details().clone()
+        };
+        payout.edit(details, someone()).unwrap()
+    };
+    let change = edited(pending(), Some(at(900)));
+    assert_eq!(change.due, Due::At(at(900)));
+    assert_eq!(change.made_at(at(50)).parts().due_at, Some(at(900)));
+    assert_eq!(
+        change.made_at(at(950)).parts().due_at,
+        Some(at(950)),
+        "in the past is now"
+    );
+    assert_eq!(edited(change.after.clone(), Some(at(900))).due, Due::Keep);
+    assert_eq!(edited(change.after, None).due, Due::Now);
 }
 
 #[test]
@@ -121,6 +191,17 @@ fn what_was_ever_sent_or_may_have_been_is_never_hidden() {
 }
 
 #[test]
+fn a_cancelled_payout_waits_for_nothing() {
+    let waiting = settled(build::released(Duration::from_secs(1)));
+    assert_eq!(waiting.parts().waiting_for, Some(WaitReason::Provider));
+    let cancelled = waiting.cancel(someone()).unwrap().after;
+    assert_eq!(
+        (cancelled.parts().waiting_for, cancelled.parts().waiting_since),
+        (None, None)
+    );
+}
+
+#[test]
 fn an_illegal_step_names_the_state_and_the_step() {
     let refused = settled(build::review()).cancel(someone()).unwrap_err();
     assert_eq!(
@@ -144,8 +225,18 @@ fn an_edit_of_any_one_field_is_an_edit() {
     assert_eq!(*payout.details(), same);
     let edits: [fn(&mut PaymentDetails); 4] = [
         |edit| edit.money = build::money("1", "JPY"),
-        |edit| edit.recipient.account = RecipientAccount::new("another").unwrap(),
-        |edit| edit.recipient.name = RecipientName::new("Another").unwrap(),
+        |edit| {
+            edit.recipient = edit
+                .recipient
+                .clone()
+                .with_account(RecipientAccount::new("another").unwrap())
+        },
+        |edit| {
+            edit.recipient = edit
+                .recipient
+                .clone()
+                .with_name(RecipientName::new("Another").unwrap())
+        },
         |edit| edit.description = Description::new("another").unwrap(),
     ];
     for change in edits {
@@ -247,10 +338,7 @@ fn a_time_that_a_clock_wrote_which_was_ahead_is_brought_back_and_no_other() {
 
     let fresh = build::new_payout().stored_at(at(ahead));
     assert_eq!(waits(fresh, 50), Some(0), "due since it was stored");
-    let scheduled = payout_core::payout::NewPayout {
-        scheduled_at: Some(at(ahead + 500)),
-        ..build::new_payout()
-    };
+    let scheduled = build::scheduled(at(ahead + 500));
     assert_eq!(
         waits(scheduled.stored_at(at(ahead)), 50),
         None,

@@ -6,19 +6,27 @@ use payout_core::attempt::Claim;
 use payout_core::contract::build;
 use payout_core::idempotency::{Fingerprint, IdempotencyKey, IdempotencyRecord, ScopedKey};
 use payout_core::payout::{
-    Actor, Caller, Description, EventKind, Failure, PaymentDetails, Payout, PayoutId, PayoutParts,
-    ProviderReference, Status,
+    Actor, Caller, Description, EventKind, ExternalId, Failure, Metadata, MetadataEntry, MetadataPatch,
+    PaymentDetails, Payout, PayoutId, PayoutParts, ProviderReference, StatementText, Status,
 };
 use payout_core::ports::{Listed, Search};
 use payout_core::provider::Instruction;
-use payout_core::usecase::EditRequest;
+use payout_core::usecase::{EditRequest, MetadataEdit};
 
 #[test]
 fn each_status_and_each_kind_of_event_has_its_name() {
     let statuses: Vec<String> = Status::ALL.iter().map(Status::to_string).collect();
     assert_eq!(
         statuses,
-        ["pending", "processing", "completed", "failed", "cancelled"]
+        [
+            "awaiting_approval",
+            "pending",
+            "processing",
+            "completed",
+            "returned",
+            "failed",
+            "cancelled"
+        ]
     );
     let kinds: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.as_str()).collect();
     assert_eq!(
@@ -27,13 +35,18 @@ fn each_status_and_each_kind_of_event_has_its_name() {
             "created",
             "imported",
             "edited",
+            "approved",
+            "rejected",
             "edit_refused",
+            "revealed",
             "claimed",
             "completed",
+            "returned",
             "failed",
             "accepted",
             "postponed",
             "released",
+            "key_spent",
             "review_requested",
             "resolved",
             "retried",
@@ -154,6 +167,9 @@ fn nothing_that_is_printed_tells_who_is_paid_nor_a_secret() {
     let details = PaymentDetails {
         recipient: build::recipient_of("CANARY-ACCOUNT", "Canary Lovelace"),
         description: Description::new("for the canary").unwrap(),
+        external_id: ExternalId::new("canary-7").ok(),
+        metadata: Metadata::new([("canary", "canary")]).unwrap(),
+        statement_text: StatementText::new("for the canary").ok(),
         ..build::details()
     };
     let key = IdempotencyKey::new("canary-key").unwrap();
@@ -161,9 +177,14 @@ fn nothing_that_is_printed_tells_who_is_paid_nor_a_secret() {
     let new = build::under(&scoped, build::of_details(details.clone()));
     let payout = new.stored_at(Timestamp::UNIX_EPOCH);
     let edit = EditRequest {
-        recipient_account: Some(details.recipient.account.clone()),
-        recipient_name: Some(details.recipient.name.clone()),
+        recipient_account: Some(details.recipient.account().clone()),
+        recipient_name: Some(details.recipient.name().clone()),
         description: Some(details.description.clone()),
+        external_id: Some(details.external_id.clone()),
+        metadata: Some(MetadataEdit::Entries(
+            MetadataPatch::new([("canary", Some("canary"))]).unwrap(),
+        )),
+        statement_text: Some(details.statement_text.clone()),
         ..EditRequest::default()
     };
     let lease = std::time::Duration::from_secs(15);
@@ -187,6 +208,7 @@ fn nothing_that_is_printed_tells_who_is_paid_nor_a_secret() {
         format!("{claim:?} {change:?}"),
         format!("{answer:?}"),
         format!("{:?} {:?}", Listed::Payout(payout), Search::new("CANARY-ACCOUNT")),
+        format!("{:?}", MetadataEntry::new("canary", "canary").unwrap()),
         format!("{secret:?} {:?}", Token::of(&[0xca; 32])),
     ] {
         let lowered = shown.to_lowercase();

@@ -311,6 +311,7 @@ fn polls_of_an_accepted_payment_are_no_attempts_and_the_key_window_bounds_them()
     let pending = || {
         Ok(ProviderAnswer::Accepted {
             reference: build::reference("r"),
+            look_again: None,
         })
     };
     let accepted = build::accepted("r", Duration::ZERO);
@@ -340,6 +341,7 @@ fn at_the_very_end_of_the_key_window_an_accepted_payment_is_still_polled() {
     let claim = claimed_at(&[1, 1_001], &build::accepted("r", Duration::ZERO));
     let accepted = ProviderAnswer::Accepted {
         reference: build::reference("r"),
+        look_again: None,
     };
     assert!(matches!(conclude(&claim, Ok(accepted)), Verdict::Accepted { .. }));
     assert!(matches!(
@@ -425,6 +427,7 @@ fn an_outcome_is_adopted_only_where_what_was_paid_agrees() {
     };
     let accepted = || ProviderAnswer::Accepted {
         reference: build::reference("ref-1"),
+        look_again: None,
     };
     let declined = || ProviderAnswer::Declined(Failure::new("closed", "Closed."));
     let of = |amount, currency, digest| ReportedPayment::new(amount, currency, digest).unwrap();

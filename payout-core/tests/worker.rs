@@ -14,7 +14,7 @@ use payout_core::ports::{
     Claims, Clock, Delivery, Hint, LockedPart, MockJobQueue, MockObserver, MockPayoutRepository,
     MockProcessor, QueueError, Randomness, Receipt, RepositoryError, Settled, Signal,
 };
-use payout_core::provider::{ProcessorError, ProviderAnswer};
+use payout_core::provider::{LookUpAnswer, ProcessorError, ProviderAnswer};
 use payout_core::worker::{Worker, WorkerSettings};
 use tokio_util::sync::CancellationToken;
 
@@ -165,7 +165,7 @@ async fn a_later_claim_adopts_what_the_look_up_finds_and_sends_nothing() {
         .processor
         .expect_look_up()
         .once()
-        .returning(|_| Ok(Some(paid())));
+        .returning(|_| Ok(LookUpAnswer::Found(paid())));
     bench.processor.expect_submit().never();
     assert_eq!(bench.run().await, [build::completed("ref")]);
 }
@@ -175,7 +175,11 @@ async fn a_key_that_the_provider_never_received_is_sent_again() {
     let claim = second();
     let key = claim.key();
     let mut bench = Bench::new().with_claims(vec![claim]).settling();
-    bench.processor.expect_look_up().once().returning(|_| Ok(None));
+    bench
+        .processor
+        .expect_look_up()
+        .once()
+        .returning(|_| Ok(LookUpAnswer::Absent));
     bench
         .processor
         .expect_submit()
@@ -216,7 +220,7 @@ async fn a_worker_that_slept_during_the_look_up_does_not_send() {
     let clock = bench.clock.clone();
     bench.processor.expect_look_up().once().returning(move |_| {
         clock.pass(Duration::from_millis(10_001));
-        Ok(None)
+        Ok(LookUpAnswer::Absent)
     });
     bench.processor.expect_submit().never();
     let abandoned = Arc::new(AtomicU64::new(0));
@@ -311,10 +315,7 @@ impl payout_core::ports::Processor for Silent {
         std::future::pending().await
     }
 
-    async fn look_up(
-        &self,
-        _: &payout_core::provider::ProcessorKey,
-    ) -> Result<Option<ProviderAnswer>, ProcessorError> {
+    async fn look_up(&self, _: &payout_core::provider::LookUp) -> Result<LookUpAnswer, ProcessorError> {
         std::future::pending().await
     }
 }
@@ -645,11 +646,8 @@ async fn a_shutdown_claims_nothing_more_and_settles_what_runs() {
             Ok(paid())
         }
 
-        async fn look_up(
-            &self,
-            _: &payout_core::provider::ProcessorKey,
-        ) -> Result<Option<ProviderAnswer>, ProcessorError> {
-            Ok(None)
+        async fn look_up(&self, _: &payout_core::provider::LookUp) -> Result<LookUpAnswer, ProcessorError> {
+            Ok(LookUpAnswer::Absent)
         }
     }
     let shutdown = CancellationToken::new();

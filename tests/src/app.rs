@@ -112,7 +112,18 @@ impl Launch {
 
     /// Makes an API key on the command line, and returns its token.
     pub async fn make_key(&self, name: &str, scopes: &str) -> String {
-        let mut process = self.spawn(&["keys", "create", name, "--scopes", scopes]);
+        self.create_key(&["keys", "create", name, "--scopes", scopes])
+            .await
+    }
+
+    /// Makes the API key of a person on the command line, and returns its token.
+    pub async fn make_person(&self, name: &str, scopes: &str) -> String {
+        self.create_key(&["keys", "create", name, "--scopes", scopes, "--owner", name])
+            .await
+    }
+
+    async fn create_key(&self, args: &[&str]) -> String {
+        let mut process = self.spawn(args);
         let status = process.end_within(SOON).await;
         assert!(status.success(), "no key: {}", process.log());
         let printed = process.printed();

@@ -4,7 +4,7 @@
 //! - [`store`] makes the databases, [`process`] runs the binary, [`app`] combines both.
 //! - [`client`] speaks HTTP and checks every answer; [`raw`] sends requests that no client would send.
 //! - [`provider`] is a payment provider with a ledger; [`sink`] keeps every request that it receives; [`throwaway`] has
-//!   servers that a test may kill.
+//!   servers that a test may kill, and [`forwarder`] an address that leads to one of them.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -18,6 +18,8 @@ pub mod body;
 pub mod chromium;
 pub mod client;
 pub mod document;
+pub mod forwarder;
+pub mod person;
 pub mod ports;
 pub mod problem;
 pub mod process;

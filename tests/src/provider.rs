@@ -2,7 +2,9 @@
 //! pays a key at most once. The test decides its answers.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
@@ -10,12 +12,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::ports::{free_port, listen};
+use crate::wait::now;
 
 /// The provider's action on a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deed {
     /// Pays, and answers so.
     Pay,
+    /// Pays, and answers so after this time.
+    PayAfter(Duration),
     /// Pays, and closes the connection without an answer.
     PayAndVanish,
     /// Pays, and answers with this status nevertheless.
@@ -65,6 +70,8 @@ struct Shared {
     ledger: Mutex<HashMap<String, Entry>>,
     tokens: Mutex<Vec<Option<String>>>,
     traces: Mutex<Vec<Option<String>>>,
+    calls: Mutex<Vec<Duration>>,
+    hangs: AtomicBool,
     decide: Decide,
 }
 
@@ -93,6 +100,8 @@ impl Provider {
             ledger: Mutex::default(),
             tokens: Mutex::default(),
             traces: Mutex::default(),
+            calls: Mutex::default(),
+            hangs: AtomicBool::new(false),
             decide: Box::new(decide),
         });
         let serving = tokio::spawn(accept(listener, shared.clone())).abort_handle();
@@ -122,6 +131,16 @@ impl Provider {
     pub fn plant(&self, key: &str, answer: Value) {
         let mut ledger = self.shared.ledger.lock().unwrap();
         ledger.entry(key.to_owned()).or_default().answer = Some(answer);
+    }
+
+    /// Sets whether no call is answered, whatever it is.
+    pub fn hang(&self, hangs: bool) {
+        self.shared.hangs.store(hangs, Ordering::Relaxed);
+    }
+
+    /// Returns the time of each call, as [`now`] tells it.
+    pub fn calls(&self) -> Vec<Duration> {
+        self.shared.calls.lock().unwrap().clone()
     }
 
     /// Returns the `traceparent` of each call.
@@ -167,6 +186,10 @@ impl Shared {
     async fn serve(&self, mut stream: BufStream<TcpStream>) -> Option<()> {
         loop {
             let request = read(&mut stream).await?;
+            self.calls.lock().unwrap().push(now());
+            if self.hangs.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
             let token = request
                 .headers
                 .get("authorization")
@@ -200,7 +223,7 @@ impl Shared {
             let deed = (self.decide)(&key, entry.submissions);
             let pays = matches!(
                 deed,
-                Deed::Pay | Deed::PayAndVanish | Deed::PayAndHang | Deed::PayAndRefuse(_)
+                Deed::Pay | Deed::PayAfter(_) | Deed::PayAndVanish | Deed::PayAndHang | Deed::PayAndRefuse(_)
             );
             if entry.answer.is_none() && pays {
                 entry.pay(&key);
@@ -215,6 +238,9 @@ impl Shared {
             }
             (deed, entry.answer.clone())
         };
+        if let Deed::PayAfter(time) = deed {
+            tokio::time::sleep(time).await;
+        }
         match (deed, settled) {
             (Deed::PayAndVanish, _) => None,
             (Deed::Hang | Deed::PayAndHang, _) => std::future::pending().await,
@@ -227,14 +253,17 @@ impl Shared {
                 &json!({"code": quoted, "message": quoted}).to_string(),
             )),
             (Deed::QuoteAndGarble, _) => Some(encode(200, "", &format!("<html>{quoted}"))),
-            (Deed::Pay | Deed::Decline | Deed::DeclineQuoting | Deed::Accept, Some(answer)) => {
-                Some(encode(200, "", &answer.to_string()))
+            (
+                Deed::Pay | Deed::PayAfter(_) | Deed::Decline | Deed::DeclineQuoting | Deed::Accept,
+                Some(answer),
+            ) => Some(encode(200, "", &answer.to_string())),
+            (Deed::Pay | Deed::PayAfter(_) | Deed::Decline | Deed::DeclineQuoting | Deed::Accept, None) => {
+                Some(encode(
+                    202,
+                    "",
+                    &json!({"status": "pending", "reference": key}).to_string(),
+                ))
             }
-            (Deed::Pay | Deed::Decline | Deed::DeclineQuoting | Deed::Accept, None) => Some(encode(
-                202,
-                "",
-                &json!({"status": "pending", "reference": key}).to_string(),
-            )),
         }
     }
 

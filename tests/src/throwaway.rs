@@ -1,5 +1,6 @@
 //! A test's own servers, which it may kill and restart. The shared servers are never touched.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -122,18 +123,8 @@ pub struct Postgres {
 impl Postgres {
     /// Chooses a port and initializes the data directory; starts nothing yet.
     pub fn reserved() -> Self {
-        let folder = Folder::new();
-        let data = folder.path().join("data");
-        std::fs::create_dir(&data).unwrap();
-        if is_root() {
-            let owned = Command::new("chown")
-                .arg(unprivileged())
-                .arg(&data)
-                .status()
-                .unwrap();
-            assert!(owned.success(), "cannot give the data directory away");
-        }
-        let mut initdb = command("initdb", folder.path());
+        let this = Self::empty();
+        let mut initdb = command("initdb", this.folder.path());
         initdb.args([
             "--username=postgres",
             "--auth=trust",
@@ -142,18 +133,57 @@ impl Postgres {
             "--no-sync",
             "-D",
         ]);
-        let output = initdb.arg(&data).output().unwrap();
-        assert!(
-            output.status.success(),
-            "initdb: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        succeeds(initdb.arg(&this.data));
+        this
+    }
+
+    /// Chooses a port and copies the data of a running server, to follow it as a standby; starts nothing yet.
+    pub fn standby_of(primary: &Self) -> Self {
+        let this = Self::empty();
+        let mut copy = command("pg_basebackup", this.folder.path());
+        copy.args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &primary.port.to_string(),
+            "-U",
+            "postgres",
+        ]);
+        copy.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "-D"]);
+        succeeds(copy.arg(&this.data));
+        this
+    }
+
+    /// Chooses a port, and makes an empty data directory.
+    fn empty() -> Self {
+        let folder = Folder::new();
+        let data = folder.path().join("data");
+        std::fs::DirBuilder::new().mode(0o700).create(&data).unwrap();
+        if is_root() {
+            succeeds(Command::new("chown").arg(unprivileged()).arg(&data));
+        }
         Self {
             port: free_port(),
             data,
             server: Server(None),
             folder,
         }
+    }
+
+    /// Makes a standby the primary.
+    pub async fn promote(&self) {
+        let mut connection = <sqlx::PgConnection as sqlx::Connection>::connect(&self.url())
+            .await
+            .unwrap();
+        sqlx::raw_sql("SELECT pg_promote()")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+    }
+
+    /// Returns its port.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Returns its data directory.
@@ -244,6 +274,15 @@ pub fn postgres_bin() -> PathBuf {
         .output()
         .expect("PostgreSQL is installed");
     PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+}
+
+/// Runs a program to its end.
+fn succeeds(command: &mut Command) {
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}");
 }
 
 fn unprivileged() -> &'static str {

@@ -231,7 +231,7 @@ async fn no_request_and_no_payout_costs_more_than_it_did() {
     let create = async |running: &Running, key: Option<IdempotencyKey>| {
         let created = running
             .payouts
-            .create(build::details(), None, key, build::client())
+            .create(build::details(), key, build::client())
             .await
             .unwrap();
         ids.lock().unwrap().push(created.payout.id());
@@ -247,7 +247,7 @@ async fn no_request_and_no_payout_costs_more_than_it_did() {
         let (draft, key) = keyed[time].clone();
         running
             .payouts
-            .create(draft, None, Some(key), build::client())
+            .create(draft, Some(key), build::client())
             .await
             .unwrap();
     };

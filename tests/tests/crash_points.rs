@@ -19,6 +19,9 @@ use payout_tests::store::{Backend, Store};
 use payout_tests::wait::{SOON, now};
 use serde_json::{Value, json};
 
+#[path = "crash_points/batches.rs"]
+mod batches;
+
 const BINARY: &str = env!("CARGO_BIN_EXE_payout-under-test");
 const CALL_TIMEOUT_MS: u64 = 500;
 const LEASE: Duration = Duration::from_millis(3 * CALL_TIMEOUT_MS);
@@ -58,6 +61,10 @@ macro_rules! cases {
 cases! {
     before_insert: BeforeInsert, Deed::Pay;
     after_insert: AfterInsert, Deed::Pay;
+    before_store_batch: BeforeStoreBatch, Deed::Pay;
+    after_store_batch: AfterStoreBatch, Deed::Pay;
+    before_approve_batch: BeforeApproveBatch, Deed::Pay;
+    after_approve_batch: AfterApproveBatch, Deed::Pay;
     before_enqueue: BeforeEnqueue, Deed::Pay;
     after_enqueue: AfterEnqueue, Deed::Pay;
     before_apply: BeforeApply, Deed::Pay;
@@ -103,6 +110,9 @@ struct Story {
 }
 
 async fn lives_through(backend: Backend, point: Point, first: Deed) {
+    if batches::has(point) {
+        return batches::lives_through(backend, point).await;
+    }
     let provider = Provider::deciding(move |_, number| if number == 1 { first } else { Deed::Pay }).await;
     let story = Story {
         launch: Launch::new(BINARY, Arc::new(Store::new(backend).await))

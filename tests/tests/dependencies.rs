@@ -18,12 +18,14 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Crates that payout-core may not depend on. A name stands for its whole family: `sqlx` includes `sqlx-core`.
 const OUTSIDE_CORE: &[&str] = &[
+    "async-nats",
     "axum",
     "bb8",
     "clap",
     "dotenvy",
     "http",
     "hyper",
+    "lapin",
     "libsqlite3",
     "opentelemetry",
     "payout",
@@ -45,8 +47,10 @@ const OURS: &[&str] = &[
     "payout-adapters",
     "payout-app",
     "payout-bench",
+    "payout-conformance",
     "payout-core",
     "payout-drill",
+    "payout-stand-ins",
     "payout-tests",
 ];
 
@@ -194,9 +198,18 @@ fn adapters_always_build(metadata: &Value) -> Vec<String> {
     .filter(|dep| dep["kind"].is_null() && dep["optional"] == false)
     .map(|dep| text(dep, "name").to_owned())
     .filter(|name| {
-        ["sqlx", "bb8", "redis", "reqwest", "opentelemetry", "sentry"]
-            .iter()
-            .any(|family| is_of(name, family))
+        [
+            "async-nats",
+            "bb8",
+            "lapin",
+            "opentelemetry",
+            "redis",
+            "reqwest",
+            "sentry",
+            "sqlx",
+        ]
+        .iter()
+        .any(|family| is_of(name, family))
     })
     .collect()
 }

@@ -200,7 +200,11 @@ fn secrets_reach_the_containers_by_files() {
     let mut found = Vec::new();
     for (name, value) in environment {
         let (name, value) = (name.as_str().unwrap(), value.as_str().unwrap_or_default());
-        let Some(variable) = name.strip_suffix("_FILE") else {
+        // It names a file of settings, and not one with a secret.
+        let Some(variable) = name
+            .strip_suffix("_FILE")
+            .filter(|_| name != "PAYOUT_PROVIDERS_FILE")
+        else {
             continue;
         };
         let short = variable.trim_start_matches("PAYOUT_");
@@ -225,6 +229,7 @@ fn secrets_reach_the_containers_by_files() {
     assert_eq!(
         found,
         [
+            "DATABASE_URL",
             "PAYOUT_ENCRYPTION_KEYS",
             "PAYOUT_KEY_SECRET",
             "PAYOUT_PROCESSOR_TOKEN",
@@ -317,14 +322,154 @@ fn make_up_keeps_the_containers_key_out_of_what_make_run_reads() {
             (make.mode("secrets"), make.mode("secrets/encryption_keys")),
             (0o700, 0o444)
         );
-        let line = "DOCKER_ENCRYPTION_KEYS_FILE=secrets/encryption_keys\n";
-        let expected = env.map_or_else(String::new, |env| format!("{env}\n")) + line;
+        let lines = "DOCKER_ENCRYPTION_KEYS_FILE=secrets/encryption_keys\nPOSTGRES_PASSWORD=\n\
+            DOCKER_POSTGRES_PASSWORD_FILE=secrets/postgres_password\nDOCKER_DATABASE_URL=\n\
+            DOCKER_DATABASE_URL_FILE=secrets/database_url\n";
+        let expected = env.map_or_else(String::new, |env| format!("{env}\n")) + lines;
         let written = make.text(".env").unwrap();
         assert_eq!(written, expected);
         make.run(&["up"]);
         assert_eq!(make.text(".env").unwrap(), written, "once");
         assert_eq!(make.text("secrets/encryption_keys").unwrap().trim_end(), key);
+        let password = make.text("secrets/postgres_password").unwrap();
+        assert!(
+            password.len() == 32 && password.chars().all(|c| c.is_ascii_alphanumeric()),
+            "it is part of a URL"
+        );
+        let address = format!("postgres://payout:{password}@db:5432/payout\n");
+        assert_eq!(make.text("secrets/database_url"), Some(address));
+        assert!(!said.contains(&password), "the password is shown");
     }
+}
+
+/// The volume of an earlier version has the password that .env, or nothing, named.
+#[test]
+fn make_up_changes_no_password_that_is_in_use() {
+    for env in [
+        "POSTGRES_PASSWORD=x1\n",
+        "POSTGRES_DB=other\n",
+        "DOCKER_DATABASE_URL=postgres://elsewhere/x\n",
+    ] {
+        let make = Make::new(Some(env));
+        make.run(&["up"]);
+        assert_eq!(make.text("secrets/postgres_password"), None);
+        assert!(
+            !make.text(".env").unwrap().contains("POSTGRES_PASSWORD_FILE"),
+            "{env}"
+        );
+    }
+    let make = Make::new(Some("DOCKER_ENCRYPTION_KEYS_FILE=secrets/encryption_keys\n"));
+    make.run(&["up"]);
+    assert_eq!(make.text("secrets/postgres_password"), None);
+}
+
+/// Returns whether Docker's ignore file leaves a path of the root out of the context.
+fn is_ignored(list: &str, name: &str) -> bool {
+    list.lines().any(|line| match line.split_once('*') {
+        Some((begin, end)) => name.starts_with(begin) && name.ends_with(end),
+        None => line == name,
+    })
+}
+
+#[test]
+fn an_edit_to_anything_but_the_code_reaches_no_build_of_the_image() {
+    let list = read(".dockerignore");
+    let code = [
+        "Cargo.lock",
+        "Cargo.toml",
+        "payout-adapters",
+        "payout-app",
+        "payout-core",
+        "tests",
+    ];
+    for entry in std::fs::read_dir(ROOT).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert_eq!(is_ignored(&list, &name), !code.contains(&name.as_str()), "{name}");
+    }
+    assert!(
+        list.contains("\ntests/**\n!tests/**/Cargo.toml\n!tests/**/*.rs\n"),
+        "{list}"
+    );
+}
+
+#[test]
+fn a_release_has_both_architectures_checksums_an_image_and_an_sbom() {
+    let release = read(".github/workflows/release.yml");
+    for part in [
+        "arch: x86-64",
+        "arch: arm64",
+        "sha256sum",
+        "imagetools create",
+        "cargo cyclonedx",
+        "make package",
+    ] {
+        assert!(release.contains(part), "{part}");
+    }
+    let checked = std::process::Command::new(format!("{ROOT}/tests/release-check"))
+        .output()
+        .unwrap();
+    assert!(checked.status.success(), "{checked:?}");
+    let other = std::process::Command::new(format!("{ROOT}/tests/release-check"))
+        .arg("v99.0.0")
+        .output()
+        .unwrap();
+    assert!(!other.status.success(), "a tag that is not the version");
+}
+
+#[test]
+fn ci_runs_the_tests_on_the_oldest_and_the_newest_servers() {
+    let servers = &yaml(".github/workflows/ci.yml")["jobs"]["servers"]["strategy"]["matrix"];
+    let versions: Vec<&str> = servers["postgres"]
+        .as_sequence()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    assert_eq!(versions, ["15", "18"]);
+    let queues: Vec<&str> = servers["queue"]
+        .as_sequence()
+        .unwrap()
+        .iter()
+        .filter_map(|one| one["image"].as_str())
+        .collect();
+    assert_eq!(queues, ["redis:7", "valkey/valkey:8"]);
+}
+
+/// Returns the features of a manifest that no comment before them explains.
+fn unexplained(manifest: &str) -> Vec<String> {
+    let (_, rest) = manifest.split_once("\n[features]\n").unwrap();
+    let (features, _) = rest.split_once("\n[").unwrap();
+    let mut explained = false;
+    let mut found = Vec::new();
+    for line in features.lines() {
+        match line.split_once(" = ") {
+            Some((name, _)) if !name.starts_with(' ') && name != "default" => {
+                if !explained {
+                    found.push(name.to_owned());
+                }
+                explained = false;
+            }
+            Some(_) | None => explained = line.starts_with("## "),
+        }
+    }
+    found
+}
+
+#[test]
+fn the_published_crates_say_what_each_feature_does() {
+    for name in ["payout-core", "payout-adapters"] {
+        let manifest = read(&format!("{name}/Cargo.toml"));
+        assert_eq!(unexplained(&manifest), Vec::<String>::new(), "{name}");
+        assert!(!manifest.contains("publish"), "{name} can be published");
+        assert!(
+            manifest.contains("[package.metadata.docs.rs]\nall-features = true\n"),
+            "{name}"
+        );
+    }
+    assert_eq!(
+        unexplained("\n[features]\n## It is.\na = []\nb = []\n\n[x]"),
+        ["b"]
+    );
 }
 
 #[test]

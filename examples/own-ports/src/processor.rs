@@ -6,7 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use payout_core::payout::{Failure, ProviderReference};
 use payout_core::ports::Processor;
-use payout_core::provider::{Instruction, ProcessorError, ProcessorKey, ProviderAnswer};
+use payout_core::provider::{
+    Instruction, LookUp, LookUpAnswer, ProcessorError, ProcessorKey, ProviderAnswer,
+};
 
 /// A bank that pays every account except the closed one.
 #[derive(Debug, Default)]
@@ -34,7 +36,7 @@ impl Processor for Bank {
         if let Some(answer) = ledger.get(&instruction.key) {
             return Ok(answer.clone());
         }
-        let answer = if instruction.details.recipient.account.as_str() == "CLOSED" {
+        let answer = if instruction.details.recipient.account().as_str() == "CLOSED" {
             ProviderAnswer::Declined(Failure::new("account_gone", "There is no such account."))
         } else {
             let name = format!("bank-{}", ledger.len() + 1);
@@ -47,7 +49,8 @@ impl Processor for Bank {
         Ok(answer)
     }
 
-    async fn look_up(&self, key: &ProcessorKey) -> Result<Option<ProviderAnswer>, ProcessorError> {
-        Ok(self.ledger().get(key).cloned())
+    async fn look_up(&self, look_up: &LookUp) -> Result<LookUpAnswer, ProcessorError> {
+        let answer = self.ledger().get(&look_up.key).cloned();
+        Ok(answer.map_or(LookUpAnswer::Absent, LookUpAnswer::Found))
     }
 }

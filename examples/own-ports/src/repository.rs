@@ -13,7 +13,9 @@ use async_trait::async_trait;
 use payout_core::Timestamp;
 use payout_core::attempt::{Settlement, SettlementOutcome};
 use payout_core::idempotency::{IdempotencyRecord, IdempotentRequest, ScopedKey};
-use payout_core::payout::{Actor, Caller, Change, Event, NewPayout, Payout, PayoutId, ProviderKey};
+use payout_core::payout::{
+    Actor, Caller, Change, Event, Evidence, ExternalId, NewPayout, Payout, PayoutId, ProviderKey,
+};
 use payout_core::ports::{
     ClaimRequest, Claims, Clock, Count, Cursor, Deleted, DeletedPayout, EventPage, EventPlace, EventQuery,
     Filter, Insertion, ListQuery, Listed, Order, PayoutRepository, PayoutStats, Position, RepositoryError,
@@ -55,8 +57,8 @@ impl Row {
         })
     }
 
-    fn place(&self) -> Cursor {
-        Cursor::of(&self.payout)
+    fn place(&self, order: Order) -> Cursor {
+        Cursor::of(&self.payout, order)
     }
 }
 
@@ -73,7 +75,7 @@ impl State {
             Deleted::With => true,
         };
         let mut rows: Vec<&Row> = self.rows.values().filter(is_wanted).collect();
-        rows.sort_by_key(|row| row.place());
+        rows.sort_by_key(|row| row.place(Order::OldestFirst));
         rows
     }
 
@@ -102,15 +104,30 @@ impl State {
         }
     }
 
+    /// Returns the payout that is not deleted and has this external id.
+    fn holder_of(&self, external_id: Option<&ExternalId>) -> Option<PayoutId> {
+        let external_id = Some(external_id?);
+        let mut visible = self.rows.values().filter(|row| row.deleted_at.is_none());
+        let holder = visible.find(|row| row.payout.details().external_id.as_ref() == external_id);
+        holder.map(|row| row.payout.id())
+    }
+
     fn insert_one(&mut self, new: &NewPayout, now: Timestamp) -> Insertion {
         if self.is_answered(new.request.as_ref()) {
             return Insertion::KeyTaken;
+        }
+        if let Some(holder) = self.holder_of(new.details.external_id.as_ref()) {
+            return Insertion::ExternalIdTaken(holder);
         }
         if let Some(charge) = &new.charge
             && let Err(over) = self.totals.take(charge, now.date_naive())
         {
             return Insertion::OverLimit(over);
         }
+        let held = self
+            .duplicate_of(new, now)
+            .map(|other| new.clone().held_as_duplicate_of(other));
+        let new = held.as_ref().unwrap_or(new);
         let mut payout = new.stored_at(now);
         // When a key's record was deleted, a repeated request is a new payment and needs another provider key.
         let key = payout.parts().provider_key;
@@ -128,6 +145,20 @@ impl State {
         Insertion::Stored(payout)
     }
 
+    /// Finds a payout that the new one likely duplicates, if that is to be looked for.
+    fn duplicate_of(&self, new: &NewPayout, now: Timestamp) -> Option<PayoutId> {
+        let within = new.duplicates_within()?;
+        let rows = self.rows.values().filter(|row| row.deleted_at.is_none());
+        let alike = rows.map(|row| &row.payout).filter(|payout| {
+            let age = (now - payout.parts().created_at).to_std();
+            age.is_ok_and(|age| age < within)
+                && payout.status().may_be_paid()
+                && new.is_likely_duplicate_of(payout.details())
+        });
+        let latest = alike.max_by_key(|payout| (payout.parts().created_at, payout.id()));
+        latest.map(Payout::id)
+    }
+
     fn apply(
         &mut self,
         change: &Change,
@@ -137,12 +168,14 @@ impl State {
         if self.is_answered(request) {
             return Err(RepositoryError::KeyTaken);
         }
-        let row = self
-            .rows
-            .get_mut(&change.after.id())
-            .filter(|row| row.deleted_at.is_none());
+        let id = change.after.id();
+        let holder = self.holder_of(change.after.details().external_id.as_ref());
+        let row = self.rows.get_mut(&id).filter(|row| row.deleted_at.is_none());
         let row = row.filter(|row| row.payout.version() == change.expected_version);
         let row = row.ok_or(RepositoryError::VersionConflict)?;
+        if let Some(holder) = holder.filter(|holder| *holder != id) {
+            return Err(RepositoryError::ExternalIdTaken(holder));
+        }
         if let Some(charge) = &change.charge {
             self.totals
                 .take(charge, now.date_naive())
@@ -235,8 +268,8 @@ impl State {
 fn matches(filter: &Filter, row: &Row) -> bool {
     let parts = row.payout.parts();
     let found = |search: &Search| {
-        search.finds_account(parts.details.recipient.account.as_str())
-            || Search::fold_name(parts.details.recipient.name.as_str()).starts_with(&search.name_prefix())
+        search.finds_account(parts.details.recipient.account().as_str())
+            || Search::fold_name(parts.details.recipient.name().as_str()).starts_with(&search.name_prefix())
     };
     (filter.statuses.is_empty() || filter.statuses.contains(&parts.status))
         && filter
@@ -250,6 +283,28 @@ fn matches(filter: &Filter, row: &Row) -> bool {
             .needs_review
             .is_none_or(|needs_review| parts.needs_review == needs_review)
         && filter.search.as_ref().is_none_or(found)
+        && has_fields(filter, &row.payout)
+}
+
+/// Returns whether the payout's fields beside its payment match.
+fn has_fields(filter: &Filter, payout: &Payout) -> bool {
+    let (parts, details) = (payout.parts(), payout.details());
+    let at = details.scheduled_at;
+    (filter.external_id.is_none() || filter.external_id == details.external_id)
+        && filter.metadata.iter().all(|entry| details.metadata.has(entry))
+        && (filter.created_by.is_none() || filter.created_by == parts.created_by)
+        && (filter.recipient_id.is_none() || filter.recipient_id == details.recipient_id)
+        && (filter.batch.is_none() || filter.batch == parts.batch)
+        && filter
+            .approvable_by
+            .as_ref()
+            .is_none_or(|person| payout.is_approvable_by(person))
+        && filter
+            .scheduled_after
+            .is_none_or(|after| at.is_some_and(|at| at >= after))
+        && filter
+            .scheduled_before
+            .is_none_or(|before| at.is_some_and(|at| at < before))
 }
 
 impl Shelf {
@@ -299,10 +354,16 @@ impl PayoutRepository for Shelf {
         Ok(self.transact(|state, _| state.rows.get(&id).and_then(Row::deleted)))
     }
 
-    async fn record_refusal(&self, id: PayoutId, caller: &Caller) -> Result<(), RepositoryError> {
+    async fn record_evidence(
+        &self,
+        id: PayoutId,
+        evidence: Evidence,
+        caller: &Caller,
+    ) -> Result<(), RepositoryError> {
         self.transact(|state, now| {
             if let Some(row) = state.rows.get_mut(&id).filter(|row| row.deleted_at.is_none()) {
-                row.events.push(Event::edit_refused(&row.payout, caller, now));
+                row.events
+                    .push(Event::evidence(evidence, &row.payout, caller, now));
             }
         });
         Ok(())
@@ -340,12 +401,16 @@ impl PayoutRepository for Shelf {
         Ok(self.transact(|state, _| {
             let mut rows = state.among(query.filter.deleted);
             rows.retain(|row| matches(&query.filter, row));
-            if query.order == Order::NewestFirst {
+            let order = query.order;
+            if order.is_by_schedule() {
+                rows.retain(|row| row.payout.details().scheduled_at.is_some());
+                rows.sort_by_key(|row| row.place(order));
+            }
+            if order.is_descending() {
                 rows.reverse();
             }
-            let is_after = |row: &Row, place: Cursor| match query.order {
-                Order::NewestFirst => row.place() < place,
-                Order::OldestFirst => row.place() > place,
+            let is_after = |row: &Row, place: Cursor| {
+                row.place(order) != place && (row.place(order) > place) != order.is_descending()
             };
             let limit = query.limit as usize;
             let page = match query.position {
@@ -358,7 +423,7 @@ impl PayoutRepository for Shelf {
                     &rows[..]
                 }
                 Position::Before(place) => {
-                    rows.retain(|row| row.place() != place && !is_after(row, place));
+                    rows.retain(|row| row.place(order) != place && !is_after(row, place));
                     &rows[rows.len().saturating_sub(limit)..]
                 }
             };

@@ -5,7 +5,8 @@
 //! | as in `sealed` | the version of the form, the length of the key's id, the id |
 //! | 32 | HMAC-SHA256 of the fields below, under a key of its own (HKDF) |
 //!
-//! Each field is preceded by its length, so that no two rows produce the same input. The texts are taken as stored,
+//! Each field is preceded by its length, so that no two rows produce the same input. A field that earlier versions did
+//! not have follows the others, after its name, and only where it is present: MACs of rows without it stay valid. The texts are taken as stored,
 //! before they are parsed: a MAC from an older version stays valid when a later version parses the row more strictly.
 
 use hmac::Mac;
@@ -28,6 +29,8 @@ pub(crate) struct Paid<'a> {
     /// The recipient's account and name, in the form in which they are sealed.
     pub(crate) recipient: &'a str,
     pub(crate) description: &'a str,
+    /// The text for the recipient's statement.
+    pub(crate) statement_text: Option<&'a str>,
     pub(crate) provider_key: Option<Uuid>,
     /// The row's version when a client or an operator last wrote it.
     pub(crate) changed_version: i64,
@@ -55,7 +58,9 @@ impl Key {
             provider_key.as_ref().map_or(&[], |key| key.as_slice()),
             &paid.changed_version.to_be_bytes(),
         ];
-        for part in parts {
+        let statement_text = paid.statement_text.map(|text| ["statement_text", text]);
+        let further = statement_text.iter().flatten().map(|text| text.as_bytes());
+        for part in parts.into_iter().chain(further) {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
         }

@@ -43,8 +43,12 @@ pub enum OpenError {
 pub(crate) enum Place<'a> {
     /// The recipient's account and name, for a payout.
     Recipient(Uuid),
+    /// The account, the name and the other parts of a stored recipient.
+    StoredRecipient(Uuid),
     /// The stored answer about a payout, for an idempotency key.
     Answer(Uuid, &'a str),
+    /// The secrets of a webhook's endpoint.
+    Webhook(Uuid),
     /// The text that proves which key an id stands for.
     Proof,
     /// The text that proves that every row of the database has a MAC.
@@ -56,7 +60,9 @@ impl Place<'_> {
     pub(super) fn associated(&self, header: &[u8]) -> Vec<u8> {
         let (column, payout, record) = match self {
             Self::Recipient(payout) => (b'r', *payout, ""),
+            Self::StoredRecipient(recipient) => (b's', *recipient, ""),
             Self::Answer(payout, key) => (b'a', *payout, *key),
+            Self::Webhook(endpoint) => (b'w', *endpoint, ""),
             Self::Proof => (b'p', Uuid::nil(), ""),
             Self::Protected => (b'm', Uuid::nil(), ""),
         };

@@ -160,6 +160,7 @@ fn paid() -> Paid<'static> {
         currency: "USD",
         recipient: "ACC\0Ada",
         description: "Invoice 7",
+        statement_text: None,
         provider_key: None,
         changed_version: 1,
     }
@@ -187,6 +188,24 @@ fn a_code_is_its_rows_own_whatever_else_is_equal() {
         ..paid()
     };
     assert_eq!(keys.verify(Some(&mac), &shifted), Err(OpenError::Altered));
+}
+
+#[test]
+fn a_code_is_of_the_statement_text_where_there_is_one() {
+    let keys = ring(&format!("one:{ONE}"));
+    let noted = |text| Paid {
+        statement_text: text,
+        ..paid()
+    };
+    for (protected, read) in [
+        (None, Some("Salary")),
+        (Some("Salary"), None),
+        (Some("Salary"), Some("Salary 2")),
+    ] {
+        let mac = keys.protect(&noted(protected)).unwrap();
+        assert_eq!(keys.verify(Some(&mac), &noted(protected)), Ok(()));
+        assert_eq!(keys.verify(Some(&mac), &noted(read)), Err(OpenError::Altered));
+    }
 }
 
 #[test]

@@ -5,7 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use payout_core::payout::PayoutId;
-use payout_core::ports::{ApiKeyRepository, PayoutImport, ReconciliationReader, RepositoryError};
+use payout_core::ports::{
+    ApiKeyRepository, ConsoleSessionRepository, PayoutImport, ReconciliationReader, RepositoryError,
+};
+use payout_core::stored_recipient::RecipientId;
+use payout_core::webhook::WebhookId;
 use tokio::runtime::Handle;
 
 use crate::encryption::{KeyCheck, ReencryptedBatch};
@@ -100,8 +104,23 @@ pub trait StorageAdmin: Send + Sync {
         None
     }
 
+    /// Makes sure that new events come after all stored ones, also after a restore into another server. Called by every
+    /// process before its first write.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`], or [`RepositoryError::Refused`] if the process may not change the schema and the
+    /// store needs it.
+    async fn continue_feed(&self) -> Result<(), RepositoryError> {
+        Ok(())
+    }
+
     /// Returns the API keys of this database; `None` where it holds none.
     fn api_keys(&self) -> Option<Arc<dyn ApiKeyRepository>> {
+        None
+    }
+
+    /// Returns the sessions of the console in this database; `None` where it holds none.
+    fn console_sessions(&self) -> Option<Arc<dyn ConsoleSessionRepository>> {
         None
     }
 
@@ -135,6 +154,20 @@ pub trait StorageAdmin: Send + Sync {
         Ok(ReencryptedBatch::default())
     }
 
+    /// Re-seals the next `limit` stored recipients after `after` with the current key, except those that it sealed already.
+    /// The result says where to continue; the operator's command repeats this until nothing is left.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    async fn reseal_recipients(
+        &self,
+        after: Option<RecipientId>,
+        limit: u32,
+    ) -> Result<ReencryptedBatch<RecipientId>, RepositoryError> {
+        let (_, _) = (after, limit);
+        Ok(ReencryptedBatch::default())
+    }
+
     /// Re-seals the next `limit` idempotency records after `after` with the current key, except those that it sealed
     /// already. The result says where to continue; the operator's command repeats this until nothing is left.
     ///
@@ -145,6 +178,20 @@ pub trait StorageAdmin: Send + Sync {
         after: Option<String>,
         limit: u32,
     ) -> Result<ReencryptedBatch<String>, RepositoryError> {
+        let (_, _) = (after, limit);
+        Ok(ReencryptedBatch::default())
+    }
+
+    /// Re-seals the secrets of the next `limit` webhook endpoints after `after` with the current key, except those that
+    /// it sealed already. The result says where to continue; the operator's command repeats this until nothing is left.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    async fn reseal_webhooks(
+        &self,
+        after: Option<WebhookId>,
+        limit: u32,
+    ) -> Result<ReencryptedBatch<WebhookId>, RepositoryError> {
         let (_, _) = (after, limit);
         Ok(ReencryptedBatch::default())
     }

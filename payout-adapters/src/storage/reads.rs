@@ -18,6 +18,10 @@ pub struct ReadLimits {
     pub connections: u32,
     /// The longest time that a read may run, and the longest time that it may wait for its turn.
     pub timeout: Duration,
+    /// The number of exports that run at once, each on a connection of its own. Further exports are refused.
+    pub exports: u32,
+    /// The longest time that an export may run.
+    pub export_timeout: Duration,
 }
 
 impl Default for ReadLimits {
@@ -25,6 +29,8 @@ impl Default for ReadLimits {
         Self {
             connections: 4,
             timeout: Duration::from_secs(3),
+            exports: 2,
+            export_timeout: Duration::from_secs(15 * 60),
         }
     }
 }
@@ -70,6 +76,7 @@ pub(crate) struct Gate {
     dear: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     own: Arc<Semaphore>,
+    exports: Arc<Semaphore>,
     limits: ReadLimits,
 }
 
@@ -88,18 +95,37 @@ impl Gate {
             dear: semaphore((running / ONE_DEAR_IN).max(1)),
             waiting: semaphore(running.saturating_mul(WAITING_FOR_EACH)),
             own: semaphore(1),
+            exports: semaphore(usize::try_from(limits.exports).unwrap_or(1)),
             limits,
         }
     }
 
     /// Returns the number of connections that the reads need.
     pub(crate) fn connections(limits: ReadLimits) -> u32 {
-        limits.connections.max(1).saturating_add(1)
+        let reads = limits.connections.max(1).saturating_add(1);
+        reads.saturating_add(limits.exports)
     }
 
     /// Returns the longest time that a read may run.
     pub(crate) fn timeout(&self) -> Duration {
         self.limits.timeout
+    }
+
+    /// Returns the longest time that an export may run.
+    pub(crate) fn export_timeout(&self) -> Duration {
+        self.limits.export_timeout
+    }
+
+    /// Takes the place of an export. An export may run for minutes, so that waiting for one is of no use.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Overloaded`] when as many exports run as may.
+    pub(crate) fn enter_export(&self) -> Result<Turn, RepositoryError> {
+        let place = Arc::clone(&self.exports).try_acquire_owned();
+        let permit = place.map_err(|_| TooMuch::Full)?;
+        Ok(Turn {
+            _permits: vec![permit],
+        })
     }
 
     /// Waits for a turn.

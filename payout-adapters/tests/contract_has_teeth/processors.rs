@@ -6,7 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use payout_core::payout::ProviderReference;
 use payout_core::ports::Processor;
-use payout_core::provider::{Instruction, ProcessorError, ProcessorKey, ProviderAnswer};
+use payout_core::provider::{
+    Instruction, LookUp, LookUpAnswer, ProcessorError, ProcessorKey, ProviderAnswer,
+};
 
 /// The flaw of a [`FlawedProcessor`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +54,9 @@ impl Processor for FlawedProcessor {
         Ok(self.answer(&instruction.key, true).unwrap())
     }
 
-    async fn look_up(&self, key: &ProcessorKey) -> Result<Option<ProviderAnswer>, ProcessorError> {
-        Ok(self.answer(key, self.flaw == Some(ProcessorFlaw::LookUpPays)))
+    async fn look_up(&self, look_up: &LookUp) -> Result<LookUpAnswer, ProcessorError> {
+        let pays = self.flaw == Some(ProcessorFlaw::LookUpPays);
+        let answer = self.answer(&look_up.key, pays);
+        Ok(answer.map_or(LookUpAnswer::Absent, LookUpAnswer::Found))
     }
 }

@@ -8,7 +8,7 @@ use payout_adapters::storage::memory::MemoryRepository;
 use payout_core::Timestamp;
 use payout_core::attempt::Settlement;
 use payout_core::idempotency::{IdempotencyRecord, IdempotentRequest, ScopedKey};
-use payout_core::payout::{Caller, Change, NewPayout, Payout, PayoutId, Status};
+use payout_core::payout::{Caller, Change, Evidence, NewPayout, Payout, PayoutId, Status};
 use payout_core::ports::{
     ClaimRequest, Claims, Count, DeletedPayout, EventPage, EventQuery, Filter, Insertion, ListQuery, Listed,
     PayoutRepository, PayoutStats, Position, RepositoryError, Search, Settled, System,
@@ -142,7 +142,7 @@ impl PayoutRepository for FlawedRepository {
         for new in &mut batch {
             new.request = new.request.take().filter(|_| !self.has(Flaw::NoKeys));
             new.charge = new.charge.filter(|_| !self.has(Flaw::NoCharges));
-            new.scheduled_at = new.scheduled_at.filter(|_| !self.has(Flaw::NoSchedule));
+            new.details.scheduled_at = new.details.scheduled_at.filter(|_| !self.has(Flaw::NoSchedule));
         }
         self.sound.insert(&batch).await
     }
@@ -172,8 +172,8 @@ impl PayoutRepository for FlawedRepository {
         self.sound.find_deleted(id).await
     }
 
-    async fn record_refusal(&self, id: PayoutId, caller: &Caller) -> Answer<()> {
-        self.sound.record_refusal(id, caller).await
+    async fn record_evidence(&self, id: PayoutId, evidence: Evidence, caller: &Caller) -> Answer<()> {
+        self.sound.record_evidence(id, evidence, caller).await
     }
 
     async fn find_answer(&self, key: &ScopedKey) -> Answer<Option<IdempotencyRecord>> {

@@ -31,10 +31,10 @@ pub(crate) async fn submit_as(
         .expect("it is bounded");
     if let Err(error) = &result {
         let shown = format!("{error} {error:?}");
-        let account = instruction.details.recipient.account.as_str();
+        let account = instruction.details.recipient.account().as_str();
         for secret in [
             account,
-            instruction.details.recipient.name.as_str(),
+            instruction.details.recipient.name().as_str(),
             TOKEN,
             "127.0.0.1",
             "tr_1",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use payout_core::contract::build;
 use payout_core::ports::Processor;
-use payout_core::provider::ProcessorError;
+use payout_core::provider::{LookUp, ProcessorError};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::calls::{assert_never_sent, assert_unknown, processor, submit};
@@ -18,7 +18,9 @@ async fn a_refused_connection_was_never_sent() {
     socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let url = format!("http://{}", socket.local_addr().unwrap());
     assert_never_sent(&submit(&url).await, "refused the connection");
-    let looked_up = processor(&url).look_up(&build::instruction().key).await;
+    let instruction = build::instruction();
+    let look_up = LookUp::of_key(instruction.key, instruction.payout_id);
+    let looked_up = processor(&url).look_up(&look_up).await;
     assert!(matches!(looked_up, Err(ProcessorError::NeverSent { .. })));
 }
 

@@ -4,15 +4,18 @@
 //! after the table's statistics were taken. Both are conditions under which a plan turns bad.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use payout_adapters::storage::admin::StorageAdmin;
 use payout_adapters::storage::postgres::{PostgresOptions, PostgresRepository};
 use payout_core::attempt::Settlement;
 use payout_core::contract::build::{self, LONG_LEASE};
 use payout_core::contract::drive;
+use payout_core::feed::FeedPosition;
 use payout_core::payout::{PayoutId, Status};
 use payout_core::ports::{
-    ClaimRequest, Cursor, Filter, ListQuery, Order, PayoutRepository, PayoutStats, Position, Search,
+    ClaimRequest, Cursor, EventFeed, FeedQuery, Filter, ListQuery, Order, PayoutRepository, PayoutStats,
+    Position, Search,
 };
 use sqlx::PgPool;
 
@@ -69,13 +72,13 @@ const ROWS_READ: &str = "
             WHERE relname NOT IN ('_sqlx_migrations', 'sealing_keys', 'api_keys')),
         (SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes)";
 
-struct Table {
+pub(crate) struct Table {
     database: Database,
-    pool: PgPool,
+    pub(crate) pool: PgPool,
 }
 
 impl Table {
-    async fn with_many_rows() -> Self {
+    pub(crate) async fn with_many_rows() -> Self {
         let (database, pool) = Self::run(&[FINISHED, "VACUUM ANALYZE payout_details, payout_states"]).await;
         let backlog: Vec<_> = (0..4000).map(|_| build::new_payout()).collect();
         let repository = database.repository();
@@ -102,7 +105,7 @@ impl Table {
     }
 
     /// Creates a repository with one connection, so that the server ends up with one plan for all values.
-    fn repository(&self) -> PostgresRepository {
+    pub(crate) fn repository(&self) -> PostgresRepository {
         let options = PostgresOptions {
             max_connections: 1,
             ..PostgresOptions::default()
@@ -111,7 +114,12 @@ impl Table {
     }
 
     /// Asserts that a call scans no table and reads at most `at_most` rows through indexes.
-    async fn costs(&self, what: &str, at_most: i64, calls: impl AsyncFn(&PostgresRepository, i64)) {
+    pub(crate) async fn costs(
+        &self,
+        what: &str,
+        at_most: i64,
+        calls: impl AsyncFn(&PostgresRepository, i64),
+    ) {
         let (scans_before, rows_before) = self.rows_read().await;
         let repository = self.repository();
         for call in 0..CALLS {
@@ -145,7 +153,7 @@ impl Table {
     }
 }
 
-fn page(filter: Filter, order: Order, position: Position) -> ListQuery {
+pub(crate) fn page(filter: Filter, order: Order, position: Position) -> ListQuery {
     ListQuery {
         filter,
         order,
@@ -162,7 +170,7 @@ async fn reads_cost_the_rows_that_they_show() {
     let deep = drive::listed(&repository, &deep_query).await.remove(0);
     repository.close().await;
     let cursor = Cursor {
-        created_at: deep.parts().created_at,
+        at: deep.parts().created_at,
         id: deep.id(),
     };
 
@@ -179,15 +187,19 @@ async fn reads_cost_the_rows_that_they_show() {
             Position::After(cursor),
         ))
         .await;
-    let ids: Vec<_> = page_there.unwrap().iter().map(|row| row.place().id).collect();
+    let ids: Vec<_> = page_there
+        .unwrap()
+        .iter()
+        .map(|row| row.place(Order::NewestFirst).id)
+        .collect();
     repository.close().await;
     let found_many = async |repository: &PostgresRepository, _| {
         assert_eq!(repository.find_many(&ids).await.unwrap().len(), 20);
     };
     table.costs("find_many", 40, found_many).await;
 
-    let account = Search::new(deep.details().recipient.account.as_str());
-    let name = Search::new(deep.details().recipient.name.as_str());
+    let account = Search::new(deep.details().recipient.account().as_str());
+    let name = Search::new(deep.details().recipient.name().as_str());
     let rare = Filter {
         statuses: vec![Status::Failed],
         ..Filter::default()
@@ -201,7 +213,7 @@ async fn reads_cost_the_rows_that_they_show() {
         ..Filter::default()
     };
     let old = Filter {
-        created_before: Some(cursor.created_at),
+        created_before: Some(cursor.at),
         ..Filter::default()
     };
     let currency = Filter {
@@ -408,10 +420,66 @@ async fn writes_cost_the_rows_that_they_write() {
                     generation,
                     claims: 1,
                     verdict: build::completed("ref"),
+                    approved: None,
                 }
             })
             .collect();
         repository.settle(&batch).await.unwrap();
     };
     table.costs("a settlement of 50", 50 * 8, settled).await;
+}
+
+/// A hundred thousand events of one transaction. Each carries its claim.
+const HAPPENED: &str = "
+    INSERT INTO payout_events (
+        payout_id, generation, fence, at, kind, status, actor, claimed_by, claimed_at, version
+    )
+    SELECT id, 0, 1, now(), 'completed', 'completed', 'worker', 'worker', now(), 3
+    FROM payout_states, generate_series(1, 2) AS n
+    WHERE status <> 'pending'";
+
+#[tokio::test]
+async fn a_page_of_the_feed_costs_the_same_wherever_it_is() {
+    let table = Table::with_many_rows().await;
+    sqlx::raw_sql(HAPPENED).execute(&table.pool).await.unwrap();
+    let place = "SELECT feed_key, sequence FROM payout_events ORDER BY feed_key, sequence OFFSET $1 LIMIT 1";
+    let mut positions = vec![("at the start", FeedPosition::START)];
+    for (what, offset) in [
+        ("among the creations and events", 0),
+        ("in the middle", 50_000),
+        ("at the end", 99_800),
+    ] {
+        let (key, sequence): (i64, i64) = sqlx::query_as(place)
+            .bind(offset)
+            .fetch_one(&table.pool)
+            .await
+            .unwrap();
+        let position = FeedPosition {
+            major: key.unsigned_abs(),
+            minor: 2 * sequence.unsigned_abs() + 1,
+            created: None,
+            is_second: false,
+        };
+        positions.push((what, position));
+    }
+    let repository = table.repository();
+    // Transactions of other tests on the same server count.
+    while repository.delay().await.unwrap() > Duration::ZERO {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    repository.close().await;
+    for (what, after) in positions {
+        let query = FeedQuery {
+            after,
+            types: Vec::new(),
+            limit: 100,
+        };
+        let read = async |repository: &PostgresRepository, _| {
+            assert_eq!(repository.after(&query).await.unwrap().events.len(), 100);
+        };
+        // An event is read with its payout and the event before it. The claims that it carries fill half the page.
+        table
+            .costs(&format!("a page of the feed {what}"), 100 * 4, read)
+            .await;
+    }
 }

@@ -58,6 +58,10 @@ impl Database {
         (repository, database)
     }
 
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     pub(crate) fn repository(&self) -> PostgresRepository {
         self.repository_with(&PostgresOptions {
             max_connections: 8,
@@ -67,6 +71,20 @@ impl Database {
 
     pub(crate) fn repository_with(&self, options: &PostgresOptions) -> PostgresRepository {
         PostgresRepository::connect_lazy(&self.url, options).expect("a repository")
+    }
+
+    /// Returns the host and the port of the server.
+    #[allow(dead_code, reason = "only the tests of a pooler need it")]
+    pub(crate) fn server(&self) -> (String, u16) {
+        let url = Url::parse(&self.url).expect("a URL");
+        let host = url.host_str().unwrap_or("127.0.0.1");
+        (host.to_owned(), url.port().unwrap_or(5432))
+    }
+
+    /// Returns the URL of the database behind a pooler on this host.
+    #[allow(dead_code, reason = "only the tests of a pooler need it")]
+    pub(crate) fn url_through(&self, port: u16) -> String {
+        format!("postgres://postgres@127.0.0.1:{port}/{}", self.name)
     }
 
     /// Opens connections that bypass the repository.

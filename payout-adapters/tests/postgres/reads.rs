@@ -100,6 +100,7 @@ async fn a_read_that_takes_too_long_ends_and_says_so() {
         reads: ReadLimits {
             connections: 1,
             timeout: Duration::from_millis(200),
+            ..ReadLimits::default()
         },
         ..PostgresOptions::default()
     });

@@ -34,6 +34,9 @@ async fn the_schema_refuses_rows_that_no_step_leads_to() {
         "recipient_account = ''",
         "recipient_name = repeat('x', 129)",
         "description = repeat('x', 256)",
+        "external_id = ''",
+        "statement_text = repeat('x', 141)",
+        "metadata = '[]'",
     ] {
         let refused = refusal(&pool, &format!("UPDATE payout_details SET {columns}")).await;
         assert_eq!(refused.as_deref(), Some("23514"), "{columns}");
@@ -228,7 +231,7 @@ async fn what_postgresql_cannot_hold_is_not_found_and_no_error() {
     assert!(drive::listed(&repository, &query).await.is_empty());
 
     let cursor = Cursor {
-        created_at: Timestamp::MIN_UTC,
+        at: Timestamp::MIN_UTC,
         id: build::fresh_id(),
     };
     let query = ListQuery {

@@ -18,6 +18,20 @@ async fn make_repository() -> Fixture<dyn PayoutRepository> {
     Fixture::from((port, database)).with_peer(peer)
 }
 
+mod providers {
+    use payout_core::contract::providers::Routed;
+
+    use super::*;
+
+    async fn make_routed() -> Fixture<dyn Routed> {
+        let (repository, database) = Database::migrated().await;
+        let port: Arc<dyn Routed> = Arc::new(repository.sealing_with(keys(ONE)));
+        Fixture::from((port, database))
+    }
+
+    payout_core::providers_contract!(make_routed);
+}
+
 mod contract {
     payout_core::repository_contract!(super::make_repository, whole names);
 }
@@ -34,6 +48,8 @@ async fn migrated() -> Database {
 }
 
 sealing_cases!(migrated());
+
+crate::approvals::approval_cases!(migrated());
 
 #[tokio::test]
 async fn an_amount_that_is_no_number_fails_its_row_alone() {
@@ -65,4 +81,23 @@ impl Sealable for Database {
             vec!["refused".to_owned()]
         })
     }
+}
+
+#[tokio::test]
+async fn secrets_of_webhooks_are_encrypted_and_rotated() {
+    crate::sealed::secrets_of_webhooks_are_encrypted_and_rotated(migrated().await).await;
+}
+
+mod webhooks {
+    use payout_core::contract::webhooks::WebhookStore;
+
+    use super::*;
+
+    async fn make_webhooks() -> Fixture<dyn WebhookStore> {
+        let (repository, store) = Database::migrated().await;
+        let port: Arc<dyn WebhookStore> = Arc::new(repository.sealing_with(keys(ONE)));
+        Fixture::from((port, store))
+    }
+
+    payout_core::webhooks_contract!(make_webhooks);
 }

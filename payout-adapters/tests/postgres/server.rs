@@ -1,6 +1,7 @@
 //! Effects of the server's settings and its operators on writes: read-only sessions, commits that do not wait for the
 //! disk, an audit trail whose protection was disabled.
 
+use payout_adapters::StoreFault;
 use payout_adapters::storage::admin::StorageAdmin;
 use payout_core::contract::build;
 use payout_core::contract::drive;
@@ -70,6 +71,35 @@ async fn a_probe_waits_for_nobody() {
 }
 
 #[tokio::test]
+async fn while_a_write_of_the_probe_may_still_be_under_way_no_write_is_added_to_it() {
+    let (repository, database) = Database::migrated().await;
+    let pool = database.pool().await;
+    let rename = |from: &str, to: &str| AssertSqlSafe(format!("ALTER TABLE {from} RENAME TO {to}"));
+    sqlx::raw_sql(rename("write_probe", "gone"))
+        .execute(&pool)
+        .await
+        .unwrap();
+    repository.probe().await.unwrap_err();
+    sqlx::raw_sql(rename("gone", "write_probe"))
+        .execute(&pool)
+        .await
+        .unwrap();
+    let mut holder = pool.begin().await.unwrap();
+    let hold = "SELECT FROM write_probe FOR UPDATE";
+    sqlx::query(hold).execute(&mut *holder).await.unwrap();
+    for _ in 0..2 {
+        let refused = repository.probe().await.unwrap_err();
+        assert_eq!(StoreFault::of(&refused), StoreFault::Unconfirmed, "{refused:?}");
+    }
+    let refused = repository.insert(&[build::new_payout()]).await.unwrap_err();
+    assert_eq!(StoreFault::of(&refused), StoreFault::Unconfirmed, "{refused:?}");
+    repository.now().await.unwrap();
+    holder.rollback().await.unwrap();
+    repository.probe().await.unwrap();
+    drive::store(&repository, build::new_payout()).await;
+}
+
+#[tokio::test]
 async fn what_is_acknowledged_is_on_disk_whatever_the_database_says() {
     let (_, database) = Database::migrated().await;
     for (configured, ours) in [
@@ -97,7 +127,8 @@ async fn an_audit_trail_that_was_laid_open_is_seen() {
     let trigger = "CREATE TRIGGER payout_events_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON payout_events \
         FOR EACH STATEMENT EXECUTE FUNCTION payout_events_refuse_change()";
     let creation = "CREATE TRIGGER payout_details_keep_creation BEFORE \
-        UPDATE OF id, created_at, created_by, created_in, created_because OR DELETE OR TRUNCATE ON payout_details \
+        UPDATE OF id, created_at, created_by, created_in, created_because, feed_key OR DELETE OR TRUNCATE \
+        ON payout_details \
         FOR EACH STATEMENT EXECUTE FUNCTION payout_creation_refuse_change()";
     for (open, close, flaw) in [
         (

@@ -1,15 +1,14 @@
-//! A queue for a single test on the shared Redis server, and helpers for the tests.
+//! A queue for a single test on the shared Redis server.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use bb8_redis::redis::aio::MultiplexedConnection;
 use bb8_redis::redis::{Client, FromRedisValue, cmd};
 use payout_adapters::queue::redis::{RedisQueue, RedisSettings};
-use payout_core::payout::PayoutId;
-use payout_core::ports::{Clock, Delivery, Hint, JobQueue, Randomness, Receipt, System};
+use payout_core::ports::{Randomness, System};
 
-pub(crate) const SHORT: Duration = Duration::from_millis(200);
+pub(crate) use super::hints::{SHORT, acknowledge, hint, hints, receive_all, received};
+
 pub(crate) const LONG: Duration = Duration::from_secs(5);
 
 /// A unique key prefix on the shared server; its stream is deleted at the end.
@@ -71,48 +70,4 @@ impl Drop for Scratch {
         });
         let _ = cleaning.join();
     }
-}
-
-pub(crate) fn hint() -> Hint {
-    let system = System::default();
-    Hint::at(PayoutId::generate(system.now(), &system))
-}
-
-pub(crate) fn hints(count: usize) -> Vec<Hint> {
-    std::iter::repeat_with(hint).take(count).collect()
-}
-
-pub(crate) fn received(deliveries: &[Delivery]) -> HashSet<Hint> {
-    deliveries.iter().map(|delivery| delivery.hint).collect()
-}
-
-pub(crate) async fn acknowledge(queue: &RedisQueue, deliveries: &[Delivery]) {
-    let receipts: Vec<Receipt> = deliveries
-        .iter()
-        .map(|delivery| delivery.receipt.clone())
-        .collect();
-    queue.acknowledge(&receipts).await.unwrap();
-}
-
-/// Receives and acknowledges until all expected hints have arrived, whatever errors occur, within the time limit.
-pub(crate) async fn receive_all(queue: &RedisQueue, expected: &[Hint], within: Duration) {
-    let mut missing: HashSet<Hint> = expected.iter().copied().collect();
-    let receiving = async {
-        while !missing.is_empty() {
-            match queue.receive(100, SHORT).await {
-                Ok(deliveries) => {
-                    acknowledge(queue, &deliveries).await;
-                    missing.retain(|hint| !received(&deliveries).contains(hint));
-                }
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-            }
-        }
-    };
-    let done = tokio::time::timeout(within, receiving).await;
-    assert!(
-        done.is_ok(),
-        "{} of {} hints have not come",
-        missing.len(),
-        expected.len()
-    );
 }

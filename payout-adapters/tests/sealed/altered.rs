@@ -11,12 +11,12 @@ use payout_core::ports::{PayoutRepository, RepositoryError, System};
 use super::{ONE, Sealable, TWO, canary, keyed_canary, keys, refusal, rotate};
 
 /// A condition that selects one payout, in both SQL dialects.
-fn row(id: PayoutId) -> String {
+pub(super) fn row(id: PayoutId) -> String {
     format!("lower(hex(id)) = '{}'", id.as_uuid().simple())
 }
 
 /// Claims the due payouts, and asserts that this one is claimed as altered and goes to review at once.
-async fn assert_reviewed_at_once(repository: &dyn PayoutRepository, id: PayoutId, how: &str) {
+pub(super) async fn assert_reviewed_at_once(repository: &dyn PayoutRepository, id: PayoutId, how: &str) {
     let claims = repository.claim(&build::sweep(10, LONG_LEASE)).await.unwrap();
     let won: Vec<PayoutId> = claims.won.iter().map(|claim| claim.payout().id()).collect();
     assert!(!won.contains(&id), "{how}: it would be paid");
@@ -56,6 +56,8 @@ pub(crate) async fn whatever_is_paid_is_bound_to_its_row<S: Sealable>(store: S) 
         "amount = '11.50'".to_owned(),
         "currency = 'EUR'".to_owned(),
         "description = 'other'".to_owned(),
+        "statement_text = 'other'".to_owned(),
+        "statement_text = NULL".to_owned(),
         plain.to_owned(),
         format!("{plain}, mac = NULL"),
         format!("{plain}, mac = NULL, changed_version = NULL"),
@@ -108,7 +110,10 @@ pub(crate) async fn an_older_ciphertext_of_the_row_is_refused<S: Sealable>(store
 
 async fn rename(repository: &dyn PayoutRepository, payout: Payout, name: &str) -> Payout {
     let mut edit = payout.details().clone();
-    edit.recipient.name = RecipientName::new(name).unwrap();
+    edit.recipient = edit
+        .recipient
+        .clone()
+        .with_name(RecipientName::new(name).unwrap());
     drive::apply(repository, &payout.edit(edit, build::client()).unwrap()).await
 }
 

@@ -1,6 +1,9 @@
 //! Test cases of sealing, shared by both SQL dialects.
 
 mod altered;
+mod recipients;
+mod stored;
+mod webhooks;
 
 use std::error::Error;
 
@@ -10,10 +13,10 @@ use payout_core::attempt::Policy;
 use payout_core::attempt::UnreadableClaim;
 use payout_core::contract::build::{self, LONG_LEASE};
 use payout_core::contract::drive;
-use payout_core::payout::{NewPayout, PaymentDetails, PayoutId, RecipientAccount};
+use payout_core::payout::{NewPayout, PaymentDetails, PayoutId, RecipientAccount, StatementText};
 use payout_core::ports::{
-    Claims, Filter, Insertion, ListQuery, Listed, Order, PayoutRepository, Position, RepositoryError, Search,
-    Settled, System,
+    Claims, Filter, Insertion, ListQuery, Listed, Order, PayoutRepository, Position, RecipientRepository,
+    RepositoryError, Search, Settled, System,
 };
 
 pub(crate) use altered::{
@@ -22,6 +25,18 @@ pub(crate) use altered::{
     every_change_of_a_person_is_bound_anew, rows_in_plain_are_refused_once_a_rotation_has_gone_through,
     whatever_is_paid_is_bound_to_its_row,
 };
+
+pub(crate) use recipients::{
+    details_that_were_altered_are_refused, rotation_keeps_the_parts_of_a_recipient,
+    the_parts_of_a_recipient_are_not_stored_in_plain,
+};
+
+pub(crate) use stored::{
+    a_recipient_put_there_in_plain_is_refused, a_recipient_that_was_moved_from_another_row_is_refused,
+    a_stored_recipient_is_not_kept_in_plain, rotation_reseals_stored_recipients,
+};
+
+pub(crate) use webhooks::secrets_of_webhooks_are_encrypted_and_rotated;
 
 pub(crate) const ONE: &str = "one:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const TWO: &str = "two:8PHy8/T19vf4+fr7/P3+/wABAgMEBQYHCAkKCwwNDg8=";
@@ -40,7 +55,7 @@ pub(crate) fn keys(text: &str) -> EncryptionKeys {
 
 /// A database that is opened with different keys.
 pub(crate) trait Sealable {
-    type Repository: PayoutRepository + StorageAdmin;
+    type Repository: PayoutRepository + RecipientRepository + StorageAdmin;
 
     fn with(&self, keys: EncryptionKeys) -> Self::Repository;
     async fn execute(&self, sql: &str);
@@ -57,6 +72,7 @@ fn canary() -> NewPayout {
 
 fn keyed_canary() -> NewPayout {
     let mut new = canary();
+    new.details.statement_text = StatementText::new("Salary").ok();
     new.request = build::keyed(&build::fresh_key()).request;
     new
 }
@@ -92,7 +108,8 @@ async fn refusal(repository: &dyn PayoutRepository, id: PayoutId) -> String {
 async fn everything<S: Sealable>(store: &S) -> String {
     let payouts = store
         .texts(
-            "SELECT recipient_account || ' ' || recipient_name || ' ' || recipient_name_folded FROM payouts",
+            "SELECT recipient_account || ' ' || recipient_name || ' ' || recipient_name_folded || ' '
+                || coalesce(recipient_details, '') FROM payouts",
         )
         .await;
     let answers = store.texts("SELECT snapshot FROM idempotency_keys").await;
@@ -126,7 +143,7 @@ pub(crate) async fn nothing_is_stored_in_plain<S: Sealable>(store: S) {
     let new = keyed_canary();
     let key = new.request.clone().unwrap();
     let payout = drive::store(&repository, new).await;
-    assert_eq!(payout.details().recipient.account.as_str(), ACCOUNT);
+    assert_eq!(payout.details().recipient.account().as_str(), ACCOUNT);
     let cancelled = drive::apply(&repository, &payout.clone().cancel(build::client()).unwrap()).await;
     assert_eq!(drive::found(&repository, payout.id()).await, cancelled);
 
@@ -202,7 +219,7 @@ pub(crate) async fn what_was_moved_from_another_row_is_refused_for_that_row_alon
         };
         let rows = repository.list(&query).await.unwrap();
         assert_eq!(
-            rows.iter().map(|row| row.place().id).collect::<Vec<_>>(),
+            rows.iter().map(|row| row.place(order).id).collect::<Vec<_>>(),
             expected
         );
         for row in rows {
@@ -430,7 +447,10 @@ pub(crate) async fn whoever_changes_a_payout_during_a_rotation_wins<S: Sealable>
     let editing = async {
         for round in 0..30 {
             let mut edit = payout.details().clone();
-            edit.recipient.account = RecipientAccount::new(&format!("ROUND-{round}")).unwrap();
+            edit.recipient = edit
+                .recipient
+                .clone()
+                .with_account(RecipientAccount::new(&format!("ROUND-{round}")).unwrap());
             payout = drive::apply(&old, &payout.clone().edit(edit, build::client()).unwrap()).await;
         }
         payout
@@ -444,7 +464,7 @@ pub(crate) async fn whoever_changes_a_payout_during_a_rotation_wins<S: Sealable>
     assert_eq!(payout.version(), 31, "a rotation grows no version");
     rotate::<S>(&rotating).await;
     let found = drive::found(&store.with(keys(TWO)), payout.id()).await;
-    assert_eq!(found.details().recipient.account.as_str(), "ROUND-29");
+    assert_eq!(found.details().recipient.account().as_str(), "ROUND-29");
 }
 
 pub(crate) async fn a_database_knows_its_keys<S: Sealable>(store: S) {
@@ -480,6 +500,7 @@ pub(crate) async fn the_schema_refuses_plain_text_beside_what_is_sealed<S: Seala
         ("payout_details", "recipient_name = 'Ada'"),
         ("payout_details", "recipient_account = 'DE89'"),
         ("payout_details", "recipient_name_folded = 'ada'"),
+        ("payout_details", "recipient_details = '{}'"),
         ("idempotency_keys", "snapshot = '{}'"),
     ] {
         let broken = store
@@ -520,6 +541,13 @@ macro_rules! sealing_cases {
             rows_in_plain_are_refused_once_a_rotation_has_gone_through,
             a_database_that_began_with_a_key_has_no_row_in_plain,
             a_rotation_passes_over_what_was_altered_and_says_so,
+            the_parts_of_a_recipient_are_not_stored_in_plain,
+            rotation_keeps_the_parts_of_a_recipient,
+            details_that_were_altered_are_refused,
+            a_stored_recipient_is_not_kept_in_plain,
+            rotation_reseals_stored_recipients,
+            a_recipient_that_was_moved_from_another_row_is_refused,
+            a_recipient_put_there_in_plain_is_refused,
         }
     };
 }

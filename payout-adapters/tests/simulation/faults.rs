@@ -10,17 +10,15 @@ use payout_adapters::storage::memory::MemoryRepository;
 use payout_core::Timestamp;
 use payout_core::attempt::Settlement;
 use payout_core::idempotency::{IdempotencyRecord, IdempotentRequest, ScopedKey};
-use payout_core::payout::{Caller, Change, NewPayout, Payout, PayoutId};
+use payout_core::payout::{Caller, Change, Evidence, NewPayout, Payout, PayoutId};
 use payout_core::ports::{
     ClaimRequest, Claims, Count, DeletedPayout, Delivery, EventPage, EventQuery, Filter, Hint, Insertion,
-    JobQueue, ListQuery, Listed, LockedPart, PayoutRepository, PayoutStats, Processor, QueueError, Receipt,
+    JobQueue, ListQuery, Listed, LockedPart, PayoutRepository, PayoutStats, QueueError, Receipt,
     RepositoryError, Settled,
 };
-use payout_core::provider::{Instruction, ProcessorError, ProcessorKey, ProviderAnswer};
 
 use crate::chance::Chance;
 use crate::process::Process;
-use crate::provider::Provider;
 
 /// The faults of one run; switched off at its end.
 #[derive(Clone)]
@@ -71,7 +69,7 @@ fn cut_off(when: &'static str) -> RepositoryError {
 
 impl FaultyRepository {
     /// Runs a call to the store, which may fail before anything was done, or after everything was done.
-    async fn call<T>(
+    pub(crate) async fn call<T>(
         &self,
         work: impl Future<Output = Result<T, RepositoryError>>,
     ) -> Result<T, RepositoryError> {
@@ -124,8 +122,13 @@ impl PayoutRepository for FaultyRepository {
         self.call(self.store.find_deleted(id)).await
     }
 
-    async fn record_refusal(&self, id: PayoutId, caller: &Caller) -> Result<(), RepositoryError> {
-        self.call(self.store.record_refusal(id, caller)).await
+    async fn record_evidence(
+        &self,
+        id: PayoutId,
+        evidence: Evidence,
+        caller: &Caller,
+    ) -> Result<(), RepositoryError> {
+        self.call(self.store.record_evidence(id, evidence, caller)).await
     }
 
     async fn find_answer(&self, key: &ScopedKey) -> Result<Option<IdempotencyRecord>, RepositoryError> {
@@ -231,40 +234,5 @@ impl JobQueue for FaultyQueue {
 
     async fn depth(&self) -> Result<u64, QueueError> {
         self.queue.depth().await
-    }
-}
-
-/// The provider as one process sees it. A worker that is frozen right before its call makes the call when it wakes.
-pub(crate) struct FaultyProcessor {
-    pub(crate) provider: Provider,
-    pub(crate) faults: Faults,
-    pub(crate) process: Process,
-}
-
-#[async_trait]
-impl Processor for FaultyProcessor {
-    async fn submit(&self, instruction: &Instruction) -> Result<ProviderAnswer, ProcessorError> {
-        if self.faults.strikes(8) {
-            self.process
-                .freeze(self.faults.chance.up_to(Duration::from_secs(25)));
-        }
-        if self.process.pass().await {
-            self.faults.zombie_calls.fetch_add(1, Ordering::SeqCst);
-        }
-        // The request is on its way: killing or freezing the process now changes nothing at the provider.
-        let (provider, instruction) = (self.provider.clone(), instruction.clone());
-        let said = tokio::spawn(async move { provider.submit(&instruction).await }).await;
-        self.process.pass().await;
-        match said {
-            Ok(said) => said,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        }
-    }
-
-    async fn look_up(&self, key: &ProcessorKey) -> Result<Option<ProviderAnswer>, ProcessorError> {
-        self.process.pass().await;
-        let said = self.provider.look_up(key).await;
-        self.process.pass().await;
-        said
     }
 }

@@ -11,7 +11,7 @@ use payout_adapters::storage::memory::MemoryRepository;
 use payout_core::contract::build;
 use payout_core::payout::{Actor, ProviderReference, Status};
 use payout_core::ports::{Filter, Hint, JobQueue, Observer, PayoutRepository, Processor, Signal};
-use payout_core::provider::{Instruction, ProcessorError, ProcessorKey, ProviderAnswer};
+use payout_core::provider::{Instruction, LookUp, LookUpAnswer, ProcessorError, ProviderAnswer};
 use payout_core::worker::{Worker, WorkerSettings};
 use tokio_util::sync::CancellationToken;
 
@@ -48,9 +48,9 @@ impl Processor for Provider {
         Ok(ProviderAnswer::Paid { reference })
     }
 
-    async fn look_up(&self, _: &ProcessorKey) -> Result<Option<ProviderAnswer>, ProcessorError> {
+    async fn look_up(&self, _: &LookUp) -> Result<LookUpAnswer, ProcessorError> {
         self.reach().await?;
-        Ok(None)
+        Ok(LookUpAnswer::Absent)
     }
 }
 
@@ -65,11 +65,15 @@ impl Observer for Writes {
             Signal::Settled(_) => 1,
             Signal::Called { .. }
             | Signal::Paced { .. }
+            | Signal::Returned { .. }
+            | Signal::FailedOver { .. }
             | Signal::BroughtBack { .. }
             | Signal::LateOutcome { .. }
             | Signal::Abandoned
             | Signal::HintsDropped { .. }
             | Signal::Swept { .. }
+            | Signal::WebhookSent { .. }
+            | Signal::WebhookDisabled { .. }
             | Signal::Gathered { .. } => 0,
         };
         self.0.fetch_add(written, Ordering::SeqCst);
@@ -141,7 +145,7 @@ async fn outage(hangs: bool, lasts: Duration) -> Outcome {
     }
 }
 
-fn in_paused_time<T>(run: impl Future<Output = T>) -> T {
+pub(crate) fn in_paused_time<T>(run: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)

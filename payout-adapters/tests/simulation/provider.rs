@@ -1,42 +1,83 @@
-//! The payment provider and its ledger.
+//! A payment provider of one of several kinds.
 //!
-//! The provider keeps one rule: its first definite answer for a key is final. Apart from that it misbehaves: it pays
-//! late, pays and hangs up, does not answer, throttles, panics.
+//! It misbehaves: it pays late, pays and hangs up, does not answer, throttles, panics, has no funds, returns what it
+//! paid. It keeps the promises of its kind.
 
-use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use payout_core::payout::{Failure, PayoutId, ProviderReference};
-use payout_core::provider::{Instruction, ProcessorError, ProcessorKey, ProviderAnswer};
+use payout_core::payout::{Failure, PayoutId};
+use payout_core::ports::Clock;
+use payout_core::provider::{
+    Capabilities, Instruction, LookUp, LookUpAnswer, PaymentReturn, ProcessorError, ProcessorKey,
+    ProviderAnswer, ProviderName, ReturnWindow, WaitReason,
+};
 
 use crate::chance::Chance;
+use crate::ledger::{Entry, Ledger, Payment, reference};
 
-/// The ledger's entry for a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Entry {
-    /// Accepted, and settled at a later time.
-    Accepted,
-    Paid,
-    Declined,
+/// The time for which a forgetful provider remembers a key.
+const KEY_WINDOW: Duration = Duration::from_secs(90);
+/// The time within which a payment may come back.
+pub(crate) const RETURNS: Duration = Duration::from_secs(20);
+
+/// The promises of a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Keeps the outcome of each key for good, a refusal for lack of funds included, and looks every key up.
+    Registry,
+    /// Keeps the outcome of each key for [`KEY_WINDOW`]. Looks up only payments whose reference is given.
+    Forgetful,
+    /// Makes a payment for each request. Looks up only payments whose reference is given.
+    Bare,
 }
 
-#[derive(Default)]
-pub(crate) struct Ledger {
-    entries: BTreeMap<String, (PayoutId, Entry)>,
-    instructions: BTreeMap<String, Instruction>,
-    pub(crate) duplicates_prevented: u64,
-    pub(crate) calls: u64,
-    /// The number of calls that the current response mode refused.
-    pub(crate) put_off: u64,
-    pub(crate) violations: Vec<String>,
+impl Kind {
+    pub(crate) fn any(chance: &Chance) -> Self {
+        [Self::Registry, Self::Forgetful, Self::Bare][chance.below(3) as usize]
+    }
+
+    pub(crate) fn looks_up_keys(self) -> bool {
+        match self {
+            Self::Registry => true,
+            Self::Forgetful | Self::Bare => false,
+        }
+    }
+
+    pub(crate) fn capabilities(self) -> Capabilities {
+        let returns = ReturnWindow::Within(RETURNS);
+        match self {
+            Self::Registry => Capabilities {
+                returns,
+                ..Capabilities::default()
+            },
+            Self::Forgetful => Capabilities {
+                key_window: Some(KEY_WINDOW),
+                repeat_is_safe: true,
+                returns,
+                ..Capabilities::default()
+            },
+            Self::Bare => Capabilities::default(),
+        }
+    }
+
+    fn returns_payments(self) -> bool {
+        match self {
+            Self::Registry | Self::Forgetful => true,
+            Self::Bare => false,
+        }
+    }
 }
 
+/// A provider. Clones share its state, and all providers share the ledger.
 #[derive(Clone)]
 pub(crate) struct Provider {
+    pub(crate) name: ProviderName,
+    pub(crate) kind: Kind,
     pub(crate) ledger: Arc<Mutex<Ledger>>,
     chance: Chance,
-    faulty: Arc<std::sync::atomic::AtomicBool>,
+    faulty: Arc<AtomicBool>,
     /// The current response mode.
     mode: Arc<Mutex<ResponseMode>>,
 }
@@ -52,38 +93,18 @@ pub(crate) enum ResponseMode {
     Throttling,
     /// Every call is answered with 503 and `Retry-After`; some of the requests are executed all the same.
     Overloaded,
+    /// There are no funds.
+    Broke,
 }
 
-impl Ledger {
-    /// Counts the payments of a payout, one for each generation that was paid.
-    pub(crate) fn payments(&self, id: PayoutId) -> usize {
-        self.entries
-            .values()
-            .filter(|(payout, entry)| *payout == id && *entry == Entry::Paid)
-            .count()
-    }
-
-    pub(crate) fn count(&self, wanted: &Entry) -> u64 {
-        self.entries.values().filter(|(_, entry)| entry == wanted).count() as u64
-    }
-
-    /// Answers an operator's question about a key, and closes the key: an accepted or unknown key is declined, so that
-    /// nobody can use it later.
-    pub(crate) fn close(&mut self, key: &ProcessorKey, id: PayoutId) -> Entry {
-        let entry = &mut self
-            .entries
-            .entry(key.to_string())
-            .or_insert((id, Entry::Declined))
-            .1;
-        if *entry == Entry::Accepted {
-            *entry = Entry::Declined;
-        }
-        entry.clone()
-    }
-}
-
-fn reference(key: &ProcessorKey) -> ProviderReference {
-    ProviderReference::new(&format!("ref-{key}")).unwrap()
+impl ResponseMode {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Open,
+        Self::Away,
+        Self::Throttling,
+        Self::Overloaded,
+        Self::Broke,
+    ];
 }
 
 fn unknown(why: &str) -> ProcessorError {
@@ -93,10 +114,39 @@ fn unknown(why: &str) -> ProcessorError {
     }
 }
 
+fn no_funds(key_is_spent: bool) -> ProviderAnswer {
+    ProviderAnswer::Waiting {
+        reason: WaitReason::Funds,
+        why: "the balance is too low".into(),
+        key_is_spent,
+    }
+}
+
+fn answer(number: usize, entry: Entry) -> ProviderAnswer {
+    let reference = reference(number);
+    match entry {
+        Entry::Accepted => ProviderAnswer::Accepted {
+            reference,
+            look_again: None,
+        },
+        Entry::Paid => ProviderAnswer::Paid { reference },
+        Entry::Returned => ProviderAnswer::Returned(PaymentReturn {
+            reference: Some(reference),
+            reason: Failure::new("account_closed", "The account is closed."),
+            at: None,
+            amount: None,
+        }),
+        Entry::Declined => ProviderAnswer::Declined(Failure::new("declined", "No.")),
+        Entry::Spent => no_funds(true),
+    }
+}
+
 impl Provider {
-    pub(crate) fn new(chance: Chance) -> Self {
+    pub(crate) fn new(name: &str, ledger: Arc<Mutex<Ledger>>, chance: Chance) -> Self {
         Self {
-            ledger: Arc::default(),
+            name: ProviderName::new(name).unwrap(),
+            kind: Kind::any(&chance),
+            ledger,
             chance,
             faulty: Arc::new(true.into()),
             mode: Arc::default(),
@@ -104,7 +154,7 @@ impl Provider {
     }
 
     pub(crate) fn behave(&self) {
-        self.faulty.store(false, std::sync::atomic::Ordering::SeqCst);
+        self.faulty.store(false, Ordering::SeqCst);
     }
 
     /// Changes the provider's response mode.
@@ -112,18 +162,29 @@ impl Provider {
         *self.mode.lock().unwrap() = mode;
     }
 
+    /// Answers an operator's question about a key, and closes it.
+    pub(crate) fn close(&self, key: &ProcessorKey, payout: PayoutId) -> Entry {
+        let mut ledger = self.ledger.lock().unwrap();
+        ledger.close(&self.name, key.as_str(), payout, self.chance.monotonic())
+    }
+
+    fn mode(&self) -> ResponseMode {
+        if self.faulty.load(Ordering::SeqCst) {
+            *self.mode.lock().unwrap()
+        } else {
+            ResponseMode::Open
+        }
+    }
+
     /// Returns the error of the current response mode for this call, and whether the request is executed all the same.
     fn refusal(&self) -> Option<(ProcessorError, bool)> {
-        if !self.faulty.load(std::sync::atomic::Ordering::SeqCst) {
-            return None;
-        }
-        let mode = *self.mode.lock().unwrap();
+        let mode = self.mode();
         let error = match mode {
             ResponseMode::Throttling if !self.chance.percent(25) => ProcessorError::Refused {
                 why: "429".into(),
                 retry_after: self.chance.percent(30).then_some(Duration::from_secs(1)),
             },
-            ResponseMode::Open | ResponseMode::Throttling => return None,
+            ResponseMode::Open | ResponseMode::Throttling | ResponseMode::Broke => return None,
             ResponseMode::Away => ProcessorError::NeverSent {
                 why: "connection refused".into(),
             },
@@ -137,46 +198,71 @@ impl Provider {
     }
 
     fn is_faulty(&self, percent: u64) -> bool {
-        self.faulty.load(std::sync::atomic::Ordering::SeqCst) && self.chance.percent(percent)
+        self.faulty.load(Ordering::SeqCst) && self.chance.percent(percent)
     }
 
-    fn answer(key: &ProcessorKey, entry: &Entry) -> ProviderAnswer {
-        match entry {
-            Entry::Accepted => ProviderAnswer::Accepted {
-                reference: reference(key),
-            },
-            Entry::Paid => ProviderAnswer::Paid {
-                reference: reference(key),
-            },
-            Entry::Declined => ProviderAnswer::Declined(Failure::new("declined", "No.")),
-        }
-    }
-
-    /// Executes an instruction, unless its key was executed earlier.
-    fn execute(&self, instruction: &Instruction) -> ProviderAnswer {
-        let mut ledger = self.ledger.lock().unwrap();
-        let key = instruction.key.to_string();
-        let sent_before = ledger
-            .instructions
-            .entry(key.clone())
-            .or_insert_with(|| instruction.clone())
-            .clone();
-        if sent_before != *instruction {
-            ledger
-                .violations
-                .push(format!("{key} was sent with two different instructions"));
-        }
-        if let Some((_, entry)) = ledger.entries.get(&key).cloned() {
-            ledger.duplicates_prevented += 1;
-            return Self::answer(&instruction.key, &entry);
-        }
-        let entry = match self.chance.below(10) {
-            0 | 1 => Entry::Declined,
-            2 => Entry::Accepted,
-            _ => Entry::Paid,
+    /// Returns the payment under a key that this provider remembers.
+    fn remembered(&self, ledger: &Ledger, key: &str) -> Option<usize> {
+        let number = ledger.latest(&self.name, key)?;
+        let age = self
+            .chance
+            .monotonic()
+            .saturating_sub(ledger.get(number).received_at);
+        let remembers = match self.kind {
+            Kind::Registry => true,
+            Kind::Forgetful => age < KEY_WINDOW,
+            Kind::Bare => false,
         };
-        ledger.entries.insert(key, (instruction.payout_id, entry.clone()));
-        Self::answer(&instruction.key, &entry)
+        remembers.then_some(number)
+    }
+
+    /// Executes an instruction, unless the provider remembers its key.
+    fn execute(&self, instruction: &Instruction) -> ProviderAnswer {
+        let (mut ledger, key) = (self.ledger.lock().unwrap(), instruction.key.to_string());
+        if let Some(number) = self.remembered(&ledger, &key) {
+            ledger.receive(&self.name, instruction);
+            ledger.duplicates_prevented += 1;
+            return answer(number, ledger.get(number).entry);
+        }
+        if ledger.is_closed(&key) {
+            return ProviderAnswer::Declined(Failure::new("closed", "An operator has closed this key."));
+        }
+        let entry = match (self.mode(), self.kind) {
+            (ResponseMode::Broke, Kind::Registry) => Entry::Spent,
+            (ResponseMode::Broke, Kind::Forgetful | Kind::Bare) => return no_funds(false),
+            (
+                ResponseMode::Open | ResponseMode::Away | ResponseMode::Throttling | ResponseMode::Overloaded,
+                _,
+            ) => match self.chance.below(10) {
+                0 | 1 => Entry::Declined,
+                2 => Entry::Accepted,
+                _ => Entry::Paid,
+            },
+        };
+        ledger.receive(&self.name, instruction);
+        let number = ledger.enter(Payment {
+            provider: self.name.clone(),
+            key,
+            payout: instruction.payout_id,
+            entry,
+            received_at: self.chance.monotonic(),
+        });
+        if entry == Entry::Paid {
+            self.may_return(number);
+        }
+        answer(number, entry)
+    }
+
+    /// Returns some of the payments, within the time in which the provider may.
+    fn may_return(&self, number: usize) {
+        if !self.kind.returns_payments() || !self.chance.percent(25) {
+            return;
+        }
+        let (ledger, after) = (self.ledger.clone(), self.chance.up_to(RETURNS));
+        tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            ledger.lock().unwrap().change(number, Entry::Returned);
+        });
     }
 
     pub(crate) async fn submit(&self, instruction: &Instruction) -> Result<ProviderAnswer, ProcessorError> {
@@ -227,7 +313,7 @@ impl Provider {
         Ok(answer)
     }
 
-    pub(crate) async fn look_up(&self, key: &ProcessorKey) -> Result<Option<ProviderAnswer>, ProcessorError> {
+    pub(crate) async fn look_up(&self, look_up: &LookUp) -> Result<LookUpAnswer, ProcessorError> {
         tokio::time::sleep(self.chance.up_to(Duration::from_millis(200))).await;
         if let Some((error, _)) = self.refusal() {
             return Err(error);
@@ -236,16 +322,29 @@ impl Provider {
             return Err(unknown("no answer"));
         }
         let mut ledger = self.ledger.lock().unwrap();
-        let Some((_, entry)) = ledger.entries.get_mut(key.as_str()) else {
-            return Ok(None);
+        let number = match &look_up.reference {
+            Some(reference) => ledger.find(reference),
+            None if self.kind.looks_up_keys() => ledger.latest(&self.name, look_up.key.as_str()),
+            None => {
+                return Ok(LookUpAnswer::CannotTell {
+                    why: "no look-up by key".into(),
+                });
+            }
         };
-        if *entry == Entry::Accepted && self.chance.percent(40) {
-            *entry = if self.chance.percent(70) {
+        let Some(number) = number else {
+            return Ok(LookUpAnswer::Absent);
+        };
+        if ledger.get(number).entry == Entry::Accepted && self.chance.percent(40) {
+            let settled = if self.chance.percent(70) {
                 Entry::Paid
             } else {
                 Entry::Declined
             };
+            ledger.change(number, settled);
+            if settled == Entry::Paid {
+                self.may_return(number);
+            }
         }
-        Ok(Some(Self::answer(key, entry)))
+        Ok(LookUpAnswer::Found(answer(number, ledger.get(number).entry)))
     }
 }

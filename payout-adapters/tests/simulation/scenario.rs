@@ -6,19 +6,25 @@ use std::time::Duration;
 
 use payout_adapters::queue::memory::MemoryQueue;
 use payout_adapters::storage::memory::MemoryRepository;
+use payout_core::approval::{ApprovalPolicy, ApprovalRules};
 use payout_core::attempt::Policy;
-use payout_core::contract::drive;
-use payout_core::payout::{Actor, Event, EventKind, PayoutId, Status};
-use payout_core::ports::PayoutRepository;
+use payout_core::payout::{Actor, Caller, Payout, Status};
+use payout_core::ports::{JobQueue, PayoutRepository, Processor, ProviderRepository};
+use payout_core::provider::{Route, Routes};
 use payout_core::usecase::Payouts;
-use payout_core::worker::{Worker, WorkerSettings};
+use payout_core::usecase::providers::{KnownProvider, Providers};
+use payout_core::worker::{Provider as Lane, ProviderSettings, Worker, WorkerSettings};
 use tokio_util::sync::CancellationToken;
 
 use crate::chance::Chance;
-use crate::clients::{Known, Servers, client, operator};
-use crate::faults::{Faults, FaultyProcessor, FaultyQueue, FaultyRepository};
+use crate::clients::{Known, Server, Servers, approver, client, notifications, operator};
+use crate::faults::{Faults, FaultyQueue, FaultyRepository};
+use crate::judge::Judge;
+use crate::ledger::{Entry, Ledger};
 use crate::process::Process;
-use crate::provider::{Entry, Provider, ResponseMode};
+use crate::provider::{Provider, RETURNS, ResponseMode};
+use crate::rails::FaultyProcessor;
+use crate::report::Report;
 
 const LEASE: Duration = Duration::from_secs(6);
 const STORM: Duration = Duration::from_secs(40);
@@ -26,45 +32,15 @@ const SERVERS: usize = 2;
 const WORKERS: usize = 3;
 const CLIENTS: u64 = 12;
 
-/// Counts of one run, or of several.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Report {
-    pub(crate) payouts: u64,
-    pub(crate) payments: u64,
-    pub(crate) declines: u64,
-    pub(crate) calls: u64,
-    pub(crate) duplicates_prevented: u64,
-    pub(crate) late_outcomes: u64,
-    pub(crate) retries: u64,
-    pub(crate) reviews: u64,
-    pub(crate) cancellations: u64,
-    pub(crate) kills: u64,
-    pub(crate) freezes: u64,
-    pub(crate) zombie_calls: u64,
-    pub(crate) events: u64,
-    /// Calls that an unreachable, throttling or overloaded provider refused for now.
-    pub(crate) put_off: u64,
-    /// Reviews of payouts whose outcome was never unknown; must stay zero.
-    pub(crate) reviews_without_doubt: u64,
-}
-
-impl Report {
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.payouts += other.payouts;
-        self.payments += other.payments;
-        self.declines += other.declines;
-        self.calls += other.calls;
-        self.duplicates_prevented += other.duplicates_prevented;
-        self.late_outcomes += other.late_outcomes;
-        self.retries += other.retries;
-        self.reviews += other.reviews;
-        self.cancellations += other.cancellations;
-        self.kills += other.kills;
-        self.freezes += other.freezes;
-        self.zombie_calls += other.zombie_calls;
-        self.events += other.events;
-        self.put_off += other.put_off;
-        self.reviews_without_doubt += other.reviews_without_doubt;
+/// Payouts of 50 EUR need one approval, and of 500 EUR two.
+fn approvals() -> ApprovalPolicy {
+    let from = |amount: &str| Some(amount.parse().unwrap());
+    let rules = ApprovalRules::default();
+    let rules = rules.with("EUR".parse().unwrap(), from("50"), 1);
+    let rules = rules.and_then(|rules| rules.with("EUR".parse().unwrap(), from("500"), 2));
+    ApprovalPolicy {
+        rules: rules.unwrap(),
+        duplicates_within: None,
     }
 }
 
@@ -72,7 +48,8 @@ struct Scenario {
     chance: Chance,
     store: Arc<MemoryRepository>,
     queue: Arc<MemoryQueue>,
-    provider: Provider,
+    providers: Vec<Provider>,
+    routes: Arc<Routes>,
     faults: Faults,
     report: Report,
 }
@@ -86,10 +63,13 @@ pub(crate) fn simulate(seed: u64) -> Result<Report, Vec<String>> {
         .unwrap();
     runtime.block_on(async {
         let chance = Chance::new(seed);
+        let ledger = Arc::<std::sync::Mutex<Ledger>>::default();
+        let providers = ["a", "b"].map(|name| Provider::new(name, ledger.clone(), chance.clone()));
         let mut scenario = Scenario {
             store: Arc::new(MemoryRepository::new(Arc::new(chance.clone()))),
             queue: Arc::new(MemoryQueue::new(64)),
-            provider: Provider::new(chance.clone()),
+            routes: Arc::new(routes(&providers)),
+            providers: providers.into(),
             faults: Faults::new(chance.clone()),
             report: Report::default(),
             chance,
@@ -116,19 +96,39 @@ impl Scenario {
         })
     }
 
-    fn start_server(&self) -> (Process, Payouts) {
+    fn processor(&self, provider: &Provider, process: &Process) -> Arc<dyn Processor> {
+        Arc::new(FaultyProcessor {
+            provider: provider.clone(),
+            faults: self.faults.clone(),
+            process: process.clone(),
+        })
+    }
+
+    fn start_server(&self) -> (Process, Server) {
         let process = Process::start();
         let environment = Arc::new(self.chance.clone());
-        let payouts = Payouts::start(self.repository(&process), self.queue(&process), environment);
-        (process, payouts)
+        let (repository, queue) = (self.repository(&process), self.queue(&process));
+        let payouts = Payouts::start(repository.clone(), queue.clone(), environment)
+            .approved_by(approvals())
+            .routed_by(self.routes.clone());
+        let known = self.providers.iter().map(|provider| KnownProvider {
+            name: provider.name.clone(),
+            kind: "simulated",
+            processor: self.processor(provider, &process),
+            adopts_unnamed: false,
+        });
+        let providers = Providers::new(known, repository.clone(), repository, queue);
+        (process, Server { payouts, providers })
     }
 
     fn start_worker(&self, number: usize) -> Process {
         let process = Process::start();
-        let processor = Arc::new(FaultyProcessor {
-            provider: self.provider.clone(),
-            faults: self.faults.clone(),
-            process: process.clone(),
+        let lanes = self.providers.iter().map(|provider| {
+            let processor = self.processor(provider, &process);
+            Lane::new(Some(provider.name.clone()), processor).with(ProviderSettings {
+                calls_per_second: Some(30),
+                ..ProviderSettings::default()
+            })
         });
         let settings = WorkerSettings {
             name: Actor::new(&format!("worker-{number}")),
@@ -140,17 +140,22 @@ impl Scenario {
                 backoff_cap: Duration::from_secs(3),
                 max_attempts: 5,
                 key_window: Duration::from_secs(60),
+                ..Policy::default()
             },
             ..WorkerSettings::default()
         };
         let environment = Arc::new(self.chance.clone());
-        let worker = Worker::new(
-            self.repository(&process),
+        let repository = self.repository(&process);
+        let worker = Worker::with_providers(
+            repository.clone(),
             self.queue(&process),
-            processor,
+            lanes.collect(),
             environment,
             settings,
-        );
+        )
+        .rechecking(repository.clone())
+        .following(repository)
+        .routed_by(self.routes.clone());
         tokio::spawn(worker.run(CancellationToken::new()));
         process
     }
@@ -160,9 +165,9 @@ impl Scenario {
         let (servers, known) = (Servers::default(), Known::default());
         let mut server_processes = Vec::new();
         for _ in 0..SERVERS {
-            let (process, payouts) = self.start_server();
+            let (process, server) = self.start_server();
             server_processes.push(process);
-            servers.0.lock().unwrap().push(payouts);
+            servers.0.lock().unwrap().push(server);
         }
         let mut workers: Vec<Process> = (0..WORKERS).map(|number| self.start_worker(number)).collect();
         for number in 0..CLIENTS {
@@ -176,9 +181,19 @@ impl Scenario {
         let operating = tokio::spawn(operator(
             servers.clone(),
             known.clone(),
-            self.provider.clone(),
+            self.providers.clone(),
             self.chance.clone(),
         ));
+        let notifying = tokio::spawn(notifications(
+            servers.clone(),
+            self.providers.clone(),
+            self.chance.clone(),
+        ));
+
+        let approving = ["ada", "bob", "eve"].map(|name| {
+            let approver = approver(name, servers.clone(), known.clone(), self.chance.clone());
+            tokio::spawn(approver)
+        });
 
         let storm_ends = STORM.as_millis() as u64;
         let mut elapsed_ms = 0;
@@ -195,8 +210,8 @@ impl Scenario {
                 }
                 1 => {
                     let victim = self.chance.below(SERVERS as u64) as usize;
-                    let (process, payouts) = self.start_server();
-                    servers.0.lock().unwrap()[victim] = payouts;
+                    let (process, server) = self.start_server();
+                    servers.0.lock().unwrap()[victim] = server;
                     std::mem::replace(&mut server_processes[victim], process).kill();
                     self.report.kills += 1;
                 }
@@ -206,136 +221,117 @@ impl Scenario {
                     self.report.freezes += 1;
                 }
                 3 | 4 => {
-                    let modes = [
-                        ResponseMode::Open,
-                        ResponseMode::Away,
-                        ResponseMode::Throttling,
-                        ResponseMode::Overloaded,
-                    ];
-                    let mode = modes[self.chance.below(4) as usize];
-                    self.provider.set_mode(mode);
+                    let provider = &self.providers[self.chance.below(2) as usize];
+                    provider.set_mode(
+                        ResponseMode::ALL[self.chance.below(ResponseMode::ALL.len() as u64) as usize],
+                    );
                 }
                 _ => {
                     // A flush of the queue: every hint is lost.
-                    let _ = payout_core::ports::JobQueue::receive(&*self.queue, 1_000, Duration::ZERO).await;
+                    let _ = self.queue.receive(1_000, Duration::ZERO).await;
                 }
             }
         }
         operating.abort();
+        approving.iter().for_each(tokio::task::JoinHandle::abort);
+        notifying.abort();
         self.faults.stop();
-        self.provider.behave();
-        // A frozen worker may sleep for another 25 s. Then follow a lease, the backoff's cap, the calls and some polls.
-        tokio::time::sleep(Duration::from_secs(25) + LEASE + Duration::from_secs(40)).await;
+        for provider in &self.providers {
+            provider.behave();
+            let by = Caller::named("operator");
+            self.store.resume_provider(&provider.name, &by).await.unwrap();
+        }
+        self.quiet(&known).await;
         known
     }
 
+    /// Waits until no work is left, at most for as long as a correct system takes.
+    async fn quiet(&self, known: &Known) {
+        // A frozen worker may sleep for another 25 s, and a request may take 12 s inside the provider.
+        tokio::time::sleep(Duration::from_secs(25 + 12) + LEASE).await;
+        // Then follow the backoff's cap, the calls, some polls, the wait for funds, which is as long as the wait before
+        // it, and the rechecks.
+        let most = Duration::from_secs(40) + STORM + RETURNS * 2;
+        for _ in 0..most.as_secs() / 5 {
+            if self.is_done(known).await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+    }
+
+    /// Returns whether no worker has anything left to do.
+    async fn is_done(&self, known: &Known) -> bool {
+        let payouts = self.store.find_many(&known.ids()).await.unwrap();
+        payouts.iter().map(Payout::parts).all(|parts| {
+            let is_settled = match parts.status {
+                Status::Pending => false,
+                Status::Processing => parts.needs_review,
+                // Nobody may be left who approves it.
+                Status::AwaitingApproval => true,
+                Status::Completed | Status::Returned | Status::Failed | Status::Cancelled => true,
+            };
+            is_settled && parts.recheck_at.is_none()
+        })
+    }
+
     async fn judge(mut self, known: &Known) -> Result<Report, Vec<String>> {
-        let mut violations = std::mem::take(&mut self.provider.ledger.lock().unwrap().violations);
+        let ledger = self.providers[0].ledger.clone();
+        let mut judge = Judge {
+            store: &*self.store,
+            providers: &self.providers,
+            report: std::mem::take(&mut self.report),
+            violations: std::mem::take(&mut ledger.lock().unwrap().violations),
+        };
         let ids = known.ids();
         if ids.len() as u64 != CLIENTS {
-            violations.push(format!("{} of {CLIENTS} creates were answered", ids.len()));
+            let words = format!("{} of {CLIENTS} creates were answered", ids.len());
+            judge.violations.push(words);
         }
         for id in &ids {
-            self.judge_one(*id, &mut violations).await;
+            let first = match self.store.find(*id).await.unwrap() {
+                Some(payout) => self.routes.of(payout.details()).unwrap()[0].clone(),
+                None => self.providers[0].name.clone(),
+            };
+            judge.payout(*id, &first).await;
         }
-        let ledger = self.provider.ledger.lock().unwrap();
-        self.report.payouts = ids.len() as u64;
-        self.report.payments = ledger.count(&Entry::Paid);
-        self.report.declines = ledger.count(&Entry::Declined);
-        self.report.calls = ledger.calls;
-        self.report.put_off = ledger.put_off;
-        self.report.duplicates_prevented = ledger.duplicates_prevented;
-        self.report.late_outcomes = self.faults.late_outcomes.load(Ordering::SeqCst);
-        self.report.zombie_calls = self.faults.zombie_calls.load(Ordering::SeqCst);
-        drop(ledger);
+        let Judge {
+            mut report,
+            violations,
+            ..
+        } = judge;
+        let ledger = ledger.lock().unwrap();
+        report.payouts = ids.len() as u64;
+        report.payments = ledger.count(Entry::Paid);
+        report.returns = ledger.count(Entry::Returned);
+        report.declines = ledger.count(Entry::Declined);
+        report.calls = ledger.calls;
+        report.put_off = ledger.put_off;
+        report.duplicates_prevented = ledger.duplicates_prevented;
+        report.late_outcomes = self.faults.late_outcomes.load(Ordering::SeqCst);
+        report.zombie_calls = self.faults.zombie_calls.load(Ordering::SeqCst);
         if violations.is_empty() {
-            Ok(self.report)
+            Ok(report)
         } else {
             Err(violations)
         }
     }
-
-    async fn judge_one(&mut self, id: PayoutId, violations: &mut Vec<String>) {
-        let payments = self.provider.ledger.lock().unwrap().payments(id);
-        let mut report = |what: &str| violations.push(format!("{id}: {what}"));
-        if payments > 1 {
-            report("two generations were both paid");
-        }
-        let Some(payout) = self.store.find(id).await.unwrap() else {
-            // Deleted, so it was never sent; its trail must be hidden too.
-            if drive::has_trail(&*self.store, id).await {
-                report("hidden, but its trail is not");
-            }
-            return;
-        };
-        match payout.status() {
-            Status::Completed if payments == 0 => report("completed here and never paid"),
-            Status::Failed | Status::Cancelled if payments > 0 => {
-                report("paid, but failed or cancelled here")
-            }
-            Status::Pending => report("still pending"),
-            Status::Processing if !payout.needs_review() => report("stuck in processing"),
-            Status::Processing | Status::Completed | Status::Failed | Status::Cancelled => (),
-        }
-        let events = drive::trail(&*self.store, id).await;
-        let count = |kind| events.iter().filter(|event| event.kind == kind).count() as u64;
-        let evidence = count(EventKind::LateOutcome);
-        if events.len() as u64 - evidence != payout.version() {
-            report("the trail does not have one event for each version");
-        }
-        let without_doubt = reviews_without_doubt(&events);
-        if without_doubt > 0 {
-            report("a person was asked to review what was provably never sent");
-        }
-        self.report.reviews_without_doubt += without_doubt;
-        self.report.events += events.len() as u64;
-        self.report.retries += count(EventKind::Retried);
-        self.report.reviews += count(EventKind::ReviewRequested);
-        self.report.cancellations += count(EventKind::Cancelled);
-    }
 }
 
-/// Counts the reviews of generations in which no outcome was ever unknown: every claim was settled, and no settlement
-/// reports an answer that could not be relied on.
-fn reviews_without_doubt(events: &[Event]) -> u64 {
-    let reviews = events
-        .iter()
-        .filter(|event| event.kind == EventKind::ReviewRequested);
-    let in_doubt = |review: &&Event| {
-        let generation = || {
-            events
-                .iter()
-                .filter(|event| event.generation == review.generation)
-        };
-        let is_settled = |fence| {
-            generation().any(|event| {
-                event.fence == fence && !matches!(event.kind, EventKind::Claimed | EventKind::LateOutcome)
-            })
-        };
-        generation().any(|event| match event.kind {
-            EventKind::Claimed => !is_settled(event.fence),
-            EventKind::Postponed => event
-                .detail
-                .as_deref()
-                .is_some_and(|why| why.contains("no answer to rely on") || why.contains("overloaded")),
-            EventKind::ReviewRequested => event
-                .detail
-                .as_deref()
-                .is_some_and(|why| why.contains("no answer to rely on")),
-            EventKind::Accepted => true,
-            EventKind::Created
-            | EventKind::Imported
-            | EventKind::Edited
-            | EventKind::EditRefused
-            | EventKind::Completed
-            | EventKind::Failed
-            | EventKind::Released
-            | EventKind::Resolved
-            | EventKind::Retried
-            | EventKind::Cancelled
-            | EventKind::Deleted
-            | EventKind::LateOutcome => false,
-        })
+/// Makes the routes: below an amount the first provider is preferred, and the second from that amount on.
+fn routes(providers: &[Provider]) -> Routes {
+    let names = || providers.iter().map(|provider| provider.name.clone());
+    let below = Route {
+        below: Some(500.into()),
+        providers: names().collect(),
+        ..Route::to(providers[0].name.clone())
     };
-    reviews.filter(|review| !in_doubt(review)).count() as u64
+    let above = Route {
+        providers: names().rev().collect(),
+        ..Route::to(providers[1].name.clone())
+    };
+    let capabilities = providers
+        .iter()
+        .map(|provider| (provider.name.clone(), provider.kind.capabilities()));
+    Routes::new(vec![below, above], capabilities.collect())
 }

@@ -9,7 +9,7 @@ use payout_adapters::storage::sqlite::SqliteRepository;
 use payout_core::Timestamp;
 use payout_core::contract::build::{self, SHORT_LEASE};
 use payout_core::contract::drive;
-use payout_core::payout::{NewPayout, PayoutId};
+use payout_core::payout::PayoutId;
 use payout_core::ports::{Clock, Insertion, PayoutRepository};
 
 use crate::file::File;
@@ -133,10 +133,8 @@ const LEASE: Duration = Duration::from_secs(60);
 const BACKOFF: Duration = Duration::from_secs(30);
 
 async fn waiting(repository: &dyn PayoutRepository) -> Waiting {
-    let scheduled = NewPayout {
-        scheduled_at: Some(repository.now().await.unwrap() + Duration::from_secs(3_600)),
-        ..build::new_payout()
-    };
+    let in_an_hour = repository.now().await.unwrap() + Duration::from_secs(3_600);
+    let scheduled = build::scheduled(in_an_hour);
     repository.insert(std::slice::from_ref(&scheduled)).await.unwrap();
     let claimed = async || {
         let id = drive::stored(repository).await.id();

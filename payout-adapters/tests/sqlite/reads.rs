@@ -53,6 +53,7 @@ async fn a_read_that_takes_too_long_ends_and_what_pays_does_not_wait_for_it() {
             reads: ReadLimits {
                 connections: 1,
                 timeout,
+                ..ReadLimits::default()
             },
             ..SqliteOptions::default()
         };

@@ -35,6 +35,10 @@ async fn the_schema_refuses_rows_that_no_step_leads_to() {
         "recipient_account = ''",
         "recipient_name = printf('%.*c', 129, 'x')",
         "description = printf('%.*c', 256, 'x')",
+        "external_id = ''",
+        "statement_text = printf('%.*c', 141, 'x')",
+        "metadata = '[]'",
+        "batch_id = x'00'",
     ] {
         let refused = refusal(&pool, &format!("UPDATE payout_details SET {columns}"))
             .await
@@ -136,6 +140,8 @@ async fn the_creation_of_a_payout_is_neither_changed_nor_removed() {
         "UPDATE payout_details SET created_because = 'another'",
         "UPDATE payout_details SET created_at = 0",
         "UPDATE payout_details SET id = randomblob(16)",
+        "UPDATE payout_details SET feed_after = feed_after + 1",
+        "UPDATE payout_details SET feed_number = 0",
         "DELETE FROM payout_details",
         "REPLACE INTO payout_details SELECT * FROM payout_details",
     ] {

@@ -19,6 +19,20 @@ async fn make_repository() -> Fixture<dyn PayoutRepository> {
     Fixture::from((port, file)).with_peer(peer)
 }
 
+mod providers {
+    use payout_core::contract::providers::Routed;
+
+    use super::*;
+
+    async fn make_routed() -> Fixture<dyn Routed> {
+        let (repository, file) = File::migrated().await;
+        let port: Arc<dyn Routed> = Arc::new(repository.sealing_with(keys(ONE)));
+        Fixture::from((port, file))
+    }
+
+    payout_core::providers_contract!(make_routed);
+}
+
 mod contract {
     payout_core::repository_contract!(super::make_repository, whole names);
 }
@@ -28,6 +42,8 @@ async fn migrated() -> File {
 }
 
 sealing_cases!(migrated());
+
+crate::approvals::approval_cases!(migrated());
 
 #[tokio::test]
 async fn an_amount_that_is_no_number_fails_its_row_alone() {
@@ -80,4 +96,23 @@ async fn after_it_was_compacted_the_file_has_nothing_of_what_was_there_in_plain(
     plain.close().await;
     sealing.compact().await.unwrap();
     assert!(!file.contains("Canary") && !file.contains("canary"));
+}
+
+#[tokio::test]
+async fn secrets_of_webhooks_are_encrypted_and_rotated() {
+    crate::sealed::secrets_of_webhooks_are_encrypted_and_rotated(migrated().await).await;
+}
+
+mod webhooks {
+    use payout_core::contract::webhooks::WebhookStore;
+
+    use super::*;
+
+    async fn make_webhooks() -> Fixture<dyn WebhookStore> {
+        let (repository, store) = File::migrated().await;
+        let port: Arc<dyn WebhookStore> = Arc::new(repository.sealing_with(keys(ONE)));
+        Fixture::from((port, store))
+    }
+
+    payout_core::webhooks_contract!(make_webhooks);
 }

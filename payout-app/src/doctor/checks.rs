@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use payout_adapters::StoreFault;
-use payout_core::payout::PayoutId;
 use payout_core::ports::{Clock, Filter, QueueError};
-use payout_core::provider::{ProcessorError, ProcessorKey};
 use tokio::time::timeout;
-use uuid::Uuid;
+use url::Url;
 
 use super::durability;
 use super::report::{Report, in_a_line};
-use crate::settings::{Config, Database, ProcessorConfig};
+use crate::settings::{Config, Database, ProcessorConfig, Queue};
 use crate::unusable::Unusable;
 use crate::wiring::Ports;
 
@@ -24,6 +22,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 const SKEW: TimeDelta = TimeDelta::seconds(2);
 /// The bound for counting payouts whose due time is ahead.
 const COUNTED: u32 = 1_000;
+/// The delay of the event feed that is reported. Transactions of the service itself end sooner.
+const FEED_DELAY: Duration = Duration::from_secs(30);
 
 /// The remedy for an error that only its own text explains.
 pub(super) const SEE_MESSAGE: &str = "see what it says";
@@ -35,6 +35,12 @@ pub(super) fn settings(config: &Config, report: &mut Report) {
     if !config.money_limits.is_empty() {
         report.ok("settings", format!("money is limited to {}", config.money_limits));
     }
+    if !config.approvals.rules.is_empty() {
+        report.ok(
+            "settings",
+            format!("payouts need approval: {}", config.approvals.rules),
+        );
+    }
     match &config.processor {
         ProcessorConfig::Simulated { .. } => report.warn(
             "settings",
@@ -42,21 +48,14 @@ pub(super) fn settings(config: &Config, report: &mut Report) {
             "set PAYOUT_PROCESSOR=http and PAYOUT_PROCESSOR_URL for a real one",
         ),
         ProcessorConfig::Http { url, token } => {
-            let own_host = url.host_str().is_some_and(|host| {
-                host == "localhost"
-                    || host
-                        .trim_matches(['[', ']'])
-                        .parse()
-                        .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
-            });
-            if url.scheme() == "http" && !own_host {
+            if goes_unencrypted(url) {
                 report.warn(
                     "settings",
                     "payments are sent to the provider unencrypted",
                     "use https:// in PAYOUT_PROCESSOR_URL",
                 );
             }
-            if token.is_none() && !own_host {
+            if token.is_none() && !is_on_this_host(url) {
                 report.warn(
                     "settings",
                     "the provider receives no token",
@@ -64,6 +63,8 @@ pub(super) fn settings(config: &Config, report: &mut Report) {
                 );
             }
         }
+        // Each provider of the file has findings of its own.
+        ProcessorConfig::Providers { .. } => (),
     }
     match &config.database {
         Database::Memory => report.warn(
@@ -71,10 +72,10 @@ pub(super) fn settings(config: &Config, report: &mut Report) {
             "payouts are kept in memory, and are gone when the process ends",
             "set DATABASE_URL",
         ),
-        Database::Postgres { .. } if config.redis.is_none() => report.warn(
+        Database::Postgres { .. } if matches!(config.queue, Queue::Memory) => report.warn(
             "settings",
-            "without Redis, other processes find a payout by their sweep alone, about a second later",
-            "set REDIS_URL",
+            "without a queue, other processes find a payout by their sweep alone, about a second later",
+            "unset QUEUE_URL, which is memory:",
         ),
         Database::Sqlite { .. } if !local => report.warn(
             "settings",
@@ -83,6 +84,21 @@ pub(super) fn settings(config: &Config, report: &mut Report) {
         ),
         Database::Postgres { .. } | Database::Sqlite { .. } => (),
     }
+}
+
+/// Returns whether requests to an address leave this host unencrypted.
+pub(super) fn goes_unencrypted(url: &Url) -> bool {
+    url.scheme() == "http" && !is_on_this_host(url)
+}
+
+fn is_on_this_host(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| {
+        host == "localhost"
+            || host
+                .trim_matches(['[', ']'])
+                .parse()
+                .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+    })
 }
 
 /// Checks the database. Returns whether it can be used: it answers and has the schema of this version.
@@ -175,6 +191,7 @@ async fn migrations(config: &Config, ports: &Ports, report: &mut Report) -> bool
     durability::audit_trail(ports, report).await;
     durability::file_modes(config, report);
     reviews(ports, report).await;
+    feed(ports, report).await;
     true
 }
 
@@ -199,6 +216,24 @@ async fn reviews(ports: &Ports, report: &mut Report) {
     }
 }
 
+/// Checks that no open transaction delays the event feed.
+async fn feed(ports: &Ports, report: &mut Report) {
+    let Some(feed) = &ports.feed else { return };
+    match timeout(PATIENCE, feed.delay()).await {
+        Ok(Ok(delay)) if delay < FEED_DELAY => report.ok("events", "the feed shows every event"),
+        Ok(Ok(delay)) => report.warn(
+            "events",
+            format!(
+                "an event has waited {} s for its place in the feed: a transaction on the database's server stays open",
+                delay.as_secs()
+            ),
+            "find it in pg_stat_activity, by the oldest backend_xid, or in pg_prepared_xacts",
+        ),
+        Ok(Err(error)) => report.fail("events", in_a_line(&error), SEE_MESSAGE),
+        Err(_) => report.warn("events", "the database does not tell the feed's delay in time", "ask again"),
+    }
+}
+
 pub(super) async fn queue(ports: &Ports, report: &mut Report) {
     let kind = ports.queue_kind;
     match timeout(PATIENCE, ports.queue.probe()).await {
@@ -217,55 +252,12 @@ pub(super) async fn queue(ports: &Ports, report: &mut Report) {
                 "{kind} does not answer: {}; the sweep still claims payouts, later",
                 in_a_line(&error)
             ),
-            "check REDIS_URL, and that the server runs",
+            "check QUEUE_URL, and that the server runs",
         ),
         Err(_) => report.warn(
             "queue",
             format!("{kind} does not answer in time; the sweep still claims payouts, later"),
-            "check REDIS_URL, and that the server runs",
-        ),
-    }
-}
-
-/// Looks up a key that no payout has, which the provider must not know. A server that knows it breaks the contract or
-/// is not the provider.
-pub(super) async fn provider(config: &Config, ports: &Ports, report: &mut Report) {
-    let shown = match &config.processor {
-        ProcessorConfig::Simulated { .. } => {
-            return report.ok(
-                "provider",
-                "simulated, within this process: there is nothing to ask",
-            );
-        }
-        ProcessorConfig::Http { url, .. } => url,
-    };
-    let nobody = ProcessorKey::new(PayoutId::from(Uuid::nil()), None, 0);
-    let patience = config.worker.call_timeout;
-    match timeout(patience, ports.processor.look_up(&nobody)).await {
-        Ok(Ok(None)) => report.ok(
-            "provider",
-            format!("{shown} answers, and does not know a key that no payout has"),
-        ),
-        Ok(Ok(Some(_))) => report.fail(
-            "provider",
-            format!("{shown} claims to know a payment that was never sent"),
-            "check PAYOUT_PROCESSOR_URL: a look-up of an unknown key must be answered with 404",
-        ),
-        Ok(Err(ProcessorError::Refused { why, .. })) => report.fail(
-            "provider",
-            format!("{shown} refuses: {why}"),
-            "check PAYOUT_PROCESSOR_TOKEN",
-        ),
-        Ok(Err(error @ (ProcessorError::NeverSent { .. } | ProcessorError::Unknown { .. }))) => report.fail(
-            "provider",
-            format!("{shown}: {error}"),
-            "check PAYOUT_PROCESSOR_URL, and that the provider can be reached from here",
-        ),
-        Ok(Err(error)) => report.fail("provider", format!("{shown}: {error}"), SEE_MESSAGE),
-        Err(_) => report.fail(
-            "provider",
-            format!("{shown} does not answer within {} ms", patience.as_millis()),
-            "check PAYOUT_PROCESSOR_URL, or allow more by PAYOUT_CALL_TIMEOUT_MS",
+            "check QUEUE_URL, and that the server runs",
         ),
     }
 }

@@ -115,15 +115,5 @@ impl Report {
 
 /// Formats an error and its causes in one line.
 pub(crate) fn in_a_line(error: &dyn Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        // Some errors already include the text of their cause.
-        if !line.ends_with(&said) {
-            line += &format!(": {said}");
-        }
-        cause = error.source();
-    }
-    line
+    payout_core::Causes(error).to_string()
 }

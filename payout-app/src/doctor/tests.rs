@@ -5,13 +5,16 @@ use std::sync::Arc;
 use payout_adapters::storage::admin::Durability;
 use payout_core::payout::ProviderReference;
 use payout_core::ports::{
-    Clock, Count, MockJobQueue, MockPayoutRepository, MockProcessor, QueueError, RepositoryError, System,
+    Clock, Count, DueProvider, MockJobQueue, MockPayoutExport, MockPayoutRepository, MockProcessor,
+    MockProviderRepository, MockRecipientRepository, MockStatsRepository, QueueError, RepositoryError,
+    System,
 };
-use payout_core::provider::{ProcessorError, ProviderAnswer};
+use payout_core::provider::{LookUpAnswer, ProcessorError, ProviderAnswer, ProviderName};
 
 use super::report::{Level, Report};
-use super::{checks, durability, locks, report};
+use super::{checks, durability, locks, providers, report};
 use crate::settings::Config;
+use crate::settings::providers::ConfiguredProvider;
 use crate::wiring::{Ports, Traces, api_keys, nothing_to_operate};
 
 fn config(options: &[&str]) -> Config {
@@ -27,10 +30,22 @@ fn ports(repository: MockPayoutRepository, queue: MockJobQueue, processor: MockP
         store: nothing_to_operate(),
         repository: Arc::new(repository),
         queue: Arc::new(queue),
+        batches: None,
+        rechecks: None,
+        provider_states: None,
+        feed: None,
+        webhooks: None,
+        exports: Arc::new(MockPayoutExport::new()),
+        recipients: Arc::new(MockRecipientRepository::new()),
+        stats: Arc::new(MockStatsRepository::new()),
         repository_kind: "postgres",
         queue_kind: "redis",
-        processor: Arc::new(processor),
-        own_processor: false,
+        providers: vec![ConfiguredProvider::only(
+            Arc::new(processor),
+            "http",
+            Some("https://bank.example/".parse().unwrap()),
+        )],
+        routes: None,
         system,
         traces: Traces::default(),
     }
@@ -123,15 +138,15 @@ async fn another_clock_and_payouts_under_review_are_told() {
     assert!(report.lines().contains("3 payouts are under review"));
 }
 
-async fn provider(said: Result<Option<ProviderAnswer>, ProcessorError>) -> Report {
+async fn provider(said: Result<LookUpAnswer, ProcessorError>) -> Report {
     let mut processor = MockProcessor::new();
-    processor.expect_look_up().return_once(|key| {
-        assert_eq!(key.as_str(), "00000000-0000-0000-0000-000000000000:0");
+    processor.expect_look_up().return_once(|look_up| {
+        assert_eq!(look_up.key.as_str(), "00000000-0000-0000-0000-000000000000:0");
         said
     });
     let mut report = Report::default();
     let ports = ports(MockPayoutRepository::new(), MockJobQueue::new(), processor);
-    checks::provider(&config(&HTTP), &ports, &mut report).await;
+    providers::answers(&config(&HTTP), &ports, &mut report).await;
     report
 }
 
@@ -142,8 +157,12 @@ async fn only_a_provider_that_does_not_know_a_key_of_nobody_is_well() {
         reference: ProviderReference::new("x").unwrap(),
     };
     for (said, level, remedy) in [
-        (Ok(None), Level::Ok, ""),
-        (Ok(Some(paid)), Level::Fail, "must be answered with 404"),
+        (Ok(LookUpAnswer::Absent), Level::Ok, ""),
+        (
+            Ok(LookUpAnswer::Found(paid)),
+            Level::Fail,
+            "must be answered with 404",
+        ),
         (
             Err(ProcessorError::Refused {
                 why: why.clone(),
@@ -173,6 +192,52 @@ async fn only_a_provider_that_does_not_know_a_key_of_nobody_is_well() {
 }
 
 #[tokio::test]
+async fn payouts_that_are_due_for_a_provider_that_is_not_configured_are_named() {
+    let name = |text: &str| Some(ProviderName::new(text).unwrap());
+    for (configured, adopts_unnamed, due, said) in [
+        (name("a"), false, name("a"), None),
+        (
+            name("a"),
+            false,
+            name("b"),
+            Some("of the provider b, which is not configured"),
+        ),
+        (name("a"), false, None, Some("that name no provider")),
+        (name("a"), true, None, None),
+        (None, false, None, None),
+        (
+            None,
+            false,
+            name("a"),
+            Some("of the provider a, which is not configured"),
+        ),
+    ] {
+        let mut ports = ports(
+            MockPayoutRepository::new(),
+            MockJobQueue::new(),
+            MockProcessor::new(),
+        );
+        ports.providers[0].name = configured;
+        ports.providers[0].settings.adopts_unnamed = adopts_unnamed;
+        let mut states = MockProviderRepository::new();
+        states.expect_due_providers().return_once(|| {
+            let since = System::default().now();
+            Ok(vec![DueProvider { name: due, since }])
+        });
+        ports.provider_states = Some(Arc::new(states));
+        let mut report = Report::default();
+        providers::due(&ports, &mut report).await;
+        match said {
+            Some(said) => {
+                assert_eq!(levels(&report), [("providers", Level::Fail)]);
+                assert!(report.lines().contains(said), "{}", report.lines());
+            }
+            None => assert_eq!(levels(&report), []),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_queue_that_is_away_is_a_warning_since_payouts_go_on() {
     let mut queue = MockJobQueue::new();
     queue
@@ -189,7 +254,10 @@ fn what_is_allowed_and_seldom_meant_is_told() {
     for (options, told) in [
         (&["--database-url=memory:"][..], "gone when the process ends"),
         (&["--processor=simulated"], "nobody is paid"),
-        (&["--database-url=postgres://u:hunter2@h/d"], "without Redis"),
+        (
+            &["--database-url=postgres://u:hunter2@h/d", "--queue-url=memory:"],
+            "without a queue",
+        ),
         (&["--bind=0.0.0.0:8000"], "SQLite serves one host"),
         (
             &["--processor=http", "--processor-url=http://bank.example/"],

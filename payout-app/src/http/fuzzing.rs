@@ -12,6 +12,7 @@ use super::api::payouts::query::{ListIdentity, ListParams};
 use super::extract::json::JsonBody;
 use super::extract::query::Query;
 use super::problem::Problem;
+use crate::batch_file::{BatchFile, DecimalSign};
 
 /// Parses a body as a new payout, as changes and as a replacement. A body that makes a payout must make an equal one
 /// when it is sent in the form of the answer.
@@ -23,8 +24,8 @@ pub fn body(body: &[u8]) {
         let again = serde_json::json!({
             "amount": draft.money.amount().to_string(),
             "currency": draft.money.currency().code(),
-            "recipient_account": draft.recipient.account.as_str(),
-            "recipient_name": draft.recipient.name.as_str(),
+            "recipient_account": draft.recipient.account().as_str(),
+            "recipient_name": draft.recipient.name().as_str(),
             "description": draft.description.as_str(),
         });
         let read = self::draft(again.to_string().as_bytes());
@@ -34,8 +35,25 @@ pub fn body(body: &[u8]) {
     let _ = Replacement::parse(body).map(EditBody::from);
 }
 
+/// Reads a batch file with both decimal signs. A file that can be read has rows in ascending order, and the same ones
+/// whenever it is read: a batch is checked in one reading and stored in another.
+///
+/// # Panics
+/// When it has not.
+pub fn batch_file(bytes: &[u8]) {
+    for decimal in [DecimalSign::Point, DecimalSign::Comma] {
+        let Ok(file) = BatchFile::open(bytes.to_vec(), decimal) else {
+            continue;
+        };
+        let rows: Vec<_> = file.rows().collect();
+        assert!(!rows.is_empty());
+        assert!(rows.windows(2).all(|pair| pair[0].number < pair[1].number));
+        assert!(file.rows().eq(rows));
+    }
+}
+
 fn draft(body: &[u8]) -> Result<PaymentDetails, Problem> {
-    NewPayout::parse(body)?.into_details()
+    NewPayout::parse(body)?.into_details(None)
 }
 
 fn list(query: &str) -> ListIdentity {
@@ -53,7 +71,7 @@ pub fn cursor(micros: i64, id: u128, after: bool, text: &str) {
     let (own, other) = (list(""), list("needs_review=true"));
     if let Some(created_at) = DateTime::from_timestamp_micros(micros) {
         let place = Cursor {
-            created_at,
+            at: created_at,
             id: PayoutId::from(Uuid::from_u128(id)),
         };
         let (direction, position) = if after {

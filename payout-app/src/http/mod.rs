@@ -3,12 +3,14 @@
 //! A request passes the outermost middleware (`middleware::edge`), the router ([`routes`]), the access check of its
 //! route (`middleware::access`), the check of its query (`middleware::parameters`), and one handler: [`api`] has those
 //! of clients, [`ops`] those of operators. A handler extracts its input ([`extract`]), makes one call to the use cases,
-//! and answers ([`answer`]) or refuses ([`problem`]). [`admission`] limits each client's share of the service. The
+//! and answers ([`answer`]) or refuses ([`problem`]). [`console`] has the operators'
+//! pages over the same use cases. [`admission`] limits each client's share of the service. The
 //! annotations beside each handler become the OpenAPI document ([`openapi`]).
 
 pub(crate) mod admission;
-mod answer;
+pub(crate) mod answer;
 mod api;
+mod console;
 mod extract;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -28,11 +30,19 @@ use std::sync::Arc;
 use payout_core::ports::{System, Tracer};
 use payout_core::usecase::Payouts;
 use payout_core::usecase::api_keys::ApiKeys;
+use payout_core::usecase::batches::Batches;
+use payout_core::usecase::console_sessions::ConsoleSessions;
+use payout_core::usecase::feed::Feed;
+use payout_core::usecase::providers::Providers;
+use payout_core::usecase::recipients::Recipients;
+use payout_core::usecase::stats::PayoutStatistics;
+use payout_core::usecase::webhooks::Webhooks;
 use salvo::Service;
 use utoipa::openapi::OpenApi;
 
 use self::admission::Limits;
-use self::api::{api_keys, index, payouts, schema};
+use self::api::{api_keys, batches, events, index, payouts, providers, recipients, schema, stats, webhooks};
+pub(crate) use self::extract::moment;
 pub(crate) use self::middleware::access::Authenticator;
 pub(crate) use self::middleware::context::is_of_our_making;
 use self::middleware::edge;
@@ -45,8 +55,19 @@ use crate::metrics::Metrics;
 /// The state that handlers work with.
 pub(crate) struct AppState {
     pub(crate) payouts: Payouts,
+    /// The batches; absent if the program's own repository stores none.
+    pub(crate) batches: Option<Batches>,
     pub(crate) keys: ApiKeys,
+    pub(crate) providers: Providers,
+    pub(crate) recipients: Recipients,
+    pub(crate) stats: PayoutStatistics,
+    /// The event feed; absent if the program's own repository has none.
+    pub(crate) feed: Option<Feed>,
+    /// The webhooks; absent without a database of the service's own.
+    pub(crate) webhooks: Option<Webhooks>,
     pub(crate) authenticator: Authenticator,
+    /// The sessions of the console.
+    pub(crate) sessions: ConsoleSessions,
     pub(crate) limits: Arc<Limits>,
     pub(crate) health: Arc<Health>,
     pub(crate) metrics: Arc<Metrics>,
@@ -63,6 +84,8 @@ pub(crate) struct AppState {
 pub(crate) struct OptionalRoutes {
     /// The documentation.
     pub(crate) docs: bool,
+    /// The operators' console.
+    pub(crate) console: bool,
     /// The metrics, unless they have an address of their own.
     pub(crate) metrics: bool,
 }
@@ -71,6 +94,7 @@ impl OptionalRoutes {
     /// All optional routes.
     pub(crate) const ALL: Self = Self {
         docs: true,
+        console: true,
         metrics: true,
     };
 }
@@ -82,6 +106,11 @@ pub(crate) fn service(app_state: Arc<AppState>, optional_routes: OptionalRoutes)
     let (router, _) = routes.finish();
     let router = if optional_routes.docs {
         static_files::add(router)
+    } else {
+        router
+    };
+    let router = if optional_routes.console {
+        console::add(router)
     } else {
         router
     };
@@ -106,6 +135,7 @@ fn routes(optional_routes: OptionalRoutes) -> routes::Routes {
     let routes = routes::Routes::new()
         .add(payouts::create::create_payout, payouts::create::POLICY)
         .add(payouts::list::list_payouts, payouts::list::POLICY)
+        .add(payouts::export::export_payouts, payouts::export::POLICY)
         .add(payouts::get::get_payout, payouts::get::POLICY)
         .add(payouts::edit::change_payout, payouts::edit::CHANGE)
         .add(payouts::edit::replace_payout, payouts::edit::REPLACE)
@@ -113,10 +143,40 @@ fn routes(optional_routes: OptionalRoutes) -> routes::Routes {
         .add(payouts::events::list_events, payouts::events::POLICY)
         .add(payouts::retry::retry_payout, payouts::retry::POLICY)
         .add(payouts::cancel::cancel_payout, payouts::cancel::POLICY)
+        .add(payouts::approve::approve_payout, payouts::approve::POLICY)
+        .add(payouts::reject::reject_payout, payouts::reject::POLICY)
+        .add(batches::create::create_batch, batches::create::POLICY)
+        .add(batches::list::list_batches, batches::list::POLICY)
+        .add(batches::get::get_batch, batches::get::POLICY)
+        .add(batches::payouts::list_batch_payouts, batches::payouts::POLICY)
+        .add(batches::export::export_batch, batches::export::POLICY)
+        .add(batches::cancel::cancel_batch, batches::cancel::POLICY)
+        .add(batches::approve::approve_batch, batches::approve::POLICY)
+        .add(batches::reject::reject_batch, batches::reject::POLICY)
+        .add(batches::retry::retry_batch, batches::retry::POLICY)
+        .add(events::list::list_feed, events::list::POLICY)
+        .add(events::stream::stream_feed, events::stream::POLICY)
         .add(api_keys::list::list_keys, api_keys::list::POLICY)
         .add(api_keys::create::create_key, api_keys::create::POLICY)
         .add(api_keys::revoke::revoke_key, api_keys::revoke::POLICY)
-        .add(api_keys::rotate::rotate_key, api_keys::rotate::POLICY);
+        .add(api_keys::rotate::rotate_key, api_keys::rotate::POLICY)
+        .add(
+            providers::notifications::take_notification,
+            providers::notifications::POLICY,
+        )
+        .add(providers::list::list_providers, providers::list::POLICY)
+        .add(providers::pause::pause_provider, providers::pause::POLICY)
+        .add(providers::resume::resume_provider, providers::resume::POLICY)
+        .add(recipients::list::list_recipients, recipients::list::POLICY)
+        .add(recipients::create::create_recipient, recipients::create::POLICY)
+        .add(recipients::get::get_recipient, recipients::get::POLICY)
+        .add(recipients::edit::change_recipient, recipients::edit::POLICY)
+        .add(
+            recipients::archive::archive_recipient,
+            recipients::archive::POLICY,
+        )
+        .add(stats::get::get_stats, stats::get::POLICY);
+    let routes = add_webhooks(routes);
     let routes = if optional_routes.docs {
         routes.add(schema::get_schema, schema::POLICY)
     } else {
@@ -130,6 +190,25 @@ fn routes(optional_routes: OptionalRoutes) -> routes::Routes {
     } else {
         routes
     }
+}
+
+fn add_webhooks(routes: routes::Routes) -> routes::Routes {
+    use webhooks::{create, deliveries, edit, endpoint, list, repeat, rotate};
+
+    routes
+        .add(list::list_webhooks, list::POLICY)
+        .add(create::create_webhook, create::POLICY)
+        .add(endpoint::get_webhook, endpoint::POLICY)
+        .add(edit::edit_webhook, edit::POLICY)
+        .add(endpoint::delete_webhook, endpoint::POLICY)
+        .add(endpoint::disable_webhook, endpoint::STEP)
+        .add(endpoint::enable_webhook, endpoint::STEP)
+        .add(rotate::rotate_webhook, rotate::POLICY)
+        .add(repeat::test_webhook, repeat::TEST)
+        .add(repeat::replay_webhook, repeat::REPLAY)
+        .add(deliveries::list_deliveries, deliveries::LIST)
+        .add(deliveries::get_delivery, deliveries::ONE)
+        .add(repeat::redeliver, repeat::REDELIVER)
 }
 
 /// Returns the routes at the operators' own address, which are open to every client that reaches it.

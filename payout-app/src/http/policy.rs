@@ -39,7 +39,8 @@ pub(crate) struct RoutePolicy {
     pub(crate) body: Option<BodyPolicy>,
     /// The kinds of problems of its use case.
     pub(crate) refusals: &'static [Kind],
-    /// True if an answer continues for as long as its client listens, so that the handler has no timeout.
+    /// True if an answer may take for as long as its client listens: the handler has no timeout, and takes no place among
+    /// the requests in flight. It must limit its clients itself.
     pub(crate) streaming: bool,
 }
 
@@ -88,14 +89,8 @@ impl RoutePolicy {
             kinds.push(Kind::Invalid);
             kinds.extend_from_slice(header.refusals);
         }
-        if self.body.is_some() {
-            kinds.extend_from_slice(&[
-                Kind::Invalid,
-                Kind::MalformedBody,
-                Kind::BodyTooSlow,
-                Kind::BodyTooLarge,
-                Kind::UnsupportedMediaType,
-            ]);
+        if let Some(body) = self.body {
+            kinds.extend_from_slice(body.refusals);
         }
         kinds.extend_from_slice(self.refusals);
         kinds

@@ -228,12 +228,12 @@ fn contradiction(was: Status, foreign: &ForeignPayout, here: &Payout) -> Option<
         Status::Pending => true,
         Status::Processing => !parts.needs_review,
         Status::Completed => parts.version > 2,
-        Status::Failed | Status::Cancelled => false,
+        Status::AwaitingApproval | Status::Returned | Status::Failed | Status::Cancelled => false,
     };
     if sent_there && sent_here && parts.generation == 0 {
         return Some("the old service has begun to pay it since it was imported, and this one pays it too");
     }
-    if was == Status::Completed && parts.status != Status::Completed {
+    if was == Status::Completed && !matches!(parts.status, Status::Completed | Status::Returned) {
         return Some("the old service says that it was paid, and here it is not completed");
     }
     let same =

@@ -159,11 +159,11 @@ impl Rules<'_> {
             (Status::Pending, Some(PendingChoice::Import)) => Standing::Pending,
             (Status::Pending, Some(PendingChoice::Cancel)) | (Status::Cancelled, _) => Standing::Cancelled,
             (Status::Pending, Some(PendingChoice::Review | PendingChoice::Skip) | None)
-            | (Status::Processing, _) => Standing::UnderReview,
+            | (Status::AwaitingApproval | Status::Processing, _) => Standing::UnderReview,
             (Status::Completed, _) => {
                 Standing::Completed(text(Field::ProviderReference).and_then(ProviderReference::new))
             }
-            (Status::Failed, _) => Standing::Failed(Failure::new(
+            (Status::Failed | Status::Returned, _) => Standing::Failed(Failure::new(
                 text(Field::FailureCode).unwrap_or("imported"),
                 text(Field::FailureMessage).unwrap_or("It failed in the service that it comes from."),
             )),

@@ -18,8 +18,7 @@ use crate::settings::{LogConfig, LogFormat};
 
 /// The levels at which messages of libraries are of no use to an operator. Directives in the setting come later and
 /// win.
-const LIBRARIES: &str =
-    "salvo_core=warn,salvo_extra=warn,sqlx=error,hyper=warn,h2=warn,reqwest=warn,rustls=warn";
+const LIBRARIES: &str = "salvo_core=warn,salvo_extra=warn,sqlx=error,sqlx_core::pool=off,hyper=warn,h2=warn,reqwest=warn,rustls=warn";
 /// The modules whose messages repeat an outage that the health checks already log. A filter that names `payout_core`
 /// enables them.
 const OUTAGES: &str =

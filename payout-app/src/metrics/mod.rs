@@ -9,6 +9,7 @@
 
 mod gauges;
 mod limits;
+mod providers;
 mod requests;
 mod work;
 
@@ -20,6 +21,7 @@ use payout_core::ports::{Observer, Signal};
 use self::gauges::Gauges;
 use self::limits::Limited;
 pub(crate) use self::limits::Refused;
+use self::providers::Providers;
 use self::requests::Requests;
 pub(crate) use self::requests::method_label;
 use self::work::{Batches, Work};
@@ -37,7 +39,7 @@ pub(crate) struct Metrics {
     gauges: Gauges,
     limited: Limited,
     batches: Batches,
-    work: std::sync::OnceLock<Work>,
+    working: std::sync::OnceLock<(Work, Providers)>,
 }
 
 impl Metrics {
@@ -62,7 +64,7 @@ impl Metrics {
             gauges: Gauges::new(&recorder),
             limited: Limited::new(&recorder),
             batches: Batches::new(&recorder),
-            work: std::sync::OnceLock::new(),
+            working: std::sync::OnceLock::new(),
             recorder,
         })
     }
@@ -80,11 +82,12 @@ impl Metrics {
 
     /// Creates the worker's series at zero, so that the first event shows as an increase.
     pub(crate) fn begin_worker(&self) {
-        self.work();
+        self.working();
     }
 
-    fn work(&self) -> &Work {
-        self.work.get_or_init(|| Work::new(&self.recorder))
+    fn working(&self) -> &(Work, Providers) {
+        let new = || (Work::new(&self.recorder), Providers::new(&self.recorder));
+        self.working.get_or_init(new)
     }
 }
 
@@ -93,14 +96,21 @@ impl Observer for Metrics {
         match *signal {
             Signal::Gathered { batch, size } => self.batches.gathered(batch, size),
             Signal::HintsDropped { count } => self.batches.hints_dropped(count),
+            Signal::Called { provider, .. }
+            | Signal::Paced { provider, .. }
+            | Signal::Returned { provider }
+            | Signal::FailedOver { provider, .. } => {
+                let (_, providers) = self.working();
+                providers.observe(&self.recorder, provider, signal);
+            }
             Signal::Claimed { .. }
-            | Signal::Called { .. }
-            | Signal::Paced { .. }
             | Signal::BroughtBack { .. }
             | Signal::Settled(_)
             | Signal::LateOutcome { .. }
             | Signal::Abandoned
-            | Signal::Swept { .. } => self.work().observe(signal),
+            | Signal::WebhookSent { .. }
+            | Signal::WebhookDisabled { .. }
+            | Signal::Swept { .. } => self.working().0.observe(signal),
         }
     }
 }

@@ -1,51 +1,13 @@
 //! Metrics of the use cases and the worker. Every series is created in advance, because signals come for each payout.
 
 use metrics::{
-    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
-    histogram, with_local_recorder,
+    Counter, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram,
+    with_local_recorder,
 };
 use metrics_exporter_prometheus::PrometheusRecorder;
 use payout_core::attempt::Verdict;
-use payout_core::ports::{Batch, PaceState, Signal};
-
-/// The possible outcomes of calls to the processor, by method.
-const CALLS: [(&str, &[&str]); 2] = [
-    (
-        "submit",
-        &[
-            "paid",
-            "accepted",
-            "declined",
-            "never_sent",
-            "unknown",
-            "refused",
-            "overloaded",
-        ],
-    ),
-    (
-        "look_up",
-        &[
-            "paid",
-            "accepted",
-            "declined",
-            "not_found",
-            "never_sent",
-            "unknown",
-            "refused",
-            "overloaded",
-        ],
-    ),
-];
-
-/// The paces of a worker.
-const PACES: [(PaceState, &str); 3] = [
-    (PaceState::Full, "full"),
-    (PaceState::Slowed, "slowed"),
-    (PaceState::Away, "away"),
-];
-
-/// The series of one method: its name, the duration of calls, and the number of calls by outcome.
-type Calls = (&'static str, Histogram, Vec<(&'static str, Counter)>);
+use payout_core::ports::{Batch, Signal};
+use payout_core::webhook::DisabledWhy;
 
 /// The series of the worker.
 pub(super) struct Work {
@@ -53,13 +15,11 @@ pub(super) struct Work {
     claims_by_sweep: Counter,
     takeovers: Counter,
     sweep_duration: Histogram,
-    calls: Vec<Calls>,
-    paces: Vec<(PaceState, Gauge)>,
-    rate: Gauge,
     completed: Counter,
     failed: Counter,
     accepted: Counter,
     postponed: Counter,
+    key_spent: Counter,
     released: Counter,
     review: Counter,
     reviews: Counter,
@@ -67,6 +27,11 @@ pub(super) struct Work {
     late_and_paid: Counter,
     abandoned: Counter,
     brought_back: Counter,
+    webhooks_accepted: Counter,
+    webhooks_refused: Counter,
+    webhook_duration: Histogram,
+    webhooks_gone: Counter,
+    webhooks_failing: Counter,
 }
 
 impl Work {
@@ -78,37 +43,16 @@ impl Work {
         let claims = |source| at_zero(counter!("payout_claims_total", "source" => source));
         let settled = |verdict| at_zero(counter!("payout_settlements_total", "verdict" => verdict));
         let late = |against| at_zero(counter!("payout_late_outcomes_total", "paid_against_state" => against));
-        let calls = |(call, outcomes): (&'static str, &[&'static str])| {
-            let outcomes = outcomes.iter().map(|outcome| {
-                let total = counter!("payout_processor_calls_total", "call" => call, "outcome" => *outcome);
-                (*outcome, at_zero(total))
-            });
-            let duration = histogram!("payout_processor_call_duration_seconds", "call" => call);
-            (call, duration, outcomes.collect())
-        };
         with_local_recorder(recorder, || Self {
             claims_by_hint: claims("hint"),
             claims_by_sweep: claims("sweep"),
             takeovers: at_zero(counter!("payout_takeovers_total")),
             sweep_duration: histogram!("payout_sweep_duration_seconds"),
-            calls: CALLS.into_iter().map(calls).collect(),
-            paces: PACES
-                .into_iter()
-                .map(|(state, name)| {
-                    let gauge = gauge!("payout_provider_pace", "state" => name);
-                    gauge.set(if state == PaceState::Full { 1.0 } else { 0.0 });
-                    (state, gauge)
-                })
-                .collect(),
-            rate: {
-                let rate = gauge!("payout_provider_calls_per_second_limit");
-                rate.set(f64::INFINITY);
-                rate
-            },
             completed: settled("completed"),
             failed: settled("failed"),
             accepted: settled("accepted"),
             postponed: settled("postponed"),
+            key_spent: settled("key_spent"),
             released: settled("released"),
             review: settled("review"),
             reviews: at_zero(counter!("payout_reviews_total")),
@@ -116,6 +60,11 @@ impl Work {
             late_and_paid: late("true"),
             abandoned: at_zero(counter!("payout_abandoned_claims_total")),
             brought_back: at_zero(counter!("payout_times_brought_back_total")),
+            webhooks_accepted: at_zero(counter!("payout_webhook_attempts_total", "outcome" => "accepted")),
+            webhooks_refused: at_zero(counter!("payout_webhook_attempts_total", "outcome" => "failed")),
+            webhook_duration: histogram!("payout_webhook_attempt_duration_seconds"),
+            webhooks_gone: at_zero(counter!("payout_webhook_disabled_total", "why" => "gone")),
+            webhooks_failing: at_zero(counter!("payout_webhook_disabled_total", "why" => "failing")),
         })
     }
 
@@ -134,31 +83,13 @@ impl Work {
                 claims.increment(count as u64);
                 self.takeovers.increment(takeovers as u64);
             }
-            Signal::Called { call, outcome, took } => {
-                let Some((_, duration, outcomes)) = self.calls.iter().find(|(known, ..)| *known == call)
-                else {
-                    return;
-                };
-                duration.record(took);
-                if let Some((_, total)) = outcomes.iter().find(|(known, _)| *known == outcome) {
-                    total.increment(1);
-                }
-            }
-            Signal::Paced {
-                state,
-                calls_per_second,
-            } => {
-                for (known, gauge) in &self.paces {
-                    gauge.set(if *known == state { 1.0 } else { 0.0 });
-                }
-                self.rate.set(calls_per_second.map_or(f64::INFINITY, f64::from));
-            }
             Signal::Settled(verdict) => {
                 let settled = match verdict {
                     Verdict::Completed { .. } => &self.completed,
                     Verdict::Failed(_) => &self.failed,
                     Verdict::Accepted { .. } => &self.accepted,
                     Verdict::Postponed { .. } => &self.postponed,
+                    Verdict::KeySpent { .. } => &self.key_spent,
                     Verdict::Released { .. } => &self.released,
                     Verdict::Review { .. } => {
                         self.reviews.increment(1);
@@ -177,8 +108,27 @@ impl Work {
             }
             Signal::Abandoned => self.abandoned.increment(1),
             Signal::BroughtBack { count } => self.brought_back.increment(count),
+            Signal::WebhookSent { accepted, took } => {
+                let attempts = if accepted {
+                    &self.webhooks_accepted
+                } else {
+                    &self.webhooks_refused
+                };
+                attempts.increment(1);
+                self.webhook_duration.record(took);
+            }
+            Signal::WebhookDisabled { why } => match why {
+                DisabledWhy::Gone => self.webhooks_gone.increment(1),
+                DisabledWhy::Failing => self.webhooks_failing.increment(1),
+                DisabledWhy::Operator => (),
+            },
             Signal::Swept { took } => self.sweep_duration.record(took),
-            Signal::Gathered { .. } | Signal::HintsDropped { .. } => (),
+            Signal::Called { .. }
+            | Signal::Paced { .. }
+            | Signal::Returned { .. }
+            | Signal::FailedOver { .. }
+            | Signal::Gathered { .. }
+            | Signal::HintsDropped { .. } => (),
         }
     }
 }
@@ -261,10 +211,31 @@ pub(super) fn describe() {
         "payout_late_outcomes_total",
         "Settlements that a guard refused since the lease was lost; paid_against_state: the provider paid what the payout's state denies."
     );
+    describe_counter!(
+        "payout_webhook_attempts_total",
+        "Requests to the endpoints of webhooks, by outcome."
+    );
+    describe_histogram!(
+        "payout_webhook_attempt_duration_seconds",
+        Unit::Seconds,
+        "Duration of requests to the endpoints of webhooks."
+    );
+    describe_counter!(
+        "payout_webhook_disabled_total",
+        "Endpoints of webhooks that a worker disabled, by reason."
+    );
     describe_counter!("payout_reviews_total", "Payouts that went under review.");
     describe_counter!(
         "payout_abandoned_claims_total",
         "Claims that were abandoned without a call, too late in their lease."
+    );
+    describe_counter!(
+        "payout_returns_total",
+        "Payments that the provider paid and that came back."
+    );
+    describe_counter!(
+        "payout_failovers_total",
+        "Payouts of which nothing was sent, and that were released because their provider is away."
     );
     describe_counter!(
         "payout_hints_dropped_total",
@@ -284,7 +255,7 @@ pub(super) fn describe() {
 mod tests {
     use std::time::Duration;
 
-    use payout_core::ports::Observer;
+    use payout_core::ports::{Observer, PaceState};
 
     use super::super::Metrics;
     use super::*;
@@ -307,12 +278,14 @@ mod tests {
             swept: true,
         });
         metrics.observe(&Signal::Called {
+            provider: None,
             call: "submit",
             outcome: "paid",
             took: Duration::from_secs(1),
         });
         assert!(text.contains(r#"payout_provider_pace{state="full"} 1"#), "{text}");
         metrics.observe(&Signal::Paced {
+            provider: None,
             state: PaceState::Slowed,
             calls_per_second: Some(3),
         });

@@ -13,12 +13,12 @@ use std::time::Duration;
 
 use payout_core::Timestamp;
 use payout_core::ports::RepositoryError;
-use payout_core::usecase::reconciliation::{Period, Reconciliation, Step, Tally};
+use payout_core::usecase::reconciliation::{Period, ReconciledProvider, Reconciliation, Step, Tally};
 use tokio::time::timeout;
 
 use self::output::Output;
 use self::progress::Progress;
-use crate::settings::{Config, ConfigError, ProcessorConfig, ReconcileCommand};
+use crate::settings::{Config, ConfigError, ReconcileCommand};
 use crate::unusable::Unusable;
 use crate::wiring::Ports;
 
@@ -66,10 +66,10 @@ pub(crate) async fn reconcile(
     config: &Config,
     command: ReconcileCommand,
 ) -> Result<ExitCode, ReconcileError> {
-    if let ProcessorConfig::Simulated { .. } = config.processor {
+    let ports = Ports::new(config)?;
+    if ports.is_simulated() {
         return Err(ReconcileError::Simulated);
     }
-    let ports = Ports::new(config)?;
     let reader = ports.store.reconciliation().ok_or(ReconcileError::NoBooks)?;
     let now = ports.repository.now().await;
     let now = now.map_err(|error| ReconcileError::Unusable(Unusable::new(&config.database, &error)))?;
@@ -87,7 +87,15 @@ pub(crate) async fn reconcile(
     let reconciliation = Reconciliation {
         repository: ports.repository.clone(),
         reader,
-        processor: ports.processor.clone(),
+        providers: ports
+            .providers
+            .iter()
+            .map(|provider| ReconciledProvider {
+                name: provider.name.clone(),
+                adopts_unnamed: provider.settings.adopts_unnamed,
+                processor: provider.processor.clone(),
+            })
+            .collect(),
     };
     let mut output = Output::new(command.format, io::stdout().lock());
     let mut progress = Progress::start(&ports.system);

@@ -6,6 +6,7 @@ use payout_core::ports::Record;
 use payout_core::usecase::reconciliation::{Disagreement, Finding, Period, Tally};
 use serde::Serialize;
 
+use crate::export::csv::is_run;
 use crate::settings::ReconcileFormat;
 
 /// The fields of one finding, in the order in which they are written.
@@ -24,10 +25,11 @@ struct Line {
     reference_here: Option<String>,
     reference_there: Option<String>,
     why: Option<String>,
+    provider: Option<String>,
 }
 
 const COLUMNS: &str = "payout_id,created_at,amount,currency,status,needs_review,deleted,key,finding,there,reference_here,\
-                       reference_there,why";
+                       reference_there,why,provider";
 
 impl Line {
     fn of(finding: &Finding) -> Self {
@@ -36,10 +38,12 @@ impl Line {
                 let Disagreement {
                     kind,
                     generation,
+                    provider,
                     there,
                     reference,
                 } = disagreement;
                 Self {
+                    provider: provider.as_ref().map(ToString::to_string),
                     there: there.as_str(),
                     reference_there: reference.as_ref().map(|reference| reference.as_str().to_owned()),
                     ..Self::about(record, *generation, kind.as_str())
@@ -74,6 +78,7 @@ impl Line {
             reference_here: reference.map(|reference| reference.as_str().to_owned()),
             reference_there: None,
             why: None,
+            provider: record.provider.as_ref().map(ToString::to_string),
         }
     }
 
@@ -92,6 +97,7 @@ impl Line {
             self.reference_here.as_deref().unwrap_or_default(),
             self.reference_there.as_deref().unwrap_or_default(),
             self.why.as_deref().unwrap_or_default(),
+            self.provider.as_deref().unwrap_or_default(),
         ];
         fields.map(csv_field).join(",")
     }
@@ -110,6 +116,10 @@ impl Line {
             ("", None, Some(why)) => why.clone(),
             (there, None, _) => there.to_owned(),
         };
+        let there = match &self.provider {
+            Some(provider) => format!("{there} at {provider}"),
+            None => there,
+        };
         let money = format!("{} {}", self.amount, self.currency);
         format!(
             "{:<39} {:>20} {:<20} {:<20} {there}",
@@ -121,7 +131,7 @@ impl Line {
 /// Quotes a field if needed (RFC 4180), and keeps a spreadsheet from taking it for a formula: a reference is the
 /// provider's own text.
 fn csv_field(text: &str) -> String {
-    let text = if text.starts_with(['=', '+', '-', '@', '\t']) {
+    let text = if is_run(text) {
         format!("'{text}")
     } else {
         text.to_owned()

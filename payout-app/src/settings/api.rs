@@ -28,6 +28,11 @@ section! {
             option: "docs", value: "on|off", default: "on",
         } => required(switch),
 
+        /// Serves the operators' console under `/console/`: `on`, or `off` (404).
+        pub console: bool = "PAYOUT_CONSOLE" {
+            option: "console", value: "on|off", default: "on",
+        } => required(switch),
+
         /// Refuses every create without an `Idempotency-Key` (400), so that none is repeated by mistake: `on` or `off`.
         pub require_idempotency_key: bool = "PAYOUT_REQUIRE_IDEMPOTENCY_KEY" {
             option: "require-idempotency-key", value: "on|off", default: "off",

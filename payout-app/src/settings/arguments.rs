@@ -8,11 +8,15 @@ use std::path::PathBuf;
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, value_parser};
 use payout_adapters::Secret;
 
+use super::batch_command::{BatchCommand, BatchImportCommand};
+use super::export_command::ExportCommand;
 use super::import_command::ImportCommand;
 use super::keys_command::KeysCommand;
+use super::providers_command::ProvidersCommand;
 use super::reconcile_command::ReconcileCommand;
 use super::table::{Row, SECTIONS, rows};
 use super::values::Values;
+use super::webhooks_command::WebhooksCommand;
 
 /// Sends money, once: an HTTP API for payouts, and the worker that hands them to a payment provider.
 ///
@@ -52,6 +56,12 @@ pub enum Command {
     /// Make, list, revoke and rotate API keys
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// List, pause, resume and check the providers of PAYOUT_PROVIDERS_FILE
+    #[command(subcommand)]
+    Providers(ProvidersCommand),
+    /// Make, list, change, test and replay the endpoints of webhooks
+    #[command(subcommand)]
+    Webhooks(WebhooksCommand),
     /// Print the OpenAPI document
     Openapi {
         /// In which form
@@ -73,11 +83,20 @@ pub enum Command {
     /// Look up each payout of a period at the provider, and list every disagreement; exit 0 without one, 1 with one, 2 when
     /// that could not be determined
     Reconcile(ReconcileCommand),
+    /// Write the payouts of a list to standard output, as they are at one moment; recipients are masked unless --reveal is
+    /// given. Exit 0 when the file is whole, 1 when it was broken off, 2 when it did not begin
+    Export(ExportCommand),
     /// Copy the SQLite file while others use it
     Backup {
         /// The copy, which must not be there yet
         file: PathBuf,
     },
+    /// Store the payouts of a CSV file as a batch, all or none of them; exit 0 when they are stored, now or before, and 1
+    /// when a row is wrong: standard output then names every wrong row, as CSV
+    Import(BatchImportCommand),
+    /// List, show, cancel and retry batches
+    #[command(subcommand)]
+    Batch(BatchCommand),
     /// Import the payouts of the Django service that this one replaces, with their ids, states and times; payouts that were
     /// imported before stay as they are. Exit 0 when every row is here, 1 when one is refused or differs, 2 when it could not
     /// continue

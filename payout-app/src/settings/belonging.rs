@@ -13,29 +13,34 @@ use super::table::{Part, rows};
 /// The parts of the service that a command has.
 fn parts(command: &str) -> &'static [Part] {
     use Part::{
-        Address, Api, ApiKeys, Database, Encryption, Log, Provider, Queue, Restored, Server, Traces, Worker,
+        Address, Api, ApiKeys, Database, Encryption, Log, Provider, Providers, Queue, Restored, Server,
+        Traces, Webhooks, Worker,
     };
 
     match command {
         "serve" => &[
-            Database, Log, Encryption, ApiKeys, Queue, Traces, Address, Api, Server,
+            Database, Log, Encryption, ApiKeys, Queue, Traces, Address, Api, Server, Providers, Webhooks,
         ],
         "worker" => &[
-            Database, Log, Encryption, Queue, Traces, Server, Provider, Worker, Restored,
+            Database, Log, Encryption, Queue, Traces, Server, Provider, Providers, Worker, Webhooks, Restored,
         ],
         "migrate" | "backup" => &[Database, Log],
         "keys" => &[Database, Log, ApiKeys],
-        "encryption" | "keys-rotate" | "import-django" => &[Database, Log, Encryption],
+        "webhooks" => &[Database, Log, Encryption, Webhooks],
+        "providers" => &[Database, Log, Encryption, Providers, Worker],
+        "encryption" | "keys-rotate" | "import-django" | "export" => &[Database, Log, Encryption],
         "doctor" => &[
-            Database, Log, Encryption, ApiKeys, Queue, Traces, Address, Api, Server, Provider, Worker,
+            Database, Log, Encryption, ApiKeys, Queue, Traces, Address, Api, Server, Provider, Providers,
+            Worker, Webhooks,
         ],
-        "reconcile" => &[Database, Log, Encryption, Provider, Worker],
+        "import" | "batch" => &[Database, Log, Encryption, Queue, Api, Provider, Providers, Worker],
+        "reconcile" => &[Database, Log, Encryption, Provider, Providers, Worker],
         "healthcheck" => &[Address],
         "openapi" => &[],
         // The default, without a command's name.
         _ => &[
-            Database, Log, Encryption, ApiKeys, Queue, Traces, Address, Api, Server, Provider, Worker,
-            Restored,
+            Database, Log, Encryption, ApiKeys, Queue, Traces, Address, Api, Server, Provider, Providers,
+            Worker, Webhooks, Restored,
         ],
     }
 }

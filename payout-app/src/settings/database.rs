@@ -1,11 +1,10 @@
 //! The database that payouts are stored in.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use payout_adapters::Secret;
-use url::Url;
+use payout_adapters::storage::postgres::PostgresAddress;
 
 use super::ConfigError;
 use super::parse::Reader;
@@ -16,7 +15,8 @@ const VARIABLE: &str = "DATABASE_URL";
 section! {
     /// The row of the database.
     pub(super) struct DatabaseRow in SECTION, titled "Database", read by Database {
-        /// `sqlite://FILE` (created when missing), `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, or `memory:`.
+        /// `sqlite://FILE` (created when missing), `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, or `memory:`. Of several
+        /// hosts (`HOST:PORT,HOST:PORT`), the one that takes writes is used.
         pub(super) database: Database = "DATABASE_URL" {
             option: "database-url", value: "URL", default: "sqlite://payouts.db", secret: true,
             see: "PostgreSQL and Redis",
@@ -38,8 +38,10 @@ pub enum Database {
     },
     /// A PostgreSQL server.
     Postgres {
-        /// Its address, which may hold a password.
+        /// Its URL, which may hold a password.
         url: Secret,
+        /// The address that the URL names.
+        address: PostgresAddress,
     },
     /// This process's memory.
     Memory,
@@ -57,11 +59,12 @@ impl Database {
             "memory" if rest.is_empty() || rest == "//" => Ok(Self::Memory),
             "memory" => refuse("memory: takes nothing after it".to_owned()),
             "sqlite" => Self::sqlite(rest),
-            "postgres" | "postgresql" => match Url::parse(text) {
-                Ok(url) if url.host_str().is_some_and(|host| !host.is_empty()) || url.query().is_some() => {
-                    Ok(Self::Postgres { url: text.into() })
-                }
-                Ok(_) | Err(_) => refuse("use postgres://user:password@host:port/database".to_owned()),
+            "postgres" | "postgresql" => match PostgresAddress::parse(text) {
+                Ok(address) => Ok(Self::Postgres {
+                    url: text.into(),
+                    address,
+                }),
+                Err(error) => refuse(error.to_string()),
             },
             // Without a colon it may be anything, also a password that went astray.
             _ if !text.contains(':') => {
@@ -107,21 +110,7 @@ impl Database {
     pub fn is_on_this_host(&self) -> bool {
         match self {
             Self::Sqlite { .. } | Self::Memory => true,
-            Self::Postgres { url } => Url::parse(url.expose()).is_ok_and(|url| {
-                // A parameter wins over the address, and may name the folder of a socket.
-                let named = url
-                    .query_pairs()
-                    .find(|(name, _)| name == "host" || name == "hostaddr");
-                let host = named.map(|(_, host)| host.into_owned());
-                let host = host
-                    .or_else(|| url.host_str().map(str::to_owned))
-                    .unwrap_or_default();
-                let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-                host.is_empty()
-                    || host.starts_with('/')
-                    || host == "localhost"
-                    || address.is_ok_and(|address| address.is_loopback())
-            }),
+            Self::Postgres { address, .. } => address.is_on_this_host(),
         }
     }
 
@@ -150,22 +139,8 @@ impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite { path } => write!(f, "sqlite://{}", path.display()),
-            Self::Postgres { url } => f.write_str(&masked(url.expose())),
+            Self::Postgres { address, .. } => address.fmt(f),
             Self::Memory => f.write_str("memory:"),
         }
     }
-}
-
-/// An address without its password and parameters.
-pub(crate) fn masked(text: &str) -> String {
-    let Ok(mut url) = Url::parse(text) else {
-        return "***".to_owned();
-    };
-    if url.password().is_some() && url.set_password(Some("***")).is_err() {
-        return "***".to_owned();
-    }
-    // Parameters may hold a password too.
-    url.set_query(None);
-    url.set_fragment(None);
-    url.into()
 }

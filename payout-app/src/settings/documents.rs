@@ -157,7 +157,7 @@ fn every_variable_reaches_the_containers() {
     let compose = read("docker-compose.yml");
     for row in rows() {
         // The address of a container's database and queue is no secret of a file.
-        let of_the_database = matches!(row.variable, "DATABASE_URL" | "REDIS_URL");
+        let of_the_database = matches!(row.variable, "DATABASE_URL" | "QUEUE_URL" | "REDIS_URL");
         for name in row
             .variables()
             .filter(|name| !(of_the_database && name.ends_with("_FILE")))

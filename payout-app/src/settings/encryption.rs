@@ -48,16 +48,20 @@ impl EncryptionRow {
             (Command::Run | Command::Serve, Database::Postgres { .. }) => {
                 (!bind.ip().is_loopback()).then(|| format!("others may reach this service at {bind}"))
             }
-            (Command::Worker | Command::ImportDjango(_), Database::Postgres { .. }) => {
+            (Command::Worker | Command::ImportDjango(_) | Command::Import(_), Database::Postgres { .. }) => {
                 (!database.is_on_this_host()).then(|| "the database is on another host".to_owned())
             }
             (
                 Command::Migrate
                 | Command::Keys(_)
+                | Command::Providers(_)
+                | Command::Webhooks(_)
                 | Command::Openapi { .. }
                 | Command::Doctor { .. }
                 | Command::Reconcile(_)
+                | Command::Export(_)
                 | Command::Backup { .. }
+                | Command::Batch(_)
                 | Command::Healthcheck,
                 Database::Postgres { .. },
             ) => None,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Subcommand;
-use payout_core::access::{KeyName, Scope};
+use payout_core::access::{KeyName, KeyOwner, Scope};
 
 /// A command for API keys.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
@@ -12,7 +12,8 @@ pub enum KeysCommand {
     Create {
         /// Its name, also in the audit trail; never used a second time
         name: KeyName,
-        /// Its scopes, comma-separated: read, write, operate (retry, cancel, resolve), reveal, admin (keys, and every
+        /// Its scopes, comma-separated: read, write, operate (retry, cancel, resolve), approve,
+        /// reveal, admin (keys, and every
         /// other scope)
         #[arg(long, required = true, value_delimiter = ',', value_name = "SCOPES")]
         scopes: Vec<Scope>,
@@ -23,6 +24,10 @@ pub enum KeysCommand {
         /// The days after which the key expires; without it, it does not expire
         #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
         expires_in_days: Option<u32>,
+        /// The person who holds the key: nobody approves what a key of the same owner created; without it, the owner of
+        /// the key that it replaces
+        #[arg(long, value_name = "OWNER")]
+        owner: Option<KeyOwner>,
     },
     /// List the keys, and until when the secret before a rotation still opens
     List,

@@ -5,7 +5,9 @@
 
 mod access;
 mod api;
+mod approvals;
 mod arguments;
+mod batch_command;
 mod belonging;
 #[cfg(feature = "crash-points")]
 mod crash;
@@ -14,6 +16,7 @@ mod database;
 mod documents;
 mod dotenv;
 mod encryption;
+mod export_command;
 mod import_command;
 mod keys_command;
 mod limits;
@@ -22,6 +25,8 @@ mod money;
 mod names;
 mod parse;
 mod provider;
+pub(crate) mod providers;
+mod providers_command;
 mod queue;
 mod reconcile_command;
 mod reports;
@@ -29,6 +34,8 @@ mod secrets;
 mod storage;
 mod table;
 mod values;
+mod webhooks;
+mod webhooks_command;
 mod worker;
 
 #[cfg(test)]
@@ -40,7 +47,10 @@ use std::net::SocketAddr;
 
 use payout_adapters::Secret;
 use payout_adapters::encryption::EncryptionKeys;
+use payout_adapters::storage::postgres::Pooler;
+use payout_adapters::webhook::AllowedNetworks;
 use payout_core::access::KeySecret;
+use payout_core::approval::ApprovalPolicy;
 use payout_core::ports::{Randomness, System};
 use payout_core::spending::MoneyLimits;
 use payout_core::worker::WorkerSettings;
@@ -48,18 +58,23 @@ use payout_core::worker::WorkerSettings;
 pub use self::api::ApiConfig;
 use self::arguments::Arguments;
 pub use self::arguments::{Command, DocumentFormat, EncryptionCommand};
+pub use self::batch_command::{BatchCommand, BatchImportCommand, DecimalChoice};
 pub use self::belonging::MisplacedOption;
 pub use self::database::Database;
+pub use self::export_command::{DeletedChoice, ExportCommand};
 pub use self::import_command::{ImportCommand, Pair, PendingChoice, SourceUrl, StatusPair};
 pub use self::keys_command::KeysCommand;
 pub use self::limits::{LimitsConfig, Quota, RateLimit};
 pub use self::log::{LogConfig, LogFormat};
 pub use self::names::UnknownSetting;
 pub use self::provider::ProcessorConfig;
-pub use self::queue::Redis;
+pub use self::providers::{ProviderKind, ProviderMistake, ProviderSettings};
+pub use self::providers_command::ProvidersCommand;
+pub use self::queue::{Broker, Queue};
 pub use self::reconcile_command::{ReconcileCommand, ReconcileFormat};
 pub use self::storage::StorageConfig;
 use self::values::Values;
+pub use self::webhooks_command::WebhooksCommand;
 
 /// The default of the address that the process listens on, for messages.
 pub const DEFAULT_BIND: &str = "127.0.0.1:8000";
@@ -75,8 +90,8 @@ pub struct Config {
     pub storage: StorageConfig,
     /// The keys that recipients are encrypted with.
     pub keyring: EncryptionKeys,
-    /// The Redis server that hints go through; they stay in this process when absent.
-    pub redis: Option<Redis>,
+    /// The queue that hints go through.
+    pub queue: Queue,
     /// The address to listen on.
     pub bind: SocketAddr,
     /// An address for metrics and health alone. Metrics are then not served with the API; a worker serves nothing else.
@@ -89,12 +104,16 @@ pub struct Config {
     pub key_secret: Option<KeySecret>,
     /// The spending limits.
     pub money_limits: MoneyLimits,
+    /// The rules for approvals.
+    pub approvals: ApprovalPolicy,
     /// The limits of what one client may take of the service.
     pub limits: LimitsConfig,
     /// The provider that moves the money.
     pub processor: ProcessorConfig,
     /// The settings of the worker.
     pub worker: WorkerSettings,
+    /// The networks inside which the endpoints of webhooks may be called.
+    pub webhook_networks: AllowedNetworks,
     /// Says that the database was restored from a backup.
     pub restored: bool,
     /// The log.
@@ -201,11 +220,16 @@ impl Config {
                 | Command::Worker
                 | Command::Migrate
                 | Command::Keys(_)
+                | Command::Providers(_)
+                | Command::Webhooks(_)
                 | Command::Encryption(EncryptionCommand::Rotate)
                 | Command::KeysRotate
                 | Command::Doctor { .. }
                 | Command::Reconcile(_)
+                | Command::Export(_)
                 | Command::Backup { .. }
+                | Command::Import(_)
+                | Command::Batch(_)
                 | Command::ImportDjango(_)
                 | Command::Healthcheck => Ok(None),
             },
@@ -247,19 +271,23 @@ impl Config {
         let processor = provider::ProviderRows::read(&values)?;
         let reports = reports::ReportRows::read(&values)?;
         let name = worker::process_name(values.host_name(), randomness);
+        let storage = StorageConfig::read(&values)?.checked()?;
+        let is_pooled = matches!(storage.postgres().pooler, Pooler::Transaction);
         let config = Self {
-            storage: StorageConfig::read(&values)?.checked()?,
+            storage,
             keyring: keyring.keyring(&command, &database, addresses.bind)?,
-            redis: queue::QueueRows::read(&values)?.redis(),
+            queue: queue::QueueRows::read(&values)?.queue(&database, is_pooled)?,
             bind: addresses.bind,
             metrics_bind: addresses.metrics_bind,
             api: ApiConfig::read(&values)?,
             auth_off: access.auth_off.unwrap_or(false),
             key_secret: access.key_secret,
+            approvals: approvals::ApprovalRows::read(&values)?.policy(),
             money_limits: money::MoneyRow::read(&values)?.limits.unwrap_or_default(),
             limits: LimitsConfig::read(&values)?,
-            processor: processor.processor()?,
+            processor: processor.processor(&values)?,
             worker: worker::WorkerRows::read(&values)?.settings(name)?,
+            webhook_networks: webhooks::WebhookRows::read(&values)?.networks.unwrap_or_default(),
             restored,
             log,
             sentry: reports.sentry,
@@ -285,15 +313,29 @@ fn refuse_memory(command: &Command, database: &Database) -> Result<(), ConfigErr
         (Database::Memory, Command::Keys(_)) => {
             "memory: is seen by one process only; make its keys over HTTP".to_owned()
         }
+        (Database::Memory, Command::Webhooks(_)) => {
+            "memory: is seen by one process only; administer its webhooks over HTTP".to_owned()
+        }
         (
             Database::Memory,
-            Command::Run
+            Command::Providers(
+                ProvidersCommand::List | ProvidersCommand::Pause { .. } | ProvidersCommand::Resume { .. },
+            ),
+        ) => "memory: is seen by one process only; pause and resume its providers over HTTP".to_owned(),
+        (Database::Memory, Command::Import(_) | Command::Batch(_)) => {
+            "memory: is seen by one process only; send its batches over HTTP".to_owned()
+        }
+        (
+            Database::Memory,
+            Command::Providers(ProvidersCommand::Check)
+            | Command::Run
             | Command::Migrate
             | Command::Openapi { .. }
             | Command::Encryption(EncryptionCommand::Rotate)
             | Command::KeysRotate
             | Command::Doctor { .. }
             | Command::Reconcile(_)
+            | Command::Export(_)
             | Command::Backup { .. }
             | Command::ImportDjango(_)
             | Command::Healthcheck,

@@ -4,7 +4,7 @@ use payout_core::money::{Amount, AmountError, Currency, UnknownCurrency};
 use payout_core::spending::{InvalidLimits, MoneyLimits};
 
 use super::ConfigError;
-use super::parse::Reader;
+use super::parse::{Reader, entries};
 use super::table::section;
 
 section! {
@@ -36,11 +36,7 @@ enum Problem {
 }
 
 fn limits(it: Reader<'_>) -> Result<MoneyLimits, ConfigError> {
-    it.text
-        .split(',')
-        .try_fold(MoneyLimits::default(), |limits, entry| {
-            with(limits, entry).map_err(|problem| it.error(format!("{:?}: {problem}", entry.trim())))
-        })
+    entries(it, with)
 }
 
 /// The limits with one more entry.

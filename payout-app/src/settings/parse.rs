@@ -51,6 +51,16 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Adds one comma-separated entry after the other to an empty value. An error names its entry.
+pub(super) fn entries<T: Default, E: Display>(
+    it: Reader<'_>,
+    with: impl Fn(T, &str) -> Result<T, E>,
+) -> Result<T, ConfigError> {
+    it.text.split(',').try_fold(T::default(), |value, entry| {
+        with(value, entry).map_err(|problem| it.error(format!("{:?}: {problem}", entry.trim())))
+    })
+}
+
 /// The text as a secret.
 pub(super) fn secret(it: Reader<'_>) -> Result<Secret, ConfigError> {
     Ok(it.text.into())
@@ -116,15 +126,18 @@ pub(super) fn address(it: Reader<'_>) -> Result<SocketAddr, ConfigError> {
 
 /// An address over HTTP that paths are added to. It is never shown: it may hold a password.
 pub(super) fn base_url(it: Reader<'_>) -> Result<Url, ConfigError> {
-    let url = Url::parse(it.text).ok().filter(|url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.has_host()
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none()
-    });
+    let url = Url::parse(it.text).ok().filter(is_base_url);
     url.ok_or_else(|| it.error("use http:// or https://, without user, query and fragment"))
+}
+
+/// Returns whether paths can be added to an address, and whether it holds no password.
+pub(super) fn is_base_url(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none()
 }
 
 /// `on` or `off`.

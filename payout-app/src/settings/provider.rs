@@ -1,5 +1,6 @@
-//! The payment provider.
+//! The payment provider, or the file of several.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use payout_adapters::Secret;
@@ -7,7 +8,9 @@ use url::Url;
 
 use super::ConfigError;
 use super::parse::{Reader, base_url, choice, milliseconds_or_none, secret, share};
-use super::table::{Need, section};
+use super::providers;
+use super::table::{Need, Part, section};
+use super::values::Values;
 
 /// The provider that moves the money.
 #[derive(Debug, Clone)]
@@ -25,6 +28,11 @@ pub enum ProcessorConfig {
         url: Url,
         /// The bearer token that it wants.
         token: Option<Secret>,
+    },
+    /// The providers of a file, and the routes that choose among them.
+    Providers {
+        /// The file.
+        file: PathBuf,
     },
 }
 
@@ -69,7 +77,17 @@ section! {
         pub(super) failure_rate: f64 = "PAYOUT_SIMULATED_FAILURE_RATE" {
             option: "simulated-failure-rate", value: "RATE", default: "0",
         } => required(share),
+
+        /// A TOML file with several providers, and with routes that choose among them; in place of the other settings of the
+        /// provider. Secrets are in files of their own, which it names.
+        pub(super) file: Option<PathBuf> = "PAYOUT_PROVIDERS_FILE" {
+            option: "providers-file", value: "FILE", unset: "none", part: Part::Providers, see: "Several providers",
+        } => optional(path),
     }
+}
+
+fn path(text: Reader<'_>) -> Result<PathBuf, ConfigError> {
+    Ok(text.text.into())
 }
 
 fn token(text: Reader<'_>) -> Result<Secret, ConfigError> {
@@ -84,15 +102,20 @@ impl ProviderRows {
     /// The provider that is chosen.
     ///
     /// # Errors
-    /// [`ConfigError`] when it has no address.
-    pub(super) fn processor(self) -> Result<ProcessorConfig, ConfigError> {
+    /// [`ConfigError`] when it has no address, or when there are a file and another setting of the provider.
+    pub(super) fn processor(self, values: &Values) -> Result<ProcessorConfig, ConfigError> {
         let Self {
             kind,
             url,
             token,
             delay,
             failure_rate,
+            file,
         } = self;
+        if let Some(file) = file {
+            refuse_both(values)?;
+            return Ok(ProcessorConfig::Providers { file });
+        }
         match (kind, url) {
             (Kind::Simulated, _) => Ok(ProcessorConfig::Simulated { delay, failure_rate }),
             (Kind::Http, Some(url)) => Ok(ProcessorConfig::Http { url, token }),
@@ -102,4 +125,22 @@ impl ProviderRows {
             )),
         }
     }
+}
+
+/// Refuses a setting of the only provider beside a file of several.
+fn refuse_both(values: &Values) -> Result<(), ConfigError> {
+    for row in SECTION
+        .rows
+        .iter()
+        .filter(|row| row.variable != providers::VARIABLE)
+    {
+        if values.text(row)?.is_some() {
+            let message = format!(
+                "is set, and so is {}, which names the providers: unset one",
+                providers::VARIABLE
+            );
+            return Err(ConfigError::new(row.variable, message));
+        }
+    }
+    Ok(())
 }

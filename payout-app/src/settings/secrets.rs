@@ -47,17 +47,25 @@ fn choose(row: &Row, variable: &str, file: Option<OsString>) -> Result<Option<Se
 }
 
 fn read_file(row: &Row, name: OsString) -> Result<Secret, ConfigError> {
-    let refuse = |message: &str| ConfigError::new(row.file_variable, message);
+    let refuse = |message: String| ConfigError::new(row.file_variable, message);
+    // The kind alone: in no message of a system is there a part of the file.
+    let file = File::open(name).map_err(|error| refuse(format!("cannot read the file: {}", error.kind())))?;
+    content(file).map_err(refuse)
+}
+
+/// Reads a secret from its file.
+///
+/// # Errors
+/// A message that shows neither the content nor the file's name.
+pub(super) fn content(file: File) -> Result<Secret, String> {
     let mut content = Zeroizing::new(Vec::with_capacity(4096));
-    let read = File::open(name).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut content));
-    match read {
-        // The kind alone: in no message of a system is there a part of the file.
-        Err(error) => return Err(refuse(&format!("cannot read the file: {}", error.kind()))),
-        Ok(length) if length as u64 > LONGEST => return Err(refuse("the file is too long for a secret")),
+    match file.take(LONGEST + 1).read_to_end(&mut content) {
+        Err(error) => return Err(format!("cannot read the file: {}", error.kind())),
+        Ok(length) if length as u64 > LONGEST => return Err("the file is too long for a secret".to_owned()),
         Ok(_) => (),
     }
-    let text = std::str::from_utf8(&content).map_err(|_| refuse("the file is not UTF-8 text"))?;
-    given(text).ok_or_else(|| refuse("the file is empty"))
+    let text = std::str::from_utf8(&content).map_err(|_| "the file is not UTF-8 text".to_owned())?;
+    given(text).ok_or_else(|| "the file is empty".to_owned())
 }
 
 /// Without the white space around it, above all a file's last newline; blank counts as unset.

@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use payout_adapters::ReadLimits;
-use payout_adapters::storage::postgres::PostgresOptions;
+use payout_adapters::storage::postgres::{Pooler, PostgresOptions};
 use payout_adapters::storage::sqlite::SqliteOptions;
 
 use super::ConfigError;
-use super::parse::{milliseconds_within, number};
+use super::parse::{choice, milliseconds_within, number};
 use super::table::section;
 
 section! {
     /// The use of the database.
     pub struct StorageConfig in SECTION, titled "Database", read by Database {
         /// PostgreSQL connections of one process for creates, payments and single payouts. Those of
-        /// `PAYOUT_READ_CONNECTIONS` come on top, and one more; the server must admit those of all processes.
+        /// `PAYOUT_READ_CONNECTIONS` and `PAYOUT_EXPORTS` come on top, and one more; the server must admit those of all processes.
         pub postgres_connections: u32 = "PAYOUT_POSTGRES_CONNECTIONS" {
             option: "postgres-connections", value: "COUNT", default: "16",
         } => required(number(2..=1_000)),
@@ -33,6 +33,12 @@ section! {
         pub postgres_lock_timeout: Duration = "PAYOUT_POSTGRES_LOCK_TIMEOUT_MS" {
             option: "postgres-lock-timeout-ms", value: "MS", default: "500",
         } => required(milliseconds_within(100..=2_000)),
+
+        /// The pooler between this service and PostgreSQL: `session` (none, or one that gives each connection a session of
+        /// its own), or `transaction` (PgBouncer's `pool_mode = transaction`).
+        pub postgres_pooler: Pooler = "PAYOUT_POOLER" {
+            option: "pooler", value: "MODE", default: "session", see: "PostgreSQL and Redis",
+        } => required(choice(&[("session", Pooler::Session), ("transaction", Pooler::Transaction)])),
 
         /// SQLite connections of one process that read single payouts. One more writes.
         pub sqlite_readers: u32 = "PAYOUT_SQLITE_READERS" {
@@ -54,6 +60,16 @@ section! {
         pub read_timeout: Duration = "PAYOUT_READ_TIMEOUT_MS" {
             option: "read-timeout-ms", value: "MS", default: "3000",
         } => required(milliseconds_within(100..=60_000)),
+
+        /// Exports that run at the same time, on connections of their own; more are 503 with `Retry-After`.
+        pub exports: u32 = "PAYOUT_EXPORTS" {
+            option: "exports", value: "COUNT", default: "2",
+        } => required(number(1..=16)),
+
+        /// The longest time that an export may take. PostgreSQL removes no old row versions while one runs.
+        pub export_timeout: Duration = "PAYOUT_EXPORT_TIMEOUT_MS" {
+            option: "export-timeout-ms", value: "MS", default: "900000",
+        } => required(milliseconds_within(1_000..=86_400_000)),
     }
 }
 
@@ -79,6 +95,8 @@ impl StorageConfig {
         ReadLimits {
             connections: self.read_connections,
             timeout: self.read_timeout,
+            exports: self.exports,
+            export_timeout: self.export_timeout,
         }
     }
 
@@ -89,6 +107,7 @@ impl StorageConfig {
             acquire_timeout: self.postgres_acquire_timeout,
             statement_timeout: self.postgres_statement_timeout,
             lock_timeout: self.postgres_lock_timeout,
+            pooler: self.postgres_pooler,
             reads: self.reads(),
             ..PostgresOptions::default()
         }

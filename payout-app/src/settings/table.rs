@@ -6,7 +6,8 @@
 use super::ConfigError;
 use super::values::Values;
 use super::{
-    access, api, database, encryption, limits, log, money, provider, queue, reports, storage, worker,
+    access, api, approvals, database, encryption, limits, log, money, provider, queue, reports, storage,
+    webhooks, worker,
 };
 
 /// Every section, in the order in which help and documents show them. Sections that share a title are shown as one.
@@ -19,9 +20,11 @@ pub(super) const SECTIONS: &[Section] = &[
     api::SECTION,
     access::SECTION,
     money::SECTION,
+    approvals::SECTION,
     limits::SECTION,
     provider::SECTION,
     worker::SECTION,
+    webhooks::SECTION,
     log::SECTION,
     reports::SECTION,
 ];
@@ -92,8 +95,12 @@ pub(super) enum Part {
     Server,
     /// The payment provider.
     Provider,
+    /// The file of providers, whose routes and notification keys a server needs too.
+    Providers,
     /// The worker.
     Worker,
+    /// Webhooks.
+    Webhooks,
     /// The start on a restored database.
     Restored,
     /// The log and reports of errors.

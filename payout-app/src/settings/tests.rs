@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use payout_adapters::webhook::AllowedNetworks;
 use payout_core::ports::System;
 
 use super::*;
@@ -39,13 +40,14 @@ fn the_defaults_are_those_of_the_table_and_of_the_core() {
         command,
         database,
         storage,
-        redis,
+        queue,
         bind,
         metrics_bind,
         api,
         auth_off,
         key_secret,
         money_limits,
+        approvals,
         restored,
         processor,
         worker,
@@ -54,7 +56,9 @@ fn the_defaults_are_those_of_the_table_and_of_the_core() {
         sentry,
         traces,
         limits,
+        webhook_networks,
     } = config(&[]);
+    assert_eq!(webhook_networks, AllowedNetworks::default());
     assert_eq!(
         (
             format!("{:?}", storage.postgres()),
@@ -72,8 +76,8 @@ fn the_defaults_are_those_of_the_table_and_of_the_core() {
     assert!(keyring.is_empty());
     assert_eq!(command, Command::Run);
     assert_eq!(database.to_string(), "sqlite://payouts.db");
-    assert!(redis.is_none() && metrics_bind.is_none() && !restored);
-    assert!(!auth_off && key_secret.is_none() && money_limits.is_empty());
+    assert!(matches!(queue, Queue::Memory) && metrics_bind.is_none() && !restored);
+    assert!(!auth_off && key_secret.is_none() && money_limits.is_empty() && approvals.is_off());
     assert!(sentry.is_none() && traces.is_none());
     assert_eq!(bind.to_string(), "127.0.0.1:8000");
     let ProcessorConfig::Simulated { delay, failure_rate } = processor else {
@@ -135,8 +139,51 @@ fn an_empty_setting_counts_as_unset() {
         "--processor-url=",
     ]);
     assert_eq!(config.bind.to_string(), DEFAULT_BIND);
-    assert!(config.redis.is_none());
+    assert!(matches!(config.queue, Queue::Memory));
     assert_eq!(config.worker.lease, Duration::from_secs(15));
+}
+
+#[test]
+fn queues_are_told_apart_by_their_scheme() {
+    let postgres = "--database-url=postgres://u@h/d";
+    for (options, kind) in [
+        (&[][..], "memory"),
+        (&[postgres], "postgres"),
+        (&[postgres, "--queue-url=postgres:"], "postgres"),
+        (&[postgres, "--queue-url=postgres://u@direct/d"], "postgres"),
+        (&[postgres, "--queue-url=memory:"], "memory"),
+        (&[postgres, "--queue-url=redis://h"], "redis"),
+        (&["--queue-url=rediss://h:6380/1"], "redis"),
+        (&["--queue-url=redis+sentinel://h:26379,i:26379/name"], "redis"),
+        (&["--queue-url=redis+cluster://h,i"], "redis"),
+        (&["--queue-url=amqp://h/payouts"], "amqp"),
+        (&["--queue-url=nats://h,i"], "nats"),
+        (&["--redis-url=redis://h"], "redis"),
+        (&["--redis-url=redis://h", "--queue-url=redis://h"], "redis"),
+    ] {
+        assert_eq!(config(options).queue.kind(), kind, "{options:?}");
+    }
+    for (queue, url) in [
+        ("postgres:", "postgres://u@h/d"),
+        ("postgres://u@direct/d", "postgres://u@direct/d"),
+    ] {
+        let found = config(&[postgres, &format!("--queue-url={queue}")]).queue;
+        assert!(
+            matches!(&found, Queue::Postgres { url: used } if used.expose() == url),
+            "{queue}"
+        );
+    }
+}
+
+#[test]
+fn the_prefix_of_names_has_two_names() {
+    for option in ["--queue-prefix=shop", "--redis-prefix=shop"] {
+        let found = config(&["--queue-url=redis://h", option]).queue;
+        assert!(
+            matches!(&found, Queue::Redis(broker) if broker.prefix == "shop"),
+            "{option}: {found:?}"
+        );
+    }
 }
 
 #[test]
@@ -147,6 +194,10 @@ fn databases_are_told_apart_by_their_scheme() {
         ("sqlite:payouts.db", "sqlite"),
         ("postgres://user:pass@host/db", "postgres"),
         ("postgresql://host:5433/db?sslmode=require", "postgres"),
+        (
+            "postgres://user:pass@a:5432,b:5433/db?target_session_attrs=read-write",
+            "postgres",
+        ),
         ("memory:", "memory"),
     ] {
         assert_eq!(config(&["--database-url", url]).database.kind(), kind, "{url}");
@@ -160,6 +211,14 @@ fn databases_are_told_apart_by_their_scheme() {
         ("memory:x", "takes nothing"),
         ("postgres://", "use postgres://"),
         ("postgres://[", "use postgres://"),
+        (
+            "postgres://h/db?connect_timeout=3",
+            "the parameter connect_timeout is unknown",
+        ),
+        (
+            "postgres://a,b/db?target_session_attrs=standby",
+            "target_session_attrs is any, read-write or primary",
+        ),
     ] {
         let line = refused(&["--database-url", url]);
         assert!(
@@ -191,6 +250,33 @@ fn each_wrong_setting_is_one_line_that_names_the_variable() {
         (
             &["--redis-url=redis://x", "--redis-prefix=a b"],
             "PAYOUT_REDIS_PREFIX: use up to 64 visible ASCII characters",
+        ),
+        (
+            &["--queue-url=redis://x", "--redis-url=redis://y"],
+            "REDIS_URL: is set, and QUEUE_URL is set to another value: they are one setting, so unset REDIS_URL",
+        ),
+        (
+            &["--queue-prefix=a", "--redis-prefix=b"],
+            "PAYOUT_REDIS_PREFIX: is set, and PAYOUT_QUEUE_PREFIX is set to another value: they are one setting, so unset \
+             PAYOUT_REDIS_PREFIX",
+        ),
+        (
+            &["--queue-url=kafka://x"],
+            "QUEUE_URL: has no known scheme: use postgres:, redis://, redis+sentinel://, redis+cluster://, amqp://, nats:// \
+             or memory:",
+        ),
+        (
+            &["--queue-url=memory:x"],
+            "QUEUE_URL: memory: takes nothing after it",
+        ),
+        (
+            &["--queue-url=postgres:"],
+            "QUEUE_URL: postgres: needs payouts in PostgreSQL: set DATABASE_URL=postgres://…, or unset it",
+        ),
+        (
+            &["--queue-url=postgres:x", "--database-url=postgres://h/d"],
+            "QUEUE_URL: use postgres: for the database of DATABASE_URL, or its address: \
+             postgres://user:password@host:port/database",
         ),
         (&["--docs=true"], "PAYOUT_DOCS: \"true\" is not on or off"),
         (
@@ -329,11 +415,17 @@ fn secrets_are_not_shown() {
         shown.contains("url: ***") && shown.contains("token: Some(***)"),
         "{shown}"
     );
-    assert_eq!(config.redis.unwrap().url.expose(), "redis://:hunter2@host/");
+    let Queue::Redis(redis) = config.queue else {
+        panic!("{:?}", config.queue)
+    };
+    assert_eq!(redis.url.expose(), "redis://:hunter2@host/");
     for line in [
         refused(&["--database-url=hunter2"]),
         refused(&["--database-url=postgres://user:hunter2@[/db"]),
         refused(&["--redis-url=hunter2"]),
+        refused(&["--queue-url=hunter2"]),
+        refused(&["--queue-url=postgres://user:hunter2@[/db"]),
+        refused(&["--queue-url=redis://:hunter2@h", "--redis-url=redis://:hunter2@i"]),
         refused(&["--processor=http", "--processor-url=hunter2"]),
     ] {
         assert!(!line.contains("hunter2"), "{line}");
@@ -367,6 +459,7 @@ fn the_secrets_are_these() {
         [
             "DATABASE_URL",
             "PAYOUT_ENCRYPTION_KEYS",
+            "QUEUE_URL",
             "REDIS_URL",
             "PAYOUT_KEY_SECRET",
             "PAYOUT_PROCESSOR_TOKEN",
@@ -479,6 +572,7 @@ fn keys_are_made_by_name_and_scopes() {
             scopes: vec![Scope::Read, Scope::Write],
             succeeds: None,
             expires_in_days: Some(90),
+            owner: None,
         })
     );
     assert_eq!(
@@ -488,6 +582,7 @@ fn keys_are_made_by_name_and_scopes() {
             scopes: vec![Scope::Read],
             succeeds: Some("billing".parse().unwrap()),
             expires_in_days: None,
+            owner: None,
         })
     );
     assert_eq!(

@@ -98,6 +98,7 @@ impl WorkerRows {
                 backoff_cap,
                 max_attempts: self.max_attempts,
                 key_window: Duration::from_secs(self.key_window_hours * 60 * 60),
+                ..Policy::default()
             },
             ..WorkerSettings::default()
         })

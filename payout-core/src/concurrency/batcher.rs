@@ -84,7 +84,7 @@ async fn take<Q: Send + 'static, A: Send + 'static>(
         });
         if let Ok(Err(error)) = timeout(PATIENCE, &mut done).await {
             tracing::error!(
-                error = &error as &dyn std::error::Error,
+                error = %crate::Causes(&error),
                 "a batch of requests was given up"
             );
         }
@@ -109,6 +109,7 @@ pub(crate) fn for_each<A>(callers: usize, error: RepositoryError) -> Vec<Result<
             RepositoryError::Unavailable(_)
             | RepositoryError::VersionConflict
             | RepositoryError::KeyTaken
+            | RepositoryError::ExternalIdTaken(_)
             | RepositoryError::OverLimit(_)
             | RepositoryError::Refused(_) => RepositoryError::Unavailable(shared()),
         })

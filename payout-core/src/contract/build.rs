@@ -4,16 +4,21 @@ use std::time::Duration;
 
 use crate::Timestamp;
 use crate::access::{ApiKeyId, KeyDigest, KeyName, NewApiKey, Scope, Scopes, SecretId, TokenDigest};
+use crate::approval::ApprovalRequest;
 use crate::attempt::Verdict;
+use crate::batch::{BatchId, BatchPlace};
 use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest, ScopedKey};
 use crate::money::{Currency, Money};
 use crate::payout::{
-    Actor, Caller, Change, Description, Due, EventKind, Failure, ForeignPayout, NewPayout, PaymentDetails,
-    Payout, PayoutId, ProviderReference, Recipient, RecipientAccount, RecipientName, Standing, Status,
+    Actor, BankAccountNumber, Caller, Change, Description, Due, EmailAddress, EventKind, Failure,
+    ForeignPayout, GbAccountNumber, Iban, NewPayout, PaymentDetails, Payout, PayoutId, PhoneNumber,
+    ProviderAccountId, ProviderKey, ProviderReference, Recipient, RecipientAccount, RecipientName,
+    RecipientType, RoutingNumber, SortCode, Standing, Status, TypedAccount, UsAccountType,
 };
 use crate::ports::{ClaimRequest, Clock, Randomness, System};
-use crate::provider::{Instruction, ProcessorKey};
+use crate::provider::{Capabilities, Instruction, ProcessorKey, ProviderName, WaitReason};
 use crate::spending::{Charge, MoneyLimits};
+use crate::stored_recipient::RecipientId;
 
 /// A lease that does not expire during a case.
 pub const LONG_LEASE: Duration = Duration::from_secs(600);
@@ -35,6 +40,11 @@ pub fn fresh_id() -> PayoutId {
     PayoutId::generate(system.now(), &system)
 }
 
+/// Makes a stored recipient's id that no other test has.
+pub fn fresh_recipient_id() -> RecipientId {
+    RecipientId::from(fresh_id().as_uuid())
+}
+
 /// Makes a short text that no other test has.
 pub fn unique(prefix: &str) -> String {
     format!("{prefix}-{:016x}", System::default().next_u64())
@@ -45,10 +55,7 @@ pub fn unique(prefix: &str) -> String {
 /// # Panics
 /// Never.
 pub fn recipient() -> Recipient {
-    Recipient {
-        account: RecipientAccount::new(&unique("ACC")).unwrap(),
-        name: RecipientName::new("Ada Lovelace").unwrap(),
-    }
+    recipient_of(&unique("ACC"), "Ada Lovelace")
 }
 
 /// Makes a recipient with this account and this name.
@@ -56,10 +63,10 @@ pub fn recipient() -> Recipient {
 /// # Panics
 /// If either is not valid.
 pub fn recipient_of(account: &str, name: &str) -> Recipient {
-    Recipient {
-        account: RecipientAccount::new(account).unwrap(),
-        name: RecipientName::new(name).unwrap(),
-    }
+    Recipient::new(
+        RecipientAccount::new(account).unwrap(),
+        RecipientName::new(name).unwrap(),
+    )
 }
 
 /// Makes a payment of 10.50 USD to an account of its own.
@@ -96,11 +103,57 @@ pub fn of_details(details: PaymentDetails) -> NewPayout {
     NewPayout {
         id: fresh_id(),
         details,
-        scheduled_at: None,
+        batch: None,
         caller: client(),
         request: None,
         charge: None,
+        provider: None,
+        approval: None,
     }
+}
+
+/// Makes a payout whose amount requires the approval of this number of people, for this caller.
+pub fn held(required: u8, creator: &Caller) -> NewPayout {
+    let new = new_payout();
+    NewPayout {
+        approval: Some(Box::new(ApprovalRequest {
+            creator: creator.person(),
+            required,
+            duplicates_within: None,
+            duplicate_of: None,
+        })),
+        caller: creator.clone(),
+        ..new
+    }
+}
+
+/// Makes the repository look for a likely duplicate of a payout, this far back.
+pub fn looking_for_duplicates(within: Duration, new: NewPayout) -> NewPayout {
+    NewPayout {
+        approval: Some(Box::new(ApprovalRequest {
+            creator: new.caller.person(),
+            required: 0,
+            duplicates_within: Some(within),
+            duplicate_of: None,
+        })),
+        ..new
+    }
+}
+
+/// Makes the place of a payout in a batch of its own.
+pub fn place_in_batch() -> BatchPlace {
+    BatchPlace {
+        id: BatchId::from(fresh_id().as_uuid()),
+        provider_key: ProviderKey::from(fresh_id().as_uuid()),
+    }
+}
+
+/// Makes a payout of 10.50 USD that is due at this time.
+pub fn scheduled(at: Timestamp) -> NewPayout {
+    of_details(PaymentDetails {
+        scheduled_at: Some(at),
+        ..details()
+    })
 }
 
 /// Makes a payout to a recipient with this name.
@@ -109,7 +162,7 @@ pub fn of_details(details: PaymentDetails) -> NewPayout {
 /// If the name is not valid.
 pub fn paid_to(name: &str) -> NewPayout {
     let mut details = details();
-    details.recipient.name = RecipientName::new(name).unwrap();
+    details.recipient = recipient_of(details.recipient.account().as_str(), name);
     of_details(details)
 }
 
@@ -216,6 +269,8 @@ pub fn operator(reason: &str) -> Caller {
 /// Makes a sweep for up to `limit` payouts.
 pub fn sweep(limit: u32, lease: Duration) -> ClaimRequest {
     ClaimRequest {
+        provider: None,
+        unsent_only: false,
         only: None,
         limit,
         lease,
@@ -230,6 +285,8 @@ pub fn sweep(limit: u32, lease: Duration) -> ClaimRequest {
 /// If there are more than `u32::MAX`.
 pub fn only(ids: &[PayoutId], lease: Duration) -> ClaimRequest {
     ClaimRequest {
+        provider: None,
+        unsent_only: false,
         only: Some(ids.to_vec()),
         ..sweep(u32::try_from(ids.len()).unwrap(), lease)
     }
@@ -251,6 +308,7 @@ pub fn deletion(payout: &Payout) -> Change {
         event: EventKind::Deleted,
         caller: client(),
         charge: None,
+        approval: None,
     }
 }
 
@@ -266,6 +324,7 @@ pub fn reference(text: &str) -> ProviderReference {
 pub fn completed(reference_text: &str) -> Verdict {
     Verdict::Completed {
         reference: reference(reference_text),
+        recheck_in: None,
     }
 }
 
@@ -291,6 +350,7 @@ pub fn postponed(after: Duration) -> Verdict {
         why: "no answer to rely on: a timeout".to_owned(),
         after,
         uses_attempt: true,
+        waiting_for: None,
     }
 }
 
@@ -300,6 +360,7 @@ pub fn put_off(after: Duration) -> Verdict {
         why: "refused for now: the provider answered 429".to_owned(),
         after,
         uses_attempt: false,
+        waiting_for: Some(WaitReason::Provider),
     }
 }
 
@@ -308,6 +369,8 @@ pub fn released(after: Duration) -> Verdict {
     Verdict::Released {
         why: "nothing was sent: connection refused".to_owned(),
         after,
+        waiting_for: Some(WaitReason::Provider),
+        provider: None,
     }
 }
 
@@ -328,6 +391,68 @@ pub fn instruction() -> Instruction {
     }
 }
 
+/// Makes an instruction that a provider with these capabilities can pay, under a key that no other test has: of the
+/// first type of recipient and, among its currencies, of the one that suits that type.
+///
+/// # Panics
+/// If the provider can pay no type of recipient, or no currency.
+pub fn payable(capabilities: &Capabilities) -> Instruction {
+    let any = |kinds: &Vec<RecipientType>| kinds.contains(&RecipientType::Account);
+    let kind = match &capabilities.recipients {
+        Some(kinds) if !any(kinds) => *kinds.first().expect("a type of recipient"),
+        Some(_) | None => RecipientType::Account,
+    };
+    let wanted = match kind {
+        RecipientType::Iban => "EUR",
+        RecipientType::GbBank => "GBP",
+        RecipientType::Account
+        | RecipientType::UsBank
+        | RecipientType::Email
+        | RecipientType::Phone
+        | RecipientType::ProviderAccount => "USD",
+    };
+    let wanted = Currency::recorded(wanted).unwrap();
+    let currency = match &capabilities.currencies {
+        Some(paid) if !paid.contains(&wanted) => *paid.first().expect("a currency"),
+        Some(_) | None => wanted,
+    };
+    let amount = if currency.minor_units() == 0 { "10" } else { "10.5" };
+    let mut instruction = instruction();
+    instruction.details.money = money(amount, currency.code());
+    instruction.details.recipient = recipient_of_type(kind, capabilities.kind);
+    instruction
+}
+
+/// Makes a recipient of this type, Ada Lovelace. An account at a provider is at the named one.
+///
+/// # Panics
+/// If `provider` is not the name of a provider.
+pub fn recipient_of_type(kind: RecipientType, provider: &str) -> Recipient {
+    let typed = match kind {
+        RecipientType::Account => return recipient(),
+        RecipientType::Iban => TypedAccount::Iban {
+            iban: Iban::new("DE89370400440532013000").unwrap(),
+            bic: None,
+        },
+        RecipientType::UsBank => TypedAccount::UsBank {
+            routing_number: RoutingNumber::new("011000138").unwrap(),
+            account_number: BankAccountNumber::new("123456789").unwrap(),
+            account_type: UsAccountType::Checking,
+        },
+        RecipientType::GbBank => TypedAccount::GbBank {
+            sort_code: SortCode::new("560036").unwrap(),
+            account_number: GbAccountNumber::new("40308669").unwrap(),
+        },
+        RecipientType::Email => TypedAccount::Email(EmailAddress::new("ada@example.com").unwrap()),
+        RecipientType::Phone => TypedAccount::Phone(PhoneNumber::new("+14155550100").unwrap()),
+        RecipientType::ProviderAccount => TypedAccount::ProviderAccount {
+            provider: ProviderName::new(provider).unwrap(),
+            id: ProviderAccountId::new("acct_1032D82eZvKYlo2C").unwrap(),
+        },
+    };
+    Recipient::typed(typed, RecipientName::new("Ada Lovelace").unwrap())
+}
+
 /// Makes an API key of this name with all scopes, and with a token that no other test has.
 ///
 /// # Panics
@@ -340,6 +465,7 @@ pub fn new_key(name: &str) -> NewApiKey {
         expires_at: None,
         digest: key_digest(),
         succeeds: None,
+        owner: None,
     }
 }
 

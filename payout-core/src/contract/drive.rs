@@ -46,7 +46,7 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: i
 pub async fn store(repository: &dyn PayoutRepository, new: NewPayout) -> Payout {
     match repository.insert(&[new]).await.unwrap().remove(0) {
         Insertion::Stored(payout) => payout,
-        refused @ (Insertion::KeyTaken | Insertion::OverLimit(_)) => {
+        refused @ (Insertion::KeyTaken | Insertion::ExternalIdTaken(_) | Insertion::OverLimit(_)) => {
             panic!("a fresh payout was answered {refused:?}")
         }
     }
@@ -246,12 +246,12 @@ pub async fn pages_of_two(
         by_offset.extend(page(Position::Offset(skipped)).await);
         let after = forwards
             .last()
-            .map_or(Position::Offset(0), |row| Position::After(row.place()));
+            .map_or(Position::Offset(0), |row| Position::After(row.place(order)));
         forwards.extend(page(after).await);
     }
     for _ in 0..50 {
-        let end = backwards.first().map(Listed::place);
-        let end = end.or_else(|| forwards.last().map(Listed::place));
+        let end = backwards.first().map(|row| row.place(order));
+        let end = end.or_else(|| forwards.last().map(|row| row.place(order)));
         if let Some(end) = end {
             backwards.splice(0..0, page(Position::Before(end)).await);
         }

@@ -29,6 +29,17 @@ macro_rules! reconciliation_contract {
     };
 }
 
+/// Runs every case that the [`BatchRepository`](crate::ports::BatchRepository) of a repository must pass, each as a test.
+///
+/// Takes the path of an `async fn()` that makes a repository over an **empty store of its own**. Its result converts to
+/// a [`Fixture`](crate::contract::Fixture) of a [`Batching`](crate::contract::batches::Batching).
+#[macro_export]
+macro_rules! batches_contract {
+    ($make:expr) => {
+        $crate::__batch_cases! { tests($make) }
+    };
+}
+
 /// Runs every case that the [`PayoutImport`](crate::ports::PayoutImport) of a repository must pass, each as a test.
 ///
 /// Takes the path of an `async fn()` that makes a repository over an **empty store of its own**. Its result converts to
@@ -40,6 +51,63 @@ macro_rules! import_contract {
     };
 }
 
+/// Runs every case that the [`PayoutExport`](crate::ports::PayoutExport) of a repository must pass, each as a test.
+///
+/// Takes the path of an `async fn()` that makes a repository over an **empty store of its own**. Its result converts to
+/// a [`Fixture`](crate::contract::Fixture) of an [`Exporting`](crate::contract::exports::Exporting).
+#[macro_export]
+macro_rules! export_contract {
+    ($make:expr) => {
+        $crate::__export_cases! { tests($make) }
+    };
+}
+
+/// Runs every case that the [`StatsRepository`](crate::ports::StatsRepository) of a repository must pass, each as a test.
+///
+/// Takes the path of an `async fn()` that makes a repository over an **empty store of its own**. Its result converts to
+/// a [`Fixture`](crate::contract::Fixture) of a [`Counting`](crate::contract::stats::Counting).
+#[macro_export]
+macro_rules! stats_contract {
+    ($make:expr) => {
+        $crate::__stats_cases! { tests($make) }
+    };
+}
+
+/// Runs every case that a [`RecipientRepository`](crate::ports::RecipientRepository) must pass, each as a test.
+///
+/// Takes the path of an `async fn()` that makes a repository over an **empty store of its own**. Its result converts to
+/// a [`Fixture`](crate::contract::Fixture).
+#[macro_export]
+macro_rules! recipients_contract {
+    ($make:expr) => {
+        $crate::__recipients_cases! { tests($make) }
+    };
+}
+
+/// Runs every case that the [`RecheckRepository`](crate::ports::RecheckRepository) and the
+/// [`ProviderRepository`](crate::ports::ProviderRepository) of a repository must pass, each as a test.
+///
+/// Takes the path of an `async fn()` that makes a repository over an **empty store of its own**. Its result converts to
+/// a [`Fixture`](crate::contract::Fixture) of a [`Routed`](crate::contract::providers::Routed).
+#[macro_export]
+macro_rules! providers_contract {
+    ($make:expr) => {
+        $crate::__provider_cases! { tests($make) }
+    };
+}
+
+/// Runs every case that the [`EventFeed`](crate::ports::EventFeed) of a repository must pass, each as a test.
+///
+/// Takes the path of an `async fn()` that makes a repository over an **empty store of its own**. Its result converts to
+/// a [`Fixture`](crate::contract::Fixture) of a [`Fed`](crate::contract::feed::Fed);
+/// [`with_peer`](crate::contract::Fixture::with_peer) adds a second handle.
+#[macro_export]
+macro_rules! feed_contract {
+    ($make:expr) => {
+        $crate::__feed_cases! { tests($make) }
+    };
+}
+
 /// Runs every case that an [`ApiKeyRepository`](crate::ports::ApiKeyRepository) must pass, each as a test.
 ///
 /// Takes the path of an `async fn()` that makes one over an **empty store of its own**. Its result converts to a
@@ -48,6 +116,29 @@ macro_rules! import_contract {
 macro_rules! api_keys_contract {
     ($make:expr) => {
         $crate::__api_keys_cases! { tests($make) }
+    };
+}
+
+/// Runs every case that a [`ConsoleSessionRepository`](crate::ports::ConsoleSessionRepository) must pass, each as a test.
+///
+/// Takes the path of an `async fn()` that makes a repository over an **empty store of its own**. Its result converts to
+/// a [`Fixture`](crate::contract::Fixture).
+#[macro_export]
+macro_rules! console_sessions_contract {
+    ($make:expr) => {
+        $crate::__console_session_cases! { tests($make) }
+    };
+}
+
+/// Runs every case that the [`WebhookRepository`](crate::ports::WebhookRepository) and the
+/// [`WebhookQueue`](crate::ports::WebhookQueue) of a repository must pass, each as a test.
+///
+/// Takes the path of an `async fn()` that makes a repository over an **empty store of its own**. Its result converts to
+/// a [`Fixture`](crate::contract::Fixture) of a [`WebhookStore`](crate::contract::webhooks::WebhookStore).
+#[macro_export]
+macro_rules! webhooks_contract {
+    ($make:expr) => {
+        $crate::__webhook_cases! { tests($make) }
     };
 }
 
@@ -64,12 +155,61 @@ macro_rules! queue_contract {
 
 /// Runs every case that a [`Processor`](crate::ports::Processor) must pass, each as a test.
 ///
-/// Takes the path of an `async fn()` that makes a processor which pays every instruction, at once or later. Its result
+/// Takes the path of an `async fn()` that makes a processor which pays every instruction that its
+/// [capabilities](crate::ports::Processor::capabilities) allow, at once or later. Its result
 /// converts to a [`Fixture`](crate::contract::Fixture).
 #[macro_export]
 macro_rules! processor_contract {
     ($make:expr) => {
         $crate::__processor_cases! { tests($make) }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __batch_cases {
+    ($($how:tt)*) => {
+        $crate::__expand_cases! {
+            $($how)* (dyn $crate::contract::batches::Batching) in batches;
+            storing: [
+                a_batch_is_stored_with_all_its_payouts,
+                the_payouts_of_a_batch_are_read_in_pages,
+                a_batch_is_stored_once,
+                callers_racing_with_a_batch_store_it_once,
+                a_batch_with_a_taken_external_id_is_not_stored,
+                a_batch_whose_rows_end_early_is_not_stored,
+                a_batch_is_charged_to_the_daily_limit_as_a_whole,
+                a_batch_is_summed_by_status_and_currency,
+                batches_are_listed_newest_first,
+                a_batch_that_names_a_provider_key_keeps_it,
+                likely_duplicates_are_found_before_a_batch_is_stored,
+                daily_totals_are_read_without_a_charge,
+            ];
+            queues: [
+                a_payout_is_claimed_beside_a_batch_that_waits,
+                payouts_without_a_batch_hold_up_no_batch,
+                a_small_batch_is_claimed_beside_a_large_one,
+                slots_that_no_batch_needs_are_used,
+                every_payout_of_a_batch_is_claimed_once,
+                a_claimed_payout_of_a_batch_is_due_like_any_other,
+                a_scheduled_batch_waits_for_its_time,
+                a_batch_is_claimed_by_provider,
+            ];
+            steps: [
+                only_pending_payouts_of_a_batch_are_cancelled,
+                a_cancelled_batch_is_not_claimed,
+                a_cancellation_and_a_claim_exclude_each_other,
+            ];
+            approvals: [
+                approvals_of_a_batch_are_those_of_its_payouts,
+                an_approved_payout_of_a_batch_waits_for_its_schedule,
+                a_payout_that_changed_is_not_approved_with_its_batch,
+                the_store_refuses_a_creator_who_approves_a_batch,
+                people_who_race_for_a_batch_approve_each_payout_once,
+                approvals_of_a_batch_are_counted_for_each_person,
+                only_payouts_that_await_approval_are_rejected_with_their_batch,
+            ];
+        }
     };
 }
 
@@ -104,6 +244,29 @@ macro_rules! __repository_cases {
                 the_providers_key_is_that_of_the_request,
                 what_is_asked_for_again_after_its_record_was_forgotten_is_another_payment,
             ];
+            external_ids: [
+                a_payout_under_a_taken_external_id_is_not_written,
+                of_one_external_id_in_a_batch_the_first_is_stored,
+                a_repeated_request_is_answered_by_its_record,
+                sixty_four_callers_racing_for_an_external_id_store_one_payout,
+                batches_with_the_same_external_ids_in_different_orders_do_not_deadlock,
+                a_deleted_payout_gives_its_external_id_up,
+                an_edit_sets_an_external_id_that_is_free,
+            ];
+            fields: [
+                an_answer_with_every_field_is_replayed,
+                metadata_may_change_in_every_state,
+                new_metadata_do_not_disturb_a_worker,
+                a_new_schedule_changes_the_time_at_which_a_payout_is_due,
+                filters_by_these_fields_select_what_matches,
+                a_filter_by_metadata_follows_an_edit,
+            ];
+            recipients: [
+                a_recipient_of_every_type_is_read_as_it_was_stored,
+                a_search_finds_the_account_of_each_type_in_any_spelling,
+                an_edit_replaces_a_recipient_whole,
+                an_answer_with_a_typed_recipient_is_replayed,
+            ];
             changes: [
                 every_step_of_a_person_is_written_with_its_event,
                 a_change_from_a_stale_version_writes_nothing,
@@ -126,6 +289,7 @@ macro_rules! __repository_cases {
             ];
             settlements: [
                 each_verdict_writes_its_columns_and_its_event,
+                the_time_of_waiting_goes_on_until_the_reason_changes,
                 hits_and_misses_in_one_batch_are_answered_in_their_order,
                 a_stale_and_a_current_fence_in_one_batch_are_told_apart,
                 a_repeated_settlement_is_applied_once,
@@ -171,6 +335,7 @@ macro_rules! __repository_cases {
                 a_census_tells_every_status_and_currency_once,
                 a_census_tells_who_is_under_review_beside_more_than_it_counts,
                 a_census_tells_for_how_long_the_longest_due_has_waited,
+                a_census_tells_for_how_long_a_batch_has_waited,
             ];
             races: [
                 of_a_person_and_a_worker_racing_one_wins,
@@ -198,6 +363,30 @@ macro_rules! __repository_cases {
                 a_retry_takes_all_of_the_payout_once,
                 edits_and_inserts_at_once_use_a_day_up_and_no_more,
             ];
+            approvals: [
+                a_held_payout_is_read_as_it_was_stored_and_is_not_due,
+                the_creator_of_a_payout_without_approvals_is_kept,
+                an_answer_tells_that_the_payout_awaits_approval,
+                the_last_approval_makes_it_pending_and_due,
+                of_two_approvals_of_one_version_one_is_written,
+                a_rejected_payout_is_cancelled,
+                an_edit_voids_every_approval,
+                an_edit_to_what_requires_no_approval_releases_it,
+                a_retry_awaits_approval_again,
+                an_approval_follows_what_the_worker_itself_changes,
+                what_a_person_may_approve_is_listed,
+                sixty_four_callers_at_once_send_nothing_that_lacks_approval,
+            ];
+            duplicates: [
+                a_likely_duplicate_is_held_and_names_the_other,
+                what_differs_or_is_allowed_is_not_held,
+                what_will_not_be_paid_is_not_duplicated,
+                what_is_older_than_the_window_is_not_duplicated,
+                an_iban_is_one_account_in_every_spelling,
+                of_a_batch_the_first_is_stored_and_the_others_are_held,
+                a_repeated_create_is_not_its_own_duplicate,
+                of_sixty_four_at_once_one_is_not_held,
+            ];
         }
     };
 }
@@ -219,6 +408,7 @@ macro_rules! __reconciliation_cases {
                 the_next_claim_looks_the_key_up,
                 a_released_payout_is_presumed_claimed_again,
                 only_what_is_pending_and_due_is_presumed_claimed,
+                what_awaits_approval_is_looked_up_once_it_is_approved,
                 repeated_it_reaches_every_payout_once,
             ];
         }
@@ -244,6 +434,135 @@ macro_rules! __import_cases {
 
 #[doc(hidden)]
 #[macro_export]
+macro_rules! __export_cases {
+    ($($how:tt)*) => {
+        $crate::__expand_cases! {
+            $($how)* (dyn $crate::contract::exports::Exporting) in exports;
+            rows: [
+                an_export_has_every_payout_of_its_list_in_order,
+                an_export_has_the_rows_of_its_filter,
+                an_export_of_nothing_ends_at_once,
+                an_export_sees_one_moment,
+                exports_that_were_dropped_leave_room_for_others,
+            ];
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __stats_cases {
+    ($($how:tt)*) => {
+        $crate::__expand_cases! {
+            $($how)* (dyn $crate::contract::stats::Counting) in stats;
+            counts: [
+                payouts_are_counted_as_they_stand,
+                sums_that_are_kept_equal_a_count,
+                what_changes_after_it_was_counted_is_counted_again,
+                sums_are_kept_beside_writes,
+                only_the_days_that_are_asked_for_are_counted,
+            ];
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __recipients_cases {
+    ($($how:tt)*) => {
+        $crate::__expand_cases! {
+            $($how)* (dyn $crate::ports::RecipientRepository) in recipients;
+            lives: [
+                a_stored_recipient_is_found_with_every_field,
+                an_external_id_belongs_to_one_recipient,
+                of_many_who_take_an_external_id_one_gets_it,
+                a_change_is_guarded_by_its_version,
+                of_two_changes_at_once_one_wins,
+                an_archived_recipient_is_listed_apart,
+                pages_have_every_recipient_once,
+                a_recipient_is_listed_by_its_external_id,
+            ];
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __provider_cases {
+    ($($how:tt)*) => {
+        $crate::__expand_cases! {
+            $($how)* (dyn $crate::contract::providers::Routed) in providers;
+            lanes: [
+                a_claim_takes_the_payouts_of_its_provider_alone,
+                an_unsent_claim_leaves_what_may_have_been_sent,
+                a_release_hands_the_payout_to_another_provider,
+                a_spent_key_begins_a_new_generation,
+                a_wait_is_remembered_since_its_beginning,
+            ];
+            rechecks: [
+                a_due_recheck_is_claimed_once_in_its_lease,
+                a_recheck_waits_for_its_time_and_its_provider,
+                a_payment_that_stands_keeps_its_version_and_its_events,
+                a_payment_that_came_back_is_returned,
+                a_finding_of_an_earlier_generation_changes_nothing,
+                a_person_marks_a_payment_as_returned,
+            ];
+            hints: [
+                a_notification_brings_a_poll_forward,
+                a_notification_brings_a_recheck_forward,
+                a_payout_that_a_worker_holds_is_left_to_it,
+                a_name_that_matches_nothing_changes_nothing,
+            ];
+            states: [
+                a_paused_provider_is_listed_until_it_is_resumed,
+                workers_that_were_seen_lately_are_counted,
+                providers_with_due_payouts_are_named,
+            ];
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __feed_cases {
+    ($($how:tt)*) => {
+        $crate::__expand_cases! {
+            $($how)* (dyn $crate::contract::feed::Fed) in feed;
+            public: [
+                a_payouts_life_is_told_once_in_the_order_of_its_versions,
+                an_event_says_who_did_it_and_why,
+                a_payout_that_awaits_approval_is_told_with_that_status,
+                an_event_keeps_its_amount_when_the_payout_is_edited,
+                evidence_and_repetitions_are_left_out,
+                a_release_and_the_next_claim_are_told,
+                a_deleted_payouts_events_stay,
+                an_import_is_told,
+            ];
+            pages: [
+                pages_of_every_size_show_the_same,
+                a_reader_at_the_end_goes_on_from_there,
+                a_filter_by_types_leaves_out_the_others,
+                a_page_has_a_longest_length,
+            ];
+            waits: [
+                what_awaits_approval_is_told_right_after_the_change,
+                a_date_ahead_is_told_right_after_the_change,
+                a_page_may_end_between_both_events_of_a_change,
+            ];
+            others: [
+                a_batch_is_told_with_what_is_done_to_it,
+                a_rejected_batch_is_told,
+                a_batch_that_is_known_is_not_told_again,
+                a_pause_and_its_end_are_told_once,
+                events_of_others_have_their_places_in_the_feed,
+            ];
+            writers: [readers_that_follow_eight_writers_miss_nothing];
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
 macro_rules! __api_keys_cases {
     ($($how:tt)*) => {
         $crate::__expand_cases! {
@@ -260,6 +579,7 @@ macro_rules! __api_keys_cases {
                 every_set_of_scopes_is_kept,
                 live_keys_beyond_the_limit_are_refused,
                 a_successor_is_in_the_scope_of_the_first,
+                a_successor_has_the_owner_of_the_key_before_it,
             ];
             pulses: [
                 the_revision_tells_of_every_change_and_of_no_use,
@@ -293,6 +613,65 @@ macro_rules! __whole_name_search_cases {
         $crate::__expand_cases! {
             $($how)* (dyn $crate::ports::PayoutRepository) in repository;
             whole_name_search: [a_search_finds_exact_accounts_and_whole_names];
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __webhook_cases {
+    ($($how:tt)*) => {
+        $crate::__expand_cases! {
+            $($how)* (dyn $crate::contract::webhooks::WebhookStore) in webhooks;
+            endpoints: [
+                an_endpoint_reads_back_with_all_its_parts,
+                a_change_of_an_endpoint_is_guarded_by_its_revision,
+                a_deleted_endpoint_is_gone_with_its_deliveries,
+                there_are_no_more_endpoints_than_may_be,
+            ];
+            leases: [
+                one_worker_at_a_time_holds_an_endpoint,
+                a_worker_gets_no_more_endpoints_than_it_asks_for,
+                a_worker_that_lost_its_lease_writes_nothing,
+                a_disabled_endpoint_is_not_held,
+            ];
+            pages: [
+                a_page_becomes_deliveries_in_its_order,
+                a_page_is_stored_only_where_it_was_read,
+                an_empty_page_moves_the_position,
+                a_range_is_replayed_beside_the_feed,
+            ];
+            attempts: [
+                an_attempt_is_stored_with_what_it_changes,
+                results_that_are_stored_twice_count_once,
+                an_endpoint_that_fails_is_known_and_disabled,
+                a_delivery_that_was_finished_lately_is_kept,
+            ];
+            operators: [
+                deliveries_are_listed_by_page_and_status,
+                an_added_delivery_is_seen_by_the_holder,
+                a_waiting_delivery_is_made_due_at_once,
+            ];
+            news: [
+                an_endpoint_that_a_person_disables_or_enables_is_told,
+                an_endpoint_that_is_disabled_by_its_answers_is_told,
+            ];
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __console_session_cases {
+    ($($how:tt)*) => {
+        $crate::__expand_cases! {
+            $($how)* (dyn $crate::ports::ConsoleSessionRepository) in console_sessions;
+            sessions: [
+                a_session_is_found_with_its_key,
+                an_unknown_session_is_not_found,
+                an_ended_session_is_not_found,
+                a_session_ends_at_its_time,
+            ];
         }
     };
 }
@@ -397,9 +776,17 @@ mod tests {
         assert_listed(&crate::__repository_cases! { names() });
         assert_listed(&crate::__reconciliation_cases! { names() });
         assert_listed(&crate::__import_cases! { names() });
+        assert_listed(&crate::__batch_cases! { names() });
+        assert_listed(&crate::__export_cases! { names() });
+        assert_listed(&crate::__stats_cases! { names() });
+        assert_listed(&crate::__recipients_cases! { names() });
+        assert_listed(&crate::__provider_cases! { names() });
+        assert_listed(&crate::__feed_cases! { names() });
         assert_listed(&crate::__api_keys_cases! { names() });
         assert_listed(&crate::__prefix_search_cases! { names() });
         assert_listed(&crate::__whole_name_search_cases! { names() });
+        assert_listed(&crate::__webhook_cases! { names() });
+        assert_listed(&crate::__console_session_cases! { names() });
         assert_listed(&crate::__queue_cases! { names() });
         assert_listed(&crate::__processor_cases! { names() });
     }

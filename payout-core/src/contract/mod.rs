@@ -18,8 +18,9 @@
 //! after the case, for example to drop the case's own database. Cases run on a multi-threaded tokio runtime that
 //! [`run`] builds, in real time, since a repository's clock may be a database's. They poll rather than sleep.
 //!
-//! - [`repository`], [`reconciliation`], [`imports`], [`api_keys`], [`queue`] and [`processor`] have the cases, one function each,
-//!   grouped by subject.
+//! - [`repository`], [`batches`], [`feed`], [`reconciliation`], [`imports`], [`exports`], [`stats`], [`recipients`],
+//!   [`api_keys`], [`console_sessions`], [`providers`], [`webhooks`], [`queue`] and [`processor`] have the cases, one
+//!   function each, grouped by subject.
 //! - The macros hold the list of the cases; a test compares it with the functions.
 //! - [`build`] makes payouts and requests. [`drive`] takes the steps that most cases begin with. Other tests may use
 //!   both.
@@ -31,13 +32,21 @@
 )]
 
 pub mod api_keys;
+pub mod batches;
 pub mod build;
+pub mod console_sessions;
 pub mod drive;
+pub mod exports;
+pub mod feed;
 pub mod imports;
 pub mod processor;
+pub mod providers;
 pub mod queue;
+pub mod recipients;
 pub mod reconciliation;
 pub mod repository;
+pub mod stats;
+pub mod webhooks;
 
 mod fixture;
 mod list;

@@ -105,6 +105,13 @@ impl Fingerprint {
         details.fingerprint()
     }
 
+    /// Returns the fingerprint of the same request with the permission to be a duplicate.
+    #[must_use]
+    pub(crate) fn allowing_duplicate(self) -> Self {
+        let hex: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self::version_1("create, allowing a duplicate", &[&hex], &[])
+    }
+
     /// Returns the fingerprint of a request to retry a payout.
     pub fn of_retry(id: PayoutId, reason: Option<&str>) -> Self {
         let fields = [&*id.to_string(), reason.unwrap_or_default()];
@@ -229,13 +236,14 @@ mod tests {
     }
 
     fn details(account: &str, name: &str, description: &str) -> PaymentDetails {
+        let money = Money::new("10.50".parse().unwrap(), "USD".parse().unwrap()).unwrap();
+        let recipient = Recipient::new(
+            RecipientAccount::restore(account).unwrap(),
+            RecipientName::restore(name).unwrap(),
+        );
         PaymentDetails {
-            money: Money::new("10.50".parse().unwrap(), "USD".parse().unwrap()).unwrap(),
-            recipient: Recipient {
-                account: RecipientAccount::restore(account).unwrap(),
-                name: RecipientName::restore(name).unwrap(),
-            },
             description: Description::restore(description).unwrap(),
+            ..PaymentDetails::new(money, recipient)
         }
     }
 
@@ -284,10 +292,12 @@ mod tests {
             let new = NewPayout {
                 id: PayoutId::from(uuid::Uuid::from_u128(7)),
                 details,
-                scheduled_at: None,
+                batch: None,
                 caller: Caller::named("test"),
                 request: None,
                 charge: None,
+                provider: None,
+                approval: None,
             };
             let payout = new.stored_at(Timestamp::UNIX_EPOCH);
             IdempotencyRecord { fingerprint, payout }

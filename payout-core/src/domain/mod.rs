@@ -3,11 +3,17 @@
 //! two.
 
 pub mod access;
+pub mod approval;
 pub mod attempt;
+pub mod batch;
+pub mod feed;
 pub mod idempotency;
 pub mod money;
 pub mod payout;
 pub mod provider;
 pub(crate) mod randomness;
 pub mod spending;
+pub mod stats;
+pub mod stored_recipient;
 pub mod text;
+pub mod webhook;

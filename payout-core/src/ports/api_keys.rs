@@ -26,6 +26,9 @@ pub enum ApiKeyError {
     /// The new key is to succeed another, and no key has ever had that name. Nothing was written.
     #[error("there is no key of the name that is to be succeeded")]
     NoPredecessor,
+    /// The new key is to succeed another, which has another owner or none. Nothing was written.
+    #[error("the key that is to be succeeded has another owner, or none")]
+    OtherOwner,
     /// No key has ever had this name.
     #[error("there is no key of this name")]
     NotFound,
@@ -80,10 +83,11 @@ pub trait ApiKeyRepository: Send + Sync {
     /// [`ApiKeyError::Unavailable`].
     async fn list(&self) -> Result<Vec<ApiKey>, ApiKeyError>;
 
-    /// Stores a key. The key shares the idempotency scope of the key that it succeeds, or else has a scope of its own.
+    /// Stores a key. The key shares the idempotency scope and the owner of the key that it succeeds, or else has a scope
+    /// of its own. So a person never becomes another one.
     ///
     /// # Errors
-    /// [`ApiKeyError::NoPredecessor`], [`ApiKeyError::NameTaken`], [`ApiKeyError::TooMany`],
+    /// [`ApiKeyError::NoPredecessor`], [`ApiKeyError::NameTaken`], [`ApiKeyError::OtherOwner`], [`ApiKeyError::TooMany`],
     /// [`ApiKeyError::Unavailable`].
     async fn insert(&self, new: &NewApiKey) -> Result<ApiKey, ApiKeyError>;
 

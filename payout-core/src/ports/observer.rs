@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::attempt::Verdict;
+use crate::webhook::DisabledWhy;
 
 /// The kind of a batch: requests that share one round trip to the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,9 +41,12 @@ pub enum Signal<'a> {
     },
     /// A worker called the processor.
     Called {
+        /// The provider's name; absent where the program names none.
+        provider: Option<&'a str>,
         /// The method: `submit` or `look_up`.
         call: &'static str,
-        /// The outcome: `paid`, `accepted`, `declined`, `not_found`, `never_sent`, `unknown`, `refused` or
+        /// The outcome: `paid`, `accepted`, `declined`, `returned`, `waiting`, `not_found`,
+        /// `cannot_tell`, `never_sent`, `unknown`, `refused` or
         /// `overloaded`.
         outcome: &'static str,
         /// The duration of the call.
@@ -50,6 +54,8 @@ pub enum Signal<'a> {
     },
     /// The worker changed the pace at which it calls the provider.
     Paced {
+        /// The provider's name; absent where the program names none.
+        provider: Option<&'a str>,
         /// The new pace.
         state: PaceState,
         /// Calls per second, rounded up; absent at full speed.
@@ -57,6 +63,18 @@ pub enum Signal<'a> {
     },
     /// A worker settled a claim.
     Settled(&'a Verdict),
+    /// A payment came back.
+    Returned {
+        /// The provider's name; absent where the program names none.
+        provider: Option<&'a str>,
+    },
+    /// Unsent payouts of a provider that is away were handed to other providers, or wait for it.
+    FailedOver {
+        /// The provider that is away.
+        provider: Option<&'a str>,
+        /// The number of payouts.
+        count: usize,
+    },
     /// The guard of a settlement did not match: the worker had lost its lease.
     LateOutcome {
         /// Set if the settlement reports a payment that contradicts the payout's state.
@@ -79,6 +97,18 @@ pub enum Signal<'a> {
     HintsDropped {
         /// The number of hints.
         count: usize,
+    },
+    /// A delivery was posted to the endpoint of a webhook.
+    WebhookSent {
+        /// Set if the endpoint accepted it.
+        accepted: bool,
+        /// The duration of the request.
+        took: Duration,
+    },
+    /// A worker disabled the endpoint of a webhook.
+    WebhookDisabled {
+        /// The reason.
+        why: DisabledWhy,
     },
     /// Several requests went to the store as one batch.
     Gathered {

@@ -7,7 +7,7 @@ use crate::Timestamp;
 use crate::money::Money;
 use crate::payout::{Actor, PayoutId, ProviderKey, ProviderReference, Status};
 use crate::ports::{Cursor, RepositoryError};
-use crate::provider::ProcessorKey;
+use crate::provider::{LookUp, ProcessorKey, ProviderName};
 
 /// The part of a payout that the provider knows too. It has neither the recipient's name nor the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,9 @@ pub struct Record {
     pub deleted: bool,
     /// The prefix of the provider's idempotency keys; absent if the payout's id is the prefix.
     pub provider_key: Option<ProviderKey>,
+    /// The provider that makes the payment of the current generation; absent where the program names none. Earlier
+    /// generations may have been at others.
+    pub provider: Option<ProviderName>,
     /// The current generation. This generation and every earlier one may have been sent.
     pub generation: u32,
     /// The version, which grows with every write.
@@ -42,6 +45,20 @@ impl Record {
     /// Returns the provider's idempotency key of a generation.
     pub fn key(&self, generation: u32) -> ProcessorKey {
         ProcessorKey::new(self.id, self.provider_key, generation)
+    }
+
+    /// Returns the look-up of a generation.
+    pub fn look_up(&self, generation: u32) -> LookUp {
+        let current = generation == self.generation;
+        LookUp {
+            key: self.key(generation),
+            reference: self.provider_reference.clone().filter(|_| current),
+            first_sent_at: self
+                .first_submitted_at
+                .filter(|_| current)
+                .or(Some(self.created_at)),
+            payout_id: self.id,
+        }
     }
 }
 
@@ -70,7 +87,7 @@ pub trait ReconciliationReader: Send + Sync {
 
     /// Presumes claims after a restore: workers may have claimed pending payouts after this copy of the store was made.
     ///
-    /// Selects at most `limit` payouts that are pending and due, applies
+    /// Selects at most `limit` payouts that are pending and due, and at most as many that await approval, applies
     /// [`Payout::presume_claimed`](crate::payout::Payout::presume_claimed) to each and adds an event `claimed` by `by`.
     /// Returns the number of payouts it changed. Once it returns zero, the next claim of every payout looks its key up
     /// before it sends.

@@ -10,15 +10,14 @@ use crate::attempt::jittered;
 use crate::crash::{self, Point};
 use crate::payout::PayoutId;
 use crate::ports::{ClaimRequest, Claims, Randomness, RepositoryError, Signal, TraceContext};
+use crate::provider::ProviderName;
 use crate::worker::Shared;
-
-/// The longest wait for more free slots.
-const GATHERING: Duration = Duration::from_millis(5);
+use crate::worker::lane::Lane;
 
 /// Trace contexts that hints brought. A payout that the sweep finds begins its own trace: its row holds none.
 pub(super) type Traces = HashMap<PayoutId, TraceContext>;
 
-impl Shared {
+impl Lane {
     /// Claims up to as many payouts as there are permits, and starts them; returns how many it claimed.
     pub(super) async fn claim(
         self: &Arc<Self>,
@@ -26,31 +25,49 @@ impl Shared {
         mut permits: OwnedSemaphorePermit,
         traces: &Traces,
     ) -> Result<usize, RepositoryError> {
+        let mut claimed = 0;
+        for provider in self.served() {
+            if permits.num_permits() == 0 {
+                break;
+            }
+            claimed += self
+                .claim_of(provider, only.clone(), &mut permits, traces)
+                .await?;
+        }
+        Ok(claimed)
+    }
+
+    async fn claim_of(
+        self: &Arc<Self>,
+        provider: Option<ProviderName>,
+        only: Option<Vec<PayoutId>>,
+        permits: &mut OwnedSemaphorePermit,
+        traces: &Traces,
+    ) -> Result<usize, RepositoryError> {
+        let shared = &self.shared;
         let swept = only.is_none();
         // The lease starts after this moment, so a deadline counted from here is never too late.
-        let asked_at = self.environment.monotonic();
+        let asked_at = shared.environment.monotonic();
         crash::pass(Point::BeforeClaim);
-        let Claims { won, unreadable } = self
-            .repository
-            .claim(&ClaimRequest {
-                only,
-                limit: u32::try_from(permits.num_permits()).unwrap_or(u32::MAX),
-                lease: self.settings.lease,
-                calls_end_after: self.settings.lease + self.settings.call_timeout,
-                worker: self.settings.name.clone(),
-            })
-            .await?;
+        let request = ClaimRequest {
+            only,
+            provider,
+            limit: u32::try_from(permits.num_permits()).unwrap_or(u32::MAX),
+            calls_end_after: shared.settings.lease + self.call_timeout,
+            ..shared.claim_request()
+        };
+        let Claims { won, unreadable } = shared.repository.claim(&request).await?;
         let claimed = won.len() + unreadable.len();
         if claimed > 0 {
             crash::pass(Point::AfterClaim);
             let takeovers = won.iter().filter(|claim| claim.is_takeover()).count();
-            self.observer.observe(&Signal::Claimed {
+            shared.observer.observe(&Signal::Claimed {
                 count: claimed,
                 takeovers,
                 swept,
             });
         }
-        let deadline = asked_at + self.settings.lease.saturating_sub(self.settings.call_timeout);
+        let deadline = asked_at + shared.settings.lease.saturating_sub(self.call_timeout);
         let mut slot = || {
             let slot = permits.split(1);
             debug_assert!(slot.is_some(), "a repository claimed more than it was asked to");
@@ -59,48 +76,28 @@ impl Shared {
         for claim in won {
             let slot = slot();
             let trace = traces.get(&claim.payout().id()).copied();
-            self.attempts
+            shared
+                .attempts
                 .spawn(self.clone().attempt(claim, deadline, slot, trace));
         }
         for claim in unreadable {
-            self.attempts.spawn(self.clone().put_aside(claim, slot()));
+            shared.attempts.spawn(shared.clone().put_aside(claim, slot()));
         }
         Ok(claimed)
     }
+}
 
-    /// Waits for a free slot, and acquires up to `most` of the free slots, leaving `reserve`. Returns `None` at
-    /// shutdown.
-    pub(super) async fn free_slots(&self, most: usize, reserve: usize) -> Option<OwnedSemaphorePermit> {
-        let mut permits = tokio::select! {
-            biased;
-            () = self.shutdown.cancelled() => return None,
-            permit = self.slots.clone().acquire_owned() => permit.ok()?,
-        };
-        let more = self
-            .slots
-            .available_permits()
-            .saturating_sub(reserve)
-            .min(most.saturating_sub(1));
-        if let Ok(count) = u32::try_from(more)
-            && let Ok(others) = self.slots.clone().try_acquire_many_owned(count)
-        {
-            permits.merge(others);
-        }
-        Some(permits)
-    }
-
-    /// Waits briefly until half of the slots that a claim may take are free. While calls are quick, a backlog is then
-    /// claimed in large batches and not slot by slot as each call ends. Slow calls delay no claim by more than
-    /// [`GATHERING`].
-    pub(super) async fn let_slots_gather(&self, most: usize, reserve: usize) {
-        let half = most.min(self.settings.concurrency.saturating_sub(reserve)) / 2;
-        if self.slots.available_permits() >= half {
-            return;
-        }
-        if let Ok(half) = u32::try_from(half) {
-            // The permits are released at once: only the moment at which they are free matters.
-            let enough = tokio::time::timeout(GATHERING, self.slots.acquire_many(half));
-            let _ = enough.await.map(drop);
+impl Shared {
+    /// Returns a claim of any due payout without a provider's name, for the worker's lease.
+    pub(super) fn claim_request(&self) -> ClaimRequest {
+        ClaimRequest {
+            only: None,
+            provider: None,
+            unsent_only: false,
+            limit: 0,
+            lease: self.settings.lease,
+            calls_end_after: self.settings.lease + self.settings.call_timeout,
+            worker: self.settings.name.clone(),
         }
     }
 

@@ -31,7 +31,7 @@ impl Shared {
                 }
                 // The sweep reports that the store is unavailable.
                 Err(error) => tracing::debug!(
-                    error = &error as &dyn std::error::Error,
+                    error = %crate::Causes(&error),
                     "due times that are ahead could not be checked"
                 ),
             }

@@ -22,7 +22,7 @@ impl Shared {
                     Ok(_) => break,
                     Err(error) => {
                         tracing::debug!(
-                            error = &error as &dyn std::error::Error,
+                            error = %crate::Causes(&error),
                             "old idempotency records stay for now"
                         );
                         break;

@@ -11,7 +11,13 @@
 //! - `pace` decides how many calls the provider may be sent: it may be away, throttle, or send `Retry-After`.
 //! - `settle` writes the verdicts; it repeats until they are written. `aside` writes those whose rows another session
 //!   has locked.
+//! - `lane` serves one provider, with slots, a pace and a rate (`throttle`) of its own. `routes` hands payouts of which
+//!   nothing was sent to another provider, and `states` follows which providers an operator has paused.
+//! - `rechecks` looks completed payments up for as long as they may be returned. `new_generation` goes on after a
+//!   refusal that has spent the key.
 //! - `clock` resets the due times that a clock that was ahead has written.
+//! - `stats` keeps the sums of statistics up to date.
+//! - `webhooks` delivers events to endpoints, beside the lanes.
 //! - `janitor` deletes idempotency records that have reached their age limit.
 //!
 //! A worker claims no more payouts than it has free slots for, so every claim starts at once, well within its lease.
@@ -24,24 +30,37 @@ mod claims;
 mod clock;
 mod hints;
 mod janitor;
+mod lane;
+mod new_generation;
 mod pace;
+mod provider;
+mod rechecks;
+mod routes;
 mod settle;
+mod states;
+mod stats;
 mod sweep;
+mod throttle;
+mod webhooks;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::pace::Pace;
+use self::lane::Lane;
+pub use self::provider::{Provider, ProviderSettings};
 use self::settle::Concluded;
+pub use self::webhooks::WebhookPorts;
 use crate::attempt::Policy;
 use crate::payout::Actor;
 use crate::ports::{
-    Environment, JobQueue, NoObserver, NoTracer, Observer, PayoutRepository, Processor, Tracer,
+    Environment, JobQueue, NoObserver, NoTracer, Observer, PayoutRepository, Processor, ProviderRepository,
+    RecheckRepository, StatsRepository, Tracer,
 };
+use crate::provider::Routes;
 
 /// The settings of a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,29 +101,40 @@ impl Default for WorkerSettings {
     }
 }
 
-/// Sends payouts to the processor until its shutdown token is cancelled.
+/// Sends payouts to their providers until its shutdown token is cancelled.
 pub struct Worker {
     repository: Arc<dyn PayoutRepository>,
     queue: Arc<dyn JobQueue>,
-    processor: Arc<dyn Processor>,
+    providers: Vec<Provider>,
+    rechecks: Option<Arc<dyn RecheckRepository>>,
+    provider_states: Option<Arc<dyn ProviderRepository>>,
+    stats: Option<Arc<dyn StatsRepository>>,
+    routes: Option<Arc<Routes>>,
+    webhooks: Option<WebhookPorts>,
     environment: Arc<dyn Environment>,
     observer: Arc<dyn Observer>,
     tracer: Arc<dyn Tracer>,
     settings: WorkerSettings,
+    restored: bool,
 }
 
 /// State that the tasks of one running worker share.
 struct Shared {
     repository: Arc<dyn PayoutRepository>,
     queue: Arc<dyn JobQueue>,
-    processor: Arc<dyn Processor>,
+    rechecks: Option<Arc<dyn RecheckRepository>>,
+    provider_states: Option<Arc<dyn ProviderRepository>>,
+    stats: Option<Arc<dyn StatsRepository>>,
+    routes: Option<Arc<Routes>>,
+    webhooks: Option<WebhookPorts>,
     environment: Arc<dyn Environment>,
     observer: Arc<dyn Observer>,
     tracer: Arc<dyn Tracer>,
     settings: WorkerSettings,
-    pace: Pace,
-    /// One permit for each payout that may be in flight.
-    slots: Arc<Semaphore>,
+    /// True if the store was restored from a backup: its rows may name another provider than the one that was called.
+    restored: bool,
+    /// The lanes of the providers, set once at the start.
+    lanes: OnceLock<Vec<Weak<Lane>>>,
     /// The tasks of the payouts in flight.
     attempts: TaskTracker,
     /// The channel to the settling tasks.
@@ -113,7 +143,8 @@ struct Shared {
 }
 
 impl Worker {
-    /// Creates a worker over its ports.
+    /// Creates a worker over its ports, for one provider without a name. The settings' policy applies as it is: the
+    /// processor is not asked for its capabilities.
     pub fn new(
         repository: Arc<dyn PayoutRepository>,
         queue: Arc<dyn JobQueue>,
@@ -121,15 +152,76 @@ impl Worker {
         environment: Arc<dyn Environment>,
         settings: WorkerSettings,
     ) -> Self {
+        let providers = vec![Provider::plain(processor)];
+        Self::with_providers(repository, queue, providers, environment, settings)
+    }
+
+    /// Creates a worker over its ports, for these providers.
+    pub fn with_providers(
+        repository: Arc<dyn PayoutRepository>,
+        queue: Arc<dyn JobQueue>,
+        providers: Vec<Provider>,
+        environment: Arc<dyn Environment>,
+        settings: WorkerSettings,
+    ) -> Self {
         Self {
             repository,
             queue,
-            processor,
+            providers,
+            rechecks: None,
+            provider_states: None,
+            stats: None,
+            routes: None,
+            webhooks: None,
             environment,
             observer: Arc::new(NoObserver),
             tracer: Arc::new(NoTracer),
             settings,
+            restored: false,
         }
+    }
+
+    /// Works on a store that was restored from a backup: before a payout that may have been sent is sent again, the other
+    /// providers of its route are asked for its key.
+    #[must_use]
+    pub fn restored(mut self, restored: bool) -> Self {
+        self.restored = restored;
+        self
+    }
+
+    /// Rechecks completed payments that their provider may return.
+    #[must_use]
+    pub fn rechecking(mut self, rechecks: Arc<dyn RecheckRepository>) -> Self {
+        self.rechecks = Some(rechecks);
+        self
+    }
+
+    /// Follows which providers are paused, and shares their rates of calls with other workers.
+    #[must_use]
+    pub fn following(mut self, provider_states: Arc<dyn ProviderRepository>) -> Self {
+        self.provider_states = Some(provider_states);
+        self
+    }
+
+    /// Keeps the sums of statistics up to date.
+    #[must_use]
+    pub fn counting(mut self, stats: Arc<dyn StatsRepository>) -> Self {
+        self.stats = Some(stats);
+        self
+    }
+
+    /// Hands payouts of which nothing was sent to the providers that these routes name.
+    #[must_use]
+    pub fn routed_by(mut self, routes: Arc<Routes>) -> Self {
+        self.routes = Some(routes);
+        self
+    }
+
+    /// Delivers the events of the feed to the endpoints of webhooks.
+    #[must_use]
+    pub fn delivering(mut self, webhooks: WebhookPorts) -> Self {
+        self.webhooks = Some(webhooks);
+        self
     }
 
     /// Reports the worker's signals to an observer.
@@ -149,49 +241,59 @@ impl Worker {
     /// Works until `shutdown` is cancelled. Then it claims nothing more, lets running calls finish within
     /// [`WorkerSettings::drain_within`], settles them, and returns.
     pub async fn run(self, shutdown: CancellationToken) {
-        let Self {
-            repository,
-            queue,
-            processor,
-            environment,
-            observer,
-            tracer,
-            mut settings,
-        } = self;
-        // The protocol depends on this: a call that begins before its deadline ends before the lease does.
-        settings.call_timeout = settings.call_timeout.min(settings.lease / 3);
+        let mut settings = self.settings;
         settings.concurrency = settings.concurrency.clamp(1, Semaphore::MAX_PERMITS);
         settings.batch = settings.batch.max(1);
 
-        let (settlements, to_settle) = mpsc::channel(settings.concurrency.max(settings.batch));
+        let slots = settings.concurrency.saturating_mul(self.providers.len().max(1));
+        let (settlements, to_settle) = mpsc::channel(slots.clamp(settings.batch, Semaphore::MAX_PERMITS));
         let drain_within = settings.drain_within;
         let settling = settle::Settling::start(
-            repository.clone(),
-            observer.clone(),
+            self.repository.clone(),
+            self.observer.clone(),
             to_settle,
             settings.batch,
             drain_within,
         );
         let shared = Arc::new(Shared {
-            repository,
-            queue,
-            processor,
-            environment,
-            pace: Pace::new(observer.clone()),
-            observer,
-            tracer,
-            slots: Arc::new(Semaphore::new(settings.concurrency)),
+            repository: self.repository,
+            queue: self.queue,
+            rechecks: self.rechecks,
+            provider_states: self.provider_states,
+            stats: self.stats,
+            routes: self.routes,
+            webhooks: self.webhooks,
+            environment: self.environment,
+            observer: self.observer,
+            tracer: self.tracer,
             settings,
+            restored: self.restored,
+            lanes: OnceLock::new(),
             attempts: TaskTracker::new(),
             settlements,
             shutdown,
         });
+        let lanes = self
+            .providers
+            .into_iter()
+            .map(|provider| Lane::new(shared.clone(), provider));
+        let lanes: Arc<[Arc<Lane>]> = lanes.collect();
+        let _ = shared.lanes.set(lanes.iter().map(Arc::downgrade).collect());
 
         let loops = TaskTracker::new();
-        loops.spawn(shared.clone().follow_hints());
-        loops.spawn(shared.clone().sweep());
+        loops.spawn(shared.clone().follow_hints(lanes.clone()));
+        loops.spawn(shared.clone().follow_states(lanes.clone()));
+        loops.spawn(shared.clone().follow_strays(lanes.clone()));
+        for lane in lanes.iter() {
+            loops.spawn(lane.clone().sweep());
+            loops.spawn(lane.clone().fail_over());
+            loops.spawn(lane.clone().recheck());
+        }
+        drop(lanes);
+        loops.spawn(shared.clone().deliver_webhooks());
         loops.spawn(shared.clone().bring_back());
         loops.spawn(shared.clone().forget_old_answers());
+        loops.spawn(shared.clone().fold_stats());
         loops.close();
         loops.wait().await;
 

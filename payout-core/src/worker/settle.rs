@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::Causes;
 use crate::attempt::{Settlement, Verdict};
 use crate::concurrency::outage::Outage;
 use crate::crash::{self, Point};
@@ -132,13 +133,13 @@ impl Writer {
                         Err(RepositoryError::Locked { .. }) => {
                             locked.extend(join((vec![settlement], vec![story])));
                         }
-                        Err(error) => give_up_on((vec![settlement], vec![story]), &error),
+                        Err(error) => give_up_on((vec![settlement], vec![story]), &Causes(&error)),
                     }
                 }
                 locked
             }
             Err(error) => {
-                give_up_on((batch, stories), &error);
+                give_up_on((batch, stories), &Causes(&error));
                 Vec::new()
             }
         }
@@ -167,12 +168,13 @@ impl Writer {
                     | RepositoryError::Overloaded(_)
                     | RepositoryError::VersionConflict
                     | RepositoryError::KeyTaken
+                    | RepositoryError::ExternalIdTaken(_)
                     | RepositoryError::OverLimit(_)),
                 ) => error,
             };
             if outage.begins() {
                 tracing::warn!(
-                    error = &error as &dyn std::error::Error,
+                    error = %Causes(&error),
                     "outcomes cannot be written; trying again until they are"
                 );
             }

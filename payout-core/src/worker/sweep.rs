@@ -6,39 +6,51 @@ use std::time::Duration;
 
 use crate::concurrency::outage::Outage;
 use crate::ports::{Randomness, Signal};
-use crate::worker::Shared;
+use crate::worker::lane::Lane;
 use crate::worker::pace::Step;
 
-impl Shared {
+impl Lane {
     /// Sweeps at start-up and then about every [`sweep_every`](super::WorkerSettings::sweep_every); repeats at once
     /// while more than one batch is due.
     pub(super) async fn sweep(self: Arc<Self>) {
         // New payouts, which arrive by hints, must not wait behind many retries: a few slots are mostly reserved for
         // them. The reserve is small, since it is idle where no hints arrive.
-        let reserve = (self.settings.concurrency / 16).min(16);
+        let reserve = (self.concurrency / 16).min(16);
         let mut outage = Outage::default();
         let mut pause = Duration::ZERO;
         // Whether the last claim won as many as it asked for.
         let mut has_backlog = false;
         while !self.shut_down_before(pause).await {
             let (now, chance) = (
-                self.environment.monotonic(),
-                &*self.environment as &dyn Randomness,
+                self.shared.environment.monotonic(),
+                &*self.shared.environment as &dyn Randomness,
             );
-            let most = match self.pace.next(now, self.settings.batch, chance) {
+            if self.is_paused() {
+                pause = self.shared.settings.sweep_every;
+                continue;
+            }
+            let most = match self.pace.next(now, self.shared.settings.batch, chance) {
                 Step::Claim(most) => most,
                 Step::Wait(wait) => {
-                    pause = wait.min(self.settings.sweep_every);
+                    pause = wait.min(self.shared.settings.sweep_every);
                     continue;
                 }
                 Step::Probe => {
-                    if let Some(key) = self.pace.probe_key() {
-                        self.attempts.spawn(self.clone().probe(key));
+                    if let Some(look_up) = self.pace.probe() {
+                        self.shared.attempts.spawn(self.clone().probe(look_up));
                     }
                     pause = Duration::ZERO;
                     continue;
                 }
             };
+            let allowed = match self.throttle.take(now, most) {
+                Ok(allowed) => allowed,
+                Err(wait) => {
+                    pause = wait.min(self.shared.settings.sweep_every);
+                    continue;
+                }
+            };
+            let most = allowed;
             if has_backlog {
                 self.let_slots_gather(most, reserve).await;
             }
@@ -48,21 +60,23 @@ impl Shared {
             // The pace may have changed while all slots were taken.
             let asked = self
                 .pace
-                .take(self.environment.monotonic(), permits.num_permits());
+                .take(self.shared.environment.monotonic(), permits.num_permits());
+            self.throttle.give_back(allowed.saturating_sub(asked));
             if asked == 0 {
                 pause = Duration::ZERO;
                 continue;
             }
             drop(permits.split(permits.num_permits() - asked));
-            let begun = self.environment.monotonic();
+            let begun = self.shared.environment.monotonic();
             let claimed = self.claim(None, permits, &HashMap::new()).await;
-            let now = self.environment.monotonic();
+            let now = self.shared.environment.monotonic();
             let took = now.saturating_sub(begun);
-            self.observer.observe(&Signal::Swept { took });
+            self.shared.observer.observe(&Signal::Swept { took });
             let won = claimed.as_ref().map_or(0, |won| *won);
+            self.throttle.give_back(asked.saturating_sub(won));
             has_backlog = won == asked;
             self.pace
-                .claimed(now, asked, won, &*self.environment as &dyn Randomness);
+                .claimed(now, asked, won, &*self.shared.environment as &dyn Randomness);
             pause = match claimed {
                 Ok(won) => {
                     if outage.ends() {
@@ -71,17 +85,17 @@ impl Shared {
                     if won == asked {
                         Duration::ZERO
                     } else {
-                        self.about(self.settings.sweep_every)
+                        self.shared.about(self.shared.settings.sweep_every)
                     }
                 }
                 Err(error) => {
                     if outage.begins() {
                         tracing::warn!(
-                            error = &error as &dyn std::error::Error,
+                            error = %crate::Causes(&error),
                             "cannot claim payouts; waiting for the store"
                         );
                     }
-                    self.about(self.settings.sweep_every)
+                    self.shared.about(self.shared.settings.sweep_every)
                 }
             };
         }
@@ -91,7 +105,7 @@ impl Shared {
     async fn shut_down_before(&self, pause: Duration) -> bool {
         tokio::select! {
             biased;
-            () = self.shutdown.cancelled() => true,
+            () = self.shared.shutdown.cancelled() => true,
             () = self.pace.changed.notified() => false,
             () = tokio::time::sleep(pause) => false,
         }

@@ -1,5 +1,9 @@
 //! `POST /api/payouts/`, beside `pgbench` inserting the same rows with as many clients.
 
+use http_body_util::Full;
+use hyper::Request;
+use hyper::body::Bytes;
+
 use crate::load::{Make, Target, closed};
 use crate::run::{Run, say};
 use crate::table::{Row, Wanted, median};
@@ -12,6 +16,14 @@ const CURVE: [usize; 6] = [1, 4, 16, 64, 128, 256];
 
 /// Creates per second of the service that this one replaces, at 64 connections on four cores.
 const PREDECESSOR: f64 = 730.0;
+
+/// Makes a create of this amount.
+pub(crate) fn of_amount(target: &Target, amount: &str, number: u64) -> Outcome<Request<Full<Bytes>>> {
+    let body = format!(
+        r#"{{"amount": "{amount}", "currency": "USD", "recipient_account": "DE89370400440532013000", "recipient_name": "Ada Lovelace", "description": "Invoice {number}"}}"#
+    );
+    target.post("/api/payouts/", body)
+}
 
 /// Makes creates, each one different.
 pub(crate) fn create(target: &Target) -> Make {

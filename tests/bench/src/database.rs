@@ -58,6 +58,7 @@ impl Servers {
             .await?
             .get(0);
         Ok(Database {
+            name: name.to_owned(),
             url,
             variables,
             pool,
@@ -68,6 +69,7 @@ impl Servers {
 
 /// A database, and the variables that connect a process to it.
 pub(crate) struct Database {
+    name: String,
     pub(crate) url: String,
     pub(crate) variables: Vec<(String, String)>,
     pool: PgPool,
@@ -251,12 +253,61 @@ impl Database {
         Ok(())
     }
 
+    /// Returns the database's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Makes this provider the one of every payout that is due.
+    pub(crate) async fn assign(&self, provider: &str) -> Outcome<()> {
+        sqlx::query("UPDATE payout_states SET provider = $1 WHERE due_at IS NOT NULL")
+            .bind(provider)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Returns the server's time, in seconds since 1970.
+    pub(crate) async fn now(&self) -> Outcome<f64> {
+        let now = sqlx::query("SELECT extract(epoch FROM clock_timestamp())::float8");
+        Ok(now.fetch_one(&self.pool).await?.get(0))
+    }
+
+    /// Returns, of a provider's payouts that were created since this time, how many were completed each second, and the
+    /// 99th percentile of the time from create to completed, in milliseconds. One that is not completed counts as one
+    /// that is completed now.
+    pub(crate) async fn completed(&self, provider: &str, since: f64) -> Outcome<(f64, f64)> {
+        let row = sqlx::query(
+            "SELECT
+                (count(completed_at) / (extract(epoch FROM clock_timestamp()) - $2))::float8,
+                (percentile_disc(0.99) WITHIN GROUP (
+                    ORDER BY extract(epoch FROM coalesce(completed_at, clock_timestamp()) - created_at)
+                ) * 1000)::float8
+            FROM payouts WHERE provider = $1 AND created_at >= to_timestamp($2)",
+        )
+        .bind(provider)
+        .bind(since)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok((row.try_get(0)?, row.try_get(1)?))
+    }
+
     /// Vacuums the payouts and writes a checkpoint, so that one round's writes do not slow down the next.
     pub(crate) async fn tidy(&self) -> Outcome<()> {
         for table in self.tables.all {
             self.execute(&format!("VACUUM (ANALYZE) {table}")).await?;
         }
         self.execute("CHECKPOINT").await
+    }
+
+    /// Counts the payouts in this status.
+    pub(crate) async fn count(&self, status: &str) -> Outcome<u64> {
+        let count: i64 = sqlx::query("SELECT count(*) FROM payouts WHERE status = $1")
+            .bind(status)
+            .fetch_one(&self.pool)
+            .await?
+            .get(0);
+        Ok(u64::try_from(count)?)
     }
 
     /// Counts unfinished payouts, up to this limit.

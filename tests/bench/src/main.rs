@@ -5,6 +5,8 @@
 //! - [`load`] produces the HTTP load, and [`pgbench`] the other side's; [`service`] and [`database`] are the systems
 //!   under load.
 //! - [`compare`] compares another build with this one.
+//! - [`providers`] measures providers beside each other, and their limits of calls per second.
+//! - [`webhooks`] measures deliveries at a rate of payouts, and [`streams`] the readers of the live stream.
 //! - [`http`] runs the same load on a server that already runs.
 #![expect(
     clippy::print_stdout,
@@ -23,16 +25,20 @@ mod http;
 mod load;
 mod pgbench;
 mod plot;
+mod providers;
 mod report;
 mod rivals;
 mod run;
 mod service;
 mod settings;
 mod sizes;
+mod streams;
 mod table;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use payout_tests::store::Folder;
@@ -41,6 +47,7 @@ use crate::report::Report;
 use crate::run::Run;
 use crate::service::Services;
 use crate::settings::{Arguments, Command, Compare, Part, Plan, Table};
+use crate::table::Row;
 
 /// The result of a step; an error ends the benchmark with a message.
 pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -65,6 +72,9 @@ fn run(command: &Command) -> Outcome<()> {
         }
         Command::Table(table) => one_thread()?.block_on(measure(table)),
         Command::Compare(compare) => one_thread()?.block_on(compared(compare)),
+        Command::Providers(providers) => one_thread()?.block_on(of_providers(providers)),
+        Command::Webhooks(webhooks) => one_thread()?.block_on(of_webhooks(webhooks)),
+        Command::Streams(streams) => one_thread()?.block_on(of_streams(streams)),
         Command::Http(http) => {
             println!("{}", one_thread()?.block_on(http::measure(http))?);
             Ok(())
@@ -84,13 +94,43 @@ async fn compared(compare: &Compare) -> Outcome<()> {
     let ours = services(compare.binary.as_ref(), &folder)?;
     let before = services(Some(&compare.before), &folder)?;
     let run = Run::start(ours, Plan::sized(compare.rounds, false)).await?;
-    let rows = compare::measure(&run, &before).await?;
-    println!("{}", table::markdown(&rows));
-    let slower = rows.iter().filter(|row| !row.reached()).count();
-    if slower == 0 {
+    judged(&compare::measure(&run, &before).await?)
+}
+
+async fn of_providers(arguments: &settings::Providers) -> Outcome<()> {
+    let folder = Folder::new();
+    let services = services(arguments.binary.as_ref(), &folder)?;
+    let run = Run::start(services, Plan::sized(arguments.rounds, false)).await?;
+    judged(&providers::measure(&run).await?)
+}
+
+async fn of_webhooks(arguments: &settings::Webhooks) -> Outcome<()> {
+    let folder = Folder::new();
+    let services = services(arguments.binary.as_ref(), &folder)?;
+    let run = Run::start(services, Plan::sized(arguments.rounds, false)).await?;
+    let sizes = webhooks::Sizes {
+        rate: f64::from(arguments.rate),
+        duration: Duration::from_secs(arguments.seconds),
+        backlog: arguments.backlog,
+    };
+    judged(&webhooks::measure(&run, sizes).await?)
+}
+
+async fn of_streams(arguments: &settings::Streams) -> Outcome<()> {
+    let folder = Folder::new();
+    let services = services(arguments.binary.as_ref(), &folder)?;
+    let run = Run::start(services, Plan::sized(1, false)).await?;
+    judged(&streams::measure(&run, arguments.readers).await?)
+}
+
+/// Prints the rows; an error counts those that missed their targets.
+fn judged(rows: &[Row]) -> Outcome<()> {
+    println!("{}", table::markdown(rows));
+    let missed = rows.iter().filter(|row| !row.reached()).count();
+    if missed == 0 {
         Ok(())
     } else {
-        Err(format!("{slower} of {} rows are slower than they may be", rows.len()).into())
+        Err(format!("{missed} of {} rows missed their targets", rows.len()).into())
     }
 }
 

@@ -19,6 +19,13 @@ pub(crate) enum Command {
     /// Measures another build's creates, lists and drains beside this one's, alternately. Exits with 1 when one is
     /// slower than allowed.
     Compare(Compare),
+    /// Measures providers beside each other and their limits of calls per second. Exits with 1 when a target is missed.
+    Providers(Providers),
+    /// Measures deliveries of webhooks at a rate of payouts, and the worker's rate with and without them. Exits with 1
+    /// when a target is missed.
+    Webhooks(Webhooks),
+    /// Measures the memory of a server with many readers of the live stream. Exits with 1 when a target is missed.
+    Streams(Streams),
     /// Runs the load on a server that already runs and has the same API. It creates payouts there.
     Http(Http),
     /// Runs an HTTP server that answers a constant: the other side of a read.
@@ -56,6 +63,45 @@ pub(crate) struct Compare {
     #[arg(long, default_value_t = 5)]
     pub(crate) rounds: usize,
     /// This build's payout binary, when it is not beside this one.
+    #[arg(long)]
+    pub(crate) binary: Option<std::path::PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Providers {
+    /// Number of rounds in which each side is measured.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: usize,
+    /// Payout binary, when it is not beside this one.
+    #[arg(long)]
+    pub(crate) binary: Option<std::path::PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Webhooks {
+    /// Payouts that are created per second.
+    #[arg(long, default_value_t = 1_000)]
+    pub(crate) rate: u32,
+    /// Duration of each measurement of latencies.
+    #[arg(long, default_value_t = 20)]
+    pub(crate) seconds: u64,
+    /// Number of payouts that are drained with and without endpoints.
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) backlog: i64,
+    /// Number of rounds.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: usize,
+    /// Payout binary, when it is not beside this one.
+    #[arg(long)]
+    pub(crate) binary: Option<std::path::PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Streams {
+    /// Number of readers.
+    #[arg(long, default_value_t = 1_000)]
+    pub(crate) readers: u64,
+    /// Payout binary, when it is not beside this one.
     #[arg(long)]
     pub(crate) binary: Option<std::path::PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! PostgreSQL and Redis for the drill alone: started on their own ports, killed and started again.
+//! PostgreSQL for the drill alone: started on its own port, killed and started again.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -8,8 +8,6 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use nix::unistd::{User, geteuid};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
@@ -195,85 +193,4 @@ fn postgres_binaries() -> Option<PathBuf> {
     newest_first
         .chain(std::env::split_paths(&path))
         .find(|folder| folder.join("initdb").exists() && folder.join("postgres").exists())
-}
-
-pub(crate) struct Redis {
-    folder: PathBuf,
-    pub(crate) port: u16,
-    child: Child,
-}
-
-impl Redis {
-    pub(crate) async fn start(folder: &Path) -> Outcome<Self> {
-        let port = free_port()?;
-        let child = spawn_redis(folder, port)?;
-        let mut this = Self {
-            folder: folder.to_owned(),
-            port,
-            child,
-        };
-        this.wait_until_up().await?;
-        Ok(this)
-    }
-
-    /// Kills Redis by SIGKILL and starts an empty one after this time.
-    pub(crate) async fn restart(&mut self, away: Duration) -> Outcome<()> {
-        self.child.kill().await?;
-        sleep(away).await;
-        self.child = spawn_redis(&self.folder, self.port)?;
-        self.wait_until_up().await
-    }
-
-    pub(crate) async fn flush(&self) -> Outcome<()> {
-        self.ask(b"FLUSHALL\r\n").await
-    }
-
-    async fn ask(&self, command: &[u8]) -> Outcome<()> {
-        let asked = async {
-            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await?;
-            stream.write_all(command).await?;
-            let mut answer = [0; 1];
-            stream.read_exact(&mut answer).await?;
-            if answer == *b"+" {
-                Ok(())
-            } else {
-                Err("Redis refuses".into())
-            }
-        };
-        timeout(Duration::from_secs(2), asked).await?
-    }
-
-    async fn wait_until_up(&mut self) -> Outcome<()> {
-        for _ in 0..300 {
-            if self.ask(b"PING\r\n").await.is_ok() {
-                return Ok(());
-            }
-            if self.child.try_wait()?.is_some() {
-                self.child = spawn_redis(&self.folder, self.port)?;
-            }
-            sleep(Duration::from_millis(50)).await;
-        }
-        Err("Redis does not come up".into())
-    }
-
-    pub(crate) async fn stop(&mut self) {
-        let _ = self.child.kill().await;
-    }
-}
-
-fn spawn_redis(folder: &Path, port: u16) -> Outcome<Child> {
-    let log = std::fs::File::options()
-        .create(true)
-        .append(true)
-        .open(folder.join("redis.log"))?;
-    let mut command = Command::new("redis-server");
-    command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
-    command
-        .args(["--save", "", "--appendonly", "no", "--dir"])
-        .arg(folder);
-    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-    command.process_group(0).kill_on_drop(true);
-    command
-        .spawn()
-        .map_err(|error| format!("install Redis: redis-server does not start: {error}").into())
 }

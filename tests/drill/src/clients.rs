@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::api::{Answer, Api, Call};
 use crate::chance::Chance;
 use crate::judge::Told;
+use crate::settings::Settings;
+use crate::vendors::{Payee, Providers, payee};
 
 pub(crate) const PAYOUTS: &str = "/api/payouts/";
 
@@ -46,16 +48,12 @@ enum Whim {
     Retry,
 }
 
-/// Creates `count` payouts, evenly over `during`. Returns when every create has been answered or has given up at
+/// Creates payouts, evenly over the time of the faults. Returns when every create has been answered or has given up at
 /// `until`.
-pub(crate) async fn run(
-    api: Arc<Api>,
-    notes: Notes,
-    seed: u64,
-    count: u64,
-    during: Duration,
-    until: Instant,
-) {
+pub(crate) async fn run(api: Arc<Api>, notes: Notes, settings: &Settings, until: Instant) {
+    let (seed, count, providers) = (settings.seed, settings.payouts, settings.providers);
+    // The last payouts are created while the faults last.
+    let during = settings.faults_for.saturating_sub(Duration::from_secs(1));
     let start = crate::clock::instant();
     let mut clients = JoinSet::new();
     for number in 0..count {
@@ -63,37 +61,29 @@ pub(crate) async fn run(
             / f64::from(u32::try_from(count).unwrap_or(u32::MAX));
         sleep_until(start + during.mul_f64(part)).await;
         let (api, notes) = (api.clone(), notes.clone());
-        clients.spawn(async move { notes.add(client(&api, seed, number, until).await) });
+        clients.spawn(async move { notes.add(client(&api, seed, providers, number, until).await) });
         while clients.try_join_next().is_some() {}
     }
     while clients.join_next().await.is_some() {}
 }
 
-async fn client(api: &Api, seed: u64, number: u64, until: Instant) -> Told {
+async fn client(api: &Api, seed: u64, providers: Providers, number: u64, until: Instant) -> Told {
     let mut chance = Chance::of(seed, &format!("client/{number}"));
-    let (currency, amount) = match chance.index(4) {
-        0 => ("JPY", chance.between(1, 90_000).to_string()),
-        1 => (
-            "BHD",
-            format!("{}.{:03}", chance.between(1, 900), chance.between(0, 999)),
-        ),
-        2 => (
-            "usd",
-            format!("{}.{:02}", chance.between(1, 900), chance.between(0, 99)),
-        ),
-        _ => (
-            "EUR",
-            format!("{}.{:02}", chance.between(1, 900), chance.between(0, 99)),
-        ),
+    let Payee { currency, recipient } = payee(providers, &mut chance, number);
+    let amount = match currency {
+        "JPY" => chance.between(1, 90_000).to_string(),
+        "BHD" => format!("{}.{:03}", chance.between(1, 900), chance.between(0, 999)),
+        _ => format!("{}.{:02}", chance.between(1, 900), chance.between(0, 99)),
     };
     let description = format!("drill {number}");
-    let body = json!({
-        "amount": amount,
-        "currency": currency,
-        "recipient_account": format!("DRILL{number:08}"),
-        "recipient_name": format!("Recipient {number}"),
-        "description": description,
-    });
+    let mut body = json!({"amount": amount, "currency": currency, "description": description});
+    match &recipient {
+        Some(recipient) => body["recipient"] = recipient.clone(),
+        None => {
+            body["recipient_account"] = json!(format!("DRILL{number:08}"));
+            body["recipient_name"] = json!(format!("Recipient {number}"));
+        }
+    }
     let create = Call::new(Method::POST, PAYOUTS)
         .header("Idempotency-Key", format!("create-{seed}-{number}"))
         .body(body);
@@ -131,7 +121,14 @@ async fn client(api: &Api, seed: u64, number: u64, until: Instant) -> Told {
         }
         Whim::Edit => {
             let name = format!("Somebody Else {number}");
-            let mut edit = Call::new(Method::PATCH, path).body(json!({"recipient_name": name}));
+            let change = match recipient {
+                Some(mut recipient) => {
+                    recipient["name"] = json!(name);
+                    json!({"recipient": recipient})
+                }
+                None => json!({"recipient_name": name}),
+            };
+            let mut edit = Call::new(Method::PATCH, path).body(change);
             if let Some(etag) = answer.etag.filter(|_| chance.permille(500)) {
                 edit = edit.header("If-Match", etag);
             }

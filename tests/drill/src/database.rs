@@ -23,6 +23,8 @@ pub(crate) struct Row {
     pub(crate) recipient_name: String,
     pub(crate) description: String,
     pub(crate) provider_reference: Option<String>,
+    /// The name of the configured provider; absent with the only one.
+    pub(crate) provider: Option<String>,
 }
 
 /// One entry of a payout's audit trail.
@@ -49,13 +51,15 @@ pub(crate) struct Stored {
 const ROWS: &str = "
     SELECT id::text, COALESCE(provider_key, id)::text AS provider_key, generation, status::text, needs_review, deleted_at IS NOT NULL AS deleted,
         trim_scale(amount)::text AS amount, currency::text, recipient_account::text, recipient_name, description,
-        provider_reference
+        provider_reference, NULLIF(provider, '') AS provider
     FROM payouts ORDER BY id";
 const EVENTS: &str = "
     SELECT payout_id::text, generation, fence, at, kind::text, status::text, actor, detail
     FROM payout_trail ORDER BY payout_id, sequence";
 const UNFINISHED: &str = "SELECT count(*) FROM payouts
-    WHERE deleted_at IS NULL AND NOT (status IN ('completed', 'failed', 'cancelled') OR needs_review)";
+    WHERE deleted_at IS NULL AND NOT (status IN ('completed', 'returned', 'failed', 'cancelled') OR needs_review)";
+const RECHECKS: &str = "SELECT count(*) FROM payouts WHERE recheck_at IS NOT NULL AND provider = ANY($1)";
+const PROVIDER: &str = "SELECT NULLIF(provider, '') FROM payouts WHERE id::text = $1";
 const TERMINATE: &str = "SELECT count(pg_terminate_backend(pid)) FROM (
         SELECT pid FROM pg_stat_activity WHERE application_name = 'payout' ORDER BY random() LIMIT $1
     ) AS victims";
@@ -73,6 +77,25 @@ pub(crate) async fn read(pool: &PgPool) -> Outcome<Stored> {
 /// Counts the payouts that are neither final nor in review.
 pub(crate) async fn unfinished(pool: &PgPool) -> Outcome<i64> {
     Ok(sqlx::query_scalar(UNFINISHED).fetch_one(pool).await?)
+}
+
+/// Returns the name of a payout's provider; `None` where the payout names none.
+pub(crate) async fn provider_of(pool: &PgPool, id: &str) -> Outcome<Option<String>> {
+    Ok(sqlx::query_scalar(PROVIDER).bind(id).fetch_one(pool).await?)
+}
+
+/// Counts the payments of these providers that are still rechecked.
+pub(crate) async fn rechecks(pool: &PgPool, providers: &[String]) -> Outcome<i64> {
+    Ok(sqlx::query_scalar(RECHECKS)
+        .bind(providers)
+        .fetch_one(pool)
+        .await?)
+}
+
+/// Throws away all hints of a queue in the database.
+pub(crate) async fn forget_hints(pool: &PgPool) -> Outcome<()> {
+    sqlx::query("TRUNCATE payout_hints").execute(pool).await?;
+    Ok(())
 }
 
 /// Terminates some of the service's connections on the server's side.

@@ -12,19 +12,24 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::api::{Api, Call};
-use crate::backing::{Postgres, Redis, free_port};
+use crate::backing::{Postgres, free_port};
 use crate::clients::{self, Notes, PAYOUTS};
 use crate::faults::{self, Scenario};
-use crate::judge::{self, Evidence, Finding};
+use crate::feed_judge;
+use crate::judge::{self, Evidence, Finding, Findings};
 use crate::ledger::{self, Ledger};
+use crate::operators::{self, Asked};
 use crate::plan::{self, Line};
 use crate::processes::{Fleet, Life};
 use crate::provider::Provider;
 use crate::proxy::Proxy;
+use crate::queue::Broker;
+use crate::receivers::{self, Receivers};
 use crate::report::Run;
 use crate::rules::Rule;
 use crate::settings::Settings;
-use crate::{Outcome, clock, database, operators};
+use crate::vendors::{self, Books, StandIn};
+use crate::{Outcome, clock, database};
 
 pub(crate) async fn drill(
     settings: &Settings,
@@ -34,39 +39,48 @@ pub(crate) async fn drill(
 ) -> Outcome<bool> {
     let begun = clock::instant();
     println!(
-        "drill: seed {}, {} payouts, {} s of faults",
+        "drill: seed {}, provider {}, {} payouts, {} s of faults",
         settings.seed,
+        settings.providers.name(),
         settings.payouts,
         settings.faults_for.as_secs()
     );
     let ledger_path = folder.join("ledger.jsonl");
+    let receivers = Receivers::start(settings.seed).await?;
     let scenario = Arc::new(start(settings, binary, folder, &ledger_path).await?);
     let api = Arc::new(Api::new(scenario.fleet.servers.clone())?);
     wait_until_ready(&api).await?;
+
+    let receivers = Arc::new(receivers);
+    receivers.subscribe(&api).await?;
+    receivers.come_and_go().await;
+    let (feed_over, _) = watch::channel(None);
+    let followers: Vec<_> = [20, 1000]
+        .map(|limit| tokio::spawn(receivers::follow_feed(api.clone(), limit, feed_over.subscribe())))
+        .into();
 
     let (notes, seed) = (Notes::default(), settings.seed);
     let last_word = clock::instant() + settings.faults_for + settings.timing.settling();
     let (faults_over, _) = watch::channel(false);
     let (all_over, _) = watch::channel(false);
-    let creating = settings.faults_for.saturating_sub(Duration::from_secs(1));
-    let clients = clients::run(
-        api.clone(),
-        notes.clone(),
-        seed,
-        settings.payouts,
-        creating,
-        last_word,
-    );
-    let clients = tokio::spawn(clients);
-    let retrying = tokio::spawn(operators::retry_failed(
+    let running = (api.clone(), notes.clone(), settings.clone());
+    let clients = tokio::spawn(async move {
+        let (api, notes, settings) = running;
+        clients::run(api, notes, &settings, last_word).await;
+    });
+    let retrying = tokio::spawn(operators::retry_unpaid(
         api.clone(),
         seed,
         faults_over.subscribe(),
     ));
-    let ledger = scenario.provider.ledger.clone();
+    let asked = Asked {
+        ledger: scenario.provider.ledger.clone(),
+        stand_ins: scenario.stand_ins.clone(),
+        pool: scenario.pool.clone(),
+    };
     let resolving = tokio::spawn(operators::resolve_reviews(
         api.clone(),
-        ledger,
+        asked,
         all_over.subscribe(),
     ));
 
@@ -78,11 +92,33 @@ pub(crate) async fn drill(
         injected.len()
     );
     scenario.provider.calm_down();
+    receivers.calm_down();
+    for stand_in in &scenario.stand_ins {
+        stand_in.calm_down().await?;
+    }
     faults_over.send_replace(true);
     retrying.await?;
     let settled_in = settle(&scenario, clients, faults_ended, settings.timing.settling()).await;
     all_over.send_replace(true);
     let resolved = resolving.await?;
+    let rechecking = recheck(&scenario, settings.rechecking()).await;
+
+    println!("drill: waiting for the deliveries of webhooks");
+    let delivered_within = clock::instant() + settings.delivering();
+    let delivered_from = clock::instant();
+    let feed = receivers.settle(&api, delivered_within).await?;
+    let delivered_in = delivered_from.elapsed();
+    let last = feed.last().map_or_else(String::new, |event| event.id.clone());
+    feed_over.send_replace(Some(last));
+    let mut followed = Vec::new();
+    for follower in followers {
+        followed.push(follower.await?);
+    }
+    let of_feed = feed_judge::Told {
+        feed,
+        followed,
+        received: receivers.received(&api).await?,
+    };
 
     println!("drill: asking the ledger, the database and the API");
     let stored = database::read(&scenario.pool).await?;
@@ -91,20 +127,32 @@ pub(crate) async fn drill(
     let told = notes.all();
     let scenario = Arc::try_unwrap(scenario).map_err(|_| "the scenario is still in use")?;
     let (lives, late) = scenario.fleet.stop().await;
-    scenario.redis.into_inner().stop().await;
+    if let Some(mut broker) = scenario.broker.into_inner() {
+        broker.stop().await;
+    }
     scenario.pool.close().await;
     scenario.postgres.into_inner().stop().await;
 
     let ledger = ledger::read(&ledger_path)?;
+    let books: Vec<Books> = scenario
+        .stand_ins
+        .iter()
+        .map(StandIn::books)
+        .collect::<Outcome<_>>()?;
     let lease = chrono::TimeDelta::from_std(settings.timing.lease)?;
     let evidence = Evidence {
         ledger: &ledger,
+        books: &books,
         stored: &stored,
         told: &told,
         api: &seen,
+        rechecking,
         lease,
     };
     let mut findings = judge::judge(&evidence);
+    let mut about_feed = Findings::default();
+    about_feed.told(&of_feed, &stored);
+    findings.extend(about_feed.sorted());
     findings.extend(of_processes(&lives, &late));
     if let Some(count) = answers.get(&500) {
         findings.push(Finding {
@@ -120,12 +168,18 @@ pub(crate) async fn drill(
         injected: &injected,
         lives: &lives,
         ledger: &ledger,
+        books: &books,
         stored: &stored,
         answers: &answers,
+        of_feed: &of_feed,
+        delivered_in,
         lines: [
-            ("PostgreSQL", scenario.to_postgres.counts()),
-            ("Redis", scenario.to_redis.counts()),
-        ],
+            ("PostgreSQL", Some(&scenario.to_postgres)),
+            ("the queue", scenario.to_queue.as_ref()),
+        ]
+        .into_iter()
+        .filter_map(|(name, proxy)| Some((name, proxy?.counts())))
+        .collect(),
         resolved,
         findings: &findings,
     };
@@ -152,19 +206,22 @@ pub(crate) async fn drill(
 }
 
 async fn start(settings: &Settings, binary: &Path, folder: &Path, ledger: &Path) -> Outcome<Scenario> {
-    let (postgres, redis) = tokio::try_join!(Postgres::start(folder), Redis::start(folder))?;
-    let (postgres_port, redis_port) = (free_port()?, free_port()?);
+    let (postgres, broker) =
+        tokio::try_join!(Postgres::start(folder), Broker::start(settings.queue, folder))?;
+    let (postgres_port, queue_port) = (free_port()?, free_port()?);
     let to_postgres = Proxy::start(postgres_port, postgres.port, Line::Postgres, settings.seed).await?;
-    let to_redis = Proxy::start(redis_port, redis.port, Line::Redis, settings.seed).await?;
+    let to_queue = match &broker {
+        Some(broker) => Some(Proxy::start(queue_port, broker.port, Line::Queue, settings.seed).await?),
+        None => None,
+    };
     let ledger = Ledger::create(ledger)?;
     let provider = Provider::start(free_port()?, settings.seed, settings.timing, ledger).await?;
     let ms = |time: Duration| time.as_millis().to_string();
     let timing = settings.timing;
-    let variables = [
+    let stand_ins = StandIn::all(settings.providers, folder)?;
+    let mut variables = vec![
         ("DATABASE_URL", postgres.url(postgres_port)),
-        ("REDIS_URL", format!("redis://127.0.0.1:{redis_port}/")),
-        ("PAYOUT_PROCESSOR", "http".to_owned()),
-        ("PAYOUT_PROCESSOR_URL", provider.url()),
+        ("QUEUE_URL", settings.queue.url(queue_port)),
         ("PAYOUT_LEASE_MS", ms(timing.lease)),
         ("PAYOUT_CALL_TIMEOUT_MS", ms(timing.call_timeout)),
         ("PAYOUT_SWEEP_MS", ms(timing.sweep)),
@@ -172,7 +229,17 @@ async fn start(settings: &Settings, binary: &Path, folder: &Path, ledger: &Path)
         ("PAYOUT_BACKOFF_CAP_MS", ms(timing.backoff_cap)),
         ("PAYOUT_MAX_ATTEMPTS", timing.max_attempts.to_string()),
         ("PAYOUT_LOG_FORMAT", "json".to_owned()),
+        ("PAYOUT_WEBHOOK_NETWORKS", "127.0.0.0/8".to_owned()),
     ];
+    if stand_ins.is_empty() {
+        variables.extend([
+            ("PAYOUT_PROCESSOR", "http".to_owned()),
+            ("PAYOUT_PROCESSOR_URL", provider.url()),
+        ]);
+    } else {
+        let file = vendors::configure(settings, &stand_ins, &provider.url(), folder)?;
+        variables.push(("PAYOUT_PROVIDERS_FILE", file.display().to_string()));
+    }
     let variables = variables
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
@@ -180,16 +247,23 @@ async fn start(settings: &Settings, binary: &Path, folder: &Path, ledger: &Path)
     let ports: Vec<u16> = (0..settings.servers)
         .map(|_| free_port())
         .collect::<Outcome<_>>()?;
-    let fleet = Fleet::start(binary, folder, variables, &ports, settings.workers).await?;
+    let processes = stand_ins.iter().map(|stand_in| {
+        let server = ports.first().copied().unwrap_or_default();
+        let name = format!("stand-in-{}", stand_in.vendor.name());
+        Ok((name, stand_in.arguments(settings, server)?))
+    });
+    let processes = processes.collect::<Outcome<_>>()?;
+    let fleet = Fleet::start(binary, folder, variables, &ports, settings.workers, processes).await?;
     let pool = postgres.pool();
     Ok(Scenario {
         fleet,
         pool,
         postgres: Mutex::new(postgres),
-        redis: Mutex::new(redis),
+        broker: Mutex::new(broker),
         to_postgres,
-        to_redis,
+        to_queue,
         provider,
+        stand_ins,
     })
 }
 
@@ -250,6 +324,27 @@ async fn settle(
         }
         if clock::instant() > deadline {
             return None;
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Waits until no payment of a real provider is rechecked any more. Returns the number of those that still are after
+/// this time.
+async fn recheck(scenario: &Scenario, within: Duration) -> i64 {
+    let names: Vec<String> = scenario
+        .stand_ins
+        .iter()
+        .map(|stand_in| stand_in.vendor.name().to_owned())
+        .collect();
+    if names.is_empty() {
+        return 0;
+    }
+    let deadline = clock::instant() + within;
+    loop {
+        let left = database::rechecks(&scenario.pool, &names).await.unwrap_or(-1);
+        if left == 0 || clock::instant() > deadline {
+            return left.abs();
         }
         sleep(Duration::from_millis(200)).await;
     }

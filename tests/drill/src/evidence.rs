@@ -45,6 +45,12 @@ impl Run<'_> {
             for event in self.stored.trails.get(id).into_iter().flatten() {
                 let _ = writeln!(text, "  event  {}", told(event));
             }
+            for books in self.books {
+                let payments = books.payments.iter();
+                for payment in payments.filter(|payment| payment.key.starts_with(key)) {
+                    let _ = writeln!(text, "  {} {payment:?}", books.provider);
+                }
+            }
             for entry in self.ledger.iter().filter(|entry| entry.key.starts_with(key)) {
                 let _ = writeln!(
                     text,

@@ -8,13 +8,15 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 
-use crate::backing::{Postgres, Redis};
+use crate::backing::Postgres;
 use crate::clock::{self, Time};
 use crate::database;
 use crate::plan::{Fault, Line, Planned};
 use crate::processes::Fleet;
 use crate::provider::Provider;
 use crate::proxy::Proxy;
+use crate::queue::Broker;
+use crate::vendors::StandIn;
 
 /// A fault as it was injected.
 #[derive(Debug, Clone)]
@@ -30,11 +32,15 @@ pub(crate) struct Injected {
 pub(crate) struct Scenario {
     pub(crate) fleet: Fleet,
     pub(crate) postgres: Mutex<Postgres>,
-    pub(crate) redis: Mutex<Redis>,
+    /// The server of the queue; none where the database is the queue.
+    pub(crate) broker: Mutex<Option<Broker>>,
     pub(crate) pool: PgPool,
     pub(crate) to_postgres: Proxy,
-    pub(crate) to_redis: Proxy,
+    pub(crate) to_queue: Option<Proxy>,
+    /// The provider of the HTTP contract.
     pub(crate) provider: Provider,
+    /// The stand-ins for real providers.
+    pub(crate) stand_ins: Vec<StandIn>,
 }
 
 /// The number of tries for a fault whose target process is still being restarted.
@@ -90,19 +96,24 @@ impl Scenario {
                 }
                 Err("it does not run".to_owned())
             }
-            Fault::RedisFlush => text(self.redis.lock().await.flush().await),
-            Fault::RedisRestart(length) | Fault::RedisGone(length) => {
-                text(self.redis.lock().await.restart(length).await)
-            }
+            Fault::QueueFlush => match &*self.broker.lock().await {
+                Some(broker) => text(broker.flush().await),
+                None => text(database::forget_hints(&self.pool).await),
+            },
+            Fault::QueueRestart(length) | Fault::QueueGone(length) => match &mut *self.broker.lock().await {
+                Some(broker) => text(broker.restart(length).await),
+                None => Err("the database is the queue".to_owned()),
+            },
             Fault::PostgresCrash(length) => text(self.postgres.lock().await.crash(length).await),
             Fault::PostgresTerminate(count) => {
                 text(database::terminate(&self.pool, count).await.map(|_ended| ()))
             }
             Fault::Weather(line, weather, length) => {
                 let proxy = match line {
-                    Line::Postgres => &self.to_postgres,
-                    Line::Redis => &self.to_redis,
+                    Line::Postgres => Some(&self.to_postgres),
+                    Line::Queue => self.to_queue.as_ref(),
                 };
+                let proxy = proxy.ok_or("the database is the queue")?;
                 proxy.weather(weather, length).await;
                 Ok(())
             }

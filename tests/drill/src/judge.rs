@@ -1,11 +1,14 @@
-//! The judge compares the provider's ledger, the database and the answers that clients received. It knows only the
+//! The judge compares the providers' ledgers, the database and the answers that clients received. It knows only the
 //! service's promises, not how the service works.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
-use crate::database::{Event, Row, Stored};
+use crate::database::{Row, Stored};
 use crate::ledger::{Cause, Deed, Entry, Instruction};
+use crate::payments::{Paid, Payment, Payments, Payouts, Standing, paid_together, payout_of};
 use crate::rules::Rule;
+use crate::trails::unknown_outcomes;
+use crate::vendors::{BANK, Books};
 
 /// A violation that the judge found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,57 +35,17 @@ pub(crate) struct Told {
 
 /// Everything that the judge examines.
 pub(crate) struct Evidence<'a> {
+    /// The ledger of the provider of the HTTP contract.
     pub(crate) ledger: &'a [Entry],
+    /// The ledgers of the real providers.
+    pub(crate) books: &'a [Books],
     pub(crate) stored: &'a Stored,
     pub(crate) told: &'a [Told],
     /// The API's state of each payout: its status and whether it needs review, or nothing for a 404.
     pub(crate) api: &'a HashMap<String, Option<(String, bool)>>,
+    /// The number of payments that were still rechecked when the drill stopped waiting.
+    pub(crate) rechecking: i64,
     pub(crate) lease: chrono::TimeDelta,
-}
-
-/// A payment's reference, and the instruction that was paid.
-type Payment<'a> = (&'a str, Option<&'a Instruction>);
-
-/// Payments by payout and generation.
-#[derive(Default)]
-struct Payments<'a> {
-    by_key: BTreeMap<(&'a str, &'a str), Vec<Payment<'a>>>,
-    generations: BTreeMap<&'a str, BTreeSet<&'a str>>,
-}
-
-/// Payouts by the prefix of their keys at the provider.
-type Payouts<'a> = HashMap<&'a str, &'a str>;
-
-/// Returns the payout and the generation of a provider key.
-fn payout_of<'a>(key: &'a str, payouts: &Payouts<'a>) -> (&'a str, &'a str) {
-    let (base, generation) = key.rsplit_once(':').unwrap_or((key, ""));
-    (payouts.get(base).copied().unwrap_or(base), generation)
-}
-
-fn payments<'a>(ledger: &'a [Entry], payouts: &Payouts<'a>) -> Payments<'a> {
-    let mut payments = Payments::default();
-    for entry in ledger {
-        if let Deed::Paid { reference } = &entry.deed {
-            let (payout, generation) = payout_of(&entry.key, payouts);
-            payments
-                .by_key
-                .entry((payout, generation))
-                .or_default()
-                .push((reference, entry.instruction.as_ref()));
-            payments.generations.entry(payout).or_default().insert(generation);
-        }
-    }
-    payments
-}
-
-/// Returns the payouts and generations on which the provider may have acted: it received a submission that it did not
-/// refuse for now.
-fn unknown_outcomes<'a>(ledger: &'a [Entry], payouts: &Payouts<'a>) -> BTreeSet<(&'a str, &'a str)> {
-    ledger
-        .iter()
-        .filter(|entry| entry.cause == Cause::Submission && entry.deed != Deed::Refused)
-        .map(|entry| payout_of(&entry.key, payouts))
-        .collect()
 }
 
 /// Finds every violation of a promise.
@@ -93,7 +56,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Vec<Finding> {
         .iter()
         .map(|row| (row.provider_key.as_str(), row.id.as_str()))
         .collect();
-    let payments = payments(evidence.ledger, &payouts);
+    let payments = Payments::new(evidence.ledger, evidence.books, &payouts);
     let rows: HashMap<&str, &Row> = evidence
         .stored
         .rows
@@ -106,22 +69,38 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Vec<Finding> {
         findings.api(row, evidence.api);
     }
     let unknown = unknown_outcomes(evidence.ledger, &payouts);
-    for trail in evidence.stored.trails.values() {
+    for (id, trail) in &evidence.stored.trails {
         findings.trail(trail, evidence.lease);
-        findings.reviews(trail, &unknown);
+        // A real provider's ledger has no line of a request that it did not act on.
+        if rows.get(id.as_str()).is_none_or(|row| is_of_contract(row)) {
+            findings.reviews(trail, &unknown);
+        }
     }
     findings.promises(evidence.told, &rows);
-    findings
-        .0
-        .sort_by_key(|finding| (finding.rule, finding.payout.clone()));
-    findings.0
+    if evidence.rechecking > 0 {
+        let words = format!("{} payments", evidence.rechecking);
+        findings.add(Rule::RechecksNotOver, "", words);
+    }
+    findings.sorted()
 }
 
 #[derive(Default)]
-struct Findings(Vec<Finding>);
+pub(crate) struct Findings(Vec<Finding>);
 
 impl Findings {
-    fn add(&mut self, rule: Rule, payout: &str, words: impl Into<String>) {
+    /// Returns all findings, by rule and payout.
+    pub(crate) fn sorted(mut self) -> Vec<Finding> {
+        self.0
+            .sort_by_key(|finding| (finding.rule, finding.payout.clone()));
+        self.0
+    }
+
+    #[cfg(test)]
+    pub(crate) fn rules(self) -> Vec<Rule> {
+        self.0.iter().map(|finding| finding.rule).collect()
+    }
+
+    pub(crate) fn add(&mut self, rule: Rule, payout: &str, words: impl Into<String>) {
         let payout = (!payout.is_empty()).then(|| payout.to_owned());
         self.0.push(Finding {
             rule,
@@ -137,22 +116,13 @@ impl Findings {
         payments: &Payments<'_>,
         rows: &HashMap<&str, &Row>,
     ) {
-        for ((payout, generation), paid) in &payments.by_key {
-            if paid.len() > 1 {
-                self.add(
-                    Rule::PaidTwice,
-                    payout,
-                    format!("generation {generation} was paid {} times", paid.len()),
-                );
+        for (payout, generations) in payments.payouts() {
+            for (generation, payments) in generations {
+                self.generation(payout, generation, payments);
             }
-        }
-        for (payout, generations) in &payments.generations {
-            if generations.len() > 1 {
-                self.add(
-                    Rule::TwoGenerationsPaid,
-                    payout,
-                    format!("generations {generations:?}"),
-                );
+            if let Some((one, other)) = paid_together(generations) {
+                let words = format!("generations {one} and {other}");
+                self.add(Rule::TwoGenerationsPaid, payout, words);
             }
             if !rows.contains_key(payout) {
                 self.add(Rule::PaidForNobody, payout, "there is no such row");
@@ -177,66 +147,117 @@ impl Findings {
         }
     }
 
-    fn row(&mut self, row: &Row, payments: &Payments<'_>) {
-        let paid = payments.generations.get(row.id.as_str());
-        let generation = row.generation.to_string();
-        let now = payments.by_key.get(&(row.id.as_str(), generation.as_str()));
-        let status = row.status.as_str();
-        let unpaid_here = matches!(status, "failed" | "cancelled") || (row.deleted && status != "completed");
-        if paid.is_some() && unpaid_here {
+    /// Checks that one generation has one payment, at one provider.
+    fn generation(&mut self, payout: &str, generation: &str, payments: &[Payment<'_>]) {
+        let made = payments
+            .iter()
+            .filter(|payment| payment.standing != Standing::Open)
+            .count();
+        if made > 1 {
             self.add(
-                Rule::PaidButNotCompleted,
-                &row.id,
-                format!(
-                    "{status}{} here, paid in {paid:?}",
-                    if row.deleted { ", deleted" } else { "" }
-                ),
+                Rule::PaidTwice,
+                payout,
+                format!("generation {generation} was paid {made} times"),
             );
         }
-        if status == "completed" {
-            match now {
-                None => self.add(
-                    Rule::CompletedButNotPaid,
-                    &row.id,
-                    format!("generation {generation}"),
-                ),
-                Some(payments) => {
-                    for (reference, instruction) in payments {
-                        self.payment(row, reference, *instruction);
-                    }
+        let providers: BTreeSet<_> = payments.iter().map(|payment| payment.provider).collect();
+        if providers.len() > 1 {
+            self.add(
+                Rule::TwoProviders,
+                payout,
+                format!("generation {generation} is at {providers:?}"),
+            );
+        }
+    }
+
+    fn row(&mut self, row: &Row, payments: &Payments<'_>) {
+        let generation = row.generation.to_string();
+        let now = payments.of(&row.id, &generation);
+        let standing = payments.standing(&row.id);
+        let status = row.status.as_str();
+        let unpaid_here = matches!(status, "failed" | "cancelled") || (row.deleted && status != "completed");
+        if unpaid_here && !(standing.is_empty() && now.is_empty()) {
+            let deleted = if row.deleted { ", deleted" } else { "" };
+            let words = format!("{status}{deleted} here, paid in {standing:?}, now {now:?}");
+            self.add(Rule::PaidButNotCompleted, &row.id, words);
+        }
+        match status {
+            "completed" => self.completed(row, now),
+            "returned" => {
+                let came_back = now.iter().any(|payment| !payment.stands());
+                if !came_back || !standing.is_empty() {
+                    let words = format!("paid in {standing:?}, generation {generation}: {now:?}");
+                    self.add(Rule::ReturnedHereNotThere, &row.id, words);
                 }
             }
+            _ => (),
         }
-        let over = matches!(status, "completed" | "failed" | "cancelled") || row.needs_review;
+        let over = matches!(status, "completed" | "returned" | "failed" | "cancelled") || row.needs_review;
         if !over && !row.deleted {
             self.add(Rule::Stuck, &row.id, format!("{status}, generation {generation}"));
+        }
+        for payment in now {
+            let here = if is_of_contract(row) {
+                None
+            } else {
+                row.provider.as_deref()
+            };
+            if payment.provider != here {
+                let words = format!("paid at {:?}, and the payout names {here:?}", payment.provider);
+                self.add(Rule::TwoProviders, &row.id, words);
+            }
+        }
+    }
+
+    /// Checks the payments of a completed payout's generation.
+    fn completed(&mut self, row: &Row, now: &[Payment<'_>]) {
+        let paid: Vec<_> = now
+            .iter()
+            .filter(|payment| payment.standing == Standing::Paid)
+            .collect();
+        if paid.is_empty() {
+            let rule = if now.iter().any(|payment| !payment.stands()) {
+                Rule::ReturnedThereNotHere
+            } else {
+                Rule::CompletedButNotPaid
+            };
+            self.add(rule, &row.id, format!("generation {}: {now:?}", row.generation));
+        }
+        for payment in paid {
+            self.payment(row, payment);
         }
     }
 
     /// Checks that the row agrees with what was paid.
-    fn payment(&mut self, row: &Row, reference: &str, instruction: Option<&Instruction>) {
+    fn payment(&mut self, row: &Row, payment: &Payment<'_>) {
+        let reference = payment.reference;
+        let same = match payment.paid {
+            Paid::Instruction(paid) => paid.is_some_and(|paid| is_same(paid, row)),
+            Paid::Vendor(paid) => {
+                minor_units(
+                    &paid.amount,
+                    &row.currency,
+                    row.provider.as_deref() != Some("paypal"),
+                ) == minor_units(&row.amount, &row.currency, false)
+                    && paid.currency.eq_ignore_ascii_case(&row.currency)
+                    && paid.recipient == row.recipient_account
+            }
+        };
         // The reference is absent when an operator resolved the payout as paid.
-        if row
-            .provider_reference
-            .as_deref()
-            .is_some_and(|known| known != reference)
-        {
+        let is_another = |known: &str| known != reference;
+        if row.provider_reference.as_deref().is_some_and(is_another) {
             self.add(
                 Rule::PaidSomethingElse,
                 &row.id,
                 format!("paid as {reference}, not {:?}", row.provider_reference),
             );
         }
-        let same = instruction.is_some_and(|paid| {
-            paid.payout_id == row.id
-                && amount(&paid.amount) == amount(&row.amount)
-                && paid.currency == row.currency
-                && paid.recipient_account == row.recipient_account
-                && paid.recipient_name == row.recipient_name
-                && paid.description == row.description
-        });
         if !same {
-            self.add(Rule::PaidSomethingElse, &row.id, format!("paid {instruction:?}"));
+            self.add(
+                Rule::PaidSomethingElse,
+                &row.id,
+                format!("paid {:?}", payment.paid),
+            );
         }
     }
 
@@ -298,86 +319,29 @@ impl Findings {
             }
         }
     }
+}
 
-    /// Checks that a payout needs review only where the provider may have acted. A refusal for now is no reason, nor is
-    /// a call that never arrived.
-    fn reviews(&mut self, trail: &[Event], unknown: &BTreeSet<(&str, &str)>) {
-        for event in trail.iter().filter(|event| event.kind == "review_requested") {
-            let generation = event.generation.to_string();
-            if !unknown.contains(&(event.payout_id.as_str(), generation.as_str())) {
-                self.add(
-                    Rule::ReviewWithoutUnknown,
-                    &event.payout_id,
-                    format!("generation {generation}: {:?}", event.detail),
-                );
-            }
-        }
-    }
+/// Returns whether the payout's provider is the one of the HTTP contract.
+fn is_of_contract(row: &Row) -> bool {
+    row.provider.as_deref().is_none_or(|name| name == BANK)
+}
 
-    fn trail(&mut self, trail: &[Event], lease: chrono::TimeDelta) {
-        let mut before: Option<&Event> = None;
-        // The last claim, and the claim whose lease still runs, if any.
-        let (mut last, mut claim): (Option<&Event>, Option<&Event>) = (None, None);
-        for event in trail {
-            let kind = event.kind.as_str();
-            let id = event.payout_id.as_str();
-            if let Some(before) = before {
-                let legal = match before.status.as_str() {
-                    // A payout that was sent, or may have been, cannot be deleted.
-                    "completed" => kind == "late_outcome",
-                    "cancelled" => matches!(kind, "deleted" | "late_outcome"),
-                    "failed" => matches!(kind, "late_outcome" | "retried"),
-                    "pending" => kind != "retried" && (kind != "deleted" || before.fence == 0),
-                    _ => !matches!(kind, "retried" | "deleted"),
-                } && (before.kind != "deleted" || kind == "late_outcome")
-                    && (kind != "late_outcome" || event.status == before.status);
-                if !legal {
-                    self.add(
-                        Rule::FinalStateChanged,
-                        id,
-                        format!("{} after {}", kind, before.status),
-                    );
-                }
-            }
-            match kind {
-                "claimed" => {
-                    if let Some(claim) = claim.filter(|claim| event.at < claim.at + lease) {
-                        let words = format!(
-                            "fence {} at {}, fence {} at {}",
-                            claim.fence, claim.at, event.fence, event.at
-                        );
-                        self.add(Rule::LeaseBroken, id, words);
-                    }
-                    if before.is_some_and(|before| event.fence <= before.fence) {
-                        self.add(
-                            Rule::StaleFence,
-                            id,
-                            format!("claimed under fence {} again", event.fence),
-                        );
-                    }
-                    (last, claim) = (Some(event), Some(event));
-                }
-                // A late outcome changes nothing, and carries an old fence.
-                "late_outcome" => continue,
-                "created" | "edited" | "cancelled" | "deleted" | "retried" | "resolved" => claim = None,
-                // An outcome that is written again, because the first write was not acknowledged, still belongs to its
-                // own claim.
-                _ => {
-                    if last.is_none_or(|claim| {
-                        claim.fence != event.fence || claim.generation != event.generation
-                    }) {
-                        self.add(
-                            Rule::StaleFence,
-                            id,
-                            format!("{kind} under fence {}", event.fence),
-                        );
-                    }
-                    claim = None;
-                }
-            }
-            before = Some(event);
-        }
+fn is_same(paid: &Instruction, row: &Row) -> bool {
+    paid.payout_id == row.id
+        && amount(&paid.amount) == amount(&row.amount)
+        && paid.currency == row.currency
+        && paid.recipient_account == row.recipient_account
+        && paid.recipient_name == row.recipient_name
+        && paid.description == row.description
+}
+
+/// Returns an amount in the currency's smallest unit. `is_minor`: the text is such a number already.
+fn minor_units(text: &str, currency: &str, is_minor: bool) -> Option<u64> {
+    if is_minor || currency == "JPY" {
+        return text.parse().ok();
     }
+    let (units, cents) = text.split_once('.').unwrap_or((text, ""));
+    format!("{units}{cents:0<2}").parse().ok()
 }
 
 /// Strips an amount's insignificant zeros: `1.50` and `1.5` are equal.

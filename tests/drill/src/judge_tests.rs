@@ -4,6 +4,8 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::clock::{Time, now};
+use crate::database::Event;
+use crate::ledger::{Cause, Deed};
 
 const ID: &str = "p";
 /// The prefix of the payout's keys at the provider.
@@ -37,10 +39,12 @@ fn paid(key: &str) -> Entry {
 /// A whole run, in which one payout was paid correctly.
 struct Scenario {
     ledger: Vec<Entry>,
+    books: Vec<Books>,
     stored: Stored,
     told: Vec<Told>,
     api: HashMap<String, Option<(String, bool)>>,
     start: Time,
+    rechecking: i64,
 }
 
 impl Scenario {
@@ -58,6 +62,7 @@ impl Scenario {
             recipient_name: "name".to_owned(),
             description: "drill 1".to_owned(),
             provider_reference: Some("r".to_owned()),
+            provider: None,
         };
         let told = Told {
             ids: BTreeSet::from([ID.to_owned()]),
@@ -66,6 +71,7 @@ impl Scenario {
         };
         let mut scenario = Self {
             ledger: vec![paid("k:0")],
+            books: Vec::new(),
             stored: Stored {
                 rows: vec![row],
                 trails: HashMap::new(),
@@ -73,6 +79,7 @@ impl Scenario {
             told: vec![told],
             api: HashMap::from([(ID.to_owned(), Some(("completed".to_owned(), false)))]),
             start: now(),
+            rechecking: 0,
         };
         scenario.trail(&[
             ("created", "pending", 0, 0),
@@ -106,9 +113,11 @@ impl Scenario {
     fn findings(&self) -> Vec<Rule> {
         let evidence = Evidence {
             ledger: &self.ledger,
+            books: &self.books,
             stored: &self.stored,
             told: &self.told,
             api: &self.api,
+            rechecking: self.rechecking,
             lease: LEASE,
         };
         let mut rules: Vec<Rule> = judge(&evidence).into_iter().map(|finding| finding.rule).collect();
@@ -380,3 +389,6 @@ fn a_review_though_every_call_was_refused_for_now() {
     scenario.ledger[0].deed = Deed::Ignored;
     assert_eq!(scenario.findings(), []);
 }
+
+#[path = "vendor_judge_tests.rs"]
+mod of_vendors;

@@ -1,10 +1,11 @@
 //! The drill: a payout service in real processes, broken by plan, judged by its provider's ledger.
 //!
-//! - [`plan`] draws every fault from the seed; [`faults`] injects them into [`processes`], [`backing`] and [`proxy`].
-//! - [`provider`] pays according to the seed's fault profile and keeps the [`ledger`]; [`clients`] and
-//!   [`operators`] use the service.
-//! - [`judge`] checks the ledger, the [`database`] and the clients' answers against the [`rules`]; [`measure`],
-//!   [`report`] and [`evidence`] present the results.
+//! - [`plan`] draws every fault from the seed; [`faults`] injects them into [`processes`], [`backing`], [`queue`] and [`proxy`].
+//! - [`provider`] pays according to the seed's fault profile and keeps the [`ledger`]; [`vendors`] configures the
+//!   stand-ins for real providers, which are processes too; [`clients`] and [`operators`] use the service.
+//! - [`receivers`] of webhooks verify and record what they get, and follow the event feed; [`feed_judge`] judges both.
+//! - [`judge`] checks the [`payments`] of all ledgers, the [`database`] and the clients' answers against the [`rules`];
+//!   [`measure`], [`report`] and [`evidence`] present the results.
 #![expect(clippy::print_stdout, reason = "it talks to a terminal")]
 
 mod api;
@@ -17,18 +18,25 @@ mod drill;
 mod evidence;
 mod fault_profile;
 mod faults;
+mod feed_judge;
+mod http;
 mod judge;
 mod ledger;
 mod ledger_state;
 mod measure;
 mod operators;
+mod payments;
 mod plan;
 mod processes;
 mod provider;
 mod proxy;
+mod queue;
+mod receivers;
 mod report;
 mod rules;
 mod settings;
+mod trails;
+mod vendors;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};

@@ -80,11 +80,11 @@ fn worker(actor: &str) -> Option<u32> {
     actor.rsplit('-').nth(1)?.parse().ok()
 }
 
-/// Waits for the first claim, of payouts that were created while Redis was gone.
-pub(crate) fn pickups_without_redis(stored: &Stored, injected: &[Injected]) -> Times {
+/// Waits for the first claim, of payouts that were created while the queue was gone.
+pub(crate) fn pickups_without_queue(stored: &Stored, injected: &[Injected]) -> Times {
     let windows: Vec<&Injected> = injected
         .iter()
-        .filter(|one| matches!(one.fault, Fault::RedisGone(_)))
+        .filter(|one| matches!(one.fault, Fault::QueueGone(_)))
         .collect();
     pickups(stored, |created| {
         windows
@@ -109,8 +109,8 @@ fn pickups(stored: &Stored, counts: impl Fn(Time) -> bool) -> Times {
     Times::of(times.collect())
 }
 
-/// Times from each flush or restart of Redis to the first claim of a payout that was created afterwards. A time at
-/// which the database was away is omitted, since it says nothing about Redis.
+/// Times from each flush or restart of the queue to the first claim of a payout that was created afterwards. A time at
+/// which the database was away is omitted, since it says nothing about the queue.
 pub(crate) fn after_flush(stored: &Stored, injected: &[Injected]) -> Times {
     let mut created: Vec<(Time, Time)> = stored
         .trails
@@ -126,8 +126,8 @@ pub(crate) fn after_flush(stored: &Stored, injected: &[Injected]) -> Times {
     let margin = chrono::TimeDelta::seconds(2);
     let times = injected.iter().filter_map(|flush| {
         let at = match flush.fault {
-            Fault::RedisFlush => flush.from,
-            Fault::RedisRestart(_) | Fault::RedisGone(_) => flush.to,
+            Fault::QueueFlush => flush.from,
+            Fault::QueueRestart(_) | Fault::QueueGone(_) => flush.to,
             Fault::Kill(..)
             | Fault::Freeze(..)
             | Fault::PostgresCrash(_)

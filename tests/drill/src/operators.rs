@@ -1,11 +1,13 @@
-//! Operators: one retries failed payouts, one resolves reviews after asking the provider.
+//! Operators: one retries failed and returned payouts, one resolves reviews after asking the provider.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Method;
+use serde::Deserialize;
 use serde_json::{Value, json};
+use sqlx::postgres::PgPool;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -14,18 +16,22 @@ use crate::api::{Api, Call};
 use crate::chance::Chance;
 use crate::clients::PAYOUTS;
 use crate::clock;
+use crate::database;
 use crate::ledger::Ledger;
 use crate::ledger_state::Standing;
+use crate::vendors::StandIn;
 
 /// The time for which an operator keeps asking.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Retries half of the failed payouts until stopped.
-pub(crate) async fn retry_failed(api: Arc<Api>, seed: u64, mut over: watch::Receiver<bool>) {
+/// Retries half of the failed and of the returned payouts until stopped.
+pub(crate) async fn retry_unpaid(api: Arc<Api>, seed: u64, mut over: watch::Receiver<bool>) {
     let mut seen = HashSet::new();
     let mut retries = JoinSet::new();
     while !*over.borrow_and_update() {
-        for payout in list(&api, "status=failed").await {
+        let mut unpaid = list(&api, "status=failed").await;
+        unpaid.extend(list(&api, "status=returned").await);
+        for payout in unpaid {
             let (id, updated_at) = (text(&payout, "id"), text(&payout, "updated_at"));
             if !seen.insert(format!("{id}/{updated_at}")) {
                 continue;
@@ -56,15 +62,25 @@ pub(crate) async fn retry_failed(api: Arc<Api>, seed: u64, mut over: watch::Rece
     while retries.join_next().await.is_some() {}
 }
 
-/// Resolves reviews according to the ledger until stopped. Before an operator resolves an unpaid payout as failed, its
-/// key is closed at the provider, so that it stays unpaid.
-pub(crate) async fn resolve_reviews(api: Arc<Api>, ledger: Ledger, mut over: watch::Receiver<bool>) -> u64 {
+/// The providers that an operator asks.
+#[derive(Clone)]
+pub(crate) struct Asked {
+    pub(crate) ledger: Ledger,
+    pub(crate) stand_ins: Vec<StandIn>,
+    /// The database, which says whose payout it is.
+    pub(crate) pool: PgPool,
+}
+
+/// Resolves reviews according to the ledgers until stopped. Before an operator resolves an unpaid payout as failed, its
+/// key is closed at the provider of the HTTP contract, so that it stays unpaid. At a real provider, a review without a
+/// payment stays open.
+pub(crate) async fn resolve_reviews(api: Arc<Api>, asked: Asked, mut over: watch::Receiver<bool>) -> u64 {
     let mut resolved = 0;
     while !*over.borrow_and_update() {
         let mut reviews = JoinSet::new();
         for payout in list(&api, "needs_review=true").await {
-            let (api, ledger) = (api.clone(), ledger.clone());
-            reviews.spawn(async move { resolve(&api, &ledger, &text(&payout, "id")).await });
+            let (api, asked) = (api.clone(), asked.clone());
+            reviews.spawn(async move { resolve(&api, &asked, &payout).await });
         }
         while let Some(done) = reviews.join_next().await {
             resolved += u64::from(done.unwrap_or_default());
@@ -74,7 +90,8 @@ pub(crate) async fn resolve_reviews(api: Arc<Api>, ledger: Ledger, mut over: wat
     resolved
 }
 
-async fn resolve(api: &Api, ledger: &Ledger, id: &str) -> bool {
+async fn resolve(api: &Api, asked: &Asked, payout: &Value) -> bool {
+    let id = &text(payout, "id");
     let events = Call::new(Method::GET, format!("{PAYOUTS}{id}/events/"));
     let Ok(events) = api.ask(&events, deadline()).await else {
         return false;
@@ -88,16 +105,57 @@ async fn resolve(api: &Api, ledger: &Ledger, id: &str) -> bool {
     let Some((_, key)) = detail.and_then(|detail| detail.rsplit_once(' ')) else {
         return false;
     };
-    let status = match ledger.close(key).await {
-        Standing::Paid { .. } => "completed",
-        Standing::Declined { .. } => "failed",
-        Standing::Accepted { .. } => return false,
+    let Ok(provider) = database::provider_of(&asked.pool, id).await else {
+        return false;
+    };
+    let Some(status) = asked.ending(provider.as_deref(), key).await else {
+        return false;
     };
     let body = json!({"status": status, "reason": "the provider's ledger says so"});
     let resolve = Call::new(Method::PATCH, format!("{PAYOUTS}{id}/")).body(body);
     api.ask(&resolve, deadline())
         .await
         .is_ok_and(|answer| answer.status == 200)
+}
+
+impl Asked {
+    /// Returns how the payment of a key ended, if it has.
+    async fn ending(&self, provider: Option<&str>, key: &str) -> Option<&'static str> {
+        let mut stand_ins = self.stand_ins.iter();
+        if let Some(stand_in) = stand_ins.find(|stand_in| Some(stand_in.vendor.name()) == provider) {
+            return ending_at(stand_in, key).await;
+        }
+        match self.ledger.close(key).await {
+            Standing::Paid { .. } => Some("completed"),
+            Standing::Declined { .. } => Some("failed"),
+            Standing::Accepted { .. } => None,
+        }
+    }
+}
+
+/// The counts of a key in a stand-in's ledger.
+#[derive(Deserialize)]
+struct OfKey {
+    paid: u32,
+    returned: u32,
+    open: u32,
+    unpaid: u32,
+}
+
+#[derive(Deserialize)]
+struct LedgerPage {
+    keys: HashMap<String, OfKey>,
+}
+
+async fn ending_at(stand_in: &StandIn, key: &str) -> Option<&'static str> {
+    let page = stand_in.ask_ledger().await.ok()?;
+    let page: LedgerPage = serde_json::from_str(&page).ok()?;
+    match page.keys.get(key)? {
+        OfKey { open: 1.., .. } => None,
+        OfKey { paid: 1.., .. } | OfKey { returned: 1.., .. } => Some("completed"),
+        OfKey { unpaid: 1.., .. } => Some("failed"),
+        OfKey { .. } => None,
+    }
 }
 
 async fn list(api: &Api, filter: &str) -> Vec<Value> {

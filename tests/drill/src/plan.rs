@@ -6,18 +6,20 @@ use std::time::Duration;
 use crate::chance::Chance;
 use crate::settings::Settings;
 
-/// The kind of a service process.
+/// The kind of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Role {
     Serve,
     Worker,
+    /// The stand-in for a real provider.
+    Provider,
 }
 
 /// The dependency at the other end of a proxied connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Line {
     Postgres,
-    Redis,
+    Queue,
 }
 
 /// A disturbance that a proxy applies to a line. Rates are per thousand messages.
@@ -44,11 +46,11 @@ pub(crate) enum Fault {
     Kill(Role, usize),
     /// SIGSTOP, and SIGCONT after this time.
     Freeze(Role, usize, Duration),
-    RedisFlush,
-    /// SIGKILL, and a new, empty Redis after this time.
-    RedisRestart(Duration),
-    /// SIGKILL, and a new, empty Redis after this time, in a window without other faults.
-    RedisGone(Duration),
+    QueueFlush,
+    /// SIGKILL of the queue, which is back after this time.
+    QueueRestart(Duration),
+    /// SIGKILL of the queue, which is back after this time, in a window without other faults.
+    QueueGone(Duration),
     /// SIGKILL of the postmaster, and a restart after this time.
     PostgresCrash(Duration),
     /// `pg_terminate_backend` of this many backends.
@@ -64,11 +66,13 @@ impl Fault {
         match self {
             Self::Kill(Role::Serve, _) => "SIGKILL of a server",
             Self::Kill(Role::Worker, _) => "SIGKILL of a worker",
+            Self::Kill(Role::Provider, _) => "SIGKILL of a provider's stand-in",
+            Self::Freeze(Role::Provider, ..) => "SIGSTOP of a provider's stand-in",
             Self::Freeze(Role::Serve, ..) => "SIGSTOP of a server",
             Self::Freeze(Role::Worker, ..) => "SIGSTOP of a worker beyond its lease",
-            Self::RedisFlush => "Redis: FLUSHALL",
-            Self::RedisRestart(_) => "Redis: killed and restarted empty",
-            Self::RedisGone(_) => "Redis: gone for a while",
+            Self::QueueFlush => "queue: emptied",
+            Self::QueueRestart(_) => "queue: killed and restarted",
+            Self::QueueGone(_) => "queue: gone for a while",
             Self::PostgresCrash(_) => "PostgreSQL: postmaster killed and restarted",
             Self::PostgresTerminate(_) => "PostgreSQL: backends terminated",
             Self::Weather(Line::Postgres, weather, _) => match weather {
@@ -79,7 +83,7 @@ impl Fault {
                 Weather::HalveAnswers(_) => "line to PostgreSQL: half answers",
                 Weather::LoseRequests(_) => "line to PostgreSQL: lost requests",
             },
-            Self::Weather(Line::Redis, ..) => "line to Redis: delayed, stalled, cut, halved",
+            Self::Weather(Line::Queue, ..) => "line to the queue: delayed, stalled, cut, halved",
             Self::ProviderAway(_) => "provider: connections refused",
         }
     }
@@ -91,13 +95,13 @@ impl fmt::Display for Fault {
         match self {
             Self::Kill(_, place) => write!(f, " #{place}"),
             Self::Freeze(_, place, length) => write!(f, " #{place}, {} ms", length.as_millis()),
-            Self::RedisRestart(length)
-            | Self::RedisGone(length)
+            Self::QueueRestart(length)
+            | Self::QueueGone(length)
             | Self::PostgresCrash(length)
             | Self::ProviderAway(length) => write!(f, ", {} ms", length.as_millis()),
             Self::Weather(_, weather, length) => write!(f, ", {weather:?}, {} ms", length.as_millis()),
             Self::PostgresTerminate(count) => write!(f, ", {count}"),
-            Self::RedisFlush => Ok(()),
+            Self::QueueFlush => Ok(()),
         }
     }
 }
@@ -112,27 +116,27 @@ pub(crate) struct Planned {
 /// Draws the nth fault of a kind.
 type Draw = fn(&Settings, &mut Chance, u64) -> Fault;
 
-/// The calm around a window without Redis, which keeps its pickup times meaningful.
+/// The calm around a window without the queue, which keeps its pickup times meaningful.
 const CALM: Duration = Duration::from_secs(2);
 
 /// Draws every fault, in order of time.
 pub(crate) fn plan(settings: &Settings) -> Vec<Planned> {
     let mut chance = Chance::of(settings.seed, "plan");
-    let windows = without_redis(settings);
+    let windows = without_queue(settings);
     let mut planned: Vec<Planned> = windows
         .iter()
         .map(|at| Planned {
             at: *at,
-            fault: Fault::RedisGone(settings.without_redis_for),
+            fault: Fault::QueueGone(settings.without_queue_for),
         })
         .collect();
     let rates = &settings.rates;
-    let kinds: [(u64, Draw); 8] = [
+    let kinds: [(u64, Draw); 10] = [
         (rates.freezes, freeze),
         (rates.kills, kill),
-        (rates.redis_flushes, |_, _, _| Fault::RedisFlush),
-        (rates.redis_restarts, |_, chance, _| {
-            Fault::RedisRestart(ms(chance, 100, 2500))
+        (rates.queue_flushes, |_, _, _| Fault::QueueFlush),
+        (rates.queue_restarts, |_, chance, _| {
+            Fault::QueueRestart(ms(chance, 100, 2500))
         }),
         (rates.postgres_crashes, |_, chance, _| {
             Fault::PostgresCrash(ms(chance, 0, 1500))
@@ -143,6 +147,13 @@ pub(crate) fn plan(settings: &Settings) -> Vec<Planned> {
         (rates.proxy_faults, weather),
         (rates.provider_absences, |_, chance, _| {
             Fault::ProviderAway(ms(chance, 500, 2000))
+        }),
+        (rates.stand_in_kills, |settings, chance, _| {
+            Fault::Kill(Role::Provider, chance.index(settings.stand_ins()))
+        }),
+        (rates.stand_in_freezes, |settings, chance, _| {
+            let place = chance.index(settings.stand_ins());
+            Fault::Freeze(Role::Provider, place, ms(chance, 500, 5000))
         }),
     ];
     for (count, draw) in kinds {
@@ -174,9 +185,9 @@ fn spread(settings: &Settings, nth: u64, count: u64, chance: &mut Chance) -> Dur
     Duration::from_millis(chance.between(from, ((nth + 2) * slice).min(total)))
 }
 
-/// Returns the starts of the windows without Redis: spread evenly, and away from both ends.
-fn without_redis(settings: &Settings) -> Vec<Duration> {
-    let count = u32::try_from(settings.rates.without_redis).unwrap_or(1);
+/// Returns the starts of the windows without the queue: spread evenly, and away from both ends.
+fn without_queue(settings: &Settings) -> Vec<Duration> {
+    let count = u32::try_from(settings.rates.without_queue).unwrap_or(1);
     (1..=count)
         .map(|nth| settings.faults_for * nth / (count + 1))
         .collect()
@@ -202,17 +213,17 @@ fn fits(planned: &[Planned], at: Duration, fault: &Fault, settings: &Settings) -
         let over = other.at + length(&other.fault);
         let meets = at <= over && other.at <= end;
         match (fault, &other.fault) {
-            (_, Fault::RedisGone(_)) => at > over || end + CALM < other.at,
+            (_, Fault::QueueGone(_)) => at > over || end + CALM < other.at,
             (
                 Fault::Kill(role, place) | Fault::Freeze(role, place, _),
                 Fault::Freeze(other_role, other_place, _),
             ) => !meets || role != other_role || place != other_place,
             // The time from a flush until payouts are claimed again is measured, so the database must be up.
-            (Fault::RedisFlush, Fault::PostgresCrash(_) | Fault::Weather(Line::Postgres, ..))
-            | (Fault::PostgresCrash(_) | Fault::Weather(Line::Postgres, ..), Fault::RedisFlush) => {
+            (Fault::QueueFlush, Fault::PostgresCrash(_) | Fault::Weather(Line::Postgres, ..))
+            | (Fault::PostgresCrash(_) | Fault::Weather(Line::Postgres, ..), Fault::QueueFlush) => {
                 at > over + CALM || end + CALM < other.at
             }
-            (Fault::RedisFlush | Fault::RedisRestart(_), Fault::RedisFlush | Fault::RedisRestart(_))
+            (Fault::QueueFlush | Fault::QueueRestart(_), Fault::QueueFlush | Fault::QueueRestart(_))
             | (Fault::PostgresCrash(_), Fault::PostgresCrash(_))
             | (Fault::ProviderAway(_), Fault::ProviderAway(_)) => !meets,
             (Fault::PostgresTerminate(_), Fault::PostgresCrash(_)) => !meets,
@@ -227,12 +238,12 @@ fn length(fault: &Fault) -> Duration {
     match fault {
         // The drill's own restart takes a moment more.
         Fault::PostgresCrash(length) => *length + Duration::from_secs(2),
-        Fault::RedisRestart(length) => *length + Duration::from_millis(500),
+        Fault::QueueRestart(length) => *length + Duration::from_millis(500),
         Fault::Freeze(_, _, length)
-        | Fault::RedisGone(length)
+        | Fault::QueueGone(length)
         | Fault::Weather(_, _, length)
         | Fault::ProviderAway(length) => *length,
-        Fault::Kill(..) | Fault::RedisFlush | Fault::PostgresTerminate(_) => Duration::ZERO,
+        Fault::Kill(..) | Fault::QueueFlush | Fault::PostgresTerminate(_) => Duration::ZERO,
     }
 }
 
@@ -259,8 +270,12 @@ fn freeze(settings: &Settings, chance: &mut Chance, _: u64) -> Fault {
 }
 
 /// Takes each kind in turn, so that a short run has some of each.
-fn weather(_: &Settings, chance: &mut Chance, nth: u64) -> Fault {
-    let line = if nth % 4 == 3 { Line::Redis } else { Line::Postgres };
+fn weather(settings: &Settings, chance: &mut Chance, nth: u64) -> Fault {
+    let line = if nth % 4 == 3 && settings.queue.is_a_server() {
+        Line::Queue
+    } else {
+        Line::Postgres
+    };
     let weather = match (nth + nth / 4) % 7 {
         0 | 4 => Weather::LoseAnswers(chance.between(50, 300)),
         1 => Weather::Cut,

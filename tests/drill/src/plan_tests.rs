@@ -29,15 +29,28 @@ fn the_long_run_has_what_is_asked_of_it() {
         assert!(count(&plan, |fault| matches!(fault, Fault::Kill(..))) >= 300);
         assert!(count(&plan, |fault| matches!(fault, Fault::Freeze(Role::Worker, ..))) >= 50);
         assert!(count(&plan, |fault| matches!(fault, Fault::Freeze(..))) >= 60);
-        let redis = |fault: &Fault| {
+        let queue = |fault: &Fault| {
             matches!(
                 fault,
-                Fault::RedisFlush | Fault::RedisRestart(_) | Fault::RedisGone(_)
+                Fault::QueueFlush | Fault::QueueRestart(_) | Fault::QueueGone(_)
             )
         };
-        assert!(count(&plan, redis) >= 20);
+        assert!(count(&plan, queue) >= 20);
         assert!(count(&plan, |fault| matches!(fault, Fault::PostgresCrash(_))) >= 10);
     }
+}
+
+#[test]
+fn a_queue_in_the_database_is_emptied_and_never_killed_by_itself() {
+    let plan = plan(&settings(&["--queue", "postgres"], 1));
+    assert!(count(&plan, |fault| *fault == Fault::QueueFlush) >= 1);
+    let own = |fault: &Fault| {
+        matches!(
+            fault,
+            Fault::QueueRestart(_) | Fault::QueueGone(_) | Fault::Weather(Line::Queue, ..)
+        )
+    };
+    assert_eq!(count(&plan, own), 0);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The service's processes: started, killed, frozen and restarted, with a record of each.
+//! The processes of the service and of the providers: started, killed, frozen and restarted, with a record of each.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -40,19 +40,21 @@ pub(crate) struct Life {
 struct Slot {
     role: Role,
     name: String,
+    binary: PathBuf,
+    arguments: Vec<String>,
+    variables: Vec<(String, String)>,
     /// The process id of the current process.
     id: Mutex<Option<u32>>,
 }
 
 struct Shared {
-    binary: PathBuf,
     folder: PathBuf,
     variables: Vec<(String, String)>,
     lives: Mutex<Vec<Life>>,
     stopping: watch::Sender<bool>,
 }
 
-/// Every process of the service. Each is restarted when it ends.
+/// Every process of the service, and the stand-ins for real providers. Each is restarted when it ends.
 pub(crate) struct Fleet {
     shared: Arc<Shared>,
     slots: HashMap<(Role, usize), Arc<Slot>>,
@@ -67,15 +69,17 @@ impl Fleet {
         variables: Vec<(String, String)>,
         ports: &[u16],
         workers: usize,
+        stand_ins: Vec<(String, Vec<String>)>,
     ) -> Outcome<Self> {
         let shared = Arc::new(Shared {
-            binary: binary.to_owned(),
             folder: folder.to_owned(),
             variables,
             lives: Mutex::default(),
             stopping: watch::Sender::new(false),
         });
-        let migrated = shared.command("migrate", "migrate")?.status();
+        let migrated = shared
+            .command(binary, &["migrate".to_owned()], "migrate")?
+            .status();
         if !timeout(Duration::from_secs(60), migrated).await??.success() {
             return Err("`payout migrate` failed".into());
         }
@@ -85,32 +89,38 @@ impl Fleet {
             keepers: JoinSet::new(),
             servers: Vec::new(),
         };
+        for (place, (name, arguments)) in stand_ins.into_iter().enumerate() {
+            fleet.keep(
+                place,
+                Slot {
+                    role: Role::Provider,
+                    name,
+                    binary: binary.with_file_name("payout-stand-in"),
+                    arguments,
+                    variables: Vec::new(),
+                    id: Mutex::default(),
+                },
+            );
+        }
         for (place, port) in ports.iter().enumerate() {
             fleet.servers.push(format!("http://127.0.0.1:{port}"));
+            let bind = ("PAYOUT_BIND".to_owned(), format!("127.0.0.1:{port}"));
             fleet.keep(
-                Role::Serve,
                 place,
-                vec![("PAYOUT_BIND".to_owned(), format!("127.0.0.1:{port}"))],
+                Slot::of_service(Role::Serve, "serve", place, binary, vec![bind]),
             );
         }
         for place in 0..workers {
-            fleet.keep(Role::Worker, place, Vec::new());
+            let slot = Slot::of_service(Role::Worker, "worker", place, binary, Vec::new());
+            fleet.keep(place, slot);
         }
         Ok(fleet)
     }
 
-    fn keep(&mut self, role: Role, place: usize, variables: Vec<(String, String)>) {
-        let name = match role {
-            Role::Serve => format!("serve-{place}"),
-            Role::Worker => format!("worker-{place}"),
-        };
-        let slot = Arc::new(Slot {
-            role,
-            name,
-            id: Mutex::default(),
-        });
-        self.slots.insert((role, place), slot.clone());
-        self.keepers.spawn(self.shared.clone().keep(slot, variables));
+    fn keep(&mut self, place: usize, slot: Slot) {
+        let slot = Arc::new(slot);
+        self.slots.insert((slot.role, place), slot.clone());
+        self.keepers.spawn(self.shared.clone().keep(slot));
     }
 
     /// Sends SIGKILL, in the middle of the process's work.
@@ -180,26 +190,45 @@ impl Fleet {
     }
 }
 
+impl Slot {
+    fn of_service(
+        role: Role,
+        command: &str,
+        place: usize,
+        binary: &Path,
+        variables: Vec<(String, String)>,
+    ) -> Self {
+        Self {
+            role,
+            name: format!("{command}-{place}"),
+            binary: binary.to_owned(),
+            arguments: vec![command.to_owned()],
+            variables,
+            id: Mutex::default(),
+        }
+    }
+}
+
 impl Shared {
     fn lives(&self) -> MutexGuard<'_, Vec<Life>> {
         self.lives.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn command(&self, argument: &str, name: &str) -> Outcome<Command> {
+    fn command(&self, binary: &Path, arguments: &[String], name: &str) -> Outcome<Command> {
         let log = self.folder.join(format!("{name}.log"));
         let log = std::fs::File::options().create(true).append(true).open(log)?;
-        let mut command = Command::new(&self.binary);
+        let mut command = Command::new(binary);
         // The process gets nothing from the caller's environment, and no .env of the working folder.
-        command.arg(argument).current_dir(&self.folder).env_clear();
+        command.args(arguments).current_dir(&self.folder).env_clear();
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         command.process_group(0).kill_on_drop(true);
         Ok(command)
     }
 
-    async fn keep(self: Arc<Self>, slot: Arc<Slot>, variables: Vec<(String, String)>) {
+    async fn keep(self: Arc<Self>, slot: Arc<Slot>) {
         while !*self.stopping.borrow() {
-            let Ok(mut child) = self.start(&slot, &variables) else {
+            let Ok(mut child) = self.start(&slot) else {
                 sleep(Duration::from_millis(200)).await;
                 continue;
             };
@@ -217,13 +246,9 @@ impl Shared {
         }
     }
 
-    fn start(&self, slot: &Slot, variables: &[(String, String)]) -> Outcome<Child> {
-        let argument = match slot.role {
-            Role::Serve => "serve",
-            Role::Worker => "worker",
-        };
-        let mut command = self.command(argument, &slot.name)?;
-        command.envs(variables.iter().map(|(name, value)| (name, value)));
+    fn start(&self, slot: &Slot) -> Outcome<Child> {
+        let mut command = self.command(&slot.binary, &slot.arguments, &slot.name)?;
+        command.envs(slot.variables.iter().map(|(name, value)| (name, value)));
         let mut lives = self.lives();
         let child = command.spawn()?;
         let id = child.id().ok_or("no id")?;

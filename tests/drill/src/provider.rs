@@ -1,5 +1,4 @@
-//! A payment provider that follows the provider contract, with a fault profile drawn from the seed. It implements just
-//! enough HTTP/1.1 to misbehave.
+//! A payment provider that follows the provider contract, with a fault profile drawn from the seed.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -8,13 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
+use tokio::io::{AsyncWriteExt, BufStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use crate::Outcome;
 use crate::fault_profile::{self, FaultProfile, ResponseMode};
+use crate::http::{self, Request};
 use crate::ledger::{Instruction, Ledger};
 use crate::ledger_state::{Act, CLOSED, Standing};
 use crate::settings::Timing;
@@ -55,7 +54,10 @@ impl Provider {
         });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let (open, opened) = watch::channel(true);
-        tokio::spawn(listen(listener, shared.clone(), opened));
+        let serving = shared.clone();
+        tokio::spawn(http::listen(listener, opened, move |stream| {
+            serve(stream, serving.clone())
+        }));
         Ok(Self {
             ledger,
             port,
@@ -81,89 +83,8 @@ impl Provider {
     }
 }
 
-async fn listen(mut listener: TcpListener, shared: Arc<Shared>, mut open: watch::Receiver<bool>) {
-    let Ok(address) = listener.local_addr() else {
-        return;
-    };
-    loop {
-        // Dropped at the end of each iteration, and with it all its connections.
-        let mut connections = JoinSet::new();
-        loop {
-            tokio::select! {
-                accepted = listener.accept() => {
-                    if let Ok((stream, _)) = accepted {
-                        connections.spawn(serve(BufStream::new(stream), shared.clone()));
-                    }
-                }
-                Some(_) = connections.join_next() => (),
-                closed = open.wait_for(|open| !*open) => match closed {
-                    Ok(_) => break,
-                    Err(_) => return,
-                },
-            }
-        }
-        drop(listener);
-        drop(connections);
-        if open.wait_for(|open| *open).await.is_err() {
-            return;
-        }
-        listener = loop {
-            match TcpListener::bind(address).await {
-                Ok(listener) => break listener,
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-            }
-        };
-    }
-}
-
-struct Request {
-    method: String,
-    path: String,
-    key: Option<String>,
-    body: Vec<u8>,
-}
-
-const LONGEST_LINE: u64 = 16 * 1024;
-const LONGEST_BODY: usize = 64 * 1024;
-
-async fn read(stream: &mut BufStream<TcpStream>) -> Option<Request> {
-    let mut line = String::new();
-    let mut read_line = async |line: &mut String| {
-        line.clear();
-        let read = (&mut *stream).take(LONGEST_LINE).read_line(line).await;
-        read.is_ok_and(|read| read > 0)
-    };
-    if !read_line(&mut line).await {
-        return None;
-    }
-    let mut words = line.split(' ').map(str::to_owned);
-    let (method, path) = (words.next()?, words.next()?);
-    let (mut key, mut length) = (None, 0);
-    loop {
-        if !read_line(&mut line).await {
-            return None;
-        }
-        let Some((name, value)) = line.trim_end().split_once(':') else {
-            break;
-        };
-        match name.to_ascii_lowercase().as_str() {
-            "idempotency-key" => key = Some(value.trim().to_owned()),
-            "content-length" => length = value.trim().parse().ok()?,
-            _ => (),
-        }
-    }
-    let mut body = vec![0; Some(length).filter(|length| *length <= LONGEST_BODY)?];
-    stream.read_exact(&mut body).await.ok()?;
-    Some(Request {
-        method,
-        path,
-        key,
-        body,
-    })
-}
-
 async fn serve(mut stream: BufStream<TcpStream>, shared: Arc<Shared>) {
-    while let Some(request) = read(&mut stream).await {
+    while let Some(request) = http::read(&mut stream).await {
         // A received request is carried out completely, even if the caller hangs up meanwhile.
         let shared = shared.clone();
         let handled = tokio::spawn(async move { shared.handle(request).await });
@@ -174,31 +95,24 @@ async fn serve(mut stream: BufStream<TcpStream>, shared: Arc<Shared>) {
         let answer = match mode {
             ResponseMode::Vanish => return,
             ResponseMode::Hang => return std::future::pending().await,
-            ResponseMode::Tell | ResponseMode::TellAfter(_) => answer(status, &text, ""),
+            ResponseMode::Tell | ResponseMode::TellAfter(_) => http::answer(status, &text, ""),
             ResponseMode::Halve => {
-                let answer = answer(status, &text, "");
+                let answer = http::answer(status, &text, "");
                 let half = answer.len() - text.len() / 2 - 1;
                 let _ = stream.write_all(&answer.as_bytes()[..half]).await;
                 let _ = stream.flush().await;
                 return;
             }
-            ResponseMode::Status(status) => self::answer(status, r#"{"error":"the drill"}"#, ""),
+            ResponseMode::Status(status) => http::answer(status, r#"{"error":"the drill"}"#, ""),
             ResponseMode::Throttle(status, wait) => {
-                self::answer(status, "{}", &format!("Retry-After: {wait}\r\n"))
+                http::answer(status, "{}", &format!("Retry-After: {wait}\r\n"))
             }
-            ResponseMode::Garble => self::answer(200, r#"<html>{"status":"comp"#, ""),
+            ResponseMode::Garble => http::answer(200, r#"<html>{"status":"comp"#, ""),
         };
         if stream.write_all(answer.as_bytes()).await.is_err() || stream.flush().await.is_err() {
             return;
         }
     }
-}
-
-fn answer(status: u16, body: &str, headers: &str) -> String {
-    let length = body.len();
-    format!(
-        "HTTP/1.1 {status} Drill\r\nContent-Type: application/json\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
-    )
 }
 
 impl Shared {
@@ -213,10 +127,11 @@ impl Shared {
         match (request.method.as_str(), request.path.strip_prefix("/payouts")) {
             ("POST", Some("")) => {
                 let instruction = serde_json::from_slice(&request.body);
-                let (Some(key), Ok(instruction)) = (request.key, instruction) else {
+                let (Some(key), Ok(instruction)) = (request.headers.get("idempotency-key"), instruction)
+                else {
                     return nothing(400);
                 };
-                self.submit(&key, instruction).await
+                self.submit(key, instruction).await
             }
             ("GET", Some(path)) => {
                 let key = percent_encoding::percent_decode_str(path.trim_start_matches('/'));

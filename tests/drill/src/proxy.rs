@@ -170,7 +170,7 @@ impl Shared {
     /// Returns whether this message executes a statement rather than preparing one: only then is there a commit whose
     /// answer can be lost.
     fn changes_something(&self, message: &[u8]) -> bool {
-        self.line == Line::Redis || executes(message)
+        self.line == Line::Queue || executes(message)
     }
 }
 
@@ -209,7 +209,7 @@ mod tests {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
-        let proxy = Proxy::start(port, echo().await, Line::Redis, 1).await.unwrap();
+        let proxy = Proxy::start(port, echo().await, Line::Queue, 1).await.unwrap();
         proxy.shared.weather.send_replace(weather);
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
         (proxy, stream)

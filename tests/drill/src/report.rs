@@ -5,8 +5,11 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use payout_stand_ins::ledger::Standing;
+
 use crate::database::{Event, Stored};
 use crate::faults::Injected;
+use crate::feed_judge::Told;
 use crate::judge::Finding;
 use crate::ledger::{Cause, Deed, Entry};
 use crate::measure::{self, Times};
@@ -14,6 +17,7 @@ use crate::processes::Life;
 use crate::proxy::Counts;
 use crate::rules::Rule;
 use crate::settings::Settings;
+use crate::vendors::Books;
 
 /// The data of the report.
 pub(crate) struct Run<'a> {
@@ -24,9 +28,13 @@ pub(crate) struct Run<'a> {
     pub(crate) injected: &'a [Injected],
     pub(crate) lives: &'a [Life],
     pub(crate) ledger: &'a [Entry],
+    pub(crate) books: &'a [Books],
     pub(crate) stored: &'a Stored,
     pub(crate) answers: &'a BTreeMap<u16, u64>,
-    pub(crate) lines: [(&'static str, &'a Counts); 2],
+    pub(crate) of_feed: &'a Told,
+    /// The time from the last settlement until every delivery had arrived.
+    pub(crate) delivered_in: Duration,
+    pub(crate) lines: Vec<(&'static str, &'a Counts)>,
     pub(crate) resolved: u64,
     pub(crate) findings: &'a [Finding],
 }
@@ -97,8 +105,11 @@ impl Run<'_> {
         table.row(
             "processes",
             format!(
-                "{} serve, {} worker, PostgreSQL, Redis",
-                settings.servers, settings.workers
+                "{} serve, {} worker, PostgreSQL, the queue {}, {} stand-ins",
+                settings.servers,
+                settings.workers,
+                settings.queue.name(),
+                settings.stand_ins()
             ),
         );
         table.row(
@@ -121,7 +132,7 @@ impl Run<'_> {
         for (kind, count) in &kinds {
             table.row(kind, count);
         }
-        for (line, counts) in self.lines {
+        for (line, counts) in &self.lines {
             let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
             table.row(
                 &format!("connections to {line} cut"),
@@ -158,10 +169,11 @@ impl Run<'_> {
         let deeds = |is: fn(&Entry) -> bool| self.ledger.iter().filter(|entry| is(entry)).count();
         table.head("work", "count");
         table.row("payouts", self.stored.rows.len());
-        let [completed, failed, cancelled] = ["completed", "failed", "cancelled"].map(status);
+        let [completed, returned, failed, cancelled] =
+            ["completed", "returned", "failed", "cancelled"].map(status);
         table.row(
-            "completed / failed / cancelled",
-            format!("{completed} / {failed} / {cancelled}"),
+            "completed / returned / failed / cancelled",
+            format!("{completed} / {returned} / {failed} / {cancelled}"),
         );
         table.row(
             "deleted",
@@ -176,6 +188,8 @@ impl Run<'_> {
             format!("{} / {}", events("review_requested"), self.resolved),
         );
         table.row("retries by a person", events("retried"));
+        table.row("payments that came back", events("returned"));
+        table.row("generations that a worker began", events("key_spent"));
         table.row("claims", events("claimed"));
         let calls = |cause| {
             self.ledger
@@ -190,6 +204,7 @@ impl Run<'_> {
             "duplicates prevented by the key",
             deeds(|entry| entry.deed == Deed::Repeated { paid: true }),
         );
+        self.vendors(table);
         table.row("late outcomes rejected by the fence", events("late_outcome"));
         table.row(
             "settlements written again, their answer being lost",
@@ -204,6 +219,49 @@ impl Run<'_> {
             })
             .collect();
         table.row("answers to clients, by status", answers.join(", "));
+        table.row("events of the feed", self.of_feed.feed.len());
+        for one in &self.of_feed.received {
+            let disabled = if one.is_disabled { ", disabled" } else { "" };
+            table.row(
+                &format!("receiver {}: accepted / repeated / not accepted", one.name),
+                format!(
+                    "{} / {} / {}{disabled}",
+                    one.accepted.len(),
+                    one.repeated,
+                    one.refused
+                ),
+            );
+        }
+    }
+
+    /// Counts the payments in the ledger of each real provider, and the payouts of each provider.
+    fn vendors(&self, table: &mut Table) {
+        for books in self.books {
+            let count = |standing| {
+                let payments = books.payments.iter();
+                payments.filter(|payment| payment.standing == standing).count()
+            };
+            let [paid, returned, declined, refused, open] = [
+                Standing::Paid,
+                Standing::Returned,
+                Standing::Declined,
+                Standing::Refused,
+                Standing::Accepted,
+            ]
+            .map(count);
+            let name = format!("{}: paid / returned / declined / refused / open", books.provider);
+            table.row(
+                &name,
+                format!("{paid} / {returned} / {declined} / {refused} / {open}"),
+            );
+        }
+        let mut payouts: BTreeMap<&str, usize> = BTreeMap::new();
+        for name in self.stored.rows.iter().filter_map(|row| row.provider.as_deref()) {
+            *payouts.entry(name).or_default() += 1;
+        }
+        for (name, count) in payouts {
+            table.row(&format!("payouts of {name}"), count);
+        }
     }
 
     /// Counts repeated settlements: an outcome that does not end a payout is written once more when the first write was
@@ -229,17 +287,21 @@ impl Run<'_> {
             &measure::takeovers(self.stored, self.lives),
         );
         table.times(
-            "work goes on after a flush or restart of Redis",
+            "work goes on after a flush or restart of the queue",
             &measure::after_flush(self.stored, self.injected),
         );
         table.times(
-            "pickup with Redis gone",
-            &measure::pickups_without_redis(self.stored, self.injected),
+            "pickup with the queue gone",
+            &measure::pickups_without_queue(self.stored, self.injected),
         );
         table.times("pickup, all payouts", &measure::all_pickups(self.stored));
         table.row(
             "all final or in review after the last fault",
             seconds(self.settled_in),
+        );
+        table.row(
+            "all deliveries arrived after that",
+            seconds(Some(self.delivered_in)),
         );
     }
 }

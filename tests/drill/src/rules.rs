@@ -6,9 +6,13 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Rule {
     PaidTwice,
+    TwoProviders,
     TwoGenerationsPaid,
     PaidButNotCompleted,
     CompletedButNotPaid,
+    ReturnedThereNotHere,
+    ReturnedHereNotThere,
+    RechecksNotOver,
     CreateLost,
     Stuck,
     ReviewWithoutUnknown,
@@ -24,14 +28,23 @@ pub(crate) enum Rule {
     CreateUnanswered,
     ServerError,
     ProcessEnded,
+    FeedDiffers,
+    EventLost,
+    EventOutOfOrder,
+    DeliveryWrong,
+    GoneNotDisabled,
 }
 
 impl Rule {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 28] = [
         Self::PaidTwice,
+        Self::TwoProviders,
         Self::TwoGenerationsPaid,
         Self::PaidButNotCompleted,
         Self::CompletedButNotPaid,
+        Self::ReturnedThereNotHere,
+        Self::ReturnedHereNotThere,
+        Self::RechecksNotOver,
         Self::CreateLost,
         Self::Stuck,
         Self::ReviewWithoutUnknown,
@@ -47,6 +60,11 @@ impl Rule {
         Self::CreateUnanswered,
         Self::ServerError,
         Self::ProcessEnded,
+        Self::FeedDiffers,
+        Self::EventLost,
+        Self::EventOutOfOrder,
+        Self::DeliveryWrong,
+        Self::GoneNotDisabled,
     ];
 }
 
@@ -54,9 +72,13 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::PaidTwice => "payments by (payout, generation) > 1",
-            Self::TwoGenerationsPaid => "two generations of one payout both paid",
+            Self::TwoProviders => "a payment at another provider than the payout names",
+            Self::TwoGenerationsPaid => "two generations of one payout both paid and not returned",
             Self::PaidButNotCompleted => "paid, but failed, cancelled or deleted unpaid here",
             Self::CompletedButNotPaid => "completed here, but not paid",
+            Self::ReturnedThereNotHere => "returned there, and completed here after the last recheck",
+            Self::ReturnedHereNotThere => "returned here, but not there",
+            Self::RechecksNotOver => "rechecks that were not over in time",
             Self::CreateLost => "a create answered 2xx that is not there",
             Self::Stuck => "neither final nor in review in time",
             Self::ReviewWithoutUnknown => "in review without an unknown outcome",
@@ -72,6 +94,11 @@ impl fmt::Display for Rule {
             Self::CreateUnanswered => "a create that was never answered, or refused",
             Self::ServerError => "an answer 500",
             Self::ProcessEnded => "a process that ended by itself",
+            Self::FeedDiffers => "the feed skips or repeats an event, or differs from the trails",
+            Self::EventLost => "an event that an endpoint did not get",
+            Self::EventOutOfOrder => "a payout's events out of order at an endpoint",
+            Self::DeliveryWrong => "a delivery that does not verify, or that nobody may have sent",
+            Self::GoneNotDisabled => "an endpoint that answered 410 and is not disabled",
         })
     }
 }

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use crate::queue::QueueKind;
+use crate::vendors::Providers;
+
 /// Starts a payout service with everything it needs, injects the faults that the seed selects, and judges the service
 /// by its payment provider's ledger. Exits with 1 when the judge finds a violation.
 #[derive(Debug, Parser)]
@@ -22,6 +25,12 @@ pub(crate) struct Arguments {
     /// Number of payouts that the clients create
     #[arg(long)]
     pub(crate) payouts: Option<u64>,
+    /// Payment providers behind the service
+    #[arg(long, value_enum, default_value = "contract")]
+    pub(crate) provider: Providers,
+    /// Queue between the processes
+    #[arg(long, value_enum, default_value = "redis")]
+    pub(crate) queue: QueueKind,
     /// Print the plan of faults and exit
     #[arg(long)]
     pub(crate) plan: bool,
@@ -52,20 +61,24 @@ pub(crate) struct Timing {
 pub(crate) struct Rates {
     pub(crate) kills: u64,
     pub(crate) freezes: u64,
-    pub(crate) redis_flushes: u64,
-    pub(crate) redis_restarts: u64,
+    pub(crate) queue_flushes: u64,
+    pub(crate) queue_restarts: u64,
     pub(crate) postgres_crashes: u64,
     pub(crate) postgres_terminations: u64,
     pub(crate) proxy_faults: u64,
     pub(crate) provider_absences: u64,
-    /// Calm windows without Redis, in which the pickup is measured.
-    pub(crate) without_redis: u64,
+    pub(crate) stand_in_kills: u64,
+    pub(crate) stand_in_freezes: u64,
+    /// Calm windows without the queue, in which the pickup is measured.
+    pub(crate) without_queue: u64,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) seed: u64,
     pub(crate) long: bool,
+    pub(crate) providers: Providers,
+    pub(crate) queue: QueueKind,
     /// The length and the number of payouts that the command line requests instead of the defaults.
     pub(crate) asked: (Option<u64>, Option<u64>),
     pub(crate) servers: usize,
@@ -75,8 +88,10 @@ pub(crate) struct Settings {
     pub(crate) faults_for: Duration,
     pub(crate) payouts: u64,
     pub(crate) rates: Rates,
-    /// The length of one window without Redis.
-    pub(crate) without_redis_for: Duration,
+    /// The length of one window without the queue.
+    pub(crate) without_queue_for: Duration,
+    /// The longest time from a payment until a real provider returns it.
+    pub(crate) returned_within: Duration,
 }
 
 /// The longest wait that the drill's provider asks for.
@@ -109,40 +124,69 @@ impl Settings {
             }
         };
         let total = arguments.seconds.unwrap_or(if long { 1800 } else { 120 });
+        // The window without the queue and some of each fault must fit in.
+        let least = if arguments.provider.vendors().is_empty() {
+            20
+        } else {
+            15
+        };
         let faults = total
             .saturating_sub(timing.settling().as_secs() + OVERHEAD)
-            .max(20);
+            .max(least);
         // The rate is per thousand seconds, with at least one fault of each kind.
         let often = |rate: u64| (faults * rate / 1000).max(1);
+        let providers = arguments.provider;
+        // A fault of a provider that this drill does not have is never planned.
+        let often_of_contract = |rate| if providers.has_contract() { often(rate) } else { 0 };
+        let often_of_vendors = |rate| {
+            if providers.vendors().is_empty() {
+                0
+            } else {
+                often(rate)
+            }
+        };
+        let often_of_server = |rate| {
+            if arguments.queue.is_a_server() {
+                often(rate)
+            } else {
+                0
+            }
+        };
         let rates = if long {
             Rates {
                 kills: often(220),
                 freezes: often(48),
-                redis_flushes: often(10),
-                redis_restarts: often(8),
+                queue_flushes: often(10),
+                queue_restarts: often_of_server(8),
                 postgres_crashes: often(8),
                 postgres_terminations: often(40),
                 proxy_faults: often(130),
-                provider_absences: often(8),
-                without_redis: often(2),
+                provider_absences: often_of_contract(8),
+                stand_in_kills: often_of_vendors(40),
+                stand_in_freezes: often_of_vendors(20),
+                without_queue: often_of_server(2),
             }
         } else {
             Rates {
                 kills: often(400),
                 freezes: often(90),
-                redis_flushes: often(35),
-                redis_restarts: often(25),
+                queue_flushes: often(35),
+                queue_restarts: often_of_server(25),
                 postgres_crashes: often(25),
                 postgres_terminations: often(50),
                 proxy_faults: often(200),
-                provider_absences: often(15),
-                without_redis: often(12),
+                provider_absences: often_of_contract(15),
+                stand_in_kills: often_of_vendors(100),
+                stand_in_freezes: often_of_vendors(60),
+                without_queue: often_of_server(12),
             }
         };
         let a_second = if long { 8 } else { 20 };
         Self {
             seed,
             long,
+            providers,
+            queue: arguments.queue,
             asked: (arguments.seconds, arguments.payouts),
             servers: 2,
             workers: if long { 4 } else { 3 },
@@ -150,7 +194,8 @@ impl Settings {
             faults_for: seconds(faults),
             payouts: arguments.payouts.unwrap_or(faults * a_second),
             rates,
-            without_redis_for: seconds(if long { 20 } else { 8 }),
+            without_queue_for: seconds(if long { 20 } else { 8 }),
+            returned_within: seconds(if long { 60 } else { 3 }),
         }
     }
 }
@@ -162,7 +207,44 @@ impl Settings {
         let long = if self.long { " LONG=1" } else { "" };
         let seconds = seconds.map_or_else(String::new, |seconds| format!(" SECONDS={seconds}"));
         let payouts = payouts.map_or_else(String::new, |payouts| format!(" ARGS='--payouts {payouts}'"));
-        format!("make drill{long} SEED={}{seconds}{payouts}", self.seed)
+        let providers = match self.providers {
+            Providers::Contract => String::new(),
+            others @ (Providers::Adyen | Providers::Paypal | Providers::Stripe | Providers::Mixed) => {
+                format!(" PROVIDER={}", others.name())
+            }
+        };
+        let queue = match self.queue {
+            QueueKind::Redis => String::new(),
+            other @ (QueueKind::Postgres | QueueKind::Amqp | QueueKind::Nats) => {
+                format!(" QUEUE={}", other.name())
+            }
+        };
+        format!(
+            "make drill{providers}{queue}{long} SEED={}{seconds}{payouts}",
+            self.seed
+        )
+    }
+
+    /// Returns the number of stand-ins for real providers.
+    pub(crate) fn stand_ins(&self) -> usize {
+        self.providers.vendors().len()
+    }
+
+    /// Returns the time for which the service expects returns. It counts from the moment at which the service learns of
+    /// a payment, which is later than the payment, so it covers every return.
+    pub(crate) fn return_window(&self) -> Duration {
+        self.returned_within * 2
+    }
+
+    /// Returns the time after the last settlement within which every recheck must be over.
+    pub(crate) fn rechecking(&self) -> Duration {
+        self.return_window() * 2 + self.timing.lease + self.timing.settling()
+    }
+
+    /// Returns the time after the last settlement within which every delivery must have arrived: a lease of an endpoint,
+    /// whose worker may have been killed, requests that hang, and a margin.
+    pub(crate) fn delivering(&self) -> Duration {
+        Duration::from_secs(30 + 15 + 45)
     }
 
     /// Returns the time between two lines of progress.

@@ -36,12 +36,25 @@ fuzz_target!(|data: &[u8]| {
         let says = |name: &str| body[name].as_str().is_some_and(|text| !text.is_empty());
         match answer.outcome() {
             ProviderAnswer::Reported { .. } => panic!("an outcome is none of these"),
+            ProviderAnswer::Returned(returned) => {
+                assert!(matches!(status, 200 | 201));
+                assert_eq!(body["status"], "returned");
+                assert!(says("reference") && says("code") && !returned.reason.code().is_empty());
+                assert!(returned.amount.is_none_or(|amount| amount.is_sign_positive() && !amount.is_zero()));
+            }
+            ProviderAnswer::Waiting { reason, key_is_spent, .. } => {
+                assert!(matches!(status, 200 | 201 | 400 | 402 | 422));
+                assert_eq!(body["status"], "waiting");
+                assert_eq!(body["reason"], reason.as_str());
+                assert_eq!(body["spent"] == Value::Bool(true), *key_is_spent);
+            }
             ProviderAnswer::Paid { reference } => {
                 assert!(matches!(status, 200 | 201));
                 assert_eq!(body["status"], "completed");
                 assert!(says("reference") && !reference.as_str().is_empty());
             }
-            ProviderAnswer::Accepted { reference } => {
+            ProviderAnswer::Accepted { reference, look_again } => {
+                assert_eq!(*look_again, None);
                 assert!(matches!(status, 200..=202));
                 assert_eq!(body["status"], "pending");
                 assert!(says("reference") && !reference.as_str().is_empty());
@@ -49,7 +62,8 @@ fuzz_target!(|data: &[u8]| {
             ProviderAnswer::Declined(failure) => {
                 assert!(matches!(status, 200 | 201 | 400 | 402 | 422));
                 assert!(says("code") && !failure.code().is_empty());
-                assert!(body["status"] != "completed" && body["status"] != "pending");
+                let others = ["completed", "pending", "returned", "waiting"];
+                assert!(others.iter().all(|status| body["status"] != *status));
             }
         }
     }

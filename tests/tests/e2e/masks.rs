@@ -178,7 +178,7 @@ fn told(reply: &Reply) -> (u16, Option<String>, Value) {
         Value::Null
     };
     if let Some(fields) = body.as_object_mut() {
-        for written in ["recipient_account", "recipient_name", "updated_at"] {
+        for written in ["recipient", "recipient_account", "recipient_name", "updated_at"] {
             fields.remove(written);
         }
     }

@@ -112,7 +112,7 @@ async fn an_unknown_path_is_a_problem(backend: Backend) {
         "/admin",
         "/health",
         "/health/",
-        "/favicon.ico",
+        "/favicon.png",
         "/api/schema/x",
         "/api/docs/x.js",
         "/api/redoc/x.js",

@@ -82,8 +82,11 @@ async fn a_server_and_two_workers_pay_everything(backend: Backend) {
 }
 
 #[tokio::test]
-async fn without_redis_the_sweep_finds_what_another_process_created() {
-    let launch = launch(Backend::Postgres).await.unset("REDIS_URL");
+async fn without_a_queue_the_sweep_finds_what_another_process_created() {
+    let launch = launch(Backend::Postgres)
+        .await
+        .unset("REDIS_URL")
+        .set("QUEUE_URL", "memory:");
     let app = launch.serve().await;
     let _workers = [launch.worker(), launch.worker()];
     create(&app, 20).await;

@@ -121,7 +121,7 @@ async fn a_declined_payout_fails_and_a_retry_has_a_key_of_its_own(backend: Backe
     let failed = app.until(&path, "failed").await;
     assert_eq!(
         failed["failure"],
-        json!({"code": "account_closed", "message": "Closed."})
+        json!({"code": "account_closed", "message": "Closed.", "reason": null})
     );
     let _ = app.post(&format!("{path}retry/")).await.expect(202);
     app.until(&path, "completed").await;

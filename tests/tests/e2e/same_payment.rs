@@ -100,6 +100,7 @@ async fn a_key_that_succeeds_another_is_answered_as_that_one(backend: Backend) {
     let admin = launch.make_key("admin", "read,write,admin").await;
     let old = launch.make_key("shop", "read,write").await;
     locked(&app).await;
+    known(&app, &old).await;
     let body = payout();
     let first = create(&app, Some(&old), &body).await.expect(201);
     let mut revoked = launch.finish(&["keys", "revoke", "shop"]).await;

@@ -216,3 +216,40 @@ async fn redis_that_takes_no_hints_is_degraded_and_what_is_not_sent_is_counted()
     assert_eq!(warnings(&app, "queue"), 2, "once for each time: {log}");
     assert_eq!(log.matches("the queue answers again").count(), 2, "{log}");
 }
+
+#[tokio::test]
+async fn the_line_of_a_dependency_has_its_cause_also_in_json() {
+    let mut redis = Redis::reserved();
+    redis.start().await;
+    redis.tell("REPLICAOF 127.0.0.1 1").await;
+    let store = Store::new(Backend::Postgres).await.with_redis(redis.url());
+    let queue = Launch::new(BINARY, Arc::new(store))
+        .set("PAYOUT_LOG", "info")
+        .set("PAYOUT_LOG_FORMAT", "json");
+    let app = queue.run().await;
+    until_says(&app, "queue", "unavailable").await;
+    eventually("the log has the cause", SOON, async || {
+        let log = app.log();
+        let mut lines = log
+            .lines()
+            .filter(|line| line.contains("the queue takes no hints"));
+        lines.any(|line| line.contains("READONLY")).then_some(())
+    })
+    .await;
+    let doctor = queue.finish(&["doctor"]).await;
+    assert!(doctor.printed().contains("READONLY"), "{}", doctor.printed());
+    let launch = launch(Backend::Postgres)
+        .await
+        .set("PAYOUT_LOG", "info")
+        .set("PAYOUT_LOG_FORMAT", "json");
+    let app = launch.run().await;
+    read_only(app.store(), true).await;
+    // Sessions that were open already go on writing, until they end.
+    let others = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    app.store().number(others).await;
+    until_read_only(&app).await;
+    app.post(PAYOUTS).json(payout()).await.problem(503);
+    assert!(app.log().contains("read-only"), "{}", app.log());
+    read_only(app.store(), false).await;
+}

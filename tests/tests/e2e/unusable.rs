@@ -24,7 +24,7 @@ fn kept_out(launch: Launch) -> Launch {
 }
 
 /// Checks that each command ends, and logs this reason once.
-async fn each_ends(launch: &Launch, commands: &[&[&str]], name: &str, reason: &str) {
+pub(crate) async fn each_ends(launch: &Launch, commands: &[&[&str]], name: &str, reason: &str) {
     for command in commands {
         let launch = launch.clone().set(
             "PAYOUT_BIND",
@@ -63,8 +63,8 @@ async fn each_ends(launch: &Launch, commands: &[&[&str]], name: &str, reason: &s
     }
 }
 
-const RUNNING: [&[&str]; 3] = [&["run"], &["serve"], &["worker"]];
-const OTHERS: [&[&str]; 4] = [
+pub(crate) const RUNNING: [&[&str]; 3] = [&["run"], &["serve"], &["worker"]];
+pub(crate) const OTHERS: [&[&str]; 4] = [
     &["migrate"],
     &["keys", "create", "x", "--scopes", "read"],
     &["encryption", "rotate"],

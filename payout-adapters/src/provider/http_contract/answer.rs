@@ -4,46 +4,17 @@
 //! that matches the contract in every detail counts as definite. Every other answer is *unknown*: the worker asks again
 //! later, under the same idempotency key. The module is public so that it can be fuzzed.
 
-use std::fmt;
-use std::time::Duration;
+use std::str::FromStr;
 
+use payout_core::Timestamp;
 use payout_core::payout::{Failure, ProviderReference};
-use payout_core::provider::ReportedPayment;
-use payout_core::provider::{ProcessorError, ProviderAnswer};
+use payout_core::provider::{
+    DeclineCode, PaymentReturn, ProcessorError, ProviderAnswer, ReportedPayment, WaitReason,
+};
+use rust_decimal::Decimal;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
-/// The byte order mark (U+FEFF), encoded as UTF-8.
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
-
-/// An answer from the provider, before it is interpreted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Received {
-    /// The HTTP status.
-    pub status: u16,
-    /// The wait that the provider asks for before the next request.
-    pub retry_after: Option<Duration>,
-    /// The body of the answer.
-    pub body: Body,
-}
-
-/// The body of an answer. `Debug` prints its length only, since the body may quote the recipient.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Body {
-    /// The complete body.
-    Whole(Vec<u8>),
-    /// The body could not be read to its end; the text gives the reason.
-    Unreadable(&'static str),
-}
-
-impl fmt::Debug for Body {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Whole(bytes) => write!(f, "Whole({} bytes)", bytes.len()),
-            Self::Unreadable(why) => write!(f, "Unreadable({why})"),
-        }
-    }
-}
+pub use crate::outbound::{Body, Received};
 
 /// Interprets the answer to a submission.
 ///
@@ -53,9 +24,9 @@ impl fmt::Debug for Body {
 pub fn of_submission(received: &Received) -> Result<ProviderAnswer, ProcessorError> {
     match received.status {
         200..=202 => read_outcome(received),
-        400 | 402 | 422 => read_decline(received),
+        400 | 402 | 422 => read_refusal(received),
         // Every other status is no answer, 404 and 405 included: a misconfigured URL must not fail a payout.
-        _ => Err(no_answer(received)),
+        _ => Err(received.no_answer()),
     }
 }
 
@@ -70,7 +41,7 @@ pub fn of_look_up(received: &Received) -> Result<Option<ProviderAnswer>, Process
     match received.status {
         200..=202 => read_outcome(received).map(Some),
         404 => Ok(None),
-        _ => Err(no_answer(received)),
+        _ => Err(received.no_answer()),
     }
 }
 
@@ -81,12 +52,41 @@ enum Outcome {
     Completed { reference: String },
     Pending { reference: String },
     Failed(Decline),
+    Returned(Return),
+    Waiting(Wait),
 }
 
 #[derive(Deserialize)]
 struct Decline {
     code: String,
     message: String,
+    reason: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct Return {
+    reference: String,
+    code: String,
+    message: String,
+    reason: Option<serde_json::Value>,
+    returned_amount: Option<serde_json::Value>,
+    at: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct Wait {
+    reason: WaitFor,
+    message: Option<String>,
+    #[serde(default)]
+    spent: bool,
+}
+
+/// The reasons that the contract names. A payout that would wait for another reason waits for the wrong person.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WaitFor {
+    Funds,
+    ProviderLimit,
 }
 
 /// The field of a 4xx body that could contradict a decline.
@@ -109,99 +109,120 @@ fn read_payment(received: &Received) -> Result<ReportedPayment, ProcessorError> 
         amount,
         currency,
         digest,
-    } = object(received)?;
-    let amount = match amount {
-        None | Some(serde_json::Value::Null) => None,
-        Some(serde_json::Value::String(text)) => Some(text),
-        Some(serde_json::Value::Number(number)) => Some(number.to_string()),
-        Some(serde_json::Value::Bool(_) | serde_json::Value::Array(_) | serde_json::Value::Object(_)) => {
-            return Err(unknown(received, "an amount that is not valid"));
-        }
-    };
+    } = received.object()?;
+    let amount = text_of_number(amount, received)?;
     ReportedPayment::new(amount.as_deref(), currency.as_deref(), digest.as_deref())
-        .ok_or_else(|| unknown(received, "an amount that is not valid"))
+        .ok_or_else(|| received.unknown("an amount that is not valid"))
+}
+
+/// Returns the text of a number that is written as text or as a number.
+fn text_of_number(
+    value: Option<serde_json::Value>,
+    received: &Received,
+) -> Result<Option<String>, ProcessorError> {
+    match value {
+        None | Some(serde_json::Value::Null) => Ok(None),
+        Some(serde_json::Value::String(text)) => Ok(Some(text)),
+        Some(serde_json::Value::Number(number)) => Ok(Some(number.to_string())),
+        Some(serde_json::Value::Bool(_) | serde_json::Value::Array(_) | serde_json::Value::Object(_)) => {
+            Err(received.unknown("an amount that is not valid"))
+        }
+    }
 }
 
 fn read_outcome(received: &Received) -> Result<ProviderAnswer, ProcessorError> {
     // A 202 says that the provider has not decided yet, so a decision in its body is a contradiction.
     let decided = received.status != 202;
-    let answer = match object(received)? {
+    let answer = match received.object()? {
         Outcome::Completed { reference } if decided => {
             ProviderReference::new(&reference).map(|reference| ProviderAnswer::Paid { reference })
         }
         Outcome::Pending { reference } => {
-            ProviderReference::new(&reference).map(|reference| ProviderAnswer::Accepted { reference })
+            ProviderReference::new(&reference).map(|reference| ProviderAnswer::Accepted {
+                reference,
+                look_again: None,
+            })
         }
         Outcome::Failed(decline) if decided => decline.into_failure().map(ProviderAnswer::Declined),
-        Outcome::Completed { .. } | Outcome::Failed(_) => None,
+        Outcome::Returned(returned) if decided => returned.into_answer(received)?,
+        Outcome::Waiting(wait) if decided => Some(wait.into_answer()),
+        Outcome::Completed { .. } | Outcome::Failed(_) | Outcome::Returned(_) | Outcome::Waiting(_) => None,
     };
-    let answer = answer.ok_or_else(|| unknown(received, "an outcome that the contract does not define"))?;
+    let answer = answer.ok_or_else(|| received.unknown("an outcome that the contract does not define"))?;
     Ok(answer.of_payment(read_payment(received)?))
 }
 
-fn read_decline(received: &Received) -> Result<ProviderAnswer, ProcessorError> {
-    let claimed: Claimed = object(received)?;
+/// Reads the body of a 4xx answer: a payment that is declined, or one that waits.
+fn read_refusal(received: &Received) -> Result<ProviderAnswer, ProcessorError> {
+    let claimed: Claimed = received.object()?;
     // A problem document (RFC 9457) repeats the HTTP status as a number, which is no contradiction.
-    if claimed
-        .status
-        .is_some_and(|status| status.as_str().is_some_and(|status| status != "failed"))
-    {
-        return Err(unknown(received, "a refusal that contradicts itself"));
-    }
-    let failure = object::<Decline>(received)?.into_failure();
-    let declined = failure
-        .map(ProviderAnswer::Declined)
-        .ok_or_else(|| unknown(received, "a refusal without a code"))?;
-    Ok(declined.of_payment(read_payment(received)?))
+    let status = claimed.status.as_ref().and_then(serde_json::Value::as_str);
+    let answer = match status {
+        Some("waiting") => read_wait(received)?,
+        None | Some("failed") => {
+            let failure = received.object::<Decline>()?.into_failure();
+            failure
+                .map(ProviderAnswer::Declined)
+                .ok_or_else(|| received.unknown("a refusal without a code"))?
+        }
+        Some(_) => return Err(received.unknown("a refusal that contradicts itself")),
+    };
+    Ok(answer.of_payment(read_payment(received)?))
+}
+
+fn read_wait(received: &Received) -> Result<ProviderAnswer, ProcessorError> {
+    received.object::<Wait>().map(Wait::into_answer)
 }
 
 impl Decline {
     fn into_failure(self) -> Option<Failure> {
-        let failure = Failure::new(&self.code, &self.message);
-        (!failure.code().is_empty()).then_some(failure)
+        failure(&self.code, &self.message, self.reason.as_ref())
     }
 }
 
-/// Reads a body that must be a single JSON object. Left to itself, serde also accepts an array of the field values.
-fn object<T: DeserializeOwned>(received: &Received) -> Result<T, ProcessorError> {
-    let body = match &received.body {
-        // RFC 8259 §8.1 lets a reader ignore a byte order mark, and some servers write one.
-        Body::Whole(body) => body
-            .strip_prefix(BYTE_ORDER_MARK)
-            .unwrap_or(body)
-            .trim_ascii_start(),
-        Body::Unreadable(why) => return Err(unknown(received, why)),
-    };
-    // Parsed as text: given bytes, the parser would not check the UTF-8 of the fields that it skips.
-    let parsed = std::str::from_utf8(body)
-        .ok()
-        .filter(|body| body.starts_with('{'))
-        .and_then(|body| serde_json::from_str(body).ok());
-    parsed.ok_or_else(|| unknown(received, "not of the contract's form"))
-}
-
-/// Classifies an answer by its HTTP status alone: such an answer decides nothing, whatever its body says.
-fn no_answer(received: &Received) -> ProcessorError {
-    let (why, retry_after) = (
-        format!("the provider answered {}", received.status),
-        received.retry_after,
-    );
-    match received.status {
-        401 | 403 | 408 | 409 | 425 | 429 => ProcessorError::Refused { why, retry_after },
-        503 if let Some(retry_after) = retry_after => ProcessorError::Overloaded { why, retry_after },
-        _ => ProcessorError::Unknown { why, retry_after },
+impl Return {
+    /// Returns `None` if the answer lacks its reference or its code.
+    fn into_answer(self, received: &Received) -> Result<Option<ProviderAnswer>, ProcessorError> {
+        let amount = text_of_number(self.returned_amount, received)?;
+        let amount = amount.as_deref().map(Decimal::from_str).transpose();
+        let amount = amount.map_err(|_| received.unknown("an amount that is not valid"))?;
+        if amount.is_some_and(|amount| amount <= Decimal::ZERO) {
+            return Err(received.unknown("an amount that is not valid"));
+        }
+        let reason = failure(&self.code, &self.message, self.reason.as_ref());
+        let reference = ProviderReference::new(&self.reference);
+        Ok(reason.zip(reference).map(|(reason, reference)| {
+            ProviderAnswer::Returned(PaymentReturn {
+                reference: Some(reference),
+                reason,
+                at: self.at,
+                amount,
+            })
+        }))
     }
 }
 
-fn unknown(received: &Received, what: &str) -> ProcessorError {
-    let why = format!(
-        "the provider answered {} with a body that cannot be relied on: {what}",
-        received.status
-    );
-    ProcessorError::Unknown {
-        why,
-        retry_after: received.retry_after,
+impl Wait {
+    fn into_answer(self) -> ProviderAnswer {
+        let (reason, why) = match self.reason {
+            WaitFor::Funds => (WaitReason::Funds, "the balance is too low"),
+            WaitFor::ProviderLimit => (WaitReason::ProviderLimit, "a limit is reached"),
+        };
+        ProviderAnswer::Waiting {
+            reason,
+            why: self.message.unwrap_or_else(|| why.to_owned()),
+            key_is_spent: self.spent,
+        }
     }
+}
+
+/// Returns `None` without a code. A reason that is not one of the service's own codes is ignored.
+fn failure(code: &str, message: &str, reason: Option<&serde_json::Value>) -> Option<Failure> {
+    let reason = reason
+        .and_then(serde_json::Value::as_str)
+        .and_then(|reason| DeclineCode::from_str(reason).ok());
+    let failure = Failure::new(code, message).with_reason(reason);
+    (!failure.code().is_empty()).then_some(failure)
 }
 
 #[cfg(test)]

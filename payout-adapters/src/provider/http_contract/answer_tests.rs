@@ -1,5 +1,7 @@
 //! Tests of the provider contract, row by row, and of answers that come close to a row without matching it.
 
+use std::time::Duration;
+
 use super::*;
 
 const WAIT: Duration = Duration::from_secs(7);
@@ -57,7 +59,8 @@ fn pending_with_a_reference_is_accepted() {
         assert_eq!(
             answer.unwrap(),
             ProviderAnswer::Accepted {
-                reference: reference("tr_1")
+                reference: reference("tr_1"),
+                look_again: None,
             }
         );
     }
@@ -215,7 +218,8 @@ fn a_look_up_has_the_same_bodies() {
     assert_eq!(
         accepted,
         Some(ProviderAnswer::Accepted {
-            reference: reference("tr_1")
+            reference: reference("tr_1"),
+            look_again: None,
         })
     );
     let declined = look_up(r#"{"status":"failed","code":"x","message":"y"}"#);
@@ -391,6 +395,126 @@ fn what_an_answer_says_of_the_payment_is_taken() {
         assert_unknown(
             200,
             &format!(r#"{{"status":"completed","reference":"r","amount":{amount}}}"#),
+        );
+    }
+}
+
+#[test]
+fn a_returned_payment_has_its_reason_and_may_have_its_time_and_its_part() {
+    let body = r#"{"status":"returned","reference":"tr_1","code":"closed","message":"Closed.","reason":"account_closed",
+        "returned_amount":"5.25","at":"2026-11-24T09:00:00Z","amount":"10.50"}"#;
+    let answer = submitted(200, body).unwrap();
+    let returned = ProviderAnswer::Returned(PaymentReturn {
+        reference: Some(reference("tr_1")),
+        reason: Failure::new("closed", "Closed.").because(DeclineCode::AccountClosed),
+        at: Some("2026-11-24T09:00:00Z".parse().unwrap()),
+        amount: Some("5.25".parse().unwrap()),
+    });
+    assert_eq!(*answer.outcome(), returned);
+    assert!(
+        answer.payment().is_some(),
+        "the amount is the payment's, not the part that came back"
+    );
+    assert_eq!(of_look_up(&received(201, body)).unwrap(), Some(answer));
+    let least = r#"{"status":"returned","reference":"tr_1","code":"x","message":""}"#;
+    let ProviderAnswer::Returned(returned) = submitted(200, least).unwrap() else {
+        panic!()
+    };
+    assert_eq!(
+        (returned.at, returned.amount, returned.reason.reason()),
+        (None, None, None)
+    );
+}
+
+#[test]
+fn a_return_that_lacks_something_is_unknown() {
+    for rest in [
+        r#""code":"x","message":"y""#,
+        r#""reference":"","code":"x","message":"y""#,
+        r#""reference":"r","message":"y""#,
+        r#""reference":"r","code":"","message":"y""#,
+        r#""reference":"r","code":"x""#,
+        r#""reference":"r","code":"x","message":"y","at":"yesterday""#,
+        r#""reference":"r","code":"x","message":"y","returned_amount":"all""#,
+        r#""reference":"r","code":"x","message":"y","returned_amount":0"#,
+        r#""reference":"r","code":"x","message":"y","returned_amount":"-1""#,
+    ] {
+        assert_unknown(200, &format!(r#"{{"status":"returned",{rest}}}"#));
+    }
+    let whole = r#"{"status":"returned","reference":"r","code":"x","message":"y"}"#;
+    for status in [202, 400, 402, 422] {
+        assert_unknown(status, whole);
+    }
+}
+
+#[test]
+fn a_payment_that_waits_says_for_what_and_whether_its_key_is_spent() {
+    for status in [200, 201, 400, 402, 422] {
+        for (reason, expected) in [
+            ("funds", WaitReason::Funds),
+            ("provider_limit", WaitReason::ProviderLimit),
+        ] {
+            for (rest, is_spent) in [
+                ("", false),
+                (r#","spent":false"#, false),
+                (r#","spent":true"#, true),
+            ] {
+                let body = format!(r#"{{"status":"waiting","reason":"{reason}"{rest}}}"#);
+                let answer = submitted(status, &body).unwrap();
+                assert!(
+                    matches!(
+                        &answer,
+                        ProviderAnswer::Waiting { reason, key_is_spent, .. }
+                            if *reason == expected && *key_is_spent == is_spent
+                    ),
+                    "{status} {body}: {answer:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_wait_for_anything_else_is_unknown_and_in_a_look_up_only_a_2xx_is_one() {
+    for body in [
+        r#"{"status":"waiting"}"#,
+        r#"{"status":"waiting","reason":"provider"}"#,
+        r#"{"status":"waiting","reason":"Funds"}"#,
+        r#"{"status":"waiting","reason":"funds","spent":"true"}"#,
+        r#"{"status":"waiting","reason":"funds","spent":null}"#,
+    ] {
+        for status in [200, 402] {
+            assert_unknown(status, body);
+        }
+    }
+    let waiting = r#"{"status":"waiting","reason":"funds"}"#;
+    assert_unknown(202, waiting);
+    assert!(matches!(
+        of_look_up(&received(200, waiting)),
+        Ok(Some(ProviderAnswer::Waiting { .. }))
+    ));
+    for status in [400, 402, 422] {
+        let refused = of_look_up(&received(status, waiting));
+        assert!(matches!(refused, Err(ProcessorError::Unknown { .. })), "{status}");
+    }
+}
+
+#[test]
+fn a_reason_is_taken_if_it_is_one_of_the_services_own_and_ignored_otherwise() {
+    let declined = |reason: &str| {
+        let body = format!(r#"{{"status":"failed","code":"x","message":"y","reason":{reason}}}"#);
+        submitted(200, &body).unwrap()
+    };
+    let plain = Failure::new("x", "y");
+    assert_eq!(
+        declined(r#""blocked""#),
+        ProviderAnswer::Declined(plain.clone().because(DeclineCode::Blocked))
+    );
+    for reason in [r#""no_luck""#, "7", "null", "{}"] {
+        assert_eq!(
+            declined(reason),
+            ProviderAnswer::Declined(plain.clone()),
+            "{reason}"
         );
     }
 }

@@ -26,6 +26,11 @@ pub struct HttpSettings {
     pub url: String,
     /// The bearer token to send, if any.
     pub token: Option<Secret>,
+    /// The key that verifies the provider's notifications. Absent: none are accepted.
+    pub notification_key: Option<Secret>,
+    /// The time after *paid* for which the provider may return a payment. Absent: it never does, and no paid payment is
+    /// looked up again.
+    pub returns_within: Option<Duration>,
     /// The limit for establishing a connection, TLS included. A call that exceeds it was never sent.
     pub connect_timeout: Duration,
     /// The limit for the whole call, reading the answer included. The worker applies a limit of its own; this one
@@ -39,12 +44,14 @@ pub struct HttpSettings {
 }
 
 impl HttpSettings {
-    /// Creates settings with the defaults: no token, 2 s to connect, 30 s for a call, 64 idle connections for at most
+    /// Creates settings with the defaults: no token, no notifications, no returns, 2 s to connect, 30 s for a call, 64 idle connections for at most
     /// 15 s.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
             token: None,
+            notification_key: None,
+            returns_within: None,
             connect_timeout: Duration::from_secs(2),
             timeout: Duration::from_secs(30),
             idle_connections: 64,

@@ -1,42 +1,22 @@
 //! Connections to Redis. Every step has a time limit.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use bb8_redis::bb8::{ManageConnection, Pool};
-use bb8_redis::redis::aio::MultiplexedConnection;
-use bb8_redis::redis::{AsyncConnectionConfig, Client, FromRedisValue, Pipeline};
+use bb8_redis::redis::{FromRedisValue, Pipeline};
 use tokio::time::timeout;
 
 use super::failure::Failure;
-
-const CONNECT_WITHIN: Duration = Duration::from_secs(1);
-
-/// The time limit for the answer to a command, connecting included.
-pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-
-/// Opens a connection.
-///
-/// The connection has no response timeout; its callers limit each command themselves. The client's own timeout would
-/// cut off a long read, and the entries that Redis then delivers would be lost.
-pub(super) async fn dial(client: &Client) -> Result<MultiplexedConnection, Failure> {
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(CONNECT_WITHIN))
-        .set_response_timeout(None);
-    let opening = client.get_multiplexed_async_connection_with_config(&config);
-    Ok(timeout(CONNECT_WITHIN, opening)
-        .await
-        .map_err(|_| Failure::Timeout("connecting"))??)
-}
+use super::source::{ANSWER_WITHIN, CONNECT_WITHIN, Connection, Source};
 
 /// The pooled connections, for all calls that do not wait in Redis.
 pub(super) struct Connections {
-    client: Client,
+    source: Source,
     pool: Pool<Slots>,
 }
 
 impl Connections {
-    pub(super) fn new(client: Client, size: u32) -> Self {
+    pub(super) fn new(source: Source, size: u32) -> Self {
         // Without lifetimes the pool has no reaper task to spawn, so a queue can be created outside a runtime.
         let pool = Pool::builder()
             .max_size(size.max(1))
@@ -46,14 +26,14 @@ impl Connections {
             .test_on_check_out(false)
             .connection_timeout(CONNECT_WITHIN)
             .build_unchecked(Slots);
-        Self { client, pool }
+        Self { source, pool }
     }
 
     /// Runs a pipeline in one round trip.
     ///
     /// A pooled connection may have died since its last use (for example, Redis was restarted), and only using it shows
-    /// that. Every pipeline that runs here may be repeated, so a pipeline that lost its connection is repeated once
-    /// over a fresh one. Unlike a ping before each use, this costs nothing while the connections are healthy.
+    /// that. It may also lead to a server that is the primary no longer. Every pipeline that runs here may be repeated, so
+    /// such a pipeline is repeated once over a fresh connection. Unlike a ping before each use, this costs nothing while the connections are healthy.
     pub(super) async fn run<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, Failure> {
         let bounded = timeout(ANSWER_WITHIN, async {
             let mut slot = self.pool.get().await.map_err(|_| Failure::Busy)?;
@@ -65,11 +45,11 @@ impl Connections {
                         *slot = Some(connection);
                         return Ok(answer);
                     }
-                    Err(failure) if failure.is_lost_connection() => {}
+                    Err(failure) if failure.is_lost_connection() || failure.is_read_only() => {}
                     Err(failure) => return Err(failure),
                 }
             }
-            let (connection, answer) = use_once(dial(&self.client).await?, pipeline).await?;
+            let (connection, answer) = use_once(self.source.dial().await?, pipeline).await?;
             *slot = Some(connection);
             Ok(answer)
         });
@@ -78,9 +58,9 @@ impl Connections {
 }
 
 async fn use_once<T: FromRedisValue>(
-    mut connection: MultiplexedConnection,
+    mut connection: Connection,
     pipeline: &Pipeline,
-) -> Result<(MultiplexedConnection, T), Failure> {
+) -> Result<(Connection, T), Failure> {
     let answer = pipeline.query_async(&mut connection).await?;
     Ok((connection, answer))
 }
@@ -93,7 +73,7 @@ async fn use_once<T: FromRedisValue>(
 struct Slots;
 
 impl ManageConnection for Slots {
-    type Connection = Option<MultiplexedConnection>;
+    type Connection = Option<Connection>;
     type Error = Infallible;
 
     async fn connect(&self) -> Result<Self::Connection, Infallible> {

@@ -27,10 +27,16 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn new(settings: &RedisSettings) -> Self {
+    /// Makes the names. In a cluster, both keys have the prefix as their hash tag, so that one server has both.
+    pub(super) fn new(settings: &RedisSettings, is_cluster: bool) -> Self {
+        let prefix = if is_cluster && !settings.prefix.contains('{') {
+            format!("{{{}}}", settings.prefix)
+        } else {
+            settings.prefix.clone()
+        };
         Self {
-            stream: format!("{}:hints", settings.prefix),
-            probe: format!("{}:probe", settings.prefix),
+            stream: format!("{prefix}:hints"),
+            probe: format!("{prefix}:probe"),
             group: "workers",
             consumer: settings.consumer.clone(),
         }

@@ -34,6 +34,12 @@ impl Failure {
         matches!(self, Self::Connection(_))
     }
 
+    /// Reports whether the server is a replica, as a primary is after a failover. A fresh connection may lead to the new
+    /// primary.
+    pub(super) fn is_read_only(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == "READONLY")
+    }
+
     /// Reports whether the consumer group no longer exists, alone or together with its stream.
     pub(super) fn is_group_gone(&self) -> bool {
         // A blocked read receives UNBLOCKED when its stream is deleted.

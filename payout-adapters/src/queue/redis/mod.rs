@@ -6,6 +6,8 @@
 //! Redis may be flushed, restarted or unreachable. A missing group is created again, broken connections are reopened,
 //! and the sweep finds the payouts whose hints were lost.
 //!
+//! The server may be one, the primary that sentinels name, or a cluster, in which both keys are in one slot.
+//!
 //! Needs Redis 6.2 or later (`XAUTOCLAIM`).
 
 mod connection;
@@ -13,19 +15,21 @@ mod entry;
 mod failure;
 mod reader;
 mod settings;
+mod source;
 mod takeover;
 
 use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bb8_redis::redis::{Client, Pipeline};
+use bb8_redis::redis::Pipeline;
 use payout_core::ports::{Delivery, Hint, JobQueue, QueueError, Receipt};
 
 use self::connection::Connections;
 use self::entry::Names;
 use self::reader::Reader;
 pub use self::settings::{InvalidRedisUrl, RedisSettings};
+use self::source::Source;
 
 /// A [`JobQueue`] on a Redis stream.
 pub struct RedisQueue {
@@ -41,12 +45,12 @@ impl RedisQueue {
     /// # Errors
     /// [`InvalidRedisUrl`] when the URL is not a valid Redis URL.
     pub fn new(settings: &RedisSettings) -> Result<Self, InvalidRedisUrl> {
-        let client = Client::open(settings.url.expose()).map_err(|_| InvalidRedisUrl)?;
-        let names = Names::new(settings);
+        let source = Source::parse(settings.url.expose())?;
+        let names = Names::new(settings, source.is_cluster());
         Ok(Self {
             cap: settings.cap,
-            connections: Connections::new(client.clone(), settings.connections),
-            reader: Reader::new(client, names.clone(), settings.take_over_after),
+            connections: Connections::new(source.clone(), settings.connections),
+            reader: Reader::new(source, names.clone(), settings.take_over_after),
             names,
         })
     }

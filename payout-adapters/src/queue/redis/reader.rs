@@ -3,14 +3,13 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bb8_redis::redis::aio::MultiplexedConnection;
-use bb8_redis::redis::{Client, Cmd, FromRedisValue, Value, cmd};
+use bb8_redis::redis::{Cmd, FromRedisValue, Value, cmd};
 use payout_core::ports::{Clock, Delivery, System};
 use tokio::time::timeout;
 
-use super::connection::{ANSWER_WITHIN, dial};
 use super::entry::{Entry, Names, Sorted};
 use super::failure::Failure;
+use super::source::{ANSWER_WITHIN, Connection, Source};
 
 /// The answer to `XREADGROUP`: the entries of each stream, or nothing.
 type Read = Option<Vec<(String, Vec<Entry>)>>;
@@ -23,7 +22,7 @@ const GROUP_ATTEMPTS: u32 = 3;
 
 /// Receives hints for one consumer.
 pub(super) struct Reader {
-    client: Client,
+    source: Source,
     pub(super) names: Names,
     pub(super) take_over_after: Duration,
     clock: System,
@@ -34,7 +33,7 @@ pub(super) struct Reader {
 pub(super) struct State {
     /// The connection, while no read uses it. A read that is cancelled while it waits takes its connection with it, so
     /// that no later read receives its answer.
-    connection: Option<MultiplexedConnection>,
+    connection: Option<Connection>,
     /// The id after which to read the entries that were delivered to this consumer and never acknowledged; `None` once
     /// all were read. Reset at the start and after a lost connection, which may have lost an answer.
     history: Option<String>,
@@ -48,7 +47,7 @@ pub(super) struct State {
 pub(super) const START: &str = "0-0";
 
 impl Reader {
-    pub(super) fn new(client: Client, names: Names, take_over_after: Duration) -> Self {
+    pub(super) fn new(source: Source, names: Names, take_over_after: Duration) -> Self {
         let state = State {
             connection: None,
             history: Some(START.to_owned()),
@@ -56,7 +55,7 @@ impl Reader {
             next_takeover: Duration::ZERO,
         };
         Self {
-            client,
+            source,
             names,
             take_over_after,
             clock: System::default(),
@@ -75,13 +74,15 @@ impl Reader {
         let was_kept = kept.is_some();
         let mut line = match kept {
             Some(connection) => Line::new(self, connection),
-            None => Line::new(self, dial(&self.client).await?),
+            None => Line::new(self, self.source.dial().await?),
         };
         let mut result = line.read(max, until).await;
-        if was_kept && matches!(&result, Err(failure) if failure.is_lost_connection()) {
+        if was_kept
+            && matches!(&result, Err(failure) if failure.is_lost_connection() || failure.is_read_only())
+        {
             // The kept connection had died unnoticed.
             drop(line);
-            line = Line::new(self, dial(&self.client).await?);
+            line = Line::new(self, self.source.dial().await?);
             result = line.read(max, until).await;
         }
         let deliveries = result?;
@@ -93,7 +94,7 @@ impl Reader {
 /// A connection in use. Dropping it without `keep` means that an answer may have been lost with it.
 pub(super) struct Line<'a> {
     pub(super) reader: &'a Reader,
-    connection: MultiplexedConnection,
+    connection: Connection,
     kept: bool,
 }
 
@@ -106,7 +107,7 @@ impl Drop for Line<'_> {
 }
 
 impl<'a> Line<'a> {
-    fn new(reader: &'a Reader, connection: MultiplexedConnection) -> Self {
+    fn new(reader: &'a Reader, connection: Connection) -> Self {
         Self {
             reader,
             connection,

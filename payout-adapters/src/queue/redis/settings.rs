@@ -6,13 +6,16 @@ use crate::Secret;
 
 /// An invalid Redis URL. The message does not show it: it may contain a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a Redis URL (redis://[user:password@]host[:port][/database], rediss:// for TLS)")]
+#[error(
+    "not a Redis URL (redis://[user:password@]host[:port][/database], redis+sentinel://host,host/name[/database], \
+     redis+cluster://host,host; rediss for TLS)"
+)]
 pub struct InvalidRedisUrl;
 
 /// Settings of a [`RedisQueue`](super::RedisQueue).
 #[derive(Debug, Clone)]
 pub struct RedisSettings {
-    /// The server's URL: `redis://…`, or `rediss://…` for TLS.
+    /// The server's URL: `redis://…`, or `rediss://…` for TLS; `redis+sentinel://host,host/name`, `redis+cluster://host,host`.
     pub url: Secret,
     /// The prefix of all keys. Queues with the same prefix are one queue.
     pub prefix: String,

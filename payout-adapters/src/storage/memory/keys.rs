@@ -95,15 +95,18 @@ impl ApiKeyRepository for MemoryApiKeys {
 
     async fn insert(&self, new: &NewApiKey) -> Result<ApiKey, ApiKeyError> {
         self.transact(|inner, now| {
-            let idempotency_scope = match &new.succeeds {
-                None => new.id,
+            let (idempotency_scope, owner) = match &new.succeeds {
+                None => (new.id, new.owner.clone()),
                 Some(name) => {
                     let before = row(inner, name).map_err(|_| ApiKeyError::NoPredecessor)?;
-                    before.key.idempotency_scope
+                    (before.key.idempotency_scope, before.key.owner.clone())
                 }
             };
             if inner.rows.iter().any(|row| row.key.name == new.name) {
                 return Err(ApiKeyError::NameTaken);
+            }
+            if new.owner.is_some() && new.owner != owner {
+                return Err(ApiKeyError::OtherOwner);
             }
             let not_revoked = inner.rows.iter().filter(|row| row.key.revoked_at.is_none());
             if not_revoked.count() >= LIVE_KEYS_MAX as usize {
@@ -120,6 +123,7 @@ impl ApiKeyRepository for MemoryApiKeys {
                 revoked_at: None,
                 last_used_at: None,
                 idempotency_scope,
+                owner: owner.clone(),
             };
             let held = HeldKey {
                 id: new.id,
@@ -129,6 +133,7 @@ impl ApiKeyRepository for MemoryApiKeys {
                 digest: new.digest,
                 previous: None,
                 idempotency_scope,
+                owner,
             };
             inner.rows.push(Row {
                 key: key.clone(),

@@ -3,9 +3,8 @@
 use std::ops::Bound;
 
 use payout_core::Timestamp;
-use payout_core::ports::{
-    Count, Cursor, Filter, ListQuery, Listed, Order, PayoutStats, Position, StatusCount,
-};
+use payout_core::ports::{Count, Cursor, Filter, ListQuery, Listed, PayoutStats, Position, StatusCount};
+use payout_core::stats::{Days, Grouping, StatsRow};
 
 use super::row::Row;
 use super::store::{Places, Store};
@@ -22,8 +21,11 @@ impl Store {
                 .map(Row::listed)
                 .collect()
         };
+        if query.order.is_by_schedule() {
+            return self.list_by_schedule(query);
+        }
         let within = |places: Places| self.among(query.filter.deleted, places);
-        let newest_first = query.order == Order::NewestFirst;
+        let newest_first = query.order.is_descending();
         match query.position {
             Position::Offset(offset) if newest_first => pick(&mut within(ALL).rev(), offset),
             Position::Offset(offset) => pick(&mut within(ALL), offset),
@@ -38,6 +40,36 @@ impl Store {
                 };
                 page.reverse();
                 page
+            }
+        }
+    }
+
+    /// Returns one page of the payouts with a schedule, in the order of these.
+    fn list_by_schedule(&self, query: &ListQuery) -> Vec<Listed> {
+        let order = query.order;
+        let rows = self.among(query.filter.deleted, ALL);
+        let rows =
+            rows.filter(|row| row.payout.details().scheduled_at.is_some() && matches(&query.filter, row));
+        let mut rows: Vec<(Cursor, &Row)> = rows.map(|row| (Cursor::of(&row.payout, order), row)).collect();
+        rows.sort_unstable_by_key(|(place, _)| *place);
+        if order.is_descending() {
+            rows.reverse();
+        }
+        let is_before = |place: Cursor, end: Cursor| place != end && (place < end) != order.is_descending();
+        let limit = query.limit as usize;
+        let listed = |rows: &[(Cursor, &Row)]| rows.iter().map(|(_, row)| row.listed()).collect();
+        match query.position {
+            Position::Offset(offset) => {
+                let skipped = usize::try_from(offset).unwrap_or(usize::MAX).min(rows.len());
+                listed(&rows[skipped..rows.len().min(skipped.saturating_add(limit))])
+            }
+            Position::After(start) => {
+                rows.retain(|(place, _)| *place != start && !is_before(*place, start));
+                listed(&rows[..rows.len().min(limit)])
+            }
+            Position::Before(end) => {
+                rows.retain(|(place, _)| is_before(*place, end));
+                listed(&rows[rows.len().saturating_sub(limit)..])
             }
         }
     }
@@ -59,6 +91,13 @@ impl Store {
             count,
             exact: matching.next().is_none(),
         }
+    }
+
+    /// Counts the payouts of these days, one by one.
+    pub(super) fn stats(&self, days: Days, by: Option<Grouping>) -> Vec<StatsRow> {
+        let payouts = self.visible(..).map(|row| &row.payout);
+        let within = payouts.filter(|payout| days.contain(payout.parts().created_at));
+        within.map(|payout| StatsRow::of(payout, by)).collect()
     }
 
     /// Counts the payouts that are not deleted, by status and currency.
@@ -104,17 +143,36 @@ fn matches(filter: &Filter, row: &Row) -> bool {
         created_before,
         needs_review,
         search,
+        external_id,
+        metadata,
+        created_by,
+        batch,
+        recipient_id,
+        scheduled_after,
+        scheduled_before,
+        approvable_by,
         // Already applied: it selected the rows.
         deleted: _,
     } = filter;
     let parts = row.payout.parts();
+    let scheduled_at = parts.details.scheduled_at;
     (statuses.is_empty() || statuses.contains(&parts.status))
         && currency.is_none_or(|currency| parts.details.money.currency() == currency)
         && created_after.is_none_or(|after| parts.created_at >= after)
         && created_before.is_none_or(|before| parts.created_at < before)
         && needs_review.is_none_or(|needs_review| parts.needs_review == needs_review)
+        && (external_id.is_none() || *external_id == parts.details.external_id)
+        && metadata.iter().all(|entry| parts.details.metadata.has(entry))
+        && (created_by.is_none() || *created_by == parts.created_by)
+        && (batch.is_none() || *batch == parts.batch)
+        && (recipient_id.is_none() || *recipient_id == parts.details.recipient_id)
+        && scheduled_after.is_none_or(|after| scheduled_at.is_some_and(|at| at >= after))
+        && scheduled_before.is_none_or(|before| scheduled_at.is_some_and(|at| at < before))
+        && approvable_by
+            .as_ref()
+            .is_none_or(|person| row.payout.is_approvable_by(person))
         && search.as_ref().is_none_or(|search| {
-            search.finds_account(parts.details.recipient.account.as_str())
+            search.finds_account(parts.details.recipient.account().as_str())
                 || row.folded_name.starts_with(&search.name_prefix())
         })
 }

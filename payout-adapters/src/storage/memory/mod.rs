@@ -2,17 +2,27 @@
 //!
 //! - [`MemoryRepository`] gives every guarantee of a repository except durability: one mutex serializes its
 //!   transactions.
-//! - [`MemoryApiKeys`] gives the same guarantees for API keys.
+//! - [`MemoryApiKeys`] gives the same guarantees for API keys, [`MemoryConsoleSessions`] for sessions of the console, and
+//!   [`MemoryWebhooks`] for webhooks.
 //!
 //! All are deterministic. Time comes from the clock that they are given. Nothing runs in the background, and no answer depends on the iteration order of a hash map.
 
+mod batches;
+mod console_sessions;
+mod export;
+mod feed;
 mod import;
 mod keys;
 mod list;
+mod rechecks;
+mod recipients;
 mod reconciliation;
 mod repository;
 mod row;
 mod store;
+mod webhooks;
 
+pub use console_sessions::MemoryConsoleSessions;
 pub use keys::MemoryApiKeys;
 pub use repository::MemoryRepository;
+pub use webhooks::MemoryWebhooks;

@@ -1,7 +1,7 @@
 //! Reconciliation records and presumed claims, for payouts in memory.
 
 use payout_core::Timestamp;
-use payout_core::payout::{Actor, PayoutId};
+use payout_core::payout::{Actor, PayoutId, Status};
 use payout_core::ports::{Cursor, ReconciliationQuery, Record};
 
 use super::row::Row;
@@ -12,7 +12,7 @@ impl Store {
     pub(super) fn records(&self, query: &ReconciliationQuery) -> Vec<Record> {
         let mut records: Vec<Record> = self.rows().map(record).collect();
         let place = |record: &Record| Cursor {
-            created_at: record.created_at,
+            at: record.created_at,
             id: record.id,
         };
         records.retain(|record| {
@@ -27,10 +27,13 @@ impl Store {
 
     /// Presumes a claim on up to `limit` due payouts; returns their number.
     pub(super) fn presume_claimed(&mut self, limit: u32, by: &Actor, now: Timestamp) -> u64 {
-        let due = self
-            .due_at(now)
-            .filter(|row| row.payout.clone().presume_claimed(now).is_ok());
-        let ids: Vec<PayoutId> = due.take(limit as usize).map(|row| row.payout.id()).collect();
+        let may_be_claimed = |row: &&Row| row.payout.clone().presume_claimed(now).is_ok();
+        let due = self.due_at(now).filter(may_be_claimed).take(limit as usize);
+        let held = self
+            .visible(..)
+            .filter(|row| row.payout.status() == Status::AwaitingApproval);
+        let held = held.filter(may_be_claimed).take(limit as usize);
+        let ids: Vec<PayoutId> = due.chain(held).map(|row| row.payout.id()).collect();
         for id in &ids {
             self.rewrite(*id, |row| {
                 if let Ok(claimed) = row.payout.clone().presume_claimed(now) {
@@ -52,6 +55,7 @@ fn record(row: &Row) -> Record {
         needs_review: parts.needs_review,
         deleted: row.deleted_at.is_some(),
         provider_key: parts.provider_key,
+        provider: parts.provider.clone(),
         generation: parts.generation,
         version: parts.version,
         provider_reference: parts.provider_reference.clone(),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use payout_core::Timestamp;
 use payout_core::attempt::{Claim, Settlement};
-use payout_core::payout::{Actor, Caller, Change, Event, ForeignPayout, NewPayout, Payout};
+use payout_core::payout::{Actor, Caller, Change, Event, Evidence, ForeignPayout, NewPayout, Payout};
 use payout_core::ports::{DeletedPayout, Listed, Search, Settled};
 
 /// A payout, its audit trail, and the data that reads need beside them.
@@ -14,6 +14,8 @@ pub(super) struct Row {
     /// The recipient's name as [`Search`] folds it.
     pub(super) folded_name: String,
     pub(super) events: Vec<Event>,
+    /// The number of events that are in the feed's log.
+    pub(super) published: usize,
     /// The actor of each claim, by the claim's fence. A settlement is recorded under the actor of its claim.
     claimants: HashMap<u64, Actor>,
 }
@@ -38,6 +40,7 @@ impl Row {
             payout,
             deleted_at: None,
             events: vec![event],
+            published: 0,
             claimants: HashMap::new(),
         }
     }
@@ -103,12 +106,13 @@ impl Row {
             .push(Event::late(settlement, &self.payout, claimant, now));
     }
 
-    /// Records a refused edit as evidence; the payout does not change.
-    pub(super) fn record_refusal(&mut self, caller: &Caller, now: Timestamp) {
-        self.events.push(Event::edit_refused(&self.payout, caller, now));
+    /// Records evidence; the payout does not change.
+    pub(super) fn record_evidence(&mut self, evidence: Evidence, caller: &Caller, now: Timestamp) {
+        self.events
+            .push(Event::evidence(evidence, &self.payout, caller, now));
     }
 }
 
 fn fold_name(payout: &Payout) -> String {
-    Search::fold_name(payout.details().recipient.name.as_str())
+    Search::fold_name(payout.details().recipient.name().as_str())
 }

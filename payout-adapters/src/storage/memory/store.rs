@@ -1,18 +1,22 @@
 //! The rows, their indexes, and the transactions that keep both consistent.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::{Bound, RangeBounds};
 
+use chrono::TimeDelta;
 use payout_core::Timestamp;
 use payout_core::attempt::{Claim, Settlement, SettlementOutcome};
+use payout_core::batch::{Batch, BatchId};
 use payout_core::idempotency::{IdempotencyRecord, IdempotentRequest, ScopedKey};
-use payout_core::payout::{Caller, Change, NewPayout, Payout, PayoutId, ProviderKey};
+use payout_core::payout::{Caller, Change, Evidence, ExternalId, NewPayout, Payout, PayoutId, ProviderKey};
 use payout_core::ports::{
     ClaimRequest, Count, Cursor, Deleted, DeletedPayout, EventPage, EventPlace, EventQuery, Insertion,
     RepositoryError, Settled,
 };
 use payout_core::spending::DailyTotals;
 
+use super::feed::Log;
+use super::rechecks::Providers;
 use super::row::Row;
 
 /// A range of cursors in the order of creation.
@@ -24,7 +28,13 @@ pub(super) struct Store {
     /// All rows by id. Every ordered read uses an index instead.
     rows: HashMap<PayoutId, Row>,
     /// The payouts that have something left to do, longest due first.
-    due: BTreeSet<(Timestamp, PayoutId)>,
+    pub(super) due: BTreeSet<(Timestamp, PayoutId)>,
+    /// The payouts that wait for their first claim in the queue of their batch, instead of in `due`.
+    pub(super) queues: BTreeMap<BatchId, BTreeSet<(Timestamp, PayoutId)>>,
+    /// The number of sweeps that claimed from queues.
+    pub(super) turn: usize,
+    /// The batches, in the order in which they were stored.
+    pub(super) batches: Vec<Batch>,
     /// The payouts that are not deleted, oldest first.
     visible: BTreeSet<Cursor>,
     /// The deleted payouts, oldest first.
@@ -32,9 +42,14 @@ pub(super) struct Store {
     answers: HashMap<ScopedKey, (Timestamp, IdempotencyRecord)>,
     /// The keys of `answers`, oldest first.
     answered: BTreeSet<(Timestamp, ScopedKey)>,
-    totals: DailyTotals,
+    pub(super) totals: DailyTotals,
+    /// The payouts that are not deleted, by their external ids.
+    external_ids: HashMap<ExternalId, PayoutId>,
     /// The provider keys in use, deleted payouts included.
     provider_keys: HashSet<ProviderKey>,
+    pub(super) providers: Providers,
+    /// The events of all payouts.
+    pub(super) log: Log,
 }
 
 fn refused(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> RepositoryError {
@@ -62,11 +77,18 @@ impl Store {
     }
 
     fn insert_one(&mut self, new: &NewPayout, now: Timestamp) -> Insertion {
+        let held = self
+            .duplicate_of(new, now)
+            .map(|other| new.clone().held_as_duplicate_of(other));
+        let new = held.as_ref().unwrap_or(new);
         let mut payout = new.stored_at(now);
         if let Some(request) = &new.request
             && self.is_answered(&request.key)
         {
             return Insertion::KeyTaken;
+        }
+        if let Some(holder) = self.holder_of(payout.details().external_id.as_ref()) {
+            return Insertion::ExternalIdTaken(holder);
         }
         if let Some(charge) = &new.charge
             && let Err(over) = self.totals.take(charge, now.date_naive())
@@ -85,7 +107,20 @@ impl Store {
         }
         self.rows.insert(new.id, Row::stored(new, payout.clone(), now));
         self.index(&payout, false);
+        self.publish(new.id);
         Insertion::Stored(payout)
+    }
+
+    /// Returns the latest payout that a new one likely duplicates, if it is to be looked for.
+    pub(super) fn duplicate_of(&self, new: &NewPayout, now: Timestamp) -> Option<PayoutId> {
+        let within = TimeDelta::from_std(new.duplicates_within()?).unwrap_or(TimeDelta::MAX);
+        let since = now.checked_sub_signed(within).unwrap_or(Timestamp::MIN_UTC);
+        let latest = self.visible(..).rev();
+        let recent = latest.take_while(|row| row.payout.parts().created_at > since);
+        let mut alike = recent.filter(|row| {
+            row.payout.status().may_be_paid() && new.is_likely_duplicate_of(row.payout.details())
+        });
+        alike.next().map(|row| row.payout.id())
     }
 
     /// Adds a row under a free id; returns false when the id is taken.
@@ -97,6 +132,7 @@ impl Store {
         let payout = row.payout.clone();
         self.rows.insert(id, row);
         self.index(&payout, false);
+        self.publish(id);
         true
     }
 
@@ -112,9 +148,13 @@ impl Store {
         let id = change.after.id();
         let at_version =
             |row: &&mut Row| row.deleted_at.is_none() && row.payout.version() == change.expected_version;
+        let holder = self.holder_of(change.after.details().external_id.as_ref());
         let Some(row) = self.rows.get_mut(&id).filter(at_version) else {
             return Err(RepositoryError::VersionConflict);
         };
+        if let Some(holder) = holder.filter(|holder| *holder != id) {
+            return Err(RepositoryError::ExternalIdTaken(holder));
+        }
         if let Some(charge) = &change.charge {
             self.totals
                 .take(charge, now.date_naive())
@@ -125,6 +165,7 @@ impl Store {
         let after = row.payout.clone();
         self.unindex(&before);
         self.index(&after, change.deleted);
+        self.publish(id);
         if let Some(request) = request {
             self.answer(request, &after, now);
         }
@@ -135,9 +176,16 @@ impl Store {
         self.row(id).map(|row| row.payout.clone())
     }
 
-    pub(super) fn record_refusal(&mut self, id: PayoutId, caller: &Caller, now: Timestamp) {
+    pub(super) fn record_evidence(
+        &mut self,
+        id: PayoutId,
+        evidence: Evidence,
+        caller: &Caller,
+        now: Timestamp,
+    ) {
         if let Some(row) = self.rows.get_mut(&id).filter(|row| row.deleted_at.is_none()) {
-            row.record_refusal(caller, now);
+            row.record_evidence(evidence, caller, now);
+            self.publish(id);
         }
     }
 
@@ -207,7 +255,8 @@ impl Store {
 
     /// Returns the earliest due time; it may lie in the future.
     pub(super) fn longest_due(&self) -> Option<Timestamp> {
-        self.due.first().map(|(due_at, _)| *due_at)
+        let queues = self.queues.values().chain([&self.due]);
+        queues.filter_map(|queue| Some(queue.first()?.0)).min()
     }
 
     pub(super) fn claim(
@@ -217,19 +266,17 @@ impl Store {
     ) -> Result<Vec<Claim>, RepositoryError> {
         let limit = request.limit as usize;
         let candidates: Vec<PayoutId> = match &request.only {
-            Some(ids) => ids.clone(),
-            None => self
-                .due
-                .iter()
-                .take_while(|(due_at, _)| *due_at <= now)
-                .take(limit)
-                .map(|(_, id)| *id)
-                .collect(),
+            // A hint does not overtake the queue of a batch.
+            Some(ids) => ids.iter().copied().filter(|id| !self.is_queued(*id)).collect(),
+            None => self.swept(request, now),
         };
         let mut claims = Vec::new();
         for id in candidates {
             if claims.len() == limit {
                 break;
+            }
+            if !self.is_asked_for(id, request) {
+                continue;
             }
             let Some(row) = self.rows.get_mut(&id) else {
                 continue;
@@ -241,6 +288,7 @@ impl Store {
             row.claim(&claim, &request.worker, now);
             self.unindex(&before);
             self.index(claim.payout(), false);
+            self.publish(id);
             claims.push(claim);
         }
         Ok(claims)
@@ -272,12 +320,15 @@ impl Store {
             SettlementOutcome::Repeated => Ok(Settled::Applied),
             SettlementOutcome::Late => {
                 row.record_late(settlement, now);
-                Ok(row.stands())
+                let stands = row.stands();
+                self.publish(settlement.id);
+                Ok(stands)
             }
             SettlementOutcome::Written(after) => {
                 row.settle(after.clone(), settlement, now);
                 self.unindex(&before);
                 self.index(&after, false);
+                self.publish(settlement.id);
                 Ok(Settled::Applied)
             }
         }
@@ -302,8 +353,22 @@ impl Store {
 
     /// Returns the payouts that are due, longest due first.
     pub(super) fn due_at(&self, now: Timestamp) -> impl Iterator<Item = &Row> {
-        let due = self.due.iter().take_while(move |(due_at, _)| *due_at <= now);
+        let is_due = move |(due_at, _): &&(Timestamp, PayoutId)| *due_at <= now;
+        let queued = self
+            .queues
+            .values()
+            .flat_map(move |queue| queue.iter().take_while(is_due));
+        let due = self.due.iter().take_while(is_due).chain(queued);
         due.filter_map(|(_, id)| self.rows.get(id))
+    }
+
+    /// Returns the payouts that are not deleted and were stored at this time, in the order of their ids.
+    pub(super) fn created_at(&self, at: Timestamp) -> impl Iterator<Item = &Payout> {
+        let place = |id: u128| Cursor {
+            at,
+            id: PayoutId::from(uuid::Uuid::from_u128(id)),
+        };
+        self.visible(place(0)..=place(u128::MAX)).map(|row| &row.payout)
     }
 
     /// Returns the payouts whose times were written by a clock that was ahead, with these times corrected.
@@ -329,11 +394,40 @@ impl Store {
             let after = row.payout.clone();
             self.unindex(&before);
             self.index(&after, false);
+            self.publish(id);
         }
+    }
+
+    fn is_queued(&self, id: PayoutId) -> bool {
+        let row = self.rows.get(&id);
+        row.is_some_and(|row| queue_of(&row.payout).is_some())
+    }
+
+    /// Returns whether a claim asks for this payout, whether it is due or not.
+    pub(super) fn is_asked_for(&self, id: PayoutId, request: &ClaimRequest) -> bool {
+        self.rows.get(&id).is_some_and(|row| {
+            let parts = row.payout.parts();
+            parts.provider == request.provider && !(request.unsent_only && parts.first_submitted_at.is_some())
+        })
+    }
+
+    /// Returns the payout that is not deleted and has this external id.
+    pub(super) fn holder_of(&self, external_id: Option<&ExternalId>) -> Option<PayoutId> {
+        self.external_ids.get(external_id?).copied()
     }
 
     fn row(&self, id: PayoutId) -> Option<&Row> {
         self.rows.get(&id).filter(|row| row.deleted_at.is_none())
+    }
+
+    /// Returns the row of a payout, deleted or not.
+    pub(super) fn row_of(&self, id: PayoutId) -> Option<&Row> {
+        self.rows.get(&id)
+    }
+
+    /// Returns the row of a payout, deleted or not, for a change that touches no index.
+    pub(super) fn row_mut(&mut self, id: PayoutId) -> Option<&mut Row> {
+        self.rows.get_mut(&id)
     }
 
     /// Writes an idempotency record under a key that is free.
@@ -348,14 +442,20 @@ impl Store {
 
     fn index(&mut self, payout: &Payout, deleted: bool) {
         let parts = payout.parts();
-        self.due.extend(parts.due_at.map(|due_at| (due_at, parts.id)));
+        let due = parts.due_at.map(|due_at| (due_at, parts.id));
+        match queue_of(payout) {
+            Some(batch) => self.queues.entry(batch).or_default().extend(due),
+            None => self.due.extend(due),
+        }
         let places = if deleted {
             &mut self.deleted
         } else {
+            self.external_ids
+                .extend(parts.details.external_id.clone().map(|id| (id, parts.id)));
             &mut self.visible
         };
         places.insert(Cursor {
-            created_at: parts.created_at,
+            at: parts.created_at,
             id: parts.id,
         });
     }
@@ -364,10 +464,27 @@ impl Store {
         let parts = payout.parts();
         if let Some(due_at) = parts.due_at {
             self.due.remove(&(due_at, parts.id));
+            if let Some(batch) = queue_of(payout)
+                && let Some(queue) = self.queues.get_mut(&batch)
+            {
+                queue.remove(&(due_at, parts.id));
+                if queue.is_empty() {
+                    self.queues.remove(&batch);
+                }
+            }
         }
         self.visible.remove(&Cursor {
-            created_at: parts.created_at,
+            at: parts.created_at,
             id: parts.id,
         });
+        if let Some(external_id) = &parts.details.external_id {
+            self.external_ids.remove(external_id);
+        }
     }
+}
+
+/// Returns the batch in whose queue a payout waits: until it was claimed for the first time.
+fn queue_of(payout: &Payout) -> Option<BatchId> {
+    let parts = payout.parts();
+    parts.batch.filter(|_| parts.fence == 0)
 }

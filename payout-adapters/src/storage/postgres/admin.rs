@@ -4,9 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use payout_core::payout::PayoutId;
-use payout_core::ports::{ApiKeyRepository, PayoutImport, ReconciliationReader, RepositoryError};
+use payout_core::ports::{
+    ApiKeyRepository, ConsoleSessionRepository, PayoutImport, ReconciliationReader, RepositoryError,
+};
+use payout_core::stored_recipient::RecipientId;
+use payout_core::webhook::WebhookId;
 
-use super::{PostgresRepository, durability, reseal, schema};
+use super::{PostgresRepository, durability, feed, recipients, reseal, schema, webhooks};
 use crate::encryption::{KeyCheck, ReencryptedBatch};
 use crate::storage::admin::{Durability, PoolUse, StorageAdmin, on_one_thread};
 
@@ -14,7 +18,8 @@ use crate::storage::admin::{Durability, PoolUse, StorageAdmin, on_one_thread};
 impl StorageAdmin for PostgresRepository {
     async fn migrate(&self) -> Result<(), RepositoryError> {
         let link = self.link.clone();
-        on_one_thread(move || async move { schema::migrate(&link).await }).await
+        on_one_thread(move || async move { schema::migrate(&link).await }).await?;
+        feed::go_on(&self.link).await
     }
 
     async fn schema_is_current(&self) -> Result<bool, RepositoryError> {
@@ -38,7 +43,15 @@ impl StorageAdmin for PostgresRepository {
         Some(Arc::new(self.clone()))
     }
 
+    async fn continue_feed(&self) -> Result<(), RepositoryError> {
+        feed::go_on(&self.link).await
+    }
+
     fn api_keys(&self) -> Option<Arc<dyn ApiKeyRepository>> {
+        Some(Arc::new(self.clone()))
+    }
+
+    fn console_sessions(&self) -> Option<Arc<dyn ConsoleSessionRepository>> {
         Some(Arc::new(self.clone()))
     }
 
@@ -58,12 +71,28 @@ impl StorageAdmin for PostgresRepository {
         reseal::payouts(&self.link, after, limit).await
     }
 
+    async fn reseal_recipients(
+        &self,
+        after: Option<RecipientId>,
+        limit: u32,
+    ) -> Result<ReencryptedBatch<RecipientId>, RepositoryError> {
+        recipients::reseal(&self.link, after, limit).await
+    }
+
     async fn reseal_answers(
         &self,
         after: Option<String>,
         limit: u32,
     ) -> Result<ReencryptedBatch<String>, RepositoryError> {
         reseal::answers(&self.link, after.as_deref(), limit).await
+    }
+
+    async fn reseal_webhooks(
+        &self,
+        after: Option<WebhookId>,
+        limit: u32,
+    ) -> Result<ReencryptedBatch<WebhookId>, RepositoryError> {
+        webhooks::reseal(&self.link, after, limit).await
     }
 
     async fn forget_other_keys(&self) -> Result<Vec<String>, RepositoryError> {

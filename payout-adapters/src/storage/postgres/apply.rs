@@ -3,15 +3,26 @@
 use std::time::Duration;
 
 use payout_core::idempotency::IdempotentRequest;
-use payout_core::payout::{Caller, Change, Due, EventKind, Payout, PayoutId};
+use payout_core::payout::{
+    Caller, Change, Due, Evidence, ExternalId, NewApproval, Payout, PayoutId, StatementText,
+};
 use payout_core::ports::RepositoryError;
+use payout_core::provider::{DeclineCode, WaitReason};
+use payout_core::stored_recipient::RecipientId;
 use sqlx::FromRow;
+use uuid::Uuid;
 
+use super::approvals;
+use super::insert::EXTERNAL_ID_INDEX;
 use super::link::{Link, Statement, only};
-use super::totals::LockedTotals;
+use super::totals::{HOLDERS, LockedTotals};
+use super::transaction::Transaction;
 use super::{find, interval};
+use crate::storage::sql::approvals::{ApprovalColumns, without_time};
+use crate::storage::sql::details::metadata_column;
+use crate::storage::sql::error::breaks_constraint;
 use crate::storage::sql::recipient::{StoredRecipient, WrittenAnswer, mac};
-use crate::storage::sql::row::as_i64;
+use crate::storage::sql::row::{as_i64, provider_column};
 use crate::storage::sql::stored::{StoredTime, without_nul};
 
 /// Applies a change under the guard in `target`.
@@ -21,9 +32,13 @@ use crate::storage::sql::stored::{StoredTime, without_nul};
 /// or when none was asked for.
 ///
 /// A record without an API key excludes one with an API key. Once an API key exists, no record is written without one.
+///
+/// A payout of a batch that was approved waits in the queue of its batch.
+///
+/// An edit keeps the times that are written without a new version: those of rechecks, and those that a clock ahead wrote.
 const APPLY: &str = "
     WITH target AS (
-        SELECT id, generation, fence, claimed_at, claimed_by FROM payout_states
+        SELECT id, generation, fence, claimed_at, claimed_by, version, feed_key FROM payout_states
         WHERE id = $1 AND version = $2 AND deleted_at IS NULL FOR UPDATE NOWAIT
     ), won AS (
         INSERT INTO idempotency_keys (key, created_at, payout_id, fingerprint, snapshot, sealed)
@@ -37,8 +52,16 @@ const APPLY: &str = "
         UPDATE payout_states
         SET version = $6,
             revision = revision + 1,
+            feed_key = GREATEST(feed_key, payout_feed_key()),
             updated_at = now(),
-            due_at = CASE $7::text WHEN 'keep' THEN due_at WHEN 'now' THEN now() END,
+            due_at = CASE
+                WHEN batch_id IS NOT NULL AND status = 'awaiting_approval' AND $9 = 'pending' THEN '9999-01-01 UTC'
+                WHEN $7::text = 'keep' THEN due_at WHEN $7 = 'now' THEN now() WHEN $7 = 'after' THEN now() + $30::interval
+                WHEN $7 = 'at' THEN GREATEST($44, now()) END,
+            batch_due_at = CASE
+                WHEN batch_id IS NOT NULL AND status = 'awaiting_approval' AND $9 = 'pending'
+                    THEN CASE $7 WHEN 'at' THEN GREATEST($44, now()) ELSE now() END
+                WHEN $7 = 'keep' THEN batch_due_at END,
             deleted_at = CASE WHEN $8 THEN now() END,
             status = $9,
             needs_review = $10,
@@ -48,9 +71,24 @@ const APPLY: &str = "
             failure_code = $19,
             failure_message = $20,
             provider_reference = $21,
-            first_submitted_at = $22
+            first_submitted_at = CASE WHEN $23 = 'edited' THEN first_submitted_at ELSE $22 END,
+            failure_reason = $31,
+            provider = $32,
+            waiting_for = $33,
+            waiting_since = $34,
+            completed_at = CASE WHEN $9 = 'completed' THEN COALESCE($35, now()) ELSE $35 END,
+            returned_at = $36,
+            returned_amount = $37,
+            recheck_at = CASE WHEN $23 = 'edited' THEN recheck_at ELSE $38 END,
+            approvals_required = $45,
+            approval_round = $46,
+            approval_reasons = $47,
+            approvals_given = CASE WHEN $49::text IS NULL THEN $48 ELSE (
+                COALESCE($48::text::jsonb, '[]') || jsonb_build_array($49::text::jsonb || jsonb_build_object(
+                    'at', (extract(epoch FROM now()) * 1000000)::bigint)))::text END,
+            approved_digest = $50
         WHERE id IN (SELECT id FROM target) AND ($3::text IS NULL OR EXISTS (SELECT FROM won))
-        RETURNING id, status, generation, fence, updated_at, revision, deleted_at
+        RETURNING id, status, generation, fence, updated_at, revision, deleted_at, version, feed_key
     ), rewritten AS (
         UPDATE payout_details AS payout
         SET revision = changed.revision,
@@ -60,36 +98,61 @@ const APPLY: &str = "
             recipient_account = $15,
             recipient_name = $16,
             recipient_name_folded = $17,
+            recipient_details = $39,
             sealed = $28,
             mac = $29,
             changed_version = CASE WHEN $29::bytea IS NOT NULL THEN $6::bigint END,
-            description = $18
+            description = $18,
+            external_id = $40,
+            metadata = $41::text::jsonb,
+            statement_text = $42,
+            scheduled_at = $43,
+            edited_person = $51,
+            recipient_id = $52
         FROM changed
         WHERE payout.id = $1 AND payout.id = changed.id
     ), logged AS (
-        INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, request_id, detail)
-        SELECT id, generation, fence, claimed_at, 'claimed', 'processing', claimed_by, NULL, NULL
+        INSERT INTO payout_events (
+            payout_id, generation, fence, at, kind, status, actor, request_id, detail, version, feed_key,
+            amount_before, currency_before, scheduled_at
+        )
+        SELECT
+            id, generation, fence, claimed_at, 'claimed', 'processing', claimed_by, NULL, NULL, version,
+            GREATEST(feed_key, payout_feed_key()), NULL, NULL, NULL::timestamptz
         FROM target
         WHERE claimed_by IS NOT NULL AND EXISTS (SELECT FROM changed)
         UNION ALL
-        SELECT id, generation, fence, updated_at, $23, status, $24, $25, $26 FROM changed
+        SELECT
+            changed.id, generation, fence, updated_at, $23, status, $24, $25, $26, version, changed.feed_key,
+            before.amount, before.currency,
+            CASE WHEN $9 = 'pending' AND $23 IN ('edited', 'approved') AND $43 > now() THEN $43 END
+        FROM changed
+        -- As it was when the statement began: at the version that is expected, since the state has that version.
+        LEFT JOIN payout_details AS before ON before.id = $1 AND $23 = 'edited'
     )
     SELECT EXISTS (SELECT FROM target) AS found, (SELECT updated_at FROM changed) AS changed_at";
 
 /// Records a refused change as evidence; the payout stays as it is. If the current claim has no outcome yet, its event
 /// becomes a row first.
-const RECORD_REFUSAL: &str = "
+const RECORD_EVIDENCE: &str = "
     WITH open AS (
-        SELECT id, generation, fence, claimed_at, claimed_by FROM payout_states
+        SELECT id, generation, fence, claimed_at, claimed_by, version, feed_key FROM payout_states
         WHERE id = $1 AND deleted_at IS NULL AND claimed_by IS NOT NULL
         FOR UPDATE
     ), told AS (
-        UPDATE payout_states SET claimed_by = NULL WHERE id IN (SELECT id FROM open)
+        UPDATE payout_states SET claimed_by = NULL, feed_key = GREATEST(feed_key, payout_feed_key())
+        WHERE id IN (SELECT id FROM open)
     ), logged AS (
-        INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, request_id, detail)
-        SELECT id, generation, fence, claimed_at, 'claimed', 'processing', claimed_by, NULL, NULL FROM open
+        INSERT INTO payout_events (
+            payout_id, generation, fence, at, kind, status, actor, request_id, detail, version, feed_key
+        )
+        SELECT
+            id, generation, fence, claimed_at, 'claimed', 'processing', claimed_by, NULL, NULL, version,
+            GREATEST(feed_key, payout_feed_key())
+        FROM open
         UNION ALL
-        SELECT id, generation, fence, now(), $2, status, $3, $4, $5
+        SELECT
+            id, generation, fence, now(), $2, status, $3, $4, $5, version, GREATEST(feed_key, payout_feed_key())
         FROM payout_states WHERE id = $1 AND deleted_at IS NULL
         RETURNING payout_id
     )
@@ -140,11 +203,18 @@ pub(super) async fn apply(
     let answer = request
         .map(|request| WrittenAnswer::of(&change.after, request, &link.keyring))
         .transpose()?;
-    let mac = mac(&change.after, as_i64("version", after.version)?, &link.keyring);
+    let mac = mac(&change.after, as_i64("version", after.version)?, &link.keyring)?;
     let written = Written {
         recipient,
         answer,
         mac,
+        metadata: metadata_column(&after.details.metadata)?,
+        approval: ApprovalColumns::of(after)?,
+        given: change
+            .approval
+            .as_ref()
+            .map(|new| without_time(new, &change.caller.actor))
+            .transpose()?,
     };
     let mut pauses = PAUSES.iter();
     let Applied { found, changed_at } = loop {
@@ -156,6 +226,9 @@ pub(super) async fn apply(
                     && let Some(pause) = pauses.next() =>
             {
                 tokio::time::sleep(*pause).await;
+            }
+            Err(error) if breaks_constraint(&error, EXTERNAL_ID_INDEX) => {
+                return Err(external_id_taken(link, change).await?);
             }
             applied => break applied?,
         }
@@ -175,6 +248,21 @@ pub(super) async fn apply(
     }
 }
 
+/// Returns the error for a change to an external id that another payout has.
+async fn external_id_taken(link: &Link, change: &Change) -> Result<RepositoryError, RepositoryError> {
+    let external_id = change.after.details().external_id.as_ref();
+    let ids: Vec<&str> = external_id.map(ExternalId::as_str).into_iter().collect();
+    let holders = link
+        .read(|| sqlx::query_as::<_, (String, Uuid)>(HOLDERS).bind(&ids))
+        .await?;
+    let holder = holders.into_iter().next();
+    Ok(holder.map_or(
+        // It was deleted since.
+        RepositoryError::VersionConflict,
+        |(_, id)| RepositoryError::ExternalIdTaken(PayoutId::from(id)),
+    ))
+}
+
 async fn apply_once(
     link: &Link,
     change: &Change,
@@ -182,6 +270,9 @@ async fn apply_once(
     written: &Written<'_>,
 ) -> Result<Applied, RepositoryError> {
     let statement = statement(change, request, written)?;
+    if let Some(new) = &change.approval {
+        return approve_once(link, change, new, statement).await;
+    }
     let Some(charge) = &change.charge else {
         return only(link.write(statement).await?);
     };
@@ -198,11 +289,39 @@ async fn apply_once(
     Ok(applied)
 }
 
+/// Writes an approval with its change, in one transaction.
+async fn approve_once(
+    link: &Link,
+    change: &Change,
+    new: &NewApproval,
+    statement: Statement<'_, Applied>,
+) -> Result<Applied, RepositoryError> {
+    let mut transaction = Transaction::begin(link).await?;
+    if !approvals::record(&mut transaction, change, new).await? {
+        transaction.rollback().await?;
+        return Ok(Applied {
+            found: false,
+            changed_at: None,
+        });
+    }
+    let applied: Applied = only(transaction.run(statement).await?)?;
+    if applied.changed_at.is_some() {
+        transaction.commit().await?;
+    } else {
+        transaction.rollback().await?;
+    }
+    Ok(applied)
+}
+
 /// The encrypted or plain columns of a change.
 struct Written<'a> {
     recipient: StoredRecipient<'a>,
     answer: Option<WrittenAnswer>,
     mac: Option<Vec<u8>>,
+    metadata: Option<String>,
+    approval: ApprovalColumns,
+    /// The approval that the change gives, without its time.
+    given: Option<String>,
 }
 
 fn statement<'a>(
@@ -214,6 +333,8 @@ fn statement<'a>(
     let due = match change.due {
         Due::Keep => "keep",
         Due::Now => "now",
+        Due::After(_) => "after",
+        Due::At(_) => "at",
         Due::Never => "never",
     };
     Ok(sqlx::query_as::<_, Applied>(APPLY)
@@ -255,17 +376,53 @@ fn statement<'a>(
                 .and_then(|answer| answer.sealed.as_deref()),
         )
         .bind(written.recipient.sealed.as_deref())
-        .bind(written.mac.as_deref()))
+        .bind(written.mac.as_deref())
+        .bind(match change.due {
+            Due::After(wait) => Some(interval(wait)),
+            Due::Keep | Due::Now | Due::At(_) | Due::Never => None,
+        })
+        .bind(
+            after
+                .failure
+                .as_ref()
+                .and_then(|failure| failure.reason())
+                .map(DeclineCode::as_str),
+        )
+        .bind(provider_column(after.provider.as_ref()))
+        .bind(after.waiting_for.map(WaitReason::as_str))
+        .bind(after.waiting_since)
+        .bind(after.completed_at)
+        .bind(after.returned_at)
+        .bind(after.returned_amount)
+        .bind(after.recheck_at)
+        .bind(written.recipient.details.as_deref())
+        .bind(after.details.external_id.as_ref().map(ExternalId::as_str))
+        .bind(written.metadata.as_deref())
+        .bind(after.details.statement_text.as_ref().map(StatementText::as_str))
+        .bind(after.details.scheduled_at)
+        .bind(match change.due {
+            Due::At(at) => Some(at),
+            Due::Keep | Due::Now | Due::After(_) | Due::Never => None,
+        })
+        .bind(written.approval.required)
+        .bind(written.approval.round)
+        .bind(written.approval.reasons.as_deref())
+        .bind(written.approval.given.as_deref())
+        .bind(written.given.as_deref())
+        .bind(written.approval.digest)
+        .bind(written.approval.edited_person.as_deref())
+        .bind(after.details.recipient_id.map(RecipientId::as_uuid)))
 }
 
-pub(super) async fn record_refusal(
+pub(super) async fn record_evidence(
     link: &Link,
     id: PayoutId,
+    evidence: Evidence,
     caller: &Caller,
 ) -> Result<(), RepositoryError> {
-    let statement = sqlx::query_as::<_, (i64,)>(RECORD_REFUSAL)
+    let statement = sqlx::query_as::<_, (i64,)>(RECORD_EVIDENCE)
         .bind(id.as_uuid())
-        .bind(EventKind::EditRefused.as_str())
+        .bind(evidence.kind().as_str())
         .bind(caller.actor.as_str())
         .bind(caller.request_id.as_deref().map(without_nul))
         .bind(caller.reason.as_deref().map(without_nul));

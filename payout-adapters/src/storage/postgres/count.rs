@@ -5,12 +5,13 @@ use payout_core::ports::{Count, Deleted, Filter, RepositoryError};
 use super::deleted;
 use super::link::{Link, only};
 use super::list::{
-    asks_for_states, details_first, filtered, finds_nothing, searching, states_first, window_and_filter,
+    approvable, asks_for_details, asks_for_states, details_first, filtered, finds_nothing,
+    has_an_index_of_details, of_details, searching, states_first, window_and_filter,
 };
 use super::{payout_of_state, state_of_payout};
 use crate::storage::reads::Cost;
 use crate::storage::sql::recipient::Wanted;
-use crate::storage::sql::window::{Shape, Window, counted};
+use crate::storage::sql::window::{Shape, Window, cost, counted};
 
 /// Counts up to the limit; without a limit (NULL) it counts to the end. The order makes the server use the index that
 /// has it, whatever the statistics say.
@@ -19,23 +20,25 @@ const COUNT_ALL: &str = "
     FROM (SELECT FROM payout_details WHERE deleted_at IS NULL ORDER BY created_at DESC, id DESC LIMIT $1) AS counted";
 
 /// Counts by conditions on details alone, or on states alone, without reading the other table.
-const COUNT_DETAILS: &str = "
-    SELECT count(*) FROM (
-        SELECT FROM payout_details
+const COUNT_DETAILS: &str = concat!(
+    "SELECT count(*) FROM (
+        SELECT FROM payout_details AS payout
         WHERE deleted_at IS NULL AND (created_at, id) > ($1, $2) AND (created_at, id) < ($3, $4)
-            AND cardinality($5::text[]) = 0 AND $7::boolean IS NULL
-            AND ($6::text IS NULL OR currency = $6)
-        LIMIT $8
-    ) AS counted";
+            AND cardinality($5::text[]) = 0 AND $7::boolean IS NULL AND $14::text IS NULL",
+    of_details!(),
+    " LIMIT $16
+    ) AS counted"
+);
 
 const COUNT_STATES: &str = "
     SELECT count(*) FROM (
         SELECT FROM payout_states
         WHERE deleted_at IS NULL AND (created_at, id) > ($1, $2) AND (created_at, id) < ($3, $4)
             AND (cardinality($5::text[]) = 0 OR status = ANY ($5))
-            AND $6::text IS NULL
             AND ($7::boolean IS NULL OR needs_review = $7)
-        LIMIT $8
+            AND $6::text IS NULL AND $8::text IS NULL AND $9::text IS NULL AND $10::text IS NULL AND $11::uuid IS NULL
+            AND $12::timestamptz IS NULL AND $13::timestamptz IS NULL AND $14::text IS NULL AND $15::uuid IS NULL
+        LIMIT $16
     ) AS counted";
 
 const COUNT_STANDING: &str = concat!(
@@ -43,7 +46,15 @@ const COUNT_STANDING: &str = concat!(
     states_first!(),
     " WHERE ",
     window_and_filter!("state"),
-    " LIMIT $8) AS counted"
+    " LIMIT $16) AS counted"
+);
+
+const COUNT_BOTH: &str = concat!(
+    "SELECT count(*) FROM (SELECT FROM ",
+    details_first!(),
+    " WHERE ",
+    window_and_filter!("payout"),
+    " LIMIT $16) AS counted"
 );
 
 const COUNT_SEARCH: &str = concat!(
@@ -51,11 +62,11 @@ const COUNT_SEARCH: &str = concat!(
     details_first!(),
     " WHERE ",
     window_and_filter!("payout"),
-    " AND (payout.recipient_account = $9
-        OR (payout.recipient_name_folded >= $10 AND payout.recipient_name_folded < $11)
-        OR (payout.recipient_name_folded >= $12 AND payout.recipient_name_folded < $13)
-        OR (payout.recipient_name_folded >= $14 AND payout.recipient_name_folded < $15))
-    LIMIT $8) AS counted"
+    " AND (payout.recipient_account = $17
+        OR (payout.recipient_name_folded >= $18 AND payout.recipient_name_folded < $19)
+        OR (payout.recipient_name_folded >= $20 AND payout.recipient_name_folded < $21)
+        OR (payout.recipient_name_folded >= $22 AND payout.recipient_name_folded < $23))
+    LIMIT $16) AS counted"
 );
 
 const COUNT_SEALED_SEARCH: &str = concat!(
@@ -63,8 +74,8 @@ const COUNT_SEALED_SEARCH: &str = concat!(
     details_first!(),
     " WHERE ",
     window_and_filter!("payout"),
-    " AND (payout.recipient_account = ANY ($9) OR payout.recipient_name_folded = ANY ($10))
-    LIMIT $8) AS counted"
+    " AND (payout.recipient_account = ANY ($17) OR payout.recipient_name_folded = ANY ($18))
+    LIMIT $16) AS counted"
 );
 
 pub(super) async fn count(
@@ -81,7 +92,7 @@ pub(super) async fn count(
     // One more than asked for shows whether there are more.
     let limit = at_most.map(|at_most| i64::try_from(at_most).unwrap_or(i64::MAX).saturating_add(1));
     let is_unfiltered = *filter == Filter::default();
-    let cost = at_most.map_or(Cost::Dear, |_| Shape::of(filter).cost());
+    let cost = at_most.map_or(Cost::Dear, |_| cost(filter));
     let rows = link
         .read_costly(cost, || {
             if is_unfiltered {
@@ -89,15 +100,22 @@ pub(super) async fn count(
             }
             let window = Window::of(filter);
             match Shape::of(filter) {
-                Shape::All | Shape::Status(_) | Shape::Other => {
-                    let statement = match (asks_for_states(filter), filter.currency) {
+                Shape::All
+                | Shape::Status(_)
+                | Shape::ExternalId
+                | Shape::Batch
+                | Shape::Recipient
+                | Shape::Metadata(_)
+                | Shape::Other => {
+                    let statement = match (asks_for_states(filter), asks_for_details(filter)) {
                         (false, _) => COUNT_DETAILS,
-                        (true, None) => COUNT_STATES,
-                        (true, Some(_)) => COUNT_STANDING,
+                        (true, false) => COUNT_STATES,
+                        (true, true) if has_an_index_of_details(filter) => COUNT_BOTH,
+                        (true, true) => COUNT_STANDING,
                     };
                     filtered(statement, window, filter).bind(limit)
                 }
-                Shape::Search(search) if !link.keyring.is_empty() || search.is_iban() => {
+                Shape::Search(search) if !link.keyring.is_empty() || search.has_spellings() => {
                     let wanted = Wanted::of(search, &link.keyring);
                     let statement = filtered(COUNT_SEALED_SEARCH, window, filter).bind(limit);
                     statement.bind(wanted.accounts).bind(wanted.names)

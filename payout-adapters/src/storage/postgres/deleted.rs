@@ -1,99 +1,130 @@
-//! Lists and counts that ask for deleted payouts, alone or beside the others.
+//! Lists and counts that ask for deleted payouts, alone or beside the others, and lists in the order of schedules.
 //!
 //! Deleted payouts have an index of their own in the order of a list, and so do the others. A query walks each index no
 //! further than the page and merges the two. Such queries are rare, so every statement is planned again with its actual
 //! values.
 
 use payout_core::payout::PayoutId;
-use payout_core::ports::{Count, Deleted, DeletedPayout, Filter, ListQuery, Listed, RepositoryError};
+use payout_core::ports::{Count, Deleted, DeletedPayout, Filter, ListQuery, Listed, Order, RepositoryError};
 
 use super::link::{Link, Statement, only};
-use super::list::filtered;
+use super::list::{approvable, filtered, of_details};
 use super::state_of_payout;
 use crate::encryption::EncryptionKeys;
 use crate::storage::reads::Cost;
 use crate::storage::sql::error::refused;
 use crate::storage::sql::recipient::Wanted;
 use crate::storage::sql::row::{MaybeDeletedRow, listed_with_deleted, payout_columns};
-use crate::storage::sql::window::{NameRange, Page, Window, counted};
+use crate::storage::sql::window::{NameRange, Page, Window, counted, within};
 
 /// Conditions for one kind of payout, deleted or not, and for a whole filter.
 macro_rules! matching {
-    ($deleted:literal) => {
+    ($deleted:literal, $time:literal) => {
         concat!(
             "FROM payout_details AS payout ",
             state_of_payout!(),
             " WHERE payout.deleted_at IS ",
             $deleted,
-            " AND (payout.created_at, payout.id) > ($1, $2) AND (payout.created_at, payout.id) < ($3, $4)
+            " AND payout.",
+            $time,
+            " IS NOT NULL AND (payout.",
+            $time,
+            ", payout.id) > ($1, $2) AND (payout.",
+            $time,
+            ", payout.id) < ($3, $4)
             AND (cardinality($5::text[]) = 0 OR state.status = ANY ($5))
-            AND ($6::text IS NULL OR payout.currency = $6)
-            AND ($7::boolean IS NULL OR state.needs_review = $7)
-            AND ($8::text[] IS NULL OR payout.recipient_account = ANY ($8)
-                OR payout.recipient_name_folded = ANY ($9::text[])
-                OR EXISTS (SELECT FROM unnest($10::text[], $11::text[]) AS names (low, high)
+            AND ($7::boolean IS NULL OR state.needs_review = $7)",
+            of_details!(),
+            approvable!(),
+            " AND ($20::timestamptz IS NULL OR payout.created_at >= $20)
+            AND ($21::timestamptz IS NULL OR payout.created_at < $21)
+            AND ($16::text[] IS NULL OR payout.recipient_account = ANY ($16)
+                OR payout.recipient_name_folded = ANY ($17::text[])
+                OR EXISTS (SELECT FROM unnest($18::text[], $19::text[]) AS names (low, high)
                     WHERE payout.recipient_name_folded >= low AND payout.recipient_name_folded < high))"
         )
     };
 }
 
 macro_rules! part {
-    ($deleted:literal, $way:literal) => {
+    ($deleted:literal, $time:literal, $way:literal) => {
         concat!(
             "(SELECT ",
             payout_columns!(),
             ", payout.deleted_at ",
-            matching!($deleted),
-            " ORDER BY payout.created_at ",
+            matching!($deleted, $time),
+            " ORDER BY payout.",
+            $time,
+            " ",
             $way,
             ", payout.id ",
             $way,
-            " LIMIT $12 + $13)"
+            " LIMIT $22 + $23)"
         )
     };
 }
 
 macro_rules! page {
-    ($way:literal: $($parts:tt)*) => {
+    ($time:literal $way:literal: $($parts:tt)*) => {
         concat!(
             "SELECT * FROM (",
             $($parts)*,
-            ") AS page ORDER BY created_at ",
+            ") AS page ORDER BY ",
+            $time,
+            " ",
             $way,
             ", id ",
             $way,
-            " LIMIT $12 OFFSET $13"
+            " LIMIT $22 OFFSET $23"
         )
     };
 }
 
 macro_rules! both_parts {
-    ($way:literal) => {
-        concat!(part!("NULL", $way), " UNION ALL ", part!("NOT NULL", $way))
+    ($time:literal, $way:literal) => {
+        concat!(
+            part!("NULL", $time, $way),
+            " UNION ALL ",
+            part!("NOT NULL", $time, $way)
+        )
     };
 }
 
-/// Pages of deleted payouts, indexed by [`Direction`](crate::storage::sql::window::Direction).
-const PAGE_OF_DELETED: [&str; 2] = [
-    page!("DESC": part!("NOT NULL", "DESC")),
-    page!("ASC": part!("NOT NULL", "ASC")),
-];
-const PAGE_WITH_DELETED: [&str; 2] = [
-    page!("DESC": both_parts!("DESC")),
-    page!("ASC": both_parts!("ASC")),
-];
+/// Builds the pages in the order of one time: of payouts that are not deleted, of deleted ones, and of both.
+macro_rules! pages {
+    ($time:literal) => {
+        [
+            [
+                page!($time "DESC": part!("NULL", $time, "DESC")),
+                page!($time "ASC": part!("NULL", $time, "ASC")),
+            ],
+            [
+                page!($time "DESC": part!("NOT NULL", $time, "DESC")),
+                page!($time "ASC": part!("NOT NULL", $time, "ASC")),
+            ],
+            [
+                page!($time "DESC": both_parts!($time, "DESC")),
+                page!($time "ASC": both_parts!($time, "ASC")),
+            ],
+        ]
+    };
+}
+
+/// Pages by which payouts are deleted and by [`Direction`](crate::storage::sql::window::Direction).
+const BY_CREATION: [[&str; 2]; 3] = pages!("created_at");
+const BY_SCHEDULE: [[&str; 2]; 3] = pages!("scheduled_at");
 
 const COUNT_DELETED: &str = concat!(
     "SELECT count(*) FROM (SELECT ",
-    matching!("NOT NULL"),
-    " LIMIT $12) AS counted"
+    matching!("NOT NULL", "created_at"),
+    " LIMIT $22) AS counted"
 );
 const COUNT_WITH_DELETED: &str = concat!(
     "SELECT count(*) FROM ((SELECT ",
-    matching!("NULL"),
-    " LIMIT $12) UNION ALL (SELECT ",
-    matching!("NOT NULL"),
-    " LIMIT $12) LIMIT $12) AS counted"
+    matching!("NULL", "created_at"),
+    " LIMIT $22) UNION ALL (SELECT ",
+    matching!("NOT NULL", "created_at"),
+    " LIMIT $22) LIMIT $22) AS counted"
 );
 
 const FIND: &str = concat!(
@@ -120,23 +151,35 @@ pub(super) async fn list(link: &Link, query: &ListQuery) -> Result<Vec<Listed>, 
     let mut page = Page::of(query);
     // The inner limits are limit + offset, which must not overflow.
     page.offset = page.offset.min(i64::MAX - page.limit);
-    let statements = match query.filter.deleted {
-        Deleted::Only => PAGE_OF_DELETED,
-        Deleted::With | Deleted::Without => PAGE_WITH_DELETED,
-    };
     let rows = link
-        .read_costly(cost(&query.filter), || {
-            let statement = statements[page.direction as usize];
-            searched(
-                filtered(statement, page.window, &query.filter),
-                &query.filter,
-                &link.keyring,
-            )
-            .bind(page.limit)
-            .bind(page.offset)
+        .read_costly(cost(&query.filter, query.order), || {
+            page_statement(&page, &query.filter, query.order, &link.keyring)
         })
         .await?;
-    Ok(page.in_order(listed_with_deleted(rows, &link.keyring)))
+    Ok(page.in_order(listed_with_deleted(rows, query.order, &link.keyring)))
+}
+
+/// Returns the statement of a page.
+pub(super) fn page_statement<'q>(
+    page: &Page,
+    filter: &Filter,
+    order: Order,
+    keys: &EncryptionKeys,
+) -> Statement<'q, MaybeDeletedRow> {
+    let pages = if order.is_by_schedule() {
+        BY_SCHEDULE
+    } else {
+        BY_CREATION
+    };
+    let statements = match filter.deleted {
+        Deleted::Without => pages[0],
+        Deleted::Only => pages[1],
+        Deleted::With => pages[2],
+    };
+    let statement = filtered(statements[page.direction as usize], page.window, filter);
+    searched(statement, filter, keys)
+        .bind(page.limit)
+        .bind(page.offset)
 }
 
 pub(super) async fn count(
@@ -151,7 +194,7 @@ pub(super) async fn count(
         Deleted::With | Deleted::Without => COUNT_WITH_DELETED,
     };
     let rows = link
-        .read_costly(cost(filter), || {
+        .read_costly(cost(filter, Order::default()), || {
             let statement = filtered::<(i64,)>(statement, Window::of(filter), filter);
             searched(statement, filter, &link.keyring).bind(limit)
         })
@@ -161,11 +204,16 @@ pub(super) async fn count(
 }
 
 /// Returns the cost of a page: without a filter it is read along the indexes, and with one it may read every row.
-fn cost(filter: &Filter) -> Cost {
-    let all = Filter {
+fn cost(filter: &Filter, order: Order) -> Cost {
+    let mut all = Filter {
         deleted: filter.deleted,
         ..Filter::default()
     };
+    if order.is_by_schedule() {
+        // The index of schedules has no deleted payouts.
+        all.deleted = Deleted::Without;
+        (all.scheduled_after, all.scheduled_before) = (filter.scheduled_after, filter.scheduled_before);
+    }
     if *filter == all { Cost::Light } else { Cost::Dear }
 }
 
@@ -189,5 +237,11 @@ fn searched<'q, Row>(
     };
     let ranges = ranges.map(|ranges| ranges.into_iter().map(|range| (range.from, range.to)));
     let (from, to): (Option<Vec<String>>, Option<Vec<String>>) = ranges.map(Iterator::unzip).unzip();
-    statement.bind(accounts).bind(names).bind(from).bind(to)
+    statement
+        .bind(accounts)
+        .bind(names)
+        .bind(from)
+        .bind(to)
+        .bind(filter.created_after.map(within))
+        .bind(filter.created_before.map(within))
 }

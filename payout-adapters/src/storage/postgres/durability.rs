@@ -5,18 +5,6 @@ use payout_core::ports::RepositoryError;
 use super::link::{Link, only};
 use crate::storage::admin::Durability;
 
-/// Makes an acknowledged commit durable on disk in each session of the service, whatever the server, the database or
-/// the role sets.
-///
-/// It never weakens the setting: `remote_apply` stays, and so does `remote_write`, which includes the flush on this
-/// server. The session sets the value even where it is already right, so that a later change of the server's
-/// configuration does not affect open sessions.
-pub(super) const ACKNOWLEDGE_WHAT_IS_ON_DISK: &str = "
-    SELECT set_config('synchronous_commit', CASE
-        WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN 'on'
-        ELSE current_setting('synchronous_commit')
-    END, false)";
-
 const DURABILITY: &str = "
     SELECT
         current_setting('fsync')::boolean,

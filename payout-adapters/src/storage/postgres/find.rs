@@ -31,7 +31,9 @@ const FIND_MANY: &str = concat!(
 
 /// Reads a record by its key; the record of an API key comes before the one without.
 const FIND_ANSWER: &str = "
-    SELECT key, payout_id, fingerprint, snapshot, sealed, created_at
+    SELECT
+        key, payout_id, fingerprint, snapshot, sealed, created_at,
+        (SELECT created_by FROM payout_details WHERE id = payout_id) AS created_by
     FROM idempotency_keys
     WHERE key = ANY ($1)
     ORDER BY position(' ' IN key) DESC

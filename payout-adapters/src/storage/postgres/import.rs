@@ -34,17 +34,18 @@ const INSERT: &str = "
     ), standing AS (
         INSERT INTO payout_states (
             id, created_at, generation, claims, fence, version, updated_at, due_at, first_submitted_at, claimed_at,
-            quiet_at, needs_review, status, failure_code, failure_message, provider_reference
+            quiet_at, needs_review, status, failure_code, failure_message, provider_reference, completed_at
         )
         SELECT
             id, 'epoch'::timestamptz + created_at * interval '1 microsecond', 0, claims, fence, 1,
             'epoch'::timestamptz + updated_at * interval '1 microsecond',
             'epoch'::timestamptz + due_at * interval '1 microsecond', sent, sent, sent, needs_review, status,
-            failure_code, failure_message, provider_reference
+            failure_code, failure_message, provider_reference,
+            CASE WHEN status = 'completed' THEN 'epoch'::timestamptz + updated_at * interval '1 microsecond' END
         FROM stored JOIN incoming USING (id)
     ), logged AS (
-        INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, detail)
-        SELECT id, 0, fence, now(), 'imported', status, actor, detail
+        INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, detail, version)
+        SELECT id, 0, fence, now(), 'imported', status, actor, detail, 1
         FROM stored JOIN incoming USING (id)
     )
     SELECT id FROM stored";

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use payout_core::access::{ApiKey, ApiKeyId, HeldKey, KeyDigest, KeyName, NewApiKey};
+use payout_core::access::{ApiKey, ApiKeyId, HeldKey, KeyDigest, KeyName, KeyOwner, NewApiKey};
 use payout_core::ports::{
     ApiKeyError, ApiKeyRepository, KeySetVersion, LISTED_KEYS_MAX, LIVE_KEYS_MAX, RepositoryError,
 };
@@ -14,7 +14,8 @@ use super::link::{Link, Statement, only};
 use super::transaction::Transaction;
 use super::{PostgresRepository, interval};
 use crate::storage::sql::keys::{
-    HeldRow, KeyRow, KeySetVersionRow, bytes, held_columns, key_columns, of_repository, usable,
+    HeldRow, KeyRow, KeySetVersionRow, bytes, held_columns, key_columns, of_repository, refused_successor,
+    usable,
 };
 use crate::storage::sql::stored::StoredTime;
 
@@ -38,11 +39,12 @@ const FIND: &str = concat!("SELECT ", key_columns!(), " FROM api_keys WHERE name
 /// Inserts an API key. No row comes back when the name is taken, when there are too many keys, or when the key to be
 /// succeeded does not exist.
 const INSERT: &str = concat!(
-    "INSERT INTO api_keys (id, name, scopes, expires_at, digest, secret_id, created_at, idempotency_scope) \
+    "INSERT INTO api_keys (id, name, scopes, expires_at, digest, secret_id, created_at, idempotency_scope, owner) \
      SELECT $1, $2, $3, $4, $5, $6, now(), \
-         (SELECT COALESCE(before.idempotency_scope, before.id) FROM api_keys AS before WHERE before.name = $8) \
+         (SELECT COALESCE(before.idempotency_scope, before.id) FROM api_keys AS before WHERE before.name = $8), \
+         CASE WHEN $8::text IS NULL THEN $9 ELSE (SELECT owner FROM api_keys WHERE name = $8) END \
      WHERE (SELECT count(*) FROM api_keys WHERE revoked_at IS NULL) < $7 \
-         AND ($8::text IS NULL OR EXISTS (SELECT FROM api_keys WHERE name = $8)) \
+         AND ($8::text IS NULL OR EXISTS (SELECT FROM api_keys WHERE name = $8 AND ($9::text IS NULL OR owner = $9))) \
      ON CONFLICT (name) DO NOTHING \
      RETURNING ",
     key_columns!()
@@ -103,12 +105,13 @@ impl PostgresRepository {
         found.into_iter().next().map(KeyRow::restore).transpose()
     }
 
-    /// Returns whether the key that the new one succeeds exists; true if it succeeds none.
-    async fn has_predecessor(&self, new: &NewApiKey) -> Result<bool, ApiKeyError> {
-        match &new.succeeds {
-            Some(name) => Ok(self.find_key(name).await?.is_some()),
-            None => Ok(true),
-        }
+    /// Returns the reason why a key that succeeds another was not inserted, as far as that other key gives one.
+    async fn refused_successor(&self, new: &NewApiKey) -> Result<Option<ApiKeyError>, ApiKeyError> {
+        let before = match &new.succeeds {
+            Some(name) => self.find_key(name).await?,
+            None => None,
+        };
+        Ok(refused_successor(new, before.as_ref()))
     }
 }
 
@@ -155,7 +158,8 @@ impl ApiKeyRepository for PostgresRepository {
             .bind(new.digest.token.as_bytes().as_slice())
             .bind(new.digest.secret.as_bytes().as_slice())
             .bind(i64::from(LIVE_KEYS_MAX))
-            .bind(new.succeeds.as_ref().map(KeyName::as_str));
+            .bind(new.succeeds.as_ref().map(KeyName::as_str))
+            .bind(new.owner.as_ref().map(KeyOwner::as_str));
         let written = if self.key_set_version().await?.any {
             self.link.write(statement).await
         } else {
@@ -163,9 +167,12 @@ impl ApiKeyRepository for PostgresRepository {
         };
         match written.map_err(of_repository)?.pop() {
             Some(row) => row.restore(),
-            None if !self.has_predecessor(new).await? => Err(ApiKeyError::NoPredecessor),
-            None if self.find_key(&new.name).await?.is_some() => Err(ApiKeyError::NameTaken),
-            None => Err(ApiKeyError::TooMany),
+            None => Err(match self.refused_successor(new).await? {
+                Some(error @ ApiKeyError::NoPredecessor) => error,
+                _ if self.find_key(&new.name).await?.is_some() => ApiKeyError::NameTaken,
+                Some(error) => error,
+                None => ApiKeyError::TooMany,
+            }),
         }
     }
 

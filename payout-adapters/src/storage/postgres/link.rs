@@ -6,19 +6,23 @@
 //! A read whose connection broke is repeated once. A write is not: it may have been committed.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use payout_core::ports::{Clock, RepositoryError, System};
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow, PgSslMode, Postgres};
+use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgPoolOptions, PgRow, Postgres};
 use sqlx::query::QueryAs;
-use sqlx::{ConnectOptions, Connection, FromRow};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, FromRow};
 
-use super::PostgresOptions;
-use super::durability::ACKNOWLEDGE_WHAT_IS_ON_DISK;
+use super::address::PostgresAddress;
+use super::hosts::{Hosts, Watch};
+use super::queues::BatchQueues;
+use super::session::{LastRefusal, SessionSettings, Unfit, not_repeated};
+use super::stall::Stall;
+use super::{Pooler, PostgresOptions};
 use crate::encryption::EncryptionKeys;
 use crate::storage::reads::{Cost, Gate, TooMuch};
 use crate::storage::sql::error::{
@@ -37,27 +41,49 @@ const DOUBTED_AFTER_IDLE: Duration = Duration::from_secs(1);
 /// respond.
 const PATIENCE_PAST_STATEMENT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The wait for a connection after which the current host is in doubt.
+const DOUBTED_AFTER_WAIT: Duration = Duration::from_millis(100);
+
 #[derive(Clone)]
 pub(super) struct Link {
-    pool: PgPool,
+    pool: Lane,
     /// The pool for reads that may be slow, so that no other statement waits for them.
-    costly: PgPool,
-    gate: Gate,
+    pub(super) costly: Lane,
+    pub(super) gate: Gate,
     trouble: Arc<BrokenConnections>,
+    pub(super) hosts: Arc<Hosts>,
+    /// Keeps the task that looks for another host.
+    _watch: Option<Arc<Watch>>,
+    /// The commits that nothing confirms.
+    pub(super) stall: Arc<Stall>,
     /// The outcome of the last writes.
     pub(super) writes: Arc<RecentWrites>,
-    /// Options for a connection outside the pool, without the pool's limits.
-    pub(super) unlimited: PgConnectOptions,
+    /// The queues of batches.
+    pub(super) queues: Arc<BatchQueues>,
     /// The keys that recipients are encrypted with.
     pub(super) keyring: EncryptionKeys,
     deadline: Duration,
+    /// Set if each statement is a transaction of its own, with settings of its own, on an unnamed statement.
+    pooled: bool,
 }
 
-/// The time when a connection last broke.
+/// A pool, and the text that begins a transaction on one of its connections.
+#[derive(Clone)]
+pub(super) struct Lane {
+    pool: PgPool,
+    begin: Arc<str>,
+    access: &'static str,
+    settings: Arc<SessionSettings>,
+}
+
+/// The time when a connection last broke, and the reason for which the last new one was given up.
 struct BrokenConnections {
     clock: System,
     /// Microseconds of the monotonic clock; 0 for never.
     at: AtomicU64,
+    refused: LastRefusal,
+    /// The time for which a refusal explains that there is no connection.
+    patience: Duration,
 }
 
 impl BrokenConnections {
@@ -78,21 +104,31 @@ impl BrokenConnections {
 
 impl Link {
     pub(super) fn new(url: &str, options: &PostgresOptions) -> Result<Self, RepositoryError> {
-        // The parser's error may quote the URL, and with it the password.
-        let parsed: Result<PgConnectOptions, _> = url.parse();
-        let mut unlimited = parsed
-            .map_err(|_| refused("this is not the URL of a PostgreSQL database"))?
-            .application_name(&options.application_name)
-            .disable_statement_logging();
-        // On this host, encryption only adds cost. Also, sqlx 0.9.0 leaves Nagle's algorithm on (its issue 4335): each
-        // statement of more than one TLS record, such as a batch of twenty payouts, would wait 40 ms for an
-        // acknowledgement.
-        if is_this_host(unlimited.get_host()) && matches!(unlimited.get_ssl_mode(), PgSslMode::Prefer) {
-            unlimited = unlimited.ssl_mode(PgSslMode::Disable);
-        }
+        let address = PostgresAddress::parse(url).map_err(refused)?;
+        let pooled = match options.pooler {
+            Pooler::Session => false,
+            Pooler::Transaction => true,
+        };
+        let connects = address.options().map_err(refused)?.into_iter().map(|connect| {
+            let connect = connect
+                .application_name(&options.application_name)
+                // No pooler knows it, and all values are read in their binary form.
+                .extra_float_digits(None)
+                .disable_statement_logging();
+            if pooled {
+                connect.statement_cache_capacity(0)
+            } else {
+                connect
+            }
+        });
+        let connects: Vec<_> = connects.collect();
+        let Some(first) = connects.first().cloned() else {
+            return Err(refused(SqlError::Driver(sqlx::Error::PoolClosed)));
+        };
+        let hosts = Arc::new(Hosts::new(connects, address.names(), address.target(), pooled));
         let statement_timeout = format!("{}ms", options.statement_timeout.as_millis());
         let lock_timeout = format!("{}ms", options.lock_timeout.as_millis().max(1));
-        let limited = unlimited.clone().options([
+        let limited = SessionSettings::new([
             ("statement_timeout", statement_timeout.as_str()),
             ("idle_in_transaction_session_timeout", statement_timeout.as_str()),
             ("lock_timeout", lock_timeout.as_str()),
@@ -106,52 +142,51 @@ impl Link {
         let trouble = Arc::new(BrokenConnections {
             clock: System::default(),
             at: AtomicU64::new(0),
+            refused: LastRefusal::default(),
+            patience: options.acquire_timeout,
         });
-        let doubts = trouble.clone();
-        let pool = |connections, options: &PostgresOptions| {
-            let doubts = doubts.clone();
-            PgPoolOptions::new()
-                .max_connections(connections)
-                .acquire_timeout(options.acquire_timeout)
-                .test_before_acquire(false)
-                .after_connect(|connection, _| {
-                    Box::pin(async move {
-                        let set = sqlx::query(ACKNOWLEDGE_WHAT_IS_ON_DISK);
-                        set.execute(connection).await.map(drop)
-                    })
-                })
-                .before_acquire(move |connection, meta| {
-                    let doubts = doubts.clone();
-                    Box::pin(async move {
-                        if doubts.touches(meta.age) {
-                            return Ok(false);
-                        }
-                        if meta.idle_for > DOUBTED_AFTER_IDLE && connection.ping().await.is_err() {
-                            // Other connections are broken too, even if they were idle for less time.
-                            doubts.note();
-                            return Ok(false);
-                        }
-                        Ok(true)
-                    })
-                })
-        };
         let read_timeout = format!("{}ms", options.reads.timeout.as_millis().max(1));
-        let reading = limited.clone().options([
+        let reading = limited.with([
             ("statement_timeout", read_timeout.as_str()),
             ("default_transaction_read_only", "on"),
             // One read uses one core, however much data it reads.
             ("max_parallel_workers_per_gather", "0"),
         ]);
+        let lane = |connections, settings: SessionSettings, access| {
+            let settings = Arc::new(settings);
+            let pool = pool(connections, options, &trouble, &hosts, settings.clone());
+            Lane {
+                pool: pool.connect_lazy_with(first.clone()),
+                begin: settings
+                    .begin(&format!("ISOLATION LEVEL READ COMMITTED{access}"))
+                    .into(),
+                access,
+                settings,
+            }
+        };
+        let pool = lane(options.max_connections, limited, "");
+        let costly = lane(Gate::connections(options.reads), reading, ", READ ONLY");
+        let (pools, broken) = ([pool.pool.clone(), costly.pool.clone()], trouble.clone());
+        let watch = hosts.clone().watch(move |connect| {
+            for pool in &pools {
+                pool.set_connect_options(connect.clone());
+            }
+            broken.note();
+        });
         let deadline = options.statement_timeout + PATIENCE_PAST_STATEMENT_TIMEOUT;
         Ok(Self {
-            pool: pool(options.max_connections, options).connect_lazy_with(limited),
-            costly: pool(Gate::connections(options.reads), options).connect_lazy_with(reading),
+            pool,
+            costly,
             gate: Gate::new(options.reads),
             trouble,
+            hosts,
+            _watch: watch.map(Arc::new),
+            stall: Arc::default(),
             writes: Arc::default(),
-            unlimited,
+            queues: Arc::default(),
             keyring: EncryptionKeys::default(),
             deadline,
+            pooled,
         })
     }
 
@@ -202,6 +237,7 @@ impl Link {
     where
         Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
+        self.stall.check()?;
         let result = self.run(statement).await.map_err(write_error);
         match &result {
             Ok(_) => self.writes.succeeded(),
@@ -212,9 +248,60 @@ impl Link {
         result
     }
 
+    /// Runs the probe's write, which finds out whether writes are confirmed again. It proves something only if it has
+    /// returned a row.
+    pub(super) async fn write_probe<Row>(
+        &self,
+        statement: Statement<'_, Row>,
+    ) -> Result<Option<Row>, RepositoryError>
+    where
+        Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        let result = self.run(statement).await.map_err(write_error);
+        match &result {
+            Ok(rows) if rows.is_empty() => (),
+            Ok(_) => self.writes.succeeded(),
+            Err(_) => self.writes.failed(),
+        }
+        result.map(|rows| rows.into_iter().next())
+    }
+
+    /// Runs a read-only statement of the probe, which no write in the same pool delays.
+    pub(super) async fn ask<Row>(&self, statement: Statement<'_, Row>) -> Result<Vec<Row>, RepositoryError>
+    where
+        Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        self.run_in(&self.costly, statement)
+            .await
+            .map_err(repository_error)
+    }
+
     /// Marks all open connections as broken, so that none is used again.
     pub(super) fn doubt_connections(&self) {
+        self.broke();
+    }
+
+    fn broke(&self) {
         self.trouble.note();
+        self.hosts.doubt();
+    }
+
+    /// Returns a statement without a name, if a pooler may run the next one on another session.
+    pub(super) fn of_the_pooler<'q, Row>(&self, statement: Statement<'q, Row>) -> Statement<'q, Row> {
+        if self.pooled {
+            statement.persistent(false)
+        } else {
+            statement
+        }
+    }
+
+    /// Connects outside the pool, without the pool's limits.
+    pub(super) async fn connect_unlimited(&self) -> Result<PgConnection, sqlx::Error> {
+        self.hosts.connect().await
+    }
+
+    pub(super) fn is_pooled(&self) -> bool {
+        self.pooled
     }
 
     async fn run<Row>(&self, statement: Statement<'_, Row>) -> Result<Vec<Row>, sqlx::Error>
@@ -224,21 +311,115 @@ impl Link {
         self.run_in(&self.pool, statement).await
     }
 
-    async fn run_in<Row>(&self, pool: &PgPool, statement: Statement<'_, Row>) -> Result<Vec<Row>, sqlx::Error>
+    async fn run_in<Row>(&self, lane: &Lane, statement: Statement<'_, Row>) -> Result<Vec<Row>, sqlx::Error>
     where
         Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        let mut in_use = InUse::of(pool).await?;
-        let result = self.run_on(&mut in_use, statement).await;
-        if !matches!(&result, Err(error) if breaks_connection(error)) {
+        let mut in_use = self.take_from(lane).await?;
+        let result = if self.pooled {
+            self.run_alone(&mut in_use, lane, statement).await
+        } else {
+            self.run_on(&mut in_use, statement).await
+        };
+        let is_clean = match &result {
+            Ok(_) => true,
+            Err(error) if breaks_connection(error) => false,
+            Err(_) => !self.pooled || self.run_text(&mut in_use, "ROLLBACK").await.is_ok(),
+        };
+        if is_clean {
             in_use.give_back();
         }
         result
     }
 
+    /// Runs a statement in a transaction of its own, with settings of its own.
+    async fn run_alone<Row>(
+        &self,
+        in_use: &mut InUse,
+        lane: &Lane,
+        statement: Statement<'_, Row>,
+    ) -> Result<Vec<Row>, sqlx::Error>
+    where
+        Row: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        self.run_text(in_use, &lane.begin).await?;
+        let rows = self.run_on(in_use, statement).await?;
+        self.run_text(in_use, "COMMIT").await?;
+        Ok(rows)
+    }
+
     /// Takes a connection out of the pool for several statements.
     pub(super) async fn take(&self) -> Result<InUse, sqlx::Error> {
-        InUse::of(&self.pool).await
+        self.take_from(&self.pool).await
+    }
+
+    /// Takes a connection out of this pool.
+    pub(super) async fn take_from(&self, lane: &Lane) -> Result<InUse, sqlx::Error> {
+        let acquired = if self.hosts.are_several() {
+            let mut acquiring = pin!(lane.pool.acquire());
+            match tokio::time::timeout(DOUBTED_AFTER_WAIT, &mut acquiring).await {
+                Ok(acquired) => acquired,
+                Err(_) => {
+                    self.hosts.doubt();
+                    acquiring.await
+                }
+            }
+        } else {
+            lane.pool.acquire().await
+        };
+        match acquired {
+            Ok(connection) => Ok(InUse::new(connection)),
+            Err(sqlx::Error::PoolTimedOut) => Err(self
+                .why_no_connection()
+                .map_or(sqlx::Error::PoolTimedOut, not_repeated)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the reason for which new connections are given up at present, if it is known.
+    pub(super) fn why_no_connection(&self) -> Option<SqlError> {
+        let refused = || {
+            self.trouble
+                .refused
+                .within(&self.trouble.clock, self.trouble.patience)
+        };
+        self.hosts.failure().or_else(|| refused().map(Unfit::error))
+    }
+
+    /// Begins a transaction on a connection that stays in use.
+    pub(super) async fn begin(&self, in_use: &mut InUse) -> Result<(), sqlx::Error> {
+        if self.pooled {
+            return self.run_text(in_use, &self.pool.begin).await;
+        }
+        self.run_on(in_use, sqlx::query_as::<_, ()>("BEGIN"))
+            .await
+            .map(drop)
+    }
+
+    /// Begins a transaction that sees one moment, and whose statements may take this long.
+    pub(super) async fn begin_long_read(
+        &self,
+        in_use: &mut InUse,
+        limit: Duration,
+    ) -> Result<(), sqlx::Error> {
+        let limit = format!("{}ms", limit.as_millis().max(1));
+        let settings = self.costly.settings.with([("statement_timeout", limit.as_str())]);
+        let begin = settings.begin(&format!("ISOLATION LEVEL REPEATABLE READ{}", self.costly.access));
+        self.run_text(in_use, &begin).await
+    }
+
+    /// Runs statements without arguments, in one round trip.
+    async fn run_text(&self, in_use: &mut InUse, text: &str) -> Result<(), sqlx::Error> {
+        let Some(connection) = in_use.connection.as_deref_mut() else {
+            return Err(sqlx::Error::PoolClosed);
+        };
+        let work = sqlx::raw_sql(AssertSqlSafe(text)).execute(connection);
+        let answer = tokio::time::timeout(self.deadline, work).await;
+        let result = answer.unwrap_or_else(|_| Err(deadline_passed(self.deadline)));
+        if matches!(&result, Err(error) if breaks_connection(error)) {
+            self.broke();
+        }
+        result.map(drop)
     }
 
     /// Runs a statement on a connection that stays in use.
@@ -253,10 +434,11 @@ impl Link {
         let Some(connection) = in_use.connection.as_deref_mut() else {
             return Err(sqlx::Error::PoolClosed);
         };
+        let statement = self.of_the_pooler(statement);
         let answer = tokio::time::timeout(self.deadline, statement.fetch_all(connection)).await;
         let result = answer.unwrap_or_else(|_| Err(deadline_passed(self.deadline)));
         if matches!(&result, Err(error) if breaks_connection(error)) {
-            self.trouble.note();
+            self.broke();
         }
         result
     }
@@ -267,7 +449,7 @@ impl Link {
     }
 
     pub(super) fn connections(&self) -> (u32, u32, u32) {
-        let pools = [&self.pool, &self.costly];
+        let pools = [&self.pool.pool, &self.costly.pool];
         let idle: usize = pools.map(PgPool::num_idle).iter().sum();
         (
             pools.map(PgPool::size).iter().sum(),
@@ -280,8 +462,8 @@ impl Link {
     }
 
     pub(super) async fn close(&self) {
-        self.costly.close().await;
-        self.pool.close().await;
+        self.costly.pool.close().await;
+        self.pool.pool.close().await;
     }
 }
 
@@ -293,11 +475,16 @@ pub(super) struct InUse {
 }
 
 impl InUse {
-    async fn of(pool: &PgPool) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            connection: Some(pool.acquire().await?),
+    fn new(connection: PoolConnection<Postgres>) -> Self {
+        Self {
+            connection: Some(connection),
             answered: false,
-        })
+        }
+    }
+
+    /// Returns the connection, for a statement whose rows are read one by one.
+    pub(super) fn connection(&mut self) -> Option<&mut PgConnection> {
+        self.connection.as_deref_mut()
     }
 
     /// Returns the connection to the pool: every statement on it has been answered.
@@ -320,13 +507,61 @@ impl Drop for InUse {
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link")
-            .field("connections", &self.pool.size())
+            .field("connections", &self.pool.pool.size())
             .finish_non_exhaustive()
     }
 }
 
-fn is_this_host(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+/// Builds a pool whose connections begin with these settings, each checked when it is opened.
+fn pool(
+    connections: u32,
+    options: &PostgresOptions,
+    trouble: &Arc<BrokenConnections>,
+    hosts: &Arc<Hosts>,
+    settings: Arc<SessionSettings>,
+) -> PgPoolOptions {
+    let (opened, doubts) = (trouble.clone(), trouble.clone());
+    let hosts = hosts.clone();
+    let pooled = matches!(options.pooler, Pooler::Transaction);
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(options.acquire_timeout)
+        .test_before_acquire(false)
+        .after_connect(move |connection, _| {
+            let (opened, hosts, settings) = (opened.clone(), hosts.clone(), settings.clone());
+            Box::pin(async move {
+                let checked = if pooled {
+                    Unfit::version(connection).map_or(Ok(()), Err)
+                } else {
+                    settings.apply(connection, hosts.target()).await?
+                };
+                match checked {
+                    Ok(()) => {
+                        opened.refused.forget();
+                        Ok(())
+                    }
+                    Err(unfit) => {
+                        opened.refused.note(&opened.clock, unfit);
+                        hosts.doubt();
+                        Err(not_repeated(unfit.error()))
+                    }
+                }
+            })
+        })
+        .before_acquire(move |connection, meta| {
+            let doubts = doubts.clone();
+            Box::pin(async move {
+                if doubts.touches(meta.age) {
+                    return Ok(false);
+                }
+                if meta.idle_for > DOUBTED_AFTER_IDLE && connection.ping().await.is_err() {
+                    // Other connections are broken too, even if they were idle for less time.
+                    doubts.note();
+                    return Ok(false);
+                }
+                Ok(true)
+            })
+        })
 }
 
 /// Returns the only row of an answer that must have one.

@@ -1,4 +1,4 @@
-//! Pages of lists; `count` has the counts.
+//! Pages of lists in the order of creation; `count` has the counts.
 //!
 //! Every page is bounded by places in the order `(created_at, id)` and read along an index in that order, so that it
 //! costs the same at any depth.
@@ -8,15 +8,19 @@
 //! their actual values: conditions on absent parameters then vanish, and the planner sees how common a prefix or a
 //! status is.
 
+use std::collections::{BTreeMap, HashSet};
+
+use payout_core::batch::BatchId;
 use payout_core::payout::Status;
 use payout_core::ports::{Deleted, Filter, ListQuery, Listed, RepositoryError, Search};
+use payout_core::stored_recipient::RecipientId;
 
 use super::link::{Link, Statement};
 use super::{deleted, payout_of_state, state_of_payout};
 use crate::encryption::EncryptionKeys;
 use crate::storage::sql::recipient::Wanted;
 use crate::storage::sql::row::{PayoutRow, listed, payout_columns};
-use crate::storage::sql::window::{NameRange, Page, Shape, Window};
+use crate::storage::sql::window::{NameRange, Page, Shape, Window, cost, within};
 
 /// The longest page of the prepared statements. Their constant limit shows the planner that few rows are wanted, which
 /// a parameter alone would not.
@@ -81,6 +85,44 @@ macro_rules! page_of_status {
     };
 }
 
+/// Conditions of a filter on details alone, without its times of creation and its search.
+macro_rules! of_details {
+    () => {
+        " AND ($6::text IS NULL OR payout.currency = $6)
+            AND ($8::text IS NULL OR payout.external_id = $8)
+            AND ($9::text IS NULL OR payout.metadata @> $9::text::jsonb)
+            AND ($10::text IS NULL OR payout.created_by = $10)
+            AND ($11::uuid IS NULL OR payout.batch_id = $11)
+            AND ($12::timestamptz IS NULL OR payout.scheduled_at >= $12)
+            AND ($13::timestamptz IS NULL OR payout.scheduled_at < $13)
+            AND ($15::uuid IS NULL OR payout.recipient_id = $15)"
+    };
+}
+
+/// Condition that this person may approve the payout.
+macro_rules! approvable {
+    () => {
+        approvable!("$14")
+    };
+    ($person:literal) => {
+        concat!(
+            "
+            AND (",
+            $person,
+            "::text IS NULL OR (state.status = 'awaiting_approval'
+                AND payout.created_person IS DISTINCT FROM ",
+            $person,
+            " AND payout.edited_person IS DISTINCT FROM ",
+            $person,
+            "
+                AND NOT EXISTS (SELECT FROM payout_approvals AS given
+                    WHERE given.payout_id = state.id AND given.round = state.approval_round AND given.person = ",
+            $person,
+            ")))"
+        )
+    };
+}
+
 /// Conditions of the window, and of a filter without its search, by the table whose index is walked: `payout` or
 /// `state`.
 macro_rules! window_and_filter {
@@ -97,8 +139,9 @@ macro_rules! window_and_filter {
             $walked,
             ".id) < ($3, $4)
             AND (cardinality($5::text[]) = 0 OR state.status = ANY ($5))
-            AND ($6::text IS NULL OR payout.currency = $6)
-            AND ($7::boolean IS NULL OR state.needs_review = $7)"
+            AND ($7::boolean IS NULL OR state.needs_review = $7)",
+            of_details!(),
+            approvable!()
         )
     };
 }
@@ -120,7 +163,7 @@ macro_rules! page_along {
             $walked,
             ".id ",
             $id,
-            " LIMIT $8 OFFSET $9"
+            " LIMIT $16 OFFSET $17"
         )
     };
 }
@@ -155,14 +198,14 @@ macro_rules! page_of_search {
     ($at:literal, $id:literal) => {
         concat!(
             "SELECT * FROM ((",
-            found_page!(details_first!(), "payout.recipient_account = $10", $at, $id),
+            found_page!(details_first!(), "payout.recipient_account = $18", $at, $id),
             ") UNION ALL (",
             found_page!(
                 details_first!(),
-                "((payout.recipient_name_folded >= $11 AND payout.recipient_name_folded < $12)
-                    OR (payout.recipient_name_folded >= $13 AND payout.recipient_name_folded < $14)
-                    OR (payout.recipient_name_folded >= $15 AND payout.recipient_name_folded < $16))
-                AND payout.recipient_account <> $10",
+                "((payout.recipient_name_folded >= $19 AND payout.recipient_name_folded < $20)
+                    OR (payout.recipient_name_folded >= $21 AND payout.recipient_name_folded < $22)
+                    OR (payout.recipient_name_folded >= $23 AND payout.recipient_name_folded < $24))
+                AND payout.recipient_account <> $18",
                 $at,
                 $id
             ),
@@ -170,7 +213,7 @@ macro_rules! page_of_search {
             $at,
             ", id ",
             $id,
-            " LIMIT $8 OFFSET $9"
+            " LIMIT $16 OFFSET $17"
         )
     };
 }
@@ -190,7 +233,7 @@ macro_rules! found_page {
             $at,
             ", payout.id ",
             $id,
-            " LIMIT $8 + $9"
+            " LIMIT $16 + $17"
         )
     };
 }
@@ -201,14 +244,14 @@ macro_rules! page_of_sealed_search {
     ($at:literal, $id:literal) => {
         concat!(
             "SELECT * FROM ((
-                SELECT found.* FROM unnest($10::text[]) AS wanted CROSS JOIN LATERAL (",
+                SELECT found.* FROM unnest($18::text[]) AS wanted CROSS JOIN LATERAL (",
             found_page!(details_first!(), "payout.recipient_account = wanted", $at, $id),
             ") AS found
             ) UNION ALL (
-                SELECT found.* FROM unnest($11::text[]) AS wanted CROSS JOIN LATERAL (",
+                SELECT found.* FROM unnest($19::text[]) AS wanted CROSS JOIN LATERAL (",
             found_page!(
                 details_first!(),
-                "payout.recipient_name_folded = wanted AND payout.recipient_account <> ALL ($10)",
+                "payout.recipient_name_folded = wanted AND payout.recipient_account <> ALL ($18)",
                 $at,
                 $id
             ),
@@ -217,12 +260,12 @@ macro_rules! page_of_sealed_search {
             $at,
             ", id ",
             $id,
-            " LIMIT $8 OFFSET $9"
+            " LIMIT $16 OFFSET $17"
         )
     };
 }
 
-pub(super) use {details_first, states_first, window_and_filter};
+pub(super) use {approvable, details_first, of_details, states_first, window_and_filter};
 
 const PAGE_OF_ALL: [&str; 2] = both_directions!(page_of_all);
 const PAGE_OF_STATUS: [&str; 2] = both_directions!(page_of_status);
@@ -233,45 +276,75 @@ const PAGE_OF_SEALED_SEARCH: [&str; 2] = both_directions!(page_of_sealed_search)
 
 /// Returns whether a filter has conditions on states, so that an index of states serves it.
 pub(super) fn asks_for_states(filter: &Filter) -> bool {
-    !filter.statuses.is_empty() || filter.needs_review.is_some()
+    !filter.statuses.is_empty() || filter.needs_review.is_some() || filter.approvable_by.is_some()
 }
 
-/// Returns whether a search has a NUL, which no stored text has and PostgreSQL refuses as a parameter: it finds
-/// nothing.
+/// Returns whether a filter has conditions on details that an index of details serves.
+pub(super) fn has_an_index_of_details(filter: &Filter) -> bool {
+    filter.external_id.is_some()
+        || !filter.metadata.is_empty()
+        || filter.batch.is_some()
+        || filter.recipient_id.is_some()
+        || filter.scheduled_after.is_some()
+        || filter.scheduled_before.is_some()
+}
+
+/// Returns whether a filter has conditions on details.
+pub(super) fn asks_for_details(filter: &Filter) -> bool {
+    filter.currency.is_some()
+        || filter.created_by.is_some()
+        || filter.approvable_by.is_some()
+        || has_an_index_of_details(filter)
+}
+
+/// Returns whether a filter finds nothing: it asks for two values of one entry of the metadata, or its search has a NUL,
+/// which no stored text has and PostgreSQL refuses as a parameter.
 pub(super) fn finds_nothing(filter: &Filter) -> bool {
-    filter
-        .search
-        .as_ref()
-        .is_some_and(|search| search.account().contains('\0'))
+    let mut names = HashSet::new();
+    let search = filter.search.as_ref();
+    search.is_some_and(|search| search.account().contains('\0'))
+        || filter.metadata.iter().any(|entry| !names.insert(entry.name()))
 }
 
 pub(super) async fn list(link: &Link, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError> {
     if finds_nothing(&query.filter) {
         return Ok(Vec::new());
     }
-    if query.filter.deleted != Deleted::Without {
+    if query.filter.deleted != Deleted::Without || query.order.is_by_schedule() {
         return deleted::list(link, query).await;
     }
     let mut page = Page::of(query);
     // The inner limits are limit + offset, which must not overflow.
     page.offset = page.offset.min(i64::MAX - page.limit);
-    let cost = Shape::of(&query.filter).cost();
     let rows = link
-        .read_costly(cost, || page_statement(&page, &query.filter, &link.keyring))
+        .read_costly(cost(&query.filter), || {
+            page_statement(&page, &query.filter, &link.keyring)
+        })
         .await?;
     Ok(page.in_order(listed(rows, &link.keyring)))
 }
 
-fn page_statement<'q>(page: &Page, filter: &'q Filter, keys: &EncryptionKeys) -> Statement<'q, PayoutRow> {
+/// Returns the statement of a page. The inner limits are limit + offset, which must not overflow.
+pub(super) fn page_statement<'q>(
+    page: &Page,
+    filter: &'q Filter,
+    keys: &EncryptionKeys,
+) -> Statement<'q, PayoutRow> {
     let direction = page.direction as usize;
     let is_prepared = page.offset == 0 && page.limit <= LONGEST_PREPARED_PAGE;
     match Shape::of(filter) {
-        Shape::All if is_prepared => within(PAGE_OF_ALL[direction], page.window).bind(page.limit),
-        Shape::Status(status) if is_prepared => within(PAGE_OF_STATUS[direction], page.window)
+        Shape::All if is_prepared => windowed(PAGE_OF_ALL[direction], page.window).bind(page.limit),
+        Shape::Status(status) if is_prepared => windowed(PAGE_OF_STATUS[direction], page.window)
             .bind(page.limit)
             .bind(status.as_str()),
-        Shape::All | Shape::Status(_) | Shape::Other => {
-            let pages = if asks_for_states(filter) {
+        Shape::All
+        | Shape::Status(_)
+        | Shape::ExternalId
+        | Shape::Batch
+        | Shape::Recipient
+        | Shape::Metadata(_)
+        | Shape::Other => {
+            let pages = if asks_for_states(filter) && !has_an_index_of_details(filter) {
                 PAGE_OF_STANDING
             } else {
                 PAGE_OF_ANY
@@ -279,7 +352,7 @@ fn page_statement<'q>(page: &Page, filter: &'q Filter, keys: &EncryptionKeys) ->
             let statement = filtered(pages[direction], page.window, filter);
             statement.bind(page.limit).bind(page.offset)
         }
-        Shape::Search(search) if !keys.is_empty() || search.is_iban() => {
+        Shape::Search(search) if !keys.is_empty() || search.has_spellings() => {
             let wanted = Wanted::of(search, keys);
             let statement = filtered(PAGE_OF_SEALED_SEARCH[direction], page.window, filter);
             let statement = statement.bind(page.limit).bind(page.offset);
@@ -307,7 +380,7 @@ where
     statement
 }
 
-fn within<'q, Row>(statement: &'static str, window: Window) -> Statement<'q, Row>
+fn windowed<'q, Row>(statement: &'static str, window: Window) -> Statement<'q, Row>
 where
     Row: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
 {
@@ -327,10 +400,26 @@ pub(super) fn filtered<'q, Row>(
 where
     Row: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
 {
-    within(statement, window)
+    windowed(statement, window)
         .bind(filter.statuses.iter().copied().map(Status::as_str).collect::<Vec<_>>())
         .bind(filter.currency.map(|currency| currency.code()))
         .bind(filter.needs_review)
+        .bind(filter.external_id.as_ref().map(|id| id.as_str().to_owned()))
+        .bind(wanted_metadata(filter))
+        .bind(filter.created_by.as_ref().map(|actor| actor.as_str().to_owned()))
+        .bind(filter.batch.map(BatchId::as_uuid))
+        .bind(filter.scheduled_after.map(within))
+        .bind(filter.scheduled_before.map(within))
+        .bind(filter.approvable_by.as_ref().map(|person| person.as_str().to_owned()))
+        .bind(filter.recipient_id.map(RecipientId::as_uuid))
         // Planned again with the actual values.
         .persistent(false)
+}
+
+/// Returns the entries of the metadata that a filter asks for, as a JSON object.
+fn wanted_metadata(filter: &Filter) -> Option<String> {
+    let entries = filter.metadata.iter();
+    let entries: BTreeMap<&str, &str> = entries.map(|entry| (entry.name(), entry.value())).collect();
+    // A map of texts always has a form in JSON.
+    (!entries.is_empty()).then(|| serde_json::to_string(&entries).unwrap_or_default())
 }

@@ -1,12 +1,15 @@
 //! The repository on PostgreSQL.
 //!
 //! - `link` owns the two pools, one for payments and one for reads that may be slow. It detects dead connections,
-//!   bounds every wait, and repeats a read whose connection broke.
+//!   bounds every wait, and repeats a read whose connection broke. `address` reads the URL, `hosts` finds the host that
+//!   takes writes, `session` checks and sets up each connection, `stall` refuses writes that nothing would confirm.
 //! - `insert`, `apply`, `claim` and `settle` are the writes. Each is **one statement**, so a dropped future cannot
 //!   leave a transaction open, and a batch costs one round trip and one commit. Only writes that are charged to a day's
 //!   limit are a `transaction` of a few statements, which holds the daily `totals` while it decides.
-//! - `find`, `trail`, `list` and `payout_stats` are the reads.
-//! - `keys` has the API keys. `schema` migrates; `reseal` re-encrypts recipients with a new key.
+//! - `find`, `trail`, `feed`, `list`, `export` and `payout_stats` are the reads.
+//! - `batches` stores and reads batches; `queues` knows which of them wait for claims.
+//! - `keys` has the API keys, and `console_sessions` the sessions of the console; `webhooks` and `webhook_queue` have the endpoints of webhooks.
+//! - `schema` migrates; `reseal` re-encrypts recipients with a new key.
 //!
 //! A payout is two rows. Its details are written when it is created and when a client or an operator changes it. Its
 //! state is written by every claim and settlement. A change locks the state first, and may then write both.
@@ -17,51 +20,97 @@
 //! The order of locks excludes deadlocks between these statements:
 //!
 //! - Daily totals come first, in the order of their keys.
-//! - Rows are locked in the order of their ids, and idempotency keys in theirs.
+//! - The locks of accounts, under which likely duplicates are looked for, come next, in the order of their numbers.
+//! - Rows are locked in the order of their ids, and idempotency keys in theirs. External ids come after all keys of a
+//!   statement, in an order of their own.
 //! - A statement may hold rows while it waits for a key, but only rows that no holder of keys waits for. Daily totals
 //!   satisfy this rule, since a statement locks them before any key.
 
+mod address;
 mod admin;
 mod ahead;
 mod apply;
+mod approvals;
+mod batch_approvals;
+mod batches;
 mod claim;
+mod columns;
+mod console_sessions;
 mod count;
 mod deleted;
+mod duplicates;
 mod durability;
+mod export;
+mod feed;
 mod find;
+mod hosts;
 mod import;
 mod insert;
+mod insert_statement;
 mod keys;
 mod link;
 mod list;
 mod payout_stats;
 mod probe;
+mod providers;
+mod queues;
+mod rechecks;
+mod recipients;
 mod reconciliation;
 mod reseal;
 mod schema;
+mod session;
 mod settle;
+mod stall;
+mod stats;
 mod totals;
 mod trail;
 mod transaction;
+mod webhook_queue;
+mod webhooks;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use payout_core::Timestamp;
-use payout_core::attempt::Settlement;
+use payout_core::attempt::{Recheck, Settlement};
+use payout_core::batch::{Batch, BatchApprovals, BatchId, BatchTotal, ContentHash, NewBatch};
+use payout_core::feed::{Announcement, FeedPosition};
 use payout_core::idempotency::{IdempotencyRecord, IdempotentRequest, ScopedKey};
-use payout_core::payout::{Actor, Caller, Change, ForeignPayout, NewPayout, Payout, PayoutId};
-use payout_core::ports::{
-    ClaimRequest, Claims, Count, DeletedPayout, EventPage, EventQuery, Filter, Imported, Insertion,
-    ListQuery, Listed, PayoutImport, PayoutRepository, PayoutStats, ReconciliationQuery,
-    ReconciliationReader, Record, RepositoryError, Settled,
+use payout_core::payout::{
+    Actor, Caller, Change, Evidence, ExternalId, ForeignPayout, NewPayout, Payout, PayoutId,
 };
+use payout_core::ports::{
+    BatchInsertion, BatchRepository, BatchRows, ClaimRequest, Claims, Count, DeletedPayout, DueProvider,
+    EventFeed, EventPage, EventQuery, ExportQuery, ExportedRows, FeedPage, FeedQuery, Filter, Imported,
+    Insertion, ListQuery, Listed, ListedMember, MembersQuery, PausedProvider, PayoutExport, PayoutImport,
+    PayoutRepository, PayoutStats, ProviderRepository, RecheckRepository, ReconciliationQuery,
+    ReconciliationReader, Record, RepositoryError, Settled, StatsRepository,
+};
+use payout_core::provider::{PaymentName, ProviderName};
+use payout_core::spending::{DailyTotals, SpendingBucket};
+use payout_core::stats::{Days, Grouping, StatsRow};
 use sqlx::postgres::types::PgInterval;
 
 use crate::ReadLimits;
 use crate::encryption::EncryptionKeys;
 use crate::storage::sql::stored::as_micros;
 use link::Link;
+
+pub(crate) use address::connect_options;
+pub use address::{AddressError, PostgresAddress};
+
+/// The pooler between this service and PostgreSQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pooler {
+    /// None, or one that gives each connection a session of its own, as PgBouncer's session mode does.
+    #[default]
+    Session,
+    /// One that gives each transaction a session, as PgBouncer's transaction mode does. Every statement is then a
+    /// transaction with settings of its own, and no statement has a name.
+    Transaction,
+}
 
 /// Configuration of a [`PostgresRepository`].
 #[derive(Debug, Clone)]
@@ -77,6 +126,8 @@ pub struct PostgresOptions {
     pub lock_timeout: Duration,
     /// Additional connections for reads that may be slow: lists, counts, audit trails, statistics.
     pub reads: ReadLimits,
+    /// The pooler between this service and the server.
+    pub pooler: Pooler,
     /// The name of this process in the server's session lists.
     pub application_name: String,
 }
@@ -89,6 +140,7 @@ impl Default for PostgresOptions {
             statement_timeout: Duration::from_secs(5),
             lock_timeout: Duration::from_millis(500),
             reads: ReadLimits::default(),
+            pooler: Pooler::default(),
             application_name: "payout".to_owned(),
         }
     }
@@ -107,10 +159,10 @@ impl PostgresRepository {
     /// error here.
     ///
     /// Connections to another host are encrypted where the server can, those to this host only when the URL says so
-    /// (`sslmode=require`).
+    /// (`sslmode=require`). Of several hosts, the one that takes writes is used.
     ///
     /// # Errors
-    /// [`RepositoryError::Refused`] when the URL is not a valid PostgreSQL URL.
+    /// [`RepositoryError::Refused`] when the URL is not a valid PostgreSQL URL; its source is an [`AddressError`].
     pub fn connect_lazy(url: &str, options: &PostgresOptions) -> Result<Self, RepositoryError> {
         Link::new(url, options).map(|link| Self { link })
     }
@@ -120,6 +172,97 @@ impl PostgresRepository {
     pub fn sealing_with(mut self, keyring: EncryptionKeys) -> Self {
         self.link.keyring = keyring;
         self
+    }
+}
+
+#[async_trait]
+impl BatchRepository for PostgresRepository {
+    async fn store_batch(
+        &self,
+        batch: &NewBatch,
+        rows: BatchRows,
+    ) -> Result<BatchInsertion, RepositoryError> {
+        batches::store(&self.link, batch, rows).await
+    }
+
+    async fn find_batch(&self, id: BatchId) -> Result<Option<Batch>, RepositoryError> {
+        batches::find(&self.link, id).await
+    }
+
+    async fn find_same_batch<'a>(
+        &self,
+        external_id: Option<&'a ExternalId>,
+        content: &ContentHash,
+    ) -> Result<Option<Batch>, RepositoryError> {
+        batches::find_same(&self.link, external_id, content).await
+    }
+
+    async fn list_batches(&self, before: Option<BatchId>, limit: u32) -> Result<Vec<Batch>, RepositoryError> {
+        batches::list(&self.link, before, limit).await
+    }
+
+    async fn batch_totals(&self, batch: &Batch) -> Result<Vec<BatchTotal>, RepositoryError> {
+        batches::sum(&self.link, batch).await
+    }
+
+    async fn batch_members(
+        &self,
+        batch: &Batch,
+        query: &MembersQuery,
+    ) -> Result<Vec<ListedMember>, RepositoryError> {
+        batches::members(&self.link, batch, query).await
+    }
+
+    async fn taken_external_ids(
+        &self,
+        ids: &[ExternalId],
+    ) -> Result<HashMap<ExternalId, PayoutId>, RepositoryError> {
+        batches::taken_external_ids(&self.link, ids).await
+    }
+
+    async fn cancel_members(
+        &self,
+        batch: &Batch,
+        caller: &Caller,
+        limit: u32,
+    ) -> Result<u64, RepositoryError> {
+        batches::cancel(&self.link, batch, caller, limit).await
+    }
+
+    async fn batch_approvals(
+        &self,
+        batch: &Batch,
+        caller: &Caller,
+    ) -> Result<BatchApprovals, RepositoryError> {
+        batch_approvals::count(&self.link, batch, caller).await
+    }
+
+    async fn approve_members(&self, approvals: &[Change]) -> Result<Vec<PayoutId>, RepositoryError> {
+        batch_approvals::approve(&self.link, approvals).await
+    }
+
+    async fn reject_members(
+        &self,
+        batch: &Batch,
+        caller: &Caller,
+        limit: u32,
+    ) -> Result<u64, RepositoryError> {
+        batches::reject(&self.link, batch, caller, limit).await
+    }
+
+    async fn likely_duplicates(
+        &self,
+        payouts: &[NewPayout],
+    ) -> Result<HashMap<PayoutId, PayoutId>, RepositoryError> {
+        duplicates::find(&self.link, payouts).await
+    }
+
+    async fn daily_totals(&self, buckets: &[SpendingBucket]) -> Result<DailyTotals, RepositoryError> {
+        totals::read(&self.link, buckets).await
+    }
+
+    async fn announce_batch(&self, announcement: &Announcement) -> Result<(), RepositoryError> {
+        batches::announce(&self.link, announcement).await
     }
 }
 
@@ -138,6 +281,86 @@ impl ReconciliationReader for PostgresRepository {
 
     async fn presume_claimed(&self, limit: u32, by: &Actor) -> Result<u64, RepositoryError> {
         reconciliation::presume_claimed(&self.link, limit, by).await
+    }
+}
+
+#[async_trait]
+impl EventFeed for PostgresRepository {
+    async fn after(&self, query: &FeedQuery) -> Result<FeedPage, RepositoryError> {
+        feed::after(&self.link, query).await
+    }
+
+    async fn end(&self) -> Result<FeedPosition, RepositoryError> {
+        feed::end(&self.link).await
+    }
+
+    async fn delay(&self) -> Result<Duration, RepositoryError> {
+        feed::delay(&self.link).await
+    }
+}
+
+#[async_trait]
+impl RecheckRepository for PostgresRepository {
+    async fn claim_rechecks(
+        &self,
+        provider: Option<ProviderName>,
+        limit: u32,
+        lease: Duration,
+    ) -> Result<Vec<Payout>, RepositoryError> {
+        rechecks::claim(&self.link, provider, limit, lease).await
+    }
+
+    async fn settle_rechecks(&self, batch: &[Recheck], worker: &Actor) -> Result<Vec<bool>, RepositoryError> {
+        rechecks::settle(&self.link, batch, worker).await
+    }
+
+    async fn hint_payments(
+        &self,
+        provider: Option<ProviderName>,
+        payments: &[PaymentName],
+    ) -> Result<Vec<PayoutId>, RepositoryError> {
+        rechecks::hint(&self.link, provider, payments).await
+    }
+}
+
+#[async_trait]
+impl ProviderRepository for PostgresRepository {
+    async fn paused_providers(&self) -> Result<Vec<PausedProvider>, RepositoryError> {
+        providers::paused(&self.link).await
+    }
+
+    async fn pause_provider(&self, name: &ProviderName, caller: &Caller) -> Result<(), RepositoryError> {
+        providers::pause(&self.link, name, caller).await
+    }
+
+    async fn resume_provider(&self, name: &ProviderName, caller: &Caller) -> Result<(), RepositoryError> {
+        providers::resume(&self.link, name, caller).await
+    }
+
+    async fn count_workers(&self, worker: &Actor, within: Duration) -> Result<u32, RepositoryError> {
+        providers::count_workers(&self.link, worker, within).await
+    }
+
+    async fn due_providers(&self) -> Result<Vec<DueProvider>, RepositoryError> {
+        providers::due(&self.link).await
+    }
+}
+
+#[async_trait]
+impl PayoutExport for PostgresRepository {
+    async fn export(&self, query: &ExportQuery) -> Result<Box<dyn ExportedRows>, RepositoryError> {
+        export::export(&self.link, query).await
+    }
+}
+
+#[async_trait]
+impl StatsRepository for PostgresRepository {
+    async fn stats(&self, days: Days, by: Option<Grouping>) -> Result<Vec<StatsRow>, RepositoryError> {
+        stats::stats(&self.link, days, by).await
+    }
+
+    async fn fold_stats(&self, limit: u32) -> Result<u64, RepositoryError> {
+        stats::fold(&self.link, limit).await
     }
 }
 
@@ -167,8 +390,13 @@ impl PayoutRepository for PostgresRepository {
         deleted::find(&self.link, id).await
     }
 
-    async fn record_refusal(&self, id: PayoutId, caller: &Caller) -> Result<(), RepositoryError> {
-        apply::record_refusal(&self.link, id, caller).await
+    async fn record_evidence(
+        &self,
+        id: PayoutId,
+        evidence: Evidence,
+        caller: &Caller,
+    ) -> Result<(), RepositoryError> {
+        apply::record_evidence(&self.link, id, evidence, caller).await
     }
 
     async fn find_answer(&self, key: &ScopedKey) -> Result<Option<IdempotencyRecord>, RepositoryError> {

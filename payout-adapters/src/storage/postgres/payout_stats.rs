@@ -15,11 +15,24 @@ use crate::storage::sql::payout_stats::{StatusCountRow, counts, in_review, total
 /// The number of pages in the sample: about fifty payouts each.
 const PAGES: f64 = 200.0;
 
+/// Reads how long the oldest due payout has been overdue, and the size of the table. The queues of batches are visited
+/// one by one: each step jumps to the next queue, past all payouts of the one before.
 const OVERDUE_AND_SIZE: &str = "
+    WITH RECURSIVE queue (provider, batch_id, batch_due_at) AS (
+        (SELECT provider, batch_id, batch_due_at FROM payout_states WHERE batch_due_at IS NOT NULL
+            ORDER BY provider, batch_id, batch_due_at LIMIT 1)
+        UNION ALL
+        SELECT next.provider, next.batch_id, next.batch_due_at
+        FROM queue CROSS JOIN LATERAL (
+            SELECT provider, batch_id, batch_due_at FROM payout_states
+            WHERE batch_due_at IS NOT NULL AND (provider, batch_id) > (queue.provider, queue.batch_id)
+            ORDER BY provider, batch_id, batch_due_at LIMIT 1
+        ) AS next
+    )
     SELECT
-        COALESCE(
-            (SELECT EXTRACT(EPOCH FROM now() - due_at) FROM payout_states WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1),
-            0)::float8,
+        COALESCE(EXTRACT(EPOCH FROM now() - LEAST(
+            (SELECT due_at FROM payout_states WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1),
+            (SELECT min(batch_due_at) FROM queue))), 0)::float8,
         (pg_relation_size('payout_details') / current_setting('block_size')::bigint)::float8";
 
 /// Counts open payouts: those under review, and those with a due time. No payout is in both parts, since a payout under

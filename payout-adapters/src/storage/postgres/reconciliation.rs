@@ -32,13 +32,22 @@ const PRESUME_CLAIMED: &str = "
     WITH due AS (
         SELECT id FROM payout_states
         WHERE id = ANY (ARRAY(
-            SELECT id FROM payout_states WHERE status = 'pending' AND due_at <= now() ORDER BY due_at LIMIT $1))
-            AND status = 'pending' AND COALESCE(due_at, 'infinity') <= now()
+            (SELECT id FROM payout_states WHERE status = 'pending' AND due_at <= now() ORDER BY due_at LIMIT $1)
+            UNION ALL
+            (SELECT id FROM payout_states WHERE batch_due_at <= now() ORDER BY provider, batch_id LIMIT $1)
+            UNION ALL
+            (SELECT id FROM payout_states
+            WHERE status = 'awaiting_approval' AND deleted_at IS NULL AND first_submitted_at IS NULL
+            ORDER BY created_at, id LIMIT $1)
+            LIMIT $1))
+            AND CASE status WHEN 'pending' THEN COALESCE(batch_due_at, due_at, 'infinity') <= now()
+                WHEN 'awaiting_approval' THEN deleted_at IS NULL AND first_submitted_at IS NULL
+                ELSE false END
         ORDER BY id
         FOR UPDATE
     ), claimed AS (
         UPDATE payout_states
-        SET status = 'processing',
+        SET status = CASE status WHEN 'pending' THEN 'processing' ELSE status END,
             fence = fence + 1,
             claims = claims + 1,
             version = version + 1,
@@ -46,13 +55,17 @@ const PRESUME_CLAIMED: &str = "
             claimed_at = GREATEST(updated_at, claimed_at + interval '1 microsecond'),
             first_submitted_at = GREATEST(updated_at, claimed_at + interval '1 microsecond'),
             quiet_at = GREATEST(quiet_at, now()),
-            due_at = now(),
-            updated_at = now()
+            due_at = CASE status WHEN 'pending' THEN now() END,
+            batch_due_at = NULL,
+            updated_at = now(),
+            feed_key = GREATEST(feed_key, payout_feed_key())
         WHERE id = ANY (ARRAY(SELECT id FROM due))
-        RETURNING id, generation, fence
+        RETURNING id, generation, fence, status, version, feed_key
     ), logged AS (
-        INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, detail)
-        SELECT id, generation, fence, now(), 'claimed', 'processing', $2, $3 FROM claimed
+        INSERT INTO payout_events (
+            payout_id, generation, fence, at, kind, status, actor, detail, version, feed_key
+        )
+        SELECT id, generation, fence, now(), 'claimed', status, $2, $3, version, feed_key FROM claimed
     )
     SELECT count(*) FROM claimed";
 

@@ -30,13 +30,13 @@ const RESEAL_PAYOUTS: &str = "
     WITH incoming AS (
         SELECT * FROM UNNEST(
             $1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::text[], $8::bytea[],
-            $9::bytea[], $10::bigint[], $11::bytea[], $12::bigint[]
+            $9::bytea[], $10::bigint[], $11::bytea[], $12::bigint[], $13::text[], $14::text[]
         ) AS row (
             id, was_account, was_name, was_sealed, account, name, name_folded, sealed, was_mac, was_version, mac,
-            changed_version
+            changed_version, was_details, details
         )
     ), locked AS (
-        SELECT id, recipient_account, recipient_name, sealed, mac, version
+        SELECT id, recipient_account, recipient_name, recipient_details, sealed, mac, version
         FROM payout_states JOIN payout_details USING (id)
         WHERE id = ANY ($1)
         ORDER BY id
@@ -46,6 +46,7 @@ const RESEAL_PAYOUTS: &str = "
         SET recipient_account = incoming.account,
             recipient_name = incoming.name,
             recipient_name_folded = incoming.name_folded,
+            recipient_details = incoming.details,
             sealed = incoming.sealed,
             mac = incoming.mac,
             changed_version = incoming.changed_version
@@ -53,6 +54,7 @@ const RESEAL_PAYOUTS: &str = "
         WHERE payout.id = incoming.id
             AND locked.recipient_account = was_account
             AND locked.recipient_name = was_name
+            AND locked.recipient_details IS NOT DISTINCT FROM was_details
             AND locked.sealed IS NOT DISTINCT FROM was_sealed
             AND locked.mac IS NOT DISTINCT FROM was_mac
             -- Without a MAC, only the version shows that an amount was changed meanwhile.
@@ -86,7 +88,8 @@ const KNOWN_KEYS: &str = "SELECT id, proof, protected FROM sealing_keys ORDER BY
 const KNOW_KEY: &str = "
     INSERT INTO sealing_keys (id, proof, first_used_at, protected)
     SELECT $1, $2, now(), CASE
-        WHEN NOT EXISTS (SELECT FROM payout_details) AND NOT EXISTS (SELECT FROM sealing_keys) THEN $3::bytea END
+        WHEN NOT EXISTS (SELECT FROM payout_details) AND NOT EXISTS (SELECT FROM recipients)
+            AND NOT EXISTS (SELECT FROM sealing_keys) THEN $3::bytea END
     ON CONFLICT (id) DO NOTHING
     RETURNING id";
 
@@ -120,7 +123,9 @@ pub(super) async fn payouts(
             .bind(column(&stale, |one| &one.row.mac))
             .bind(column(&stale, |one| &one.row.version))
             .bind(column(&stale, |one| &one.new.mac))
-            .bind(column(&stale, |one| &one.new.changed_version));
+            .bind(column(&stale, |one| &one.new.changed_version))
+            .bind(column(&stale, |one| &one.row.recipient_details))
+            .bind(column(&stale, |one| &one.new.details));
         let (sealed,) = only(link.write(statement).await?)?;
         stretch.sealed = sealed.unsigned_abs();
     }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use payout_core::attempt::Settlement;
 use payout_core::payout::Status;
 use payout_core::ports::{RepositoryError, Settled};
+use payout_core::provider::{DeclineCode, ProviderName, WaitReason};
 use sqlx::FromRow;
 use sqlx::postgres::types::PgInterval;
 use uuid::Uuid;
@@ -29,15 +30,16 @@ const SETTLE: &str = "
     WITH incoming AS (
         SELECT * FROM UNNEST(
             $1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::boolean[], $6::text[], $7::text[], $8::text[],
-            $9::interval[], $10::boolean[], $11::text[], $12::text[], $13::bigint[]
+            $9::interval[], $10::boolean[], $11::text[], $12::text[], $13::bigint[], $14::text[], $15::text[],
+            $16::text[], $17::interval[], $18::bytea[]
         ) AS row (
             id, fence, generation, status, needs_review, failure_code, failure_message, provider_reference,
-            due_in, never_sent, kind, detail, claims
+            due_in, never_sent, kind, detail, claims, failure_reason, waiting_for, provider, recheck_in, approved
         )
     ), locked AS (
         SELECT
             id, fence, generation, status, failure_code, failure_message, provider_reference, deleted_at,
-            claimed_by, claimed_at
+            claimed_by, claimed_at, version, feed_key
         FROM payout_states
         WHERE id = ANY ($1)
         ORDER BY id
@@ -50,6 +52,8 @@ const SETTLE: &str = "
             row.fence AS stands_under_fence,
             row.claimed_by,
             row.claimed_at,
+            row.version AS stands_at_version,
+            GREATEST(row.feed_key, payout_feed_key()) AS feed_key,
             row.deleted_at IS NOT NULL AS deleted,
             row.fence = said.fence AND row.generation = said.generation AS holds,
             row.status = said.status
@@ -70,19 +74,30 @@ const SETTLE: &str = "
             due_at = now() + said.due_in,
             first_submitted_at = CASE WHEN NOT said.never_sent THEN state.first_submitted_at END,
             claims = said.claims,
-            claimed_by = NULL
+            claimed_by = NULL,
+            feed_key = said.feed_key,
+            failure_reason = said.failure_reason,
+            waiting_for = said.waiting_for,
+            waiting_since = CASE
+                WHEN said.waiting_for IS NULL THEN NULL
+                WHEN state.waiting_for = said.waiting_for THEN COALESCE(state.waiting_since, now())
+                ELSE now() END,
+            provider = COALESCE(said.provider, state.provider),
+            completed_at = CASE WHEN said.status = 'completed' THEN now() END,
+            recheck_at = now() + said.recheck_in,
+            approved_digest = COALESCE(said.approved, state.approved_digest)
         FROM judged AS said
         WHERE state.id = said.id AND said.holds AND said.stands = 'processing'
     ), told AS (
-        UPDATE payout_states SET claimed_by = NULL
+        UPDATE payout_states SET claimed_by = NULL, feed_key = GREATEST(feed_key, payout_feed_key())
         WHERE id = ANY (ARRAY(SELECT id FROM judged WHERE NOT holds AND claimed_by IS NOT NULL))
     ), logged AS (
         INSERT INTO payout_events (
-            payout_id, generation, fence, at, kind, status, actor, detail, claimed_by, claimed_at
+            payout_id, generation, fence, at, kind, status, actor, detail, claimed_by, claimed_at, version, feed_key
         )
         SELECT
             id, stands_in_generation, stands_under_fence, claimed_at, 'claimed', 'processing', claimed_by, NULL,
-            NULL, NULL
+            NULL, NULL, stands_at_version, feed_key
         FROM judged
         WHERE NOT holds AND claimed_by IS NOT NULL
         UNION ALL
@@ -100,7 +115,10 @@ const SETTLE: &str = "
             CASE WHEN said.holds AND said.stands = 'processing' THEN said.detail
                 ELSE concat_ws(': ', said.kind, said.detail) END,
             CASE WHEN said.holds THEN said.claimed_by END,
-            CASE WHEN said.holds AND said.claimed_by IS NOT NULL THEN said.claimed_at END
+            CASE WHEN said.holds AND said.claimed_by IS NOT NULL THEN said.claimed_at END,
+            CASE WHEN said.holds AND said.stands = 'processing' THEN said.stands_at_version + 1
+                ELSE said.stands_at_version END,
+            said.feed_key
         FROM judged AS said
         WHERE NOT (said.holds AND said.stands <> 'processing' AND said.reads_so_already)
     )
@@ -160,7 +178,12 @@ async fn settle_distinct(
         .bind(columns.never_sent)
         .bind(columns.kinds)
         .bind(columns.details)
-        .bind(columns.claims);
+        .bind(columns.claims)
+        .bind(columns.failure_reasons)
+        .bind(columns.waiting_for)
+        .bind(columns.providers)
+        .bind(columns.recheck_in)
+        .bind(columns.approved);
     let rows = link.write(statement).await?;
     let answers = rows.into_iter().map(|row| Ok((row.id, row.restore()?)));
     let mut settled: HashMap<Uuid, Settled> = answers.collect::<Result<_, RepositoryError>>()?;
@@ -204,11 +227,18 @@ struct Columns<'a> {
     kinds: Vec<&'static str>,
     details: Vec<Option<String>>,
     claims: Vec<i64>,
+    failure_reasons: Vec<Option<&'static str>>,
+    waiting_for: Vec<Option<&'static str>>,
+    providers: Vec<Option<&'a str>>,
+    recheck_in: Vec<Option<PgInterval>>,
+    /// Empty while no payout of the batch has one.
+    approved: Vec<Option<Vec<u8>>>,
 }
 
 impl<'a> Columns<'a> {
     fn of(batch: &[&'a Settlement]) -> Result<Self, RepositoryError> {
         let mut columns = Self::default();
+        let has_approved = batch.iter().any(|settlement| settlement.approved.is_some());
         for settlement in batch {
             let row = settlement.verdict.row();
             columns.ids.push(settlement.id.as_uuid());
@@ -230,6 +260,15 @@ impl<'a> Columns<'a> {
             columns.kinds.push(row.event.as_str());
             columns.details.push(row.detail.map(without_nul));
             columns.claims.push(i64::from(settlement.claims));
+            let reason = row.failure.and_then(|failure| failure.reason());
+            columns.failure_reasons.push(reason.map(DeclineCode::as_str));
+            columns.waiting_for.push(row.waiting_for.map(WaitReason::as_str));
+            columns.providers.push(row.provider.map(ProviderName::as_str));
+            columns.recheck_in.push(row.recheck_in.map(interval));
+            if has_approved {
+                let approved = settlement.approved.map(|digest| digest.as_bytes().to_vec());
+                columns.approved.push(approved);
+            }
         }
         Ok(columns)
     }

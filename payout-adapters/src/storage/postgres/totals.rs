@@ -1,7 +1,8 @@
 //! A day's totals, within the transaction that is charged to them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use payout_core::payout::PayoutId;
 use payout_core::ports::{LockedPart, RepositoryError};
 use payout_core::spending::{Charge, DailyTotal, DailyTotals, Day, OverLimit, SpendingBucket};
 use rust_decimal::Decimal;
@@ -36,6 +37,29 @@ const TAKEN: &str = "
     UNION ALL
     SELECT ' ' || key FROM UNNEST($1) AS key WHERE position(' ' IN key) = 0 AND EXISTS (SELECT FROM api_keys)";
 
+/// Finds the payouts that have these external ids and are not deleted.
+pub(super) const HOLDERS: &str = "
+    SELECT external_id, id FROM payout_details
+    WHERE external_id = ANY ($1) AND external_id IS NOT NULL AND deleted_at IS NULL";
+
+/// Reads daily totals without a lock.
+const READ: &str = "
+    SELECT api_key_id, currency, day, total, (now() AT TIME ZONE 'UTC')::date AS today FROM daily_totals
+    WHERE (api_key_id, currency) IN (SELECT * FROM UNNEST($1::uuid[], $2::text[]))";
+
+/// Reads the daily totals of some spending buckets as they count today.
+pub(super) async fn read(link: &Link, buckets: &[SpendingBucket]) -> Result<DailyTotals, RepositoryError> {
+    let keys: Vec<Uuid> = buckets.iter().map(|bucket| api_key_id(*bucket)).collect();
+    let currencies: Vec<&str> = buckets.iter().map(|bucket| bucket.currency.code()).collect();
+    let read = || sqlx::query_as::<_, HeldRow>(READ).bind(&keys).bind(&currencies);
+    let rows = link.read(read).await?.into_iter();
+    let totals = rows.map(|HeldRow { row, today }| {
+        let (bucket, total) = row.restore()?;
+        Ok((bucket, total.as_of(today)))
+    });
+    totals.collect()
+}
+
 /// A transaction that holds the daily totals of some spending buckets: no other transaction can charge them until it
 /// ends.
 pub(super) struct LockedTotals<'l> {
@@ -69,7 +93,14 @@ impl<'l> LockedTotals<'l> {
     }
 
     async fn begin_once(link: &'l Link, buckets: Vec<SpendingBucket>) -> Result<Self, RepositoryError> {
-        let mut transaction = Transaction::begin(link).await?;
+        Self::hold(Transaction::begin(link).await?, buckets).await
+    }
+
+    /// Locks the totals of these buckets in a transaction that has begun.
+    pub(super) async fn hold(
+        mut transaction: Transaction<'l>,
+        buckets: Vec<SpendingBucket>,
+    ) -> Result<Self, RepositoryError> {
         let hold = sqlx::query_as::<_, HeldRow>(HOLD)
             .bind(ids(&buckets))
             .bind(currencies(&buckets));
@@ -84,7 +115,8 @@ impl<'l> LockedTotals<'l> {
         })
     }
 
-    fn waited_past_midnight(&self) -> bool {
+    /// Returns whether a new day began before the totals were locked.
+    pub(super) fn waited_past_midnight(&self) -> bool {
         let mut totals = self.buckets.iter().filter_map(|bucket| self.totals.of(*bucket));
         totals.any(|total| self.today < total.day && total.as_of(self.today) == total)
     }
@@ -97,6 +129,22 @@ impl<'l> LockedTotals<'l> {
         let taken = sqlx::query_as::<_, (String,)>(TAKEN).bind(keys);
         let taken = self.transaction.run(taken).await?;
         Ok(taken.into_iter().map(|(key,)| key).collect())
+    }
+
+    /// Returns the payouts that have these external ids.
+    pub(super) async fn taken_external_ids(
+        &mut self,
+        ids: Vec<&str>,
+    ) -> Result<HashMap<String, PayoutId>, RepositoryError> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let holders = sqlx::query_as::<_, (String, Uuid)>(HOLDERS).bind(ids);
+        let holders = self.transaction.run(holders).await?;
+        Ok(holders
+            .into_iter()
+            .map(|(text, id)| (text, PayoutId::from(id)))
+            .collect())
     }
 
     /// Charges an amount, once its payout has been written.

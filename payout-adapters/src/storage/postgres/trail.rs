@@ -25,7 +25,7 @@ const EVENTS: &str = "
         LIMIT $3
     ), trail AS (
         SELECT
-            0::bigint AS sequence, 'created' AS kind, 'pending' AS status, 0::bigint AS generation, 0::bigint AS fence,
+            0::bigint AS sequence, 'created' AS kind, coalesce(created_status, 'pending') AS status, 0::bigint AS generation, 0::bigint AS fence,
             created_by AS actor, created_in AS request_id, created_because AS detail, created_at AS at
         FROM payout_details
         WHERE id = $1 AND created_by IS NOT NULL AND $2 < 0

@@ -16,10 +16,10 @@ pub(super) struct Transaction<'l> {
 
 impl<'l> Transaction<'l> {
     pub(super) async fn begin(link: &'l Link) -> Result<Self, RepositoryError> {
-        let connection = link.take().await.map_err(repository_error)?;
-        let mut this = Self { link, connection };
-        this.run(sqlx::query_as::<_, ()>("BEGIN")).await?;
-        Ok(this)
+        link.stall.check()?;
+        let mut connection = link.take().await.map_err(repository_error)?;
+        link.begin(&mut connection).await.map_err(write_error)?;
+        Ok(Self { link, connection })
     }
 
     /// Runs one statement of the transaction.

@@ -32,6 +32,29 @@ pub(crate) enum SqlError {
     #[cfg(feature = "postgres")]
     #[error("the server takes no writes: it is a standby, or it, the database or the role is read-only")]
     ReadOnlyServer,
+    /// The server is a standby.
+    #[cfg(feature = "postgres")]
+    #[error("the server is a standby, which takes no writes: name the primary, or all hosts of the database")]
+    Standby,
+    /// None of several hosts takes writes.
+    #[cfg(feature = "postgres")]
+    #[error("no host takes writes: {hosts}")]
+    NoHost { hosts: String },
+    /// The server's version is older than those that are supported.
+    #[cfg(feature = "postgres")]
+    #[error("the server is PostgreSQL {version}: upgrade it to 15 or later")]
+    TooOld { version: String },
+    /// Commits wait for a synchronous standby.
+    #[cfg(feature = "postgres")]
+    #[error(
+        "{sessions} sessions wait for a synchronous standby that confirms nothing: start it, or take it out of \
+         synchronous_standby_names"
+    )]
+    StandbyConfirmsNothing { sessions: i64 },
+    /// A write was not answered, and is still under way at the server.
+    #[cfg(feature = "postgres")]
+    #[error("an earlier write is still not answered: look at pg_stat_activity for what it waits for")]
+    WriteUnanswered,
     /// The database file was deleted, moved or replaced while it is open.
     #[cfg(feature = "sqlite")]
     #[error(
@@ -148,6 +171,21 @@ fn is_passing(code: &str) -> bool {
     // must fix some of these; none is caused by the statement itself.
     code.parse::<u32>()
         .is_ok_and(|code| matches!(code & 0xff, 3 | 5..=11 | 13..=15 | 26))
+}
+
+/// Returns whether the server refused a write because of this unique index. Its message names the index.
+#[cfg(feature = "postgres")]
+pub(crate) fn breaks_constraint(error: &RepositoryError, index: &str) -> bool {
+    let RepositoryError::Refused(source) = error else {
+        return false;
+    };
+    match source.downcast_ref() {
+        Some(SqlError::Database { code, message }) => {
+            // unique_violation.
+            code == "23505" && message.contains(index)
+        }
+        Some(_) | None => false,
+    }
 }
 
 /// Returns whether the connection that reported the error is unusable.

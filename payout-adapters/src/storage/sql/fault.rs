@@ -11,9 +11,15 @@ use super::error::SqlError;
 pub enum StoreFault {
     /// The store is unreachable, busy, or failing in some other way: it may recover by itself.
     Away,
-    /// The server takes no writes: it is a standby, or the server, the database or the role is read-only. A failover
-    /// ends that.
+    /// No server takes writes: the server, the database or the role is read-only, or no host of several is the primary.
+    /// A failover ends that.
     ReadOnlyServer,
+    /// The server, to which the address leads alone, is a standby.
+    Standby,
+    /// The server's version is older than those that are supported.
+    TooOld,
+    /// The server works on writes and confirms none: a synchronous standby is gone, or its disk hangs.
+    Unconfirmed,
     /// The file, its folder or its file system is read-only.
     ReadOnlyFile,
     /// The disk is full.
@@ -44,8 +50,10 @@ impl StoreFault {
     /// Returns whether only a person can end the fault, so that a process which is starting need not wait.
     pub fn is_permanent(self) -> bool {
         match self {
-            Self::Away | Self::ReadOnlyServer | Self::Full => false,
-            Self::ReadOnlyFile
+            Self::Away | Self::ReadOnlyServer | Self::Unconfirmed | Self::Full => false,
+            Self::Standby
+            | Self::TooOld
+            | Self::ReadOnlyFile
             | Self::FileReplaced
             | Self::CannotOpen
             | Self::NotADatabase
@@ -57,7 +65,13 @@ impl StoreFault {
         match error {
             SqlError::Database { code, .. } => Self::of_code(code),
             #[cfg(feature = "postgres")]
-            SqlError::ReadOnlyServer => Self::ReadOnlyServer,
+            SqlError::ReadOnlyServer | SqlError::NoHost { .. } => Self::ReadOnlyServer,
+            #[cfg(feature = "postgres")]
+            SqlError::Standby => Self::Standby,
+            #[cfg(feature = "postgres")]
+            SqlError::TooOld { .. } => Self::TooOld,
+            #[cfg(feature = "postgres")]
+            SqlError::StandbyConfirmsNothing { .. } | SqlError::WriteUnanswered => Self::Unconfirmed,
             #[cfg(feature = "sqlite")]
             SqlError::FileReplaced { .. } => Self::FileReplaced,
             // The server cannot do what the URL asks for, or its certificate is not trusted.

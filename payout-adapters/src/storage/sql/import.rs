@@ -56,7 +56,7 @@ impl ImportRow {
             recipient_name: recipient.name.to_owned(),
             recipient_name_folded: recipient.name_folded,
             sealed: recipient.sealed.as_deref().map(hex),
-            mac: mac(payout, 1, keys).as_deref().map(hex),
+            mac: mac(payout, 1, keys)?.as_deref().map(hex),
             description: details.description.as_str().to_owned(),
             status: parts.status.as_str(),
             needs_review: parts.needs_review,

@@ -1,6 +1,8 @@
 //! The rows of `api_keys` as both dialects select them, and their conversion into the domain.
 
-use payout_core::access::{ApiKey, ApiKeyId, HeldKey, KeyDigest, KeyName, Scopes, SecretId, TokenDigest};
+use payout_core::access::{
+    ApiKey, ApiKeyId, HeldKey, KeyDigest, KeyName, KeyOwner, NewApiKey, Scopes, SecretId, TokenDigest,
+};
 use payout_core::ports::{ApiKeyError, RepositoryError};
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -12,7 +14,7 @@ use super::stored::StoredTime;
 macro_rules! key_columns {
     () => {
         "id, name, scopes, created_at, expires_at, rotated_at, previous_until, revoked_at, last_used_at, \
-         idempotency_scope"
+         idempotency_scope, owner"
     };
 }
 pub(crate) use key_columns;
@@ -20,7 +22,7 @@ pub(crate) use key_columns;
 /// The columns of a [`HeldRow`].
 macro_rules! held_columns {
     () => {
-        "id, name, scopes, expires_at, digest, secret_id, previous_digest, previous_until, idempotency_scope"
+        "id, name, scopes, expires_at, digest, secret_id, previous_digest, previous_until, idempotency_scope, owner"
     };
 }
 pub(crate) use held_columns;
@@ -38,6 +40,7 @@ pub(crate) struct KeyRow {
     revoked_at: Option<StoredTime>,
     last_used_at: Option<StoredTime>,
     idempotency_scope: Option<Uuid>,
+    owner: Option<String>,
 }
 
 /// A key as requests are checked against it.
@@ -52,6 +55,7 @@ pub(crate) struct HeldRow {
     previous_digest: Option<Vec<u8>>,
     previous_until: Option<StoredTime>,
     idempotency_scope: Option<Uuid>,
+    owner: Option<String>,
 }
 
 /// The version of the key set, which every process reads every second.
@@ -70,6 +74,7 @@ pub(crate) fn of_repository(error: RepositoryError) -> ApiKeyError {
         RepositoryError::Refused(source) => ApiKeyError::Refused(source),
         other @ (RepositoryError::VersionConflict
         | RepositoryError::KeyTaken
+        | RepositoryError::ExternalIdTaken(_)
         | RepositoryError::OverLimit(_)
         | _) => ApiKeyError::Refused(Box::new(other)),
     }
@@ -97,6 +102,22 @@ fn scopes(scopes: &str) -> Result<Scopes, ApiKeyError> {
     scopes.parse().map_err(|error| broken("scopes", error))
 }
 
+fn owner(owner: Option<&str>) -> Result<Option<KeyOwner>, ApiKeyError> {
+    owner
+        .map(|owner| KeyOwner::new(owner).map_err(|error| broken("owner", error)))
+        .transpose()
+}
+
+/// Returns the reason why a key that succeeds another was not inserted, as far as that other key gives one.
+pub(crate) fn refused_successor(new: &NewApiKey, before: Option<&ApiKey>) -> Option<ApiKeyError> {
+    new.succeeds.as_ref()?;
+    match before {
+        None => Some(ApiKeyError::NoPredecessor),
+        Some(before) if new.owner.is_some() && new.owner != before.owner => Some(ApiKeyError::OtherOwner),
+        Some(_) => None,
+    }
+}
+
 fn time(time: Option<StoredTime>) -> Option<payout_core::Timestamp> {
     time.map(|time| time.0)
 }
@@ -120,6 +141,7 @@ impl KeyRow {
             revoked_at: time(self.revoked_at),
             last_used_at: time(self.last_used_at),
             idempotency_scope: scope_of(self.id, self.idempotency_scope),
+            owner: owner(self.owner.as_deref())?,
         })
     }
 }
@@ -144,6 +166,7 @@ impl HeldRow {
             },
             previous,
             idempotency_scope: scope_of(self.id, self.idempotency_scope),
+            owner: owner(self.owner.as_deref())?,
         })
     }
 }

@@ -5,7 +5,8 @@
 //! | `payouts.recipient_account` | the account | its digest, or that of an IBAN's normal form |
 //! | `payouts.recipient_name` | the name | `***` |
 //! | `payouts.recipient_name_folded` | the folded name | its digest |
-//! | `payouts.sealed` | null | the account and the name |
+//! | `payouts.recipient_details` | the other parts, as JSON; null for a plain account | null |
+//! | `payouts.sealed` | null | the account, the name and the other parts |
 //! | `idempotency_keys.fingerprint` | the fingerprint | zeros |
 //! | `idempotency_keys.snapshot` | the snapshot | nothing |
 //! | `idempotency_keys.sealed` | null | the fingerprint and the snapshot |
@@ -17,7 +18,10 @@
 use std::borrow::Cow;
 
 use payout_core::idempotency::{Fingerprint, IdempotentRequest};
-use payout_core::payout::{Payout, ProviderKey, Recipient, RecipientAccount, RecipientName, normal_iban};
+use payout_core::payout::{
+    Payout, ProviderKey, Recipient, RecipientAccount, RecipientFields, RecipientName, StatementText,
+    normal_iban,
+};
 use payout_core::ports::{RepositoryError, Search};
 use uuid::Uuid;
 
@@ -26,7 +30,7 @@ use super::row::broken;
 use super::snapshot;
 use crate::encryption::{EncryptionKeys, OpenError, Paid, Place};
 
-/// The separator between the account and the name in an encrypted text; neither has control characters.
+/// The separator between the account, the name and the other parts in an encrypted text; none has control characters.
 const SEPARATOR: char = '\0';
 /// The name column of an encrypted payout.
 const SEALED_NAME: &str = "***";
@@ -34,12 +38,14 @@ const SEALED_NAME: &str = "***";
 const ACCOUNT: &str = "account";
 const NAME: &str = "name";
 
-/// The four columns of a recipient.
+/// The columns of a recipient.
 pub(crate) struct StoredRecipient<'a> {
     pub(crate) account: Cow<'a, str>,
     pub(crate) name: &'a str,
     pub(crate) name_folded: String,
     pub(crate) sealed: Option<Vec<u8>>,
+    /// The parts besides the account and the name, in plain.
+    pub(crate) details: Option<Cow<'a, str>>,
 }
 
 impl<'a> StoredRecipient<'a> {
@@ -49,17 +55,19 @@ impl<'a> StoredRecipient<'a> {
         recipient: &'a Recipient,
         keys: &EncryptionKeys,
     ) -> Result<Self, RepositoryError> {
-        let (account, name) = (recipient.account.as_str(), recipient.name.as_str());
+        let (account, name) = (recipient.account().as_str(), recipient.name().as_str());
         let name_folded = Search::fold_name(name);
+        let details = details_column(recipient)?;
         let Some(key) = keys.current() else {
             return Ok(Self {
                 account: account.into(),
                 name,
                 name_folded,
                 sealed: None,
+                details: details.map(Cow::Owned),
             });
         };
-        let text = joined(account, name);
+        let text = joined(account, name, details.as_deref());
         let sealed = key
             .seal(text.as_bytes(), &Place::Recipient(payout))
             .map_err(refused)?;
@@ -70,34 +78,57 @@ impl<'a> StoredRecipient<'a> {
             name: SEALED_NAME,
             name_folded: key.digest(NAME, &name_folded),
             sealed: Some(sealed),
+            details: None,
         })
     }
 }
 
 /// Computes the MAC that protects a payout against a change of its row, written at this version; absent without a key.
-pub(crate) fn mac(payout: &Payout, changed_version: i64, keys: &EncryptionKeys) -> Option<Vec<u8>> {
+pub(crate) fn mac(
+    payout: &Payout,
+    changed_version: i64,
+    keys: &EncryptionKeys,
+) -> Result<Option<Vec<u8>>, RepositoryError> {
     if keys.is_empty() {
-        return None;
+        return Ok(None);
     }
     let (parts, details) = (payout.parts(), payout.details());
-    keys.protect(&Paid {
+    Ok(keys.protect(&Paid {
         id: parts.id.as_uuid(),
         generation: i64::from(parts.generation),
         amount: details.money.amount(),
         currency: details.money.currency().code(),
-        recipient: &joined(
-            details.recipient.account.as_str(),
-            details.recipient.name.as_str(),
-        ),
+        recipient: &text_of(&details.recipient)?,
         description: details.description.as_str(),
+        statement_text: details.statement_text.as_ref().map(StatementText::as_str),
         provider_key: parts.provider_key.map(ProviderKey::as_uuid),
         changed_version,
-    })
+    }))
 }
 
-/// Joins the account and the name into one text.
-fn joined(account: &str, name: &str) -> String {
-    format!("{account}{SEPARATOR}{name}")
+/// Writes the parts besides the account and the name as a JSON object of texts, in the order of their names.
+pub(crate) fn details_column(recipient: &Recipient) -> Result<Option<String>, RepositoryError> {
+    let details = recipient.details();
+    details
+        .map(|details| serde_json::to_string(&details.0).map_err(refused))
+        .transpose()
+}
+
+/// Returns the recipient as one text, as it is encrypted and as a MAC covers it.
+pub(crate) fn text_of(recipient: &Recipient) -> Result<String, RepositoryError> {
+    Ok(joined(
+        recipient.account().as_str(),
+        recipient.name().as_str(),
+        details_column(recipient)?.as_deref(),
+    ))
+}
+
+/// Joins the account, the name and the details of a typed recipient into one text.
+fn joined(account: &str, name: &str, details: Option<&str>) -> String {
+    match details {
+        None => format!("{account}{SEPARATOR}{name}"),
+        Some(details) => format!("{account}{SEPARATOR}{name}{SEPARATOR}{details}"),
+    }
 }
 
 /// Reads the columns of a recipient as one text, and decrypts it if necessary.
@@ -105,11 +136,12 @@ pub(crate) fn recipient(
     payout: Uuid,
     account: &str,
     name: &str,
+    details: Option<&str>,
     sealed: Option<&[u8]>,
     keys: &EncryptionKeys,
 ) -> Result<String, OpenError> {
     let Some(sealed) = sealed else {
-        return Ok(joined(account, name));
+        return Ok(joined(account, name, details));
     };
     let text = keys.open(sealed, &Place::Recipient(payout))?;
     let text = std::str::from_utf8(&text).map_err(|_| OpenError::Malformed)?;
@@ -118,12 +150,34 @@ pub(crate) fn recipient(
 
 /// Parses the recipient from a joined text.
 pub(crate) fn parsed(text: &str) -> Result<Recipient, RepositoryError> {
-    let (account, name) = text
+    let (account, rest) = text
         .split_once(SEPARATOR)
         .ok_or_else(|| broken("sealed")("one text where there should be two"))?;
-    Ok(Recipient {
-        account: RecipientAccount::restore(account).map_err(broken("recipient_account"))?,
-        name: RecipientName::restore(name).map_err(broken("recipient_name"))?,
+    let (name, details) = match rest.split_once(SEPARATOR) {
+        None => (rest, None),
+        Some((name, details)) => (name, Some(details)),
+    };
+    restored(account, name, details)
+}
+
+/// Restores a recipient from its texts.
+pub(crate) fn restored(
+    account: &str,
+    name: &str,
+    details: Option<&str>,
+) -> Result<Recipient, RepositoryError> {
+    let account = RecipientAccount::restore(account).map_err(broken("recipient_account"))?;
+    let name = RecipientName::restore(name).map_err(broken("recipient_name"))?;
+    let Some(details) = details else {
+        return Ok(Recipient::new(account, name));
+    };
+    // The parser's errors quote positions, not values.
+    let details = serde_json::from_str(details).map_err(|error| {
+        broken("recipient_details")(format!("line {}, column {}", error.line(), error.column()))
+    })?;
+    Recipient::restore(account, name, &RecipientFields(details)).map_err(|errors| {
+        let fields: Vec<String> = errors.into_iter().map(|error| error.field).collect();
+        broken("recipient_details")(fields.join(", "))
     })
 }
 

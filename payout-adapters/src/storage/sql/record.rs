@@ -3,13 +3,16 @@
 use std::str::FromStr;
 
 use payout_core::money::{Currency, Money};
-use payout_core::payout::{Description, PaymentDetails, PayoutId, ProviderKey, ProviderReference, Status};
+use payout_core::payout::{
+    Description, PaymentDetails, PayoutId, ProviderKey, ProviderReference, StatementText, Status,
+};
 use payout_core::ports::{Filter, ListQuery, Order, Position, ReconciliationQuery, Record, RepositoryError};
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::error::refused;
 use super::recipient::{parsed, recipient};
+use super::row::provider;
 use super::stored::{StoredAmount, StoredTime};
 use super::window::{Page, Window};
 use crate::encryption::EncryptionKeys;
@@ -17,10 +20,10 @@ use crate::encryption::EncryptionKeys;
 /// The columns of a [`RecordRow`], for the constant statements of both dialects.
 macro_rules! record_columns {
     () => {
-        "payout.id, payout.amount, payout.currency, payout.recipient_account, payout.recipient_name, payout.sealed, \
-         payout.description, payout.deleted_at IS NOT NULL AS deleted, payout.provider_key, payout.created_at, \
+        "payout.id, payout.amount, payout.currency, payout.recipient_account, payout.recipient_name, payout.recipient_details, payout.sealed, \
+         payout.description, payout.statement_text, payout.deleted_at IS NOT NULL AS deleted, payout.provider_key, payout.created_at, \
          state.status, state.needs_review, state.generation, state.version, state.provider_reference, \
-         state.first_submitted_at"
+         state.first_submitted_at, state.provider"
     };
 }
 pub(crate) use record_columns;
@@ -32,8 +35,10 @@ pub(crate) struct RecordRow {
     currency: String,
     recipient_account: String,
     recipient_name: String,
+    recipient_details: Option<String>,
     sealed: Option<Vec<u8>>,
     description: String,
+    statement_text: Option<String>,
     status: String,
     needs_review: bool,
     deleted: bool,
@@ -43,6 +48,7 @@ pub(crate) struct RecordRow {
     provider_reference: Option<String>,
     first_submitted_at: Option<StoredTime>,
     created_at: StoredTime,
+    provider: String,
 }
 
 impl RecordRow {
@@ -53,12 +59,19 @@ impl RecordRow {
             self.id,
             &self.recipient_account,
             &self.recipient_name,
+            self.recipient_details.as_deref(),
             sealed,
             keys,
         )
         .ok()?;
         let details = PaymentDetails {
             description: Description::new(&self.description).ok()?,
+            statement_text: self
+                .statement_text
+                .as_deref()
+                .map(StatementText::new)
+                .transpose()
+                .ok()?,
             ..PaymentDetails::new(money, parsed(&text).ok()?)
         };
         Some(details.digest())
@@ -83,6 +96,7 @@ impl RecordRow {
                 .and_then(ProviderReference::new),
             first_submitted_at: self.first_submitted_at.map(|time| time.0),
             created_at: self.created_at.0,
+            provider: provider(&self.provider)?,
         })
     }
 }

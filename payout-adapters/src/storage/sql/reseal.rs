@@ -10,9 +10,10 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::error::refused;
-use super::recipient::{StoredRecipient, WrittenAnswer, answer, parsed, recipient};
+use super::recipient::{StoredRecipient, WrittenAnswer, answer, parsed, recipient, text_of};
 use super::row::broken;
 use super::stored::StoredAmount;
+use super::webhooks::{EndpointRow, StoredSecrets, secrets_text};
 use crate::encryption::{EncryptionKeys, Paid};
 
 /// The outcome of one batch of rows.
@@ -34,8 +35,8 @@ pub struct ReencryptedBatch<Place> {
 /// The columns of a [`RecipientRow`], for the constant statements of both dialects.
 macro_rules! recipient_columns {
     () => {
-        "payout.id, payout.recipient_account, payout.recipient_name, payout.sealed, payout.amount, payout.currency, \
-         payout.description, payout.provider_key, payout.mac, payout.changed_version, state.generation, state.version"
+        "payout.id, payout.recipient_account, payout.recipient_name, payout.recipient_details, payout.sealed, payout.amount, \
+         payout.currency, payout.description, payout.statement_text, payout.provider_key, payout.mac, payout.changed_version, state.generation, state.version"
     };
 }
 pub(crate) use recipient_columns;
@@ -46,11 +47,13 @@ pub(crate) struct RecipientRow {
     pub(crate) id: Uuid,
     pub(crate) recipient_account: String,
     pub(crate) recipient_name: String,
+    pub(crate) recipient_details: Option<String>,
     pub(crate) sealed: Option<Vec<u8>>,
     generation: i64,
     amount: StoredAmount,
     currency: String,
     description: String,
+    statement_text: Option<String>,
     provider_key: Option<Uuid>,
     pub(crate) mac: Option<Vec<u8>>,
     changed_version: Option<i64>,
@@ -78,13 +81,14 @@ pub(crate) struct NewRecipient {
     pub(crate) account: String,
     pub(crate) name: String,
     pub(crate) name_folded: String,
+    pub(crate) details: Option<String>,
     pub(crate) sealed: Option<Vec<u8>>,
     pub(crate) mac: Option<Vec<u8>>,
     pub(crate) changed_version: Option<i64>,
 }
 
 /// Returns whether the current key encrypted this value, or computed this MAC.
-fn is_current(sealed: Option<&[u8]>, keys: &EncryptionKeys) -> bool {
+pub(crate) fn is_current(sealed: Option<&[u8]>, keys: &EncryptionKeys) -> bool {
     match (sealed, keys.current()) {
         (Some(sealed), Some(key)) => sealed.starts_with(key.header()),
         (None, None) => true,
@@ -147,6 +151,7 @@ pub(crate) fn new_recipient(
         row.id,
         &row.recipient_account,
         &row.recipient_name,
+        row.recipient_details.as_deref(),
         row.sealed.as_deref(),
         keys,
     )
@@ -160,17 +165,22 @@ pub(crate) fn new_recipient(
         currency: &row.currency,
         recipient: &text,
         description: &row.description,
+        statement_text: row.statement_text.as_deref(),
         provider_key: row.provider_key,
         changed_version,
     };
     keys.verify(row.mac.as_deref(), &paid).map_err(broken("mac"))?;
     let recipient = parsed(&text)?;
     let new = StoredRecipient::of(row.id, &recipient, keys)?;
-    let mac = keys.protect(&paid);
+    let mac = keys.protect(&Paid {
+        recipient: &text_of(&recipient)?,
+        ..paid
+    });
     Ok(Some(NewRecipient {
         account: new.account.into_owned(),
         name: new.name.to_owned(),
         name_folded: new.name_folded,
+        details: new.details.map(std::borrow::Cow::into_owned),
         sealed: new.sealed,
         changed_version: mac.as_ref().map(|_| changed_version),
         mac,
@@ -195,6 +205,17 @@ pub(crate) fn new_answer(
     )?;
     let fingerprint = *fingerprint.as_bytes();
     WrittenAnswer::sealed(row.payout_id, &row.key, fingerprint, snapshot, keys).map(Some)
+}
+
+/// Returns the new columns of a webhook endpoint's secrets; absent when the current key encrypted the old ones.
+pub(crate) fn new_webhook_secrets(
+    row: &EndpointRow,
+    keys: &EncryptionKeys,
+) -> Result<Option<StoredSecrets>, RepositoryError> {
+    if is_current(row.sealed.as_deref(), keys) {
+        return Ok(None);
+    }
+    StoredSecrets::of(row.id, secrets_text(row, keys)?, keys).map(Some)
 }
 
 /// Checks the number of rows that a statement may read.

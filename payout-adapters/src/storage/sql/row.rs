@@ -3,22 +3,27 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use payout_core::Timestamp;
+use payout_core::approval::Approval;
 use payout_core::attempt::{Claim, UnreadableClaim};
+use payout_core::batch::BatchId;
 use payout_core::idempotency::IdempotencyRecord;
 use payout_core::money::{Currency, Money};
 use payout_core::payout::{
-    Actor, Description, Event, EventKind, Failure, NewPayout, PaymentDetails, Payout, PayoutId, PayoutParts,
+    Actor, Description, Event, EventKind, Failure, PaymentDetails, Payout, PayoutId, PayoutParts,
     ProviderKey, ProviderReference, Status,
 };
-use payout_core::ports::{Claims, Cursor, DeletedPayout, EventPlace, Listed, RepositoryError};
+use payout_core::ports::{Claims, Cursor, DeletedPayout, EventPlace, Listed, Order, RepositoryError};
+use payout_core::provider::ProviderName;
+use payout_core::stored_recipient::RecipientId;
 use sqlx::FromRow;
 use uuid::Uuid;
 
+use super::approvals::StoredApproval;
+use super::details::{external_id, metadata, statement_text};
 use super::error::{SqlError, refused};
 use super::recipient::{answer, parsed, recipient};
 use super::snapshot;
-use super::stored::{StoredAmount, StoredTime, whole_micros};
+use super::stored::{StoredAmount, StoredTime};
 use crate::encryption::{EncryptionKeys, OpenError, Paid};
 
 /// The columns of a [`PayoutRow`], for the constant statements of both dialects: of `payout_details AS payout` and
@@ -29,7 +34,12 @@ macro_rules! payout_columns {
          payout.description, payout.provider_key, payout.mac, payout.changed_version, payout.created_at, \
          state.status, state.needs_review, state.failure_code, state.failure_message, state.provider_reference, \
          state.generation, state.claims, state.fence, state.version, state.first_submitted_at, state.claimed_at, \
-         state.quiet_at, state.due_at, state.updated_at"
+         state.quiet_at, COALESCE(state.batch_due_at, state.due_at) AS due_at, state.updated_at, payout.recipient_details, state.failure_reason, \
+         state.provider, state.waiting_for, state.waiting_since, state.completed_at, state.returned_at, \
+         state.returned_amount, state.recheck_at, payout.external_id, CAST(payout.metadata AS text) AS metadata, \
+         payout.statement_text, payout.scheduled_at, payout.batch_id, payout.created_by, payout.created_person, \
+         payout.edited_person, payout.recipient_id, state.approvals_required, state.approval_round, \
+         state.approval_reasons, state.approvals_given, state.approved_digest"
     };
 }
 pub(crate) use payout_columns;
@@ -62,6 +72,31 @@ pub(crate) struct PayoutRow {
     due_at: Option<StoredTime>,
     created_at: StoredTime,
     updated_at: StoredTime,
+    recipient_details: Option<String>,
+    failure_reason: Option<String>,
+    provider: String,
+    waiting_for: Option<String>,
+    waiting_since: Option<StoredTime>,
+    completed_at: Option<StoredTime>,
+    returned_at: Option<StoredTime>,
+    returned_amount: Option<StoredAmount>,
+    recheck_at: Option<StoredTime>,
+    external_id: Option<String>,
+    /// A JSON object of texts.
+    metadata: Option<String>,
+    statement_text: Option<String>,
+    scheduled_at: Option<StoredTime>,
+    batch_id: Option<Uuid>,
+    recipient_id: Option<Uuid>,
+    created_by: Option<String>,
+    created_person: Option<String>,
+    edited_person: Option<String>,
+    approvals_required: i16,
+    approval_round: i32,
+    approval_reasons: Option<String>,
+    /// A JSON array.
+    approvals_given: Option<String>,
+    approved_digest: Option<Vec<u8>>,
 }
 
 /// A row of `payout_events`.
@@ -78,7 +113,7 @@ pub(crate) struct EventRow {
     at: StoredTime,
 }
 
-/// A row of `idempotency_keys`.
+/// A row of `idempotency_keys`, with the actor that created its payout.
 #[derive(FromRow)]
 pub(crate) struct AnswerRow {
     key: String,
@@ -87,6 +122,7 @@ pub(crate) struct AnswerRow {
     snapshot: String,
     sealed: Option<Vec<u8>>,
     created_at: StoredTime,
+    created_by: Option<String>,
 }
 
 /// Names the broken column and the problem.
@@ -99,11 +135,17 @@ pub(crate) fn broken<E: Display>(column: &'static str) -> impl Fn(E) -> Reposito
     }
 }
 
-fn parse<T: FromStr<Err: Display>>(column: &'static str, text: &str) -> Result<T, RepositoryError> {
+pub(crate) fn parse<T: FromStr<Err: Display>>(
+    column: &'static str,
+    text: &str,
+) -> Result<T, RepositoryError> {
     text.parse().map_err(broken(column))
 }
 
-fn number<T: TryFrom<i64, Error: Display>>(column: &'static str, number: i64) -> Result<T, RepositoryError> {
+pub(crate) fn number<T: TryFrom<i64, Error: Display>>(
+    column: &'static str,
+    number: i64,
+) -> Result<T, RepositoryError> {
     T::try_from(number).map_err(broken(column))
 }
 
@@ -117,15 +159,17 @@ impl PayoutRow {
         })
     }
 
-    /// Returns whether no other worker has claimed the payout since this claim.
+    /// Returns whether no other worker has claimed the payout since this claim. Its metadata may have changed, which makes
+    /// a new version.
     #[cfg(feature = "postgres")]
     pub(crate) fn is_under_the_claim_of(&self, claimed: &Self) -> bool {
-        (self.fence, self.version) == (claimed.fence, claimed.version)
+        self.fence == claimed.fence && self.status == claimed.status
     }
 
-    fn place(&self) -> Cursor {
+    fn place(&self, order: Order) -> Cursor {
+        let scheduled_at = self.scheduled_at.filter(|_| order.is_by_schedule());
         Cursor {
-            created_at: self.created_at.0,
+            at: scheduled_at.unwrap_or(self.created_at).0,
             id: PayoutId::from(self.id),
         }
     }
@@ -147,6 +191,7 @@ impl PayoutRow {
             self.id,
             &self.recipient_account,
             &self.recipient_name,
+            self.recipient_details.as_deref(),
             self.sealed.as_deref(),
             keys,
         )
@@ -167,6 +212,7 @@ impl PayoutRow {
                     currency: &self.currency,
                     recipient,
                     description: &self.description,
+                    statement_text: self.statement_text.as_deref(),
                     provider_key: self.provider_key,
                     changed_version: self.changed_version.unwrap_or_default(),
                 },
@@ -188,11 +234,28 @@ impl PayoutRow {
         Payout::restore(self.parts(keys)?).map_err(refused)
     }
 
+    fn approval(&self) -> Result<Option<Box<Approval>>, RepositoryError> {
+        let stored = StoredApproval {
+            created_person: self.created_person.as_deref(),
+            edited_person: self.edited_person.as_deref(),
+            required: self.approvals_required,
+            round: self.approval_round,
+            reasons: self.approval_reasons.as_deref(),
+            given: self.approvals_given.as_deref(),
+            digest: self.approved_digest.as_deref(),
+        };
+        stored.restore()
+    }
+
     fn parts(&self, keys: &EncryptionKeys) -> Result<PayoutParts, RepositoryError> {
         let time = |time: Option<StoredTime>| time.map(|time| time.0);
         let currency = Currency::recorded(&self.currency).map_err(broken("currency"))?;
         let failure = match (&self.failure_code, &self.failure_message) {
-            (Some(code), Some(message)) => Some(Failure::new(code, message)),
+            (Some(code), Some(message)) => {
+                let reason = self.failure_reason.as_deref();
+                let reason = reason.map(|reason| parse("failure_reason", reason)).transpose()?;
+                Some(Failure::new(code, message).with_reason(reason))
+            }
             (None, None) => None,
             (Some(_), None) | (None, Some(_)) => return Err(broken("failure_message")("half a failure")),
         };
@@ -203,6 +266,11 @@ impl PayoutRow {
             money: Money::restore(amount, currency).map_err(broken("amount"))?,
             recipient: parsed(&text)?,
             description: Description::restore(&self.description).map_err(broken("description"))?,
+            external_id: external_id(self.external_id.as_deref())?,
+            metadata: metadata(self.metadata.as_deref())?,
+            recipient_id: self.recipient_id.map(RecipientId::from),
+            statement_text: statement_text(self.statement_text.as_deref())?,
+            scheduled_at: time(self.scheduled_at),
         };
         Ok(PayoutParts {
             id: PayoutId::from(self.id),
@@ -225,8 +293,35 @@ impl PayoutRow {
             due_at: time(self.due_at),
             created_at: self.created_at.0,
             updated_at: self.updated_at.0,
+            provider: provider(&self.provider)?,
+            waiting_for: self
+                .waiting_for
+                .as_deref()
+                .map(|reason| parse("waiting_for", reason))
+                .transpose()?,
+            waiting_since: time(self.waiting_since),
+            completed_at: time(self.completed_at),
+            returned_at: time(self.returned_at),
+            returned_amount: self.returned_amount.map(StoredAmount::read).transpose()?,
+            recheck_at: time(self.recheck_at),
+            batch: self.batch_id.map(BatchId::from),
+            created_by: self.created_by.as_deref().map(Actor::new),
+            approval: self.approval()?,
         })
     }
+}
+
+/// Reads the column of a provider's name, which is empty for a payout without a provider.
+pub(crate) fn provider(name: &str) -> Result<Option<ProviderName>, RepositoryError> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    parse("provider", name).map(Some)
+}
+
+/// Writes the column of a provider's name.
+pub(crate) fn provider_column(name: Option<&ProviderName>) -> &str {
+    name.map_or("", ProviderName::as_str)
 }
 
 /// A row of a list that may include deleted payouts.
@@ -256,20 +351,24 @@ impl MaybeDeletedRow {
 }
 
 /// Restores the rows of a page that may include deleted payouts. A row that cannot be read keeps its place.
-pub(crate) fn listed_with_deleted(rows: Vec<MaybeDeletedRow>, keys: &EncryptionKeys) -> Vec<Listed> {
+pub(crate) fn listed_with_deleted(
+    rows: Vec<MaybeDeletedRow>,
+    order: Order,
+    keys: &EncryptionKeys,
+) -> Vec<Listed> {
     rows.into_iter()
         .map(|row| {
-            let place = row.row.place();
+            let place = row.row.place(order);
             row.restore(keys).unwrap_or(Listed::Unreadable(place))
         })
         .collect()
 }
 
-/// Restores the rows of a page. A row that cannot be read keeps its place.
+/// Restores the rows of a page in the order of creation. A row that cannot be read keeps its place.
 pub(crate) fn listed(rows: Vec<PayoutRow>, keys: &EncryptionKeys) -> Vec<Listed> {
     rows.into_iter()
         .map(|row| {
-            let place = row.place();
+            let place = row.place(Order::OldestFirst);
             row.restore(keys)
                 .map_or(Listed::Unreadable(place), Listed::Payout)
         })
@@ -321,20 +420,9 @@ impl AnswerRow {
             self.sealed.as_deref(),
             keys,
         )?;
-        let payout = snapshot::read(&snapshot, self.payout_id, self.created_at.0)?;
+        let created_by = self.created_by.as_deref().map(Actor::new);
+        let payout = snapshot::read(&snapshot, self.payout_id, self.created_at.0, created_by)?;
         Ok(IdempotencyRecord { fingerprint, payout })
-    }
-}
-
-/// Returns the payout as it is stored at `now`, with times in the store's precision.
-pub(crate) fn stored_at(new: &NewPayout, now: Timestamp) -> Payout {
-    match new.scheduled_at.filter(|at| *at != whole_micros(*at)) {
-        None => new.stored_at(now),
-        Some(at) => NewPayout {
-            scheduled_at: Some(whole_micros(at)),
-            ..new.clone()
-        }
-        .stored_at(now),
     }
 }
 

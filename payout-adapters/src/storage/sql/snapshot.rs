@@ -15,22 +15,29 @@
 //! any request that writes.
 //!
 //! The store's clock determines the time of the write only during the write. So the times that equal it are filled in
-//! when the answer is read, from the record's own time.
+//! when the answer is read, from the record's own time. The actor that created the payout is in its row, which never
+//! changes it.
 
 use std::borrow::Cow;
 
 use payout_core::Timestamp;
+use payout_core::approval::Approval;
+use payout_core::batch::BatchId;
 use payout_core::money::{Currency, Money};
 use payout_core::payout::{
-    Description, Failure, PaymentDetails, Payout, PayoutId, PayoutParts, ProviderKey, ProviderReference,
-    Recipient, RecipientAccount, RecipientName, Status,
+    Actor, Description, Failure, PaymentDetails, Payout, PayoutId, PayoutParts, ProviderKey,
+    ProviderReference, Status,
 };
 use payout_core::ports::RepositoryError;
+use payout_core::stored_recipient::RecipientId;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::approvals::{ApprovalColumns, StoredApproval};
+use super::details::{external_id, metadata, metadata_column, statement_text};
 use super::error::refused;
+use super::recipient::{details_column, restored};
 use super::row::broken;
 
 /// The version of a snapshot, which determines how the rest is read.
@@ -59,6 +66,9 @@ struct SnapshotV1<'a> {
     recipient_account: Cow<'a, str>,
     #[serde(borrow)]
     recipient_name: Cow<'a, str>,
+    /// The parts besides the account and the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recipient_details: Option<String>,
     #[serde(borrow)]
     description: Cow<'a, str>,
     #[serde(borrow, default = "pending", skip_serializing_if = "is_pending")]
@@ -88,6 +98,66 @@ struct SnapshotV1<'a> {
     /// Absent in the answer to a create: filled in when it is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     created_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    external_id: Option<Cow<'a, str>>,
+    /// A JSON object of texts, as the row has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    metadata: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    statement_text: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scheduled_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    batch: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    approval: Option<ApprovalV1<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recipient_id: Option<Uuid>,
+}
+
+/// The approvals, by the names of their columns.
+#[derive(Serialize, Deserialize)]
+struct ApprovalV1<'a> {
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    created_person: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    edited_person: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    required: i16,
+    #[serde(default, skip_serializing_if = "is_default")]
+    round: i32,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    reasons: Option<Cow<'a, str>>,
+}
+
+impl ApprovalV1<'_> {
+    /// Serializes the approvals that a payout requires when a create or a retry is answered: none are given then.
+    fn of(parts: &PayoutParts) -> Result<Option<Self>, RepositoryError> {
+        if parts.approval.is_none() {
+            return Ok(None);
+        }
+        let columns = ApprovalColumns::of(parts)?;
+        Ok(Some(Self {
+            created_person: columns.created_person.map(Cow::Owned),
+            edited_person: columns.edited_person.map(Cow::Owned),
+            required: columns.required,
+            round: columns.round,
+            reasons: columns.reasons.map(Cow::Owned),
+        }))
+    }
+
+    fn restore(&self) -> Result<Option<Box<Approval>>, RepositoryError> {
+        let stored = StoredApproval {
+            created_person: self.created_person.as_deref(),
+            edited_person: self.edited_person.as_deref(),
+            required: self.required,
+            round: self.round,
+            reasons: self.reasons.as_deref(),
+            given: None,
+            digest: None,
+        };
+        stored.restore()
+    }
 }
 
 fn pending() -> Cow<'static, str> {
@@ -121,14 +191,19 @@ struct FailureV1<'a> {
 
 /// Serializes a payout that is about to be written.
 pub(crate) fn write(payout: &Payout) -> Result<String, RepositoryError> {
-    serde_json::to_string(&SnapshotV1::of(payout)).map_err(refused)
+    serde_json::to_string(&SnapshotV1::of(payout)?).map_err(refused)
 }
 
-/// Parses the payout from a text that was written at this time.
-pub(crate) fn read(text: &str, id: Uuid, written_at: Timestamp) -> Result<Payout, RepositoryError> {
+/// Parses the payout from a text that was written at this time. Its row has the actor that created it.
+pub(crate) fn read(
+    text: &str,
+    id: Uuid,
+    written_at: Timestamp,
+    created_by: Option<Actor>,
+) -> Result<Payout, RepositoryError> {
     let Versioned { v } = parse(text)?;
     match v {
-        1 | 2 => parse::<SnapshotV1<'_>>(text)?.restore(id, written_at),
+        1 | 2 => parse::<SnapshotV1<'_>>(text)?.restore(id, written_at, created_by),
         later => Err(broken("snapshot")(format!(
             "it is of version {later}, which a later program has written"
         ))),
@@ -142,17 +217,18 @@ fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, RepositoryError> {
 }
 
 impl<'a> SnapshotV1<'a> {
-    fn of(payout: &'a Payout) -> Self {
+    fn of(payout: &'a Payout) -> Result<Self, RepositoryError> {
         let (parts, details) = (payout.parts(), payout.details());
-        Self {
+        Ok(Self {
             v: 2,
             id: None,
             money: (
                 details.money.amount().to_string().into(),
                 details.money.currency().code().into(),
             ),
-            recipient_account: details.recipient.account.as_str().into(),
-            recipient_name: details.recipient.name.as_str().into(),
+            recipient_account: details.recipient.account().as_str().into(),
+            recipient_name: details.recipient.name().as_str().into(),
+            recipient_details: details_column(&details.recipient)?,
             description: details.description.as_str().into(),
             status: parts.status.as_str().into(),
             needs_review: parts.needs_review,
@@ -173,22 +249,38 @@ impl<'a> SnapshotV1<'a> {
             claimed_at: parts.claimed_at,
             quiet_at: parts.calls_end_at,
             created_at: (parts.version > first_version()).then_some(parts.created_at),
-        }
+            external_id: details.external_id.as_ref().map(|id| id.as_str().into()),
+            metadata: metadata_column(&details.metadata)?,
+            recipient_id: details.recipient_id.map(RecipientId::as_uuid),
+            statement_text: details.statement_text.as_ref().map(|text| text.as_str().into()),
+            scheduled_at: details.scheduled_at,
+            batch: parts.batch.map(BatchId::as_uuid),
+            approval: ApprovalV1::of(parts)?,
+        })
     }
 
-    fn restore(self, id: Uuid, written_at: Timestamp) -> Result<Payout, RepositoryError> {
+    fn restore(
+        self,
+        id: Uuid,
+        written_at: Timestamp,
+        created_by: Option<Actor>,
+    ) -> Result<Payout, RepositoryError> {
         let (amount, currency) = &self.money;
         let amount = Decimal::from_str_exact(amount).map_err(broken("snapshot: money"))?;
         let currency = Currency::recorded(currency).map_err(broken("snapshot: money"))?;
         let details = PaymentDetails {
             money: Money::restore(amount, currency).map_err(broken("snapshot: money"))?,
-            recipient: Recipient {
-                account: RecipientAccount::restore(&self.recipient_account)
-                    .map_err(broken("snapshot: recipient_account"))?,
-                name: RecipientName::restore(&self.recipient_name)
-                    .map_err(broken("snapshot: recipient_name"))?,
-            },
+            recipient: restored(
+                &self.recipient_account,
+                &self.recipient_name,
+                self.recipient_details.as_deref(),
+            )?,
             description: Description::restore(&self.description).map_err(broken("snapshot: description"))?,
+            external_id: external_id(self.external_id.as_deref())?,
+            metadata: metadata(self.metadata.as_deref())?,
+            recipient_id: self.recipient_id.map(RecipientId::from),
+            statement_text: statement_text(self.statement_text.as_deref())?,
+            scheduled_at: self.scheduled_at,
         };
         let mut parts = PayoutParts {
             id: PayoutId::from(self.id.unwrap_or(id)),
@@ -219,8 +311,24 @@ impl<'a> SnapshotV1<'a> {
                 .filter(|_| self.version > first_version())
                 .unwrap_or(written_at),
             updated_at: written_at,
+            provider: None,
+            waiting_for: None,
+            waiting_since: None,
+            completed_at: None,
+            returned_at: None,
+            returned_amount: None,
+            recheck_at: None,
+            batch: self.batch.map(BatchId::from),
+            created_by,
+            approval: match &self.approval {
+                Some(approval) => approval.restore()?,
+                None => None,
+            },
         };
-        parts.due_at = parts.awaits_somebody().then_some(written_at);
+        let scheduled_at = parts.details.scheduled_at.filter(|_| parts.generation == 0);
+        parts.due_at = parts
+            .awaits_somebody()
+            .then(|| scheduled_at.map_or(written_at, |at| at.max(written_at)));
         Payout::restore(parts).map_err(refused)
     }
 }
@@ -244,12 +352,15 @@ mod tests {
 
     #[test]
     fn a_create_that_an_earlier_program_answered_is_read() {
-        let payout = read(CREATED, ID, written_at()).unwrap();
+        let payout = read(CREATED, ID, written_at(), None).unwrap();
         let parts = payout.parts();
         assert_eq!(parts.id.to_string(), "01a20cf8-b758-773a-beeb-06fc8801f3e5");
         assert_eq!(parts.details.money.to_string(), "10.50 USD");
-        assert_eq!(parts.details.recipient.account.as_str(), "DE89370400440532013000");
-        assert_eq!(parts.details.recipient.name.as_str(), "Ada Lovelace");
+        assert_eq!(
+            parts.details.recipient.account().as_str(),
+            "DE89370400440532013000"
+        );
+        assert_eq!(parts.details.recipient.name().as_str(), "Ada Lovelace");
         assert_eq!((parts.status, parts.provider_key), (Status::Pending, None));
         assert_eq!(
             (parts.created_at, parts.updated_at, parts.due_at),
@@ -259,13 +370,13 @@ mod tests {
 
     #[test]
     fn a_retry_that_an_earlier_program_answered_is_read() {
-        let payout = read(RETRIED, ID, written_at()).unwrap();
+        let payout = read(RETRIED, ID, written_at(), None).unwrap();
         let parts = payout.parts();
         assert_eq!(parts.details.money.to_string(), "3 JPY");
-        assert_eq!(parts.details.recipient.account.as_str(), "A \"1\"");
+        assert_eq!(parts.details.recipient.account().as_str(), "A \"1\"");
         assert_eq!(
             (
-                parts.details.recipient.name.as_str(),
+                parts.details.recipient.name().as_str(),
                 parts.details.description.as_str()
             ),
             ("José", "a\nb")
@@ -285,7 +396,7 @@ mod tests {
 
     #[test]
     fn a_failed_payout_of_an_earlier_program_is_read() {
-        let payout = read(FAILED, ID, written_at()).unwrap();
+        let payout = read(FAILED, ID, written_at(), None).unwrap();
         let failure = payout.parts().failure.as_ref().unwrap();
         assert_eq!((failure.code(), failure.message()), ("closed", "Account closed"));
         let reference = payout.parts().provider_reference.as_ref().unwrap();
@@ -295,9 +406,9 @@ mod tests {
     #[test]
     fn what_is_read_is_written_so_that_it_reads_the_same() {
         for text in [CREATED, RETRIED, FAILED] {
-            let payout = read(text, ID, written_at()).unwrap();
+            let payout = read(text, ID, written_at(), None).unwrap();
             assert_eq!(
-                read(&write(&payout).unwrap(), ID, written_at()).unwrap(),
+                read(&write(&payout).unwrap(), ID, written_at(), None).unwrap(),
                 payout,
                 "{text}"
             );
@@ -306,7 +417,7 @@ mod tests {
 
     #[test]
     fn a_create_is_written_without_what_every_create_has() {
-        let written = write(&read(CREATED, ID, written_at()).unwrap()).unwrap();
+        let written = write(&read(CREATED, ID, written_at(), None).unwrap()).unwrap();
         assert_eq!(
             written,
             r#"{"v":2,"money":["10.50","USD"],"recipient_account":"DE89370400440532013000","recipient_name":"Ada Lovelace","description":""}"#
@@ -314,9 +425,25 @@ mod tests {
     }
 
     #[test]
+    fn a_typed_recipient_is_written_and_read_whole() {
+        let text = r#"{"v":2,"money":["10.50","EUR"],"recipient_account":"ada@example.com","recipient_name":"Ada","recipient_details":"{\"email\":\"ada@example.com\",\"type\":\"email\"}","description":""}"#;
+        let payout = read(text, ID, written_at(), None).unwrap();
+        let fields = payout.details().recipient.fields();
+        assert_eq!(fields.get("email"), Some("ada@example.com"));
+        assert_eq!(fields.get("type"), Some("email"));
+        assert_eq!(write(&payout).unwrap(), text);
+    }
+
+    #[test]
+    fn an_account_that_is_not_the_details_own_is_refused() {
+        let text = r#"{"v":2,"money":["10.50","EUR"],"recipient_account":"eve@example.com","recipient_name":"Ada","recipient_details":"{\"email\":\"ada@example.com\",\"type\":\"email\"}","description":""}"#;
+        assert!(read(text, ID, written_at(), None).is_err());
+    }
+
+    #[test]
     fn a_snapshot_of_a_later_version_is_refused_and_not_misread() {
         let later = CREATED.replacen('{', r#"{"v":3,"#, 1);
-        let error = read(&later, ID, written_at()).unwrap_err();
+        let error = read(&later, ID, written_at(), None).unwrap_err();
         let cause = std::error::Error::source(&error).unwrap().to_string();
         assert!(cause.contains("version 3"), "{cause}");
     }
@@ -327,7 +454,7 @@ mod tests {
             "\"needs_review\":false",
             "\"needs_review\":\"DE89370400440532013000\"",
         );
-        let error = read(&broken, ID, written_at()).unwrap_err();
+        let error = read(&broken, ID, written_at(), None).unwrap_err();
         let cause = std::error::Error::source(&error).unwrap().to_string();
         assert!(!cause.contains("DE89") && cause.contains("column"), "{cause}");
     }

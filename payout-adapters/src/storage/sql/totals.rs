@@ -1,16 +1,16 @@
 //! The rows of a day's totals, and the decision which payouts of a batch fit.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use payout_core::access::ApiKeyId;
 use payout_core::money::Currency;
-use payout_core::payout::{NewPayout, Payout};
+use payout_core::payout::{ExternalId, NewPayout, Payout, PayoutId};
 use payout_core::ports::{Insertion, RepositoryError};
 use payout_core::spending::{DailyTotal, DailyTotals, Day, OverLimit, SpendingBucket};
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::row::{broken, stored_at};
+use super::row::broken;
 use super::stored::StoredAmount;
 
 /// A row of `daily_totals`.
@@ -63,6 +63,17 @@ pub(crate) fn keys(batch: &[NewPayout]) -> Vec<&str> {
         .collect()
 }
 
+/// Returns the client's own reference of a payout.
+pub(crate) fn external_id_of(new: &NewPayout) -> Option<&str> {
+    new.details.external_id.as_ref().map(ExternalId::as_str)
+}
+
+/// Returns the external ids of a batch, each once. Most batches have none.
+pub(crate) fn external_ids(batch: &[NewPayout]) -> Vec<&str> {
+    let ids: BTreeSet<&str> = batch.iter().filter_map(external_id_of).collect();
+    ids.into_iter().collect()
+}
+
 /// The result of storing a payout: the time when it was stored, and whether its provider keys begin with its id
 /// although it has a request.
 #[derive(Debug, Clone, Copy, Default)]
@@ -74,7 +85,7 @@ pub(crate) struct Stored {
 impl Stored {
     /// Returns the payout as it is stored.
     pub(crate) fn payout(self, new: &NewPayout) -> Payout {
-        let payout = stored_at(new, self.at);
+        let payout = new.stored_at(self.at);
         if self.under_its_id {
             payout.under_its_id()
         } else {
@@ -106,7 +117,17 @@ pub(crate) fn beaten(batch: &[NewPayout]) -> HashSet<Uuid> {
 pub(crate) enum Decision {
     Store,
     KeyTaken,
+    ExternalIdTaken(PayoutId),
     OverLimit(OverLimit),
+}
+
+/// The keys and the external ids that no payout of a batch may have.
+#[derive(Default)]
+pub(crate) struct Taken {
+    /// The idempotency keys with records and, after a space, the keys that may not be used.
+    pub(crate) keys: HashSet<String>,
+    /// The external ids of payouts that are not deleted.
+    pub(crate) external_ids: HashMap<String, PayoutId>,
 }
 
 impl Decision {
@@ -115,23 +136,26 @@ impl Decision {
         match self {
             Self::Store => Insertion::Stored(stored.unwrap_or_default().payout(new)),
             Self::KeyTaken => Insertion::KeyTaken,
+            Self::ExternalIdTaken(holder) => Insertion::ExternalIdTaken(holder),
             Self::OverLimit(over) => Insertion::OverLimit(over),
         }
     }
 }
 
-/// Decides about each payout of a batch, in the batch's order. A payout is stored if its key is free and its charge
-/// fits; it then takes both from the payouts after it.
+/// Decides about each payout of a batch, in the batch's order. A payout is stored if its key and its external id are
+/// free and its charge fits; it then takes all three from the payouts after it.
 ///
-/// `taken` has the keys with records and, after a space, the keys that may not be used. The caller has read and locked
-/// `totals` for this decision.
+/// The caller has read and locked `totals` for this decision.
 pub(crate) fn decide(
     batch: &[NewPayout],
-    taken: HashSet<String>,
+    taken: Taken,
     totals: &mut DailyTotals,
     today: Day,
 ) -> Vec<Decision> {
-    let mut taken = taken;
+    let Taken {
+        keys: mut taken,
+        mut external_ids,
+    } = taken;
     let beaten = beaten(batch);
     let mut decide_one = |new: &NewPayout| {
         let key = new.request.as_ref().map(|request| request.key.as_str());
@@ -145,10 +169,15 @@ pub(crate) fn decide(
         {
             return Decision::KeyTaken;
         }
+        let external_id = external_id_of(new);
+        if let Some(holder) = external_id.and_then(|id| external_ids.get(id)) {
+            return Decision::ExternalIdTaken(*holder);
+        }
         if let Some(Err(over)) = new.charge.as_ref().map(|charge| totals.take(charge, today)) {
             return Decision::OverLimit(over);
         }
         taken.extend(key.map(str::to_owned));
+        external_ids.extend(external_id.map(|id| (id.to_owned(), new.id)));
         Decision::Store
     };
     batch.iter().map(&mut decide_one).collect()

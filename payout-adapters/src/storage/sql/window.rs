@@ -1,12 +1,12 @@
 //! A list query as bounds, a direction and a shape.
 //!
-//! Every bound of a list, the filter's times and the cursor, is a place in the order `(created_at, id)`. So each
-//! statement has the same two bounds: strictly after one place and strictly before another. Where nothing bounds a
-//! side, its place lies beyond every row.
+//! Every bound of a list, the filter's times and the cursor, is a place in the order of a time and the id: the time of
+//! creation, or the schedule. So each statement has the same two bounds: strictly after one place and strictly before
+//! another. Where nothing bounds a side, its place lies beyond every row.
 
 use payout_core::Timestamp;
-use payout_core::payout::Status;
-use payout_core::ports::{Count, Filter, ListQuery, Order, Position, Search};
+use payout_core::payout::{MetadataEntry, Status};
+use payout_core::ports::{Count, Filter, ListQuery, Position, Search};
 use uuid::Uuid;
 
 use super::stored::whole_micros;
@@ -35,6 +35,14 @@ pub(crate) enum Shape<'a> {
     Status(Status),
     /// A search, with any other conditions.
     Search(&'a Search),
+    /// An external id, with any other conditions but a search.
+    ExternalId,
+    /// A stored recipient, with any other conditions but those above.
+    Recipient,
+    /// A batch, with any other conditions but those above.
+    Batch,
+    /// An entry of the metadata, with any other conditions but those above.
+    Metadata(&'a MetadataEntry),
     /// Any other conditions.
     Other,
 }
@@ -74,16 +82,22 @@ fn micros_from(at: Timestamp) -> Timestamp {
     }
 }
 
+/// Rounds a time of a filter up to a microsecond, within the times that every store has.
+pub(crate) fn within(at: Timestamp) -> Timestamp {
+    micros_from(at.clamp(FIRST.0, LAST.0))
+}
+
 impl Window {
-    /// Returns the bounds that a filter's times set.
+    /// Returns the bounds that a filter's times of creation set.
     pub(crate) fn of(filter: &Filter) -> Self {
-        let within = |at: Timestamp| micros_from(at.clamp(FIRST.0, LAST.0));
-        let above = filter.created_after.map_or(FIRST, |after| {
+        Self::between(filter.created_after, filter.created_before)
+    }
+
+    fn between(after: Option<Timestamp>, before: Option<Timestamp>) -> Self {
+        let above = after.map_or(FIRST, |after| {
             (within(after) - chrono::TimeDelta::microseconds(1), Uuid::max())
         });
-        let below = filter
-            .created_before
-            .map_or(LAST, |before| (within(before), Uuid::nil()));
+        let below = before.map_or(LAST, |before| (within(before), Uuid::nil()));
         Self { above, below }
     }
 }
@@ -91,7 +105,12 @@ impl Window {
 impl Page {
     /// Returns the window and the direction of a query.
     pub(crate) fn of(query: &ListQuery) -> Self {
-        let mut window = Window::of(&query.filter);
+        let filter = &query.filter;
+        let mut window = if query.order.is_by_schedule() {
+            Window::between(filter.scheduled_after, filter.scheduled_before)
+        } else {
+            Window::of(filter)
+        };
         let (mut offset, mut reversed) = (0, false);
         let cursor = match query.position {
             Position::Offset(rows) => {
@@ -105,13 +124,14 @@ impl Page {
                 Some(cursor)
             }
         };
-        let direction = match (query.order, reversed) {
-            (Order::NewestFirst, false) | (Order::OldestFirst, true) => Direction::NewestFirst,
-            (Order::OldestFirst, false) | (Order::NewestFirst, true) => Direction::OldestFirst,
+        let direction = if query.order.is_descending() == reversed {
+            Direction::OldestFirst
+        } else {
+            Direction::NewestFirst
         };
         if let Some(cursor) = cursor {
             // A client sends the cursor, and it can name times earlier than PostgreSQL supports.
-            let place = (cursor.created_at, cursor.id.as_uuid()).clamp(FIRST, LAST);
+            let place = (cursor.at, cursor.id.as_uuid()).clamp(FIRST, LAST);
             match direction {
                 Direction::NewestFirst => window.below = window.below.min(place),
                 Direction::OldestFirst => window.above = window.above.max(place),
@@ -140,22 +160,50 @@ impl<'a> Shape<'a> {
         if let Some(search) = &filter.search {
             return Self::Search(search);
         }
-        match (filter.statuses.as_slice(), filter.currency, filter.needs_review) {
-            ([], None, None) => Self::All,
-            ([status], None, None) => Self::Status(*status),
+        if filter.external_id.is_some() {
+            return Self::ExternalId;
+        }
+        if filter.recipient_id.is_some() {
+            return Self::Recipient;
+        }
+        if filter.batch.is_some() {
+            return Self::Batch;
+        }
+        if let Some(entry) = filter.metadata.first() {
+            return Self::Metadata(entry);
+        }
+        let is_bare = filter.currency.is_none()
+            && filter.needs_review.is_none()
+            && filter.created_by.is_none()
+            && filter.approvable_by.is_none()
+            && filter.scheduled_after.is_none()
+            && filter.scheduled_before.is_none();
+        match (filter.statuses.as_slice(), is_bare) {
+            ([], true) => Self::All,
+            ([status], true) => Self::Status(*status),
             _ => Self::Other,
         }
     }
 }
 
-impl Shape<'_> {
-    /// Returns the cost of reading one page, or of counting up to a bound.
-    pub(crate) fn cost(&self) -> Cost {
-        match self {
-            Self::All | Self::Status(_) => Cost::Light,
-            Self::Search(_) | Self::Other => Cost::Dear,
-        }
+/// Returns the cost of reading one page, or of counting up to a bound.
+pub(crate) fn cost(filter: &Filter) -> Cost {
+    match Shape::of(filter) {
+        Shape::All | Shape::Status(_) | Shape::ExternalId => Cost::Light,
+        Shape::Batch | Shape::Recipient if is_only_of_one(filter) => Cost::Light,
+        Shape::Batch | Shape::Recipient | Shape::Search(_) | Shape::Metadata(_) | Shape::Other => Cost::Dear,
     }
+}
+
+fn is_only_of_one(filter: &Filter) -> bool {
+    let only = Filter {
+        batch: filter.batch,
+        recipient_id: filter.recipient_id,
+        created_after: filter.created_after,
+        created_before: filter.created_before,
+        ..Filter::default()
+    };
+    *filter == only
 }
 
 impl NameRange {
@@ -207,7 +255,7 @@ pub(crate) fn counted(counted: i64, at_most: Option<u64>) -> Count {
 #[cfg(test)]
 mod tests {
     use payout_core::payout::PayoutId;
-    use payout_core::ports::Cursor;
+    use payout_core::ports::{Cursor, Order};
 
     use super::*;
 
@@ -232,10 +280,7 @@ mod tests {
     #[test]
     fn a_cursor_bounds_the_side_that_the_reading_starts_from() {
         let id = PayoutId::from(Uuid::from_u128(7));
-        let cursor = Cursor {
-            created_at: at(50),
-            id,
-        };
+        let cursor = Cursor { at: at(50), id };
         let place = (at(50), id.as_uuid());
         for (order, position, direction) in [
             (
@@ -273,9 +318,19 @@ mod tests {
     }
 
     #[test]
+    fn a_list_by_schedule_is_bounded_by_schedules() {
+        let mut query = query(Order::LatestFirst, Position::Offset(0));
+        query.filter.scheduled_before = Some(at(70));
+        let page = Page::of(&query);
+        assert_eq!(page.direction, Direction::NewestFirst);
+        assert_eq!(page.window.below, (at(70), Uuid::nil()));
+        assert_eq!(page.window.above, FIRST, "not by creation");
+    }
+
+    #[test]
     fn a_cursor_outside_the_filters_times_does_not_widen_them() {
         let cursor = Cursor {
-            created_at: at(500),
+            at: at(500),
             id: PayoutId::from(Uuid::nil()),
         };
         let page = Page::of(&query(Order::NewestFirst, Position::After(cursor)));

@@ -37,6 +37,12 @@ impl RecentWrites {
         succeeded > self.failed.load(Ordering::Relaxed) && self.within(succeeded, FRESH)
     }
 
+    /// Returns whether the last write failed.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn last_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed) > self.succeeded.load(Ordering::Relaxed)
+    }
+
     /// Returns whether a write failed recently.
     pub(crate) fn failed_lately(&self) -> bool {
         self.within(self.failed.load(Ordering::Relaxed), WARY)
@@ -66,6 +72,8 @@ mod tests {
         std::thread::sleep(Duration::from_millis(1));
         writes.failed();
         assert!(!writes.prove_it() && writes.failed_lately());
+        #[cfg(feature = "postgres")]
+        assert!(writes.last_failed());
         std::thread::sleep(Duration::from_millis(1));
         writes.succeeded();
         assert!(writes.prove_it() && writes.failed_lately());

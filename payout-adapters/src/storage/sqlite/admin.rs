@@ -2,11 +2,15 @@
 
 use async_trait::async_trait;
 use payout_core::payout::PayoutId;
-use payout_core::ports::{ApiKeyRepository, PayoutImport, ReconciliationReader, RepositoryError};
+use payout_core::ports::{
+    ApiKeyRepository, ConsoleSessionRepository, PayoutImport, ReconciliationReader, RepositoryError,
+};
+use payout_core::stored_recipient::RecipientId;
+use payout_core::webhook::WebhookId;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{SqliteRepository, backup, reseal, schema};
+use super::{SqliteRepository, backup, recipients, reseal, schema, webhooks};
 use crate::encryption::{KeyCheck, ReencryptedBatch};
 use crate::storage::admin::{PoolUse, StorageAdmin, on_one_thread};
 
@@ -42,6 +46,10 @@ impl StorageAdmin for SqliteRepository {
         Some(Arc::new(self.clone()))
     }
 
+    fn console_sessions(&self) -> Option<Arc<dyn ConsoleSessionRepository>> {
+        Some(Arc::new(self.clone()))
+    }
+
     async fn check_keys(&self) -> Result<KeyCheck, RepositoryError> {
         reseal::check_keys(&self.store).await
     }
@@ -58,6 +66,14 @@ impl StorageAdmin for SqliteRepository {
         reseal::payouts(&self.store, after, limit).await
     }
 
+    async fn reseal_recipients(
+        &self,
+        after: Option<RecipientId>,
+        limit: u32,
+    ) -> Result<ReencryptedBatch<RecipientId>, RepositoryError> {
+        recipients::reseal(&self.store, after, limit).await
+    }
+
     async fn reseal_answers(
         &self,
         after: Option<String>,
@@ -68,6 +84,14 @@ impl StorageAdmin for SqliteRepository {
 
     async fn forget_other_keys(&self) -> Result<Vec<String>, RepositoryError> {
         reseal::forget_other_keys(&self.store).await
+    }
+
+    async fn reseal_webhooks(
+        &self,
+        after: Option<WebhookId>,
+        limit: u32,
+    ) -> Result<ReencryptedBatch<WebhookId>, RepositoryError> {
+        webhooks::reseal(&self.store, after, limit).await
     }
 
     async fn compact(&self) -> Result<(), RepositoryError> {

@@ -1,108 +1,130 @@
-//! Lists and counts that ask for deleted payouts, alone or beside the others.
+//! Lists and counts that ask for deleted payouts, alone or beside the others, and lists in the order of schedules.
 //!
 //! Deleted payouts have an index of their own in the order of a list, and so do the others. A query walks each index no
 //! further than the page and merges the two.
 
+use payout_core::Timestamp;
 use payout_core::payout::PayoutId;
-use payout_core::ports::{Count, Deleted, DeletedPayout, Filter, ListQuery, Listed, RepositoryError};
+use payout_core::ports::{Count, Deleted, DeletedPayout, Filter, ListQuery, Listed, Order, RepositoryError};
 
-use super::list::{filtered, name_ranges};
+use super::list::{approvable, filtered, name_ranges, of_details};
 use super::store::{Statement, Store, json};
+use crate::encryption::EncryptionKeys;
 use crate::storage::reads::Cost;
 use crate::storage::sql::error::refused;
 use crate::storage::sql::recipient::Wanted;
 use crate::storage::sql::row::{MaybeDeletedRow, listed_with_deleted, payout_columns};
-use crate::storage::sql::window::{Page, Window, counted};
+use crate::storage::sql::window::{Page, Window, counted, within};
 
 /// Conditions for one kind of payout, deleted or not, and for a whole filter.
 macro_rules! matching {
-    ($index:literal, $deleted:literal) => {
+    ($index:literal, $deleted:literal, $time:literal) => {
         concat!(
             "FROM payout_details AS payout INDEXED BY ",
             $index,
             " CROSS JOIN payout_states AS state ON state.id = payout.id
             WHERE payout.deleted_at IS ",
             $deleted,
-            " AND (payout.created_at, payout.id) > (?1, ?2) AND (payout.created_at, payout.id) < (?3, ?4)
+            " AND payout.",
+            $time,
+            " IS NOT NULL AND (payout.",
+            $time,
+            ", payout.id) > (?1, ?2) AND (payout.",
+            $time,
+            ", payout.id) < (?3, ?4)
             AND (?5 = '[]' OR state.status IN (SELECT value FROM json_each(?5)))
-            AND (?6 IS NULL OR payout.currency = ?6)
-            AND (?7 IS NULL OR state.needs_review = ?7)
-            AND (?8 IS NULL OR payout.recipient_account IN (SELECT value FROM json_each(?8))
-                OR payout.recipient_name_folded IN (SELECT value FROM json_each(?9))
-                OR EXISTS (SELECT 1 FROM json_each(?10)
+            AND (?7 IS NULL OR state.needs_review = ?7)",
+            of_details!(),
+            approvable!(),
+            " AND (?19 IS NULL OR payout.created_at >= ?19)
+            AND (?20 IS NULL OR payout.created_at < ?20)
+            AND (?16 IS NULL OR payout.recipient_account IN (SELECT value FROM json_each(?16))
+                OR payout.recipient_name_folded IN (SELECT value FROM json_each(?17))
+                OR EXISTS (SELECT 1 FROM json_each(?18)
                     WHERE payout.recipient_name_folded >= value ->> 0 AND payout.recipient_name_folded < value ->> 1))"
         )
     };
 }
 
 macro_rules! part {
-    ($index:literal, $deleted:literal, $way:literal) => {
+    ($index:literal, $deleted:literal, $time:literal, $way:literal) => {
         concat!(
             "SELECT * FROM (SELECT ",
             payout_columns!(),
             ", payout.deleted_at ",
-            matching!($index, $deleted),
-            " ORDER BY payout.created_at ",
+            matching!($index, $deleted, $time),
+            " ORDER BY payout.",
+            $time,
+            " ",
             $way,
             ", payout.id ",
             $way,
-            " LIMIT ?11 + ?12)"
+            " LIMIT ?21 + ?22)"
         )
     };
 }
 
 macro_rules! page {
-    ($way:literal: $($parts:tt)*) => {
+    ($time:literal $way:literal: $($parts:tt)*) => {
         concat!(
             "SELECT * FROM (",
             $($parts)*,
-            ") ORDER BY created_at ",
+            ") ORDER BY ",
+            $time,
+            " ",
             $way,
             ", id ",
             $way,
-            " LIMIT ?11 OFFSET ?12"
+            " LIMIT ?21 OFFSET ?22"
         )
     };
 }
 
 macro_rules! deleted_part {
-    ($way:literal) => {
-        part!("payout_details_deleted_by_age", "NOT NULL", $way)
+    ($time:literal, $way:literal) => {
+        part!("payout_details_deleted_by_age", "NOT NULL", $time, $way)
     };
 }
 
-macro_rules! both_parts {
-    ($way:literal) => {
-        concat!(
-            part!("payout_details_by_age", "NULL", $way),
-            " UNION ALL ",
-            deleted_part!($way)
-        )
+/// Builds the pages in the order of one time: of payouts that are not deleted, of deleted ones, and of both. `$index` has
+/// those that are not deleted in this order.
+macro_rules! pages {
+    ($time:literal, $index:literal) => {
+        [
+            [
+                page!($time "DESC": part!($index, "NULL", $time, "DESC")),
+                page!($time "ASC": part!($index, "NULL", $time, "ASC")),
+            ],
+            [
+                page!($time "DESC": deleted_part!($time, "DESC")),
+                page!($time "ASC": deleted_part!($time, "ASC")),
+            ],
+            [
+                page!($time "DESC": concat!(
+                    part!($index, "NULL", $time, "DESC"), " UNION ALL ", deleted_part!($time, "DESC"))),
+                page!($time "ASC": concat!(
+                    part!($index, "NULL", $time, "ASC"), " UNION ALL ", deleted_part!($time, "ASC"))),
+            ],
+        ]
     };
 }
 
-/// Pages of deleted payouts, indexed by [`Direction`](crate::storage::sql::window::Direction).
-pub(super) const PAGE_OF_DELETED: [&str; 2] = [
-    page!("DESC": deleted_part!("DESC")),
-    page!("ASC": deleted_part!("ASC")),
-];
-pub(super) const PAGE_WITH_DELETED: [&str; 2] = [
-    page!("DESC": both_parts!("DESC")),
-    page!("ASC": both_parts!("ASC")),
-];
+/// Pages by which payouts are deleted and by [`Direction`](crate::storage::sql::window::Direction).
+pub(super) const BY_CREATION: [[&str; 2]; 3] = pages!("created_at", "payout_details_by_age");
+pub(super) const BY_SCHEDULE: [[&str; 2]; 3] = pages!("scheduled_at", "payout_details_by_schedule");
 
 /// Counts deleted payouts; a limit of -1 counts to the end.
 const COUNT_DELETED: &str = concat!(
     "SELECT count(*) FROM (SELECT 1 ",
-    matching!("payout_details_deleted_by_age", "NOT NULL"),
-    " LIMIT ?11)"
+    matching!("payout_details_deleted_by_age", "NOT NULL", "created_at"),
+    " LIMIT ?21)"
 );
 const COUNT_WITH_DELETED: &str = concat!(
     "SELECT count(*) FROM (SELECT 1 ",
-    matching!("payout_details_by_age", "NULL"),
+    matching!("payout_details_by_age", "NULL", "created_at"),
     " UNION ALL SELECT 1 ",
-    matching!("payout_details_deleted_by_age", "NOT NULL"),
-    " LIMIT ?11)"
+    matching!("payout_details_deleted_by_age", "NOT NULL", "created_at"),
+    " LIMIT ?21)"
 );
 
 const FIND: &str = concat!(
@@ -125,17 +147,35 @@ pub(super) async fn find(store: &Store, id: PayoutId) -> Result<Option<DeletedPa
 
 pub(super) async fn list(store: &Store, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError> {
     let page = Page::of(query);
+    let statement = page_statement(&page, &query.filter, query.order, &store.keyring)?;
+    let rows = store
+        .read_costly(cost(&query.filter, query.order), statement)
+        .await?;
+    Ok(page.in_order(listed_with_deleted(rows, query.order, &store.keyring)))
+}
+
+/// Returns the statement of a page.
+pub(super) fn page_statement<'q>(
+    page: &Page,
+    filter: &Filter,
+    order: Order,
+    keys: &EncryptionKeys,
+) -> Result<Statement<'q, MaybeDeletedRow>, RepositoryError> {
     // The inner limits are limit + offset, which must not overflow.
     let offset = page.offset.min(i64::MAX - page.limit);
-    let statements = match query.filter.deleted {
-        Deleted::Only => PAGE_OF_DELETED,
-        Deleted::With | Deleted::Without => PAGE_WITH_DELETED,
+    let pages = if order.is_by_schedule() {
+        BY_SCHEDULE
+    } else {
+        BY_CREATION
     };
-    let statement = filtered(statements[page.direction as usize], page.window, &query.filter)?;
-    let statement = searched(statement, &query.filter, store)?;
-    let statement = statement.bind(page.limit).bind(offset);
-    let rows = store.read_costly(cost(&query.filter), statement).await?;
-    Ok(page.in_order(listed_with_deleted(rows, &store.keyring)))
+    let statements = match filter.deleted {
+        Deleted::Without => pages[0],
+        Deleted::Only => pages[1],
+        Deleted::With => pages[2],
+    };
+    let statement = filtered(statements[page.direction as usize], page.window, filter)?;
+    let statement = searched(statement, filter, keys)?;
+    Ok(statement.bind(page.limit).bind(offset))
 }
 
 pub(super) async fn count(
@@ -153,7 +193,10 @@ pub(super) async fn count(
     };
     let statement = filtered::<(i64,)>(statement, Window::of(filter), filter)?;
     let rows = store
-        .read_costly(cost(filter), searched(statement, filter, store)?.bind(limit))
+        .read_costly(
+            cost(filter, Order::default()),
+            searched(statement, filter, &store.keyring)?.bind(limit),
+        )
         .await?;
     let (found,) = rows
         .into_iter()
@@ -163,11 +206,16 @@ pub(super) async fn count(
 }
 
 /// Returns the cost of a page: without a filter it is read along the indexes, and with one it may read every row.
-fn cost(filter: &Filter) -> Cost {
-    let all = Filter {
+fn cost(filter: &Filter, order: Order) -> Cost {
+    let mut all = Filter {
         deleted: filter.deleted,
         ..Filter::default()
     };
+    if order.is_by_schedule() {
+        // The index of schedules has no deleted payouts.
+        all.deleted = Deleted::Without;
+        (all.scheduled_after, all.scheduled_before) = (filter.scheduled_after, filter.scheduled_before);
+    }
     if *filter == all { Cost::Light } else { Cost::Dear }
 }
 
@@ -176,22 +224,25 @@ fn cost(filter: &Filter) -> Cost {
 fn searched<'q, Row>(
     statement: Statement<'q, Row>,
     filter: &Filter,
-    store: &Store,
+    keys: &EncryptionKeys,
 ) -> Result<Statement<'q, Row>, RepositoryError> {
     let (accounts, names, ranges) = match &filter.search {
         None => (None, None, None),
-        Some(search) if store.keyring.is_empty() => {
+        Some(search) if keys.is_empty() => {
             let accounts = search.accounts();
             (Some(accounts), None, Some(name_ranges(search)))
         }
         Some(search) => {
-            let Wanted { accounts, names } = Wanted::of(search, &store.keyring);
+            let Wanted { accounts, names } = Wanted::of(search, keys);
             (Some(accounts), Some(names), None)
         }
     };
+    let micros = |at: Timestamp| within(at).timestamp_micros();
     let list = |texts: Option<Vec<String>>| texts.map(|texts| json(&texts)).transpose();
     Ok(statement
         .bind(list(accounts)?)
         .bind(list(names)?)
-        .bind(ranges.map(|ranges| json(&ranges)).transpose()?))
+        .bind(ranges.map(|ranges| json(&ranges)).transpose()?)
+        .bind(filter.created_after.map(micros))
+        .bind(filter.created_before.map(micros)))
 }

@@ -27,21 +27,22 @@ const INSERT: &str = "
 const INSERT_STATES: &str = "
     INSERT INTO payout_states (
         id, created_at, generation, claims, fence, version, updated_at, due_at, first_submitted_at, claimed_at, quiet_at,
-        needs_review, status, failure_code, failure_message, provider_reference
+        needs_review, status, failure_code, failure_message, provider_reference, completed_at
     )
     SELECT
         unhex(value ->> 'id'), value ->> 'created_at', 0, value ->> 'claims', value ->> 'fence', 1,
         value ->> 'updated_at', value ->> 'due_at', value ->> 'sent_at', value ->> 'sent_at', value ->> 'sent_at',
         value ->> 'needs_review', value ->> 'status', value ->> 'failure_code', value ->> 'failure_message',
-        value ->> 'provider_reference'
+        value ->> 'provider_reference',
+        CASE WHEN value ->> 'status' = 'completed' THEN value ->> 'updated_at' END
     FROM json_each(?1)
     WHERE ?2 IS NOT NULL AND unhex(value ->> 'id') IN (SELECT unhex(value) FROM json_each(?3))";
 
 const LOG: &str = "
-    INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, detail)
+    INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, detail, version)
     SELECT
         unhex(value ->> 'id'), 0, value ->> 'fence', ?2, 'imported', value ->> 'status', value ->> 'actor',
-        value ->> 'detail'
+        value ->> 'detail', 1
     FROM json_each(?1)
     WHERE unhex(value ->> 'id') IN (SELECT unhex(value) FROM json_each(?3))";
 

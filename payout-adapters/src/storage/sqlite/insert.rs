@@ -5,18 +5,23 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use payout_core::Timestamp;
-use payout_core::payout::NewPayout;
+use payout_core::payout::{NewPayout, StatementText};
 use payout_core::ports::{Insertion, RepositoryError};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::duplicates;
+use super::feed;
 use super::store::{Store, Write, hex, json, run_detached};
 use super::totals as daily;
 use crate::encryption::EncryptionKeys;
+use crate::storage::sql::approvals::{ApprovalColumns, created_status};
+use crate::storage::sql::details::metadata_column;
 use crate::storage::sql::error::repository_error;
 use crate::storage::sql::recipient::{StoredRecipient, WrittenAnswer, mac};
+use crate::storage::sql::row::provider_column;
 use crate::storage::sql::stored::without_nul;
-use crate::storage::sql::totals::{self, Decision, Stored};
+use crate::storage::sql::totals::{self, Decision, Stored, Taken};
 
 /// Takes the idempotency keys of a batch. Of two rows with one key, the first in the batch wins. A key in the scope of
 /// an API key cannot be won while a record without an API key exists for it. Once an API key exists, no record is
@@ -37,22 +42,37 @@ const TAKE_KEYS: &str = "
 /// Inserts the details, which carry the event of the creation.
 const INSERT: &str = "
     INSERT INTO payout_details (
-        id, created_at, amount, currency, recipient_account, recipient_name, recipient_name_folded, sealed, description,
-        provider_key, mac, changed_version, created_by, created_in, created_because
+        id, created_at, amount, currency, recipient_account, recipient_name, recipient_name_folded, sealed,
+        recipient_details, description, provider_key, mac, changed_version, created_by, created_in, created_because,
+        external_id, metadata, statement_text, scheduled_at, batch_id, created_person, created_status,
+        created_scheduled_at, recipient_id, feed_after, feed_number
     )
     SELECT
         unhex(value ->> 'id'), ?2, value ->> 'amount', value ->> 'currency', value ->> 'recipient_account',
         value ->> 'recipient_name', value ->> 'recipient_name_folded', unhex(value ->> 'sealed'),
-        value ->> 'description', unhex(value ->> 'provider_key'), unhex(value ->> 'mac'),
-        CASE WHEN value ->> 'mac' IS NOT NULL THEN 1 END, value ->> 'actor', value ->> 'request_id', value ->> 'reason'
+        value ->> 'recipient_details', value ->> 'description', unhex(value ->> 'provider_key'), unhex(value ->> 'mac'),
+        CASE WHEN value ->> 'mac' IS NOT NULL THEN 1 END, value ->> 'actor', value ->> 'request_id', value ->> 'reason',
+        value ->> 'external_id', value ->> 'metadata', value ->> 'statement_text', value ->> 'scheduled_at',
+        unhex(value ->> 'batch_id'), value ->> 'created_person', value ->> 'created_status',
+        CASE WHEN value ->> 'created_status' IS NULL AND value ->> 'scheduled_at' > ?2 THEN value ->> 'scheduled_at' END,
+        unhex(value ->> 'recipient_id'), ?3, ?4
     FROM json_each(?1)";
 
+/// Inserts the states. A payout of a batch waits in the queue of its batch (migration 0017).
 const INSERT_STATES: &str = "
     INSERT INTO payout_states (
-        id, created_at, generation, claims, fence, version, updated_at, due_at, needs_review, status
+        id, created_at, generation, claims, fence, version, updated_at, due_at, needs_review, status, provider,
+        batch_id, batch_due_at, approvals_required, approval_reasons
     )
     SELECT
-        unhex(value ->> 'id'), ?2, 0, 0, 0, 1, ?2, max(coalesce(value ->> 'scheduled_at', ?2), ?2), 0, 'pending'
+        unhex(value ->> 'id'), ?2, 0, 0, 0, 1, ?2,
+        CASE WHEN value ->> 'created_status' IS NOT NULL THEN NULL
+            WHEN value ->> 'batch_id' IS NULL THEN max(coalesce(value ->> 'scheduled_at', ?2), ?2)
+            ELSE 253370764800000000 END,
+        0, coalesce(value ->> 'created_status', 'pending'), value ->> 'provider', unhex(value ->> 'batch_id'),
+        CASE WHEN value ->> 'batch_id' IS NOT NULL AND value ->> 'created_status' IS NULL
+            THEN max(coalesce(value ->> 'scheduled_at', ?2), ?2) END,
+        value ->> 'approvals_required', value ->> 'approval_reasons'
     FROM json_each(?1)";
 
 /// Finds spent provider keys: those of a request whose record was forgotten.
@@ -67,17 +87,22 @@ pub(super) async fn insert(store: &Store, batch: &[NewPayout]) -> Result<Vec<Ins
     // The detached task needs a batch of its own.
     let (store, batch) = (store.clone(), batch.to_vec());
     run_detached(async move {
+        let mut write = store.begin().await.map_err(repository_error)?;
+        let held = duplicates::held(&mut write, &batch, &store.keyring).await?;
+        let batch = held.unwrap_or(batch);
         let mut rows = incoming(&batch, &HashSet::new(), &store.keyring)?;
         let mut all = json(&rows)?;
-        let mut write = store.begin().await.map_err(repository_error)?;
         let spent = spent(&mut write, &batch, &all).await?;
         if !spent.is_empty() {
             rows = incoming(&batch, &spent, &store.keyring)?;
             all = json(&rows)?;
         }
-        let charged = batch.iter().any(|new| new.charge.is_some());
-        let decisions = if charged {
-            charge(&mut write, &batch).await?
+        // Where each payout must be decided about after those before it.
+        let one_by_one = batch
+            .iter()
+            .any(|new| new.charge.is_some() || new.details.external_id.is_some());
+        let decisions = if one_by_one {
+            decide(&mut write, &batch).await?
         } else {
             let beaten = totals::beaten(&batch);
             let won = if beaten.is_empty() {
@@ -105,14 +130,11 @@ pub(super) async fn insert(store: &Store, batch: &[NewPayout]) -> Result<Vec<Ins
         } else {
             json(&written)?
         };
-        if charged {
+        if one_by_one {
             take_keys(&mut write, &batch, &written).await?;
         }
-        let Write { mut transaction, now } = write;
-        for statement in [INSERT, INSERT_STATES] {
-            let run = sqlx::query(statement).bind(&written).bind(now.timestamp_micros());
-            run.execute(&mut *transaction).await.map_err(repository_error)?;
-        }
+        insert_rows(&mut write, &written).await?;
+        let Write { transaction, now } = write;
         transaction.commit().await.map_err(repository_error)?;
         let answers = batch.iter().zip(decisions).map(|(new, decision)| {
             let under_its_id = is_spent(new, &spent);
@@ -129,11 +151,53 @@ pub(super) async fn insert(store: &Store, batch: &[NewPayout]) -> Result<Vec<Ins
     .await
 }
 
-/// Charges the batch to its daily limits, as far as they suffice.
-async fn charge(write: &mut Write, batch: &[NewPayout]) -> Result<Vec<Decision>, RepositoryError> {
+async fn insert_rows(write: &mut Write, rows: &str) -> Result<(), RepositoryError> {
+    let now = write.now.timestamp_micros();
+    let (feed_after, feed_number) = feed::place(&mut write.transaction).await?;
+    let details = sqlx::query(INSERT).bind(rows).bind(now);
+    let details = details.bind(feed_after).bind(feed_number);
+    let states = sqlx::query(INSERT_STATES).bind(rows).bind(now);
+    for statement in [details, states] {
+        statement
+            .execute(&mut *write.transaction)
+            .await
+            .map_err(repository_error)?;
+    }
+    Ok(())
+}
+
+/// Writes payouts of a batch within its transaction. Returns false if one of their external ids is taken; nothing is
+/// written then.
+pub(super) async fn write_members(
+    part: &[NewPayout],
+    keys: &EncryptionKeys,
+    write: &mut Write,
+) -> Result<bool, RepositoryError> {
+    let external_ids = totals::external_ids(part);
+    if !daily::taken_external_ids(write, &external_ids).await?.is_empty() {
+        return Ok(false);
+    }
+    let held = duplicates::held(write, part, keys).await?;
+    let part = held.as_deref().unwrap_or(part);
+    let rows = json(&incoming(part, &HashSet::new(), keys)?)?;
+    let spent = spent_keys(write, &rows).await?;
+    let rows = if spent.is_empty() {
+        rows
+    } else {
+        json(&incoming(part, &spent, keys)?)?
+    };
+    insert_rows(write, &rows).await?;
+    Ok(true)
+}
+
+/// Decides about each payout of the batch, and charges the batch to its daily limits, as far as they suffice.
+async fn decide(write: &mut Write, batch: &[NewPayout]) -> Result<Vec<Decision>, RepositoryError> {
     let buckets = totals::buckets(batch);
     let mut left = daily::read(write, &buckets).await?;
-    let taken = daily::taken(write, &totals::keys(batch)).await?;
+    let taken = Taken {
+        keys: daily::taken(write, &totals::keys(batch)).await?,
+        external_ids: daily::taken_external_ids(write, &totals::external_ids(batch)).await?,
+    };
     let decisions = totals::decide(batch, taken, &mut left, write.now.date_naive());
     daily::keep(write, &buckets, &left).await?;
     Ok(decisions)
@@ -158,6 +222,10 @@ async fn spent(write: &mut Write, batch: &[NewPayout], rows: &str) -> Result<Has
     if batch.iter().all(|new| new.request.is_none()) {
         return Ok(HashSet::new());
     }
+    spent_keys(write, rows).await
+}
+
+async fn spent_keys(write: &mut Write, rows: &str) -> Result<HashSet<Uuid>, RepositoryError> {
     let spent = sqlx::query_as::<_, (Uuid,)>(SPENT).bind(rows);
     let spent = spent
         .fetch_all(&mut *write.transaction)
@@ -196,7 +264,16 @@ struct Incoming<'a> {
     recipient_name_folded: String,
     sealed: Option<String>,
     description: &'a str,
+    external_id: Option<&'a str>,
+    metadata: Option<String>,
+    statement_text: Option<&'a str>,
     scheduled_at: Option<i64>,
+    batch_id: Option<String>,
+    created_person: Option<String>,
+    created_status: Option<&'static str>,
+    approvals_required: i16,
+    approval_reasons: Option<String>,
+    recipient_id: Option<String>,
     actor: &'a str,
     request_id: Option<String>,
     reason: Option<String>,
@@ -207,6 +284,8 @@ struct Incoming<'a> {
     sealed_answer: Option<String>,
     provider_key: Option<String>,
     mac: Option<String>,
+    recipient_details: Option<Cow<'a, str>>,
+    provider: &'a str,
 }
 
 impl<'a> Incoming<'a> {
@@ -219,7 +298,8 @@ impl<'a> Incoming<'a> {
         let stored = Stored { at, under_its_id }.payout(new);
         let answered = |request| WrittenAnswer::of(&stored, request, keys);
         let answer = request.map(answered).transpose()?;
-        let mac = mac(&stored, 1, keys);
+        let mac = mac(&stored, 1, keys)?;
+        let approval = ApprovalColumns::of_new(new)?;
         Ok(Self {
             id: hex(new.id.as_uuid().as_bytes()),
             amount: details.money.amount().to_string(),
@@ -229,11 +309,22 @@ impl<'a> Incoming<'a> {
             recipient_name_folded: recipient.name_folded,
             sealed: recipient.sealed.as_deref().map(hex),
             description: details.description.as_str(),
-            scheduled_at: new.scheduled_at.map(|at| at.timestamp_micros()),
+            external_id: totals::external_id_of(new),
+            metadata: metadata_column(&details.metadata)?,
+            statement_text: details.statement_text.as_ref().map(StatementText::as_str),
+            scheduled_at: details.scheduled_at.map(|at| at.timestamp_micros()),
+            batch_id: new.batch.map(|place| hex(place.id.as_uuid().as_bytes())),
+            created_person: approval.created_person,
+            created_status: created_status(approval.required),
+            approvals_required: approval.required,
+            approval_reasons: approval.reasons,
+            recipient_id: details.recipient_id.map(|id| hex(id.as_uuid().as_bytes())),
             actor: new.caller.actor.as_str(),
             request_id: new.caller.request_id.as_deref().map(without_nul),
             reason: new.caller.reason.as_deref().map(without_nul),
             mac: mac.as_deref().map(hex),
+            recipient_details: recipient.details,
+            provider: provider_column(new.provider.as_ref()),
             key: request.map(|request| request.key.as_str()),
             unscoped_key: request.and_then(|request| request.key.unscoped()),
             provider_key: new

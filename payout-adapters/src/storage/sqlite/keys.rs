@@ -13,7 +13,8 @@ use super::claim::hexes;
 use super::store::{Statement, Store, Write, run_detached};
 use crate::storage::sql::error::repository_error;
 use crate::storage::sql::keys::{
-    HeldRow, KeyRow, KeySetVersionRow, bytes, held_columns, key_columns, of_repository, usable,
+    HeldRow, KeyRow, KeySetVersionRow, bytes, held_columns, key_columns, of_repository, refused_successor,
+    usable,
 };
 use crate::storage::sql::stored::as_micros;
 
@@ -36,11 +37,12 @@ const FIND: &str = concat!("SELECT ", key_columns!(), " FROM api_keys WHERE name
 /// Inserts an API key. No row comes back when the name is taken, when there are too many keys, or when the key to be
 /// succeeded does not exist.
 const INSERT: &str = concat!(
-    "INSERT INTO api_keys (created_at, id, name, scopes, expires_at, digest, secret_id, idempotency_scope) \
+    "INSERT INTO api_keys (created_at, id, name, scopes, expires_at, digest, secret_id, idempotency_scope, owner) \
      SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, \
-         (SELECT coalesce(before.idempotency_scope, before.id) FROM api_keys AS before WHERE before.name = ?9) \
+         (SELECT coalesce(before.idempotency_scope, before.id) FROM api_keys AS before WHERE before.name = ?9), \
+         CASE WHEN ?9 IS NULL THEN ?10 ELSE (SELECT owner FROM api_keys WHERE name = ?9) END \
      WHERE (SELECT count(*) FROM api_keys WHERE revoked_at IS NULL) < ?8 \
-         AND (?9 IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE name = ?9)) \
+         AND (?9 IS NULL OR EXISTS (SELECT 1 FROM api_keys WHERE name = ?9 AND (?10 IS NULL OR owner = ?10))) \
      ON CONFLICT (name) DO NOTHING \
      RETURNING ",
     key_columns!()
@@ -96,12 +98,13 @@ impl SqliteRepository {
         found.into_iter().next().map(KeyRow::restore).transpose()
     }
 
-    /// Returns whether the key that the new one succeeds exists; true if it succeeds none.
-    async fn has_predecessor(&self, new: &NewApiKey) -> Result<bool, ApiKeyError> {
-        match &new.succeeds {
-            Some(name) => Ok(self.find_key(name).await?.is_some()),
-            None => Ok(true),
-        }
+    /// Returns the reason why a key that succeeds another was not inserted, as far as that other key gives one.
+    async fn refused_successor(&self, new: &NewApiKey) -> Result<Option<ApiKeyError>, ApiKeyError> {
+        let before = match &new.succeeds {
+            Some(name) => self.find_key(name).await?,
+            None => None,
+        };
+        Ok(refused_successor(new, before.as_ref()))
     }
 }
 
@@ -146,13 +149,17 @@ impl ApiKeyRepository for SqliteRepository {
                 .bind(key.digest.secret.as_bytes().to_vec())
                 .bind(i64::from(LIVE_KEYS_MAX))
                 .bind(key.succeeds.map(|name| name.as_str().to_owned()))
+                .bind(key.owner.map(|owner| owner.as_str().to_owned()))
         })
         .await?;
         match rows.pop() {
             Some(row) => row.restore(),
-            None if !self.has_predecessor(new).await? => Err(ApiKeyError::NoPredecessor),
-            None if self.find_key(&new.name).await?.is_some() => Err(ApiKeyError::NameTaken),
-            None => Err(ApiKeyError::TooMany),
+            None => Err(match self.refused_successor(new).await? {
+                Some(error @ ApiKeyError::NoPredecessor) => error,
+                _ if self.find_key(&new.name).await?.is_some() => ApiKeyError::NameTaken,
+                Some(error) => error,
+                None => ApiKeyError::TooMany,
+            }),
         }
     }
 

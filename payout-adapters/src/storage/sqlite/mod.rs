@@ -5,8 +5,10 @@
 //! - `insert`, `apply`, `claim` and `settle` are the writes. Each is one transaction, which begins as a writer
 //!   (`BEGIN IMMEDIATE`). It runs to its end in a task of its own, so that a caller's cancellation leaves none open.
 //!   `totals` checks a day's payouts against its limit within such a transaction.
-//! - `find`, `trail`, `list` and `payout_stats` are the reads.
-//! - `keys` has the API keys. `schema` migrates; `reseal` re-encrypts recipients with a new key.
+//! - `find`, `trail`, `feed`, `list` and `payout_stats` are the reads.
+//! - `batches` stores and reads batches.
+//! - `keys` has the API keys, and `console_sessions` the sessions of the console; `webhooks` and `webhook_queue` have the endpoints of webhooks.
+//! - `schema` migrates; `reseal` re-encrypts recipients with a new key.
 //!
 //! Statements differ from PostgreSQL's where SQLite lacks a feature:
 //!
@@ -18,9 +20,16 @@ mod admin;
 mod ahead;
 mod apply;
 mod backup;
+mod batch_approvals;
+mod batches;
 mod claim;
 mod clock;
+mod console_sessions;
+mod count;
 mod deleted;
+mod duplicates;
+mod export;
+mod feed;
 mod file;
 mod find;
 mod import;
@@ -31,28 +40,44 @@ mod payout_stats;
 #[cfg(test)]
 mod plans;
 mod probe;
+mod providers;
+mod rechecks;
+mod recipients;
 mod reconciliation;
 mod reseal;
 mod schema;
 mod settle;
+mod stats;
 mod store;
 mod totals;
 mod trail;
+mod webhook_queue;
+mod webhooks;
 mod writer;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use payout_core::Timestamp;
-use payout_core::attempt::Settlement;
+use payout_core::attempt::{Recheck, Settlement};
+use payout_core::batch::{Batch, BatchApprovals, BatchId, BatchTotal, ContentHash, NewBatch};
+use payout_core::feed::{Announcement, FeedPosition};
 use payout_core::idempotency::{IdempotencyRecord, IdempotentRequest, ScopedKey};
-use payout_core::payout::{Actor, Caller, Change, ForeignPayout, NewPayout, Payout, PayoutId};
-use payout_core::ports::{
-    ClaimRequest, Claims, Clock, Count, DeletedPayout, EventPage, EventQuery, Filter, Imported, Insertion,
-    ListQuery, Listed, PayoutImport, PayoutRepository, PayoutStats, ReconciliationQuery,
-    ReconciliationReader, Record, RepositoryError, Settled,
+use payout_core::payout::{
+    Actor, Caller, Change, Evidence, ExternalId, ForeignPayout, NewPayout, Payout, PayoutId,
 };
+use payout_core::ports::{
+    BatchInsertion, BatchRepository, BatchRows, ClaimRequest, Claims, Clock, Count, DeletedPayout,
+    DueProvider, EventFeed, EventPage, EventQuery, ExportQuery, ExportedRows, FeedPage, FeedQuery, Filter,
+    Imported, Insertion, ListQuery, Listed, ListedMember, MembersQuery, PausedProvider, PayoutExport,
+    PayoutImport, PayoutRepository, PayoutStats, ProviderRepository, RecheckRepository, ReconciliationQuery,
+    ReconciliationReader, Record, RepositoryError, Settled, StatsRepository,
+};
+use payout_core::provider::{PaymentName, ProviderName};
+use payout_core::spending::{DailyTotals, SpendingBucket};
+use payout_core::stats::{Days, Grouping, StatsRow};
 
 use crate::ReadLimits;
 use crate::encryption::EncryptionKeys;
@@ -119,6 +144,97 @@ impl SqliteRepository {
 }
 
 #[async_trait]
+impl BatchRepository for SqliteRepository {
+    async fn store_batch(
+        &self,
+        batch: &NewBatch,
+        rows: BatchRows,
+    ) -> Result<BatchInsertion, RepositoryError> {
+        batches::store(&self.store, batch, rows).await
+    }
+
+    async fn find_batch(&self, id: BatchId) -> Result<Option<Batch>, RepositoryError> {
+        batches::find(&self.store, id).await
+    }
+
+    async fn find_same_batch<'a>(
+        &self,
+        external_id: Option<&'a ExternalId>,
+        content: &ContentHash,
+    ) -> Result<Option<Batch>, RepositoryError> {
+        batches::find_same(&self.store, external_id, content).await
+    }
+
+    async fn list_batches(&self, before: Option<BatchId>, limit: u32) -> Result<Vec<Batch>, RepositoryError> {
+        batches::list(&self.store, before, limit).await
+    }
+
+    async fn batch_totals(&self, batch: &Batch) -> Result<Vec<BatchTotal>, RepositoryError> {
+        batches::sum(&self.store, batch).await
+    }
+
+    async fn batch_members(
+        &self,
+        batch: &Batch,
+        query: &MembersQuery,
+    ) -> Result<Vec<ListedMember>, RepositoryError> {
+        batches::members(&self.store, batch, query).await
+    }
+
+    async fn taken_external_ids(
+        &self,
+        ids: &[ExternalId],
+    ) -> Result<HashMap<ExternalId, PayoutId>, RepositoryError> {
+        batches::taken_external_ids(&self.store, ids).await
+    }
+
+    async fn cancel_members(
+        &self,
+        batch: &Batch,
+        caller: &Caller,
+        limit: u32,
+    ) -> Result<u64, RepositoryError> {
+        batches::cancel(&self.store, batch, caller, limit).await
+    }
+
+    async fn batch_approvals(
+        &self,
+        batch: &Batch,
+        caller: &Caller,
+    ) -> Result<BatchApprovals, RepositoryError> {
+        batch_approvals::count(&self.store, batch, caller).await
+    }
+
+    async fn approve_members(&self, approvals: &[Change]) -> Result<Vec<PayoutId>, RepositoryError> {
+        batch_approvals::approve(&self.store, approvals).await
+    }
+
+    async fn reject_members(
+        &self,
+        batch: &Batch,
+        caller: &Caller,
+        limit: u32,
+    ) -> Result<u64, RepositoryError> {
+        batches::reject(&self.store, batch, caller, limit).await
+    }
+
+    async fn likely_duplicates(
+        &self,
+        payouts: &[NewPayout],
+    ) -> Result<HashMap<PayoutId, PayoutId>, RepositoryError> {
+        duplicates::find(&self.store, payouts).await
+    }
+
+    async fn daily_totals(&self, buckets: &[SpendingBucket]) -> Result<DailyTotals, RepositoryError> {
+        totals::read_today(&self.store, buckets).await
+    }
+
+    async fn announce_batch(&self, announcement: &Announcement) -> Result<(), RepositoryError> {
+        batches::announce(&self.store, announcement).await
+    }
+}
+
+#[async_trait]
 impl PayoutImport for SqliteRepository {
     async fn import(&self, batch: &[ForeignPayout]) -> Result<Vec<Imported>, RepositoryError> {
         import::import(&self.store, batch).await
@@ -133,6 +249,82 @@ impl ReconciliationReader for SqliteRepository {
 
     async fn presume_claimed(&self, limit: u32, by: &Actor) -> Result<u64, RepositoryError> {
         reconciliation::presume_claimed(&self.store, limit, by).await
+    }
+}
+
+#[async_trait]
+impl EventFeed for SqliteRepository {
+    async fn after(&self, query: &FeedQuery) -> Result<FeedPage, RepositoryError> {
+        feed::after(&self.store, query).await
+    }
+
+    async fn end(&self) -> Result<FeedPosition, RepositoryError> {
+        feed::end(&self.store).await
+    }
+}
+
+#[async_trait]
+impl RecheckRepository for SqliteRepository {
+    async fn claim_rechecks(
+        &self,
+        provider: Option<ProviderName>,
+        limit: u32,
+        lease: Duration,
+    ) -> Result<Vec<Payout>, RepositoryError> {
+        rechecks::claim(&self.store, provider, limit, lease).await
+    }
+
+    async fn settle_rechecks(&self, batch: &[Recheck], worker: &Actor) -> Result<Vec<bool>, RepositoryError> {
+        rechecks::settle(&self.store, batch, worker).await
+    }
+
+    async fn hint_payments(
+        &self,
+        provider: Option<ProviderName>,
+        payments: &[PaymentName],
+    ) -> Result<Vec<PayoutId>, RepositoryError> {
+        rechecks::hint(&self.store, provider, payments).await
+    }
+}
+
+#[async_trait]
+impl ProviderRepository for SqliteRepository {
+    async fn paused_providers(&self) -> Result<Vec<PausedProvider>, RepositoryError> {
+        providers::paused(&self.store).await
+    }
+
+    async fn pause_provider(&self, name: &ProviderName, caller: &Caller) -> Result<(), RepositoryError> {
+        providers::pause(&self.store, name, caller).await
+    }
+
+    async fn resume_provider(&self, name: &ProviderName, caller: &Caller) -> Result<(), RepositoryError> {
+        providers::resume(&self.store, name, caller).await
+    }
+
+    async fn count_workers(&self, worker: &Actor, within: Duration) -> Result<u32, RepositoryError> {
+        providers::count_workers(&self.store, worker, within).await
+    }
+
+    async fn due_providers(&self) -> Result<Vec<DueProvider>, RepositoryError> {
+        providers::due(&self.store).await
+    }
+}
+
+#[async_trait]
+impl PayoutExport for SqliteRepository {
+    async fn export(&self, query: &ExportQuery) -> Result<Box<dyn ExportedRows>, RepositoryError> {
+        export::export(&self.store, query).await
+    }
+}
+
+#[async_trait]
+impl StatsRepository for SqliteRepository {
+    async fn stats(&self, days: Days, by: Option<Grouping>) -> Result<Vec<StatsRow>, RepositoryError> {
+        stats::stats(&self.store, days, by).await
+    }
+
+    async fn fold_stats(&self, limit: u32) -> Result<u64, RepositoryError> {
+        stats::fold(&self.store, limit).await
     }
 }
 
@@ -162,8 +354,13 @@ impl PayoutRepository for SqliteRepository {
         deleted::find(&self.store, id).await
     }
 
-    async fn record_refusal(&self, id: PayoutId, caller: &Caller) -> Result<(), RepositoryError> {
-        apply::record_refusal(&self.store, id, caller).await
+    async fn record_evidence(
+        &self,
+        id: PayoutId,
+        evidence: Evidence,
+        caller: &Caller,
+    ) -> Result<(), RepositoryError> {
+        apply::record_evidence(&self.store, id, evidence, caller).await
     }
 
     async fn find_answer(&self, key: &ScopedKey) -> Result<Option<IdempotencyRecord>, RepositoryError> {
@@ -179,7 +376,7 @@ impl PayoutRepository for SqliteRepository {
     }
 
     async fn count(&self, filter: &Filter, at_most: Option<u64>) -> Result<Count, RepositoryError> {
-        list::count(&self.store, filter, at_most).await
+        count::count(&self.store, filter, at_most).await
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Claims, RepositoryError> {

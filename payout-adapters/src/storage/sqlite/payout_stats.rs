@@ -16,10 +16,23 @@ use crate::storage::sql::payout_stats::{StatusCountRow, counts, in_review, total
 /// The maximum number of payouts in the sample.
 const SAMPLE: i64 = 10_000;
 
-/// Reads how long the oldest due payout has been overdue, and the number of the last row.
+/// Reads the due time of the oldest due payout, that of the oldest in a queue of a batch, and the number of the last
+/// row. The queues are visited one by one: each step jumps to the next, past all payouts of the one before.
 const OVERDUE_AND_SIZE: &str = "
+    WITH RECURSIVE queue (id) AS (
+        SELECT (
+            SELECT id FROM payout_states WHERE batch_due_at IS NOT NULL
+            ORDER BY provider, batch_id, batch_due_at LIMIT 1)
+        UNION ALL
+        SELECT (
+            SELECT next.id FROM payout_states AS next
+            WHERE next.batch_due_at IS NOT NULL AND (next.provider, next.batch_id) > (last.provider, last.batch_id)
+            ORDER BY next.provider, next.batch_id, next.batch_due_at LIMIT 1)
+        FROM queue CROSS JOIN payout_states AS last ON last.id = queue.id
+    )
     SELECT
         (SELECT due_at FROM payout_states WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1),
+        (SELECT min(batch_due_at) FROM queue CROSS JOIN payout_states AS first ON first.id = queue.id),
         (SELECT max(rowid) FROM payout_details)";
 
 /// Counts open payouts, the oldest first. Each status has a bound of its own, so that payouts under review are counted
@@ -47,10 +60,10 @@ pub(super) const SAMPLED: &str = "
     GROUP BY status, currency";
 
 pub(super) async fn payout_stats(store: &Store) -> Result<PayoutStats, RepositoryError> {
-    let facts: Vec<(Option<i64>, Option<i64>)> = store
+    let facts: Vec<(Option<i64>, Option<i64>, Option<i64>)> = store
         .read_costly(Cost::Own, sqlx::query_as(OVERDUE_AND_SIZE))
         .await?;
-    let (due_at, last) = facts
+    let (due_at, queued, last) = facts
         .into_iter()
         .next()
         .ok_or_else(|| refused("statistics without an answer"))?;
@@ -66,6 +79,7 @@ pub(super) async fn payout_stats(store: &Store) -> Result<PayoutStats, Repositor
     let sampled: Vec<StatusCountRow> = store
         .read_costly(Cost::Own, sqlx::query_as(SAMPLED).bind(step).bind(last))
         .await?;
+    let due_at = [due_at, queued].into_iter().flatten().min();
     let overdue = due_at.map_or(0, |due_at| store.now().timestamp_micros() - due_at);
     #[expect(clippy::cast_precision_loss, reason = "no table has so many rows")]
     let each_stands_for = step as f64;

@@ -3,7 +3,7 @@
 
 use sqlx::{Connection, SqliteConnection};
 
-use super::{claim, deleted, list, payout_stats, schema};
+use super::{claim, count, deleted, duplicates, list, payout_stats, schema};
 
 /// Returns the plan of a statement, one step a line.
 async fn plan(connection: &mut SqliteConnection, statement: &'static str) -> String {
@@ -46,21 +46,65 @@ async fn every_statement_walks_the_index_made_for_it() {
             "USING INDEX payout_details_by_name (recipient_name_folded=?",
         ),
         (
-            list::COUNT_SEALED_SEARCH,
+            count::COUNT_SEALED_SEARCH,
             "payout_details_by_account (recipient_account=?",
         ),
         (
-            deleted::PAGE_OF_DELETED[0],
+            deleted::BY_CREATION[1][0],
             "USING INDEX payout_details_deleted_by_age",
         ),
         (
-            deleted::PAGE_OF_DELETED[1],
+            deleted::BY_CREATION[1][1],
             "USING INDEX payout_details_deleted_by_age",
         ),
-        (deleted::PAGE_WITH_DELETED[0], "USING INDEX payout_details_by_age"),
+        (deleted::BY_CREATION[2][0], "USING INDEX payout_details_by_age"),
         (
-            deleted::PAGE_WITH_DELETED[0],
+            deleted::BY_CREATION[2][0],
             "USING INDEX payout_details_deleted_by_age",
+        ),
+        (
+            deleted::BY_SCHEDULE[0][0],
+            "USING INDEX payout_details_by_schedule ((scheduled_at,id)>",
+        ),
+        (
+            deleted::BY_SCHEDULE[0][1],
+            "USING INDEX payout_details_by_schedule ((scheduled_at,id)>",
+        ),
+        (
+            list::PAGE_OF_EXTERNAL_ID[0],
+            "USING INDEX payout_details_external_id (external_id=?)",
+        ),
+        (
+            list::PAGE_OF_BATCH[0],
+            "USING INDEX payout_details_by_batch (batch_id=? AND",
+        ),
+        (
+            list::PAGE_OF_RECIPIENT[0],
+            "USING INDEX payout_details_by_recipient (recipient_id=? AND",
+        ),
+        (
+            list::PAGE_OF_METADATA[0],
+            "SEARCH tagged USING PRIMARY KEY (name=? AND value=? AND",
+        ),
+        (
+            count::COUNT_EXTERNAL_ID,
+            "USING INDEX payout_details_external_id (external_id=?)",
+        ),
+        (
+            count::COUNT_BATCH,
+            "USING INDEX payout_details_by_batch (batch_id=? AND",
+        ),
+        (
+            count::COUNT_RECIPIENT,
+            "USING INDEX payout_details_by_recipient (recipient_id=? AND",
+        ),
+        (
+            count::COUNT_METADATA,
+            "SEARCH tagged USING PRIMARY KEY (name=? AND value=? AND",
+        ),
+        (
+            count::COUNT_SCHEDULED,
+            "USING INDEX payout_details_by_schedule (scheduled_at>?",
         ),
         (
             payout_stats::OPEN,
@@ -70,9 +114,17 @@ async fn every_statement_walks_the_index_made_for_it() {
             payout_stats::SAMPLED,
             "SEARCH payout USING INTEGER PRIMARY KEY (rowid=?)",
         ),
-        (list::COUNT_STATUS, "payout_states_by_status (status=?"),
         (
-            list::COUNT_SEARCH,
+            count::COUNT_APPROVABLE,
+            "USING INDEX payout_states_by_status (status=? AND",
+        ),
+        (
+            duplicates::FIND,
+            "payout_details_by_account (recipient_account=? AND",
+        ),
+        (count::COUNT_STATUS, "payout_states_by_status (status=?"),
+        (
+            count::COUNT_SEARCH,
             "payout_details_by_account (recipient_account=?",
         ),
     ] {
@@ -82,7 +134,15 @@ async fn every_statement_walks_the_index_made_for_it() {
             assert!(!plan.contains(&format!("SCAN {table}\n")), "{statement}\n{plan}");
         }
     }
-    for page in [list::PAGE_OF_ANY, list::PAGE_OF_STATUS].concat() {
+    let pages = [
+        list::PAGE_OF_ANY,
+        list::PAGE_OF_STATUS,
+        list::PAGE_OF_BATCH,
+        list::PAGE_OF_RECIPIENT,
+        list::PAGE_OF_METADATA,
+        deleted::BY_SCHEDULE[0],
+    ];
+    for page in pages.concat() {
         let plan = plan(&mut connection, page).await;
         assert!(
             !plan.contains("TEMP B-TREE"),

@@ -29,12 +29,22 @@ pub(super) const RECORDS: &str = concat!(
     ) ORDER BY created_at, id LIMIT ?5"
 );
 
-const DUE: &str =
-    "SELECT id FROM payout_states WHERE status = 'pending' AND due_at <= ?1 ORDER BY due_at LIMIT ?2";
+const DUE: &str = "
+    SELECT * FROM (
+        SELECT id FROM payout_states WHERE status = 'pending' AND due_at <= ?1 ORDER BY due_at LIMIT ?2)
+    UNION ALL
+    SELECT * FROM (
+        SELECT id FROM payout_states WHERE batch_due_at <= ?1 ORDER BY provider, batch_id LIMIT ?2)
+    UNION ALL
+    SELECT * FROM (
+        SELECT id FROM payout_states
+        WHERE status = 'awaiting_approval' AND deleted_at IS NULL AND first_submitted_at IS NULL
+        ORDER BY created_at, id LIMIT ?2)
+    LIMIT ?2";
 
 const PRESUME_CLAIMED: &str = "
     UPDATE payout_states
-    SET status = 'processing',
+    SET status = CASE status WHEN 'pending' THEN 'processing' ELSE status END,
         fence = fence + 1,
         claims = claims + 1,
         version = version + 1,
@@ -42,13 +52,14 @@ const PRESUME_CLAIMED: &str = "
         claimed_at = max(updated_at, coalesce(claimed_at + 1, 0)),
         first_submitted_at = max(updated_at, coalesce(claimed_at + 1, 0)),
         quiet_at = max(coalesce(quiet_at, 0), ?1),
-        due_at = ?1,
+        due_at = CASE status WHEN 'pending' THEN ?1 END,
+        batch_due_at = NULL,
         updated_at = ?1
     WHERE id IN (SELECT unhex(value) FROM json_each(?2))";
 
 const LOG: &str = "
-    INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, detail)
-    SELECT id, generation, fence, ?2, 'claimed', 'processing', ?3, ?4
+    INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, detail, version)
+    SELECT id, generation, fence, ?2, 'claimed', status, ?3, ?4, version
     FROM payout_states
     WHERE id IN (SELECT unhex(value) FROM json_each(?1))";
 

@@ -29,6 +29,7 @@ const RESEAL_PAYOUTS: &str = "
     SET recipient_account = value ->> 'account',
         recipient_name = value ->> 'name',
         recipient_name_folded = value ->> 'name_folded',
+        recipient_details = value ->> 'details',
         sealed = unhex(value ->> 'sealed'),
         mac = unhex(value ->> 'mac'),
         changed_version = value ->> 'changed_version'
@@ -36,6 +37,7 @@ const RESEAL_PAYOUTS: &str = "
     WHERE payout_details.id = unhex(value ->> 'id')
         AND recipient_account = value ->> 'was_account'
         AND recipient_name = value ->> 'was_name'
+        AND recipient_details IS value ->> 'was_details'
         AND payout_details.sealed IS unhex(value ->> 'was_sealed')
         AND payout_details.mac IS unhex(value ->> 'was_mac')
         -- Without a MAC, only the version shows that an amount was changed meanwhile.
@@ -59,7 +61,8 @@ const KNOWN_KEYS: &str = "SELECT id, proof, protected FROM sealing_keys ORDER BY
 const KNOW_KEY: &str = "
     INSERT INTO sealing_keys (id, proof, first_used_at, protected)
     SELECT ?1, ?2, ?3, CASE
-        WHEN NOT EXISTS (SELECT 1 FROM payout_details) AND NOT EXISTS (SELECT 1 FROM sealing_keys) THEN ?4 END
+        WHEN NOT EXISTS (SELECT 1 FROM payout_details) AND NOT EXISTS (SELECT 1 FROM recipients)
+            AND NOT EXISTS (SELECT 1 FROM sealing_keys) THEN ?4 END
     WHERE true
     ON CONFLICT (id) DO NOTHING";
 
@@ -73,10 +76,12 @@ struct Recipient {
     id: String,
     was_account: String,
     was_name: String,
+    was_details: Option<String>,
     was_sealed: Option<String>,
     account: String,
     name: String,
     name_folded: String,
+    details: Option<String>,
     sealed: Option<String>,
     was_mac: Option<String>,
     was_version: i64,
@@ -112,10 +117,12 @@ pub(super) async fn payouts(
             id: hex(one.row.id.as_bytes()),
             was_account: one.row.recipient_account,
             was_name: one.row.recipient_name,
+            was_details: one.row.recipient_details,
             was_sealed: one.row.sealed.as_deref().map(hex),
             account: one.new.account,
             name: one.new.name,
             name_folded: one.new.name_folded,
+            details: one.new.details,
             sealed: one.new.sealed.as_deref().map(hex),
             was_mac: one.row.mac.as_deref().map(hex),
             was_version: one.row.version,

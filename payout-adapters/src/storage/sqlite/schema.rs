@@ -1,5 +1,7 @@
 //! The schema: its migrations are embedded in the program.
 
+use std::collections::BTreeMap;
+
 use payout_core::ports::RepositoryError;
 use sqlx::migrate::Migrator;
 
@@ -9,10 +11,19 @@ use crate::storage::sql::schema::{all_applied, tolerant};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/storage/sqlite/migrations");
 
-/// The migration that creates the triggers which keep the audit trail append-only.
-const AUDIT_TRAIL: &str = include_str!("migrations/0013_states.sql");
+/// The migrations that create the triggers which keep the audit trail append-only and its places in the feed, and require
+/// approvals. A later one may create a trigger again.
+const PROTECTIONS: [&str; 4] = [
+    include_str!("migrations/0013_states.sql"),
+    include_str!("migrations/0018_approvals.sql"),
+    include_str!("migrations/0019_feed.sql"),
+    include_str!("migrations/0023_feed_events.sql"),
+];
 
-const TRIGGERS: &str = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name IN ('payout_events', 'payout_details')";
+const TRIGGERS: &str = "
+    SELECT name, sql FROM sqlite_schema
+    WHERE type = 'trigger'
+        AND tbl_name IN ('payout_events', 'payout_details', 'payout_states', 'payout_approvals')";
 
 const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
 
@@ -69,8 +80,7 @@ pub(super) async fn is_current(store: &Store) -> Result<bool, RepositoryError> {
 pub(super) async fn audit_trail_flaws(store: &Store) -> Result<Vec<String>, RepositoryError> {
     let there: Vec<(String, String)> = store.read(sqlx::query_as(TRIGGERS)).await?;
     let mut flaws = Vec::new();
-    for made in triggers() {
-        let name = made.split_whitespace().nth(2).unwrap_or_default();
+    for (name, made) in triggers() {
         match there.iter().find(|(known, _)| known == name) {
             Some((_, text)) if same_words(text, made) => (),
             Some(_) => flaws.push(format!("the trigger {name} was replaced")),
@@ -80,16 +90,19 @@ pub(super) async fn audit_trail_flaws(store: &Store) -> Result<Vec<String>, Repo
     Ok(flaws)
 }
 
-/// Returns the statements that create the triggers, without their semicolons.
-fn triggers() -> impl Iterator<Item = &'static str> {
-    let starts = AUDIT_TRAIL
-        .match_indices("CREATE TRIGGER")
-        .map(|(at, _)| &AUDIT_TRAIL[at..]);
+/// Returns the triggers by name, each with the statement that created it last, without its semicolon.
+fn triggers() -> BTreeMap<&'static str, &'static str> {
+    let starts = PROTECTIONS.iter().flat_map(|migration| {
+        let starts = migration.match_indices("CREATE TRIGGER");
+        starts.map(|(at, _)| &migration[at..])
+    });
     let made = starts.filter_map(|text| {
         text.split_once("END;")
             .map(|(body, _)| &text[..body.len() + "END".len()])
     });
-    made.filter(|text| text.contains(" ON payout_"))
+    let made = made.filter(|text| text.contains(" ON payout_"));
+    made.map(|text| (text.split_whitespace().nth(2).unwrap_or_default(), text))
+        .collect()
 }
 
 fn same_words(one: &str, other: &str) -> bool {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use payout_core::attempt::Settlement;
 use payout_core::payout::Status;
 use payout_core::ports::{RepositoryError, Settled};
+use payout_core::provider::{DeclineCode, WaitReason};
 use serde::Serialize;
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -27,6 +28,7 @@ const JUDGE: &str = "
         row.deleted_at IS NOT NULL AS deleted,
         row.claimed_by,
         row.claimed_at,
+        row.version,
         row.fence = value ->> 'fence' AND row.generation = value ->> 'generation' AS holds,
         row.status = value ->> 'status'
             AND row.failure_code IS value ->> 'failure_code'
@@ -48,7 +50,17 @@ const APPLY: &str = "
         due_at = ?2 + (value ->> 'due_in'),
         first_submitted_at = CASE WHEN NOT value ->> 'never_sent' THEN first_submitted_at END,
         claims = value ->> 'claims',
-        claimed_by = NULL
+        claimed_by = NULL,
+        failure_reason = value ->> 'failure_reason',
+        waiting_since = CASE
+            WHEN value ->> 'waiting_for' IS NULL THEN NULL
+            WHEN waiting_for = value ->> 'waiting_for' THEN coalesce(waiting_since, ?2)
+            ELSE ?2 END,
+        waiting_for = value ->> 'waiting_for',
+        provider = coalesce(value ->> 'provider', provider),
+        completed_at = CASE WHEN value ->> 'status' = 'completed' THEN ?2 END,
+        recheck_at = ?2 + (value ->> 'recheck_in'),
+        approved_digest = coalesce(unhex(value ->> 'approved'), approved_digest)
     FROM json_each(?1)
     WHERE payout_states.id = unhex(value ->> 'id')
         AND fence = value ->> 'fence' AND generation = value ->> 'generation' AND status = 'processing'";
@@ -57,7 +69,7 @@ const APPLY: &str = "
 /// row has it already; the number before the row's own is the claim's place.
 const LOG: &str = "
     INSERT INTO payout_events (
-        sequence, payout_id, generation, fence, at, kind, status, actor, detail, claimed_by, claimed_at
+        sequence, payout_id, generation, fence, at, kind, status, actor, detail, claimed_by, claimed_at, version
     )
     SELECT
         (SELECT coalesce(max(sequence), 0) FROM payout_events) + 2 * (said.key + 1),
@@ -68,7 +80,7 @@ const LOG: &str = "
                 AND (claim.kind = 'claimed' OR claim.claimed_by IS NOT NULL)
             LIMIT 1
         ), 'worker'),
-        value ->> 'detail', value ->> 'claimed_by', value ->> 'claimed_at'
+        value ->> 'detail', value ->> 'claimed_by', value ->> 'claimed_at', value ->> 'version'
     FROM json_each(?1) AS said
     ORDER BY said.key";
 
@@ -90,8 +102,15 @@ struct Said {
     kind: String,
     detail: Option<String>,
     claims: u32,
+    failure_reason: Option<&'static str>,
+    waiting_for: Option<&'static str>,
+    provider: Option<String>,
+    recheck_in: Option<i64>,
+    approved: Option<String>,
     claimed_by: Option<String>,
     claimed_at: Option<i64>,
+    /// The version after the settlement.
+    version: i64,
 }
 
 #[derive(FromRow)]
@@ -102,6 +121,7 @@ struct Judged {
     deleted: bool,
     claimed_by: Option<String>,
     claimed_at: Option<i64>,
+    version: i64,
     holds: bool,
     reads_so_already: bool,
 }
@@ -181,6 +201,9 @@ async fn settle_distinct(
         said.claimed_by.clone_from(&row.claimed_by);
         said.claimed_at = row.claimed_by.as_ref().and(row.claimed_at);
     }
+    for (said, row) in said.iter_mut().zip(&rows) {
+        said.version = row.version + i64::from(row.applies());
+    }
     let open = said.iter().zip(&rows);
     let open = open.filter(|(_, row)| !row.applies() && row.claimed_by.is_some());
     let open: Vec<Uuid> = open.map(|(said, _)| said.payout).collect();
@@ -241,8 +264,17 @@ impl Said {
             kind: row.event.as_str().to_owned(),
             detail: row.detail.map(without_nul),
             claims: settlement.claims,
+            failure_reason: row
+                .failure
+                .and_then(|failure| failure.reason())
+                .map(DeclineCode::as_str),
+            waiting_for: row.waiting_for.map(WaitReason::as_str),
+            provider: row.provider.map(|name| name.as_str().to_owned()),
+            recheck_in: row.recheck_in.map(as_micros),
+            approved: settlement.approved.map(|digest| hex(digest.as_bytes())),
             claimed_by: None,
             claimed_at: None,
+            version: 0,
         })
     }
 }

@@ -2,13 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use payout_core::Timestamp;
 use payout_core::ports::{Clock, RepositoryError};
 use sqlx::query::QueryAs;
 use sqlx::sqlite::{
-    Sqlite, SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteRow, SqliteSynchronous,
+    Sqlite, SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
+    SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, FromRow};
 
@@ -35,11 +37,13 @@ pub(super) struct Store {
     /// The outcome of the last writes.
     pub(super) writes: Arc<RecentWrites>,
     /// The pool for reads that may be slow, so that no other statement waits for them.
-    costly: SqlitePool,
-    gate: Gate,
+    pub(super) costly: SqlitePool,
+    pub(super) gate: Gate,
     clock: StoreClock,
     /// The keys that recipients are encrypted with.
     pub(super) keyring: EncryptionKeys,
+    /// The number of sweeps that claimed from queues of batches.
+    turn: Arc<AtomicUsize>,
 }
 
 /// A transaction during which no other connection can write, and its time.
@@ -101,6 +105,7 @@ impl Store {
             writes: Arc::default(),
             clock: StoreClock::new(clock),
             keyring: EncryptionKeys::default(),
+            turn: Arc::default(),
         })
     }
 
@@ -126,18 +131,35 @@ impl Store {
         let _turn = self.gate.enter(cost).await?;
         self.file.check().map_err(repository_error)?;
         let mut connection = self.costly.acquire().await.map_err(repository_error)?;
-        // The handler runs on the connection's own thread, even after the caller is gone. The next reader replaces it.
-        let (clock, timeout) = (self.clock.clone(), self.gate.timeout());
-        let until = clock.monotonic().saturating_add(timeout);
-        let mut handle = connection.lock_handle().await.map_err(repository_error)?;
-        handle.set_progress_handler(STEPS_BETWEEN_LOOKS, move || clock.monotonic() < until);
-        drop(handle);
+        let timeout = self.gate.timeout();
+        self.bound(&mut connection, self.goes_on_for(timeout))
+            .await
+            .map_err(repository_error)?;
         statement.fetch_all(&mut *connection).await.map_err(|error| {
             if is_interrupted(&error) {
                 return TooMuch::TooLong(timeout).into();
             }
             repository_error(error)
         })
+    }
+
+    /// Returns a condition that holds for this long.
+    pub(super) fn goes_on_for(&self, limit: Duration) -> impl Fn() -> bool + Send + 'static {
+        let clock = self.clock.clone();
+        let until = clock.monotonic().saturating_add(limit);
+        move || clock.monotonic() < until
+    }
+
+    /// Interrupts the statements of a connection for costly reads once the condition does not hold. It is checked on the
+    /// connection's own thread, even after the caller is gone. The next reader replaces it.
+    pub(super) async fn bound(
+        &self,
+        connection: &mut SqliteConnection,
+        goes_on: impl Fn() -> bool + Send + 'static,
+    ) -> Result<(), sqlx::Error> {
+        let mut handle = connection.lock_handle().await?;
+        handle.set_progress_handler(STEPS_BETWEEN_LOOKS, goes_on);
+        Ok(())
     }
 
     /// Begins a write. The time is read once no other writer can come before.
@@ -173,6 +195,11 @@ impl Store {
         self.clock.leap()
     }
 
+    /// Returns the number of the next sweep that claims from queues of batches.
+    pub(super) fn next_turn(&self) -> usize {
+        self.turn.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Checks that the file is still the open one.
     pub(super) fn check_file(&self) -> Result<(), RepositoryError> {
         self.file.check().map_err(repository_error)
@@ -192,8 +219,8 @@ impl Store {
                 "the log of the database could not be written to its file: another process reads it"
             ),
             Err(error) => {
-                let error: &dyn std::error::Error = &repository_error(error);
-                tracing::error!(error, "the log of the database could not be written to its file");
+                let error = repository_error(error);
+                tracing::error!(error = %payout_core::Causes(&error), "the log of the database could not be written to its file");
             }
         }
     }

@@ -1,12 +1,14 @@
 //! A day's totals, within the transaction that is charged to them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use payout_core::payout::PayoutId;
 use payout_core::ports::RepositoryError;
 use payout_core::spending::{Charge, DailyTotals, SpendingBucket};
 use serde::Serialize;
+use uuid::Uuid;
 
-use super::store::{Write, hex, json};
+use super::store::{Store, Write, hex, json};
 use crate::storage::sql::error::repository_error;
 use crate::storage::sql::totals::{TotalRow, api_key_id};
 
@@ -29,6 +31,11 @@ const TAKEN: &str = "
     UNION ALL
     SELECT ' ' || value FROM json_each(?1) WHERE instr(value, ' ') = 0 AND EXISTS (SELECT 1 FROM api_keys)";
 
+/// Finds the payouts that have these external ids and are not deleted.
+pub(super) const HOLDERS: &str = "
+    SELECT external_id, id FROM payout_details
+    WHERE external_id IN (SELECT value FROM json_each(?1)) AND external_id IS NOT NULL AND deleted_at IS NULL";
+
 /// Reads the totals of these spending buckets. No other process can charge them until the transaction ends.
 pub(super) async fn read(
     write: &mut Write,
@@ -41,6 +48,19 @@ pub(super) async fn read(
         .await
         .map_err(repository_error)?;
     rows.into_iter().map(TotalRow::restore).collect()
+}
+
+/// Reads the totals of these spending buckets as they count today, without a transaction.
+pub(super) async fn read_today(
+    store: &Store,
+    buckets: &[SpendingBucket],
+) -> Result<DailyTotals, RepositoryError> {
+    let wanted: Vec<Wanted> = buckets.iter().map(|bucket| Wanted::of(*bucket)).collect();
+    let rows = store
+        .read(sqlx::query_as::<_, TotalRow>(READ).bind(json(&wanted)?))
+        .await?;
+    let totals: Result<DailyTotals, _> = rows.into_iter().map(TotalRow::restore).collect();
+    Ok(totals?.as_of(store.now().date_naive()))
 }
 
 /// Stores the totals of these spending buckets.
@@ -82,6 +102,25 @@ pub(super) async fn taken(write: &mut Write, keys: &[&str]) -> Result<HashSet<St
         .await
         .map_err(repository_error)?;
     Ok(taken.into_iter().collect())
+}
+
+/// Returns the payouts that have these external ids.
+pub(super) async fn taken_external_ids(
+    write: &mut Write,
+    ids: &[&str],
+) -> Result<HashMap<String, PayoutId>, RepositoryError> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let holders = sqlx::query_as::<_, (String, Uuid)>(HOLDERS).bind(json(&ids)?);
+    let holders = holders
+        .fetch_all(&mut *write.transaction)
+        .await
+        .map_err(repository_error)?;
+    Ok(holders
+        .into_iter()
+        .map(|(text, id)| (text, PayoutId::from(id)))
+        .collect())
 }
 
 #[derive(Serialize)]

@@ -78,7 +78,7 @@ impl OtlpTracer {
         let closed = tokio::task::spawn_blocking(move || provider.shutdown()).await;
         if let Ok(Err(error)) = closed {
             tracing::debug!(
-                error = &error as &dyn std::error::Error,
+                error = %payout_core::Causes(&error),
                 "the last traces were not sent"
             );
         }

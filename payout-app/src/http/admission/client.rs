@@ -76,6 +76,11 @@ impl Client {
         self.0.is_some_and(|address| address.is_loopback())
     }
 
+    /// Returns the address, for the log.
+    pub(crate) fn address(self) -> Option<IpAddr> {
+        self.0
+    }
+
     /// Returns the network for which the client's requests and connections are counted.
     pub(crate) fn network(self) -> Option<Network> {
         self.0.map(Network::of)

@@ -43,12 +43,33 @@ const GUESSES: RateLimit = RateLimit {
     spares_this_host: false,
 };
 
+/// The rate limit of one address for notifications of providers: a burst of what a large batch causes.
+const NOTIFICATIONS: RateLimit = RateLimit {
+    quota: Quota {
+        requests: NonZeroU32::MIN.saturating_add(199),
+        window: Duration::from_secs(2),
+    },
+    spares_this_host: false,
+};
+
+/// The rate limit of one address for sign-ins to the console: more than typing errors need. A key has 256 random bits,
+/// so guesses fail at any rate; this keeps them out of the log.
+const SIGN_INS: RateLimit = RateLimit {
+    quota: Quota {
+        requests: NonZeroU32::MIN.saturating_add(9),
+        window: Duration::from_secs(60),
+    },
+    spares_this_host: false,
+};
+
 /// The limits of one process. Each process has limits of its own.
 pub(crate) struct Limits {
     pub(crate) config: LimitsConfig,
     per_address: Option<Rate<Network>>,
     per_key: Option<Rate<ApiKeyId>>,
     guesses: Rate<ApiKeyId>,
+    notifications: Rate<Network>,
+    sign_ins: Rate<Network>,
     places: Places,
 }
 
@@ -61,6 +82,8 @@ impl Limits {
                 .map(|limit| Rate::new("address", limit, clock())),
             per_key: config.per_key.map(|limit| Rate::new("key", limit, clock())),
             guesses: Rate::new("guesses", GUESSES, clock()),
+            notifications: Rate::new("address", NOTIFICATIONS, clock()),
+            sign_ins: Rate::new("sign-ins", SIGN_INS, clock()),
             places: Places::new(config.in_flight),
             config,
         }
@@ -118,6 +141,28 @@ impl Limits {
         self.guesses.take(&key).map(drop)
     }
 
+    /// Counts a notification from this address, before its signature is checked.
+    ///
+    /// # Errors
+    /// [`TooMany`] when the quota of the address is used up.
+    pub(crate) fn take_notification(&self, client: Client) -> Result<(), TooMany> {
+        let Some(network) = client.network() else {
+            return Ok(());
+        };
+        take(Some(&self.notifications), &network, client).map(drop)
+    }
+
+    /// Counts a sign-in from this address, before its key is checked.
+    ///
+    /// # Errors
+    /// [`TooMany`] when the quota of the address is used up.
+    pub(crate) fn take_sign_in(&self, client: Client) -> Result<(), TooMany> {
+        let Some(network) = client.network() else {
+            return Ok(());
+        };
+        take(Some(&self.sign_ins), &network, client).map(drop)
+    }
+
     /// Takes a place among the requests in flight, unless all are taken.
     pub(crate) fn take_place(&self) -> Option<Place> {
         self.places.take()
@@ -137,6 +182,8 @@ impl Limits {
             rate.forget_idle();
         }
         self.guesses.forget_idle();
+        self.notifications.forget_idle();
+        self.sign_ins.forget_idle();
     }
 }
 

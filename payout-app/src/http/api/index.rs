@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use salvo::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, VARY};
+use salvo::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, LOCATION, VARY};
 use salvo::http::{HeaderValue, StatusCode};
 use salvo::{Depot, Request, Response, handler};
 use serde::Serialize;
@@ -43,9 +43,16 @@ pub(crate) struct LinksBody {
     /// The payouts.
     #[schema(example = "/api/payouts/")]
     payouts: &'static str,
+    /// The batches.
+    #[schema(example = "/api/batches/")]
+    batches: &'static str,
     /// The API keys.
     #[schema(example = "/api/keys/")]
     keys: &'static str,
+    /// The operators' console, if it is served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "/console/")]
+    console: Option<&'static str>,
     /// Swagger UI, if it is served.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "/api/docs/")]
@@ -74,7 +81,9 @@ impl LinksBody {
     fn of(optional_routes: OptionalRoutes) -> Self {
         Self {
             payouts: "/api/payouts/",
+            batches: "/api/batches/",
             keys: "/api/keys/",
+            console: optional_routes.console.then_some("/console/"),
             docs: optional_routes.docs.then_some("/api/docs/"),
             redoc: optional_routes.docs.then_some("/api/redoc/"),
             schema: optional_routes.docs.then_some("/api/schema/"),
@@ -87,6 +96,7 @@ impl LinksBody {
     /// Returns the links with their titles, for people.
     fn named(&self) -> Vec<(&'static str, &'static str)> {
         let links = [
+            (self.console, "The operators' console"),
             (self.docs, "Swagger UI: read the documentation and try it"),
             (self.redoc, "Redoc: the same, to read"),
             (self.schema, "The OpenAPI document"),
@@ -154,14 +164,16 @@ pub(crate) async fn get_index(
 
 /// List the API's resources
 ///
-/// Answers as `/api/` does.
+/// Answers as `/api/` does, except that a browser is led to the console, if it is served.
 #[utoipa::path(
     get,
     path = "/",
     impl_for = get_root,
     operation_id = "get_root",
     tag = "Service",
-    responses((status = 200, description = "The links.", headers(("Vary" = String, description = "`Accept`.")),
+    responses((status = 303, description = "A browser is led to the console.",
+            headers(("Location" = String, description = "The console."), ("Vary" = String, description = "`Accept`."))),
+        (status = 200, description = "The links.", headers(("Vary" = String, description = "`Accept`.")),
         content(
             (IndexBody = "application/json"),
             (String = "text/html"),
@@ -173,6 +185,14 @@ pub(crate) async fn get_root(
     depot: &mut Depot,
     response: &mut Response,
 ) -> Result<(), Problem> {
+    let leads = Context::of(depot)?.app_state.optional_routes.console;
+    if leads && request.uri().path() == "/" && wants_page(request.headers()) {
+        response.status_code(StatusCode::SEE_OTHER);
+        let headers = response.headers_mut();
+        headers.insert(VARY, HeaderValue::from_static("accept"));
+        headers.insert(LOCATION, HeaderValue::from_static("/console/"));
+        return Ok(());
+    }
     answer(request, depot, response)
 }
 

@@ -67,13 +67,7 @@ async fn all(request: &mut Request, limit: usize) -> Result<Vec<u8>, Problem> {
 /// # Errors
 /// 415 unless it is empty or declared to be JSON.
 pub(crate) fn read(request: &mut Request) -> Result<Vec<u8>, Problem> {
-    let body = match request.take_body() {
-        ReqBody::None => return Ok(Vec::new()),
-        ReqBody::Once(body) => Vec::from(body),
-        ReqBody::Hyper { .. } | ReqBody::Boxed { .. } | _ => {
-            return Err(Problem::internal("a body that was not received".into()));
-        }
-    };
+    let body = raw(request)?;
     if !body.is_empty() && is_encoded(request) {
         let detail = "Send the body as it is, without a `Content-Encoding`.";
         return Err(Problem::new(Kind::UnsupportedMediaType, detail).accepting_no_encoding());
@@ -83,6 +77,20 @@ pub(crate) fn read(request: &mut Request) -> Result<Vec<u8>, Problem> {
         return Err(Problem::new(Kind::UnsupportedMediaType, detail));
     }
     Ok(body)
+}
+
+/// Returns the received body, whatever its format.
+///
+/// # Errors
+/// 500 when the route's policy has no body.
+pub(crate) fn raw(request: &mut Request) -> Result<Vec<u8>, Problem> {
+    match request.take_body() {
+        ReqBody::None => Ok(Vec::new()),
+        ReqBody::Once(body) => Ok(Vec::from(body)),
+        ReqBody::Hyper { .. } | ReqBody::Boxed { .. } | _ => {
+            Err(Problem::internal("a body that was not received".into()))
+        }
+    }
 }
 
 fn too_large(limit: usize) -> Problem {
@@ -103,18 +111,30 @@ async fn drain(request: &mut Request) {
 /// Returns whether one `Content-Type` declares `application/json`, or a media type based on it
 /// (`application/merge-patch+json`), in UTF-8.
 fn says_json(request: &Request) -> bool {
+    media_type(request).is_some_and(|media_type| is_json(&media_type))
+}
+
+/// Returns the media type of the body, if exactly one `Content-Type` declares it.
+pub(super) fn media_type(request: &Request) -> Option<Mime> {
     let mut lines = request.headers().get_all(CONTENT_TYPE).iter();
     let (Some(line), None) = (lines.next(), lines.next()) else {
-        return false;
+        return None;
     };
     // Parameters may end with a semicolon (RFC 9110 §5.6.6).
     let text = line
         .to_str()
         .unwrap_or_default()
         .trim_end_matches([' ', '\t', ';']);
-    let Ok(media_type) = without_space_before_semicolons(text).parse::<Mime>() else {
-        return false;
-    };
+    without_space_before_semicolons(text).parse().ok()
+}
+
+/// Returns whether the body is declared to be of this type.
+pub(crate) fn is_of_type(request: &Request, essence: &str) -> bool {
+    media_type(request).is_some_and(|media_type| media_type.essence_str() == essence)
+}
+
+/// Returns whether a media type is JSON in UTF-8.
+pub(super) fn is_json(media_type: &Mime) -> bool {
     let json = media_type.subtype() == mime::JSON || media_type.suffix() == Some(mime::JSON);
     let utf8 = media_type
         .params()
@@ -144,7 +164,7 @@ fn without_space_before_semicolons(text: &str) -> String {
 
 /// Returns whether the body has a content coding other than the identity. It is not decoded: a few bytes could expand
 /// to very many.
-fn is_encoded(request: &Request) -> bool {
+pub(super) fn is_encoded(request: &Request) -> bool {
     let lines = request.headers().get_all(CONTENT_ENCODING).iter();
     let mut codings = lines.flat_map(|line| line.to_str().unwrap_or("?").split(','));
     codings.any(|coding| {

@@ -1,6 +1,6 @@
 //! Conditional requests (RFC 9110 §13): `If-Match` and `If-None-Match`, on reads and on writes.
 //!
-//! Only payouts have an `ETag`, which is their version. No answer has a `Last-Modified`, so conditions on dates never
+//! Payouts and stored recipients have an `ETag`, which is their version. No answer has a `Last-Modified`, so conditions on dates never
 //! apply.
 
 use payout_core::payout::PayoutId;
@@ -177,12 +177,24 @@ impl Conditions {
         payouts: &Payouts,
         id: PayoutId,
     ) -> Result<Option<Vec<u64>>, Problem> {
+        self.for_write_of(async || Ok(payouts.get(id).await?.version()))
+            .await
+    }
+
+    /// Returns the versions from which a write of anything may be made; `None` if any version will do.
+    ///
+    /// # Errors
+    /// 412 when the conditions do not allow the current version, or the error of reading it.
+    pub(crate) async fn for_write_of(
+        &self,
+        version: impl AsyncFnOnce() -> Result<u64, Problem>,
+    ) -> Result<Option<Vec<u64>>, Problem> {
         let meant = self.matches.as_ref().and_then(Tags::versions);
         let Some(refused) = &self.matches_none else {
             return Ok(meant);
         };
         // `If-None-Match` was checked against this version, so the write must be made from it, or not at all.
-        let version = payouts.get(id).await?.version();
+        let version = version().await?;
         if refused.match_weakly(&version.to_string()) || meant.is_some_and(|meant| !meant.contains(&version))
         {
             return Err(precondition_failed());

@@ -26,6 +26,16 @@ impl<T> Field<T> {
         }
     }
 
+    /// Converts the value, if there is one.
+    pub(crate) fn map<U>(self, convert: impl FnOnce(T) -> U) -> Field<U> {
+        match self {
+            Self::Absent => Field::Absent,
+            Self::Null => Field::Null,
+            Self::Refused => Field::Refused,
+            Self::Value(value) => Field::Value(convert(value)),
+        }
+    }
+
     /// Returns the value of a required field, after the whole request was parsed and nothing was refused.
     ///
     /// # Errors

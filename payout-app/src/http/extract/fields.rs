@@ -9,11 +9,11 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::field::Field;
-use super::near::nearest;
 use crate::http::problem::{Errors, Kind, Problem};
+use crate::near::nearest;
 
 /// The fields of a payout that no request may set.
-const READ_ONLY: [&str; 7] = [
+const READ_ONLY: [&str; 9] = [
     "id",
     "needs_review",
     "failure",
@@ -21,6 +21,8 @@ const READ_ONLY: [&str; 7] = [
     "attempts",
     "created_at",
     "updated_at",
+    "created_by",
+    "batch_id",
 ];
 
 /// The reason why a value was refused.

@@ -1,5 +1,6 @@
 //! Request headers: their rules, and `Idempotency-Key`.
 
+use payout_core::feed::FeedPosition;
 use payout_core::idempotency::IdempotencyKey;
 use salvo::http::HeaderMap;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -44,6 +45,33 @@ pub(crate) const IDEMPOTENCY_KEY: [HeaderRule; 1] = [HeaderRule {
     pattern: KEY,
     refusals: &[Kind::KeyInFlight, Kind::KeyReused],
 }];
+
+/// The header with which a client of server-sent events resumes.
+pub(crate) const LAST_EVENT_ID: [HeaderRule; 1] = [HeaderRule {
+    name: "Last-Event-ID",
+    about: "The `id` of the last event that the client received. It comes before `after`.",
+    pattern: "^([0-9a-f]{32}){1,2}(-2)?$",
+    refusals: &[],
+}];
+
+/// Reads the `Last-Event-ID`. An empty one counts as absent.
+///
+/// # Errors
+/// 400 when it is not a position in the feed, or is repeated.
+pub(crate) fn last_event_id(headers: &HeaderMap) -> Result<Option<FeedPosition>, Problem> {
+    let mut values = headers.get_all("last-event-id").iter();
+    let Some(value) = values.next().filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let position = value.to_str().ok().and_then(|text| text.parse().ok());
+    match position {
+        Some(position) if values.next().is_none() => Ok(Some(position)),
+        Some(_) | None => {
+            let message = "Send the `id` of an event of this stream, once.".to_owned();
+            Err(Problem::invalid(Errors::of("Last-Event-ID", message)))
+        }
+    }
+}
 
 /// Reads the `Idempotency-Key`, quoted or bare.
 ///

@@ -15,7 +15,7 @@ use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Required, Type};
 use super::field::Field;
 use super::fields::{Fields, Message};
 use crate::http::openapi::{About, Component, ValueSchema};
-use crate::http::problem::{Errors, Problem};
+use crate::http::problem::{Errors, Kind, Problem};
 
 /// A value in a body.
 pub(crate) trait JsonValue: Sized {
@@ -113,9 +113,9 @@ struct Describer {
 
 impl Describer {
     fn property<T: JsonValue>(&mut self, name: &'static str, about: About) {
-        let (schema, component) = T::schema().described(about).into_parts();
+        let (schema, components) = T::schema().described(about).into_parts();
         self.object = std::mem::take(&mut self.object).property(name, schema);
-        self.components.extend(component);
+        self.components.extend(components);
     }
 }
 
@@ -142,7 +142,18 @@ pub(crate) struct BodyPolicy {
     describe: fn(&mut Operation) -> Vec<Component>,
     /// The maximum number of bytes; absent for the configured limit.
     pub(crate) most_bytes: Option<usize>,
+    /// The kinds of problems with the body.
+    pub(crate) refusals: &'static [Kind],
 }
+
+/// The kinds of problems with a JSON body.
+const OF_JSON: &[Kind] = &[
+    Kind::Invalid,
+    Kind::MalformedBody,
+    Kind::BodyTooSlow,
+    Kind::BodyTooLarge,
+    Kind::UnsupportedMediaType,
+];
 
 impl BodyPolicy {
     /// Builds the policy of a required body.
@@ -150,6 +161,7 @@ impl BodyPolicy {
         Self {
             describe: describe_required::<B>,
             most_bytes: None,
+            refusals: OF_JSON,
         }
     }
 
@@ -158,6 +170,29 @@ impl BodyPolicy {
         Self {
             describe: describe_optional::<B>,
             most_bytes: None,
+            refusals: OF_JSON,
+        }
+    }
+
+    /// Builds the policy of a body in another program's format, which the handler reads as it is.
+    pub(crate) const fn raw(most_bytes: usize) -> Self {
+        Self {
+            describe: describe_raw,
+            most_bytes: Some(most_bytes),
+            refusals: &[Kind::MalformedBody, Kind::BodyTooSlow, Kind::BodyTooLarge],
+        }
+    }
+
+    /// Builds the policy of a body that the handler reads by itself, described by this function.
+    pub(crate) const fn described(
+        describe: fn(&mut Operation) -> Vec<Component>,
+        most_bytes: usize,
+        refusals: &'static [Kind],
+    ) -> Self {
+        Self {
+            describe,
+            most_bytes: Some(most_bytes),
+            refusals,
         }
     }
 
@@ -167,7 +202,8 @@ impl BodyPolicy {
     }
 }
 
-fn describe_required<B: JsonBody>(operation: &mut Operation) -> Vec<Component> {
+/// Describes a required JSON body.
+pub(crate) fn describe_required<B: JsonBody>(operation: &mut Operation) -> Vec<Component> {
     let reference = Ref::from_schema_name(B::NAME).into();
     operation.request_body = Some(
         request_body::<B>(reference)
@@ -184,6 +220,14 @@ fn describe_optional<B: JsonBody>(operation: &mut Operation) -> Vec<Component> {
         .item(ObjectBuilder::new().schema_type(Type::Null));
     operation.request_body = Some(request_body::<B>(RefOr::T(or_null.into())).build().into());
     components::<B>()
+}
+
+fn describe_raw(operation: &mut Operation) -> Vec<Component> {
+    let any = ObjectBuilder::new().description(Some("A body in the provider's format."));
+    let content = ContentBuilder::new().schema(Some(any)).build();
+    let body = RequestBodyBuilder::from(RequestBody::new()).content("application/json", content);
+    operation.request_body = Some(body.required(Some(Required::True)).build().into());
+    Vec::new()
 }
 
 fn request_body<B: JsonBody>(schema: RefOr<Schema>) -> RequestBodyBuilder {

@@ -2,7 +2,7 @@
 
 use url::form_urlencoded;
 use utoipa::openapi::extensions::Extensions;
-use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, ParameterStyle};
 use utoipa::openapi::{RefOr, Required};
 
 use super::field::Field;
@@ -26,6 +26,15 @@ pub(crate) trait QueryForm {
 
     /// Reads or describes a parameter that may be repeated, and may be a comma-separated list. Duplicates are dropped.
     fn many<T: QueryValue + PartialEq>(&mut self, name: &'static str, about: impl Into<About>) -> Vec<T>;
+
+    /// Reads or describes a parameter of entries by name, each written `name[entry]=value`.
+    fn entries<T>(
+        &mut self,
+        name: &'static str,
+        about: impl Into<About>,
+        schema: fn() -> ValueSchema,
+        read: fn(&str, &str) -> Result<T, Message>,
+    ) -> Vec<T>;
 
     /// Reads a parameter that only links contain; clients do not build it themselves.
     fn of_links<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, Message>) -> Field<T>;
@@ -110,6 +119,26 @@ impl QueryForm for Reader {
         values
     }
 
+    fn entries<T>(
+        &mut self,
+        name: &'static str,
+        _: impl Into<About>,
+        _: fn() -> ValueSchema,
+        read: fn(&str, &str) -> Result<T, Message>,
+    ) -> Vec<T> {
+        let mut values = Vec::new();
+        for (given, text) in &self.pairs {
+            let Some(entry) = entry_of(name, given) else {
+                continue;
+            };
+            match read(entry, text) {
+                Ok(value) => values.push(value),
+                Err(message) => self.errors.add(given.clone(), message),
+            }
+        }
+        values
+    }
+
     fn of_links<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, Message>) -> Field<T> {
         self.read(name, read)
     }
@@ -117,6 +146,11 @@ impl QueryForm for Reader {
     fn refuse(&mut self, name: &'static str, message: &'static str) {
         self.errors.add(name, message);
     }
+}
+
+/// Returns the entry that a parameter such as `metadata[team]` names.
+pub(crate) fn entry_of<'a>(name: &str, given: &'a str) -> Option<&'a str> {
+    given.strip_prefix(name)?.strip_prefix('[')?.strip_suffix(']')
 }
 
 /// The OpenAPI attribute of a parameter that may be present without a value.
@@ -128,6 +162,7 @@ pub(crate) struct QueryParameters {
     documented: Vec<Parameter>,
     components: Vec<Component>,
     repeatable: Vec<&'static str>,
+    of_entries: Vec<&'static str>,
     of_links: Vec<&'static str>,
 }
 
@@ -148,8 +183,14 @@ impl QueryParameters {
     /// Returns the names of all parameters, and whether each may be repeated.
     pub(crate) fn names(&self) -> impl Iterator<Item = (&str, bool)> {
         let documented = self.documented.iter().map(|parameter| parameter.name.as_str());
+        let documented = documented.filter(|name| !self.of_entries.contains(name));
         let all = documented.chain(self.of_links.iter().copied());
         all.map(|name| (name, self.repeatable.contains(&name)))
+    }
+
+    /// Returns the names of the parameters that have entries.
+    pub(crate) fn of_entries(&self) -> &[&'static str] {
+        &self.of_entries
     }
 
     /// Adds the parameters to their operation, and returns the components that they refer to.
@@ -174,6 +215,28 @@ impl QueryForm for QueryParameters {
     fn many<T: QueryValue + PartialEq>(&mut self, name: &'static str, about: impl Into<About>) -> Vec<T> {
         self.add(name, about.into(), T::schema().array(None));
         self.repeatable.push(name);
+        Vec::new()
+    }
+
+    fn entries<T>(
+        &mut self,
+        name: &'static str,
+        about: impl Into<About>,
+        schema: fn() -> ValueSchema,
+        _: fn(&str, &str) -> Result<T, Message>,
+    ) -> Vec<T> {
+        let (schema, component) = schema().into_parts();
+        let parameter = ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Query)
+            .required(Required::False)
+            .description(Some(about.into().text()))
+            .style(Some(ParameterStyle::DeepObject))
+            .explode(Some(true))
+            .schema(Some(schema));
+        self.documented.push(parameter.build());
+        self.components.extend(component);
+        self.of_entries.push(name);
         Vec::new()
     }
 

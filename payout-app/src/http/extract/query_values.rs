@@ -1,9 +1,11 @@
 //! Values in queries: each type's parser and schema, and the text that identifies a list.
 
 use payout_core::Timestamp;
+use payout_core::batch::BatchId;
 use payout_core::money::Currency;
-use payout_core::payout::Status;
+use payout_core::payout::{Actor, ExternalId, MetadataEntry, Status};
 use payout_core::ports::{Deleted, Order, Search};
+use payout_core::stored_recipient::RecipientId;
 use payout_core::text::nfc;
 use payout_core::usecase::CountMode;
 use serde_json::json;
@@ -11,9 +13,10 @@ use utoipa::openapi::schema::AnyOfBuilder;
 use utoipa::openapi::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 
 use super::fields::Message;
+use super::ids::{canonical, uuid};
 use super::moment;
 use super::query::QueryValue;
-use crate::http::openapi::{StatusName, ValueSchema, money};
+use crate::http::openapi::{StatusName, ValueSchema, money, texts};
 
 /// A value by which a list is filtered.
 pub(crate) trait FilterValue: QueryValue {
@@ -177,12 +180,15 @@ impl QueryValue for Order {
         match text {
             "created_at" => Ok(Self::OldestFirst),
             "-created_at" => Ok(Self::NewestFirst),
-            _ => Err("Use created_at or -created_at.".into()),
+            "scheduled_at" => Ok(Self::SoonestFirst),
+            "-scheduled_at" => Ok(Self::LatestFirst),
+            _ => Err("Use created_at, -created_at, scheduled_at or -scheduled_at.".into()),
         }
     }
 
     fn schema() -> ValueSchema {
-        ValueSchema::inline(one_of(["created_at", "-created_at"]).default(Some(json!("-created_at"))))
+        let orders = ["created_at", "-created_at", "scheduled_at", "-scheduled_at"];
+        ValueSchema::inline(one_of(orders).default(Some(json!("-created_at"))))
     }
 }
 
@@ -191,9 +197,94 @@ impl FilterValue for Order {
         let text = match self {
             Self::OldestFirst => "created_at",
             Self::NewestFirst => "-created_at",
+            Self::SoonestFirst => "scheduled_at",
+            Self::LatestFirst => "-scheduled_at",
         };
         text.to_owned()
     }
+}
+
+impl QueryValue for ExternalId {
+    fn read(text: &str) -> Result<Self, Message> {
+        Self::new(text).map_err(|error| error.to_string().into())
+    }
+
+    fn schema() -> ValueSchema {
+        ValueSchema::inline(texts::external_id().schema_type(Type::String))
+    }
+}
+
+impl FilterValue for ExternalId {
+    fn canonical(&self) -> String {
+        self.as_str().to_owned()
+    }
+}
+
+/// The name of an API key, or of another actor.
+impl QueryValue for Actor {
+    fn read(text: &str) -> Result<Self, Message> {
+        let actor = Self::new(text);
+        if actor.as_str() != text {
+            return Err("Use the name of an API key.".into());
+        }
+        Ok(actor)
+    }
+
+    fn schema() -> ValueSchema {
+        let name = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .max_length(Some(128))
+            .pattern(Some("^[!-~]([ -~]*[!-~])?$"));
+        ValueSchema::inline(name)
+    }
+}
+
+impl FilterValue for Actor {
+    fn canonical(&self) -> String {
+        self.as_str().to_owned()
+    }
+}
+
+impl QueryValue for RecipientId {
+    fn read(text: &str) -> Result<Self, Message> {
+        canonical(text).ok_or_else(|| "Use the id of a stored recipient, a UUID.".into())
+    }
+
+    fn schema() -> ValueSchema {
+        ValueSchema::inline(uuid())
+    }
+}
+
+impl FilterValue for RecipientId {
+    fn canonical(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl QueryValue for BatchId {
+    fn read(text: &str) -> Result<Self, Message> {
+        text.parse().map_err(|_| "Use the id of a batch.".into())
+    }
+
+    fn schema() -> ValueSchema {
+        ValueSchema::inline(uuid())
+    }
+}
+
+impl FilterValue for BatchId {
+    fn canonical(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// Reads an entry of the metadata that a list is filtered by.
+pub(crate) fn metadata_entry(name: &str, value: &str) -> Result<MetadataEntry, Message> {
+    MetadataEntry::new(name, value).map_err(|error| error.to_string().into())
+}
+
+/// Returns the schema of the entries that a list is filtered by.
+pub(crate) fn metadata_entries() -> ValueSchema {
+    ValueSchema::inline(texts::metadata(false).schema_type(Type::Object))
 }
 
 impl QueryValue for CountMode {

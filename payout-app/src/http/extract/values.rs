@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use payout_core::Timestamp;
-use payout_core::access::{KeyName, Scope, Scopes};
+use payout_core::access::{KeyName, KeyOwner, Scope, Scopes};
 use payout_core::money::{Amount, AmountError, Currency};
 use payout_core::payout::{Description, FieldError, RecipientAccount, RecipientName, Status};
 use payout_core::text::nfc;
@@ -115,6 +115,31 @@ impl JsonValue for Status {
     }
 }
 
+impl JsonValue for bool {
+    fn read(value: &RawValue) -> Result<Self, Message> {
+        match value.get() {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            "null" => Err(NULL),
+            _ => Err("Use true or false.".into()),
+        }
+    }
+
+    fn schema() -> ValueSchema {
+        ValueSchema::inline(ObjectBuilder::new().schema_type(Type::Boolean))
+    }
+}
+
+impl JsonValue for KeyOwner {
+    fn read(value: &RawValue) -> Result<Self, Message> {
+        parsed(value)
+    }
+
+    fn schema() -> ValueSchema {
+        ValueSchema::inline(string().min_length(Some(1)).max_length(Some(Self::MAX_CHARS)))
+    }
+}
+
 /// The only status that a new payout may state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pending;
@@ -123,9 +148,12 @@ impl JsonValue for Pending {
     fn read(value: &RawValue) -> Result<Self, Message> {
         match parsed(value)? {
             Status::Pending => Ok(Self),
-            Status::Processing | Status::Completed | Status::Failed | Status::Cancelled => {
-                Err("A new payout is pending; no other status can be given.".into())
-            }
+            Status::AwaitingApproval
+            | Status::Processing
+            | Status::Completed
+            | Status::Returned
+            | Status::Failed
+            | Status::Cancelled => Err("A new payout is pending; no other status can be given.".into()),
         }
     }
 

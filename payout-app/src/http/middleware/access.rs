@@ -17,7 +17,7 @@ use crate::http::middleware::context::Context;
 use crate::http::middleware::open::{OpenTo, is_from_here, way_through_a_proxy};
 use crate::http::policy::{RateClass, RoutePolicy};
 use crate::http::problem::{Kind, Problem};
-use crate::metrics::Refused;
+use crate::metrics::{Metrics, Refused};
 
 /// The access that a route requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,13 +31,15 @@ pub(crate) enum Access {
     /// The scope `read` is required. Cached keys are accepted even if they could not be checked for a long time, since
     /// that is when operators look at metrics.
     Metrics,
+    /// A valid signature of the body is required, which the handler verifies. API keys are ignored.
+    Signature,
 }
 
 impl Access {
     /// Returns the scopes, one of which is required; empty if none is.
     pub(crate) fn scopes(self) -> &'static [Scope] {
         match self {
-            Self::Anyone | Self::Documentation => &[],
+            Self::Anyone | Self::Documentation | Self::Signature => &[],
             Self::OneOf(scopes) => scopes,
             Self::Metrics => &[Scope::Read],
         }
@@ -50,6 +52,7 @@ impl Access {
             Self::Documentation => &[Kind::Forbidden],
             Self::OneOf(_) => &[Kind::Unauthorized, Kind::Forbidden, Kind::Unavailable, Kind::Busy],
             Self::Metrics => &[Kind::Unauthorized, Kind::Forbidden, Kind::Unavailable],
+            Self::Signature => &[Kind::Unauthorized, Kind::Unavailable, Kind::Busy],
         }
     }
 }
@@ -80,25 +83,44 @@ impl Authenticator {
                 let detail = "The API keys could not be checked for a minute: the database is unavailable.";
                 Err(Problem::new(Kind::Unavailable, detail).retry_after(1))
             }
-            Found::NoKeys => {
-                self.refuse_proxied(request, limits)?;
-                match self.open_to {
-                    OpenTo::Anyone => Ok(self.open.clone()),
-                    OpenTo::ThisHost if is_from_here(request) => Ok(self.open.clone()),
-                    OpenTo::ThisHost => {
-                        let detail = "Without API keys this service answers only what is addressed to this host itself: \
-                                      make a key (`payout keys create`) to reach it by another name or from a page \
-                                      elsewhere.";
-                        Err(Problem::new(Kind::Forbidden, detail))
-                    }
-                    OpenTo::Nobody => Err(unauthorized(shown)),
-                }
-            }
+            Found::NoKeys => self.open(request, limits, shown),
             Found::Known(principal) => {
                 allows(&principal, access.scopes())?;
                 Ok(principal)
             }
             Found::Nobody => Err(unauthorized(shown)),
+        }
+    }
+
+    /// Returns the caller of a service without API keys; `None` if it has keys, so that the caller must show who it is.
+    ///
+    /// # Errors
+    /// 403 to a caller that such a service does not answer; 503 while the keys are not known.
+    pub(crate) fn without_keys(
+        &self,
+        request: &Request,
+        limits: &Limits,
+    ) -> Result<Option<Arc<Principal>>, Problem> {
+        match self.keyring.ask(None, false) {
+            Found::NoKeys => self.open(request, limits, Shown::Nothing).map(Some),
+            Found::Unknown { .. } => Err(Problem::not_ready()),
+            Found::Known(_) | Found::Nobody => Ok(None),
+        }
+    }
+
+    /// Returns the caller of a service that has no keys.
+    fn open(&self, request: &Request, limits: &Limits, shown: Shown<'_>) -> Result<Arc<Principal>, Problem> {
+        self.refuse_proxied(request, limits)?;
+        match self.open_to {
+            OpenTo::Anyone => Ok(self.open.clone()),
+            OpenTo::ThisHost if is_from_here(request) => Ok(self.open.clone()),
+            OpenTo::ThisHost => {
+                let detail = "Without API keys this service answers only what is addressed to this host itself: \
+                              make a key (`payout keys create`) to reach it by another name or from a page \
+                              elsewhere.";
+                Err(Problem::new(Kind::Forbidden, detail))
+            }
+            OpenTo::Nobody => Err(unauthorized(shown)),
         }
     }
 
@@ -212,7 +234,7 @@ impl Guarded {
         match policy.access {
             Access::Anyone => handler,
             Access::Documentation => Arc::new(Direct(handler)),
-            Access::OneOf(_) | Access::Metrics => Arc::new(Self { policy, handler }),
+            Access::OneOf(_) | Access::Metrics | Access::Signature => Arc::new(Self { policy, handler }),
         }
     }
 }
@@ -226,36 +248,62 @@ impl Guarded {
     ) -> Result<(Arc<Limits>, Option<Place>), Problem> {
         let context = Context::of_mut(depot)?;
         let limits = context.app_state.limits.clone();
-        context.principal = context
-            .app_state
-            .authenticator
-            .admit(request, self.policy.access, &limits)?;
+        if self.policy.access == Access::Signature {
+            let counted = limits.take_notification(context.client);
+            counted.inspect_err(|_| context.app_state.metrics.refused(Refused::Address))?;
+        } else {
+            context.principal =
+                context
+                    .app_state
+                    .authenticator
+                    .admit(request, self.policy.access, &limits)?;
+        }
         if self.policy.rate == RateClass::Unmetered {
             return Ok((limits, None));
         }
-        if let Some(key) = context.principal.api_key() {
-            match limits.take_of_key(key, context.client) {
-                Ok(allowance) => context.taken.of_key = allowance,
-                Err(too_many) => {
-                    context.taken.of_key = Some(too_many.allowance);
-                    context.app_state.metrics.refused(Refused::Key);
-                    return Err(too_many.into());
-                }
-            }
-        }
+        count_of_key(context)?;
         let metrics = context.app_state.metrics.clone();
         if let Some(body) = self.policy.body {
             let most_bytes = body.most_bytes.unwrap_or(limits.config.body_bytes);
             body::receive(request, most_bytes, limits.config.body_timeout).await?;
         }
-        let Some(place) = limits.take_place() else {
-            metrics.refused(Refused::InFlight);
-            let most = limits.config.in_flight;
-            let detail = format!("{most} requests are in flight, which is the most.");
-            return Err(Problem::new(Kind::Busy, detail).retry_after(1));
-        };
+        let place = take_place(&limits, &metrics)?;
         Ok((limits, Some(place)))
     }
+}
+
+/// Counts a request against the quota of its API key.
+///
+/// # Errors
+/// 429 when that is used up.
+pub(crate) fn count_of_key(context: &mut Context) -> Result<(), Problem> {
+    let Some(key) = context.principal.api_key() else {
+        return Ok(());
+    };
+    match context.app_state.limits.take_of_key(key, context.client) {
+        Ok(allowance) => {
+            context.taken.of_key = allowance;
+            Ok(())
+        }
+        Err(too_many) => {
+            context.taken.of_key = Some(too_many.allowance);
+            context.app_state.metrics.refused(Refused::Key);
+            Err(too_many.into())
+        }
+    }
+}
+
+/// Takes a place among the requests in flight.
+///
+/// # Errors
+/// 503 when none is free.
+pub(crate) fn take_place(limits: &Limits, metrics: &Metrics) -> Result<Place, Problem> {
+    limits.take_place().ok_or_else(|| {
+        metrics.refused(Refused::InFlight);
+        let most = limits.config.in_flight;
+        let detail = format!("{most} requests are in flight, which is the most.");
+        Problem::new(Kind::Busy, detail).retry_after(1)
+    })
 }
 
 /// A handler that is open to all callers; without API keys, not through a proxy.
@@ -301,8 +349,10 @@ impl Handler for Guarded {
         flow: &mut FlowCtrl,
     ) {
         let done = async {
-            let (limits, _place) = self.let_in(request, depot).await?;
+            let (limits, place) = self.let_in(request, depot).await?;
             if self.policy.streaming {
+                // It may go on for long, and has a limit of its own.
+                drop(place);
                 self.handler.handle(request, depot, response, flow).await;
                 return Ok(());
             }

@@ -23,6 +23,8 @@ pub(crate) fn protect(headers: &mut HeaderMap) {
             "default-src 'none'; frame-ancestors 'none'",
         ));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers
+        .entry(REFERRER_POLICY)
+        .or_insert(HeaderValue::from_static("no-referrer"));
     headers.insert(&RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
 }

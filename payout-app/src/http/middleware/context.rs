@@ -9,12 +9,18 @@ use payout_core::payout::Caller;
 use payout_core::ports::Randomness;
 use payout_core::usecase::Payouts;
 use payout_core::usecase::api_keys::ApiKeys;
+use payout_core::usecase::batches::Batches;
+use payout_core::usecase::feed::Feed;
+use payout_core::usecase::providers::Providers;
+use payout_core::usecase::recipients::Recipients;
+use payout_core::usecase::stats::PayoutStatistics;
+use payout_core::usecase::webhooks::Webhooks;
 use salvo::http::HeaderMap;
 use salvo::{Depot, Request};
 
 use crate::http::AppState;
 use crate::http::admission::{Client, Taken};
-use crate::http::problem::Problem;
+use crate::http::problem::{Kind, Problem};
 
 /// The header that carries a request's id, in and out.
 pub(crate) const REQUEST_ID: &str = "x-request-id";
@@ -123,6 +129,13 @@ impl Context {
         }
     }
 
+    /// Returns the use cases of batches, once the database has the current schema.
+    pub(crate) fn batches(&self) -> Result<&Batches, Problem> {
+        let batches = self.app_state.batches.as_ref();
+        let batches = batches.filter(|_| self.app_state.health.is_open());
+        batches.ok_or_else(Problem::not_ready)
+    }
+
     /// Returns the use cases of API keys, once the database has the current schema.
     pub(crate) fn keys(&self) -> Result<&ApiKeys, Problem> {
         if self.app_state.health.is_open() {
@@ -130,6 +143,64 @@ impl Context {
         } else {
             Err(Problem::not_ready())
         }
+    }
+
+    /// Returns the use cases of providers, once the database has the current schema.
+    pub(crate) fn providers(&self) -> Result<&Providers, Problem> {
+        if self.app_state.health.is_open() {
+            Ok(&self.app_state.providers)
+        } else {
+            Err(Problem::not_ready())
+        }
+    }
+
+    /// Returns the use cases of stored recipients, once the database has the current schema.
+    pub(crate) fn recipients(&self) -> Result<&Recipients, Problem> {
+        if self.app_state.health.is_open() {
+            Ok(&self.app_state.recipients)
+        } else {
+            Err(Problem::not_ready())
+        }
+    }
+
+    /// Returns the use case of statistics, once the database has the current schema.
+    pub(crate) fn stats(&self) -> Result<&PayoutStatistics, Problem> {
+        if self.app_state.health.is_open() {
+            Ok(&self.app_state.stats)
+        } else {
+            Err(Problem::not_ready())
+        }
+    }
+
+    /// Returns the event feed, once the database has the current schema.
+    ///
+    /// # Errors
+    /// 404 in a service whose repository has no feed.
+    pub(crate) fn feed(&self) -> Result<&Feed, Problem> {
+        if !self.app_state.health.is_open() {
+            return Err(Problem::not_ready());
+        }
+        let feed = self.app_state.feed.as_ref();
+        feed.ok_or_else(|| {
+            Problem::new(
+                Kind::UnknownPath,
+                "The repository of this service has no event feed.",
+            )
+        })
+    }
+
+    /// Returns the use cases of webhooks, once the database has the current schema.
+    pub(crate) fn webhooks(&self) -> Result<&Webhooks, Problem> {
+        if !self.app_state.health.is_open() {
+            return Err(Problem::not_ready());
+        }
+        let webhooks = self.app_state.webhooks.as_ref();
+        webhooks.ok_or_else(|| {
+            Problem::new(
+                Kind::Unavailable,
+                "Webhooks need a database of the service's own; this one belongs to the program around it.",
+            )
+        })
     }
 
     /// Returns the caller for the audit trail.

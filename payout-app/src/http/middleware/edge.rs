@@ -18,6 +18,7 @@ use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
 
 use crate::http::AppState;
 use crate::http::admission::{Allowance, Client, Taken};
+use crate::http::console::refusal;
 use crate::http::middleware::browser;
 use crate::http::middleware::context::{Context, REQUEST_ID, RequestId, RequestIds, is_of_our_making};
 use crate::http::problem::Problem;
@@ -145,6 +146,9 @@ impl RequestScope {
             );
         }
         answer_bare_errors(request, response, request_id);
+        if self.app_state.optional_routes.console && refusal::owns(request.uri().path()) {
+            refusal::dress(request, response, request_id.as_str());
+        }
         if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
             response.headers_mut().insert(REQUEST_ID, id);
         }

@@ -39,10 +39,9 @@ impl OpenTo {
     }
 }
 
-/// Returns whether a request is addressed to this host and does not come from a page of another origin.
-pub(crate) fn is_from_here(request: &Request) -> bool {
-    let headers = request.headers();
-    let host_is_local = match headers.get(HOST) {
+/// Returns whether a request is addressed to this host under a local name.
+pub(crate) fn is_addressed_here(request: &Request) -> bool {
+    match request.headers().get(HOST) {
         Some(host) => host
             .to_str()
             .ok()
@@ -53,7 +52,12 @@ pub(crate) fn is_from_here(request: &Request) -> bool {
             .uri()
             .authority()
             .is_none_or(|authority| is_local(authority.host())),
-    };
+    }
+}
+
+/// Returns whether a request is addressed to this host and does not come from a page of another origin.
+pub(crate) fn is_from_here(request: &Request) -> bool {
+    let headers = request.headers();
     let origin_is_local = headers.get_all(ORIGIN).iter().all(|origin| {
         let origin = origin.to_str().ok().and_then(|origin| Url::parse(origin).ok());
         origin.is_some_and(|origin| match origin.host() {
@@ -63,7 +67,7 @@ pub(crate) fn is_from_here(request: &Request) -> bool {
             None => false,
         })
     });
-    host_is_local && origin_is_local
+    is_addressed_here(request) && origin_is_local
 }
 
 fn is_local(host: &str) -> bool {

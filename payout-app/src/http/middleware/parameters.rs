@@ -9,12 +9,16 @@ use std::sync::Arc;
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
 use url::form_urlencoded;
 
-use crate::http::extract::near::nearest;
-use crate::http::extract::query::QueryPolicy;
+use crate::http::extract::query::{QueryPolicy, entry_of};
 use crate::http::problem::{Errors, Problem};
+use crate::near::nearest;
 
 /// The parameters of an operation's query.
-struct Known(Vec<Parameter>);
+struct Known {
+    parameters: Vec<Parameter>,
+    /// The parameters that have entries by name.
+    of_entries: Vec<&'static str>,
+}
 
 struct Parameter {
     name: String,
@@ -28,7 +32,10 @@ impl Known {
             name: name.to_owned(),
             repeatable,
         });
-        Self(known.collect())
+        Self {
+            parameters: known.collect(),
+            of_entries: parameters.of_entries().to_vec(),
+        }
     }
 
     /// Returns an error for every unknown parameter, and for every one that is repeated and must not be.
@@ -37,7 +44,12 @@ impl Known {
         let mut given: Vec<String> = Vec::new();
         for (name, _) in form_urlencoded::parse(query.as_bytes()) {
             let again = given.iter().any(|earlier| *earlier == name);
-            match self.0.iter().find(|known| known.name == name) {
+            match self.parameters.iter().find(|known| known.name == name) {
+                None if self.has_entry(&name) => {
+                    if again && errors.of_field(&name).is_none() {
+                        errors.add(name.to_string(), "This parameter is given more than once.");
+                    }
+                }
                 None if !again => errors.add(name.to_string(), self.unknown(&name)),
                 Some(known) if again && !known.repeatable => {
                     if errors.of_field(&name).is_none() {
@@ -53,8 +65,13 @@ impl Known {
         errors
     }
 
+    fn has_entry(&self, given: &str) -> bool {
+        let mut names = self.of_entries.iter();
+        names.any(|name| entry_of(name, given).is_some())
+    }
+
     fn unknown(&self, name: &str) -> String {
-        match nearest(name, self.0.iter().map(|known| known.name.as_str())) {
+        match nearest(name, self.parameters.iter().map(|known| known.name.as_str())) {
             Some(known) => format!("Unknown parameter; is {known} meant?"),
             None => "Unknown parameter.".to_owned(),
         }
@@ -107,11 +124,14 @@ mod tests {
             name: name.to_owned(),
             repeatable,
         };
-        Known(vec![
-            parameter("status", true),
-            parameter("currency", false),
-            parameter("page_size", false),
-        ])
+        Known {
+            parameters: vec![
+                parameter("status", true),
+                parameter("currency", false),
+                parameter("page_size", false),
+            ],
+            of_entries: vec!["metadata"],
+        }
     }
 
     #[test]
@@ -125,6 +145,17 @@ mod tests {
             errors.get("page_size"),
             ["This parameter is given more than once."]
         );
+    }
+
+    #[test]
+    fn each_entry_of_a_parameter_may_be_given_once() {
+        assert!(known().check("metadata%5Ba%5D=1&metadata[b]=2").is_empty());
+        let errors = known().check("metadata[a]=1&metadata%5Ba%5D=2&metadata=x");
+        assert_eq!(
+            errors.get("metadata[a]"),
+            ["This parameter is given more than once."]
+        );
+        assert_eq!(errors.get("metadata"), ["Unknown parameter."]);
     }
 
     #[test]

@@ -8,10 +8,10 @@ use utoipa::openapi::{Ref, RefOr};
 /// A named schema of the document.
 pub(crate) type Component = (String, RefOr<Schema>);
 
-/// The schema of a value: inline, or a reference to a named component.
+/// The schema of a value: inline, or a reference to a named component, with the components that it refers to.
 pub(crate) struct ValueSchema {
     schema: RefOr<Schema>,
-    component: Option<Component>,
+    components: Vec<Component>,
 }
 
 /// The description of a property or a parameter besides its schema.
@@ -65,7 +65,7 @@ impl ValueSchema {
     pub(crate) fn inline(schema: impl Into<Schema>) -> Self {
         Self {
             schema: RefOr::T(schema.into()),
-            component: None,
+            components: Vec::new(),
         }
     }
 
@@ -73,7 +73,15 @@ impl ValueSchema {
     pub(crate) fn component(name: &str, schema: impl Into<Schema>) -> Self {
         Self {
             schema: Ref::from_schema_name(name).into(),
-            component: Some((name.to_owned(), RefOr::T(schema.into()))),
+            components: vec![(name.to_owned(), RefOr::T(schema.into()))],
+        }
+    }
+
+    /// Refers to the component with this name, which is one of these.
+    pub(crate) fn components(name: &str, components: Vec<Component>) -> Self {
+        Self {
+            schema: Ref::from_schema_name(name).into(),
+            components,
         }
     }
 
@@ -81,7 +89,7 @@ impl ValueSchema {
     pub(crate) fn of<T: ToSchema>() -> Self {
         Self {
             schema: Ref::from_schema_name(T::name()).into(),
-            component: Some((T::name().into_owned(), T::schema())),
+            components: vec![(T::name().into_owned(), T::schema())],
         }
     }
 
@@ -92,13 +100,13 @@ impl ValueSchema {
             .min_items(at_least);
         Self {
             schema: RefOr::T(array.build().into()),
-            component: self.component,
+            components: self.components,
         }
     }
 
-    /// Returns the schema as a parameter has it, and the component that it refers to.
-    pub(crate) fn into_parts(self) -> (RefOr<Schema>, Option<Component>) {
-        (self.schema, self.component)
+    /// Returns the schema as a parameter has it, and the components that it refers to.
+    pub(crate) fn into_parts(self) -> (RefOr<Schema>, Vec<Component>) {
+        (self.schema, self.components)
     }
 
     /// Returns the schema of a property with this description.

@@ -36,16 +36,27 @@ fn pending() -> Value {
         "id": "019ab1f0-9c4b-7d21-8e55-2f0d3c6a9b17",
         "amount": "125.50",
         "currency": "EUR",
+        "recipient": super::recipients::example(),
         "recipient_account": "DE89370400440532013000",
         "recipient_name": "Ada Lovelace",
         "description": "Invoice 2026-117",
+        "external_id": "salary-2026-11-117",
+        "metadata": {"team": "payroll"},
+        "statement_text": null,
+        "scheduled_at": null,
+        "created_by": "payroll",
+        "batch_id": null,
         "status": "pending",
         "needs_review": false,
         "failure": null,
+        "provider": null,
         "provider_reference": null,
+        "waiting_for": null,
         "attempts": 0,
         "created_at": "2026-11-24T09:30:00.123456Z",
         "updated_at": "2026-11-24T09:30:00.123456Z",
+        "completed_at": null,
+        "returned": null,
     })
 }
 
@@ -55,9 +66,11 @@ fn completed() -> Value {
         pending(),
         &[
             ("status", json!("completed")),
+            ("provider", json!("adyen-eu")),
             ("provider_reference", json!("sim_0f6d0e3b9a4c5d21")),
             ("attempts", json!(1)),
             ("updated_at", json!("2026-11-24T09:30:02.654321Z")),
+            ("completed_at", json!("2026-11-24T09:30:02.654321Z")),
         ],
     )
 }

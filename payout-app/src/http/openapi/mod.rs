@@ -4,23 +4,26 @@ mod described;
 mod examples;
 pub(crate) mod money;
 mod problems;
+pub(crate) mod recipients;
 pub(crate) mod texts;
 mod types;
 
-use salvo::http::StatusCode;
 use utoipa::ToSchema;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::info::{InfoBuilder, LicenseBuilder};
 use utoipa::openapi::path::{HttpMethod, Operation, PathItem};
-use utoipa::openapi::schema::Components;
+use utoipa::openapi::schema::{AllOfBuilder, Components, Schema};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{ObjectBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response, Type};
 
 pub(crate) use self::described::{About, Component, ValueSchema};
-use self::problems::PROBLEMS;
-pub(crate) use self::types::{EventName, ScopeName, StatusName};
+use self::problems::{PROBLEMS, ProblemDoc};
+pub(crate) use self::types::{
+    DeclineCodeName, EventName, EventTypeName, ScopeName, StatusName, WaitReasonName,
+};
 use super::policy::RoutePolicy;
+use crate::http::extract::path::PathPolicy;
 use crate::http::problem::ProblemBody;
 
 /// The header with a request's id, as the document spells it.
@@ -47,6 +50,21 @@ log and in the audit trail.";
 
 /// The name of the authentication scheme in the document.
 const BEARER: &str = "api_key";
+
+/// Adds a constraint to the schema of a body. All constraints of a body stand beside each other: generators of clients
+/// find the fields of a schema among the direct parts of an `allOf`, and no deeper.
+pub(crate) fn constrained(body: RefOr<Schema>, constraint: impl Into<Schema>) -> Schema {
+    let constraint = RefOr::T(constraint.into());
+    match body {
+        RefOr::T(Schema::AllOf(mut all)) => {
+            all.items.push(constraint);
+            Schema::AllOf(all)
+        }
+        body @ (RefOr::Ref(_) | RefOr::T(_)) => {
+            AllOfBuilder::new().item(body).item(constraint).build().into()
+        }
+    }
+}
 
 /// Builds a document without paths.
 pub(crate) fn empty() -> OpenApi {
@@ -91,8 +109,28 @@ pub(crate) fn empty() -> OpenApi {
                 .description(Some("Money to be sent."))
                 .build(),
             TagBuilder::new()
+                .name("Batches")
+                .description(Some("Payouts that are stored together, from a list or a file."))
+                .build(),
+            TagBuilder::new()
+                .name("Recipients")
+                .description(Some("Recipients that are stored for further payouts."))
+                .build(),
+            TagBuilder::new()
+                .name("Events")
+                .description(Some("The public events of all payouts, in one order."))
+                .build(),
+            TagBuilder::new()
                 .name("Keys")
                 .description(Some("The keys that clients authenticate with."))
+                .build(),
+            TagBuilder::new()
+                .name("Providers")
+                .description(Some("The payment providers that make the payouts."))
+                .build(),
+            TagBuilder::new()
+                .name("Webhooks")
+                .description(Some("Endpoints that receive the events, and their deliveries."))
                 .build(),
             TagBuilder::new()
                 .name("Service")
@@ -115,7 +153,8 @@ fn add_schema<S: ToSchema>(components: &mut Components) {
 pub(super) fn governed(operation: &mut Operation, policy: &RoutePolicy) -> Vec<Component> {
     let mut components = Vec::new();
     let parameters = operation.parameters.get_or_insert_default();
-    parameters.extend(policy.path.map(|path| RefOr::T(path.parameter())));
+    let of_path = policy.path.into_iter().flat_map(PathPolicy::parameters);
+    parameters.extend(of_path.map(RefOr::T));
     if let Some(query) = policy.query {
         components.extend(query.parameters().describe(operation));
     }
@@ -132,7 +171,7 @@ pub(super) fn governed(operation: &mut Operation, policy: &RoutePolicy) -> Vec<C
     let alternatives = scopes.map(|scope| SecurityRequirement::new(BEARER, [scope.as_str()]));
     let alternatives: Vec<_> = alternatives.collect();
     operation.security = Some(alternatives).filter(|alternatives| !alternatives.is_empty());
-    refuse_with(operation, &policy.statuses());
+    refuse_with(operation, policy);
     components
 }
 
@@ -188,14 +227,13 @@ fn begins_with_a_date(text: &str) -> bool {
         })
 }
 
-fn refuse_with(operation: &mut Operation, statuses: &[StatusCode]) {
-    for problem in PROBLEMS
-        .iter()
-        .filter(|problem| statuses.contains(&problem.status()))
-    {
-        let reference = Ref::from_response_name(problem.name);
-        let responses = &mut operation.responses.responses;
-        responses.insert(problem.status().as_str().to_owned(), reference.into());
+fn refuse_with(operation: &mut Operation, policy: &RoutePolicy) {
+    for status in policy.statuses() {
+        if let Some(problem) = ProblemDoc::of(status, policy.refusals) {
+            let reference = Ref::from_response_name(problem.name);
+            let responses = &mut operation.responses.responses;
+            responses.insert(status.as_str().to_owned(), reference.into());
+        }
     }
 }
 

@@ -4,8 +4,10 @@ use std::sync::LazyLock;
 
 use payout_core::money::{Currency, MAX_DIGITS};
 use serde_json::json;
-use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, OneOfBuilder, Schema};
+use utoipa::openapi::schema::{AnyOfBuilder, OneOfBuilder, Schema};
 use utoipa::openapi::{Object, ObjectBuilder, RefOr, Type};
+
+use super::constrained;
 
 /// All currencies, computed once.
 static CURRENCIES: LazyLock<Vec<Currency>> = LazyLock::new(|| Currency::all().collect());
@@ -106,7 +108,7 @@ pub(crate) fn with_both(body: RefOr<Schema>) -> Schema {
     let fitting = decimals().into_iter().fold(AnyOfBuilder::new(), |any, decimals| {
         any.item(of_currencies_with(decimals))
     });
-    AllOfBuilder::new().item(body).item(fitting).build().into()
+    constrained(body, fitting.build())
 }
 
 /// Adds the constraints of a body that may have either. Without a currency the amount must be whole, so that it is
@@ -131,6 +133,7 @@ pub(crate) fn with_either(body: RefOr<Schema>) -> Schema {
     let fields = [
         "amount",
         "currency",
+        "recipient",
         "recipient_account",
         "recipient_name",
         "description",
@@ -143,10 +146,5 @@ pub(crate) fn with_either(body: RefOr<Schema>) -> Schema {
     let either = AnyOfBuilder::new()
         .item(ObjectBuilder::new().property("status", absent()))
         .item(step);
-    AllOfBuilder::new()
-        .item(body)
-        .item(fitting)
-        .item(either)
-        .build()
-        .into()
+    constrained(RefOr::T(constrained(body, fitting.build())), either.build())
 }

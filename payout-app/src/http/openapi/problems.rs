@@ -27,6 +27,14 @@ impl ProblemDoc {
         self.example.status()
     }
 
+    /// Returns the problem of a status: the one of a kind that the operation names, or else the one that all share.
+    pub(super) fn of(status: StatusCode, refusals: &[Kind]) -> Option<&'static Self> {
+        let of_status = || PROBLEMS.iter().filter(move |problem| problem.status() == status);
+        of_status()
+            .find(|problem| refusals.contains(&problem.example))
+            .or_else(|| of_status().next())
+    }
+
     /// Returns the response, with an example.
     pub(super) fn response(&self) -> Response {
         let row = self.example.row();
@@ -49,6 +57,12 @@ impl ProblemDoc {
             .description(self.description)
             .content(PROBLEM_JSON, content)
             .header(REQUEST_ID_SHOWN, request_id_header());
+        if self.example == Kind::WrongRows {
+            let table = ContentBuilder::new()
+                .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+                .build();
+            return response.content("text/csv", table).build();
+        }
         if self.challenge {
             let challenge = HeaderBuilder::new()
                 .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
@@ -75,12 +89,20 @@ impl ProblemDoc {
     }
 }
 
-/// The problems, one for each status.
-pub(super) const PROBLEMS: [ProblemDoc; 13] = [
+/// The problems: one for each status that all operations share, and further ones of kinds that few operations name.
+pub(super) static PROBLEMS: [ProblemDoc; 14] = [
     ProblemDoc {
         name: "BadRequest",
         description: "The body, the query or a header is refused; `errors` names every refused part at once.",
         example: Kind::Invalid,
+        retry_after: false,
+        challenge: false,
+    },
+    ProblemDoc {
+        name: "WrongRows",
+        description: "The request is refused, or rows of the batch are wrong: `errors` or `rows` names each. Rows are CSV for a \
+            client that prefers it.",
+        example: Kind::WrongRows,
         retry_after: false,
         challenge: false,
     },
@@ -131,7 +153,7 @@ pub(super) const PROBLEMS: [ProblemDoc; 13] = [
     },
     ProblemDoc {
         name: "BodyTooLarge",
-        description: "The body is too large: over 64 KiB, unless the service is set otherwise.",
+        description: "The body is too large: over 64 KiB, unless the service is set otherwise; a batch over 32 MiB.",
         example: Kind::BodyTooLarge,
         retry_after: false,
         challenge: false,

@@ -1,9 +1,13 @@
 //! Patterns of a payout's texts. They are generated from the checks in the code and stored, since testing every
 //! character would take longer than the rest of the start.
 
-use payout_core::payout::{Description, RecipientAccount, RecipientName};
+use payout_core::payout::{
+    Description, ExternalId, Metadata, RecipientAccount, RecipientName, StatementText,
+};
 use serde_json::json;
-use utoipa::openapi::{ObjectBuilder, Type};
+use utoipa::openapi::extensions::Extensions;
+use utoipa::openapi::schema::{AdditionalProperties, SchemaType};
+use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, SchemaFormat, Type};
 
 const ACCOUNT: &str = include_str!("patterns/account.txt");
 const NAME: &str = include_str!("patterns/name.txt");
@@ -38,6 +42,89 @@ pub(crate) fn description() -> ObjectBuilder {
             "The purpose of the payment. May have line breaks, and no invisible characters. Kept in Unicode's Form C.",
         ))
         .examples([json!("Invoice 2026-117")])
+}
+
+/// Returns the schema of the client's own reference.
+pub(crate) fn external_id() -> ObjectBuilder {
+    text(ACCOUNT, ExternalId::MAX_CHARS)
+        .schema_type(or_null(Type::String))
+        .min_length(Some(1))
+        .description(Some(
+            "The client's own reference: visible characters, with plain spaces between them. Kept in Unicode's Form C. \
+             No two payouts that are not deleted have the same one.",
+        ))
+        .examples([json!("salary-2026-11-117")])
+}
+
+/// Returns the schema of the client's own reference for a stored recipient.
+pub(crate) fn recipient_external_id() -> ObjectBuilder {
+    text(ACCOUNT, ExternalId::MAX_CHARS)
+        .min_length(Some(1))
+        .description(Some(
+            "The client's own reference for a recipient: visible characters, with plain spaces between them. Kept in \
+             Unicode's Form C. No two recipients have the same one, and it cannot be changed once it is set.",
+        ))
+        .examples([json!("supplier-17")])
+}
+
+/// Returns the schema of a text for the recipient's statement.
+pub(crate) fn statement_text() -> ObjectBuilder {
+    text(
+        "^ *[a-zA-Z0-9/?:().,'+-][a-zA-Z0-9 /?:().,'+-]*$",
+        StatementText::MAX_CHARS,
+    )
+    .schema_type(or_null(Type::String))
+    .min_length(Some(1))
+    .description(Some(
+        "The text that the recipient sees on the statement, in the SEPA character set: letters without accents, digits, \
+         spaces and `/ - ? : ( ) . , ' +`.",
+    ))
+    .examples([json!("Salary November 2026")])
+}
+
+/// Returns the schema of a schedule.
+pub(crate) fn schedule() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(or_null(Type::String))
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        .description(Some(
+            "The time at which the payout is due, at most 366 days ahead; at once if it is past.",
+        ))
+        .examples([json!("2026-12-01T09:00:00Z")])
+}
+
+/// Returns the schema of metadata; with nulls, that of changes of metadata.
+pub(crate) fn metadata(with_nulls: bool) -> ObjectBuilder {
+    // The lists of refused characters of an account, and square brackets.
+    let name = ACCOUNT.replacen("[^", "[^\\[\\]", 1);
+    let name = text(&name, Metadata::MAX_NAME_CHARS).min_length(Some(1)).build();
+    let value = text(
+        "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$",
+        Metadata::MAX_VALUE_CHARS,
+    );
+    let (value, about) = if with_nulls {
+        (
+            value.schema_type(or_null(Type::String)),
+            "New values of some entries; null removes an entry, and null in place of the object removes all.",
+        )
+    } else {
+        (
+            value,
+            "Texts that the client keeps with the payout, by name. No provider receives them.",
+        )
+    };
+    ObjectBuilder::new()
+        .schema_type(or_null(Type::Object))
+        .additional_properties(Some(AdditionalProperties::RefOr(RefOr::T(value.into()))))
+        .max_properties(Some(Metadata::MAX_ENTRIES))
+        // The only extension: several are written in no fixed order.
+        .extensions(Some(Extensions::from_iter([("propertyNames", json!(name))])))
+        .description(Some(about))
+        .examples([json!({"team": "payroll"})])
+}
+
+fn or_null(of: Type) -> SchemaType {
+    SchemaType::from_iter([of, Type::Null])
 }
 
 fn text(pattern: &str, max_chars: usize) -> ObjectBuilder {

@@ -5,7 +5,7 @@ use salvo::{Depot, handler};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::health::{Check, Readiness};
+use crate::health::{Check, ProviderState, Readiness};
 use crate::http::answer::Answer;
 use crate::http::middleware::context::Context;
 use crate::http::problem::Problem;
@@ -39,6 +39,25 @@ pub(crate) struct ChecksBody {
     database: CheckBody,
     /// The queue, which wakes workers.
     queue: CheckBody,
+    /// The providers that the operator's file names. None of them makes the service unavailable.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    providers: Vec<ProviderCheckBody>,
+}
+
+/// The state of a provider.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProviderCheck)]
+pub(crate) struct ProviderCheckBody {
+    /// `ok`, `slowed`, `away` or `paused`, as this process sees it.
+    #[schema(example = "ok")]
+    status: &'static str,
+    /// The name.
+    #[schema(example = "adyen-eu")]
+    name: String,
+    /// The kind.
+    #[schema(example = "adyen")]
+    kind: &'static str,
 }
 
 /// The state of a dependency.
@@ -100,7 +119,20 @@ pub(crate) async fn get_live() -> Result<Answer, Problem> {
 )]
 #[handler]
 pub(crate) async fn get_ready(depot: &mut Depot) -> Result<Answer, Problem> {
-    let Readiness { database, queue } = Context::of(depot)?.app_state.health.readiness();
+    let app_state = &Context::of(depot)?.app_state;
+    let Readiness { database, queue } = app_state.health.readiness();
+    let providers = app_state.providers.known().iter().map(|provider| {
+        let state = if app_state.providers.is_paused(&provider.name) {
+            ProviderState::Paused
+        } else {
+            app_state.health.provider_state(&provider.name)
+        };
+        ProviderCheckBody {
+            status: state.as_str(),
+            name: provider.name.to_string(),
+            kind: provider.kind,
+        }
+    });
     let (status, name) = match (database.is_up(), queue.is_up()) {
         (true, true) => (StatusCode::OK, "ok"),
         (true, false) => (StatusCode::OK, "degraded"),
@@ -109,6 +141,7 @@ pub(crate) async fn get_ready(depot: &mut Depot) -> Result<Answer, Problem> {
     let checks = ChecksBody {
         database: database.into(),
         queue: queue.into(),
+        providers: providers.collect(),
     };
     Ok(Answer::json(&ReadyBody { status: name, checks })?.status(status))
 }

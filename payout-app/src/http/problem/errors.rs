@@ -31,6 +31,12 @@ impl Errors {
         found.map(|(_, messages)| messages.as_slice())
     }
 
+    /// Returns every message with its field.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let fields = self.0.iter();
+        fields.flat_map(|(name, messages)| messages.iter().map(move |message| (&**name, &**message)))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

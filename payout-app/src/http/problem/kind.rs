@@ -58,12 +58,24 @@ kinds! {
     /// The body is not a JSON object.
     MalformedBody: BAD_REQUEST, "malformed-body", "The body is not a JSON object.",
         "The body broke off before its end.";
+    /// Rows of a batch are wrong.
+    WrongRows: BAD_REQUEST, "wrong-rows", "Some rows of the batch are wrong.",
+        "Nothing was stored: 2 rows are wrong.";
+    /// The file of a batch cannot be read.
+    UnreadableFile: BAD_REQUEST, "unreadable-file", "The file cannot be read.",
+        "The file is a workbook (.xlsx), not CSV: in the spreadsheet, save the sheet as CSV in UTF-8.";
+    /// Another batch has the external id.
+    BatchExists: CONFLICT, "batch-exists", "Another batch has this external id.",
+        "The external id belongs to a batch that asked for something else.";
     /// The request has no API key, or an unknown one.
     Unauthorized: UNAUTHORIZED, "unauthorized", "An API key is needed.",
         "Show an API key: `Authorization: Bearer payout_…`.";
     /// The API key lacks the scope; or, without API keys, the request came from elsewhere.
     Forbidden: FORBIDDEN, "forbidden", "Access denied.",
         "This key lacks the scope write.";
+    /// The caller may not approve the payout: it created or edited it, or has approved it already.
+    NotAnApprover: FORBIDDEN, "not-an-approver", "You may not approve this payout.",
+        "You created this payout: another person must approve it.";
     /// There is no such payout, page or API key.
     NotFound: NOT_FOUND, "not-found", "Not found.",
         "There is no such payout.";
@@ -76,12 +88,21 @@ kinds! {
     /// The payout's status does not allow the step.
     IllegalStep: CONFLICT, "illegal-step", "The payout's status does not allow this.",
         "A payout that is completed cannot be cancelled.";
-    /// A worker of the failed attempt may still be running.
+    /// A worker of an earlier attempt may still be running.
     AttemptInProgress: CONFLICT, "attempt-in-progress", "An earlier attempt may still be running.",
-        "A worker of the failed attempt may still be running.";
+        "A worker of an earlier attempt may still be running.";
     /// Another client or a worker changed the payout at the same time.
     ChangedMeanwhile: CONFLICT, "changed-meanwhile", "The payout was changed at the same time.",
         "The payout was changed at the same time.";
+    /// Another payout has the external id.
+    ExternalIdTaken: CONFLICT, "external-id-taken", "Another payout has this external id.",
+        "The payout 019ab1f0-9c4b-7d21-8e55-2f0d3c6a9b17 has this external id.";
+    /// Another stored recipient has the external id.
+    RecipientExternalIdTaken: CONFLICT, "recipient-external-id-taken", "Another recipient has this external id.",
+        "The recipient 019ab1f0-9c4b-7d21-8e55-2f0d3c6a9b17 has this external_id.";
+    /// The payout has another external id already.
+    ExternalIdSet: CONFLICT, "external-id-set", "The external id is set already.",
+        "The external id of a payout cannot be changed once it is set.";
     /// The first request under the idempotency key is still running.
     KeyInFlight: CONFLICT, "key-in-flight", "The first request with this idempotency key is still running.",
         "The first request with this idempotency key is still running.";
@@ -94,6 +115,15 @@ kinds! {
     /// The maximum number of API keys is reached.
     TooManyKeys: CONFLICT, "too-many-keys", "There are as many keys as there may be.",
         "There are as many keys as there may be; revoke one.";
+    /// The maximum number of webhook endpoints is reached.
+    TooManyWebhooks: CONFLICT, "too-many-webhooks", "There are as many endpoints as there may be.",
+        "There are as many endpoints as there may be; delete one.";
+    /// A range is being replayed to the endpoint.
+    ReplayRunning: CONFLICT, "replay-running", "A range is being replayed to this endpoint.",
+        "A range is being replayed to this endpoint; wait for its end.";
+    /// As many deliveries of the endpoint wait as may.
+    DeliveriesWaiting: CONFLICT, "deliveries-waiting", "Too many deliveries of this endpoint wait.",
+        "As many deliveries of this endpoint wait as may; its address must accept some first.";
     /// The payout's version is not one that the conditions of the request allow.
     PreconditionFailed: PRECONDITION_FAILED, "precondition-failed", "The payout is at another version.",
         "The payout is no longer at the version that the request names.";
@@ -115,6 +145,9 @@ kinds! {
     /// The amount exceeds a limit.
     OverLimit: UNPROCESSABLE_ENTITY, "over-limit", "The amount is beyond a limit.",
         "The amount is beyond a limit.";
+    /// No provider can make the payment.
+    NoRoute: UNPROCESSABLE_ENTITY, "no-route", "No provider can make this payment.",
+        "No provider can make this payment: no route is configured for 10.00 EUR to a recipient of type account.";
     /// An error inside this service.
     Internal: INTERNAL_SERVER_ERROR, "internal", "Something went wrong inside the service.",
         "The request could not be done. Quote the request id when you report this.";

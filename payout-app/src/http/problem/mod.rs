@@ -2,11 +2,13 @@
 
 mod errors;
 mod kind;
+mod rows;
 
 use std::borrow::Cow;
 use std::error::Error;
 
-use payout_core::payout::StepError;
+use payout_core::Causes;
+use payout_core::payout::{PayoutId, StepError};
 use payout_core::ports::RepositoryError;
 use payout_core::spending::OverLimit;
 use payout_core::usecase::{EditError, ServiceError};
@@ -20,6 +22,7 @@ use crate::http::middleware::context::Context;
 
 pub(crate) use self::errors::Errors;
 pub(crate) use self::kind::Kind;
+pub(crate) use self::rows::{RowMistake, WrongRows};
 
 /// The media type of every problem.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
@@ -33,10 +36,14 @@ pub(crate) struct Problem {
     kind: Kind,
     detail: Cow<'static, str>,
     errors: Errors,
+    /// The wrong rows of a batch.
+    rows: Option<Box<WrongRows>>,
     retry_after_seconds: Option<u64>,
     /// The challenge in `WWW-Authenticate`.
-    challenge: Option<Cow<'static, str>>,
+    challenge: Option<Box<str>>,
     no_encoding: bool,
+    /// The other payout that the request conflicts with.
+    payout_id: Option<Box<PayoutId>>,
     /// The cause, for the log only.
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -47,9 +54,11 @@ impl Problem {
             kind,
             detail: detail.into(),
             errors: Errors::default(),
+            rows: None,
             retry_after_seconds: None,
             challenge: None,
             no_encoding: false,
+            payout_id: None,
             source: None,
         }
     }
@@ -101,9 +110,17 @@ impl Problem {
         }
     }
 
-    pub(crate) fn challenge(self, challenge: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn challenge(self, challenge: impl Into<Box<str>>) -> Self {
         Self {
             challenge: Some(challenge.into()),
+            ..self
+        }
+    }
+
+    /// Names the wrong rows of a batch.
+    pub(crate) fn with_rows(self, rows: WrongRows) -> Self {
+        Self {
+            rows: Some(Box::new(rows)),
             ..self
         }
     }
@@ -128,12 +145,12 @@ impl Problem {
         self.kind.status()
     }
 
-    #[cfg(test)]
+    /// Returns the messages for refused fields.
     pub(crate) fn errors(&self) -> &Errors {
         &self.errors
     }
 
-    #[cfg(test)]
+    /// Returns the explanation.
     pub(crate) fn detail(&self) -> &str {
         &self.detail
     }
@@ -152,6 +169,9 @@ impl Problem {
             instance: path,
             request_id,
             errors: (!self.errors.is_empty()).then_some(&self.errors),
+            payout_id: self.payout_id.map(|id| id.to_string()),
+            rows: self.rows.as_deref().map(WrongRows::listed),
+            wrong_rows: self.rows.as_deref().map(WrongRows::count),
         };
         response.status_code(status);
         let headers = response.headers_mut();
@@ -165,11 +185,19 @@ impl Problem {
         if let Some(challenge) = self.challenge.and_then(|text| HeaderValue::from_str(&text).ok()) {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
-        response.body(serde_json::to_vec(&body).unwrap_or_default());
+        let csv = self.rows.as_deref().and_then(WrongRows::csv);
+        if csv.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
+        }
+        response.body(match csv {
+            Some(csv) => csv.into_bytes(),
+            None => serde_json::to_vec(&body).unwrap_or_default(),
+        });
     }
 
     fn log(&self, request_id: &str, in_outage: bool) {
-        let error = self.source.as_deref().map(|source| source as &dyn Error);
+        let error = self.source.as_deref().map(|source| Causes(source));
+        let error = error.as_ref().map(tracing::field::display);
         if self.kind == Kind::Internal {
             tracing::error!(request_id, error, "a request failed");
         } else if self.kind == Kind::Unavailable && in_outage {
@@ -204,7 +232,15 @@ impl From<ServiceError> for Problem {
             ServiceError::Step(StepError::AttemptInProgress { wait }) => {
                 Self::new(Kind::AttemptInProgress, detail).retry_after(whole_seconds(wait).max(1))
             }
+            ServiceError::Step(StepError::ExternalIdSet) => Self::new(Kind::ExternalIdSet, detail),
+            ServiceError::Step(StepError::Approver(_)) => Self::new(Kind::NotAnApprover, detail),
             ServiceError::Step(_) => Self::new(Kind::IllegalStep, detail),
+            ServiceError::ExternalIdTaken(holder) => Self {
+                errors: Errors::of("external_id", "Another payout has this external id."),
+                payout_id: Some(Box::new(holder)),
+                ..Self::new(Kind::ExternalIdTaken, detail)
+            },
+            ServiceError::Schedule(_) => Self::invalid(Errors::of("scheduled_at", detail)),
             ServiceError::PreconditionFailed => Self::new(Kind::PreconditionFailed, detail),
             ServiceError::ChangedMeanwhile => Self::new(Kind::ChangedMeanwhile, detail),
             ServiceError::KeyReused => Self::new(Kind::KeyReused, detail),
@@ -220,6 +256,7 @@ impl From<ServiceError> for Problem {
                     ..Self::new(Kind::OverLimit, detail)
                 }
             }
+            ServiceError::NoRoute(_) => Self::new(Kind::NoRoute, detail),
             ServiceError::KeyInFlight => Self::new(Kind::KeyInFlight, detail).retry_after(1),
             ServiceError::Busy => Self::new(Kind::Busy, detail).retry_after(1),
             ServiceError::Repository(error @ RepositoryError::Unavailable(_)) => {
@@ -259,6 +296,8 @@ impl From<EditError> for Problem {
             EditError::Amount(error) => Self::invalid(Errors::of("amount", error.to_string())),
             EditError::Unfit => Self::invalid(Errors::of("amount", error.to_string())),
             EditError::Masked(field) => Self::invalid(Errors::of(field, error.to_string())),
+            EditError::Metadata(error) => Self::invalid(Errors::of("metadata", error.to_string())),
+            EditError::Schedule(error) => Self::invalid(Errors::of("scheduled_at", error.to_string())),
             EditError::Service(error) => error.into(),
             error => Self::internal(Box::new(error)),
         }
@@ -292,4 +331,16 @@ pub(crate) struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = std::collections::BTreeMap<String, Vec<String>>, required = false, nullable = false)]
     errors: Option<&'a Errors>,
+    /// The id of the payout that has the `external_id`; only present where another payout has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = uuid::Uuid, required = false, nullable = false)]
+    payout_id: Option<String>,
+    /// The mistakes of the first thousand wrong rows of a batch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    rows: Option<&'a [RowMistake]>,
+    /// The number of wrong rows of a batch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false, example = 2)]
+    wrong_rows: Option<u64>,
 }

@@ -122,8 +122,8 @@ fn what_is_routed_is_what_is_documented() {
     assert_eq!(found, documented);
     assert_eq!(
         found.len(),
-        19 + 10,
-        "a route came or went: 19 operations, 10 of them with HEAD"
+        56 + 25,
+        "a route came or went: 56 operations, 25 of them with HEAD"
     );
 }
 

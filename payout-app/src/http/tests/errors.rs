@@ -145,10 +145,12 @@ fn stored() -> Payout {
     NewPayout {
         id,
         details,
-        scheduled_at: None,
+        batch: None,
         caller: Caller::named("t"),
         request: None,
         charge: None,
+        provider: None,
+        approval: None,
     }
     .stored_at(payout_core::Timestamp::UNIX_EPOCH)
 }
@@ -203,7 +205,7 @@ async fn unknown_paths_and_methods_are_problems() {
         "/%ff",
         "/api/payouts%2f",
         "/..%2fetc",
-        "/favicon.ico",
+        "/favicon.png",
         "/api/docs/nothing.js",
     ] {
         let problem = bench.get(path).await.problem(404, "unknown-path");

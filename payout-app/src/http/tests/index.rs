@@ -15,7 +15,7 @@ async fn programs_find_links_that_all_lead_somewhere() {
         let index = reply.json();
         assert_eq!(index["service"], "payout");
         let links = index["links"].as_object().unwrap();
-        assert_eq!(links.len(), 8, "{links:?}");
+        assert_eq!(links.len(), 10, "{links:?}");
         for link in links.values() {
             let link = link.as_str().unwrap();
             let answer = bench.send(Method::GET, link, &[], "").await;
@@ -27,7 +27,7 @@ async fn programs_find_links_that_all_lead_somewhere() {
 #[tokio::test]
 async fn browsers_find_a_page_that_runs_and_loads_nothing() {
     let bench = Bench::new();
-    for path in ["/", "/api/"] {
+    for path in ["/api/", "/api"] {
         let reply = bench.send(Method::GET, path, &[("accept", BROWSER)], "").await;
         assert_eq!(reply.header("content-type"), "text/html; charset=utf-8");
         assert!(reply.text.contains("href=\"/api/docs/\""), "{}", reply.text);
@@ -45,6 +45,20 @@ async fn browsers_find_a_page_that_runs_and_loads_nothing() {
         assert_eq!((head.status, head.text.as_str()), (200, ""));
         assert_eq!(head.header("content-length"), reply.text.len().to_string());
     }
+}
+
+#[tokio::test]
+async fn a_browser_is_led_to_the_console_if_it_is_served() {
+    let mut bench = Bench::new();
+    let reply = bench.send(Method::GET, "/", &[("accept", BROWSER)], "").await;
+    assert_eq!((reply.status, reply.header("location")), (303, "/console/"));
+    let without = super::super::OptionalRoutes {
+        console: false,
+        ..super::super::OptionalRoutes::ALL
+    };
+    bench.service = crate::http::service(bench.app_state.clone(), without);
+    assert_eq!(bench.get("/console/").await.status, 404);
+    bench.get("/favicon.ico").await.problem(404, "unknown-path");
 }
 
 #[tokio::test]

@@ -3,33 +3,55 @@
 //! Every answer that any of these tests sees is looked up in the OpenAPI document: its status must be documented.
 
 mod access;
+mod approvals;
+mod batch_approvals;
+mod batch_rows;
+mod batches;
 mod browser;
 mod document;
 mod errors;
+mod events;
+mod exports;
+mod fields;
 mod index;
 mod limits;
 mod pages;
 mod payouts;
 mod policies;
+mod providers;
 mod query;
+mod recipients;
+mod stats;
 mod steps;
+mod stored_recipients;
+mod webhooks;
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use futures::executor::block_on;
 use payout_adapters::queue::memory::MemoryQueue;
-use payout_adapters::storage::memory::{MemoryApiKeys, MemoryRepository};
+use payout_adapters::storage::memory::{
+    MemoryApiKeys, MemoryConsoleSessions, MemoryRepository, MemoryWebhooks,
+};
 use payout_core::access::{KeyName, Scope, Scopes, Token};
 use payout_core::attempt::{Claim, Verdict};
 use payout_core::payout::{Actor, PayoutId};
-use payout_core::ports::{ClaimRequest, Clock, NoTracer, PayoutRepository, System};
-use payout_core::usecase::Payouts;
+use payout_core::ports::{BatchRepository, ClaimRequest, Clock, NoTracer, PayoutRepository, System};
 use payout_core::usecase::api_keys::ApiKeys;
+use payout_core::usecase::batches::Batches;
+use payout_core::usecase::console_sessions::ConsoleSessions;
+use payout_core::usecase::feed::Feed;
+use payout_core::usecase::providers::Providers;
+use payout_core::usecase::recipients::Recipients;
+use payout_core::usecase::stats::{CountedList, PayoutStatistics};
+use payout_core::usecase::webhooks::Webhooks;
+use payout_core::usecase::{ListPages, Payouts};
 use salvo::http::{HeaderMap, Method};
 use salvo::test::{RequestBuilder, ResponseExt};
 use salvo::{Router, Service, handler};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::middleware::edge;
 use super::policy::RateClass;
@@ -59,7 +81,13 @@ struct Reply {
 impl Bench {
     /// Builds a service over memory.
     fn new() -> Self {
-        Self::over(Arc::new(MemoryRepository::new(Arc::new(System::default()))))
+        Self::over_memory(Arc::new(MemoryRepository::new(Arc::new(System::default()))))
+    }
+
+    /// Builds a service over a store that has batches and the feed too.
+    fn over_memory(memory: Arc<MemoryRepository>) -> Self {
+        let feed = Feed::start(memory.clone(), CancellationToken::new());
+        Self::assembled(memory.clone(), Some(memory), &[], providers::none(), Some(feed)).opened()
     }
 
     /// Builds a service over any repository.
@@ -81,11 +109,39 @@ impl Bench {
 
     /// Builds a service with limits, whose database is not ready.
     fn limited(repository: Arc<dyn PayoutRepository>, settings: &[&str]) -> Self {
-        let Config { limits, api, .. } = config(settings);
+        Self::built(repository, settings, providers::none())
+    }
+
+    /// Builds a service with these providers, over memory.
+    fn with_providers(repository: Arc<dyn PayoutRepository>, providers: Providers) -> Self {
+        Self::built(repository, &[], providers).opened()
+    }
+
+    fn built(repository: Arc<dyn PayoutRepository>, settings: &[&str], providers: Providers) -> Self {
+        Self::assembled(repository, None, settings, providers, None)
+    }
+
+    fn assembled(
+        repository: Arc<dyn PayoutRepository>,
+        batches: Option<Arc<dyn BatchRepository>>,
+        settings: &[&str],
+        providers: Providers,
+        feed: Option<Feed>,
+    ) -> Self {
+        let Config {
+            limits,
+            api,
+            approvals,
+            money_limits,
+            ..
+        } = config(settings);
         let system = Arc::new(System::default());
         let metrics = Arc::new(Metrics::new().unwrap());
         let health = Arc::new(Health::new("memory", "memory", metrics.clone()));
-        let payouts = Payouts::start(repository.clone(), Arc::new(MemoryQueue::new(10)), system.clone());
+        let payouts = Payouts::start(repository.clone(), Arc::new(MemoryQueue::new(10)), system.clone())
+            .approved_by(approvals)
+            .within(money_limits);
+        let recipients = Arc::new(MemoryRepository::new(system.clone()));
         let secrets = Arc::new(crate::os_secrets::OsSecrets);
         let keys = ApiKeys::new(
             Arc::new(MemoryApiKeys::new(system.clone())),
@@ -95,10 +151,24 @@ impl Bench {
         );
         let keyring = Arc::new(keys.keyring());
         let clock: Arc<dyn Clock> = system.clone();
+        let webhooks = webhooks(&system);
         let app_state = Arc::new(AppState {
             limits: Arc::new(Limits::new(limits, &clock)),
+            batches: batches.map(|batches| Batches::new(batches, recipients.clone(), payouts.clone())),
             payouts,
             keys,
+            providers,
+            recipients: Recipients::new(recipients, system.clone()),
+            stats: PayoutStatistics::new(Arc::new(CountedList::new(Arc::new(ListPages::new(
+                repository.clone(),
+            ))))),
+            feed,
+            webhooks: Some(webhooks),
+            sessions: ConsoleSessions::new(
+                Arc::new(MemoryConsoleSessions::new(system.clone())),
+                keyring.clone(),
+                Arc::new(crate::os_secrets::OsSecrets),
+            ),
             authenticator: Authenticator::new(keyring, OpenTo::Anyone),
             health,
             metrics,
@@ -109,8 +179,8 @@ impl Bench {
         });
         let routes = super::routes(super::OptionalRoutes::ALL);
         let unmetered = routes.paths_of(RateClass::Unmetered);
-        let router =
-            super::static_files::add(routes.finish().0).push(Router::with_path("panic").get(panicking));
+        let router = super::static_files::add(super::console::add(routes.finish().0))
+            .push(Router::with_path("panic").get(panicking));
         let service = Service::new(router).hoop(edge::RequestScope::new(app_state.clone(), unmetered));
         Self {
             service,
@@ -132,10 +202,19 @@ impl Bench {
             request = request.body(body.to_owned());
         }
         let mut response = request.send(&self.service).await;
+        let is_stream = response
+            .headers()
+            .get("content-type")
+            .is_some_and(|kind| kind == "text/event-stream");
         let reply = Reply {
             status: response.status_code.unwrap().as_u16(),
             headers: response.headers().clone(),
-            text: response.take_string().await.unwrap_or_default(),
+            // A stream has no end.
+            text: if is_stream {
+                String::new()
+            } else {
+                response.take_string().await.unwrap_or_default()
+            },
         };
         document::is_documented(&method, path, &reply);
         assert!(reply.headers.contains_key("x-request-id"));
@@ -149,7 +228,7 @@ impl Bench {
         let (_, token) = self
             .app_state
             .keys
-            .create(name, scopes, None, None)
+            .create(name, scopes, None, None, None)
             .await
             .unwrap();
         self.app_state.authenticator.keyring.refresh().await.unwrap();
@@ -190,6 +269,8 @@ impl Bench {
     async fn claim(&self) -> Vec<Claim> {
         let request = ClaimRequest {
             only: None,
+            provider: None,
+            unsent_only: false,
             limit: 100,
             lease: Duration::from_secs(15),
             calls_end_after: Duration::from_secs(20),
@@ -239,6 +320,19 @@ impl Reply {
         }
         body
     }
+}
+
+/// Builds the use cases of webhooks over memory; one network is allowed.
+fn webhooks(system: &Arc<System>) -> Webhooks {
+    let networks = "10.20.0.0/16".parse().unwrap();
+    let payouts = Arc::new(MemoryRepository::new(system.clone()));
+    Webhooks::new(
+        Arc::new(MemoryWebhooks::new(system.clone(), payouts.clone())),
+        payouts,
+        Arc::new(payout_adapters::webhook::HttpWebhookSender::new(&networks).unwrap()),
+        Arc::new(crate::os_secrets::OsSecrets),
+        system.clone(),
+    )
 }
 
 /// Returns the configuration with these options.

@@ -25,17 +25,29 @@ async fn a_payout_is_created_and_read_back() {
         [
             "amount",
             "attempts",
+            "batch_id",
+            "completed_at",
             "created_at",
+            "created_by",
             "currency",
             "description",
+            "external_id",
             "failure",
             "id",
+            "metadata",
             "needs_review",
+            "provider",
             "provider_reference",
+            "recipient",
             "recipient_account",
+            "recipient_id",
             "recipient_name",
+            "returned",
+            "scheduled_at",
+            "statement_text",
             "status",
-            "updated_at"
+            "updated_at",
+            "waiting_for"
         ]
     );
     assert_eq!(

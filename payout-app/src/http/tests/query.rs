@@ -16,11 +16,16 @@ fn operations() -> Vec<(Method, String, Vec<String>)> {
         for (method, operation) in item.as_object().unwrap() {
             let parameters = operation["parameters"].as_array().into_iter().flatten();
             let in_query = parameters.filter(|parameter| parameter["in"] == "query");
-            let single = in_query.filter(|parameter| parameter["schema"]["type"] != "array");
+            // Lists and entries by name may be repeated.
+            let single = in_query.filter(|parameter| {
+                let of = &parameter["schema"]["type"];
+                of != "array" && of != "object"
+            });
             let names = single.map(|parameter| parameter["name"].as_str().unwrap().to_owned());
             let path = path
                 .replace("{id}", "0193a1b2-0000-7000-8000-000000000001")
-                .replace("{name}", "nobody");
+                .replace("{name}", "nobody")
+                .replace("{number}", "1");
             operations.push((method.to_uppercase().parse().unwrap(), path, names.collect()));
         }
     }
@@ -41,6 +46,10 @@ async fn no_operation_takes_what_it_does_not_know() {
     let operations = operations();
     assert!(operations.len() > 10, "{operations:?}");
     for (method, path, known) in operations {
+        // A provider may add a query of its own to its notifications.
+        if path.ends_with("/notifications/") {
+            continue;
+        }
         let query = format!("{path}?colour=red&{}", "colour=blue");
         let reply = bench
             .write(method.clone(), &query, &[], &super::new_payout())
@@ -53,7 +62,10 @@ async fn no_operation_takes_what_it_does_not_know() {
         );
         for name in known {
             let doubled = format!("{path}?{name}=1&{name}=1");
-            let problem = bench.get(&doubled).await.problem(400, "invalid-request");
+            let reply = bench
+                .write(method.clone(), &doubled, &[], &super::new_payout())
+                .await;
+            let problem = reply.problem(400, "invalid-request");
             assert_eq!(
                 message(&problem, &name),
                 "This parameter is given more than once.",

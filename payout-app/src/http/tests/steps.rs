@@ -18,6 +18,7 @@ fn declined() -> Verdict {
 fn paid() -> Verdict {
     Verdict::Completed {
         reference: ProviderReference::new("ref-1").unwrap(),
+        recheck_in: None,
     }
 }
 
@@ -151,7 +152,7 @@ async fn a_person_resolves_a_review_and_the_trail_says_why() {
     assert_eq!(resolved.header("x-request-id"), "ticket-9");
     assert_eq!(
         resolved.json()["failure"],
-        json!({"code": "resolved", "message": "The bank sent it back."})
+        json!({"code": "resolved", "message": "The bank sent it back.", "reason": null})
     );
 
     let events = bench.get(&format!("{path}events/")).await.json();
@@ -214,7 +215,7 @@ async fn a_failed_payout_is_retried_once_per_key() {
     let failed = bench.get(&path).await.json();
     assert_eq!(
         failed["failure"],
-        json!({"code": "account_closed", "message": "The account is closed."})
+        json!({"code": "account_closed", "message": "The account is closed.", "reason": null})
     );
 
     let key = [("idempotency-key", "again")];
@@ -345,6 +346,8 @@ async fn a_retry_after_a_takeover_waits_until_the_first_worker_is_surely_over() 
     for _ in 0..2 {
         let request = ClaimRequest {
             only: Some(vec![id_of(&path)]),
+            provider: None,
+            unsent_only: false,
             limit: 1,
             lease: Duration::ZERO,
             calls_end_after: Duration::from_secs(20),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::access::{ApiKey, HeldKey, KeyName, NewApiKey};
+use crate::access::{ApiKey, HeldKey, KeyName, KeyOwner, NewApiKey};
 use crate::contract::{Pair, build, drive};
 use crate::ports::{ApiKeyError, ApiKeyRepository, LIVE_KEYS_MAX};
 
@@ -19,6 +19,7 @@ pub async fn a_new_key_is_listed_and_held_with_every_field(Pair { port, peer }: 
     let mut new = build::new_key("shop");
     let now = port.key_set_version().await.unwrap().now;
     new.expires_at = Some(now + chrono::TimeDelta::hours(1));
+    new.owner = Some(KeyOwner::new("Ada Lovelace").unwrap());
     let made = port.insert(&new).await.unwrap();
     let expected = ApiKey {
         id: new.id,
@@ -31,6 +32,7 @@ pub async fn a_new_key_is_listed_and_held_with_every_field(Pair { port, peer }: 
         revoked_at: None,
         last_used_at: None,
         idempotency_scope: new.id,
+        owner: new.owner.clone(),
     };
     assert_eq!(made, expected);
     assert!(made.created_at >= now);
@@ -43,6 +45,7 @@ pub async fn a_new_key_is_listed_and_held_with_every_field(Pair { port, peer }: 
         digest: new.digest,
         previous: None,
         idempotency_scope: new.id,
+        owner: new.owner,
     };
     assert_eq!(held_one(&*peer).await, held);
 }
@@ -188,6 +191,37 @@ pub async fn live_keys_beyond_the_limit_are_refused(Pair { port, .. }: Keys) {
     port.revoke(&build::new_key("key-7").name).await.unwrap();
     port.insert(&build::new_key("one-more")).await.unwrap();
     assert_eq!(port.held().await.unwrap().len(), LIVE_KEYS_MAX as usize);
+}
+
+/// A key that succeeds another has that key's owner, and so is the same person. It cannot get another owner, nor one
+/// where that key has none.
+pub async fn a_successor_has_the_owner_of_the_key_before_it(Pair { port, peer }: Keys) {
+    let owner = |owner: &str| Some(KeyOwner::new(owner).unwrap());
+    let key = |name, before: Option<&str>, owner| NewApiKey {
+        succeeds: before.map(|before| KeyName::new(before).unwrap()),
+        owner,
+        ..build::new_key(name)
+    };
+    let first = port.insert(&key("ada", None, owner("Ada"))).await.unwrap();
+    assert_eq!(first.owner, owner("Ada"));
+    port.revoke(&first.name).await.unwrap();
+    let second = port.insert(&key("ada-2", Some("ada"), None)).await.unwrap();
+    let third = port
+        .insert(&key("ada-3", Some("ada-2"), owner("Ada")))
+        .await
+        .unwrap();
+    assert_eq!((second.owner, third.owner), (owner("Ada"), owner("Ada")));
+    port.insert(&key("shop", None, None)).await.unwrap();
+    for (name, before) in [("eve", "ada-3"), ("eve", "shop")] {
+        let refused = port.insert(&key(name, Some(before), owner("Eve"))).await;
+        assert!(
+            matches!(refused, Err(ApiKeyError::OtherOwner)),
+            "{before}: {refused:?}"
+        );
+    }
+    let held = peer.held().await.unwrap();
+    let owners: Vec<_> = held.iter().filter_map(|key| key.owner.clone()).collect();
+    assert_eq!((held.len(), owners), (3, vec![owner("Ada").unwrap(); 2]));
 }
 
 /// A key that succeeds another is in that key's idempotency scope, and so in the scope of the first key of the chain,

@@ -8,7 +8,7 @@ use super::Reconcilable;
 use crate::attempt::Policy;
 use crate::attempt::Verdict;
 use crate::contract::{Pair, build, drive};
-use crate::payout::{Actor, EventKind, Payout, PayoutId, Status};
+use crate::payout::{Actor, Caller, EventKind, Payout, PayoutId, Status};
 
 type Repository = Pair<dyn Reconcilable>;
 
@@ -58,10 +58,7 @@ pub async fn the_next_claim_looks_the_key_up(repository: Repository) {
 pub async fn a_released_payout_is_presumed_claimed_again(repository: Repository) {
     let port = &*repository.port;
     let claim = drive::claimed(port).await;
-    let released = Verdict::Released {
-        why: "refused".into(),
-        after: Duration::ZERO,
-    };
+    let released = build::released(Duration::ZERO);
     let before = drive::settled(port, claim, released).await;
     let after = presumed(port, before.id()).await;
     assert_eq!(
@@ -77,7 +74,7 @@ pub async fn only_what_is_pending_and_due_is_presumed_claimed(repository: Reposi
     let port = &*repository.port;
     let now = port.now().await.unwrap();
     let mut later = build::new_payout();
-    later.scheduled_at = Some(now + TimeDelta::hours(1));
+    later.details.scheduled_at = Some(now + TimeDelta::hours(1));
     let mut untouched = vec![drive::store(port, later).await.id()];
     untouched.push(drive::claimed(port).await.payout().id());
     untouched.push(drive::declined(port).await.id());
@@ -98,6 +95,33 @@ pub async fn only_what_is_pending_and_due_is_presumed_claimed(repository: Reposi
     for witness in witnesses {
         witness.assert_untouched(port).await;
     }
+}
+
+/// A payout that awaits approval may have been approved and sent since: it goes on awaiting approval, can be edited no
+/// more, and is looked up once it is approved.
+pub async fn what_awaits_approval_is_looked_up_once_it_is_approved(repository: Repository) {
+    let port = &*repository.port;
+    let person = |name: &str| Caller::named(name).with_api_key(build::fresh_api_key());
+    let before = drive::store(port, build::held(1, &person("creator"))).await;
+    let after = presumed(port, before.id()).await;
+    let expected = before.clone().presume_claimed(after.parts().updated_at).unwrap();
+    assert_eq!(after, expected);
+    assert_eq!(
+        (after.status(), after.parts().due_at),
+        (Status::AwaitingApproval, None)
+    );
+    let event = drive::trail(port, before.id()).await.pop().unwrap();
+    assert_eq!(
+        (event.kind, event.status),
+        (EventKind::Claimed, Status::AwaitingApproval)
+    );
+    assert_eq!(port.presume_claimed(10, &restorer()).await.unwrap(), 0);
+    assert!(after.clone().edit(build::details(), build::client()).is_err());
+    let approval = after.approve(person("approver")).unwrap();
+    drive::apply(port, &approval).await;
+    let claim = drive::claim_when_due(port, before.id(), build::LONG_LEASE).await;
+    assert!(claim.looks_up_first() && claim.may_have_been_sent_before());
+    assert_eq!(claim.as_approved(), Ok(()));
 }
 
 /// Repeated calls change each payout once, until there is nothing left to change.

@@ -21,7 +21,7 @@ fn all() -> ReconciliationQuery {
 
 fn place(record: &Record) -> Cursor {
     Cursor {
-        created_at: record.created_at,
+        at: record.created_at,
         id: record.id,
     }
 }
@@ -36,6 +36,7 @@ fn expected(payout: &Payout, deleted: bool) -> Record {
         needs_review: parts.needs_review,
         deleted,
         provider_key: parts.provider_key,
+        provider: parts.provider.clone(),
         generation: parts.generation,
         version: parts.version,
         provider_reference: parts.provider_reference.clone(),

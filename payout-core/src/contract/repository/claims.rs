@@ -54,7 +54,7 @@ pub async fn a_claim_sets_its_columns(Pair { port, .. }: Repository) {
 /// A claim, by id or by sweep, takes no payout that is scheduled, final, under review, deleted or leased.
 pub async fn only_what_is_due_is_claimed(Pair { port, .. }: Repository) {
     let mut scheduled = build::new_payout();
-    scheduled.scheduled_at = Some(port.now().await.unwrap() + Duration::from_secs(3600));
+    scheduled.details.scheduled_at = Some(port.now().await.unwrap() + Duration::from_secs(3600));
     let scheduled = drive::store(&*port, scheduled).await.id();
     let leased = drive::claimed(&*port).await.payout().id();
     let claim = drive::claimed(&*port).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::contract::build::{self, LONG_LEASE, SHORT_LEASE};
 use crate::contract::{Pair, drive};
-use crate::payout::{Event, EventKind as Kind, PayoutId, Resolution};
+use crate::payout::{Event, EventKind as Kind, Evidence, PayoutId, Resolution};
 use crate::ports::{Deleted, EventPlace, EventQuery, PayoutRepository};
 
 type Repository = Pair<dyn PayoutRepository>;
@@ -81,19 +81,21 @@ pub async fn an_event_names_who_did_it(Pair { port, .. }: Repository) {
     assert_eq!(who(claimed), (request.worker, None));
 }
 
-/// The trail records the caller and the reason of a refused change. No column is written, and for a payout that does
+/// The trail records the caller and the reason of a refused change, and of a look at the recipient. No column is written, and for a payout that does
 /// not exist nothing is.
 pub async fn a_refused_change_leaves_evidence_and_nothing_else(Pair { port, peer }: Repository) {
     let (pending, failed) = (drive::stored(&*port).await, drive::declined(&*port).await);
     let caller = build::operator("recipient_account");
-    for payout in [&pending, &failed] {
+    for (payout, evidence) in [(&pending, Evidence::EditRefused), (&failed, Evidence::Revealed)] {
         let witness = drive::Witness::of(&*port, payout.id()).await;
-        peer.record_refusal(payout.id(), &caller).await.unwrap();
+        peer.record_evidence(payout.id(), evidence, &caller)
+            .await
+            .unwrap();
         let event = witness.assert_only_events(&*port, 1).await.remove(0);
         assert_eq!(
             (event.kind, event.status, event.generation, event.fence),
             (
-                Kind::EditRefused,
+                evidence.kind(),
                 payout.status(),
                 payout.generation(),
                 payout.fence()
@@ -110,7 +112,9 @@ pub async fn a_refused_change_leaves_evidence_and_nothing_else(Pair { port, peer
     }
     let hidden = drive::apply(&*port, &pending.delete(build::client()).unwrap()).await;
     for id in [hidden.id(), build::fresh_id()] {
-        port.record_refusal(id, &caller).await.unwrap();
+        port.record_evidence(id, Evidence::Revealed, &caller)
+            .await
+            .unwrap();
     }
 }
 
@@ -124,7 +128,9 @@ pub async fn a_claims_event_comes_before_those_that_follow_it(Pair { port, peer 
     assert_trail(&*peer, id, &expected).await;
 
     let caller = build::operator("recipient_account");
-    peer.record_refusal(id, &caller).await.unwrap();
+    peer.record_evidence(id, Evidence::EditRefused, &caller)
+        .await
+        .unwrap();
     expected.push((Kind::EditRefused, 2));
     assert_trail(&*port, id, &expected).await;
     drive::settle(&*port, stale.clone(), build::failed()).await;

@@ -49,8 +49,8 @@ fn matches(filter: &Filter, payout: &Payout) -> bool {
         .needs_review
         .is_none_or(|needs_review| parts.needs_review == needs_review);
     let is_found = filter.search.as_ref().is_none_or(|search| {
-        let name = Search::fold_name(parts.details.recipient.name.as_str());
-        parts.details.recipient.account.as_str() == search.account()
+        let name = Search::fold_name(parts.details.recipient.name().as_str());
+        parts.details.recipient.account().as_str() == search.account()
             || name.starts_with(&search.name_prefix())
     });
     is_one_of && has_currency && is_after && is_before && has_review && is_found
@@ -64,7 +64,7 @@ async fn store_a_mixture(repository: &dyn PayoutRepository) -> Vec<Payout> {
             for state in 0..5 {
                 let mut details = build::details();
                 details.money = build::money("10", currency);
-                details.recipient.name = RecipientName::new(name).unwrap();
+                details.recipient = build::recipient_of(details.recipient.account().as_str(), name);
                 let payout = drive::store(repository, build::of_details(details)).await;
                 let id = payout.id();
                 ids.push(id);
@@ -90,7 +90,7 @@ async fn store_a_mixture(repository: &dyn PayoutRepository) -> Vec<Payout> {
 pub async fn each_filter_alone_and_all_together(Pair { port, .. }: Repository) {
     let payouts = store_a_mixture(&*port).await;
     let created_at = |n: usize| Some(payouts[n].parts().created_at);
-    let bob = payouts[payouts.len() - 1].details().recipient.account.as_str();
+    let bob = payouts[payouts.len() - 1].details().recipient.account().as_str();
     let searches = [None, Search::new("ada"), Search::new(bob)];
     let all_statuses = [
         vec![],
@@ -117,6 +117,7 @@ pub async fn each_filter_alone_and_all_together(Pair { port, .. }: Repository) {
                             needs_review,
                             search,
                             deleted: Deleted::Without,
+                            ..Filter::default()
                         };
                         let expected: Vec<PayoutId> = payouts
                             .iter()
@@ -175,9 +176,15 @@ pub async fn a_bounded_count_says_whether_it_is_exact(Pair { port, .. }: Reposit
 pub async fn a_search_follows_an_edit(Pair { port, .. }: Repository) {
     let payout = drive::store(&*port, build::paid_to("Ada")).await;
     let mut edit = payout.details().clone();
-    edit.recipient.name = RecipientName::new("Ödön").unwrap();
-    let account = edit.recipient.account.as_str().to_owned();
-    edit.recipient.account = RecipientAccount::new("HU1").unwrap();
+    edit.recipient = edit
+        .recipient
+        .clone()
+        .with_name(RecipientName::new("Ödön").unwrap());
+    let account = edit.recipient.account().as_str().to_owned();
+    edit.recipient = edit
+        .recipient
+        .clone()
+        .with_account(RecipientAccount::new("HU1").unwrap());
     let id = payout.id();
     drive::apply(&*port, &payout.edit(edit, build::client()).unwrap()).await;
     for (text, expected) in [
@@ -203,7 +210,11 @@ pub async fn deleted_payouts_are_listed_and_counted_where_they_are_asked_for(Pai
         .enumerate()
         .map(|(number, currency)| {
             let mut new = build::amounting_to("7", currency);
-            new.details.recipient.name = RecipientName::new(if number < 4 { "Ada" } else { "Bob" }).unwrap();
+            new.details.recipient = new
+                .details
+                .recipient
+                .clone()
+                .with_name(RecipientName::new(if number < 4 { "Ada" } else { "Bob" }).unwrap());
             new
         })
         .collect();
@@ -213,7 +224,7 @@ pub async fn deleted_payouts_are_listed_and_counted_where_they_are_asked_for(Pai
         if deleted {
             drive::apply(&*port, &build::deletion(&stored)).await;
         }
-        places.push((Cursor::of(&stored), deleted));
+        places.push((Cursor::of(&stored, Order::OldestFirst), deleted));
     }
     places.sort();
     let of_ada: Vec<PayoutId> = batch[..4].iter().map(|new| new.id).collect();
@@ -253,7 +264,7 @@ pub async fn deleted_payouts_are_listed_and_counted_where_they_are_asked_for(Pai
                 for (name, pages) in drive::pages_of_two(&*port, &filter, order).await {
                     let seen: Vec<(Cursor, bool)> = pages
                         .iter()
-                        .map(|row| (row.place(), matches!(row, Listed::Deleted(_))))
+                        .map(|row| (row.place(order), matches!(row, Listed::Deleted(_))))
                         .collect();
                     assert_eq!(
                         seen, expected,
@@ -291,13 +302,16 @@ pub async fn an_iban_is_found_however_it_is_written(Pair { port, .. }: Repositor
     ];
     let store = async |account: &str| {
         let mut details = build::details();
-        details.recipient.account = RecipientAccount::new(account).unwrap();
+        details.recipient = details
+            .recipient
+            .clone()
+            .with_account(RecipientAccount::new(account).unwrap());
         drive::store(&*port, build::of_details(details)).await
     };
     let mut stored = HashSet::new();
     for account in spelled {
         let payout = store(account).await;
-        assert_eq!(payout.details().recipient.account.as_str(), account);
+        assert_eq!(payout.details().recipient.account().as_str(), account);
         stored.insert(payout.id());
     }
     // One digit is wrong, so this is not an IBAN and is found only as it was given.

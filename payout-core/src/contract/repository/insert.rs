@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use crate::contract::build::{self, LONG_LEASE};
 use crate::contract::{Pair, drive};
-use crate::payout::{Description, PaymentDetails, PayoutId};
+use crate::payout::{Description, ExternalId, Metadata, PaymentDetails, PayoutId, StatementText};
 use crate::ports::{Insertion, PayoutRepository, RepositoryError};
 
 type Repository = Pair<dyn PayoutRepository>;
+
+/// A text with what has a meaning in SQL, JSON or a pattern.
+const AWKWARD: &str = "one\r\ntwo\n\tthree 'quoted' \"twice\" \\ {\"a\": 1} %_";
 
 /// A stored payout is returned and found with every field, even with the longest and the largest values.
 pub async fn an_inserted_payout_is_found_with_every_field(Pair { port, .. }: Repository) {
@@ -16,9 +19,20 @@ pub async fn an_inserted_payout_is_found_with_every_field(Pair { port, .. }: Rep
     let edges = PaymentDetails {
         money: build::money("9999999999999999.99", "USD"),
         recipient: build::recipient_of(&wide, &wide),
-        description: Description::new("one\r\ntwo\n\tthree 'quoted' \"twice\" \\ {\"a\": 1} %_").unwrap(),
+        recipient_id: Some(build::fresh_recipient_id()),
+        description: Description::new(AWKWARD).unwrap(),
+        external_id: Some(ExternalId::new(&format!("{}{}", build::unique("x"), "𝔘".repeat(109))).unwrap()),
+        metadata: Metadata::new([
+            ("𝔘".repeat(40), "𝔘".repeat(500)),
+            ("a'\"{}$.b".to_owned(), AWKWARD.to_owned()),
+        ])
+        .unwrap(),
+        statement_text: Some(StatementText::new(&"x'".repeat(70)).unwrap()),
+        scheduled_at: Some(port.now().await.unwrap() + Duration::from_nanos(3_600_000_000_999)),
     };
-    let mut batch = vec![build::new_payout(), build::of_details(edges)];
+    let mut of_a_batch = build::of_details(edges);
+    of_a_batch.batch = Some(build::place_in_batch());
+    let mut batch = vec![build::new_payout(), of_a_batch];
     let longest = PaymentDetails {
         description: Description::new(&"𝔘".repeat(255)).unwrap(),
         ..build::details()
@@ -63,14 +77,14 @@ pub async fn an_inserted_payout_is_found_with_every_field(Pair { port, .. }: Rep
 pub async fn a_scheduled_payout_is_due_at_its_time_and_not_claimable_before(Pair { port, .. }: Repository) {
     let now = port.now().await.unwrap();
     let mut far = build::new_payout();
-    far.scheduled_at = Some(now + Duration::from_secs(3600));
+    far.details.scheduled_at = Some(now + Duration::from_secs(3600));
     let mut soon = build::new_payout();
-    soon.scheduled_at = Some(now + Duration::from_millis(400));
+    soon.details.scheduled_at = Some(now + Duration::from_millis(400));
     let mut past = build::new_payout();
-    past.scheduled_at = Some(now - Duration::from_secs(3600));
+    past.details.scheduled_at = Some(now - Duration::from_secs(3600));
     let [far, soon, past] = [far, soon, past].map(|new| (new.id, new));
     let stored = drive::store(&*port, far.1.clone()).await;
-    assert_eq!(stored.parts().due_at, far.1.scheduled_at);
+    assert_eq!(stored.parts().due_at, far.1.details.scheduled_at);
     drive::store(&*port, soon.1.clone()).await;
     let stored = drive::store(&*port, past.1).await;
     assert_eq!(
@@ -81,7 +95,7 @@ pub async fn a_scheduled_payout_is_due_at_its_time_and_not_claimable_before(Pair
 
     let claim = drive::claim_when_due(&*port, soon.0, LONG_LEASE).await;
     assert!(
-        claim.payout().parts().claimed_at >= soon.1.scheduled_at,
+        claim.payout().parts().claimed_at >= soon.1.details.scheduled_at,
         "claimed before its time"
     );
     assert_eq!(

@@ -22,7 +22,7 @@ fn page_at(order: Order, position: Position) -> ListQuery {
 
 fn place(payout: &Payout) -> Cursor {
     Cursor {
-        created_at: payout.parts().created_at,
+        at: payout.parts().created_at,
         id: payout.id(),
     }
 }

@@ -3,9 +3,13 @@
 //! Each file tests one of the port's promises. Cases begin with an empty store and use only the port, so all that they
 //! expect is in the port's documentation.
 
+pub mod approvals;
 pub mod changes;
 pub mod claims;
+pub mod duplicates;
 pub mod events;
+pub mod external_ids;
+pub mod fields;
 pub mod filters;
 pub mod idempotency;
 pub mod insert;
@@ -15,6 +19,7 @@ pub mod payout_stats;
 pub mod prefix_search;
 pub mod races;
 pub mod raises;
+pub mod recipients;
 pub mod scopes;
 pub mod settlements;
 pub mod totals;

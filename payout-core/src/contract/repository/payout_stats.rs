@@ -72,7 +72,7 @@ pub async fn a_census_tells_who_is_under_review_beside_more_than_it_counts(Pair 
 pub async fn a_census_tells_for_how_long_the_longest_due_has_waited(Pair { port, .. }: Repository) {
     let claim = drive::claimed(&*port).await;
     let mut later = build::new_payout();
-    later.scheduled_at = Some(port.now().await.unwrap() + Duration::from_secs(600));
+    later.details.scheduled_at = Some(port.now().await.unwrap() + Duration::from_secs(600));
     drive::store(&*port, later).await;
     assert_eq!(port.payout_stats().await.unwrap().overdue, Duration::ZERO);
 
@@ -93,4 +93,27 @@ pub async fn a_census_tells_for_how_long_the_longest_due_has_waited(Pair { port,
         1,
         "the one that waits for its time: {payout_stats:?}"
     );
+}
+
+/// Payouts that wait in the queues of their batches are due too: the age is that of the payout due longest in any queue.
+pub async fn a_census_tells_for_how_long_a_batch_has_waited(Pair { port, .. }: Repository) {
+    let in_batch = |new| crate::payout::NewPayout {
+        batch: Some(build::place_in_batch()),
+        ..new
+    };
+    let until = port.now().await.unwrap() + Duration::from_secs(600);
+    let later = || {
+        let mut later = build::new_payout();
+        later.details.scheduled_at = Some(until);
+        later
+    };
+    drive::store(&*port, in_batch(later())).await;
+    assert_eq!(port.payout_stats().await.unwrap().overdue, Duration::ZERO);
+    drive::store(&*port, in_batch(build::new_payout())).await;
+    drive::store(&*port, in_batch(later())).await;
+    drive::eventually("it has been due for a while", async || {
+        let payout_stats = port.payout_stats().await.unwrap();
+        (payout_stats.overdue >= Duration::from_millis(50)).then_some(())
+    })
+    .await;
 }

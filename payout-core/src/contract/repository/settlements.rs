@@ -8,13 +8,14 @@ use crate::contract::build::{self, LONG_LEASE};
 use crate::contract::{Pair, drive};
 use crate::payout::{EventKind, Failure, PayoutParts, Status};
 use crate::ports::{PayoutRepository, RepositoryError, Settled};
+use crate::provider::{DeclineCode, ProviderName, WaitReason};
 
 type Repository = Pair<dyn PayoutRepository>;
 
 const AFTER: Duration = Duration::from_secs(30);
 
-/// Returns one verdict of each kind.
-fn verdicts() -> [Verdict; 7] {
+/// Returns verdicts of every kind: without the columns that a verdict may write, and with them.
+fn verdicts() -> [Verdict; 12] {
     [
         build::completed("ref-1"),
         Verdict::Failed(Failure::new(
@@ -26,6 +27,28 @@ fn verdicts() -> [Verdict; 7] {
         build::put_off(AFTER),
         build::released(AFTER),
         build::review(),
+        Verdict::Completed {
+            reference: build::reference("ref-1"),
+            recheck_in: Some(AFTER),
+        },
+        Verdict::Failed(Failure::new("closed", "Closed.").because(DeclineCode::AccountClosed)),
+        Verdict::Postponed {
+            why: "the balance is too low".to_owned(),
+            after: AFTER,
+            uses_attempt: false,
+            waiting_for: Some(WaitReason::Funds),
+        },
+        Verdict::Released {
+            why: "nothing was sent: connection refused".to_owned(),
+            after: AFTER,
+            waiting_for: None,
+            provider: Some(ProviderName::new("another").unwrap()),
+        },
+        Verdict::KeySpent {
+            why: "the refusal is kept under the key".to_owned(),
+            after: AFTER,
+            waiting_for: WaitReason::ProviderLimit,
+        },
     ]
 }
 
@@ -53,6 +76,11 @@ pub async fn each_verdict_writes_its_columns_and_its_event(Pair { port, .. }: Re
             due_at,
             first_submitted_at: before.parts().first_submitted_at.filter(|_| !row.never_sent),
             claims: u32::from(!row.never_sent),
+            waiting_for: row.waiting_for,
+            waiting_since: row.waiting_for.map(|_| parts.updated_at),
+            provider: row.provider.cloned().or(before.parts().provider.clone()),
+            completed_at: (row.status == Status::Completed).then_some(parts.updated_at),
+            recheck_at: row.recheck_in.map(|recheck_in| parts.updated_at + recheck_in),
             version: before.version() + 1,
             updated_at: parts.updated_at,
             ..before.parts().clone()
@@ -70,6 +98,34 @@ pub async fn each_verdict_writes_its_columns_and_its_event(Pair { port, .. }: Re
             "an event has the repository's time"
         );
     }
+}
+
+/// A payout that waits for the same reason again keeps the time since which it waits; another reason starts it again.
+pub async fn the_time_of_waiting_goes_on_until_the_reason_changes(Pair { port, .. }: Repository) {
+    let wait = |reason| Verdict::Postponed {
+        why: "refused for now".to_owned(),
+        after: Duration::ZERO,
+        uses_attempt: false,
+        waiting_for: Some(reason),
+    };
+    let claim = drive::claimed(&*port).await;
+    let id = claim.payout().id();
+    let first = drive::settled(&*port, claim, wait(WaitReason::Funds)).await;
+    let since = first.parts().waiting_since;
+    assert_eq!(since, Some(first.parts().updated_at));
+    let claim = drive::claim_when_due(&*port, id, LONG_LEASE).await;
+    assert_eq!(claim.payout().parts().waiting_since, since);
+    let same = drive::settled(&*port, claim, wait(WaitReason::Funds)).await;
+    assert_eq!(same.parts().waiting_since, since);
+    let claim = drive::claim_when_due(&*port, id, LONG_LEASE).await;
+    let other = drive::settled(&*port, claim, wait(WaitReason::Provider)).await;
+    assert_eq!(other.parts().waiting_since, Some(other.parts().updated_at));
+    let claim = drive::claim_when_due(&*port, id, LONG_LEASE).await;
+    let paid = drive::settled(&*port, claim, build::completed("ref-1")).await;
+    assert_eq!(
+        (paid.parts().waiting_for, paid.parts().waiting_since),
+        (None, None)
+    );
 }
 
 /// A batch has its results in order, matches and misses mixed, and a miss does not affect a match.
@@ -253,6 +309,7 @@ pub async fn a_settlement_of_an_unknown_payout_is_refused(Pair { port, .. }: Rep
         generation: 0,
         claims: 1,
         verdict: build::completed("ref-1"),
+        approved: None,
     };
     let refused = port.settle(std::slice::from_ref(&unknown)).await;
     assert!(matches!(refused, Err(RepositoryError::Refused(_))), "{refused:?}");

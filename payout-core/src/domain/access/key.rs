@@ -1,7 +1,7 @@
 //! API keys in three forms: a new key, a key as it is listed, and an active key that requests are checked against.
 
 use crate::Timestamp;
-use crate::access::{ApiKeyId, KeyDigest, KeyName, Scopes, TokenDigest};
+use crate::access::{ApiKeyId, KeyDigest, KeyName, KeyOwner, Scopes, TokenDigest};
 
 /// A new API key, to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct NewApiKey {
     /// idempotency, and with it the recorded answers and the rest of its daily limits. Absent: the new key has a scope
     /// of its own.
     pub succeeds: Option<KeyName>,
+    /// The owner: the person who holds the key. Absent: that of the key that it succeeds, if that has one.
+    pub owner: Option<KeyOwner>,
 }
 
 /// An API key as it is listed, without its token.
@@ -45,6 +47,8 @@ pub struct ApiKey {
     pub last_used_at: Option<Timestamp>,
     /// The key that owns the scope of idempotency: this key, or the first of those that it succeeds.
     pub idempotency_scope: ApiKeyId,
+    /// The owner: the person who holds the key.
+    pub owner: Option<KeyOwner>,
 }
 
 impl ApiKey {
@@ -76,6 +80,8 @@ pub struct HeldKey {
     pub previous: Option<(TokenDigest, Timestamp)>,
     /// The key that owns the scope of idempotency: this key, or the first of those that it succeeds.
     pub idempotency_scope: ApiKeyId,
+    /// The owner: the person who holds the key.
+    pub owner: Option<KeyOwner>,
 }
 
 #[cfg(test)]
@@ -101,6 +107,7 @@ mod tests {
             revoked_at: None,
             last_used_at: None,
             idempotency_scope: ApiKeyId::from(uuid::Uuid::nil()),
+            owner: None,
         }
     }
 

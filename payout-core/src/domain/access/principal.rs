@@ -1,6 +1,6 @@
 //! The authenticated caller of a request.
 
-use crate::access::{ApiKeyId, Scope, Scopes};
+use crate::access::{ApiKeyId, KeyOwner, Scope, Scopes};
 use crate::payout::{Actor, Caller};
 
 /// The actor in the audit trail for callers of a service without API keys. No key may have this name.
@@ -12,6 +12,7 @@ pub struct Principal {
     name: Actor,
     api_key: Option<ApiKeyId>,
     idempotency_scope: Option<ApiKeyId>,
+    owner: Option<KeyOwner>,
     scopes: Scopes,
 }
 
@@ -22,6 +23,7 @@ impl Principal {
             name: Actor::new(OPEN_NAME),
             api_key: None,
             idempotency_scope: None,
+            owner: None,
             scopes: Scopes::all(),
         }
     }
@@ -40,6 +42,7 @@ impl Principal {
             name: Actor::new(name),
             api_key: Some(id),
             idempotency_scope: Some(id),
+            owner: None,
             scopes,
         }
     }
@@ -53,6 +56,20 @@ impl Principal {
         }
     }
 
+    /// Sets the owner of the key.
+    #[must_use]
+    pub fn owned_by(self, owner: Option<KeyOwner>) -> Self {
+        Self { owner, ..self }
+    }
+
+    /// Builds the principal of an operator who uses the command line with these scopes.
+    pub fn operator(scopes: Scopes) -> Self {
+        Self {
+            scopes,
+            ..Self::open()
+        }
+    }
+
     /// Returns the name, for the audit trail.
     pub fn name(&self) -> &str {
         self.name.as_str()
@@ -61,6 +78,16 @@ impl Principal {
     /// Returns the id of the API key; absent in a service without API keys.
     pub fn api_key(&self) -> Option<ApiKeyId> {
         self.api_key
+    }
+
+    /// Returns whether the key belongs to a person: it has an owner.
+    pub fn is_person(&self) -> bool {
+        self.owner.is_some()
+    }
+
+    /// Returns the owner of the key, if it has one.
+    pub fn owner(&self) -> Option<&KeyOwner> {
+        self.owner.as_ref()
     }
 
     /// Returns whether the principal has the scope: by its name, or through [`Scope::Admin`].
@@ -73,6 +100,7 @@ impl Principal {
         Caller {
             actor: self.name.clone(),
             api_key: self.idempotency_scope,
+            owner: self.owner.clone(),
             request_id: None,
             reason: None,
         }

@@ -64,7 +64,8 @@ impl Ring {
                 id: key.id,
                 principal: Arc::new(
                     Principal::of_key(key.id, key.name.as_str(), key.scopes)
-                        .in_scope_of(key.idempotency_scope),
+                        .in_scope_of(key.idempotency_scope)
+                        .owned_by(key.owner),
                 ),
                 used: AtomicBool::new(
                     before
@@ -126,6 +127,7 @@ mod tests {
             },
             previous: None,
             idempotency_scope: ApiKeyId::from(uuid::Uuid::from_u128(number.into())),
+            owner: None,
         }
     }
 

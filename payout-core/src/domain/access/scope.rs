@@ -25,6 +25,8 @@ pub enum Scope {
     Write,
     /// Retry, cancel and resolve payouts.
     Operate,
+    /// Approve and reject payouts that await approval.
+    Approve,
     /// See account numbers and names in full.
     Reveal,
     /// Manage API keys. It includes every other scope, since a caller that makes keys can make one with any scope.
@@ -33,7 +35,7 @@ pub enum Scope {
 
 /// The text is not the name of a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("A scope is one of read, write, operate, reveal and admin.")]
+#[error("A scope is one of read, write, operate, approve, reveal and admin.")]
 pub struct UnknownScope;
 
 impl UnknownScope {
@@ -58,6 +60,7 @@ impl Scope {
             Self::Operate => 4,
             Self::Reveal => 8,
             Self::Admin => 16,
+            Self::Approve => 32,
         }
     }
 }
@@ -132,12 +135,15 @@ mod tests {
 
     #[test]
     fn a_set_reads_as_it_was_written() {
-        for bits in 0..32 {
+        for bits in 0..64 {
             let scopes = Scopes(bits);
             assert_eq!(scopes.to_string().parse(), Ok(scopes));
             assert_eq!(scopes.iter().collect::<Scopes>(), scopes);
         }
-        assert_eq!(Scopes::all().to_string(), "read write operate reveal admin");
+        assert_eq!(
+            Scopes::all().to_string(),
+            "read write operate approve reveal admin"
+        );
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::attempt::{Policy, Settlement, Verdict};
-use crate::payout::{BrokenRow, Payout, Status};
-use crate::provider::ProcessorKey;
+use crate::domain::randomness::Randomness;
+use crate::payout::{Actor, BrokenRow, Caller, Change, Due, EventKind, Payout, Status};
+use crate::provider::{ProcessorKey, WaitReason};
 
 /// A payout that a worker has claimed, as it is right after the claim.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -54,18 +55,29 @@ impl Claim {
     }
 
     /// Returns whether an earlier claim of this generation may have sent something.
-    pub(super) fn may_have_been_sent_before(&self) -> bool {
+    pub(crate) fn may_have_been_sent_before(&self) -> bool {
         let parts = self.0.parts();
         parts.first_submitted_at != parts.claimed_at
+    }
+
+    /// Returns whether provably nothing of this generation was sent to any provider. For a retry only a look-up can
+    /// prove it: a store that was restored from a backup may have lost an earlier retry and its outcome.
+    pub fn is_provably_unsent(&self) -> bool {
+        !self.may_have_been_sent_before() && self.0.generation() == 0
     }
 
     /// Returns the number of claims of this generation that used up no attempt so far. After a retry the fence also
     /// counts earlier generations, and the exact number is unknown: the result is then at most 1, which gives the
     /// shortest wait.
-    pub(super) fn given_back(&self) -> u32 {
+    fn given_back(&self) -> u32 {
         let given_back = self.0.fence().saturating_sub(u64::from(self.0.parts().claims));
         let most = if self.0.generation() > 0 { 1 } else { u32::MAX };
         u32::try_from(given_back).unwrap_or(u32::MAX).min(most)
+    }
+
+    /// Returns the pause after *not now*, which grows with the number of claims that used up no attempt.
+    pub(crate) fn pause(&self, policy: &Policy, randomness: &dyn Randomness) -> Duration {
+        policy.pause(self.given_back().saturating_add(1), randomness)
     }
 
     /// Returns the time since this generation may first have been sent, by the repository's clock. It ends at the time
@@ -96,14 +108,52 @@ impl Claim {
         Ok(())
     }
 
+    /// Begins a new generation after the provider's definite refusal for now, which it keeps under the key of this one.
+    /// The change is guarded by the version that this claim has written: a worker that has lost its lease changes
+    /// nothing.
+    pub fn renew(self, why: &str, after: Duration, waiting_for: WaitReason, worker: &Actor) -> Change {
+        let now = self.0.parts().updated_at;
+        let approved = self.approved_after(|parts| parts.generation += 1);
+        let caller = Caller::named(worker.as_str()).because(why);
+        self.0
+            .change(Due::After(after), EventKind::KeySpent, caller, |parts| {
+                parts.status = Status::Pending;
+                parts.generation += 1;
+                parts.claims = 0;
+                parts.provider_reference = None;
+                parts.first_submitted_at = None;
+                if parts.waiting_for != Some(waiting_for) {
+                    parts.waiting_since = Some(now);
+                }
+                parts.waiting_for = Some(waiting_for);
+                if let (Some(digest), Some(approval)) = (approved, &mut parts.approval) {
+                    approval.digest = Some(digest);
+                }
+            })
+    }
+
     /// Ends the claim with a verdict.
     pub fn settle(self, verdict: Verdict) -> Settlement {
+        let approved = match &verdict {
+            Verdict::Released {
+                provider: Some(provider),
+                ..
+            } => self.approved_after(|parts| parts.provider = Some(provider.clone())),
+            Verdict::Completed { .. }
+            | Verdict::Failed(_)
+            | Verdict::Accepted { .. }
+            | Verdict::Postponed { .. }
+            | Verdict::Released { provider: None, .. }
+            | Verdict::KeySpent { .. }
+            | Verdict::Review { .. } => None,
+        };
         Settlement {
             id: self.0.id(),
             fence: self.0.fence(),
             generation: self.0.generation(),
             claims: self.claims_after(&verdict),
             verdict,
+            approved,
         }
     }
 
@@ -114,7 +164,8 @@ impl Claim {
         let claims = self.0.parts().claims;
         match verdict {
             Verdict::Released { .. } => claims.saturating_sub(1),
-            Verdict::Postponed {
+            Verdict::KeySpent { .. }
+            | Verdict::Postponed {
                 uses_attempt: false, ..
             } => claims.saturating_sub(1).max(1),
             Verdict::Postponed {

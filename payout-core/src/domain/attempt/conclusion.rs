@@ -1,13 +1,16 @@
 //! The decision on a claim: from the provider's answer to the verdict that is written.
 
-use crate::attempt::{Claim, Policy, Verdict};
+use std::time::Duration;
+
+use crate::attempt::{Claim, Policy, Verdict, jittered, recheck};
 use crate::domain::randomness::Randomness;
-use crate::payout::Redaction;
-use crate::payout::printable;
-use crate::provider::{ProcessorError, ProviderAnswer};
+use crate::payout::{ProviderReference, Redaction, printable};
+use crate::provider::{PaymentReturn, ProcessorError, ProviderAnswer, WaitReason};
 
 /// The maximum number of characters of an adapter's words in the audit trail.
 const WHY_MAX_CHARS: usize = 255;
+/// The longest pause of a payout that waits for the provider, such as for funds.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 impl Claim {
     /// Returns the verdict on the provider's answer.
@@ -59,14 +62,34 @@ impl Claim {
         match said {
             // Unreachable: `outcome` never returns this variant.
             Ok(ProviderAnswer::Reported { answer, .. }) => self.decide(Ok(*answer), policy, randomness),
-            Ok(ProviderAnswer::Paid { reference }) => Verdict::Completed { reference },
-            Ok(ProviderAnswer::Declined(failure)) => Verdict::Failed(failure),
-            Ok(ProviderAnswer::Accepted { .. }) if self.age() > policy.key_window => Verdict::Review {
-                why: "The provider accepted the payment and has not settled it in time.".into(),
-            },
-            Ok(ProviderAnswer::Accepted { reference }) => Verdict::Accepted {
+            Ok(ProviderAnswer::Paid { reference }) => Verdict::Completed {
                 reference,
-                after: policy.backoff(self.0.parts().claims, randomness),
+                recheck_in: recheck::first(policy, self.0.details()),
+            },
+            // A payment comes back only after it was paid: the payout is completed first, and rechecked at once.
+            Ok(ProviderAnswer::Returned(PaymentReturn { reference, .. })) => Verdict::Completed {
+                reference: reference.unwrap_or_else(|| self.reference()),
+                recheck_in: Some(Duration::ZERO),
+            },
+            Ok(ProviderAnswer::Declined(failure)) => Verdict::Failed(failure),
+            Ok(ProviderAnswer::Waiting {
+                reason,
+                why,
+                key_is_spent,
+            }) => self.wait_for(reason, &why, key_is_spent, policy, randomness),
+            Ok(ProviderAnswer::Accepted { .. }) if self.age() > policy.settlement_limit() => {
+                Verdict::Review {
+                    why: "The provider accepted the payment and has not settled it in time.".into(),
+                }
+            }
+            Ok(ProviderAnswer::Accepted {
+                reference,
+                look_again,
+            }) => Verdict::Accepted {
+                reference,
+                after: look_again
+                    .unwrap_or_else(|| policy.backoff(self.0.parts().claims, randomness))
+                    .max(policy.poll_interval),
             },
             Err(error) => self.without_answer(&error, error.may_have_arrived(), policy, randomness),
         }
@@ -89,16 +112,20 @@ impl Claim {
         // answer does not rule that submission out.
         if error.is_not_now() || (unsent && self.0.generation() == 0) {
             let why = printable(&error.to_string(), WHY_MAX_CHARS);
-            let after = policy
-                .pause(self.given_back().saturating_add(1), randomness)
-                .max(patience);
+            let after = self.pause(policy, randomness).max(patience);
             return if unsent {
-                Verdict::Released { why, after }
+                Verdict::Released {
+                    why,
+                    after,
+                    waiting_for: error.is_not_now().then_some(WaitReason::Provider),
+                    provider: None,
+                }
             } else {
                 Verdict::Postponed {
                     why,
                     after,
                     uses_attempt: false,
+                    waiting_for: Some(WaitReason::Provider),
                 }
             };
         }
@@ -114,7 +141,78 @@ impl Claim {
             why: printable(&error.to_string(), WHY_MAX_CHARS),
             after: policy.backoff(self.0.parts().claims, randomness).max(patience),
             uses_attempt: true,
+            waiting_for: None,
         }
+    }
+
+    /// Returns the verdict on the provider's definite refusal for now, which proves that nothing of this key was paid.
+    ///
+    /// If the provider keeps the refusal under the key, only another key can be paid. A worker of an earlier claim that
+    /// is still asleep can at most receive that refusal once more; the new generation waits for it nevertheless.
+    fn wait_for(
+        &self,
+        reason: WaitReason,
+        why: &str,
+        key_is_spent: bool,
+        policy: &Policy,
+        randomness: &dyn Randomness,
+    ) -> Verdict {
+        let parts = self.0.parts();
+        let waits_for = parts.waiting_since.filter(|_| parts.waiting_for == Some(reason));
+        let waited = waits_for.map_or(Duration::ZERO, |since| {
+            (parts.updated_at - since).to_std().unwrap_or_default()
+        });
+        let why = printable(why, WHY_MAX_CHARS);
+        if waited > policy.waits_within {
+            return Verdict::Review {
+                why: printable(&format!("It has waited for too long: {why}"), WHY_MAX_CHARS),
+            };
+        }
+        // The longer it has waited, the longer it waits: funds arrive within hours, not within seconds.
+        let after = jittered(waited.clamp(policy.backoff_base, LONGEST_PAUSE), randomness)
+            .max(waited.min(LONGEST_PAUSE) / 2);
+        if key_is_spent {
+            let others = if parts.claims > 1 {
+                parts
+                    .calls_end_at
+                    .and_then(|end| (end - parts.updated_at).to_std().ok())
+                    .unwrap_or_default()
+            } else {
+                Duration::ZERO
+            };
+            return Verdict::KeySpent {
+                why,
+                after: after.max(others),
+                waiting_for: reason,
+            };
+        }
+        Verdict::Postponed {
+            why,
+            after,
+            uses_attempt: false,
+            waiting_for: Some(reason),
+        }
+    }
+
+    /// Returns the verdict on a look-up that cannot tell whether the provider has received the key; `None` if the key
+    /// may be submitted.
+    pub fn conclude_unknown(&self, why: &str, policy: &Policy) -> Option<Verdict> {
+        let may_have_been_sent = self.may_have_been_sent_before() || self.0.generation() > 0;
+        if policy.repeat_is_safe || !may_have_been_sent {
+            return None;
+        }
+        Some(Verdict::Review {
+            why: printable(
+                &format!("The provider cannot tell whether it received the payment: {why}"),
+                WHY_MAX_CHARS,
+            ),
+        })
+    }
+
+    /// Returns the reference that stands for a payment of which the provider gave none: its key.
+    fn reference(&self) -> ProviderReference {
+        let stored = self.0.parts().provider_reference.clone();
+        stored.unwrap_or_else(|| ProviderReference::of_key(&self.key()))
     }
 
     /// Returns the contradiction between the provider's report and this payment, if there is one.
@@ -128,7 +226,7 @@ impl Claim {
     /// accepted do not count as attempts: the key window bounds them.
     fn is_spent(&self, policy: &Policy) -> bool {
         if self.is_accepted() {
-            self.age() > policy.key_window
+            self.age() > policy.settlement_limit()
         } else {
             self.0.parts().claims >= policy.max_attempts
         }

@@ -58,35 +58,49 @@ impl Payout {
     /// takeover, so its worker looks the key up before sending anything. The payout may have been sent at any time
     /// since its latest write in this store.
     ///
+    /// A payout that awaits approval in such a store may have been approved and sent since. It goes on awaiting approval,
+    /// but can be edited no more, and once it is approved, its worker looks the key up too.
+    ///
     /// Repositories make the same step in one statement.
     ///
     /// # Errors
-    /// [`NotDue`], and nothing changes. A payout that is not both pending and due cannot have been claimed, or the
-    /// store knows of its claim.
+    /// [`NotDue`], and nothing changes. A payout that is neither pending and due nor awaiting approval cannot have been
+    /// claimed, or the store knows of its claim.
     pub fn presume_claimed(self, now: Timestamp) -> Result<Self, NotDue> {
         let is_due = self.parts().due_at.is_some_and(|due_at| due_at <= now);
-        if self.status() != Status::Pending || !is_due {
+        let may_have_been_claimed = match self.status() {
+            Status::Pending => is_due,
+            Status::AwaitingApproval => self.parts().first_submitted_at.is_none(),
+            Status::Processing
+            | Status::Completed
+            | Status::Returned
+            | Status::Failed
+            | Status::Cancelled => false,
+        };
+        if !may_have_been_claimed {
             return Err(NotDue);
         }
         let mut parts = self.into_parts();
         let claimed_at = parts.claimed_at.map_or(parts.updated_at, |last| {
             parts.updated_at.max(later(last, Duration::from_micros(1)))
         });
-        parts.status = Status::Processing;
+        if parts.status == Status::Pending {
+            parts.status = Status::Processing;
+            parts.due_at = Some(now);
+        }
         parts.fence += 1;
         parts.claims += 1;
         parts.version += 1;
         parts.claimed_at = Some(claimed_at);
         parts.first_submitted_at = Some(claimed_at);
         parts.calls_end_at = parts.calls_end_at.max(Some(now));
-        parts.due_at = Some(now);
         parts.updated_at = now;
         Ok(Self::from_parts(parts))
     }
 }
 
 /// Returns the time `by` after `now`, or the latest time that there is.
-pub(super) fn later(now: Timestamp, by: Duration) -> Timestamp {
+pub(crate) fn later(now: Timestamp, by: Duration) -> Timestamp {
     let later = chrono::TimeDelta::from_std(by)
         .ok()
         .and_then(|by| now.checked_add_signed(by));

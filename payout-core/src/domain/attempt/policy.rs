@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::randomness::Randomness;
+use crate::provider::{Capabilities, ReturnWindow};
 
 /// The upper bound of the pauses after *not now*.
 const NOT_NOW_CAP: Duration = Duration::from_secs(2);
@@ -20,6 +21,17 @@ pub struct Policy {
     pub max_attempts: u32,
     /// The duration for which the provider remembers an idempotency key.
     pub key_window: Duration,
+    /// True if a key may be submitted again within the key window although a look-up cannot tell whether the provider
+    /// has received it.
+    pub repeat_is_safe: bool,
+    /// The time after *paid* within which a payment may be returned.
+    pub returns: ReturnWindow,
+    /// The longest time that a payment which the provider accepted may take to settle. Absent: the key window.
+    pub settles_within: Option<Duration>,
+    /// The shortest time between two look-ups of one payment that the provider has accepted or paid.
+    pub poll_interval: Duration,
+    /// The time after which a payout that waits for the provider, such as for funds, goes under review.
+    pub waits_within: Duration,
 }
 
 impl Default for Policy {
@@ -29,11 +41,34 @@ impl Default for Policy {
             backoff_cap: Duration::from_secs(60),
             max_attempts: 20,
             key_window: Duration::from_secs(24 * 60 * 60),
+            repeat_is_safe: false,
+            returns: ReturnWindow::Never,
+            settles_within: None,
+            poll_interval: Duration::ZERO,
+            waits_within: Duration::from_secs(7 * 24 * 60 * 60),
         }
     }
 }
 
 impl Policy {
+    /// Returns the policy towards a provider with these capabilities.
+    #[must_use]
+    pub fn towards(self, provider: &Capabilities) -> Self {
+        Self {
+            key_window: provider.key_window.unwrap_or(self.key_window),
+            repeat_is_safe: provider.repeat_is_safe,
+            returns: provider.returns,
+            settles_within: provider.settles_within,
+            poll_interval: provider.poll_interval,
+            ..self
+        }
+    }
+
+    /// Returns how long a payment that the provider accepted may take to settle.
+    pub fn settlement_limit(&self) -> Duration {
+        self.settles_within.unwrap_or(self.key_window)
+    }
+
     /// Returns the wait after the `claims`-th claim (1 is the first): exponential backoff, capped and with full jitter,
     /// so that payouts that failed together do not come back together.
     ///

@@ -1,6 +1,7 @@
 //! Settlements of claims, which are written only under the fence and the generation that were claimed.
 
 use crate::Timestamp;
+use crate::approval::ApprovalDigest;
 use crate::attempt::lease::later;
 use crate::attempt::{SettledRow, Verdict};
 use crate::payout::{Payout, PayoutId, Status};
@@ -18,6 +19,9 @@ pub struct Settlement {
     pub claims: u32,
     /// The verdict on the claim.
     pub verdict: Verdict,
+    /// The digest of the payout after the settlement, where its approval must follow it to another provider; absent to
+    /// keep the approved one.
+    pub approved: Option<ApprovalDigest>,
 }
 
 /// The result of a settlement.
@@ -58,6 +62,22 @@ impl Payout {
             parts.first_submitted_at = None;
         }
         parts.claims = settlement.claims;
+        parts.waiting_since = match row.waiting_for {
+            None => None,
+            Some(reason) if parts.waiting_for == Some(reason) => parts.waiting_since.or(Some(now)),
+            Some(_) => Some(now),
+        };
+        parts.waiting_for = row.waiting_for;
+        if let Some(provider) = row.provider {
+            parts.provider = Some(provider.clone());
+        }
+        if let (Some(digest), Some(approval)) = (settlement.approved, &mut parts.approval) {
+            approval.digest = Some(digest);
+        }
+        if row.status == Status::Completed {
+            parts.completed_at = Some(now);
+        }
+        parts.recheck_at = row.recheck_in.map(|recheck_in| later(now, recheck_in));
         parts.version += 1;
         parts.updated_at = now;
         SettlementOutcome::Written(Self::from_parts(parts))

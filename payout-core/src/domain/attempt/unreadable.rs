@@ -37,6 +37,7 @@ impl UnreadableClaim {
                 why: why.into(),
                 after: policy.backoff(self.claims, randomness),
                 uses_attempt: true,
+                waiting_for: None,
             }
         };
         Settlement {
@@ -45,6 +46,7 @@ impl UnreadableClaim {
             generation: self.generation,
             claims: self.claims,
             verdict,
+            approved: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::attempt::ahead::LONGEST_WAIT;
 use crate::payout::{EventKind, Failure, ProviderReference, Redaction, Status};
-use crate::provider::ProcessorKey;
+use crate::provider::{ProcessorKey, ProviderName, WaitReason};
 
 /// The verdict on a claim: how it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -13,6 +13,8 @@ pub enum Verdict {
     Completed {
         /// The provider's reference for the payment.
         reference: ProviderReference,
+        /// The wait before a worker checks whether the payment was returned; absent if it cannot be returned.
+        recheck_in: Option<Duration>,
     },
     /// The provider declined the payment for good.
     Failed(Failure),
@@ -31,6 +33,8 @@ pub enum Verdict {
         after: Duration,
         /// False if the provider only said *not now*: then no attempt is used up.
         uses_attempt: bool,
+        /// The reason why the payout waits, where it is not about the payout itself.
+        waiting_for: Option<WaitReason>,
     },
     /// Provably nothing of this generation was ever sent: the payout is pending again, and no attempt is used up.
     Released {
@@ -38,6 +42,21 @@ pub enum Verdict {
         why: String,
         /// The wait before the next claim.
         after: Duration,
+        /// The reason why the payout waits, where it is not about the payout itself.
+        waiting_for: Option<WaitReason>,
+        /// The provider that the next claim is for; absent to keep the present one.
+        provider: Option<ProviderName>,
+    },
+    /// The provider refused the payment for now and keeps the refusal under the key. Nothing was paid, and nothing can
+    /// be paid under this key any more. The worker writes [`Claim::renew`](crate::attempt::Claim::renew), which begins a
+    /// new generation. As a settlement it only postpones the payout.
+    KeySpent {
+        /// The worker's finding.
+        why: String,
+        /// The wait before the next claim.
+        after: Duration,
+        /// The reason why the payout waits.
+        waiting_for: WaitReason,
     },
     /// The payout goes under review: a person must decide.
     Review {
@@ -61,6 +80,12 @@ pub struct SettledRow<'a> {
     pub due_in: Option<Duration>,
     /// True if the time of the first submission is to be cleared, since nothing was sent.
     pub never_sent: bool,
+    /// The reason why the payout waits.
+    pub waiting_for: Option<WaitReason>,
+    /// The provider that the next claim is for; absent to keep the present one.
+    pub provider: Option<&'a ProviderName>,
+    /// The time from now until a completed payment is checked for a return.
+    pub recheck_in: Option<Duration>,
     /// The kind of the event in the audit trail.
     pub event: EventKind,
     /// The detail of the event in the audit trail.
@@ -79,14 +104,19 @@ impl Verdict {
             | Self::Failed(_)
             | Self::Accepted { .. }
             | Self::Postponed { .. }
-            | Self::Released { .. }) => definite,
+            | Self::Released { .. }
+            | Self::KeySpent { .. }) => definite,
         }
     }
 
     pub(super) fn redacted(self, redaction: &Redaction) -> Self {
         match self {
-            Self::Completed { reference } => Self::Completed {
+            Self::Completed {
+                reference,
+                recheck_in,
+            } => Self::Completed {
                 reference: redaction.reference(reference),
+                recheck_in,
             },
             Self::Failed(failure) => Self::Failed(redaction.failure(&failure)),
             Self::Accepted { reference, after } => Self::Accepted {
@@ -97,14 +127,32 @@ impl Verdict {
                 why,
                 after,
                 uses_attempt,
+                waiting_for,
             } => Self::Postponed {
                 why: redaction.text(&why),
                 after,
                 uses_attempt,
+                waiting_for,
             },
-            Self::Released { why, after } => Self::Released {
+            Self::Released {
+                why,
+                after,
+                waiting_for,
+                provider,
+            } => Self::Released {
                 why: redaction.text(&why),
                 after,
+                waiting_for,
+                provider,
+            },
+            Self::KeySpent {
+                why,
+                after,
+                waiting_for,
+            } => Self::KeySpent {
+                why: redaction.text(&why),
+                after,
+                waiting_for,
             },
             Self::Review { why } => Self::Review {
                 why: redaction.text(&why),
@@ -121,12 +169,19 @@ impl Verdict {
             reference: None,
             due_in: None,
             never_sent: false,
+            waiting_for: None,
+            provider: None,
+            recheck_in: None,
             event: EventKind::Postponed,
             detail: None,
         };
         match self {
-            Self::Completed { reference } => SettledRow {
+            Self::Completed {
+                reference,
+                recheck_in,
+            } => SettledRow {
                 status: Status::Completed,
+                recheck_in: *recheck_in,
                 reference: Some(reference),
                 event: EventKind::Completed,
                 detail: Some(reference.as_str()),
@@ -150,16 +205,35 @@ impl Verdict {
                 why,
                 after,
                 uses_attempt: _,
+                waiting_for,
             } => SettledRow {
+                waiting_for: *waiting_for,
                 due_in: Some((*after).min(LONGEST_WAIT)),
                 detail: Some(why),
                 ..processing
             },
-            Self::Released { why, after } => SettledRow {
+            Self::Released {
+                why,
+                after,
+                waiting_for,
+                provider,
+            } => SettledRow {
                 status: Status::Pending,
+                waiting_for: *waiting_for,
+                provider: provider.as_ref(),
                 due_in: Some((*after).min(LONGEST_WAIT)),
                 never_sent: true,
                 event: EventKind::Released,
+                detail: Some(why),
+                ..processing
+            },
+            Self::KeySpent {
+                why,
+                after,
+                waiting_for,
+            } => SettledRow {
+                waiting_for: Some(*waiting_for),
+                due_in: Some((*after).min(LONGEST_WAIT)),
                 detail: Some(why),
                 ..processing
             },

@@ -59,7 +59,7 @@ impl Amount {
     }
 
     /// Returns the number with the decimals that it was written with.
-    pub(crate) fn number(self) -> Decimal {
+    pub fn number(self) -> Decimal {
         self.0
     }
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::Timestamp;
-use crate::access::ApiKeyId;
+use crate::access::{ApiKeyId, KeyOwner};
+use crate::approval::Person;
 use crate::payout::Status;
 use crate::payout::fields::printable;
 use crate::text::nfc;
@@ -20,13 +21,21 @@ pub enum EventKind {
     Imported,
     /// A client changed the details of a pending payout.
     Edited,
+    /// A person approved the payout. Once nobody else must, it is pending.
+    Approved,
+    /// A person rejected a payout that waited for approval: it is cancelled.
+    Rejected,
     /// An edit was refused: a client without permission to see the recipient sent an account or a name that could not
     /// be accepted. Evidence only; the payout did not change.
     EditRefused,
+    /// A person saw the recipient in full, in the console. Evidence only; the payout did not change.
+    Revealed,
     /// A worker claimed the payout.
     Claimed,
     /// The provider paid.
     Completed,
+    /// The payment was paid and came back.
+    Returned,
     /// The provider declined the payment for good.
     Failed,
     /// The provider accepted the payment and will settle it later.
@@ -35,6 +44,9 @@ pub enum EventKind {
     Postponed,
     /// Nothing was sent in this generation: the payout is pending again.
     Released,
+    /// The provider refused the payment for now and keeps the refusal under the key: the payout is pending again in a
+    /// new generation.
+    KeySpent,
     /// The payout went under review: a person must decide.
     ReviewRequested,
     /// A person decided how the payout under review ended.
@@ -70,6 +82,25 @@ impl EventKind {
     }
 }
 
+/// An event that is evidence of what somebody did or tried, beside a payout that did not change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    /// An edit was refused: [`EventKind::EditRefused`].
+    EditRefused,
+    /// A person saw the recipient in full: [`EventKind::Revealed`].
+    Revealed,
+}
+
+impl Evidence {
+    /// Returns the kind of the event.
+    pub fn kind(self) -> EventKind {
+        match self {
+            Self::EditRefused => EventKind::EditRefused,
+            Self::Revealed => EventKind::Revealed,
+        }
+    }
+}
+
 /// The name of the actor: a client, a worker or an operator.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Actor(String);
@@ -100,6 +131,8 @@ pub struct Caller {
     /// The owner of the caller's idempotency keys and daily limits: the caller's API key, or the first of the keys that
     /// it succeeds. Absent if the service has no API keys, or the caller needs none.
     pub api_key: Option<ApiKeyId>,
+    /// The owner of the caller's API key, if it has one.
+    pub owner: Option<KeyOwner>,
     /// The id of the request, which matches log lines to events.
     pub request_id: Option<String>,
     /// The reason that the person gave, in Normalization Form C and cut to 255 characters.
@@ -112,6 +145,7 @@ impl Caller {
         Self {
             actor: Actor::new(name),
             api_key: None,
+            owner: None,
             request_id: None,
             reason: None,
         }
@@ -130,6 +164,18 @@ impl Caller {
     pub fn with_api_key(mut self, api_key: ApiKeyId) -> Self {
         self.api_key = Some(api_key);
         self
+    }
+
+    /// Sets the owner of the API key that the caller presented.
+    #[must_use]
+    pub fn with_owner(mut self, owner: Option<KeyOwner>) -> Self {
+        self.owner = owner;
+        self
+    }
+
+    /// Returns the person who makes the request, as approvals tell people apart.
+    pub fn person(&self) -> Person {
+        Person::of_key(self.api_key, self.owner.as_ref())
     }
 
     /// Sets the id of the request.

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::provider::{DeclineCode, ProcessorKey};
 use crate::text::{first_invisible, is_invisible, is_odd_space, nfc};
 
 /// The reason why a text does not fit its field.
@@ -30,15 +31,15 @@ pub enum FieldError {
 }
 
 /// The bounds of one text field.
-struct Bounds {
-    required: bool,
-    max_chars: usize,
-    line_breaks: bool,
-    odd_spaces: bool,
+pub(super) struct Bounds {
+    pub(super) required: bool,
+    pub(super) max_chars: usize,
+    pub(super) line_breaks: bool,
+    pub(super) odd_spaces: bool,
 }
 
 /// Parses a client's text into Normalization Form C, so that equivalent texts become equal.
-fn parse(text: &str, bounds: &Bounds) -> Result<String, FieldError> {
+pub(super) fn parse(text: &str, bounds: &Bounds) -> Result<String, FieldError> {
     let text = restore(&nfc(text), bounds)?;
     if text.is_ascii() {
         return Ok(text);
@@ -60,7 +61,7 @@ fn parse(text: &str, bounds: &Bounds) -> Result<String, FieldError> {
 
 /// Takes a stored text as it is. It may have been accepted before a character was known to be invisible, or before
 /// texts were normalized.
-fn restore(text: &str, bounds: &Bounds) -> Result<String, FieldError> {
+pub(super) fn restore(text: &str, bounds: &Bounds) -> Result<String, FieldError> {
     let text = text.trim();
     if bounds.required && text.is_empty() {
         return Err(FieldError::Blank);
@@ -148,6 +149,12 @@ text_field!(
     Description,
     Bounds { required: false, max_chars: 255, line_breaks: true, odd_spaces: true }
 );
+impl RecipientAccount {
+    /// Takes the readable form of a checked account, which has at most 128 printable characters.
+    pub(crate) fn of_checked(text: String) -> Self {
+        Self(text)
+    }
+}
 redacted_debug!(RecipientAccount, RecipientName, Description);
 
 /// The empty description.
@@ -168,17 +175,24 @@ impl ProviderReference {
         (!text.is_empty()).then_some(Self(text))
     }
 
+    /// Takes the key of a payment for which the provider gave no reference.
+    pub(crate) fn of_key(key: &ProcessorKey) -> Self {
+        Self(key.as_str().to_owned())
+    }
+
     /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The reason why a payout failed, in the provider's words: a code for programs and a message for people.
+/// The reason why a payout failed or was returned: the provider's code for programs, its message for people, and the
+/// service's own code, where the adapter knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Failure {
     code: String,
     message: String,
+    reason: Option<DeclineCode>,
 }
 
 impl Failure {
@@ -187,7 +201,27 @@ impl Failure {
         Self {
             code: printable(code, 64),
             message: printable(message, 255),
+            reason: None,
         }
+    }
+
+    /// Sets the service's own code.
+    #[must_use]
+    pub fn because(mut self, reason: DeclineCode) -> Self {
+        self.reason = Some(reason);
+        self
+    }
+
+    /// Sets the service's own code, or none.
+    #[must_use]
+    pub fn with_reason(mut self, reason: Option<DeclineCode>) -> Self {
+        self.reason = reason;
+        self
+    }
+
+    /// Returns the service's own code.
+    pub fn reason(&self) -> Option<DeclineCode> {
+        self.reason
     }
 
     /// Returns the code, for programs.

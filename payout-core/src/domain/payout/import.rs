@@ -55,8 +55,8 @@ impl ForeignPayout {
         let created_at = self.created_at.min(now);
         let updated_at = self.updated_at.clamp(created_at, now);
         let sent = match status {
-            Status::Pending | Status::Cancelled => None,
-            Status::Processing | Status::Completed | Status::Failed => Some(updated_at),
+            Status::AwaitingApproval | Status::Pending | Status::Cancelled => None,
+            Status::Processing | Status::Completed | Status::Returned | Status::Failed => Some(updated_at),
         };
         let mut parts = PayoutParts {
             id: self.id,
@@ -76,6 +76,16 @@ impl ForeignPayout {
             due_at: (status == Status::Pending).then_some(now),
             created_at,
             updated_at,
+            provider: None,
+            waiting_for: None,
+            waiting_since: None,
+            completed_at: (status == Status::Completed).then_some(updated_at),
+            returned_at: None,
+            returned_amount: None,
+            recheck_at: None,
+            batch: None,
+            created_by: None,
+            approval: None,
         };
         // The other service's words may name the recipient.
         let redaction = Redaction::of(&parts.details.recipient);

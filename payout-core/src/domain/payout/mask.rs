@@ -10,14 +10,28 @@ const SHOWN_CHARS: usize = 4;
 /// The maximum number of words of a name that are shown, so that no mask is longer than a name may be.
 const SHOWN_WORDS: usize = 4;
 
+/// Returns the masked end of an account: its last four characters, but never more than a quarter.
+pub(super) fn ending(account: &str) -> String {
+    let chars = account.chars();
+    let length = chars.clone().count();
+    let hidden = length - SHOWN_CHARS.min(length / 4);
+    format!("{MASK}•{}", chars.skip(hidden).collect::<String>())
+}
+
+/// Returns the first letter of a word, and a mask for the others. A word of one letter is hidden whole.
+pub(super) fn beginning(word: &str) -> String {
+    let mut chars = word.chars();
+    match (chars.next(), chars.next()) {
+        (Some(first), Some(_)) => format!("{first}{MASK}"),
+        (Some(_) | None, None) | (None, Some(_)) => MASK.to_owned(),
+    }
+}
+
 impl RecipientAccount {
     /// Returns the masked account, as in `••••3000`: its last four characters; for accounts shorter than 16 characters,
     /// fewer, never more than a quarter.
     pub fn masked(&self) -> String {
-        let chars = self.as_str().chars();
-        let length = chars.clone().count();
-        let hidden = length - SHOWN_CHARS.min(length / 4);
-        format!("{MASK}•{}", chars.skip(hidden).collect::<String>())
+        ending(self.as_str())
     }
 
     /// Returns whether the text is a masked account and not an account.
@@ -30,13 +44,7 @@ impl RecipientName {
     /// Returns the masked name, as in `A••• L•••`: the first letter of each of the first four words. A word of one
     /// letter is hidden whole.
     pub fn masked(&self) -> String {
-        let words = self.as_str().split_whitespace().take(SHOWN_WORDS).map(|word| {
-            let mut chars = word.chars();
-            match (chars.next(), chars.next()) {
-                (Some(first), Some(_)) => format!("{first}{MASK}"),
-                (Some(_) | None, None) | (None, Some(_)) => MASK.to_owned(),
-            }
-        });
+        let words = self.as_str().split_whitespace().take(SHOWN_WORDS).map(beginning);
         words.collect::<Vec<_>>().join(" ")
     }
 

@@ -39,7 +39,11 @@ impl ProviderKey {
             hasher.update((part.len() as u64).to_be_bytes());
             hasher.update(part);
         }
-        let digest: [u8; 32] = hasher.finalize().into();
+        Self::of_digest(hasher.finalize().into())
+    }
+
+    /// Takes half of a digest.
+    pub(crate) fn of_digest(digest: [u8; 32]) -> Self {
         let mut half = [0_u8; 16];
         half.copy_from_slice(&digest[..16]);
         Self(Builder::from_custom_bytes(half).into_uuid())

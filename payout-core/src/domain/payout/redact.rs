@@ -2,43 +2,118 @@
 //! reasons. Those words go into logs and into the audit trail, from which nothing is ever deleted.
 
 use crate::payout::mask::MASK;
-use crate::payout::{Failure, ProviderReference, Recipient};
+use crate::payout::{Failure, ProviderReference, Recipient, TypedAccount};
 use crate::text::{fold_char, is_invisible};
 
 /// The length below which a secret is removed only where it stands alone. Otherwise hardly a word would be left.
 const SHORT_CHARS: usize = 4;
+/// The length below which a part of an address, or the number of a bank, is removed only where it stands alone.
+const LINE_CHARS: usize = 10;
 
-/// The account and the name of one payout's recipient, to be removed from texts.
-pub(crate) struct Redaction([Vec<char>; 2]);
+/// A text about one recipient, to be removed from other texts.
+struct Secret {
+    /// The folded text.
+    chars: Vec<char>,
+    /// The text is removed only where it stands alone, since it may be a part of many others.
+    alone: bool,
+    /// The text is removed from codes and references too. It identifies the account or its holder.
+    everywhere: bool,
+}
+
+/// The account, the name and the other parts of one payout's recipient, to be removed from texts.
+pub(crate) struct Redaction(Vec<Secret>);
 
 impl Redaction {
     pub(crate) fn of(recipient: &Recipient) -> Self {
-        Self([
-            folded(recipient.account.as_str()),
-            folded(recipient.name.as_str()),
-        ])
+        let mut redaction = Self(Vec::with_capacity(2));
+        redaction.add(recipient.account().as_str(), true);
+        redaction.add(recipient.name().as_str(), true);
+        if let Some(account) = recipient.typed_account() {
+            redaction.add_account(account);
+        }
+        if let Some(email) = recipient.email() {
+            redaction.add(email.as_str(), true);
+        }
+        if let Some(address) = recipient.address() {
+            let lines = [
+                Some(&address.line1),
+                address.line2.as_ref(),
+                address.postal_code.as_ref(),
+            ];
+            for line in lines.into_iter().flatten() {
+                redaction.add(line, false);
+            }
+            redaction.add(&address.city, false);
+        }
+        // A number that begins or ends another is removed after it, so that no rest of the other is left.
+        redaction
+            .0
+            .sort_by_key(|secret| std::cmp::Reverse(secret.chars.len()));
+        redaction
     }
 
-    /// Returns the text with the account and the name masked. It finds them in any case, grouped by spaces, dashes or
+    fn add(&mut self, text: &str, everywhere: bool) {
+        let chars = folded(text);
+        let alone = chars.len() < SHORT_CHARS || !everywhere && chars.len() < LINE_CHARS;
+        self.0.push(Secret {
+            chars,
+            alone,
+            everywhere,
+        });
+    }
+
+    /// Adds the parts of an account, in the spellings that its readable form does not have.
+    fn add_account(&mut self, account: &TypedAccount) {
+        match account {
+            TypedAccount::UsBank {
+                routing_number,
+                account_number,
+                account_type: _,
+            } => {
+                self.add(account_number.as_str(), true);
+                self.add(routing_number.as_str(), false);
+            }
+            TypedAccount::GbBank {
+                sort_code,
+                account_number,
+            } => {
+                self.add(account_number.as_str(), true);
+                self.add(sort_code.as_str(), false);
+            }
+            TypedAccount::Phone(number) => {
+                for spelling in number.spellings() {
+                    self.add(&spelling, true);
+                }
+            }
+            // The account is the readable form; the bank and the provider are no secrets.
+            TypedAccount::Iban { .. } | TypedAccount::Email(_) | TypedAccount::ProviderAccount { .. } => (),
+        }
+    }
+
+    /// Returns the text with every part masked. It finds them in any case, grouped by spaces, dashes, parentheses or
     /// invisible characters, and in any composition of their characters.
     pub(crate) fn text(&self, text: &str) -> String {
-        self.without(text, End::MayBeCut)
+        self.0.iter().fold(text.to_owned(), |text, secret| {
+            secret.removed(&text, End::MayBeCut)
+        })
     }
 
-    fn without(&self, text: &str, end: End) -> String {
+    /// Returns a code or a reference without the parts that identify the account or its holder.
+    fn identifier(&self, text: &str) -> String {
         self.0
             .iter()
-            .fold(text.to_owned(), |text, secret| without(&text, secret, end))
+            .filter(|secret| secret.everywhere)
+            .fold(text.to_owned(), |text, secret| secret.removed(&text, End::Whole))
     }
 
     pub(crate) fn failure(&self, failure: &Failure) -> Failure {
-        let code = self.without(failure.code(), End::Whole);
-        Failure::new(&code, &self.text(failure.message()))
+        let code = self.identifier(failure.code());
+        Failure::new(&code, &self.text(failure.message())).with_reason(failure.reason())
     }
 
     pub(crate) fn reference(&self, reference: ProviderReference) -> ProviderReference {
         // A reference that happens to end as the account begins must stay the reference that the provider knows.
-        ProviderReference::new(&self.without(reference.as_str(), End::Whole)).unwrap_or(reference)
+        ProviderReference::new(&self.identifier(reference.as_str())).unwrap_or(reference)
     }
 }
 
@@ -50,7 +125,7 @@ enum End {
 }
 
 fn is_filler(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '-' | '.' | '/') || is_invisible(c)
+    c.is_whitespace() || matches!(c, '-' | '.' | '/' | '(' | ')') || is_invisible(c)
 }
 
 /// Returns the text as it is compared: folded, in one composition, and without fillers.
@@ -61,26 +136,28 @@ fn folded(text: &str) -> Vec<char> {
         .collect()
 }
 
-/// Returns the text with a mask in place of each occurrence of the secret.
-fn without(text: &str, secret: &[char], end: End) -> String {
-    if secret.is_empty() {
-        return text.to_owned();
-    }
-    let mut kept = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        match length_of(secret, rest, end) {
-            Some(length) if secret.len() >= SHORT_CHARS || stands_alone(&kept, &rest[length..]) => {
-                kept.push_str(MASK);
-                rest = &rest[length..];
-            }
-            Some(_) | None => {
-                kept.push(c);
-                rest = &rest[c.len_utf8()..];
+impl Secret {
+    /// Returns the text with a mask in place of each occurrence of the secret.
+    fn removed(&self, text: &str, end: End) -> String {
+        if self.chars.is_empty() {
+            return text.to_owned();
+        }
+        let mut kept = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(c) = rest.chars().next() {
+            match length_of(&self.chars, rest, end) {
+                Some(length) if !self.alone || stands_alone(&kept, &rest[length..]) => {
+                    kept.push_str(MASK);
+                    rest = &rest[length..];
+                }
+                Some(_) | None => {
+                    kept.push(c);
+                    rest = &rest[c.len_utf8()..];
+                }
             }
         }
+        kept
     }
-    kept
 }
 
 /// Returns the number of bytes of the secret at the beginning of the text, if it is there. Where the text may be cut, a
@@ -114,9 +191,17 @@ fn stands_alone(before: &str, after: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::payout::{RecipientAccount, RecipientFields, RecipientName};
+
+    fn of(account: &str, name: &str) -> Redaction {
+        Redaction::of(&Recipient::new(
+            RecipientAccount::restore(account).unwrap(),
+            RecipientName::restore(name).unwrap(),
+        ))
+    }
 
     fn redacted(text: &str, account: &str, name: &str) -> String {
-        Redaction([folded(account), folded(name)]).text(text)
+        of(account, name).text(text)
     }
 
     #[test]
@@ -155,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_reference_or_a_code_that_ends_as_the_account_begins_is_kept() {
-        let redaction = Redaction([folded("DE89370400440532013000"), folded("Ada Lovelace")]);
+        let redaction = of("DE89370400440532013000", "Ada Lovelace");
         let reference = ProviderReference::new("pay-DE89").unwrap();
         assert_eq!(redaction.reference(reference.clone()), reference);
         let failure = redaction.failure(&Failure::new("no_DE8937", "Not DE8937"));
@@ -188,5 +273,98 @@ mod tests {
     fn letters_that_fold_into_several_do_no_harm() {
         assert_eq!(redacted("İstanbul an İSTANBUL", "x", "İstanbul"), "••• an •••");
         assert_eq!(redacted("ẞ ß", "ß", "-"), "••• •••");
+    }
+
+    fn typed(fields: &[(&str, &str)]) -> Redaction {
+        let fields = fields
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        let fields = RecipientFields(
+            [("name".to_owned(), "Ada Lovelace".to_owned())]
+                .into_iter()
+                .chain(fields)
+                .collect(),
+        );
+        Redaction::of(&Recipient::parse(&fields).unwrap())
+    }
+
+    #[test]
+    fn both_numbers_of_an_account_are_taken_out_together_and_alone() {
+        let us = typed(&[
+            ("type", "us_bank"),
+            ("routing_number", "021000021"),
+            ("account_number", "123456789"),
+            ("account_type", "checking"),
+        ]);
+        for (text, expected) in [
+            ("021000021-123456789 is closed", "••• is closed"),
+            ("021000021 123456789 is closed", "••• is closed"),
+            ("No account 1234-56789 at 0210 00021", "No account ••• at •••"),
+            ("checking account", "checking account"),
+            ("order 9021000021 x", "order 9021000021 x"),
+        ] {
+            assert_eq!(us.text(text), expected);
+        }
+        let gb = typed(&[
+            ("type", "gb_bank"),
+            ("sort_code", "20-00-00"),
+            ("account_number", "55779911"),
+        ]);
+        assert_eq!(gb.text("20-00-00 55779911, 55779911, 200000"), "•••, •••, •••");
+        assert_eq!(gb.text("1200000 1"), "1200000 1");
+    }
+
+    #[test]
+    fn a_phone_number_is_taken_out_in_its_usual_spellings() {
+        let phone = typed(&[("type", "phone"), ("phone", "+44 20 7946 0000")]);
+        for text in [
+            "442079460000",
+            "0044 20 7946 0000",
+            "020 7946 0000",
+            "+44 (0)20 7946-0000",
+            "(020) 7946 0000",
+        ] {
+            let redacted = phone.text(&format!("no {text} here"));
+            assert!(!redacted.contains("7946"), "{text}: {redacted}");
+        }
+    }
+
+    #[test]
+    fn an_address_and_an_e_mail_are_taken_out() {
+        let redaction = typed(&[
+            ("type", "iban"),
+            ("iban", "DE89370400440532013000"),
+            ("bic", "COBADEFFXXX"),
+            ("email", "Ada.Lovelace@example.com"),
+            ("address.line1", "12 St James's Square"),
+            ("address.line2", "Flat 3"),
+            ("address.city", "London"),
+            ("address.postal_code", "SW1Y 4JH"),
+            ("address.country", "GB"),
+        ]);
+        for (text, expected) in [
+            ("Write to ADA.LOVELACE@EXAMPLE.COM.", "Write to •••."),
+            ("lives at 12 st james's square, flat 3", "lives at •••, •••"),
+            ("SW1Y4JH London GB", "••• ••• GB"),
+            ("Londoners pay COBADEFFXXX", "Londoners pay COBADEFFXXX"),
+        ] {
+            assert_eq!(redaction.text(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_reference_keeps_what_names_no_account() {
+        let redaction = typed(&[
+            ("type", "gb_bank"),
+            ("sort_code", "200000"),
+            ("account_number", "55779911"),
+            ("address.line1", "1 High Street"),
+            ("address.city", "Bath"),
+            ("address.country", "GB"),
+        ]);
+        let kept = ProviderReference::new("bath-200000-1").unwrap();
+        assert_eq!(redaction.reference(kept.clone()), kept);
+        let account = ProviderReference::new("p-55779911").unwrap();
+        assert_eq!(redaction.reference(account).as_str(), "p-•••");
     }
 }

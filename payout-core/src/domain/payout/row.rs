@@ -1,8 +1,13 @@
 //! The payout itself. Its row has every fact that is needed to finish it.
 
+use rust_decimal::Decimal;
+
 use crate::Timestamp;
+use crate::approval::Approval;
+use crate::batch::BatchId;
 use crate::money::Money;
-use crate::payout::{Failure, PaymentDetails, PayoutId, ProviderKey, ProviderReference, Status};
+use crate::payout::{Actor, Failure, PaymentDetails, PayoutId, ProviderKey, ProviderReference, Status};
+use crate::provider::{ProviderName, WaitReason};
 
 /// A payout as it is stored.
 ///
@@ -10,12 +15,18 @@ use crate::payout::{Failure, PaymentDetails, PayoutId, ProviderKey, ProviderRefe
 ///
 /// | from | to | by |
 /// |---|---|---|
+/// | awaiting approval | pending | the last required [`approve`](Payout::approve) |
+/// | awaiting approval | cancelled | [`reject`](Payout::reject), [`cancel`](Payout::cancel) |
+/// | awaiting approval, pending | pending, awaiting approval | [`edit`](Payout::edit), as the rules require approval |
 /// | pending | processing | a worker's [`claim`](Payout::claim) |
 /// | pending | cancelled | [`cancel`](Payout::cancel) |
 /// | processing | completed, failed | [`settle`](Payout::settle), under the claimed fence |
 /// | processing | pending | [`settle`](Payout::settle), only when provably nothing was sent in this generation |
 /// | processing under review | completed, failed | [`resolve`](Payout::resolve) |
-/// | failed | pending | [`retry`](Payout::retry), a new generation |
+/// | processing | pending | [`settle`](Payout::settle), in a new generation, when the provider's refusal for now has spent the key |
+/// | completed | returned | [`recheck`](Payout::recheck), by the provider's answer to a look-up |
+/// | completed | returned | [`mark_returned`](Payout::mark_returned), by a person |
+/// | failed, returned | pending, awaiting approval | [`retry`](Payout::retry), a new generation |
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Payout(PayoutParts);
 
@@ -30,7 +41,7 @@ pub struct PayoutParts {
     pub status: Status,
     /// True while the payout is under review: a person must decide how it ended.
     pub needs_review: bool,
-    /// The reason why the payout failed.
+    /// The reason why the payout failed or was returned.
     pub failure: Option<Failure>,
     /// The provider's reference for the payment. If it is set while the payout is processing, the provider has accepted
     /// the payment.
@@ -38,8 +49,8 @@ pub struct PayoutParts {
     /// The base of the provider's idempotency keys; the payout's id where absent. Chosen once, when the payout is
     /// stored.
     pub provider_key: Option<ProviderKey>,
-    /// The generation, which is part of the provider's idempotency key. It grows only when a person retries a payout
-    /// that failed for good.
+    /// The generation, which is part of the provider's idempotency key. It grows when a person retries a payout
+    /// that failed for good or was returned, and when a provider's refusal for now has spent the key.
     pub generation: u32,
     /// The number of claims of this generation that used up an attempt, or are still held. Claims that ended with
     /// nothing sent, or with the provider's *not now*, do not count.
@@ -60,6 +71,29 @@ pub struct PayoutParts {
     pub created_at: Timestamp,
     /// The time of the latest write.
     pub updated_at: Timestamp,
+    /// The provider that makes the payment: planned when the payout is stored, and fixed once something of this
+    /// generation may have been sent. Absent where the program names no providers.
+    pub provider: Option<ProviderName>,
+    /// The reason why the payout waits, where it is not about the payout itself.
+    pub waiting_for: Option<WaitReason>,
+    /// The time since which the payout has waited for that reason.
+    pub waiting_since: Option<Timestamp>,
+    /// The time at which the payout became completed.
+    pub completed_at: Option<Timestamp>,
+    /// The time at which the payment came back, as the provider tells it, or else as it was found.
+    pub returned_at: Option<Timestamp>,
+    /// The amount that came back, where it differs from the amount that was paid.
+    pub returned_amount: Option<Decimal>,
+    /// The time at which a worker must check whether a completed payment was returned.
+    pub recheck_at: Option<Timestamp>,
+    /// The batch that the payout came in; absent for a payout made by itself.
+    pub batch: Option<BatchId>,
+    /// The actor that created the payout: the name of its API key. Absent for an imported payout, and for one from
+    /// before the name was stored with it.
+    pub created_by: Option<Actor>,
+    /// The approvals that the payout requires and those that were given; absent if it was stored while no rules for
+    /// approvals were set. Boxed, since nearly all payouts of most services have none.
+    pub approval: Option<Box<Approval>>,
 }
 
 /// A stored row breaks an invariant: something other than this crate wrote to the table.
@@ -114,8 +148,17 @@ impl Payout {
         if parts.status == Status::Processing && (parts.fence == 0 || parts.claims == 0) {
             return refuse("processing but never claimed");
         }
-        if (parts.status == Status::Failed) != parts.failure.is_some() {
-            return refuse("a failure is recorded if and only if the status is failed");
+        if matches!(parts.status, Status::Failed | Status::Returned) != parts.failure.is_some() {
+            return refuse("a reason is recorded if and only if the status is failed or returned");
+        }
+        if (parts.status == Status::Returned) != parts.returned_at.is_some() {
+            return refuse("a time of return is recorded if and only if the status is returned");
+        }
+        if parts.status == Status::AwaitingApproval && !parts.requires_approval() {
+            return refuse("awaiting approval although none is required");
+        }
+        if parts.recheck_at.is_some() && parts.status != Status::Completed {
+            return refuse("to be rechecked but not completed");
         }
         Ok(Self(parts))
     }
@@ -129,6 +172,15 @@ impl Payout {
     #[must_use]
     pub fn under_its_id(mut self) -> Self {
         self.0.provider_key = None;
+        self
+    }
+
+    /// Plans another provider for the next claim, while nothing of this generation was sent. `None` changes nothing.
+    #[must_use]
+    pub(crate) fn planned_for(mut self, provider: Option<ProviderName>) -> Self {
+        if provider.is_some() {
+            self.0.provider = provider;
+        }
         self
     }
 
@@ -184,12 +236,23 @@ impl Payout {
 }
 
 impl PayoutParts {
+    /// Returns whether the payout requires approval, given or not.
+    pub fn requires_approval(&self) -> bool {
+        self.approval
+            .as_ref()
+            .is_some_and(|approval| approval.required > 0)
+    }
+
     /// Returns whether a worker has something left to do. `due_at` is set exactly then.
     pub fn awaits_somebody(&self) -> bool {
         match self.status {
             Status::Pending => true,
             Status::Processing => !self.needs_review,
-            Status::Completed | Status::Failed | Status::Cancelled => false,
+            Status::AwaitingApproval
+            | Status::Completed
+            | Status::Returned
+            | Status::Failed
+            | Status::Cancelled => false,
         }
     }
 }

@@ -4,7 +4,9 @@
 
 use crate::Timestamp;
 use crate::attempt::Settlement;
-use crate::payout::{Actor, Caller, Change, Event, EventKind, ForeignPayout, NewPayout, Payout};
+use crate::payout::{
+    Actor, Caller, Change, Event, EventKind, Evidence, Failure, ForeignPayout, NewPayout, Payout,
+};
 
 impl Event {
     /// The actor of a settlement whose claim is not in the audit trail.
@@ -30,9 +32,9 @@ impl Event {
         Self::of_caller(change.event, payout, &change.caller, at)
     }
 
-    /// Builds the entry of an edit that was refused. It is evidence; the payout did not change.
-    pub fn edit_refused(payout: &Payout, caller: &Caller, at: Timestamp) -> Self {
-        Self::of_caller(EventKind::EditRefused, payout, caller, at)
+    /// Builds the entry of evidence. The payout did not change.
+    pub fn evidence(evidence: Evidence, payout: &Payout, caller: &Caller, at: Timestamp) -> Self {
+        Self::of_caller(evidence.kind(), payout, caller, at)
     }
 
     /// Builds the entry of a worker's claim. `payout` is the result of the claim.
@@ -70,6 +72,14 @@ impl Event {
             fence: settlement.fence,
             detail: Some(settlement.late_detail()),
             ..Self::of(EventKind::LateOutcome, payout, claimant_or_unknown(claimant), at)
+        }
+    }
+
+    /// Builds the entry of a payment that came back, found by a worker's recheck. `payout` is the result.
+    pub fn returned(reason: &Failure, payout: &Payout, worker: &Actor, at: Timestamp) -> Self {
+        Self {
+            detail: Some(reason.code().to_owned()),
+            ..Self::of(EventKind::Returned, payout, worker.clone(), at)
         }
     }
 

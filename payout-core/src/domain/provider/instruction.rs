@@ -11,7 +11,7 @@ pub struct Instruction {
     pub key: ProcessorKey,
     /// The id of the payout.
     pub payout_id: PayoutId,
-    /// The details of the payment.
+    /// The details of the payment, as they are sent.
     pub details: PaymentDetails,
 }
 
@@ -28,7 +28,7 @@ impl From<&Claim> for Instruction {
         Self {
             key: claim.key(),
             payout_id: payout.id(),
-            details: payout.details().clone(),
+            details: payout.details().as_sent(),
         }
     }
 }

@@ -60,6 +60,35 @@ impl Charge {
     }
 }
 
+impl Charge {
+    /// Returns the amount.
+    pub fn amount(&self) -> Money {
+        self.amount
+    }
+
+    /// Returns the limit of the daily total.
+    pub fn limit(&self) -> Money {
+        self.limit
+    }
+
+    /// Adds another charge of the same bucket: the sum of both amounts, and the lower of their limits.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let sum = self.amount.amount().saturating_add(other.amount.amount());
+        let lower = if other.limit.amount() < self.limit.amount() {
+            other.limit
+        } else {
+            self.limit
+        };
+        Self {
+            // A sum beyond every number exceeds every limit, as the limit itself twice does.
+            amount: Money::restore(sum, self.amount.currency()).unwrap_or(self.amount),
+            limit: lower,
+            ..*self
+        }
+    }
+}
+
 /// The total charged on one day: the latest one with a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DailyTotal {
@@ -119,6 +148,15 @@ impl DailyTotals {
         let total = self.of(bucket).unwrap_or(DailyTotal::none(today));
         self.0.insert(bucket, total.as_of(today).plus(charge)?);
         Ok(())
+    }
+
+    /// Returns the totals as they count today: those of earlier days are zero.
+    #[must_use]
+    pub fn as_of(self, today: Day) -> Self {
+        let totals = self.0.into_iter();
+        totals
+            .map(|(bucket, total)| (bucket, total.as_of(today)))
+            .collect()
     }
 
     /// Returns the total of one owner and currency, on whichever day it was last charged.

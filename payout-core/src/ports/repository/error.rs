@@ -1,5 +1,6 @@
 //! The errors of the payout repository.
 
+use crate::payout::PayoutId;
 use crate::spending::OverLimit;
 
 /// An error of the payout repository.
@@ -30,6 +31,9 @@ pub enum RepositoryError {
     /// was written.
     #[error("the idempotency key was used before")]
     KeyTaken,
+    /// Another payout, which is not deleted, has the external id. Nothing was written.
+    #[error("another payout has the external id")]
+    ExternalIdTaken(PayoutId),
     /// The charge exceeds what is left of the daily limit. Nothing was written.
     #[error("the day's limit is used up")]
     OverLimit(OverLimit),

@@ -17,7 +17,7 @@ pub use search::Search;
 use crate::Timestamp;
 use crate::attempt::Settlement;
 use crate::idempotency::{IdempotencyRecord, IdempotentRequest, ScopedKey};
-use crate::payout::{Caller, Change, NewPayout, Payout, PayoutId};
+use crate::payout::{Caller, Change, Evidence, NewPayout, Payout, PayoutId};
 use crate::ports::{DeletedPayout, EventPage, EventQuery, PayoutStats};
 
 /// Stores payouts, their audit trails and the idempotency records.
@@ -45,8 +45,9 @@ use crate::ports::{DeletedPayout, EventPage, EventQuery, PayoutStats};
 pub trait PayoutRepository: Send + Sync {
     /// Inserts payouts. Returns one result for each, in their order.
     ///
-    /// A payout is not written if its idempotency key already has a record, or else if its charge does not fit after
-    /// those of the payouts written before it. A key in the scope of an API key is also taken if its
+    /// A payout is not written if its idempotency key already has a record, or else if another payout that is not deleted
+    /// has its external id (of two in the batch, the first is written), or else if its charge does not fit after those of
+    /// the payouts written before it. A key in the scope of an API key is also taken if its
     /// [unscoped](ScopedKey::unscoped) form has a record.
     ///
     /// A new payout has its [`provider_key`](NewPayout::provider_key) unless an earlier payout, perhaps a deleted one,
@@ -65,7 +66,7 @@ pub trait PayoutRepository: Send + Sync {
     /// # Errors
     /// The first of these that applies: [`RepositoryError::KeyTaken`], even if the version is stale too, so that the
     /// loser of two racing requests with one key finds the winner's answer; [`RepositoryError::VersionConflict`];
-    /// [`RepositoryError::OverLimit`]. Besides these, [`RepositoryError::Locked`]. Nothing is written.
+    /// [`RepositoryError::ExternalIdTaken`]; [`RepositoryError::OverLimit`]. Besides these, [`RepositoryError::Locked`]. Nothing is written.
     async fn apply<'a>(
         &self,
         change: &Change,
@@ -91,14 +92,17 @@ pub trait PayoutRepository: Send + Sync {
     /// [`RepositoryError::Unavailable`].
     async fn find_deleted(&self, id: PayoutId) -> Result<Option<DeletedPayout>, RepositoryError>;
 
-    /// Records in the audit trail that a change was refused
-    /// ([`EventKind::EditRefused`](crate::payout::EventKind::EditRefused)), with the caller and the reason as the
-    /// detail. Writes nothing else, and does not increase the version. Does nothing if the payout does not exist or is
-    /// deleted.
+    /// Records evidence in the audit trail, with the caller and the reason as the detail. Writes nothing else, and does
+    /// not increase the version. Does nothing if the payout does not exist or is deleted.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].
-    async fn record_refusal(&self, id: PayoutId, caller: &Caller) -> Result<(), RepositoryError>;
+    async fn record_evidence(
+        &self,
+        id: PayoutId,
+        evidence: Evidence,
+        caller: &Caller,
+    ) -> Result<(), RepositoryError>;
 
     /// Finds the stored answer of an idempotency key: in its own scope, or else under its
     /// [unscoped](ScopedKey::unscoped) form.

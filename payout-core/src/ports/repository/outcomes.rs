@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::attempt::{Claim, UnreadableClaim};
 use crate::payout::{Actor, Payout, PayoutId, Status};
+use crate::provider::ProviderName;
 use crate::spending::OverLimit;
 
 /// The result of inserting one payout.
@@ -17,6 +18,8 @@ pub enum Insertion {
     Stored(Payout),
     /// The idempotency key already has a record. Nothing of this payout was written.
     KeyTaken,
+    /// This other payout has the external id. Nothing of the new payout was written.
+    ExternalIdTaken(PayoutId),
     /// The charge exceeds what is left of the daily limit. Nothing of this payout was written.
     OverLimit(OverLimit),
 }
@@ -27,6 +30,10 @@ pub struct ClaimRequest {
     /// The ids of the payouts to claim, from hints. Absent for a sweep, which claims the payouts that have been due
     /// longest.
     pub only: Option<Vec<PayoutId>>,
+    /// The provider whose payouts to claim. Absent: payouts without a provider.
+    pub provider: Option<ProviderName>,
+    /// True to claim only payouts of which nothing of their generation may have been sent.
+    pub unsent_only: bool,
     /// The largest number of payouts to claim.
     pub limit: u32,
     /// The length of the lease, after which another worker may take over.

@@ -1,10 +1,10 @@
 //! The search for an account or a recipient's name.
 
-use crate::payout::{normal_iban, spellings};
+use crate::payout::{normal_iban, readable_forms, spellings};
 use crate::text::{fold, nfc, nfd};
 
-/// A search text. It matches a payout by its account (exactly, or as the same IBAN in any case and with or without
-/// spaces), or by the beginning of the recipient's name in any case. A repository that encrypts names finds only whole
+/// A search text. It matches a payout by its account (exactly, as the same IBAN in any case and with or without spaces,
+/// or as a typed account in any spelling that its type accepts), or by the beginning of the recipient's name in any case. A repository that encrypts names finds only whole
 /// names.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Search(String);
@@ -21,28 +21,30 @@ impl Search {
         &self.0
     }
 
-    /// Returns the spellings of the account to find: the given text and, if that is an IBAN, its usual spellings. A
-    /// repository that stores a normalized form of the account does not need them.
+    /// Returns the spellings of the account to find: the given text, the readable form of each typed account that it may
+    /// name and, if it is an IBAN, its usual spellings. A repository that stores a normalized form of the account does
+    /// not need the latter.
     pub fn accounts(&self) -> Vec<String> {
         let mut accounts = vec![self.0.clone()];
-        if let Some(normal) = normal_iban(&self.0) {
-            accounts.extend(
-                spellings(&normal)
-                    .into_iter()
-                    .filter(|spelled| *spelled != self.0),
-            );
+        let spelled = normal_iban(&self.0).map(|normal| spellings(&normal));
+        for account in spelled.into_iter().flatten().chain(readable_forms(&self.0)) {
+            if !accounts.contains(&account) {
+                accounts.push(account);
+            }
         }
         accounts
     }
 
     /// Returns whether the search matches this account.
     pub fn finds_account(&self, account: &str) -> bool {
-        self.0 == account || normal_iban(&self.0).is_some_and(|normal| normal_iban(account) == Some(normal))
+        self.0 == account
+            || normal_iban(&self.0).is_some_and(|normal| normal_iban(account) == Some(normal))
+            || readable_forms(&self.0).iter().any(|form| form == account)
     }
 
-    /// Returns whether the search text is an IBAN.
-    pub fn is_iban(&self) -> bool {
-        normal_iban(&self.0).is_some()
+    /// Returns whether the account to find has further spellings: [`accounts`](Self::accounts) names them.
+    pub fn has_spellings(&self) -> bool {
+        self.accounts().len() > 1
     }
 
     /// Returns the prefix of a name to find, folded as by [`fold_name`](Self::fold_name).

@@ -12,8 +12,9 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::Causes;
 use crate::Timestamp;
-use crate::access::{ApiKeyId, Hasher, Principal, Ring};
+use crate::access::{ApiKeyId, Hasher, Principal, Ring, TokenDigest};
 use crate::ports::{ApiKeyError, ApiKeyRepository, Environment};
 use crate::usecase::api_keys::Hashing;
 
@@ -95,6 +96,23 @@ impl ApiKeyCache {
     /// Looks a token up in this process's memory, without any call. With `stale_will_do` it uses the keys known last,
     /// however old they are.
     pub fn ask(&self, token: Option<&str>, stale_will_do: bool) -> Found {
+        self.ask_known(stale_will_do, |known| {
+            token.and_then(|token| known.hasher.of_shown(token))
+        })
+    }
+
+    /// Looks up a token by its digest, as [`ask`](Self::ask) does.
+    pub fn ask_digest(&self, digest: &TokenDigest) -> Found {
+        self.ask_known(false, |_| Some(*digest))
+    }
+
+    /// Returns the digest of a token; `None` if the text does not have the form of one, or the keys were never read.
+    pub fn digest_of(&self, token: &str) -> Option<TokenDigest> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref()?.hasher.of_shown(token)
+    }
+
+    fn ask_known(&self, stale_will_do: bool, digest: impl FnOnce(&Known) -> Option<TokenDigest>) -> Found {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = known.as_ref() else {
             return Found::Unknown { stale: false };
@@ -105,8 +123,7 @@ impl ApiKeyCache {
         if !known.any {
             return Found::NoKeys;
         }
-        let digest = token.and_then(|token| known.hasher.of_shown(token));
-        match digest.and_then(|digest| known.ring.find(&digest, known.now)) {
+        match digest(known).and_then(|digest| known.ring.find(&digest, known.now)) {
             Some(holder) => {
                 holder.note_use();
                 Found::Known(holder.principal().clone())
@@ -196,14 +213,16 @@ impl ApiKeyCache {
 
     async fn look(&self) {
         // The health checks log that the store is unavailable; this logs only errors of another kind.
-        match timeout(PATIENCE, self.refresh()).await {
+        let cause = match timeout(PATIENCE, self.refresh()).await {
             Ok(Ok(())) => return,
-            Ok(Err(ApiKeyError::Unavailable(_))) | Err(_) => (),
+            Ok(Err(error @ ApiKeyError::Unavailable(_))) => Causes(&error).to_string(),
+            Err(elapsed) => elapsed.to_string(),
             Ok(Err(error)) => {
                 let reason = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::error!(reason, "the API keys cannot be read");
+                Causes(&error).to_string()
             }
-        }
+        };
         let answered = {
             let upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
             upkeep.answered
@@ -213,6 +232,7 @@ impl ApiKeyCache {
             if let Some(known) = known.as_mut().filter(|known| !known.stale) {
                 known.stale = true;
                 tracing::warn!(
+                    error = cause,
                     "the API keys could not be checked for a minute; no request is let in until they can be"
                 );
             }

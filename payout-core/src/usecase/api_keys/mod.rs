@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Timestamp;
-use crate::access::{ApiKey, ApiKeyId, KeyName, KeySecret, NewApiKey, Scopes, Token};
+use crate::access::{ApiKey, ApiKeyId, KeyName, KeyOwner, KeySecret, NewApiKey, Scopes, Token};
 use crate::ports::{ApiKeyError, ApiKeyRepository, Environment, NoSecret, Randomness, SecretSource};
 
 pub use hashing::Hashing;
@@ -70,7 +70,7 @@ impl ApiKeys {
         )
     }
 
-    /// Makes a key. If it succeeds another key, it shares that key's idempotency scope and daily limits. The token is
+    /// Makes a key. If it succeeds another key, it shares that key's owner, idempotency scope and daily limits. The token is
     /// returned only here.
     ///
     /// # Errors
@@ -81,6 +81,7 @@ impl ApiKeys {
         scopes: Scopes,
         expires_at: Option<Timestamp>,
         succeeds: Option<KeyName>,
+        owner: Option<KeyOwner>,
     ) -> Result<(ApiKey, Token), KeysError> {
         if scopes.is_empty() {
             return Err(KeysError::NoScopes);
@@ -97,6 +98,7 @@ impl ApiKeys {
             expires_at,
             digest: self.hashing.hasher().await?.of(&token),
             succeeds,
+            owner,
         };
         Ok((self.repository.insert(&new).await?, token))
     }

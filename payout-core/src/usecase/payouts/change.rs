@@ -1,25 +1,24 @@
 //! Changes of a stored payout: edit, cancel, retry, resolve and delete.
 
+use crate::approval::ApprovalDigest;
 use crate::concurrency::detached::run_detached;
 use crate::crash::{self, Point};
 use crate::idempotency::{Fingerprint, IdempotencyKey, IdempotentRequest, ScopedKey};
-use crate::money::{AmountError, Currency, Money};
-use crate::payout::{
-    Caller, Change, Description, PaymentDetails, Payout, PayoutId, Recipient, RecipientAccount,
-    RecipientName, Resolution, Status,
-};
+use crate::payout::{Caller, Change, Evidence, InvalidSchedule, Payout, PayoutId, Resolution, Status};
 use crate::ports::{Hint, RepositoryError};
 use crate::request_context::RequestContext;
-use crate::text::nfc;
+use crate::usecase::payouts::edit::{EditError, EditRequest, Edited};
 use crate::usecase::payouts::{Answered, Payouts, ServiceError};
 
 /// A step of the state machine that a client or an operator requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Pending to cancelled.
+    /// Pending or awaiting approval to cancelled.
     Cancel,
-    /// Failed to pending: a new generation.
+    /// Failed or returned to pending, or to awaiting approval: a new generation.
     Retry,
+    /// Completed to returned.
+    MarkReturned,
     /// Under review to completed or failed.
     Resolve(Resolution),
 }
@@ -30,109 +29,10 @@ impl Step {
         match self {
             Self::Cancel => Status::Cancelled,
             Self::Retry => Status::Pending,
+            Self::MarkReturned => Status::Returned,
             Self::Resolve(Resolution::Completed) => Status::Completed,
             Self::Resolve(Resolution::Failed) => Status::Failed,
         }
-    }
-}
-
-/// The part of a payout that the editing client may see. An edit must not reveal a hidden value by changing nothing:
-/// any value that the client sends for a hidden field counts as a change, whatever is stored.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Sight {
-    /// Everything.
-    #[default]
-    Whole,
-    /// Everything but the recipient, which is masked.
-    Masked,
-    /// Nothing.
-    Nothing,
-}
-
-/// New values for some fields; an absent field keeps its value. An amount without a currency is in the stored currency.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct EditRequest {
-    /// The amount.
-    pub amount: Option<crate::money::Amount>,
-    /// The currency.
-    pub currency: Option<Currency>,
-    /// The recipient's account.
-    pub recipient_account: Option<RecipientAccount>,
-    /// The recipient's name.
-    pub recipient_name: Option<RecipientName>,
-    /// The description.
-    pub description: Option<Description>,
-    /// The part of the payout that the editing client may see.
-    pub sight: Sight,
-}
-
-impl EditRequest {
-    /// Returns whether the request sets no field.
-    pub fn is_empty(&self) -> bool {
-        let nothing = Self {
-            sight: self.sight,
-            ..Self::default()
-        };
-        *self == nothing
-    }
-
-    /// Completes the edit with the stored values; absent if it changes nothing, as far as the client may know. A client
-    /// that is shown a mask may send it back: an account or a name that equals its mask keeps the stored value. So does
-    /// a value that is equivalent to the stored one, which earlier releases may have stored without normalization.
-    ///
-    /// # Errors
-    /// [`EditError::Amount`] if the amount has more decimals than the currency, where each may be new or stored.
-    /// [`EditError::Unfit`] for that error if the client may see neither. [`EditError::Masked`] for any other mask.
-    pub fn over(self, payout: &Payout) -> Result<Option<PaymentDetails>, EditError> {
-        let stored = payout.details();
-        let names_anything = !self.is_empty();
-        let sight = self.sight;
-        let unfit = |error| match sight {
-            Sight::Whole | Sight::Masked => EditError::Amount(error),
-            Sight::Nothing => EditError::Unfit,
-        };
-        let money = match (self.amount, self.currency) {
-            (None, None) => stored.money,
-            (Some(amount), Some(currency)) => Money::new(amount, currency)?,
-            (Some(amount), None) => Money::new(amount, stored.money.currency()).map_err(unfit)?,
-            (None, Some(currency)) => stored.money.in_currency(currency).map_err(unfit)?,
-        };
-        // A client that may see nothing was not shown the mask either.
-        let shown = sight != Sight::Nothing;
-        let account = self
-            .recipient_account
-            .filter(|account| !(shown && account.as_str() == nfc(&stored.recipient.account.masked())));
-        if account.as_ref().is_some_and(RecipientAccount::is_masked) {
-            return Err(EditError::Masked("recipient_account"));
-        }
-        let name = self
-            .recipient_name
-            .filter(|name| !(shown && name.as_str() == nfc(&stored.recipient.name.masked())));
-        if name.as_ref().is_some_and(RecipientName::is_masked) {
-            return Err(EditError::Masked("recipient_name"));
-        }
-        let is_change_unseen = match sight {
-            Sight::Whole => false,
-            Sight::Masked => account.is_some() || name.is_some(),
-            Sight::Nothing => names_anything,
-        };
-        // Not before this point: whether a value equals the stored one must not show to a client that may not see it.
-        let edited = PaymentDetails {
-            money,
-            recipient: Recipient {
-                account: account
-                    .filter(|account| !account.is_equivalent(&stored.recipient.account))
-                    .unwrap_or_else(|| stored.recipient.account.clone()),
-                name: name
-                    .filter(|name| !name.is_equivalent(&stored.recipient.name))
-                    .unwrap_or_else(|| stored.recipient.name.clone()),
-            },
-            description: self
-                .description
-                .filter(|description| !description.is_equivalent(&stored.description))
-                .unwrap_or_else(|| stored.description.clone()),
-        };
-        Ok((is_change_unseen || edited != *stored).then_some(edited))
     }
 }
 
@@ -150,7 +50,7 @@ impl Payouts {
     ///
     /// `decide` receives exactly the version that guards the write. `if_match` has the versions that the caller
     /// accepts; absent accepts any.
-    async fn change<E: From<ServiceError>>(
+    pub(super) async fn change<E: From<ServiceError>>(
         &self,
         id: PayoutId,
         if_match: Option<&[u64]>,
@@ -195,8 +95,8 @@ impl Payouts {
         })
     }
 
-    /// Edits fields of a pending payout. An edit that changes nothing succeeds in every state. A new amount is checked
-    /// against the spending limits like that of a new payout.
+    /// Edits fields of a pending payout, or the metadata of any. An edit that changes nothing succeeds in every state. A
+    /// new amount is checked against the spending limits like that of a new payout.
     ///
     /// # Errors
     /// The outer error is anything but the amount; the inner one is an amount that does not fit its currency.
@@ -207,14 +107,26 @@ impl Payouts {
         if_match: Option<&[u64]>,
         caller: Caller,
     ) -> Result<Payout, EditError> {
+        if let Some(Some(at)) = edit.scheduled_at {
+            InvalidSchedule::check(at, self.environment.now()).map_err(EditError::Schedule)?;
+        }
         self.change(id, if_match, |payout| {
-            let Some(details) = edit.over(&payout)? else {
-                return Ok(None);
+            let details = match edit.over(&payout)? {
+                Edited::Nothing => return Ok(None),
+                Edited::Metadata(metadata) => return Ok(Some(payout.annotate(metadata, caller))),
+                Edited::Details(details) => details,
             };
+            let provider = self.route(&details)?;
             let (before, api_key) = (payout.money(), caller.api_key);
-            let mut change = payout
-                .edit(details, caller)
-                .map_err(|illegal| ServiceError::Step(illegal.into()))?;
+            let approvable = ApprovalDigest::of(payout.parts());
+            let mut change = payout.edit(details, caller).map_err(ServiceError::Step)?;
+            // The approvals of a payout stay if nothing changes that is sent, and so does the provider.
+            let keeps_approvals = change.after.parts().requires_approval()
+                && ApprovalDigest::of(change.after.parts()) == approvable;
+            if !keeps_approvals {
+                change.after = change.after.planned_for(provider);
+                change = self.requiring(change);
+            }
             let after = change.after.money();
             change.charge = self
                 .limits
@@ -231,7 +143,20 @@ impl Payouts {
     /// [`ServiceError::Repository`].
     pub async fn record_refusal(&self, id: PayoutId, caller: Caller) -> Result<(), ServiceError> {
         let repository = self.repository.clone();
-        Ok(run_detached(async move { repository.record_refusal(id, &caller).await }).await?)
+        let refused = Evidence::EditRefused;
+        Ok(run_detached(async move { repository.record_evidence(id, refused, &caller).await }).await?)
+    }
+
+    /// Returns a payout for a person who is to see the recipient in full, once that is recorded in the audit trail.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`], [`ServiceError::Repository`]: what cannot be recorded is not shown.
+    pub async fn reveal(&self, id: PayoutId, caller: Caller) -> Result<Payout, ServiceError> {
+        let payout = self.get(id).await?;
+        let repository = self.repository.clone();
+        run_detached(async move { repository.record_evidence(id, Evidence::Revealed, &caller).await })
+            .await?;
+        Ok(payout)
     }
 
     /// Takes a step. If the payout already has the step's status, the call succeeds and changes nothing. A retry is
@@ -256,7 +181,7 @@ impl Payouts {
         .await
     }
 
-    /// Retries a failed payout; with an idempotency key, once. A retry is checked against the spending limits like a
+    /// Retries a failed or returned payout; with an idempotency key, once. A retry is checked against the spending limits like a
     /// new payout. A repeated request receives its first answer, whatever has changed since.
     ///
     /// # Errors
@@ -331,7 +256,7 @@ impl Payouts {
     /// can only be too early, which only makes the wait longer.
     async fn now_for(&self, step: Step) -> Result<crate::Timestamp, ServiceError> {
         match step {
-            Step::Retry => Ok(self.repository.now().await?),
+            Step::Retry | Step::MarkReturned => Ok(self.repository.now().await?),
             Step::Cancel | Step::Resolve(_) => Ok(crate::Timestamp::UNIX_EPOCH),
         }
     }
@@ -350,31 +275,19 @@ impl Payouts {
             // A daily limit bounds what is sent, and a retry sends again.
             Step::Retry => {
                 let (money, api_key) = (payout.money(), caller.api_key);
+                let provider = self.route(payout.details())?;
                 let mut change = payout.retry(now, caller).map_err(ServiceError::Step)?;
+                change.after = change.after.planned_for(provider);
+                let mut change = self.requiring(change);
                 change.charge = self.limits.of_retry(money, api_key)?;
                 Ok(change)
             }
+            Step::MarkReturned => payout
+                .mark_returned(now, caller)
+                .map_err(|illegal| ServiceError::Step(illegal.into())),
             Step::Resolve(resolution) => payout
                 .resolve(resolution, caller)
                 .map_err(|illegal| ServiceError::Step(illegal.into())),
         }
     }
-}
-
-/// The reason for which an edit was not made.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EditError {
-    /// The amount does not fit its currency.
-    #[error(transparent)]
-    Amount(#[from] AmountError),
-    /// The new value does not fit the stored amount or currency, and the client may see neither.
-    #[error("This does not go with the payout's stored amount or currency: send both.")]
-    Unfit,
-    /// The field contains a mask of another account or name.
-    #[error("This is a mask, and not the current one: send the whole value, or omit the field.")]
-    Masked(&'static str),
-    /// Any other error.
-    #[error(transparent)]
-    Service(#[from] ServiceError),
 }

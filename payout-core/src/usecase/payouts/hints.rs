@@ -55,7 +55,7 @@ async fn forward(queue: Arc<dyn JobQueue>, mut receiver: mpsc::Receiver<Hint>, o
                 // The health checks warn of the outage.
                 if outage.begins() {
                     tracing::debug!(
-                        error = &error as &dyn std::error::Error,
+                        error = %crate::Causes(&error),
                         "hints cannot be sent; the sweep still claims payouts"
                     );
                 }

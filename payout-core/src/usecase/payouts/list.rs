@@ -82,20 +82,20 @@ impl Payouts {
     /// # Errors
     /// [`ServiceError::Repository`].
     pub async fn list(&self, request: &PageRequest) -> Result<Page, ServiceError> {
+        let mut filter = request.filter.clone();
+        if request.order.is_by_schedule() {
+            // The count is of the same payouts.
+            filter.scheduled_after.get_or_insert(Timestamp::UNIX_EPOCH);
+        }
         let query = ListQuery {
-            filter: request.filter.clone(),
+            filter: filter.clone(),
             order: request.order,
             position: request.position,
             limit: request.size.saturating_add(1),
         };
         let (mut rows, count) = match request.count {
-            CountMode::Bounded => {
-                tokio::try_join!(self.pages.ask(query), self.bounded_count(&request.filter))?
-            }
-            CountMode::Exact => tokio::try_join!(
-                self.pages.ask(query),
-                self.exact_counts.ask(request.filter.clone())
-            )?,
+            CountMode::Bounded => tokio::try_join!(self.pages.ask(query), self.bounded_count(&filter))?,
+            CountMode::Exact => tokio::try_join!(self.pages.ask(query), self.exact_counts.ask(filter))?,
         };
 
         // One row more than requested shows whether there is another page in this direction.
@@ -112,8 +112,9 @@ impl Payouts {
             }
         }
         // From all rows, including those that cannot be read: a page of unreadable rows is not the last.
-        let next = rows.last().filter(|_| has_next).map(Listed::place);
-        let previous = rows.first().filter(|_| has_previous).map(Listed::place);
+        let place = |row: &Listed| row.place(request.order);
+        let next = rows.last().filter(|_| has_next).map(place);
+        let previous = rows.first().filter(|_| has_previous).map(place);
         let (mut payouts, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
         let mut deleted = HashMap::new();
         for row in rows {
@@ -149,10 +150,12 @@ impl Payouts {
 }
 
 impl Cursor {
-    /// Returns the position of a payout.
-    pub fn of(payout: &Payout) -> Self {
+    /// Returns the position of a payout in a list of this order.
+    pub fn of(payout: &Payout, order: Order) -> Self {
+        let created_at = payout.parts().created_at;
+        let scheduled_at = payout.details().scheduled_at.filter(|_| order.is_by_schedule());
         Self {
-            created_at: payout.parts().created_at,
+            at: scheduled_at.unwrap_or(created_at),
             id: payout.id(),
         }
     }

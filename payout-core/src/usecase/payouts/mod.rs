@@ -2,36 +2,52 @@
 //!
 //! - `create` makes a payout. `create_batcher` batches the creates that arrive at the same time, and `inserts` writes
 //!   the batches so that a locked row delays no other. `reads` batches reads of single payouts.
-//! - `change` makes the steps that a client or an operator requests.
-//! - `list` reads pages.
+//! - `approve` makes the steps of an approver.
+//! - `change` makes the steps that a client or an operator requests. `edit` completes an edit with the stored values, and
+//!   `recipient_edit` does so for the recipient.
+//! - `list` reads pages, and `export` all payouts of a list.
 //! - `hints` sends hints to the queue after a write, best effort.
 //! - `in_flight` refuses a second request under an idempotency key while the first is running.
 //!
 //! Every write runs in a task of its own: a client that disconnects cannot cancel it midway.
 
+mod approve;
 mod change;
 mod create;
 mod create_batcher;
+mod edit;
+mod export;
 mod hints;
 mod in_flight;
 mod inserts;
 mod list;
 mod reads;
+mod recipient_edit;
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::Timestamp;
+use crate::approval::ApprovalPolicy;
 use crate::concurrency::count_cache::CountCache;
 use crate::concurrency::single_flight::SingleFlight;
-use crate::payout::{Payout, PayoutId, StepError};
+use crate::idempotency::Fingerprint;
+use crate::payout::{InvalidSchedule, Payout, PayoutId, StepError};
 use crate::ports::{
     Count, DeletedPayout, Environment, EventPage, EventQuery, Filter, JobQueue, ListQuery, Listed,
-    PayoutRepository, RepositoryError, Telemetry, Tracer,
+    PayoutExport, PayoutRepository, Randomness, RepositoryError, Telemetry, Tracer,
 };
+use crate::provider::{NoRoute, Routes};
 use crate::spending::{MoneyLimits, OverLimit};
 
-pub use change::{EditError, EditRequest, Sight, Step};
+pub use change::Step;
+pub use create::CreateOptions;
 pub use create_batcher::CreateBatcherSettings;
+pub use edit::{EditError, EditRequest, Edited, MetadataEdit, Sight};
+pub use export::ListPages;
 pub use list::{CountMode, Page, PageRequest};
+pub use recipient_edit::RecipientEdit;
 
 /// The reason for which a request was not served.
 #[derive(Debug, thiserror::Error)]
@@ -55,9 +71,18 @@ pub enum ServiceError {
     /// The first request under this idempotency key is still running.
     #[error("The first request with this idempotency key is still running.")]
     KeyInFlight,
+    /// Another payout has the client's own reference.
+    #[error("The payout {0} has this external id.")]
+    ExternalIdTaken(PayoutId),
+    /// No payout may be scheduled for this time.
+    #[error(transparent)]
+    Schedule(#[from] InvalidSchedule),
     /// The amount exceeds a spending limit.
     #[error(transparent)]
     OverLimit(#[from] OverLimit),
+    /// No provider can make the payment.
+    #[error(transparent)]
+    NoRoute(#[from] NoRoute),
     /// Too many requests are waiting to be written.
     #[error("Too many requests are waiting to be written.")]
     Busy,
@@ -72,6 +97,7 @@ impl From<RepositoryError> for ServiceError {
         match error {
             RepositoryError::VersionConflict => Self::ChangedMeanwhile,
             RepositoryError::KeyTaken => Self::KeyInFlight,
+            RepositoryError::ExternalIdTaken(holder) => Self::ExternalIdTaken(holder),
             RepositoryError::OverLimit(over) => Self::OverLimit(over),
             error @ (RepositoryError::Unavailable(_)
             | RepositoryError::Locked { .. }
@@ -104,7 +130,10 @@ pub struct Payouts {
     counts: SingleFlight<Filter, Count>,
     exact_counts: SingleFlight<Filter, Count>,
     count_cache: CountCache,
+    exports: Arc<dyn PayoutExport>,
     limits: Arc<MoneyLimits>,
+    routes: Option<Arc<Routes>>,
+    approvals: Arc<ApprovalPolicy>,
 }
 
 impl Payouts {
@@ -145,12 +174,15 @@ impl Payouts {
             pages: list::pages(repository.clone()),
             counts: list::counts(repository.clone(), Some(Self::COUNTED_EXACTLY)),
             exact_counts: list::counts(repository.clone(), None),
+            exports: Arc::new(ListPages::new(repository.clone())),
             repository,
             environment,
             hints,
             in_flight: in_flight::InFlight::default(),
             count_cache: CountCache::default(),
             limits: Arc::default(),
+            routes: None,
+            approvals: Arc::default(),
         }
     }
 
@@ -159,6 +191,50 @@ impl Payouts {
     pub fn within(mut self, limits: MoneyLimits) -> Self {
         self.limits = Arc::new(limits);
         self
+    }
+
+    /// Sets the rules for approvals. Without this call no payout requires any.
+    #[must_use]
+    pub fn approved_by(mut self, approvals: ApprovalPolicy) -> Self {
+        self.approvals = Arc::new(approvals);
+        self
+    }
+
+    /// Sets the routes that choose a payout's provider. Without this call payouts name no provider.
+    #[must_use]
+    pub fn routed_by(mut self, routes: Arc<Routes>) -> Self {
+        self.routes = Some(routes);
+        self
+    }
+
+    /// Returns the spending limits.
+    pub(crate) fn limits(&self) -> &MoneyLimits {
+        &self.limits
+    }
+
+    /// Returns the time by this process's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.environment.now()
+    }
+
+    /// Returns the monotonic time.
+    pub(crate) fn monotonic(&self) -> Duration {
+        self.environment.monotonic()
+    }
+
+    /// Returns the fingerprint of what each of these payouts asks of the provider. Payouts that do not exist are omitted.
+    pub(crate) async fn sent_by(
+        &self,
+        ids: Vec<PayoutId>,
+    ) -> Result<HashMap<PayoutId, Fingerprint>, RepositoryError> {
+        let found = self.repository.find_many(&ids).await?;
+        let sent = |payout: &Payout| Fingerprint::of_create(&payout.details().as_sent());
+        Ok(found.iter().map(|payout| (payout.id(), sent(payout))).collect())
+    }
+
+    /// Returns the source of random numbers.
+    pub(crate) fn randomness(&self) -> &dyn Randomness {
+        &*self.environment
     }
 
     /// Returns one payout.

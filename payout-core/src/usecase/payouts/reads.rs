@@ -96,10 +96,12 @@ mod tests {
         NewPayout {
             id,
             details,
-            scheduled_at: None,
+            batch: None,
             caller: Caller::named("test"),
             request: None,
             charge: None,
+            provider: None,
+            approval: None,
         }
         .stored_at(Timestamp::UNIX_EPOCH)
     }

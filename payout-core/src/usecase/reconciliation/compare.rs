@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::Timestamp;
 use crate::payout::{ProviderReference, Status};
 use crate::ports::Record;
-use crate::provider::ProviderAnswer;
+use crate::provider::{ProviderAnswer, ProviderName};
 
 /// The status of one key at the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +17,10 @@ pub enum ProviderStatus {
     Accepted,
     /// The provider declined it permanently.
     Declined,
+    /// The provider paid it, and the payment came back.
+    Returned,
+    /// The provider refused it for now, and paid nothing.
+    Waiting,
     /// The provider has never received it.
     Unknown,
 }
@@ -28,6 +32,8 @@ impl ProviderStatus {
             Self::Paid => "paid",
             Self::Accepted => "accepted",
             Self::Declined => "declined",
+            Self::Returned => "returned",
+            Self::Waiting => "waiting",
             Self::Unknown => "unknown",
         }
     }
@@ -44,6 +50,10 @@ pub enum Kind {
     AcceptedThere,
     /// Declined by the provider, but neither failed in the store nor about to fail.
     DeclinedThere,
+    /// Returned by the provider, but not in the store.
+    ReturnedThere,
+    /// Returned in the store, but the provider says that the payment stands.
+    PaidNotReturnedThere,
     /// Completed in the store, but the provider has never received it.
     UnknownThere,
     /// Completed in the store and paid by the provider, under another payment reference.
@@ -59,11 +69,13 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::PaidThere,
         Self::PaidTwice,
         Self::AcceptedThere,
         Self::DeclinedThere,
+        Self::ReturnedThere,
+        Self::PaidNotReturnedThere,
         Self::UnknownThere,
         Self::OtherReference,
         Self::OtherPayment,
@@ -78,6 +90,8 @@ impl Kind {
             Self::PaidTwice => "paid_twice",
             Self::AcceptedThere => "accepted_there",
             Self::DeclinedThere => "declined_there",
+            Self::ReturnedThere => "returned_there",
+            Self::PaidNotReturnedThere => "paid_not_returned_there",
             Self::UnknownThere => "unknown_there",
             Self::OtherReference => "other_reference",
             Self::OtherPayment => "other_payment",
@@ -94,6 +108,8 @@ pub struct Disagreement {
     pub kind: Kind,
     /// The generation whose key is concerned.
     pub generation: u32,
+    /// The provider's name; absent where the program names none.
+    pub provider: Option<ProviderName>,
     /// The status of that key at the provider.
     pub there: ProviderStatus,
     /// The provider's payment reference, if it gave one.
@@ -105,6 +121,10 @@ pub struct Disagreement {
 pub struct ProviderReport {
     /// The generation.
     pub generation: u32,
+    /// The provider's name; absent where the program names none.
+    pub provider: Option<ProviderName>,
+    /// True if this provider makes the payment of the current generation.
+    pub owns: bool,
     /// The answer; absent when the provider has never received the key.
     pub answer: Option<ProviderAnswer>,
 }
@@ -115,24 +135,32 @@ impl ProviderReport {
             Some(ProviderAnswer::Paid { .. } | ProviderAnswer::Reported { .. }) => ProviderStatus::Paid,
             Some(ProviderAnswer::Accepted { .. }) => ProviderStatus::Accepted,
             Some(ProviderAnswer::Declined(_)) => ProviderStatus::Declined,
+            Some(ProviderAnswer::Returned(_)) => ProviderStatus::Returned,
+            Some(ProviderAnswer::Waiting { .. }) => ProviderStatus::Waiting,
             None => ProviderStatus::Unknown,
         }
     }
 
     fn reference(&self) -> Option<&ProviderReference> {
         match self.answer.as_ref().map(ProviderAnswer::outcome) {
-            Some(ProviderAnswer::Paid { reference } | ProviderAnswer::Accepted { reference }) => {
+            Some(ProviderAnswer::Paid { reference } | ProviderAnswer::Accepted { reference, .. }) => {
                 Some(reference)
             }
-            Some(ProviderAnswer::Declined(_) | ProviderAnswer::Reported { .. }) | None => None,
+            Some(ProviderAnswer::Returned(returned)) => returned.reference.as_ref(),
+            Some(
+                ProviderAnswer::Declined(_)
+                | ProviderAnswer::Waiting { .. }
+                | ProviderAnswer::Reported { .. },
+            )
+            | None => None,
         }
     }
 }
 
-/// Returns the generations whose keys must be looked up: all up to the current one and, for a failed payout, the one
+/// Returns the generations whose keys must be looked up: all up to the current one and, for a failed or returned payout, the one
 /// that a retry would make. A store that was restored from a backup may have lost that retry.
 pub fn generations(record: &Record) -> std::ops::RangeInclusive<u32> {
-    let retried = u32::from(record.status == Status::Failed);
+    let retried = u32::from(matches!(record.status, Status::Failed | Status::Returned));
     0..=record.generation.saturating_add(retried)
 }
 
@@ -149,6 +177,8 @@ pub fn compare(
         .filter_map(|said| {
             let kind = match said.generation.cmp(&record.generation) {
                 Ordering::Less => of_earlier(said.there()),
+                // Only one provider may have it.
+                Ordering::Equal if !said.owns => of_earlier(said.there()),
                 Ordering::Equal => of_current(record, said, is_too_long(record, now, too_long)),
                 Ordering::Greater => of_later(said.there()),
             };
@@ -156,7 +186,9 @@ pub fn compare(
         })
         .collect();
     // An earlier generation may have been edited since, so only the current one is checked.
-    let current = said.iter().filter(|said| said.generation == record.generation);
+    let current = said
+        .iter()
+        .filter(|said| said.owns && said.generation == record.generation);
     let of_another = current.filter(|said| {
         let payment = said.answer.as_ref().and_then(ProviderAnswer::payment);
         payment.is_some_and(|payment| {
@@ -177,6 +209,7 @@ fn disagreement(kind: Kind, said: &ProviderReport) -> Disagreement {
     Disagreement {
         kind,
         generation: said.generation,
+        provider: said.provider.clone(),
         there: said.there(),
         reference: said.reference().cloned(),
     }
@@ -187,15 +220,20 @@ fn of_earlier(there: ProviderStatus) -> Option<Kind> {
     match there {
         ProviderStatus::Paid => Some(Kind::PaidThere),
         ProviderStatus::Accepted => Some(Kind::AcceptedThere),
-        ProviderStatus::Declined | ProviderStatus::Unknown => None,
+        ProviderStatus::Declined
+        | ProviderStatus::Returned
+        | ProviderStatus::Waiting
+        | ProviderStatus::Unknown => None,
     }
 }
 
 fn of_later(there: ProviderStatus) -> Option<Kind> {
     match there {
-        ProviderStatus::Paid | ProviderStatus::Accepted | ProviderStatus::Declined => {
-            Some(Kind::LaterAttemptThere)
-        }
+        ProviderStatus::Paid
+        | ProviderStatus::Accepted
+        | ProviderStatus::Declined
+        | ProviderStatus::Returned
+        | ProviderStatus::Waiting => Some(Kind::LaterAttemptThere),
         ProviderStatus::Unknown => None,
     }
 }
@@ -209,16 +247,41 @@ fn of_current(record: &Record, said: &ProviderReport, too_long: bool) -> Option<
             other.then_some(Kind::OtherReference)
         }
         (Status::Completed, ProviderStatus::Accepted) => Some(Kind::AcceptedThere),
-        (Status::Completed | Status::Cancelled | Status::Pending, ProviderStatus::Declined) => {
-            Some(Kind::DeclinedThere)
+        (
+            Status::Completed | Status::Cancelled | Status::AwaitingApproval | Status::Pending,
+            ProviderStatus::Declined,
+        ) => Some(Kind::DeclinedThere),
+        (Status::Returned, ProviderStatus::Returned) => None,
+        (
+            Status::Completed
+            | Status::Failed
+            | Status::Cancelled
+            | Status::AwaitingApproval
+            | Status::Pending,
+            ProviderStatus::Returned,
+        ) => Some(Kind::ReturnedThere),
+        (Status::Processing, ProviderStatus::Returned) if record.needs_review => Some(Kind::ReturnedThere),
+        (Status::Returned, ProviderStatus::Paid) => Some(Kind::PaidNotReturnedThere),
+        (Status::Returned, ProviderStatus::Accepted) => Some(Kind::AcceptedThere),
+        (Status::Returned, ProviderStatus::Declined | ProviderStatus::Unknown | ProviderStatus::Waiting) => {
+            None
         }
+        (Status::Completed, ProviderStatus::Waiting) => Some(Kind::UnknownThere),
+        (
+            Status::Failed | Status::Cancelled | Status::AwaitingApproval | Status::Pending,
+            ProviderStatus::Waiting,
+        ) => None,
         (Status::Completed, ProviderStatus::Unknown) => Some(Kind::UnknownThere),
-        (Status::Failed | Status::Cancelled | Status::Pending, ProviderStatus::Paid) => Some(Kind::PaidThere),
-        (Status::Failed | Status::Cancelled | Status::Pending, ProviderStatus::Accepted) => {
-            Some(Kind::AcceptedThere)
-        }
+        (
+            Status::Failed | Status::Cancelled | Status::AwaitingApproval | Status::Pending,
+            ProviderStatus::Paid,
+        ) => Some(Kind::PaidThere),
+        (
+            Status::Failed | Status::Cancelled | Status::AwaitingApproval | Status::Pending,
+            ProviderStatus::Accepted,
+        ) => Some(Kind::AcceptedThere),
         (Status::Failed, ProviderStatus::Declined | ProviderStatus::Unknown) => None,
-        (Status::Cancelled | Status::Pending, ProviderStatus::Unknown) => None,
+        (Status::Cancelled | Status::AwaitingApproval | Status::Pending, ProviderStatus::Unknown) => None,
         // Only an operator settles it.
         (Status::Processing, ProviderStatus::Paid) if record.needs_review => Some(Kind::PaidThere),
         (Status::Processing, ProviderStatus::Declined) if record.needs_review => Some(Kind::DeclinedThere),
@@ -228,6 +291,8 @@ fn of_current(record: &Record, said: &ProviderReport, too_long: bool) -> Option<
             ProviderStatus::Paid
             | ProviderStatus::Accepted
             | ProviderStatus::Declined
+            | ProviderStatus::Returned
+            | ProviderStatus::Waiting
             | ProviderStatus::Unknown,
         ) => too_long.then_some(Kind::ProcessingTooLong),
     }

@@ -17,7 +17,7 @@ use crate::payout::Status;
 use crate::ports::{
     Cursor, PayoutRepository, Processor, ReconciliationQuery, ReconciliationReader, Record, RepositoryError,
 };
-use crate::provider::ProcessorKey;
+use crate::provider::{LookUp, LookUpAnswer, ProviderAnswer, ProviderName};
 
 const PAGE: u32 = 500;
 /// The number of calls for one key before it counts as unanswered.
@@ -60,6 +60,10 @@ pub enum Finding {
 
 /// A step of the reconciliation, reported while it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a finding is rare, and passed on at once"
+)]
 pub enum Step {
     /// One more payout was looked up.
     LookedUp,
@@ -84,8 +88,35 @@ pub struct Reconciliation {
     pub repository: Arc<dyn PayoutRepository>,
     /// Reads the payouts of the period.
     pub reader: Arc<dyn ReconciliationReader>,
-    /// The provider.
+    /// The providers. Each is asked for every key: a payment at a provider that should not have it is found too.
+    pub providers: Vec<ReconciledProvider>,
+}
+
+/// A provider to reconcile with.
+#[derive(Clone)]
+pub struct ReconciledProvider {
+    /// The name; absent for the only provider of a program that names none.
+    pub name: Option<ProviderName>,
+    /// True if payouts without a provider's name are this provider's.
+    pub adopts_unnamed: bool,
+    /// Calls the provider.
     pub processor: Arc<dyn Processor>,
+}
+
+impl ReconciledProvider {
+    /// Describes the only provider of a program that names none.
+    pub fn only(processor: Arc<dyn Processor>) -> Self {
+        Self {
+            name: None,
+            adopts_unnamed: false,
+            processor,
+        }
+    }
+
+    /// Returns whether this provider makes the payment of the record's current generation.
+    fn owns(&self, record: &Record) -> bool {
+        self.name == record.provider || (self.adopts_unnamed && record.provider.is_none())
+    }
 }
 
 /// A payout and the provider's answers for its keys.
@@ -118,7 +149,7 @@ impl Reconciliation {
                     query.after = page.back().map(place).or(query.after);
                 }
                 let Some(record) = page.pop_front() else { break };
-                let look_up = look_up(self.processor.clone(), record, period.call_timeout);
+                let look_up = look_up(self.providers.clone(), record, period.call_timeout);
                 running.push_back(tokio::spawn(look_up));
             }
             let Some(next) = running.pop_front() else {
@@ -161,13 +192,27 @@ impl Reconciliation {
         Ok(found.into_iter().map(disagree).collect())
     }
 
-    /// Returns whether the payout was written after its record was read. A completed or cancelled payout cannot change,
-    /// and the provider was asked afterwards, so its record is still valid.
+    /// Returns whether the payout was written after its record was read. A cancelled payout cannot change, and the
+    /// provider was asked afterwards, so its record is still valid.
     async fn has_moved_on(&self, record: &Record) -> Result<bool, RepositoryError> {
         match record.status {
-            Status::Completed | Status::Cancelled => Ok(false),
-            Status::Failed | Status::Pending | Status::Processing if record.deleted => Ok(false),
-            Status::Failed | Status::Pending | Status::Processing => {
+            Status::Cancelled => Ok(false),
+            Status::Completed
+            | Status::Returned
+            | Status::Failed
+            | Status::AwaitingApproval
+            | Status::Pending
+            | Status::Processing
+                if record.deleted =>
+            {
+                Ok(false)
+            }
+            Status::Completed
+            | Status::Returned
+            | Status::Failed
+            | Status::AwaitingApproval
+            | Status::Pending
+            | Status::Processing => {
                 match self.repository.find(record.id).await {
                     Ok(now) => Ok(now.is_none_or(|payout| payout.version() != record.version)),
                     // The row cannot be read. Its record stands, and the remaining payouts are still to be compared.
@@ -181,22 +226,42 @@ impl Reconciliation {
 
 fn place(record: &Record) -> Cursor {
     Cursor {
-        created_at: record.created_at,
+        at: record.created_at,
         id: record.id,
     }
 }
 
-async fn look_up(processor: Arc<dyn Processor>, record: Record, call_timeout: Duration) -> Looked {
+async fn look_up(providers: Vec<ReconciledProvider>, record: Record, call_timeout: Duration) -> Looked {
     let mut said = Vec::new();
+    if !providers.iter().any(|provider| provider.owns(&record)) {
+        let name = record.provider.as_ref().map_or("(none)", ProviderName::as_str);
+        let why = format!("its provider is not configured: {name}");
+        let generation = record.generation;
+        return Looked {
+            record,
+            said: Err((generation, why)),
+        };
+    }
     for generation in generations(&record) {
-        let key = record.key(generation);
-        match ask(&*processor, &key, call_timeout).await {
-            Ok(answer) => said.push(ProviderReport { generation, answer }),
-            Err(why) => {
-                return Looked {
-                    record,
-                    said: Err((generation, why)),
-                };
+        for provider in &providers {
+            let owns = provider.owns(&record);
+            let mut question = record.look_up(generation);
+            question.reference = question.reference.filter(|_| owns);
+            match ask(&*provider.processor, &question, call_timeout).await {
+                Ok(answer) => said.push(ProviderReport {
+                    generation,
+                    provider: provider.name.clone(),
+                    owns,
+                    answer,
+                }),
+                // A provider that cannot tell can only be asked for its own payments.
+                Err(CannotSay::Unable(_)) if !owns || generation != record.generation => (),
+                Err(CannotSay::Unable(why) | CannotSay::NoAnswer(why)) => {
+                    return Looked {
+                        record,
+                        said: Err((generation, why)),
+                    };
+                }
             }
         }
     }
@@ -206,22 +271,34 @@ async fn look_up(processor: Arc<dyn Processor>, record: Record, call_timeout: Du
     }
 }
 
+/// The reason why a provider did not say whether it knows a key.
+enum CannotSay {
+    /// It cannot tell.
+    Unable(String),
+    /// It gave no reliable answer.
+    NoAnswer(String),
+}
+
 /// Asks up to `TRIES` times, with pauses as long as the provider requests.
 async fn ask(
     processor: &dyn Processor,
-    key: &ProcessorKey,
+    look_up: &LookUp,
     call_timeout: Duration,
-) -> Result<Option<crate::provider::ProviderAnswer>, String> {
+) -> Result<Option<ProviderAnswer>, CannotSay> {
     let mut pause = PAUSE;
     let mut tried = 1;
     loop {
-        let (why, wanted) = match tokio::time::timeout(call_timeout, processor.look_up(key)).await {
-            Ok(Ok(answer)) => return Ok(answer),
+        let (why, wanted) = match tokio::time::timeout(call_timeout, processor.look_up(look_up)).await {
+            Ok(Ok(LookUpAnswer::Found(answer))) => return Ok(Some(answer)),
+            Ok(Ok(LookUpAnswer::Absent)) => return Ok(None),
+            Ok(Ok(LookUpAnswer::CannotTell { why })) => {
+                return Err(CannotSay::Unable(format!("the provider cannot tell: {why}")));
+            }
             Ok(Err(error)) => (error.to_string(), error.retry_after()),
             Err(_) => ("the call timed out".to_owned(), None),
         };
         if tried == TRIES {
-            return Err(why);
+            return Err(CannotSay::NoAnswer(why));
         }
         tokio::time::sleep(pause.max(wanted.unwrap_or_default()).min(LONGEST_PAUSE)).await;
         pause *= 2;

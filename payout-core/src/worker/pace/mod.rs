@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 pub(in crate::worker) use self::control::Step;
 use self::control::{Control, Heard, Mode, News};
 use crate::ports::{Observer, PaceState, Randomness, Signal};
-use crate::provider::{ProcessorError, ProcessorKey};
+use crate::provider::{LookUp, ProcessorError, ProviderName};
 
 /// The number of unanswered calls at which the provider may have fallen silent. Once the first of them has waited for
 /// [`SUSPICIOUS_AFTER`], and for four times the duration of a call, no further call begins at full speed until one is
@@ -30,8 +30,9 @@ pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 pub(super) struct Pace {
     control: Mutex<Control>,
     observer: Arc<dyn Observer>,
-    /// A payment's key, for probes.
-    key: Mutex<Option<ProcessorKey>>,
+    provider: Option<ProviderName>,
+    /// The look-up of a payment, for probes.
+    probe: Mutex<Option<LookUp>>,
     /// Woken when the pace has changed.
     pub(super) changed: Notify,
     full: AtomicBool,
@@ -46,11 +47,12 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn new(observer: Arc<dyn Observer>) -> Self {
+    pub(super) fn new(observer: Arc<dyn Observer>, provider: Option<ProviderName>) -> Self {
         Self {
             control: Mutex::default(),
             observer,
-            key: Mutex::default(),
+            provider,
+            probe: Mutex::default(),
             changed: Notify::new(),
             full: AtomicBool::new(true),
             calm: AtomicBool::new(true),
@@ -65,6 +67,11 @@ impl Pace {
     /// Reports whether the provider may be sent a call from every free slot.
     pub(super) fn is_full(&self, now: Duration) -> bool {
         self.full.load(Ordering::Acquire) && !self.is_stalled(now)
+    }
+
+    /// Returns whether the provider is away: only probes are sent.
+    pub(super) fn is_away(&self) -> bool {
+        matches!(self.lock().mode, Mode::Away(_))
     }
 
     /// Records a call that begins at `now`.
@@ -93,15 +100,15 @@ impl Pace {
         }
     }
 
-    /// Records a call that failed, and the key of its payment.
+    /// Records a call that failed, and the look-up of its payment.
     pub(super) fn failed(
         &self,
         now: Duration,
         error: &ProcessorError,
-        key: ProcessorKey,
+        look_up: LookUp,
         chance: &dyn Randomness,
     ) {
-        *self.key.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
+        *self.probe.lock().unwrap_or_else(PoisonError::into_inner) = Some(look_up);
         if !matches!(error, ProcessorError::Unknown { .. }) {
             self.unanswered.store(0, Ordering::Relaxed);
         }
@@ -120,7 +127,7 @@ impl Pace {
         if self.is_stalled(now) && self.full.load(Ordering::Acquire) {
             return Step::Wait(LOOK_AGAIN);
         }
-        let has_key = self.probe_key().is_some();
+        let has_key = self.probe().is_some();
         let worked = self.worked.load(Ordering::Relaxed);
         let mut control = self.lock();
         let rate = rate(&control);
@@ -145,9 +152,9 @@ impl Pace {
         self.tell(&control, rate, news);
     }
 
-    /// The key that a probe looks up.
-    pub(super) fn probe_key(&self) -> Option<ProcessorKey> {
-        self.key.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The look-up that a probe repeats.
+    pub(super) fn probe(&self) -> Option<LookUp> {
+        self.probe.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn hear(&self, now: Duration, heard: Heard, chance: &dyn Randomness) {
@@ -167,6 +174,7 @@ impl Pace {
         let changed = news.is_some() || was_full != (control.mode == Mode::Full);
         if changed || rate(control) != rate_before {
             self.observer.observe(&Signal::Paced {
+                provider: self.provider.as_ref().map(ProviderName::as_str),
                 state: match control.mode {
                     Mode::Full => PaceState::Full,
                     Mode::Slowed(_) => PaceState::Slowed,
@@ -179,15 +187,18 @@ impl Pace {
             self.unanswered.store(0, Ordering::Relaxed);
             self.changed.notify_one();
         }
+        let provider = self.provider.as_ref().map(ProviderName::as_str);
         match news {
             Some(News::Away) => tracing::warn!(
+                provider,
                 "the provider is away; payouts wait, and a probe about once a second finds out when it is back"
             ),
-            Some(News::Back) => tracing::info!("the provider is back"),
+            Some(News::Back) => tracing::info!(provider, "the provider is back"),
             Some(News::Slowed) => tracing::warn!(
+                provider,
                 "the provider refuses calls for now: payouts wait, and calls are slowed down to what it accepts"
             ),
-            Some(News::FullSpeed) => tracing::info!("the provider takes calls at full speed again"),
+            Some(News::FullSpeed) => tracing::info!(provider, "the provider takes calls at full speed again"),
             None => (),
         }
     }

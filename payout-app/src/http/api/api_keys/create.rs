@@ -1,6 +1,6 @@
 //! `POST /api/keys/`
 
-use payout_core::access::{KeyName, Scopes};
+use payout_core::access::{KeyName, KeyOwner, Scopes};
 use salvo::http::StatusCode;
 use salvo::{Depot, Request, handler};
 
@@ -23,11 +23,12 @@ pub(crate) const POLICY: RoutePolicy = RoutePolicy {
 };
 
 /// The body of a request for a new key.
-struct NewKey {
-    name: Field<KeyName>,
-    scopes: Field<Scopes>,
-    succeeds: Field<ExistingKey>,
-    expires_at: Field<Expiry>,
+pub(in crate::http) struct NewKey {
+    pub(in crate::http) name: Field<KeyName>,
+    pub(in crate::http) scopes: Field<Scopes>,
+    pub(in crate::http) succeeds: Field<ExistingKey>,
+    pub(in crate::http) expires_at: Field<Expiry>,
+    pub(in crate::http) owner: Field<KeyOwner>,
 }
 
 impl JsonBody for NewKey {
@@ -42,11 +43,16 @@ impl JsonBody for NewKey {
              idempotency\nkeys and limits of its own.",
         );
         let expires_at = About::new("The time of expiry (RFC 3339). If omitted, the key never expires.");
+        let owner = About::new(
+            "The person who holds the key: nobody approves what a key of the same owner created. Without it, that of the key\n\
+             that it succeeds.",
+        );
         Self {
             name: form.required("name", name.example("billing")),
             scopes: form.required("scopes", "The scopes that the key grants: at least one."),
             succeeds: form.optional("succeeds", succeeds.example("billing-2026")),
             expires_at: form.optional("expires_at", expires_at.example("2027-11-24T09:30:00Z")),
+            owner: form.optional("owner", owner.example("Ada Lovelace")),
         }
     }
 }
@@ -69,8 +75,12 @@ pub(crate) async fn create_key(request: &mut Request, depot: &mut Depot) -> Resu
     let new = NewKey::parse(&body::read(request)?)?;
     let expires_at = new.expires_at.value().map(|expiry| expiry.0);
     let succeeds = new.succeeds.value().map(|key| key.0);
+    let owner = new.owner.value();
     let (name, scopes) = (new.name.required()?, new.scopes.required()?);
-    let (key, token) = context.keys()?.create(name, scopes, expires_at, succeeds).await?;
+    let (key, token) = context
+        .keys()?
+        .create(name, scopes, expires_at, succeeds, owner)
+        .await?;
     log(context, &key.name, "made");
     spread(context).await;
     Ok(Answer::json(&ShownKeyBody::of(&key, &token))?.status(StatusCode::CREATED))

@@ -6,14 +6,14 @@ pub(crate) mod revoke;
 pub(crate) mod rotate;
 
 use payout_core::Timestamp;
-use payout_core::access::{ApiKey, KeyName, Scope, Token};
+use payout_core::access::{ApiKey, KeyName, KeyOwner, Scope, Token};
 use payout_core::ports::ApiKeyError;
 use payout_core::usecase::api_keys::KeysError;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::answer::time;
+use crate::http::answer::{time, time_of_some};
 use crate::http::extract::path::PathPolicy;
 use crate::http::extract::values::ExistingKey;
 use crate::http::middleware::context::Context;
@@ -47,26 +47,30 @@ pub(crate) struct KeyBody<'a> {
     #[schema(value_type = String, format = DateTime, example = "2026-11-24T09:30:00.123456Z")]
     created_at: Timestamp,
     /// The time of expiry; null if the key never expires.
-    #[serde(serialize_with = "time_or_null")]
+    #[serde(serialize_with = "time_of_some")]
     #[schema(value_type = Option<String>, format = DateTime, required = true, example = "2027-11-24T09:30:00.123456Z")]
     expires_at: Option<Timestamp>,
     /// The time of the latest rotation, which replaced the secret.
-    #[serde(serialize_with = "time_or_null")]
+    #[serde(serialize_with = "time_of_some")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     rotated_at: Option<Timestamp>,
     /// The time until which the previous secret is still accepted; null if it is not.
-    #[serde(serialize_with = "time_or_null")]
+    #[serde(serialize_with = "time_of_some")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     previous_secret_until: Option<Timestamp>,
     /// The time of revocation.
-    #[serde(serialize_with = "time_or_null")]
+    #[serde(serialize_with = "time_of_some")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     revoked_at: Option<Timestamp>,
     /// The `id` of the key whose idempotency keys and daily limits this key shares: its own, unless it succeeds another
     /// key.
     idempotency_scope: Uuid,
+    /// The owner: the person who holds the key. Keys of one owner are one person where approvals are counted. Null if none
+    /// was given.
+    #[schema(required = true, example = "Ada Lovelace")]
+    owner: Option<&'a str>,
     /// The time of the latest use, to about a minute.
-    #[serde(serialize_with = "time_or_null")]
+    #[serde(serialize_with = "time_of_some")]
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     last_used_at: Option<Timestamp>,
 }
@@ -83,6 +87,7 @@ impl<'a> From<&'a ApiKey> for KeyBody<'a> {
             previous_secret_until: key.previous_until,
             revoked_at: key.revoked_at,
             idempotency_scope: key.idempotency_scope.as_uuid(),
+            owner: key.owner.as_ref().map(KeyOwner::as_str),
             last_used_at: key.last_used_at,
         }
     }
@@ -108,23 +113,16 @@ impl<'a> ShownKeyBody<'a> {
     }
 }
 
-fn time_or_null<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-    match at {
-        Some(at) => time(at, serializer),
-        None => serializer.serialize_none(),
-    }
-}
-
 /// Applies a change of the keys to this process at once. Other processes notice it within a second or two, and so would
 /// this one.
-async fn spread(context: &Context) {
+pub(in crate::http) async fn spread(context: &Context) {
     if context.app_state.authenticator.keyring.refresh().await.is_err() {
         tracing::debug!("the change of a key is taken up by the next look");
     }
 }
 
 /// Logs the change, since keys have no audit trail.
-fn log(context: &Context, name: &KeyName, what: &'static str) {
+pub(in crate::http) fn log(context: &Context, name: &KeyName, what: &'static str) {
     tracing::info!(
         key = name.as_str(),
         by = context.principal.name(),
@@ -143,6 +141,10 @@ impl From<KeysError> for Problem {
             KeysError::Store(ApiKeyError::NoPredecessor) => {
                 Self::invalid(Errors::of("succeeds", "There is, and was, no key of this name."))
             }
+            KeysError::Store(ApiKeyError::OtherOwner) => Self::invalid(Errors::of(
+                "owner",
+                "The key that it succeeds has another owner, or none: a key never passes to another person.",
+            )),
             KeysError::Store(ApiKeyError::NameTaken) => Self::of(Kind::NameTaken),
             KeysError::Store(ApiKeyError::NotFound) => Self::new(Kind::NotFound, "There is no such key."),
             KeysError::Store(ApiKeyError::Dead) => Self::of(Kind::KeyDead),

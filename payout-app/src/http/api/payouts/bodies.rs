@@ -1,16 +1,24 @@
 //! Bodies of payouts. Each field of a payment is defined once, for a new payout, a replacement and changes.
 
+use payout_core::Timestamp;
 use payout_core::money::{Amount, Currency, Money};
-use payout_core::payout::{Description, PaymentDetails, Recipient, RecipientAccount, RecipientName, Status};
-use payout_core::usecase::{EditRequest, Sight};
+use payout_core::payout::{
+    Description, ExternalId, Iban, Metadata, MetadataPatch, PaymentDetails, Recipient, RecipientAccount,
+    RecipientName, StatementText, Status,
+};
+use payout_core::stored_recipient::RecipientId;
+use payout_core::usecase::batches::{PaymentTerms, RowPayment, RowRecipient};
+use payout_core::usecase::{CreateOptions, EditRequest, MetadataEdit, Sight};
 use serde_json::{Value, json};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 
 use crate::http::extract::field::Field;
 use crate::http::extract::json::{JsonBody, JsonForm};
+use crate::http::extract::payout_values::Nullable;
+use crate::http::extract::recipient::RecipientInput;
 use crate::http::extract::values::{Pending, Reason};
-use crate::http::openapi::{About, money};
+use crate::http::openapi::{About, money, recipients};
 use crate::http::problem::{Errors, Problem};
 
 /// The fields of a payment in a body.
@@ -18,9 +26,14 @@ use crate::http::problem::{Errors, Problem};
 struct PaymentFields {
     amount: Field<Amount>,
     currency: Field<Currency>,
+    recipient: Field<RecipientInput>,
     recipient_account: Field<RecipientAccount>,
     recipient_name: Field<RecipientName>,
     description: Field<Description>,
+    external_id: Field<Nullable<ExternalId>>,
+    metadata: Field<MetadataEdit>,
+    statement_text: Field<Nullable<StatementText>>,
+    scheduled_at: Field<Nullable<Timestamp>>,
 }
 
 /// The kinds of bodies with the fields of a payment.
@@ -53,9 +66,20 @@ impl PaymentFields {
         Self {
             amount: body.field(form, "amount", amount),
             currency: body.field(form, "currency", currency),
-            recipient_account: body.field(form, "recipient_account", "The account that the money goes to."),
-            recipient_name: body.field(form, "recipient_name", "The name of the recipient."),
+            recipient: form.optional(
+                "recipient",
+                "The receiver of the money, by the type of the account.",
+            ),
+            recipient_account: form.optional(
+                "recipient_account",
+                "The account that the money goes to, unchecked; together with `recipient_name`, in place of a `recipient`.",
+            ),
+            recipient_name: form.optional("recipient_name", "The name of the recipient."),
             description: form.optional("description", description),
+            external_id: form.optional("external_id", body.about_external_id()),
+            metadata: body.metadata(form),
+            statement_text: form.optional("statement_text", ""),
+            scheduled_at: form.optional("scheduled_at", ""),
         }
     }
 
@@ -65,6 +89,51 @@ impl PaymentFields {
             && let Err(error) = Money::new(amount, currency)
         {
             errors.add("amount", error.to_string());
+        }
+    }
+
+    /// Refuses a recipient that is wrong, missing, or given in both forms.
+    fn check_recipient(&self, body: PaymentBody, errors: &mut Errors) {
+        const EITHER: &str = "Send either recipient, or recipient_account and recipient_name.";
+        let flat = [
+            ("recipient_account", self.recipient_account.is_given()),
+            ("recipient_name", self.recipient_name.is_given()),
+        ];
+        if self.recipient.is_given() {
+            let given: Vec<&str> = flat
+                .iter()
+                .filter(|(_, given)| *given)
+                .map(|(name, _)| *name)
+                .collect();
+            if !given.is_empty() {
+                errors.add("recipient", EITHER);
+            }
+            for name in given {
+                errors.add(name, EITHER);
+            }
+        } else if body != PaymentBody::Changes {
+            for (name, _) in flat.iter().filter(|(_, given)| !given) {
+                errors.add(*name, "This field is required.");
+            }
+        }
+        if let Field::Value(recipient) = &self.recipient {
+            match body {
+                PaymentBody::New => recipient.check_whole(errors),
+                PaymentBody::Replacement | PaymentBody::Changes => recipient.check(errors),
+            }
+        }
+    }
+
+    /// Refuses a recipient beside a stored one.
+    fn check_no_recipient(&self, errors: &mut Errors) {
+        const EITHER: &str = "Send either recipient_id or a recipient.";
+        let given = [
+            ("recipient", self.recipient.is_given()),
+            ("recipient_account", self.recipient_account.is_given()),
+            ("recipient_name", self.recipient_name.is_given()),
+        ];
+        for (name, _) in given.iter().filter(|(_, given)| *given) {
+            errors.add(*name, EITHER);
         }
     }
 
@@ -79,19 +148,38 @@ impl PaymentFields {
         }
     }
 
+    /// Returns whether the account is an IBAN that is sent as an unchecked text.
+    fn has_unchecked_iban(&self) -> bool {
+        matches!(&self.recipient_account, Field::Value(account) if Iban::new(account.as_str()).is_ok())
+    }
+
     fn into_details(self) -> Result<PaymentDetails, Problem> {
+        let (terms, recipient) = self.into_parts()?;
+        Ok(terms.paid_to(recipient.required()?, None))
+    }
+
+    /// Returns the payment and its recipient; the recipient is missing only where the request may omit it.
+    fn into_parts(self) -> Result<(PaymentTerms, Field<Recipient>), Problem> {
         let money = Money::new(self.amount.required()?, self.currency.required()?);
-        let recipient = Recipient::new(
-            self.recipient_account.required()?,
-            self.recipient_name.required()?,
-        );
-        Ok(PaymentDetails {
+        let recipient = match self.recipient.value().and_then(RecipientInput::whole) {
+            Some(recipient) => Field::Value(recipient),
+            None => match (self.recipient_account.value(), self.recipient_name.value()) {
+                (Some(account), Some(name)) => Field::Value(Recipient::new(account, name)),
+                (None | Some(_), None | Some(_)) => Field::Absent,
+            },
+        };
+        let terms = PaymentTerms {
+            money: money.map_err(|error| Problem::internal(Box::new(error)))?,
             description: self.description.value().unwrap_or_default(),
-            ..PaymentDetails::new(
-                money.map_err(|error| Problem::internal(Box::new(error)))?,
-                recipient,
-            )
-        })
+            external_id: self.external_id.value().and_then(|id| id.0),
+            metadata: match self.metadata.value() {
+                Some(MetadataEdit::Whole(metadata)) => metadata,
+                Some(MetadataEdit::Entries(_)) | None => Metadata::default(),
+            },
+            statement_text: self.statement_text.value().and_then(|text| text.0),
+            scheduled_at: self.scheduled_at.value().and_then(|at| at.0),
+        };
+        Ok((terms, recipient))
     }
 
     fn into_edit(self) -> EditRequest {
@@ -100,7 +188,12 @@ impl PaymentFields {
             currency: self.currency.value(),
             recipient_account: self.recipient_account.value(),
             recipient_name: self.recipient_name.value(),
+            recipient: self.recipient.value().and_then(RecipientInput::edit),
             description: self.description.value(),
+            external_id: self.external_id.value().map(|id| id.0),
+            metadata: self.metadata.value(),
+            statement_text: self.statement_text.value().map(|text| text.0),
+            scheduled_at: self.scheduled_at.value().map(|at| at.0),
             sight: Sight::default(),
         }
     }
@@ -119,6 +212,32 @@ impl PaymentBody {
             Self::Changes => form.optional(name, about),
         }
     }
+
+    fn about_external_id(self) -> &'static str {
+        match self {
+            Self::New => "",
+            Self::Replacement | Self::Changes => {
+                "The client's own reference. It can be set once, and not be changed or removed afterwards."
+            }
+        }
+    }
+
+    /// Reads the metadata: whole, or in changes by entry.
+    fn metadata(self, form: &mut impl JsonForm) -> Field<MetadataEdit> {
+        match self {
+            Self::New | Self::Replacement => {
+                let whole = form.optional::<Nullable<Metadata>>("metadata", "");
+                whole.map(|metadata| MetadataEdit::Whole(metadata.0.unwrap_or_default()))
+            }
+            Self::Changes => {
+                let changes = form.optional::<Nullable<MetadataPatch>>("metadata", "");
+                changes.map(|changes| match changes.0 {
+                    Some(patch) => MetadataEdit::Entries(patch),
+                    None => MetadataEdit::Whole(Metadata::default()),
+                })
+            }
+        }
+    }
 }
 
 fn reason(form: &mut impl JsonForm, example: &'static str) -> Option<String> {
@@ -130,15 +249,63 @@ fn reason(form: &mut impl JsonForm, example: &'static str) -> Option<String> {
 
 /// The body of a new payout.
 #[derive(Debug)]
-pub(crate) struct NewPayout(PaymentFields);
+pub(crate) struct NewPayout {
+    fields: PaymentFields,
+    recipient_id: Field<RecipientId>,
+    allow_duplicate: Field<bool>,
+}
 
 impl NewPayout {
-    /// Returns the details of the requested payment.
+    /// Returns the stored recipient that the payment copies, if the request names one.
+    pub(crate) fn recipient_id(&self) -> Option<RecipientId> {
+        self.recipient_id.value()
+    }
+
+    /// Returns the details of the requested payment. `copied` is the stored recipient that it names.
     ///
     /// # Errors
     /// 500 when a required field is missing, which parsing rules out.
-    pub(crate) fn into_details(self) -> Result<PaymentDetails, Problem> {
-        self.0.into_details()
+    pub(crate) fn into_details(self, copied: Option<Recipient>) -> Result<PaymentDetails, Problem> {
+        let recipient_id = self.recipient_id.value();
+        let mut fields = self.fields;
+        if let Some(recipient) = copied {
+            fields.recipient = Field::Value(RecipientInput::Whole(Box::new(recipient)));
+        }
+        Ok(PaymentDetails {
+            recipient_id,
+            ..fields.into_details()?
+        })
+    }
+
+    /// Returns the payment as a row of a batch, which may name a stored recipient.
+    ///
+    /// # Errors
+    /// 500 when a required field is missing, which parsing rules out.
+    pub(crate) fn into_row(self) -> Result<RowPayment, Problem> {
+        let allow_duplicate = self.options().allow_duplicate;
+        let recipient_id = self.recipient_id.value();
+        let (terms, recipient) = self.fields.into_parts()?;
+        let recipient = match recipient_id {
+            Some(id) => RowRecipient::Stored(id),
+            None => RowRecipient::Given(Box::new(recipient.required()?)),
+        };
+        Ok(RowPayment {
+            terms,
+            recipient,
+            allow_duplicate,
+        })
+    }
+
+    /// Returns the options of the create, besides the payment.
+    pub(crate) fn options(&self) -> CreateOptions {
+        CreateOptions {
+            allow_duplicate: matches!(self.allow_duplicate, Field::Value(true)),
+        }
+    }
+
+    /// Returns whether the account is an IBAN that is sent as an unchecked text.
+    pub(crate) fn has_unchecked_iban(&self) -> bool {
+        self.fields.has_unchecked_iban()
     }
 }
 
@@ -149,16 +316,33 @@ impl JsonBody for NewPayout {
     fn of(form: &mut impl JsonForm) -> Self {
         let fields = PaymentFields::of(form, PaymentBody::New);
         let _: Field<Pending> = form.optional("status", "");
-        Self(fields)
+        let recipient_id = form.optional(
+            "recipient_id",
+            "A stored recipient, which is copied into the payout, in place of a `recipient`.",
+        );
+        let allow_duplicate = About::new(
+            "Whether the payout is stored without approval although it is likely a duplicate. The audit trail keeps it.",
+        );
+        let allow_duplicate = form.optional("allow_duplicate", allow_duplicate);
+        Self {
+            fields,
+            recipient_id,
+            allow_duplicate,
+        }
     }
 
     fn check(&self, errors: &mut Errors) {
-        self.0.check_masks(errors);
-        self.0.check_money(errors);
+        if self.recipient_id.is_given() {
+            self.fields.check_no_recipient(errors);
+        } else {
+            self.fields.check_recipient(PaymentBody::New, errors);
+            self.fields.check_masks(errors);
+        }
+        self.fields.check_money(errors);
     }
 
     fn related(schema: RefOr<Schema>) -> RefOr<Schema> {
-        RefOr::T(money::with_both(schema))
+        RefOr::T(money::with_both(recipients::with_one_or_stored(schema)))
     }
 }
 
@@ -168,6 +352,8 @@ pub(crate) struct EditBody {
     pub(crate) edit: EditRequest,
     pub(crate) status: Option<Status>,
     pub(crate) reason: Option<String>,
+    /// The account is an IBAN that is sent as an unchecked text.
+    pub(crate) unchecked_iban: bool,
 }
 
 const EDIT_REASON: &str = "The bank confirmed it by phone.";
@@ -197,11 +383,12 @@ impl JsonBody for Changes {
     }
 
     fn check(&self, errors: &mut Errors) {
+        self.fields.check_recipient(PaymentBody::Changes, errors);
         self.fields.check_money(errors);
     }
 
     fn related(schema: RefOr<Schema>) -> RefOr<Schema> {
-        RefOr::T(money::with_either(schema))
+        RefOr::T(money::with_either(recipients::with_one_at_most(schema)))
     }
 
     fn example() -> Option<Value> {
@@ -212,6 +399,7 @@ impl JsonBody for Changes {
 impl From<Changes> for EditBody {
     fn from(changes: Changes) -> Self {
         Self {
+            unchecked_iban: changes.fields.has_unchecked_iban(),
             edit: changes.fields.into_edit(),
             status: changes.status.value(),
             reason: changes.reason,
@@ -240,17 +428,18 @@ impl JsonBody for Replacement {
     }
 
     fn check(&self, errors: &mut Errors) {
+        self.fields.check_recipient(PaymentBody::Replacement, errors);
         self.fields.check_money(errors);
     }
 
     fn related(schema: RefOr<Schema>) -> RefOr<Schema> {
-        RefOr::T(money::with_both(schema))
+        RefOr::T(money::with_both(recipients::with_one(schema)))
     }
 
     fn example() -> Option<Value> {
         Some(json!({
-            "amount": "130.00", "currency": "EUR", "recipient_account": "DE89370400440532013000",
-            "recipient_name": "Ada Lovelace", "description": "Invoice 2026-118",
+            "amount": "130.00", "currency": "EUR", "recipient": recipients::example(),
+            "description": "Invoice 2026-118",
         }))
     }
 }
@@ -260,6 +449,7 @@ impl From<Replacement> for EditBody {
         let mut fields = replacement.fields;
         fields.description = Field::Value(fields.description.value().unwrap_or_default());
         Self {
+            unchecked_iban: fields.has_unchecked_iban(),
             edit: fields.into_edit(),
             status: replacement.status.value(),
             reason: replacement.reason,
@@ -280,12 +470,41 @@ impl JsonBody for StepReason {
     }
 }
 
+/// The body of a rejection, whose reason is required.
+pub(crate) struct Rejection(Field<Reason>);
+
+impl Rejection {
+    /// Returns the reason.
+    ///
+    /// # Errors
+    /// 500 when it is missing, which parsing rules out.
+    pub(crate) fn reason(self) -> Result<String, Problem> {
+        Ok(self.0.required()?.0)
+    }
+}
+
+impl JsonBody for Rejection {
+    const NAME: &'static str = "Rejection";
+    const ABOUT: &'static str = "The reason for a rejection.";
+
+    fn of(form: &mut impl JsonForm) -> Self {
+        let about = About::new("The reason, for the audit trail.").example("It was paid in cash.");
+        Self(form.required("reason", about))
+    }
+
+    fn check(&self, errors: &mut Errors) {
+        if matches!(&self.0, Field::Value(reason) if reason.0.trim().is_empty()) {
+            errors.add("reason", "This field may not be blank.");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn draft_of(body: &str) -> Result<PaymentDetails, Problem> {
-        NewPayout::parse(body.as_bytes()).and_then(NewPayout::into_details)
+        NewPayout::parse(body.as_bytes()).and_then(|new| new.into_details(None))
     }
 
     fn some(body: &str) -> Result<EditBody, Problem> {
@@ -343,7 +562,7 @@ mod tests {
             ),
             (
                 "\"x\"",
-                "This is not a status: use pending, processing, completed, failed or cancelled.",
+                "This is not a status: use awaiting_approval, pending, processing, completed, returned, failed or cancelled.",
             ),
             ("null", "This field may not be null."),
         ] {

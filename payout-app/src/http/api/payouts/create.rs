@@ -1,7 +1,9 @@
 //! `POST /api/payouts/`
 
 use payout_core::access::Scope;
-use payout_core::usecase::ServiceError;
+use payout_core::payout::Recipient;
+use payout_core::usecase::recipients::RecipientError;
+use payout_core::usecase::{Answered, ServiceError};
 use salvo::http::StatusCode;
 use salvo::{Depot, Request, handler};
 
@@ -12,19 +14,23 @@ use crate::http::extract::json::{BodyPolicy, JsonBody};
 use crate::http::extract::{body, headers};
 use crate::http::middleware::context::Context;
 use crate::http::policy::RoutePolicy;
-use crate::http::problem::{Kind, Problem};
+use crate::http::problem::{Errors, Kind, Problem};
 
 /// The policy of the route.
 pub(crate) const POLICY: RoutePolicy = RoutePolicy {
     headers: &[&headers::IDEMPOTENCY_KEY],
     body: Some(BodyPolicy::required::<NewPayout>()),
-    refusals: &[Kind::OverLimit],
+    refusals: &[Kind::OverLimit, Kind::ExternalIdTaken],
     ..RoutePolicy::scoped(&[Scope::Write])
 };
 
 /// Create a payout
 ///
-/// It is stored as `pending`, and a worker sends it within moments.
+/// It is stored as `pending`, and a worker sends it within moments, or at its `scheduled_at`. If the operator's rules
+/// require it, it is `awaiting_approval` first, and sent once other people have approved it.
+///
+/// An `external_id` belongs to one payout, for ever: a second create with it is refused (409), and the problem names
+/// the payout that has it in `payout_id`. A payout that is deleted gives its `external_id` up.
 ///
 /// Send an `Idempotency-Key`, and repeat the request under the same key when in doubt: the payout is created once, and
 /// every repetition gets the first answer, with `Idempotent-Replayed: true`. A service can be configured to refuse
@@ -40,6 +46,7 @@ pub(crate) const POLICY: RoutePolicy = RoutePolicy {
             ("Location" = String, description = "The address of the payout."),
             ("ETag" = String, description = "The payout's version, for `If-Match`."),
             ("Idempotent-Replayed" = String, description = "`true` when an earlier request under the key made it."),
+            ("Payout-Warning" = String, description = "Says that `recipient_account` is a valid IBAN, which is not checked."),
         ),
         links(
             ("get" = (operation_id = "get_payout", parameters(("id" = "$response.body#/id")))),
@@ -58,18 +65,74 @@ pub(crate) async fn create_payout(request: &mut Request, depot: &mut Depot) -> R
     if key.is_none() && context.app_state.require_idempotency_key {
         return Err(headers::idempotency_key_missing());
     }
-    let draft = NewPayout::parse(&body::read(request)?)?.into_details()?;
-    let created = context
+    let new = NewPayout::parse(&body::read(request)?)?;
+    let unchecked_iban = new.has_unchecked_iban();
+    let options = new.options();
+    let draft = match copied(context, &new).await? {
+        Copied::Recipient(recipient) => new.into_details(recipient)?,
+        Copied::Archived(recipient) => {
+            let draft = new.into_details(Some(recipient))?;
+            // A request that was answered before its recipient was archived gets that answer again.
+            let before = match &key {
+                Some(key) => {
+                    let caller = context.caller(None);
+                    context.payouts()?.created_before(&draft, key, &caller).await?
+                }
+                None => None,
+            };
+            let answered = before.ok_or_else(archived)?;
+            return created(&answered, context, unchecked_iban);
+        }
+    };
+    let outcome = context
         .payouts()?
-        .create(draft, None, key, context.caller(None))
+        .create_with(draft, options, key, context.caller(None))
         .await;
-    if matches!(created, Err(ServiceError::KeyReused)) && !context.principal.may(Scope::Reveal) {
+    if matches!(outcome, Err(ServiceError::KeyReused)) && !context.principal.may(Scope::Reveal) {
         // A replay reveals that all fields equal those of the first request, including the recipient's.
         guess::count(context)?;
     }
-    let answered = created?;
+    created(&outcome?, context, unchecked_iban)
+}
+
+fn created(answered: &Answered, context: &Context, unchecked_iban: bool) -> Result<Answer, Problem> {
     Ok(Answer::payout(&answered.payout, &context.principal)?
         .status(StatusCode::CREATED)
         .located_at(answered.payout.id())
-        .replayed(answered.replayed))
+        .replayed(answered.replayed)
+        .warned_of_iban(unchecked_iban))
+}
+
+/// The stored recipient that a request names.
+enum Copied {
+    /// It, or none if the request names none.
+    Recipient(Option<Recipient>),
+    /// It is archived, so that no further payout is made from it.
+    Archived(Recipient),
+}
+
+/// Reads the stored recipient that a request names.
+///
+/// # Errors
+/// 400 if there is no such recipient.
+async fn copied(context: &Context, new: &NewPayout) -> Result<Copied, Problem> {
+    let Some(id) = new.recipient_id() else {
+        return Ok(Copied::Recipient(None));
+    };
+    match context.recipients()?.of_new_payout(id).await {
+        Ok(recipient) => Ok(Copied::Recipient(Some(recipient))),
+        Err(RecipientError::Archived(recipient)) => Ok(Copied::Archived(*recipient)),
+        Err(RecipientError::NotFound) => Err(Problem::invalid(Errors::of(
+            "recipient_id",
+            "There is no such recipient.",
+        ))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn archived() -> Problem {
+    Problem::invalid(Errors::of(
+        "recipient_id",
+        "This recipient is archived: no further payout can be made from it.",
+    ))
 }

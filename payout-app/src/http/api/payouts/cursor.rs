@@ -41,7 +41,7 @@ pub(crate) fn encode(cursor: Cursor, direction: Direction, list: &ListIdentity) 
         Direction::After => b'a',
         Direction::Before => b'b',
     };
-    bytes[2..10].copy_from_slice(&cursor.created_at.timestamp_micros().to_be_bytes());
+    bytes[2..10].copy_from_slice(&cursor.at.timestamp_micros().to_be_bytes());
     bytes[10..PLACE].copy_from_slice(cursor.id.as_uuid().as_bytes());
     let checksum = checksum(&bytes[..PLACE], list);
     bytes[PLACE..].copy_from_slice(&checksum);
@@ -68,7 +68,7 @@ pub(crate) fn decode(text: &str, list: &ListIdentity) -> Result<Position, Invali
     let id = Uuid::from_slice(&place[10..]).map_err(|_| InvalidCursor)?;
     let created_at = DateTime::from_timestamp_micros(micros).ok_or(InvalidCursor)?;
     let cursor = Cursor {
-        created_at,
+        at: created_at,
         id: PayoutId::from(id),
     };
     match place[1] {
@@ -96,7 +96,7 @@ mod tests {
 
     fn place() -> Cursor {
         Cursor {
-            created_at: DateTime::from_timestamp_micros(1_764_000_000_123_456).unwrap(),
+            at: DateTime::from_timestamp_micros(1_764_000_000_123_456).unwrap(),
             id: Uuid::from_u128(0x0193_5d2c_7f3a_7bcd_8123_4567_89ab_cdef).into(),
         }
     }

@@ -5,7 +5,7 @@
 
 use payout_core::access::{Principal, Scope};
 use payout_core::payout::{Payout, PayoutId, Resolution, Status};
-use payout_core::usecase::{EditError, EditRequest, Payouts, Sight, Step};
+use payout_core::usecase::{EditError, EditRequest, Edited, Payouts, Sight, Step};
 use salvo::{Depot, Request, handler};
 
 use super::bodies::{Changes, EditBody, Replacement};
@@ -40,6 +40,8 @@ const fn policy(scopes: &'static [Scope]) -> RoutePolicy {
             Kind::IllegalStep,
             Kind::AttemptInProgress,
             Kind::ChangedMeanwhile,
+            Kind::ExternalIdTaken,
+            Kind::ExternalIdSet,
             Kind::OverLimit,
         ],
         ..RoutePolicy::scoped(scopes)
@@ -49,11 +51,15 @@ const fn policy(scopes: &'static [Scope]) -> RoutePolicy {
 /// Change some fields of a payout, or take a step
 ///
 /// Fields can be changed only while the payout is `pending`: once something may have been sent, the details never
-/// change.
+/// change. Only `metadata` can be changed at any time: the given entries get new values, null removes one, and the
+/// others stay. An `external_id` can be set once. A new `scheduled_at` changes when the payout is due; null makes it due
+/// at once.
 ///
-/// `{"status": …}` requests a step instead: `cancelled` from pending, `pending` from failed (a retry), `completed` or
-/// `failed` from processing under review, with a `reason`. The current status as value changes nothing. A `status`
+/// `{"status": …}` requests a step instead: `cancelled` from pending, `pending` from failed or returned (a retry), `completed` or
+/// `failed` from processing under review, or `returned` from completed, with a `reason`. The current status as value changes nothing. A `status`
 /// needs the scope `operate`, every other field `write`.
+///
+/// A `recipient` replaces the stored one whole.
 ///
 /// The answer reveals nothing that a key may not see. An account or a name from a key without `reveal` counts as a
 /// change, whatever is stored, and so does anything from a key without `read`; where fields cannot be changed, it is
@@ -66,7 +72,10 @@ const fn policy(scopes: &'static [Scope]) -> RoutePolicy {
     operation_id = "change_payout",
     tag = "Payouts",
     responses((status = 200, description = "The payout, as it is now.", body = PayoutAnswer,
-        headers(("ETag" = String, description = "The payout's version, for `If-Match`.")))),
+        headers(
+            ("ETag" = String, description = "The payout's version, for `If-Match`."),
+            ("Payout-Warning" = String, description = "Says that `recipient_account` is a valid IBAN, which is not checked."),
+        ))),
 )]
 #[handler]
 pub(crate) async fn change_payout(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
@@ -75,8 +84,10 @@ pub(crate) async fn change_payout(request: &mut Request, depot: &mut Depot) -> R
 
 /// Set all fields of a payout
 ///
-/// As `PATCH`, but every field must be given; an omitted description becomes empty. A `status` is accepted as in
-/// `PATCH`, if the other fields equal the stored ones; it also needs the scope `operate`.
+/// As `PATCH`, but every field must be given, the recipient in one of its two forms; an omitted description becomes
+/// empty. `external_id`, `metadata`, `statement_text` and `scheduled_at` keep their values where they are omitted, since
+/// older clients do not know them; `metadata` are replaced whole. A `status` is accepted as in `PATCH`, if the other fields equal the stored ones; it also needs the scope
+/// `operate`.
 #[utoipa::path(
     put,
     path = "/api/payouts/{id}/",
@@ -84,7 +95,10 @@ pub(crate) async fn change_payout(request: &mut Request, depot: &mut Depot) -> R
     operation_id = "replace_payout",
     tag = "Payouts",
     responses((status = 200, description = "The payout, as it is now.", body = PayoutAnswer,
-        headers(("ETag" = String, description = "The payout's version, for `If-Match`.")))),
+        headers(
+            ("ETag" = String, description = "The payout's version, for `If-Match`."),
+            ("Payout-Warning" = String, description = "Says that `recipient_account` is a valid IBAN, which is not checked."),
+        ))),
 )]
 #[handler]
 pub(crate) async fn replace_payout(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
@@ -106,6 +120,7 @@ async fn edit(
         mut edit,
         status,
         reason,
+        unchecked_iban,
     } = read(&body::read(request)?)?;
     if status.is_some() {
         access::allows(&context.principal, &[Scope::Operate])?;
@@ -128,13 +143,13 @@ async fn edit(
         Some(status) => change.step_beside_fields(payouts, edit, status).await,
     };
     match changed {
-        Ok(payout) => Answer::written(&payout, &context.principal),
+        Ok(payout) => Ok(Answer::written(&payout, &context.principal)?.warned_of_iban(unchecked_iban)),
         Err(problem) => Err(guess.refused(context, payouts, problem).await),
     }
 }
 
 /// Returns the part of a payout that the caller may see.
-fn sight(principal: &Principal) -> Sight {
+pub(in crate::http::api) fn sight(principal: &Principal) -> Sight {
     match (principal.may(Scope::Read), principal.may(Scope::Reveal)) {
         (true, true) => Sight::Whole,
         (true, false) => Sight::Masked,
@@ -160,19 +175,25 @@ impl Change<'_> {
             Status::Pending => Step::Retry,
             Status::Completed => Step::Resolve(Resolution::Completed),
             Status::Failed => Step::Resolve(Resolution::Failed),
-            Status::Processing => return self.already_processing(payouts).await,
+            Status::Returned => Step::MarkReturned,
+            Status::AwaitingApproval | Status::Processing => return self.already(status, payouts).await,
         };
         Ok(payouts.step(self.id, step, self.if_match, self.caller).await?)
     }
 
-    /// No step leads to `processing`: the request is valid only if the payout has that status already.
-    async fn already_processing(self, payouts: &Payouts) -> Result<Payout, Problem> {
+    /// No step of a client leads to these statuses: the request is valid only if the payout has that status already.
+    async fn already(self, status: Status, payouts: &Payouts) -> Result<Payout, Problem> {
         let payout = self.fields(payouts, EditRequest::default()).await?;
-        if payout.status() == Status::Processing {
+        if payout.status() == status {
             return Ok(payout);
         }
+        let why = if status == Status::Processing {
+            "only a worker does that"
+        } else {
+            "the operator's rules decide that"
+        };
         let detail = format!(
-            "A payout that is {} cannot be marked processing: only a worker does that.",
+            "A payout that is {} cannot be marked {status}: {why}.",
             payout.status()
         );
         Err(Problem::new(Kind::IllegalStep, detail))
@@ -188,7 +209,7 @@ impl Change<'_> {
         if payout.status() == status {
             return Ok(self.fields(payouts, edit).await?);
         }
-        if edit.over(&payout)?.is_none() {
+        if edit.over(&payout)? == Edited::Nothing {
             return self.step(payouts, status).await;
         }
         let message =

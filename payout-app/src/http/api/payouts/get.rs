@@ -67,7 +67,7 @@ pub(crate) async fn get_payout(request: &mut Request, depot: &mut Depot) -> Resu
     if deleted != Deleted::Only {
         match payouts.get(id).await {
             Ok(payout) if conditions.allow_read(payout.version())? => {
-                return Answer::payout(&payout, &context.principal);
+                return Answer::current(&payout, context);
             }
             Ok(payout) => return Ok(Answer::not_modified(payout.version())),
             Err(ServiceError::NotFound) if deleted == Deleted::With => (),

@@ -34,6 +34,7 @@ impl Guess {
         if !context.principal.may(Scope::Reveal) {
             fields.extend(edit.recipient_account.as_ref().map(|_| "recipient_account"));
             fields.extend(edit.recipient_name.as_ref().map(|_| "recipient_name"));
+            fields.extend(edit.recipient.as_ref().map(|_| "recipient"));
             if reason.is_some() && !edit.is_empty() {
                 count(context)?;
             }
@@ -54,7 +55,7 @@ impl Guess {
         if let Err(error) = payouts.record_refusal(self.id, caller).await {
             tracing::warn!(
                 payout_id = %self.id,
-                error = &error as &dyn std::error::Error,
+                error = %payout_core::Causes(&error),
                 "a refused edit could not be written into the audit trail"
             );
         }

@@ -1,7 +1,7 @@
 //! `GET /api/payouts/`
 
-use payout_core::access::Scope;
-use payout_core::ports::{Cursor, Deleted};
+use payout_core::access::{Principal, Scope};
+use payout_core::ports::{Cursor, Deleted, Filter};
 use payout_core::usecase::Page;
 use salvo::{Depot, Request, handler};
 use serde::Serialize;
@@ -68,12 +68,13 @@ pub(crate) const POLICY: RoutePolicy = RoutePolicy {
 #[handler]
 pub(crate) async fn list_payouts(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let query = request.uri().query().unwrap_or_default();
-    let params = ListParams::parse(query)?;
+    let mut params = ListParams::parse(query)?;
     let context = Context::of(depot)?;
-    if params.request.filter.search.is_some() {
-        // A caller that may search letter by letter could find out what is masked.
-        access::allows(&context.principal, &[Scope::Reveal])?;
+    if params.approvable {
+        access::allows(&context.principal, &[Scope::Approve])?;
+        params.request.filter.approvable_by = Some(context.principal.caller().person());
     }
+    allow_search(&params.request.filter, &context.principal)?;
     if params
         .page
         .is_some_and(|page| !query::is_shallow(page, params.request.size))
@@ -84,9 +85,7 @@ pub(crate) async fn list_payouts(request: &mut Request, depot: &mut Depot) -> Re
         );
         return Err(Problem::new(Kind::NotFound, detail));
     }
-    if params.request.filter.deleted != Deleted::Without {
-        access::allows(&context.principal, &[Scope::Operate])?;
-    }
+    allow_deleted(&params.request.filter, &context.principal)?;
     let page = context.payouts()?.list(&params.request).await?;
     if params.page.is_some_and(|page| page > 1) && page.payouts.is_empty() && page.unreadable.is_empty() {
         return Err(Problem::new(Kind::NotFound, "There is no such page."));
@@ -106,11 +105,35 @@ pub(crate) async fn list_payouts(request: &mut Request, depot: &mut Depot) -> Re
             .iter()
             .map(|payout| {
                 let deleted_at = page.deleted.get(&payout.id()).copied();
-                PayoutBody::of(payout, &context.principal).deleted_at(deleted_at)
+                let waiting_for = context.app_state.providers.waiting_for(payout);
+                PayoutBody::of(payout, &context.principal)
+                    .waiting_for(waiting_for)
+                    .deleted_at(deleted_at)
             })
             .collect(),
         unreadable: page.unreadable.iter().map(ToString::to_string).collect(),
     })
+}
+
+/// Checks the scope that a search needs: a caller that may search letter by letter could find out what is masked.
+fn allow_search(filter: &Filter, principal: &Principal) -> Result<(), Problem> {
+    match filter.search {
+        Some(_) => access::allows(principal, &[Scope::Reveal]),
+        None => Ok(()),
+    }
+}
+
+fn allow_deleted(filter: &Filter, principal: &Principal) -> Result<(), Problem> {
+    match filter.deleted {
+        Deleted::Without => Ok(()),
+        Deleted::Only | Deleted::With => access::allows(principal, &[Scope::Operate]),
+    }
+}
+
+/// Checks the scopes that a filter needs besides those of its route.
+pub(in crate::http) fn allow(filter: &Filter, principal: &Principal) -> Result<(), Problem> {
+    allow_search(filter, principal)?;
+    allow_deleted(filter, principal)
 }
 
 struct Links<'a> {

@@ -3,13 +3,16 @@
 
 use std::fmt;
 
+use payout_core::payout::MetadataEntry;
 use payout_core::ports::{Filter, Order, Position};
 use payout_core::usecase::{CountMode, PageRequest};
 use url::form_urlencoded;
 
 use super::cursor;
 use crate::http::extract::query::{Query, QueryForm};
-use crate::http::extract::query_values::{FilterValue, PageNumber, PageSize, SearchText};
+use crate::http::extract::query_values::{
+    FilterValue, PageNumber, PageSize, SearchText, metadata_entries, metadata_entry,
+};
 
 /// The depth limit of pages by number: they must begin before this many payouts.
 pub(super) const DEEPEST: u64 = 10_000;
@@ -21,12 +24,14 @@ pub(crate) struct ListParams {
     pub(crate) request: PageRequest,
     /// The `page` parameter, if the client pages by number.
     pub(crate) page: Option<u64>,
+    /// Only payouts that the caller may approve.
+    pub(crate) approvable: bool,
     /// The identity of the list, to which cursors are tied.
     pub(crate) list: ListIdentity,
 }
 
 /// Reads the filters, in the order of the document.
-fn filter(form: &mut impl QueryForm, list: &mut ListIdentity) -> Filter {
+pub(super) fn filter(form: &mut impl QueryForm, list: &mut ListIdentity) -> Filter {
     Filter {
         statuses: list.filters(form, "status", "Only these statuses. May be repeated."),
         currency: list.filter(
@@ -57,6 +62,21 @@ fn filter(form: &mut impl QueryForm, list: &mut ListIdentity) -> Filter {
                  this, in any\ncase; where names are encrypted, only a whole name is found. Needs the scope `reveal`.",
             )
             .and_then(|search| search.0),
+        external_id: list.filter(form, "external_id", "Only the payout with this external id."),
+        metadata: list.entries(form),
+        created_by: list.filter(form, "created_by", "Created by the API key of this name."),
+        recipient_id: list.filter(form, "recipient_id", "Only payouts that were made from this stored recipient."),
+        batch: list.filter(form, "batch_id", "Only payouts of this batch."),
+        scheduled_after: list.filter(
+            form,
+            "scheduled_after",
+            "Scheduled for this time or later: RFC 3339, or a date (midnight UTC).",
+        ),
+        scheduled_before: list.filter(
+            form,
+            "scheduled_before",
+            "Scheduled for a time before this: RFC 3339, or a date (midnight UTC).",
+        ),
         deleted: list
             .filter(
                 form,
@@ -64,18 +84,30 @@ fn filter(form: &mut impl QueryForm, list: &mut ListIdentity) -> Filter {
                 "`only` lists deleted payouts, `with` those beside the others; each then says when. Needs the scope `operate`.",
             )
             .unwrap_or_default(),
+        // The caller decides, not the query.
+        approvable_by: None,
     }
+}
+
+/// Reads the order.
+pub(super) fn order(form: &mut impl QueryForm) -> Order {
+    let order = form.one::<Order>(
+        "ordering",
+        "By time of creation, oldest or (as by default) newest first; or by `scheduled_at`, soonest or latest first, which\nlists only payouts that have one.",
+    );
+    order.value().unwrap_or_default()
 }
 
 impl Query for ListParams {
     fn of(form: &mut impl QueryForm) -> Self {
         let mut list = ListIdentity::default();
         let filter = filter(form, &mut list);
-        let order = form.one::<Order>(
-            "ordering",
-            "By time of creation, oldest or (as by default) newest first.",
+        let approvable = list.filter(
+            form,
+            "approvable",
+            "`true` lists the payouts that this key's owner may still approve. Needs the scope `approve`.",
         );
-        let order = order.value().unwrap_or_default();
+        let order = order(form);
         list.note("ordering", &order.canonical());
         let size = form.one::<PageSize<20, 200>>("page_size", "The number of payouts on a page.");
         let size = size.value().unwrap_or_default().0;
@@ -105,6 +137,7 @@ impl Query for ListParams {
                 count: count.value().unwrap_or_default(),
             },
             page,
+            approvable: approvable.unwrap_or(false),
             list,
         }
     }
@@ -143,6 +176,21 @@ impl ListIdentity {
         let value = form.one::<T>(name, about).value()?;
         self.note(name, &value.canonical());
         Some(value)
+    }
+
+    /// Reads the filters by entries of the metadata.
+    fn entries(&mut self, form: &mut impl QueryForm) -> Vec<MetadataEntry> {
+        let mut entries = form.entries(
+            "metadata",
+            "Only payouts with exactly this value of this entry: `metadata[team]=payroll`. Several must all match.",
+            metadata_entries,
+            metadata_entry,
+        );
+        entries.sort_unstable();
+        for entry in &entries {
+            self.note(&format!("metadata[{}]", entry.name()), entry.value());
+        }
+        entries
     }
 
     /// Reads a filter by any of several values.

@@ -29,11 +29,11 @@ pub(crate) const POLICY: RoutePolicy = RoutePolicy {
     ..RoutePolicy::scoped(&[Scope::Operate])
 };
 
-/// Retry a failed payout
+/// Retry a payout that failed or came back
 ///
-/// Starts a new attempt at the provider, under a new key. Only `failed` payouts can be retried. If the failed attempt
-/// was taken over from a worker that stopped responding, that worker might still be sending. Until that is ruled out,
-/// the answer is 409 with `Retry-After`.
+/// Starts a new attempt at the provider, under a new key. Only `failed` and `returned` payouts can be retried. If a
+/// worker claimed the payout more than once, the worker of an earlier claim might still be sending. Until that is ruled
+/// out, the answer is 409 with `Retry-After`.
 #[utoipa::path(
     post,
     path = "/api/payouts/{id}/retry/",

@@ -1,0 +1,145 @@
+//! `GET /api/events/stream/`
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use futures::stream;
+use payout_core::access::Scope;
+use payout_core::feed::{EventType, FeedPosition, PublicEvent};
+use payout_core::ports::FeedQuery;
+use payout_core::usecase::feed::{FeedBatch, FeedReader, ReaderError};
+use salvo::http::HeaderValue;
+use salvo::http::header::CONTENT_TYPE;
+use salvo::{Depot, Request, Response, Writer, async_trait, handler};
+use tokio::time::timeout;
+
+use super::EventBody;
+use crate::http::extract::headers::{LAST_EVENT_ID, last_event_id};
+use crate::http::extract::query::{Query, QueryForm, QueryPolicy};
+use crate::http::middleware::context::Context;
+use crate::http::policy::RoutePolicy;
+use crate::http::problem::{Kind, Problem};
+
+/// The interval between two heartbeats of a silent stream.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// The policy of the route.
+pub(crate) const POLICY: RoutePolicy = RoutePolicy {
+    query: Some(QueryPolicy::of::<StreamParams>()),
+    headers: &[&LAST_EVENT_ID],
+    refusals: &[Kind::UnknownPath],
+    streaming: true,
+    ..RoutePolicy::scoped(&[Scope::Read])
+};
+
+/// The query: a position and a filter.
+struct StreamParams {
+    after: Option<FeedPosition>,
+    types: Vec<EventType>,
+}
+
+impl Query for StreamParams {
+    fn of(form: &mut impl QueryForm) -> Self {
+        let after = form.one::<FeedPosition>(
+            "after",
+            "The cursor after which the stream begins. Without it and without `Last-Event-ID`, only what comes later is sent.",
+        );
+        Self {
+            after: after.value(),
+            types: form.many::<EventType>("types", "Only these types. May be repeated."),
+        }
+    }
+}
+
+/// Follow the event feed
+///
+/// The feed as server-sent events: each has the event's `sequence` as its `id`, its type as its `event`, and the event as
+/// JSON in its `data`. A client that reconnects with `Last-Event-ID` goes on where it was. A heartbeat every 15 seconds
+/// has an `id` alone. A client that reads too slowly is cut off, and goes on in the same way.
+#[utoipa::path(
+    get,
+    path = "/api/events/stream/",
+    impl_for = stream_feed,
+    operation_id = "stream_feed",
+    tag = "Events",
+    responses((
+        status = 200,
+        description = "The events, until the client or the service ends the stream.",
+        content_type = "text/event-stream",
+        body = String,
+    )),
+)]
+#[handler]
+pub(crate) async fn stream_feed(request: &mut Request, depot: &mut Depot) -> Result<EventStream, Problem> {
+    let StreamParams { after, types } = StreamParams::parse(request.uri().query().unwrap_or_default())?;
+    let last = last_event_id(request.headers())?;
+    let feed = Context::of(depot)?.feed()?;
+    let query = |after| FeedQuery {
+        after,
+        types,
+        limit: 0,
+    };
+    let reader = match last.or(after) {
+        Some(position) => feed.reader(query(position))?,
+        None => feed.reader_from_end(query(FeedPosition::START)).await?,
+    };
+    Ok(EventStream(reader))
+}
+
+/// The answer: events until somebody ends it.
+pub(crate) struct EventStream(FeedReader);
+
+#[async_trait]
+impl Writer for EventStream {
+    async fn write(self, _: &mut Request, _: &mut Depot, response: &mut Response) {
+        let content_type = HeaderValue::from_static("text/event-stream");
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
+        response.stream(stream::unfold(
+            (self.0, true),
+            |(mut reader, is_first)| async move {
+                let text = if is_first {
+                    format!("retry: 1000\n{}", heartbeat(&reader))
+                } else {
+                    next(&mut reader).await?
+                };
+                Some((Ok::<_, Infallible>(text), (reader, false)))
+            },
+        ));
+    }
+}
+
+/// Returns the next part of the stream; `None` at its end.
+async fn next(reader: &mut FeedReader) -> Option<String> {
+    match timeout(HEARTBEAT, reader.next()).await {
+        Ok(Ok(batch)) => Some(render(&batch)),
+        Err(_) => Some(heartbeat(reader)),
+        Ok(Err(ReaderError::Slow | ReaderError::Closing | ReaderError::Full)) => None,
+        Ok(Err(error @ (ReaderError::Store(_) | _))) => {
+            tracing::warn!(
+                error = %payout_core::Causes(&error),
+                "a stream of events ends: the feed cannot be read"
+            );
+            None
+        }
+    }
+}
+
+fn render(batch: &FeedBatch) -> String {
+    let mut text = String::new();
+    for event in &batch.events {
+        text.push_str(event.text(render_event));
+    }
+    text
+}
+
+fn render_event(event: &PublicEvent) -> String {
+    // The body has only strings and numbers, which are always valid JSON, without line breaks.
+    let data = serde_json::to_string(&EventBody::from(event)).unwrap_or_default();
+    let (id, event_type) = (event.position, event.event_type.as_str());
+    format!("id: {id}\nevent: {event_type}\ndata: {data}\n\n")
+}
+
+/// Renders an empty message. It makes clients remember the position, also where their filter lets nothing through.
+fn heartbeat(reader: &FeedReader) -> String {
+    format!("id: {}\n\n", reader.position())
+}

@@ -1,0 +1,3 @@
+//! The endpoint for statistics.
+
+pub(crate) mod get;

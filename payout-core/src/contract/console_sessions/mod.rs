@@ -1,0 +1,3 @@
+//! The cases for a `ConsoleSessionRepository`.
+
+pub mod sessions;

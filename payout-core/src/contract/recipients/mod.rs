@@ -1,0 +1,3 @@
+//! The cases for a repository of stored recipients.
+
+pub mod lives;

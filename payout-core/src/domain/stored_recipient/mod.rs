@@ -1,0 +1,7 @@
+//! Recipients that are stored for further payouts.
+
+mod id;
+mod stored;
+
+pub use id::RecipientId;
+pub use stored::{NewStoredRecipient, RecipientChange, StoredRecipient};

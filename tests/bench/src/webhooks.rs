@@ -1,0 +1,259 @@
+//! Deliveries of webhooks at a fixed rate of payouts, and the worker's rate with and without them.
+//!
+//! A latency is the time from the event's own time, which is that of its transaction's beginning, to the receipt.
+
+use std::convert::Infallible;
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use payout_core::Timestamp;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::drains::{drain, worker};
+use crate::load::{Target, once, open};
+use crate::run::Run;
+use crate::table::{Row, Wanted, median};
+use crate::{Outcome, clock, creates};
+
+/// The number of connections that create payouts.
+const CONNECTIONS: usize = 64;
+/// The number of endpoints that work.
+const ENDPOINTS: usize = 3;
+/// The time within which what was created is delivered after the load.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The number of calls in flight of a worker.
+const IN_FLIGHT: usize = 1_024;
+
+/// The sizes of a measurement.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    /// Payouts per second.
+    pub(crate) rate: f64,
+    pub(crate) duration: Duration,
+    /// The number of payouts that are drained.
+    pub(crate) backlog: i64,
+}
+
+/// A receiver of `payout.completed`, which records latencies until the measurement ends.
+struct Receiver {
+    port: u16,
+    heard: Arc<Heard>,
+}
+
+struct Heard {
+    hangs: bool,
+    counts: AtomicBool,
+    received: AtomicU64,
+    /// In microseconds.
+    latencies: Mutex<Histogram<u64>>,
+}
+
+impl Receiver {
+    async fn start(hangs: bool) -> Outcome<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let port = listener.local_addr()?.port();
+        let heard = Arc::new(Heard {
+            hangs,
+            counts: AtomicBool::new(true),
+            received: AtomicU64::new(0),
+            latencies: Mutex::new(Histogram::new(3)?),
+        });
+        let serving = heard.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let heard = serving.clone();
+                let serve = service_fn(move |request| {
+                    let heard = heard.clone();
+                    async move { heard.hear(request).await }
+                });
+                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), serve));
+            }
+        });
+        Ok(Self { port, heard })
+    }
+
+    async fn subscribe(&self, target: &Target) -> Outcome<()> {
+        let body = json!({
+            "url": format!("http://127.0.0.1:{}/", self.port),
+            "types": ["payout.completed"],
+        });
+        let (status, body) = once(target, target.post("/api/webhooks/", body.to_string())?).await?;
+        if status.as_u16() == 201 {
+            Ok(())
+        } else {
+            Err(format!("no endpoint: {status} {}", String::from_utf8_lossy(&body)).into())
+        }
+    }
+
+    fn received(&self) -> u64 {
+        self.heard.received.load(Ordering::Relaxed)
+    }
+}
+
+impl Heard {
+    async fn hear(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+        let body = request.into_body().collect().await;
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
+        let now = clock::since_epoch();
+        let body: Value = body
+            .ok()
+            .and_then(|body| serde_json::from_slice(&body.to_bytes()).ok())
+            .unwrap_or_default();
+        let at = body["timestamp"]
+            .as_str()
+            .and_then(|at| at.parse::<Timestamp>().ok())
+            .and_then(|at| u128::try_from(at.timestamp_micros()).ok());
+        if let Some(at) = at.filter(|_| self.counts.load(Ordering::Relaxed)) {
+            let took = now.as_micros().saturating_sub(at);
+            let mut latencies = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
+            // A latency beyond the histogram's range is its greatest.
+            latencies.saturating_record(u64::try_from(took).unwrap_or(u64::MAX).max(1));
+            self.received.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(Response::new(Full::default()))
+    }
+}
+
+/// Measures all rows.
+pub(crate) async fn measure(run: &Run, sizes: Sizes) -> Outcome<Vec<Row>> {
+    let row = |work: String, against: &str, unit, ours: Vec<f64>, theirs: Vec<f64>, wanted| Row {
+        work,
+        against: against.to_owned(),
+        unit,
+        ours,
+        theirs,
+        wanted,
+    };
+    let (mut well, mut beside, mut with, mut without) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for round in 1..=run.plan.rounds {
+        well.push(latency(run, sizes, false).await?);
+        beside.push(latency(run, sizes, true).await?);
+        with.push(drained(run, sizes, true).await?);
+        without.push(drained(run, sizes, false).await?);
+        run.note(&format!(
+            "round {round}: p99 {:.0} ms, beside one that hangs {:.0} ms; drained {:.0}/s, without {:.0}/s",
+            well[round - 1],
+            beside[round - 1],
+            with[round - 1],
+            without[round - 1]
+        ));
+    }
+    let rate = sizes.rate;
+    Ok(vec![
+        row(
+            format!("p99 from commit to receipt, {rate:.0} payouts/s, three endpoints"),
+            "the target",
+            "ms",
+            well.clone(),
+            vec![1_000.0],
+            Wanted::AtMost(1.0),
+        ),
+        row(
+            "the same beside a fourth endpoint that hangs".to_owned(),
+            "without it",
+            "ms",
+            beside,
+            vec![median(&well)],
+            Wanted::AtMost(1.25),
+        ),
+        row(
+            format!("draining {} payouts, three endpoints", sizes.backlog),
+            "without endpoints",
+            "/s",
+            with,
+            without,
+            Wanted::AtLeast(0.9),
+        ),
+    ])
+}
+
+/// Returns the 99th percentile, over three endpoints that work, in milliseconds.
+async fn latency(run: &Run, sizes: Sizes, beside_one_that_hangs: bool) -> Outcome<f64> {
+    let database = run.fresh_database("webhooks").await?;
+    let variables = with_networks(worker(&database, Duration::ZERO, IN_FLIGHT));
+    let mut server = run.services.start("serve", &variables).await?;
+    let mut worker = run.services.start("worker", &variables).await?;
+    let mut receivers = Vec::new();
+    for _ in 0..ENDPOINTS {
+        receivers.push(Receiver::start(false).await?);
+    }
+    let hanging = Receiver::start(true).await?;
+    for receiver in &receivers {
+        receiver.subscribe(&server.target).await?;
+    }
+    if beside_one_that_hangs {
+        hanging.subscribe(&server.target).await?;
+    }
+    // The worker looks for free endpoints every two seconds.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let make = creates::create(&server.target);
+    let creates = open(&server.target, CONNECTIONS, sizes.rate, sizes.duration, &make).await?;
+    let made = database.count("completed").await?;
+    run.note(&format!(
+        "{made} completed so far, creates p99 {:.0} ms",
+        creates.value_at_quantile(0.99) as f64 / 1000.0
+    ));
+    let until = clock::now() + PATIENCE;
+    loop {
+        let (completed, open) = (database.count("completed").await?, database.unfinished(1).await?);
+        let least = receivers.iter().map(Receiver::received).min().unwrap_or(0);
+        if open == 0 && least >= completed {
+            break;
+        }
+        if clock::now() > until {
+            return Err(format!("{least} of {completed} were delivered in time").into());
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let mut all = Histogram::<u64>::new(3)?;
+    for receiver in &receivers {
+        receiver.heard.counts.store(false, Ordering::Relaxed);
+        all.add(
+            &*receiver
+                .heard
+                .latencies
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )?;
+    }
+    for service in [&mut server, &mut worker] {
+        service.process.terminate().await;
+    }
+    Ok(all.value_at_quantile(0.99) as f64 / 1000.0)
+}
+
+/// Returns the payouts per second of a worker that drains a backlog.
+async fn drained(run: &Run, sizes: Sizes, with_endpoints: bool) -> Outcome<f64> {
+    let database = run.fresh_database("delivering").await?;
+    let variables = with_networks(worker(&database, Duration::ZERO, IN_FLIGHT));
+    let mut receivers = Vec::new();
+    if with_endpoints {
+        let mut server = run.services.start("serve", &variables).await?;
+        for _ in 0..ENDPOINTS {
+            let receiver = Receiver::start(false).await?;
+            receiver.subscribe(&server.target).await?;
+            receivers.push(receiver);
+        }
+        server.process.terminate().await;
+    }
+    database.backlog(sizes.backlog).await?;
+    database.tidy().await?;
+    drain(run, &run.services, &database, &variables, 1).await
+}
+
+fn with_networks(mut variables: Vec<(String, String)>) -> Vec<(String, String)> {
+    variables.push(("PAYOUT_WEBHOOK_NETWORKS".to_owned(), "127.0.0.0/8".to_owned()));
+    variables
+}
