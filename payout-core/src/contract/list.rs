@@ -321,6 +321,10 @@ macro_rules! __repository_cases {
                 deleted_payouts_are_listed_and_counted_where_they_are_asked_for,
                 an_iban_is_found_however_it_is_written,
             ];
+            references: [
+                a_payout_is_found_by_what_others_call_it,
+                requests_lead_to_what_they_wrote_until_it_is_deleted,
+            ];
             events: [
                 the_trail_tells_a_whole_life_oldest_first,
                 an_event_names_who_did_it,
@@ -649,6 +653,7 @@ macro_rules! __webhook_cases {
             ];
             operators: [
                 deliveries_are_listed_by_page_and_status,
+                the_deliveries_of_a_payout_are_found,
                 an_added_delivery_is_seen_by_the_holder,
                 a_waiting_delivery_is_made_due_at_once,
             ];

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::Timestamp;
 use crate::feed::FeedPosition;
-use crate::payout::Actor;
+use crate::payout::{Actor, PayoutId};
 use crate::ports::RepositoryError;
 use crate::webhook::{AttemptRecord, Delivery, DeliveryStatus, Endpoint, NewDelivery, Replay, WebhookId};
 
@@ -148,6 +148,12 @@ pub trait WebhookRepository: Send + Sync {
         id: WebhookId,
         query: &DeliveryQuery,
     ) -> Result<Vec<Delivery>, RepositoryError>;
+
+    /// Returns deliveries of a payout's events to any endpoint, the newest first.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    async fn deliveries_of_payout(&self, id: PayoutId, limit: u32) -> Result<Vec<Delivery>, RepositoryError>;
 
     /// Returns a delivery and its attempts, the first one first.
     ///

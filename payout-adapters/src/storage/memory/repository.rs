@@ -338,6 +338,10 @@ impl PayoutRepository for MemoryRepository {
         Ok(self.transact(|store, _| ids.iter().filter_map(|id| store.find(*id)).collect()))
     }
 
+    async fn find_by_reference(&self, reference: &str, limit: u32) -> Result<Vec<PayoutId>, RepositoryError> {
+        Ok(self.transact(|store, _| store.find_by_reference(reference, limit)))
+    }
+
     async fn find_deleted(&self, id: PayoutId) -> Result<Option<DeletedPayout>, RepositoryError> {
         Ok(self.transact(|store, _| store.find_deleted(id)))
     }

@@ -1,5 +1,6 @@
 //! Webhooks in memory.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use payout_core::Timestamp;
 use payout_core::feed::{Announcement, FeedPosition};
-use payout_core::payout::Actor;
+use payout_core::payout::{Actor, PayoutId};
 use payout_core::ports::{
     AttemptBatch, Clock, DeliveryPage, DeliveryQuery, EndpointLease, EventFeed, FeedPage, FeedQuery,
     HeldEndpoint, KEEP_DELIVERED, KEEP_FAILED, PageSource, RepositoryError, SettledAttempt,
@@ -307,6 +308,26 @@ impl WebhookRepository for MemoryWebhooks {
                 .take(query.limit as usize)
                 .cloned()
                 .collect()
+        }))
+    }
+
+    async fn deliveries_of_payout(&self, id: PayoutId, limit: u32) -> Result<Vec<Delivery>, RepositoryError> {
+        Ok(self.transact(|rows, _| {
+            let deliveries = rows.iter().flat_map(|row| row.deliveries.values());
+            let mut of_payout: Vec<Delivery> = deliveries
+                .map(|stored| &stored.delivery)
+                .filter(|delivery| delivery.content.payout_id == Some(id))
+                .cloned()
+                .collect();
+            of_payout.sort_by_key(|delivery| {
+                (
+                    Reverse(delivery.created_at),
+                    delivery.webhook_id,
+                    Reverse(delivery.number),
+                )
+            });
+            of_payout.truncate(limit as usize);
+            of_payout
         }))
     }
 

@@ -57,6 +57,7 @@ mod queues;
 mod rechecks;
 mod recipients;
 mod reconciliation;
+mod references;
 mod reseal;
 mod schema;
 mod session;
@@ -384,6 +385,10 @@ impl PayoutRepository for PostgresRepository {
 
     async fn find_many(&self, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError> {
         find::payouts(&self.link, ids).await
+    }
+
+    async fn find_by_reference(&self, reference: &str, limit: u32) -> Result<Vec<PayoutId>, RepositoryError> {
+        references::find(&self.link, reference, limit).await
     }
 
     async fn find_deleted(&self, id: PayoutId) -> Result<Option<DeletedPayout>, RepositoryError> {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use payout_core::Timestamp;
 use payout_core::feed::FeedPosition;
-use payout_core::payout::Actor;
+use payout_core::payout::{Actor, PayoutId};
 use payout_core::ports::{
     DeliveryQuery, RepositoryError, WAITING_DELIVERIES_MAX, WEBHOOKS_MAX, WatchedEndpoint, WebhookError,
     WebhookRepository,
@@ -126,6 +126,14 @@ macro_rules! deliveries {
         )
     };
 }
+
+const OF_PAYOUT: &str = concat!(
+    "SELECT ",
+    delivery_columns!(),
+    " FROM webhook_deliveries WHERE payout_id = $1
+        AND EXISTS (SELECT FROM webhook_endpoints WHERE id = endpoint_id AND NOT deleted)
+    ORDER BY created_at DESC, endpoint_id, number DESC LIMIT $2"
+);
 
 /// Removes deliveries of deleted endpoints, and others whose time is over. An endpoint goes with its last delivery.
 const FORGET: &str = "
@@ -313,6 +321,16 @@ impl WebhookRepository for PostgresRepository {
                 .bind(id.as_uuid())
                 .bind(before.unwrap_or(i64::MAX))
                 .bind(i64::from(query.limit))
+        };
+        let rows = self.link.read_costly(Cost::Light, read).await?;
+        rows.into_iter().map(DeliveryRow::restore).collect()
+    }
+
+    async fn deliveries_of_payout(&self, id: PayoutId, limit: u32) -> Result<Vec<Delivery>, RepositoryError> {
+        let read = || {
+            sqlx::query_as::<_, DeliveryRow>(OF_PAYOUT)
+                .bind(id.as_uuid())
+                .bind(i64::from(limit))
         };
         let rows = self.link.read_costly(Cost::Light, read).await?;
         rows.into_iter().map(DeliveryRow::restore).collect()

@@ -42,6 +42,7 @@ pub(crate) mod payout_stats;
 pub(crate) mod providers;
 pub(crate) mod recipient;
 pub(crate) mod record;
+pub(crate) mod references;
 pub(crate) mod reseal;
 pub(crate) mod row;
 pub(crate) mod schema;

@@ -44,6 +44,7 @@ mod providers;
 mod rechecks;
 mod recipients;
 mod reconciliation;
+mod references;
 mod reseal;
 mod schema;
 mod settle;
@@ -348,6 +349,10 @@ impl PayoutRepository for SqliteRepository {
 
     async fn find_many(&self, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError> {
         find::payouts(&self.store, ids).await
+    }
+
+    async fn find_by_reference(&self, reference: &str, limit: u32) -> Result<Vec<PayoutId>, RepositoryError> {
+        references::find(&self.store, reference, limit).await
     }
 
     async fn find_deleted(&self, id: PayoutId) -> Result<Option<DeletedPayout>, RepositoryError> {

@@ -7,7 +7,7 @@
 //!   session's token, [`posted`] reads forms.
 //! - [`html`] sends pages, with the policy that allows own files only; [`assets`] has those files.
 //! - [`refusal`] turns the problems of every layer into pages.
-//! - [`fields`] makes bodies of the API from forms.
+//! - [`fields`] makes bodies of the API from forms; [`payment_form`] is the form of a payment.
 //! - [`words`] and [`format`] say things as people do.
 //!
 //! Every page works without JavaScript. With it, rows change where they stand ([`live`]).
@@ -24,6 +24,7 @@ mod live;
 mod needs_you;
 mod new_payout;
 mod overview;
+mod payment_form;
 mod payout;
 mod payouts;
 mod posted;
@@ -129,6 +130,9 @@ pub(super) fn add(router: Router) -> Router {
             Rules::scoped(&[Scope::Reveal]),
             payout::steps::reveal,
         )
+        .get("console/payouts/{id}/edit", WRITE, payout::edit::show)
+        .post("console/payouts/{id}/edit", WRITE, payout::edit::save)
+        .post("console/payouts/{id}/delete", WRITE, payout::steps::delete)
         .post("console/payouts/{id}/approve", APPROVE, payout::steps::approve)
         .post("console/payouts/{id}/reject", APPROVE, payout::steps::reject)
         .post("console/payouts/{id}/cancel", OPERATE, payout::steps::cancel)

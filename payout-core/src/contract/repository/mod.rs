@@ -20,6 +20,7 @@ pub mod prefix_search;
 pub mod races;
 pub mod raises;
 pub mod recipients;
+pub mod references;
 pub mod scopes;
 pub mod settlements;
 pub mod totals;

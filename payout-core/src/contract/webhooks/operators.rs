@@ -46,6 +46,20 @@ pub async fn deliveries_are_listed_by_page_and_status(Pair { port, peer }: Webho
     assert_eq!(peer.delivery(id, 4).await.unwrap(), None);
 }
 
+/// A payout's deliveries are found, the newest first and as many as are asked for, without those of other payouts.
+pub async fn the_deliveries_of_a_payout_are_found(Pair { port, peer }: Webhooks) {
+    let held = stored_and_held(&*port).await;
+    let deliveries = three_deliveries(&*port, held.lease).await;
+    let [first, second] = [0, 1].map(|place| deliveries[place].content.payout_id.unwrap());
+    let found = async |id, limit| numbers(&peer.deliveries_of_payout(id, limit).await.unwrap());
+    assert_eq!(found(first, 9).await, [3, 1]);
+    assert_eq!(found(first, 1).await, [3]);
+    assert_eq!(found(second, 9).await, [2]);
+    assert_eq!(found(build::fresh_id(), 9).await, [0; 0]);
+    port.delete_webhook(held.lease.id).await.unwrap();
+    assert_eq!(found(first, 9).await, [0; 0], "the endpoint is deleted");
+}
+
 /// A delivery that an operator adds comes last, and the worker that holds the endpoint sees that there is one.
 pub async fn an_added_delivery_is_seen_by_the_holder(Pair { port, peer }: Webhooks) {
     let held = stored_and_held(&*port).await;

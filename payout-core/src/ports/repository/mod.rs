@@ -86,6 +86,17 @@ pub trait PayoutRepository: Send + Sync {
     /// does not take it for missing: ask for each alone.
     async fn find_many(&self, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError>;
 
+    /// Finds the payouts that others know by this reference: the provider's reference, the
+    /// [key](NewPayout::provider_key) that the provider was sent, or the id of a request that created or changed them.
+    /// Returns at most `limit` ids, in any order. May look at every row, as a count of a list. The default finds none.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`], [`RepositoryError::Overloaded`].
+    async fn find_by_reference(&self, reference: &str, limit: u32) -> Result<Vec<PayoutId>, RepositoryError> {
+        let _ = (reference, limit);
+        Ok(Vec::new())
+    }
+
     /// Finds one deleted payout. Earlier releases allowed more payouts to be deleted than this one; it finds those too.
     ///
     /// # Errors

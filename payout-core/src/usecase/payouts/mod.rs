@@ -245,6 +245,19 @@ impl Payouts {
         self.reads.ask(id).await?.ok_or(ServiceError::NotFound)
     }
 
+    /// Finds the payouts that others know by this reference, at most `limit`: the provider's reference or key, or the id
+    /// of a request. May take as long as a costly list.
+    ///
+    /// # Errors
+    /// [`ServiceError::Repository`].
+    pub async fn find_by_reference(
+        &self,
+        reference: &str,
+        limit: u32,
+    ) -> Result<Vec<PayoutId>, ServiceError> {
+        Ok(self.repository.find_by_reference(reference, limit).await?)
+    }
+
     /// Returns one deleted payout.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::feed::{EventType, FeedPosition};
-use crate::payout::{Actor, Description};
+use crate::payout::{Actor, Description, PayoutId};
 use crate::ports::{
     DeliveryQuery, Environment, EventFeed, ForbiddenUrl, NoSecret, Randomness, RepositoryError, SecretSource,
     WatchedEndpoint, WebhookError, WebhookRepository, WebhookSender,
@@ -236,6 +236,18 @@ impl Webhooks {
             self.get(id).await?;
         }
         Ok(deliveries)
+    }
+
+    /// Returns deliveries of a payout's events to any endpoint, the newest first.
+    ///
+    /// # Errors
+    /// [`WebhooksError`].
+    pub async fn deliveries_of_payout(
+        &self,
+        id: PayoutId,
+        limit: u32,
+    ) -> Result<Vec<Delivery>, WebhooksError> {
+        Ok(self.repository.deliveries_of_payout(id, limit).await?)
     }
 
     /// Returns a delivery and its attempts.

@@ -313,3 +313,100 @@ async fn every_page_of_the_menu_opens_without_a_script_and_is_small() {
         assert!(!inline, "{path}: {}", page.html);
     }
 }
+
+#[tokio::test]
+async fn a_payout_that_waits_is_edited_and_deleted() {
+    let app = serving(Backend::Sqlite).await;
+    let payout = app.create(body::payout()).await;
+    let path = format!("/console/payouts/{}/", payout["id"].as_str().unwrap());
+    let person = Person::at(app.port());
+    let edit = format!("{path}edit/");
+    let form = person.open(&edit).await.expect(200);
+    form.shows("As before:");
+    let stale = form.clone();
+    let fields = [
+        ("amount", "77.70"),
+        ("currency", "EUR"),
+        ("description", "Invoice 8"),
+        ("type", "keep"),
+        ("scheduled_at", "2027-01-04T09:30"),
+        ("reason", "A typo."),
+    ];
+    let page = person.submit(&form, &edit, &fields).await.expect(200);
+    page.shows("Saved.")
+        .shows("77.70 EUR")
+        .shows("Invoice 8")
+        .shows("4 Jan 2027, 09:30 UTC")
+        .shows("A typo.");
+    let kept = app.payout(&payout_tests::app::path_of(&payout)).await;
+    assert_eq!(kept["recipient"], payout["recipient"], "{kept}");
+    // A form from before the change changes nothing.
+    let refused = person.submit(&stale, &edit, &fields).await.expect(412);
+    refused.shows("the payout changed since you looked at it");
+
+    let form = person.open(&edit).await.expect(200);
+    let wrong = [
+        ("amount", "77.70"),
+        ("currency", "EUR"),
+        ("type", "iban"),
+        ("iban-iban", "DE00"),
+        ("name", "Grace"),
+    ];
+    let refused = person.submit(&form, &edit, &wrong).await.expect(400);
+    refused.shows("class=\"mistake\"").shows("value=\"DE00\"");
+    let right = [
+        ("amount", "77.70"),
+        ("currency", "EUR"),
+        ("type", "iban"),
+        ("iban-iban", "DE89370400440532013000"),
+        ("name", "Grace"),
+        ("scheduled_at", ""),
+    ];
+    let page = person.submit(&form, &edit, &right).await.expect(200);
+    page.shows("••••3000");
+    assert!(
+        !page.html.contains("4 Jan 2027, 09:30 UTC</time></dd>"),
+        "{}",
+        page.html
+    );
+
+    let list = person
+        .submit(&page, &format!("{path}delete/"), &[])
+        .await
+        .expect(200);
+    list.shows("The payout is deleted.");
+    person.open(&path).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_search_finds_a_payout_by_what_others_call_it() {
+    let app = paying(Backend::Sqlite).await;
+    let payout = app
+        .create(body::payout_with("external_id", "salary-2026-11"))
+        .await;
+    let id = payout["id"].as_str().unwrap();
+    app.until(&payout_tests::app::path_of(&payout), "completed").await;
+    let paid = app.payout(&payout_tests::app::path_of(&payout)).await;
+    let reference = paid["provider_reference"].as_str().unwrap().to_owned();
+    let person = Person::at(app.port());
+    let page = person.open(&format!("/console/payouts/{id}/")).await.expect(200);
+    let (_, rest) = page.html.split_once("request <code>").expect("a request");
+    let request = rest.split('<').next().unwrap().to_owned();
+    let key = format!("{id}:0");
+    for sought in [id, "salary-2026-11", &reference, &request, &key] {
+        let found = person
+            .open(&format!("/console/payouts/?q={sought}"))
+            .await
+            .expect(303);
+        assert_eq!(
+            found.header("location"),
+            format!("/console/payouts/{id}/"),
+            "{sought}"
+        );
+    }
+    let nothing = person
+        .open("/console/payouts/?q=nothing-is-named-7")
+        .await
+        .expect(200);
+    assert!(!nothing.html.contains(id), "{}", nothing.html);
+}

@@ -149,11 +149,37 @@ async fn edit(
 }
 
 /// Returns the part of a payout that the caller may see.
-pub(in crate::http::api) fn sight(principal: &Principal) -> Sight {
+pub(in crate::http) fn sight(principal: &Principal) -> Sight {
     match (principal.may(Scope::Read), principal.may(Scope::Reveal)) {
         (true, true) => Sight::Whole,
         (true, false) => Sight::Masked,
         (false, _) => Sight::Nothing,
+    }
+}
+
+/// Changes the fields of a payout at a version, as a caller with the scope `write` may.
+///
+/// # Errors
+/// The same as `PATCH`.
+pub(in crate::http) async fn change_fields(
+    context: &Context,
+    id: PayoutId,
+    edit: EditRequest,
+    if_match: &[u64],
+    reason: Option<&str>,
+) -> Result<Payout, Problem> {
+    let edit = EditRequest {
+        sight: sight(&context.principal),
+        ..edit
+    };
+    let guess = guess::Guess::of(context, id, &edit, reason)?;
+    let payouts = context.payouts()?;
+    match payouts
+        .edit(id, edit, Some(if_match), context.caller(reason))
+        .await
+    {
+        Ok(payout) => Ok(payout),
+        Err(error) => Err(guess.refused(context, payouts, error.into()).await),
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::fields::{FormState, texts};
 use super::html::Reply;
+use super::payment_form::{self, PaymentForm};
 use super::posted::Posted;
 use super::shell::{Place, Shell};
 use crate::http::api::payouts::bodies::NewPayout;
@@ -24,94 +25,14 @@ use crate::http::problem::{Errors, Problem};
 /// The number of stored recipients to choose from.
 const RECIPIENTS: u32 = 100;
 
-/// The types of accounts: name, title, and the parts with their titles.
-type AccountType = (
-    &'static str,
-    &'static str,
-    &'static [(&'static str, &'static str, bool)],
-);
-const TYPES: [AccountType; 6] = [
-    ("iban", "IBAN", &[("iban", "IBAN", true), ("bic", "BIC", false)]),
-    (
-        "us_bank",
-        "US bank account",
-        &[
-            ("routing_number", "Routing number", true),
-            ("account_number", "Account number", true),
-            ("account_type", "Account type", false),
-        ],
-    ),
-    (
-        "gb_bank",
-        "UK bank account",
-        &[
-            ("sort_code", "Sort code", true),
-            ("account_number", "Account number", true),
-        ],
-    ),
-    ("email", "E-mail", &[("email", "E-mail address", true)]),
-    ("phone", "Phone", &[("phone", "Phone number", true)]),
-    (
-        "account",
-        "Another account, unchecked",
-        &[("account", "Account", true)],
-    ),
-];
-
 #[derive(Template)]
 #[template(path = "new_payout/new_payout.html")]
 struct NewPayoutPage {
     shell: Shell,
-    form: FormState,
+    payment: PaymentForm,
     /// Names the payment: the same form sent twice pays once.
     form_key: String,
     recipients: Vec<(String, String)>,
-    types: &'static [AccountType],
-    kind: String,
-}
-
-/// The fields that the form shows, for messages beside them.
-const SHOWN: [&str; 8] = [
-    "amount",
-    "currency",
-    "recipient_id",
-    "recipient",
-    "description",
-    "external_id",
-    "statement_text",
-    "scheduled_at",
-];
-
-impl NewPayoutPage {
-    fn is_kind(&self, kind: &str) -> bool {
-        self.kind == kind
-    }
-
-    /// Returns the name of a part's field: each type has fields of its own, so that one form can have all.
-    fn part(kind: &str, part: &str) -> String {
-        format!("{kind}-{part}")
-    }
-
-    fn messages_of_part(&self, kind: &str, part: &str) -> Vec<&str> {
-        if self.is_kind(kind) {
-            self.form.messages(&format!("recipient.{part}"))
-        } else {
-            Vec::new()
-        }
-    }
-
-    fn others(&self) -> Vec<(&str, &str)> {
-        let others = self.form.other_messages(&SHOWN).into_iter();
-        let is_part = |field: &str| {
-            let part = field.strip_prefix("recipient.").unwrap_or_default();
-            let kinds = TYPES.iter().filter(|(kind, ..)| self.is_kind(kind));
-            part == "name"
-                || kinds
-                    .flat_map(|(.., parts)| parts.iter())
-                    .any(|(name, ..)| *name == part)
-        };
-        others.filter(|(field, _)| !is_part(field)).collect()
-    }
 }
 
 async fn page(request: &Request, depot: &Depot, form: FormState, form_key: String) -> Result<Reply, Problem> {
@@ -134,16 +55,10 @@ async fn page(request: &Request, depot: &Depot, form: FormState, form_key: Strin
     } else {
         StatusCode::OK
     };
-    let kind = Some(form.value("type"))
-        .filter(|kind| !kind.is_empty())
-        .unwrap_or("iban")
-        .to_owned();
     let page = NewPayoutPage {
         shell: Shell::of(request, depot, Place::NewPayout, "New payout")?,
         recipients: named.collect(),
-        types: &TYPES,
-        kind,
-        form,
+        payment: PaymentForm::of_new(form),
         form_key,
     };
     Reply::with_status(status, &page)
@@ -198,35 +113,12 @@ fn body(posted: &Posted) -> Value {
         ],
         &mut object,
     );
-    let at = posted.field("scheduled_at");
-    if !at.is_empty() {
-        // A field for date and time has no zone; the form says that it is UTC.
-        let has_zone = at.ends_with('Z') || at.len() > "2026-11-24T09:30:00".len();
-        let seconds = if at.len() == "2026-11-24T09:30".len() {
-            ":00"
-        } else {
-            ""
-        };
-        let zone = if has_zone || !at.contains('T') { "" } else { "Z" };
-        object.insert("scheduled_at".to_owned(), format!("{at}{seconds}{zone}").into());
+    if let Some(at) = payment_form::scheduled_at(posted) {
+        object.insert("scheduled_at".to_owned(), at.into());
     }
     let stored = posted.field("recipient_id");
     if stored.is_empty() {
-        let kind = posted.field("type");
-        let mut recipient = Map::new();
-        recipient.insert("type".to_owned(), kind.into());
-        recipient.insert("name".to_owned(), posted.field("name").into());
-        let parts = TYPES
-            .iter()
-            .filter(|(name, ..)| *name == kind)
-            .flat_map(|(.., parts)| parts.iter());
-        for (part, ..) in parts {
-            let text = posted.field(&NewPayoutPage::part(kind, part)).to_owned();
-            if !text.is_empty() {
-                recipient.insert((*part).to_owned(), text.into());
-            }
-        }
-        object.insert("recipient".to_owned(), recipient.into());
+        object.extend(payment_form::recipient(posted).map(|recipient| ("recipient".to_owned(), recipient)));
     } else {
         object.insert("recipient_id".to_owned(), stored.into());
     }

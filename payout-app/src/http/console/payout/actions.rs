@@ -74,17 +74,33 @@ const RETURNED: Action = Action {
     choice: None,
 };
 
+const DELETE: Action = Action {
+    path: "delete",
+    name: "Delete",
+    about: "It is never sent, and no list shows it any more. Its audit trail stays.",
+    is_dangerous: true,
+    needs_reason: false,
+    choice: None,
+};
+
 /// Returns the steps that the payout's state allows and the person may take.
 pub(super) fn legal(payout: &Payout, principal: &Principal) -> Vec<Action> {
     let (approves, operates) = (principal.may(Scope::Approve), principal.may(Scope::Operate));
+    let deletes = principal.may(Scope::Write) && payout.clone().delete(principal.caller()).is_ok();
     let may_approve = approves && payout.is_approvable_by(&principal.caller().person());
     let steps = match payout.status() {
-        Status::AwaitingApproval => vec![(may_approve, APPROVE), (approves, REJECT), (operates, CANCEL)],
-        Status::Pending => vec![(operates, CANCEL)],
+        Status::AwaitingApproval => vec![
+            (may_approve, APPROVE),
+            (approves, REJECT),
+            (operates, CANCEL),
+            (deletes, DELETE),
+        ],
+        Status::Pending => vec![(operates, CANCEL), (deletes, DELETE)],
         Status::Processing if payout.needs_review() => vec![(operates, PAID), (operates, NOT_PAID)],
         Status::Completed => vec![(operates, RETURNED)],
         Status::Failed | Status::Returned => vec![(operates, RETRY)],
-        Status::Processing | Status::Cancelled => Vec::new(),
+        Status::Cancelled => vec![(deletes, DELETE)],
+        Status::Processing => Vec::new(),
     };
     steps
         .into_iter()

@@ -1,6 +1,7 @@
 //! `/console/payouts/{id}/`: one payout, what happens next, everything that happened, and what a person may do.
 
 mod actions;
+pub(super) mod edit;
 pub(super) mod steps;
 
 use askama::Template;
@@ -14,7 +15,9 @@ use salvo::{Depot, Request, handler};
 use self::actions::Action;
 use super::format::{When, money};
 use super::html::Reply;
+use super::payment_form::may_be_edited;
 use super::shell::{Place, Shell};
+use super::webhooks::status_words;
 use super::words;
 use crate::http::answer::PayoutBody;
 use crate::http::extract::path::path;
@@ -23,6 +26,9 @@ use crate::http::problem::Problem;
 
 /// The number of events that are shown; the API has the rest.
 const EVENTS: u32 = 500;
+
+/// The number of webhook deliveries that are shown.
+const DELIVERIES: u32 = 100;
 
 /// A fact about the payout.
 struct Fact {
@@ -43,6 +49,17 @@ struct Line {
     request_id: Option<String>,
     generation: u32,
     claim: u64,
+}
+
+/// A webhook delivery of one of the payout's events.
+struct Sent {
+    webhook: String,
+    number: u64,
+    event: String,
+    status: &'static str,
+    tone: &'static str,
+    attempts: u32,
+    at: When,
 }
 
 /// The approvals that are required.
@@ -72,9 +89,11 @@ struct PayoutPage {
     metadata: Vec<(String, String)>,
     approval: Option<Approvals>,
     failure: Option<(String, String)>,
+    may_edit: bool,
     actions: Vec<Action>,
     events: Vec<Line>,
     has_more_events: bool,
+    deliveries: Vec<Sent>,
     json: String,
     curl: String,
     problem: Option<String>,
@@ -158,7 +177,9 @@ pub(super) async fn page(
             .failure
             .as_ref()
             .map(|failure| (failure.code().to_owned(), failure.message().to_owned())),
+        may_edit: context.principal.may(Scope::Write) && may_be_edited(payout.status()),
         actions: actions::legal(payout, &context.principal),
+        deliveries: deliveries(context, payout.id()).await?,
         has_more_events: trail.next.is_some(),
         events: trail
             .events
@@ -180,6 +201,30 @@ pub(super) async fn page(
         problem: refused.map(|problem| problem.detail().to_owned()),
     };
     Reply::with_status(status, &page)
+}
+
+/// Returns the latest webhook deliveries of a payout's events, for people who may see endpoints.
+async fn deliveries(context: &Context, id: PayoutId) -> Result<Vec<Sent>, Problem> {
+    let Some(webhooks) = &context.app_state.webhooks else {
+        return Ok(Vec::new());
+    };
+    if !context.principal.may(Scope::Admin) {
+        return Ok(Vec::new());
+    }
+    let found = webhooks.deliveries_of_payout(id, DELIVERIES).await?;
+    let sent = found.iter().map(|delivery| {
+        let (status, tone) = status_words(delivery.status);
+        Sent {
+            webhook: delivery.webhook_id.to_string(),
+            number: delivery.number,
+            event: delivery.content.event_type.clone(),
+            status,
+            tone,
+            attempts: delivery.attempts,
+            at: When(delivery.created_at),
+        }
+    });
+    Ok(sent.collect())
 }
 
 /// Returns the request that answers the same.

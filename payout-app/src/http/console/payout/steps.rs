@@ -137,6 +137,19 @@ pub(in crate::http::console) async fn resolve(
     step(request, depot, asked, Step::Resolve(resolution), "resolved").await
 }
 
+/// Deletes the payout, which no page shows any more.
+#[handler]
+pub(in crate::http::console) async fn delete(
+    request: &mut Request,
+    depot: &mut Depot,
+) -> Result<Reply, Problem> {
+    let Asked { id, version, caller } = Asked::of(request, depot)?;
+    match payouts(depot)?.delete(id, Some(&version), caller).await {
+        Ok(()) => Ok(Reply::go("/console/payouts/?done=deleted".to_owned())),
+        Err(error) => answer(request, depot, Err(error), "deleted").await,
+    }
+}
+
 #[handler]
 pub(in crate::http::console) async fn mark_returned(
     request: &mut Request,

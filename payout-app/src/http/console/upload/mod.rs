@@ -3,6 +3,8 @@
 //!
 //! The page carries the file along, so that no server keeps what nobody has stored.
 
+mod report;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -10,11 +12,11 @@ use askama::Template;
 use payout_core::access::Scope;
 use payout_core::batch::{Mistake, Mistakes};
 use payout_core::payout::{Description, ExternalId};
-use payout_core::usecase::batches::{BatchAnswer, BatchError, BatchReport, BatchRequest};
+use payout_core::usecase::batches::{BatchAnswer, BatchError, BatchRequest};
 use salvo::http::StatusCode;
 use salvo::{Depot, Request, handler};
 
-use super::format::{amount, count};
+use self::report::Report;
 use super::html::Reply;
 use super::posted::Posted;
 use super::shell::{Place, Shell};
@@ -43,14 +45,6 @@ struct Cell {
     column: usize,
     text: String,
     mistakes: Vec<String>,
-}
-
-/// The content of a file that is right.
-struct Report {
-    payouts: String,
-    totals: Vec<(String, String)>,
-    providers: Vec<(String, String)>,
-    left_out: String,
 }
 
 #[derive(Default)]
@@ -286,22 +280,4 @@ fn wrong_rows(file: &BatchFile, names: &[String], mistakes: &Mistakes) -> Vec<Wr
         }
     });
     wrong.collect()
-}
-
-impl Report {
-    fn of(report: &BatchReport) -> Self {
-        let totals = report.totals.iter();
-        Self {
-            payouts: count(report.payouts),
-            totals: totals
-                .map(|total| (amount(total.sum, total.currency), count(total.count)))
-                .collect(),
-            providers: report
-                .providers
-                .iter()
-                .filter_map(|counted| Some((counted.provider.as_ref()?.to_string(), count(counted.count))))
-                .collect(),
-            left_out: count(report.left_out.len() as u64),
-        }
-    }
 }

@@ -121,7 +121,7 @@ impl Line {
 }
 
 /// Returns the words and the class of a delivery's status.
-fn status_words(status: DeliveryStatus) -> (&'static str, &'static str) {
+pub(super) fn status_words(status: DeliveryStatus) -> (&'static str, &'static str) {
     match status {
         DeliveryStatus::Pending => ("Waiting", "busy"),
         DeliveryStatus::Delivered => ("Delivered", "good"),

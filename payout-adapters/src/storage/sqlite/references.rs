@@ -1,0 +1,31 @@
+//! The search for payouts by a reference of others.
+
+use payout_core::payout::PayoutId;
+use payout_core::ports::RepositoryError;
+use uuid::Uuid;
+
+use super::store::Store;
+use crate::storage::reads::Cost;
+use crate::storage::sql::references::distinct;
+
+/// Looks at rows until there are enough, as on PostgreSQL.
+const FIND: &str = "
+    SELECT id FROM payout_states WHERE provider_reference = ?1 AND deleted_at IS NULL
+    UNION ALL
+    SELECT id FROM payout_details WHERE (created_in = ?1 OR provider_key = ?2) AND deleted_at IS NULL
+    UNION ALL
+    SELECT event.payout_id FROM payout_events AS event JOIN payout_details AS payout ON payout.id = event.payout_id
+    WHERE event.request_id = ?1 AND payout.deleted_at IS NULL
+    LIMIT ?3";
+
+pub(super) async fn find(
+    store: &Store,
+    reference: &str,
+    limit: u32,
+) -> Result<Vec<PayoutId>, RepositoryError> {
+    let find = sqlx::query_as::<_, (Uuid,)>(FIND)
+        .bind(reference.to_owned())
+        .bind(Uuid::parse_str(reference).ok())
+        .bind(i64::from(limit));
+    Ok(distinct(store.read_costly(Cost::Dear, find).await?))
+}
