@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
@@ -61,8 +62,12 @@ pub(crate) struct Api {
 const PATIENCE: Duration = Duration::from_secs(6);
 
 impl Api {
-    pub(crate) fn new(servers: Vec<String>) -> Outcome<Self> {
+    /// Builds a client with an API key.
+    pub(crate) fn new(servers: Vec<String>, key: &str) -> Outcome<Self> {
+        let mut authorization = HeaderValue::from_str(&format!("Bearer {key}"))?;
+        authorization.set_sensitive(true);
         let http = reqwest::Client::builder()
+            .default_headers(HeaderMap::from_iter([(AUTHORIZATION, authorization)]))
             .no_proxy()
             .timeout(PATIENCE)
             .connect_timeout(Duration::from_secs(1))

@@ -40,9 +40,19 @@ pub(crate) struct Event {
     pub(crate) detail: Option<String>,
 }
 
-/// All payouts and their audit trails.
+/// A batch, with the number of payouts that it has and of those that are there.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub(crate) struct BatchRow {
+    pub(crate) id: String,
+    pub(crate) external_id: Option<String>,
+    pub(crate) payouts: i64,
+    pub(crate) stored: i64,
+}
+
+/// All payouts with their audit trails, and all batches.
 #[derive(Debug, Default)]
 pub(crate) struct Stored {
+    pub(crate) batches: Vec<BatchRow>,
     pub(crate) rows: Vec<Row>,
     /// Audit trails by payout, oldest event first.
     pub(crate) trails: HashMap<String, Vec<Event>>,
@@ -56,6 +66,14 @@ const ROWS: &str = "
 const EVENTS: &str = "
     SELECT payout_id::text, generation, fence, at, kind::text, status::text, actor, detail
     FROM payout_trail ORDER BY payout_id, sequence";
+/// Reads batches; payouts of a batch that is not there count as one without a name.
+const BATCHES: &str = "
+    SELECT coalesce(batch.id, counted.batch_id)::text AS id, batch.external_id, coalesce(batch.payouts, 0) AS payouts,
+        coalesce(counted.stored, 0) AS stored
+    FROM payout_batches AS batch FULL JOIN (
+        SELECT batch_id, count(*) AS stored FROM payout_details WHERE batch_id IS NOT NULL GROUP BY batch_id
+    ) AS counted ON counted.batch_id = batch.id
+    ORDER BY 1";
 const UNFINISHED: &str = "SELECT count(*) FROM payouts
     WHERE deleted_at IS NULL AND NOT (status IN ('completed', 'returned', 'failed', 'cancelled') OR needs_review)";
 const RECHECKS: &str = "SELECT count(*) FROM payouts WHERE recheck_at IS NOT NULL AND provider = ANY($1)";
@@ -71,7 +89,12 @@ pub(crate) async fn read(pool: &PgPool) -> Outcome<Stored> {
     for event in events {
         trails.entry(event.payout_id.clone()).or_default().push(event);
     }
-    Ok(Stored { rows, trails })
+    let batches = sqlx::query_as(BATCHES).fetch_all(pool).await?;
+    Ok(Stored {
+        batches,
+        rows,
+        trails,
+    })
 }
 
 /// Counts the payouts that are neither final nor in review.

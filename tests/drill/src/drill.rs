@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::api::{Api, Call};
 use crate::backing::{Postgres, free_port};
+use crate::batches::{self, BatchNotes};
 use crate::clients::{self, Notes, PAYOUTS};
 use crate::faults::{self, Scenario};
 use crate::feed_judge;
@@ -48,7 +49,9 @@ pub(crate) async fn drill(
     let ledger_path = folder.join("ledger.jsonl");
     let receivers = Receivers::start(settings.seed).await?;
     let scenario = Arc::new(start(settings, binary, folder, &ledger_path).await?);
-    let api = Arc::new(Api::new(scenario.fleet.servers.clone())?);
+    let servers = &scenario.fleet.servers;
+    let api = Arc::new(Api::new(servers.clone(), &scenario.fleet.key)?);
+    let approver = Arc::new(Api::new(servers.clone(), &scenario.fleet.approver)?);
     wait_until_ready(&api).await?;
 
     let receivers = Arc::new(receivers);
@@ -63,11 +66,16 @@ pub(crate) async fn drill(
     let last_word = clock::instant() + settings.faults_for + settings.timing.settling();
     let (faults_over, _) = watch::channel(false);
     let (all_over, _) = watch::channel(false);
-    let running = (api.clone(), notes.clone(), settings.clone());
+    let batch_notes = BatchNotes::default();
+    let running = (api.clone(), notes.clone(), batch_notes.clone(), settings.clone());
     let clients = tokio::spawn(async move {
-        let (api, notes, settings) = running;
-        clients::run(api, notes, &settings, last_word).await;
+        let (api, notes, batch_notes, settings) = running;
+        tokio::join!(
+            clients::run(api.clone(), notes, &settings, last_word),
+            batches::run(api, batch_notes, &settings, last_word)
+        );
     });
+    let approving = tokio::spawn(batches::approve(approver, seed, all_over.subscribe()));
     let retrying = tokio::spawn(operators::retry_unpaid(
         api.clone(),
         seed,
@@ -100,7 +108,7 @@ pub(crate) async fn drill(
     retrying.await?;
     let settled_in = settle(&scenario, clients, faults_ended, settings.timing.settling()).await;
     all_over.send_replace(true);
-    let resolved = resolving.await?;
+    let (resolved, approved) = (resolving.await?, approving.await?);
     let rechecking = recheck(&scenario, settings.rechecking()).await;
 
     println!("drill: waiting for the deliveries of webhooks");
@@ -124,7 +132,7 @@ pub(crate) async fn drill(
     let stored = database::read(&scenario.pool).await?;
     let seen = ask_api(&api, &stored).await?;
     let answers = api.answers();
-    let told = notes.all();
+    let (told, told_batches) = (notes.all(), batch_notes.all());
     let scenario = Arc::try_unwrap(scenario).map_err(|_| "the scenario is still in use")?;
     let (lives, late) = scenario.fleet.stop().await;
     if let Some(mut broker) = scenario.broker.into_inner() {
@@ -145,6 +153,7 @@ pub(crate) async fn drill(
         books: &books,
         stored: &stored,
         told: &told,
+        told_batches: &told_batches,
         api: &seen,
         rechecking,
         lease,
@@ -181,6 +190,7 @@ pub(crate) async fn drill(
         .filter_map(|(name, proxy)| Some((name, proxy?.counts())))
         .collect(),
         resolved,
+        approved,
         findings: &findings,
     };
     let (report, evidence) = (run.markdown(), run.evidence());
@@ -229,6 +239,7 @@ async fn start(settings: &Settings, binary: &Path, folder: &Path, ledger: &Path)
         ("PAYOUT_BACKOFF_CAP_MS", ms(timing.backoff_cap)),
         ("PAYOUT_MAX_ATTEMPTS", timing.max_attempts.to_string()),
         ("PAYOUT_LOG_FORMAT", "json".to_owned()),
+        ("PAYOUT_APPROVALS", batches::approvals()),
         ("PAYOUT_WEBHOOK_NETWORKS", "127.0.0.0/8".to_owned()),
     ];
     if stand_ins.is_empty() {

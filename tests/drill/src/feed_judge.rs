@@ -142,6 +142,8 @@ fn type_of(kind: &str) -> Option<&'static str> {
     Some(match kind {
         "created" => "payout.created",
         "edited" => "payout.edited",
+        "approved" => "payout.approved",
+        "rejected" => "payout.rejected",
         "completed" => "payout.completed",
         "failed" => "payout.failed",
         "returned" => "payout.returned",

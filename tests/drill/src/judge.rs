@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::batches::ToldBatch;
 use crate::database::{Row, Stored};
 use crate::ledger::{Cause, Deed, Entry, Instruction};
 use crate::payments::{Paid, Payment, Payments, Payouts, Standing, paid_together, payout_of};
@@ -41,6 +42,7 @@ pub(crate) struct Evidence<'a> {
     pub(crate) books: &'a [Books],
     pub(crate) stored: &'a Stored,
     pub(crate) told: &'a [Told],
+    pub(crate) told_batches: &'a [ToldBatch],
     /// The API's state of each payout: its status and whether it needs review, or nothing for a 404.
     pub(crate) api: &'a HashMap<String, Option<(String, bool)>>,
     /// The number of payments that were still rechecked when the drill stopped waiting.
@@ -71,12 +73,16 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> Vec<Finding> {
     let unknown = unknown_outcomes(evidence.ledger, &payouts);
     for (id, trail) in &evidence.stored.trails {
         findings.trail(trail, evidence.lease);
+        if let Some(row) = rows.get(id.as_str()) {
+            findings.approvals(row, trail);
+        }
         // A real provider's ledger has no line of a request that it did not act on.
         if rows.get(id.as_str()).is_none_or(|row| is_of_contract(row)) {
             findings.reviews(trail, &unknown);
         }
     }
     findings.promises(evidence.told, &rows);
+    findings.batches(evidence.told_batches, &evidence.stored.batches);
     if evidence.rechecking > 0 {
         let words = format!("{} payments", evidence.rechecking);
         findings.add(Rule::RechecksNotOver, "", words);

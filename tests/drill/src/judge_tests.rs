@@ -74,7 +74,7 @@ impl Scenario {
             books: Vec::new(),
             stored: Stored {
                 rows: vec![row],
-                trails: HashMap::new(),
+                ..Stored::default()
             },
             told: vec![told],
             api: HashMap::from([(ID.to_owned(), Some(("completed".to_owned(), false)))]),
@@ -116,6 +116,7 @@ impl Scenario {
             books: &self.books,
             stored: &self.stored,
             told: &self.told,
+            told_batches: &[],
             api: &self.api,
             rechecking: self.rechecking,
             lease: LEASE,

@@ -10,6 +10,8 @@
 
 mod api;
 mod backing;
+mod batch_judge;
+mod batches;
 mod chance;
 mod clients;
 mod clock;

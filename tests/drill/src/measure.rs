@@ -1,6 +1,6 @@
 //! Durations computed from the audit trails and the log of faults.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::clock::{Time, between};
@@ -93,13 +93,24 @@ pub(crate) fn pickups_without_queue(stored: &Stored, injected: &[Injected]) -> T
     })
 }
 
-/// Waits for the first claim, of all payouts, with or without faults.
+/// Waits for the first claim, of all payouts that clients created one by one, with or without faults.
 pub(crate) fn all_pickups(stored: &Stored) -> Times {
     pickups(stored, |_| true)
 }
 
 fn pickups(stored: &Stored, counts: impl Fn(Time) -> bool) -> Times {
-    let times = stored.trails.values().filter_map(|trail| {
+    // The payouts of a batch wait for each other, and some for a person.
+    let of_batches: HashSet<&str> = stored
+        .rows
+        .iter()
+        .filter(|row| row.description.starts_with("batch "))
+        .map(|row| row.id.as_str())
+        .collect();
+    let alone = stored
+        .trails
+        .iter()
+        .filter(|(id, _)| !of_batches.contains(id.as_str()));
+    let times = alone.filter_map(|(_, trail)| {
         let created = trail
             .first()
             .filter(|event| event.kind == "created" && counts(event.at))?;
@@ -193,8 +204,8 @@ mod tests {
             event(start, "claimed", 2, 16, "h-8-cd"),
         ];
         let stored = Stored {
-            rows: Vec::new(),
             trails: HashMap::from([("p".to_owned(), trail)]),
+            ..Stored::default()
         };
         assert_eq!(
             takeovers(&stored, std::slice::from_ref(&life)).longest(),

@@ -158,7 +158,7 @@ async fn ending_at(stand_in: &StandIn, key: &str) -> Option<&'static str> {
     }
 }
 
-async fn list(api: &Api, filter: &str) -> Vec<Value> {
+pub(crate) async fn list(api: &Api, filter: &str) -> Vec<Value> {
     let list = Call::new(Method::GET, format!("{PAYOUTS}?page_size=200&{filter}"));
     let answer = api.ask(&list, clock::instant() + Duration::from_secs(10)).await;
     let results = answer
@@ -167,17 +167,17 @@ async fn list(api: &Api, filter: &str) -> Vec<Value> {
     results.unwrap_or_default()
 }
 
-fn text(payout: &Value, field: &str) -> String {
+pub(crate) fn text(payout: &Value, field: &str) -> String {
     payout[field]
         .as_str()
         .map_or_else(|| payout[field].to_string(), str::to_owned)
 }
 
-fn deadline() -> Instant {
+pub(crate) fn deadline() -> Instant {
     clock::instant() + PATIENCE
 }
 
-async fn pause(over: &mut watch::Receiver<bool>) {
+pub(crate) async fn pause(over: &mut watch::Receiver<bool>) {
     tokio::select! {
         () = sleep(Duration::from_secs(1)) => (),
         _ = over.wait_for(|over| *over) => (),

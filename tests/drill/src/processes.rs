@@ -60,6 +60,10 @@ pub(crate) struct Fleet {
     slots: HashMap<(Role, usize), Arc<Slot>>,
     keepers: JoinSet<()>,
     pub(crate) servers: Vec<String>,
+    /// The API key of clients and operators.
+    pub(crate) key: String,
+    /// The API key of the person who approves.
+    pub(crate) approver: String,
 }
 
 impl Fleet {
@@ -83,7 +87,11 @@ impl Fleet {
         if !timeout(Duration::from_secs(60), migrated).await??.success() {
             return Err("`payout migrate` failed".into());
         }
+        let key = shared.create_key(binary, "drill", "admin").await?;
+        let approver = shared.create_key(binary, "approver", "read,approve").await?;
         let mut fleet = Self {
+            key,
+            approver,
             shared,
             slots: HashMap::new(),
             keepers: JoinSet::new(),
@@ -224,6 +232,17 @@ impl Shared {
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         command.process_group(0).kill_on_drop(true);
         Ok(command)
+    }
+
+    /// Creates an API key of a person, and returns its token.
+    async fn create_key(&self, binary: &Path, name: &str, scopes: &str) -> Outcome<String> {
+        let arguments = ["keys", "create", name, "--scopes", scopes, "--owner", name];
+        let mut command = self.command(binary, &arguments.map(str::to_owned), "keys")?;
+        let output = timeout(Duration::from_secs(30), command.stdout(Stdio::piped()).output()).await??;
+        if !output.status.success() {
+            return Err("`payout keys create` failed".into());
+        }
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
     async fn keep(self: Arc<Self>, slot: Arc<Slot>) {

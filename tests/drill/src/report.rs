@@ -36,6 +36,8 @@ pub(crate) struct Run<'a> {
     pub(crate) delivered_in: Duration,
     pub(crate) lines: Vec<(&'static str, &'a Counts)>,
     pub(crate) resolved: u64,
+    /// The number of requests that approved payouts, one or those of a batch.
+    pub(crate) approved: u64,
     pub(crate) findings: &'a [Finding],
 }
 
@@ -188,6 +190,15 @@ impl Run<'_> {
             format!("{} / {}", events("review_requested"), self.resolved),
         );
         table.row("retries by a person", events("retried"));
+        table.row(
+            "batches / approvals in requests",
+            format!(
+                "{} / {} in {}",
+                self.stored.batches.len(),
+                events("approved"),
+                self.approved
+            ),
+        );
         table.row("payments that came back", events("returned"));
         table.row("generations that a worker began", events("key_spent"));
         table.row("claims", events("claimed"));

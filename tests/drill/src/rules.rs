@@ -33,10 +33,14 @@ pub(crate) enum Rule {
     EventOutOfOrder,
     DeliveryWrong,
     GoneNotDisabled,
+    BatchTorn,
+    BatchLost,
+    BatchTwice,
+    SentUnapproved,
 }
 
 impl Rule {
-    pub(crate) const ALL: [Self; 28] = [
+    pub(crate) const ALL: [Self; 32] = [
         Self::PaidTwice,
         Self::TwoProviders,
         Self::TwoGenerationsPaid,
@@ -65,6 +69,10 @@ impl Rule {
         Self::EventOutOfOrder,
         Self::DeliveryWrong,
         Self::GoneNotDisabled,
+        Self::BatchTorn,
+        Self::BatchLost,
+        Self::BatchTwice,
+        Self::SentUnapproved,
     ];
 }
 
@@ -99,6 +107,10 @@ impl fmt::Display for Rule {
             Self::EventOutOfOrder => "a payout's events out of order at an endpoint",
             Self::DeliveryWrong => "a delivery that does not verify, or that nobody may have sent",
             Self::GoneNotDisabled => "an endpoint that answered 410 and is not disabled",
+            Self::BatchTorn => "a batch that is stored in part, or that nobody sent",
+            Self::BatchLost => "a batch answered 2xx that is not there",
+            Self::BatchTwice => "one batch stored twice",
+            Self::SentUnapproved => "sent without the approval that it needs",
         })
     }
 }

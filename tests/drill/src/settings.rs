@@ -87,6 +87,8 @@ pub(crate) struct Settings {
     /// The time during which faults are injected.
     pub(crate) faults_for: Duration,
     pub(crate) payouts: u64,
+    /// The number of batches that clients send beside them.
+    pub(crate) batches: u64,
     pub(crate) rates: Rates,
     /// The length of one window without the queue.
     pub(crate) without_queue_for: Duration,
@@ -193,6 +195,7 @@ impl Settings {
             timing,
             faults_for: seconds(faults),
             payouts: arguments.payouts.unwrap_or(faults * a_second),
+            batches: (faults / if long { 10 } else { 2 }).max(3),
             rates,
             without_queue_for: seconds(if long { 20 } else { 8 }),
             returned_within: seconds(if long { 60 } else { 3 }),

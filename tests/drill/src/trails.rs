@@ -50,7 +50,9 @@ impl Findings {
                     "completed" => matches!(kind, "late_outcome" | "returned"),
                     "cancelled" => matches!(kind, "deleted" | "late_outcome"),
                     "failed" | "returned" => matches!(kind, "late_outcome" | "retried"),
-                    "pending" => kind != "retried" && (kind != "deleted" || before.fence == 0),
+                    "pending" | "awaiting_approval" => {
+                        kind != "retried" && (kind != "deleted" || before.fence == 0)
+                    }
                     _ => !matches!(kind, "retried" | "deleted"),
                 } && (before.kind != "deleted" || kind == "late_outcome")
                     && (kind != "late_outcome" || event.status == before.status);
@@ -82,7 +84,8 @@ impl Findings {
                 }
                 // A late outcome changes nothing, and carries an old fence.
                 "late_outcome" => continue,
-                "created" | "edited" | "cancelled" | "deleted" | "retried" | "resolved" | "returned" => {
+                "created" | "edited" | "approved" | "rejected" | "cancelled" | "deleted" | "retried"
+                | "resolved" | "returned" => {
                     claim = None;
                 }
                 // An outcome that is written again, because the first write was not acknowledged, still belongs to its
