@@ -147,7 +147,7 @@ fn type_of(kind: &str) -> Option<&'static str> {
         "completed" => "payout.completed",
         "failed" => "payout.failed",
         "returned" => "payout.returned",
-        "released" => "payout.pending",
+        "released" | "key_spent" => "payout.pending",
         "review_requested" => "payout.needs_review",
         "resolved" => "payout.resolved",
         "retried" => "payout.retried",

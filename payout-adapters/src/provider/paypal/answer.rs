@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::codes;
 pub use crate::outbound::{Body, Received};
 
-/// The wait between two look-ups of a payment that waits for a person: the recipient, or a reviewer at PayPal.
+/// The longest wait between two look-ups of a payment that waits for a person: the recipient, or a reviewer at PayPal.
 const WAIT_FOR_A_PERSON: Duration = Duration::from_secs(60 * 60);
 
 /// PayPal's answer to a submission.
@@ -65,6 +65,26 @@ pub fn of_look_up(received: &Received, key: &ProcessorKey) -> Result<ProviderAns
             Ok(item.answer(reference, &batch.batch_header).of_payment(payment))
         }
         [_, _, ..] => Err(received.unknown("a batch of several items")),
+    }
+}
+
+/// Shortens the wait for a person to the time for which the payment has waited so far: where the notification of its end
+/// is lost, the end is found after twice the time that it took.
+pub fn soon_while_young(answer: ProviderAnswer, age: Duration) -> ProviderAnswer {
+    match answer {
+        ProviderAnswer::Accepted {
+            reference,
+            look_again: Some(wait),
+        } => accepted(reference, Some(wait.min(age))),
+        ProviderAnswer::Reported { answer, payment } => ProviderAnswer::Reported {
+            answer: Box::new(soon_while_young(*answer, age)),
+            payment,
+        },
+        same @ (ProviderAnswer::Paid { .. }
+        | ProviderAnswer::Accepted { .. }
+        | ProviderAnswer::Declined(_)
+        | ProviderAnswer::Returned(_)
+        | ProviderAnswer::Waiting { .. }) => same,
     }
 }
 

@@ -323,6 +323,23 @@ fn a_payment_that_waits_for_a_person_is_looked_up_rarely() {
 }
 
 #[test]
+fn a_payment_that_waits_for_a_person_is_looked_up_often_while_it_is_young() {
+    let wait_at = |age| {
+        let answer = of_look_up(&received(200, &batch("SUCCESS", "UNCLAIMED", "")), &key()).unwrap();
+        let ProviderAnswer::Accepted { look_again, .. } = soon_while_young(answer, age).outcome().clone()
+        else {
+            panic!("it is accepted");
+        };
+        look_again
+    };
+    let ten_seconds = Duration::from_secs(10);
+    assert_eq!(wait_at(ten_seconds), Some(ten_seconds));
+    assert_eq!(wait_at(WAIT_FOR_A_PERSON * 3), Some(WAIT_FOR_A_PERSON));
+    let paid = of_look_up(&received(200, &batch("SUCCESS", "SUCCESS", "")), &key()).unwrap();
+    assert_eq!(soon_while_young(paid.clone(), ten_seconds), paid);
+}
+
+#[test]
 fn a_batch_of_another_key_or_of_several_items_is_unknown() {
     let mut other_key = batch("SUCCESS", "SUCCESS", "");
     other_key["batch_header"]["sender_batch_header"]["sender_batch_id"] = json!("another");

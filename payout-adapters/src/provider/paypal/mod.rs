@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use payout_core::payout::{ProviderReference, RecipientType};
-use payout_core::ports::Processor;
+use payout_core::ports::{Clock, Processor, System};
 use payout_core::provider::{
     Capabilities, Instruction, LookUp, LookUpAnswer, Notification, NotificationError, PaymentName,
     ProcessorError, ProcessorKey, ProviderAnswer, ProviderName, ReturnWindow,
@@ -53,6 +53,7 @@ pub struct PaypalProcessor {
     endpoints: Endpoints,
     tokens: Tokens,
     notifications: Option<Notifications>,
+    clock: System,
 }
 
 impl PaypalProcessor {
@@ -71,6 +72,7 @@ impl PaypalProcessor {
             notifications: Notifications::new(settings, system)?,
             client,
             endpoints,
+            clock: System::default(),
         })
     }
 
@@ -164,7 +166,14 @@ impl Processor for PaypalProcessor {
             });
         };
         let received = self.batch(reference.as_str()).await?;
-        answer::of_look_up(&received, &look_up.key).map(LookUpAnswer::Found)
+        let answer = answer::of_look_up(&received, &look_up.key)?;
+        let age = look_up
+            .first_sent_at
+            .and_then(|sent| (self.clock.now() - sent).to_std().ok());
+        Ok(LookUpAnswer::Found(match age {
+            Some(age) => answer::soon_while_young(answer, age),
+            None => answer,
+        }))
     }
 
     async fn read_notification(
