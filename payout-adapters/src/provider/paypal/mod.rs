@@ -101,14 +101,16 @@ impl PaypalProcessor {
     }
 
     /// Returns the answer to a repeat: the state of the batch that has the key already. If the batch cannot be read
-    /// now, its id is kept, and the payment is looked up later.
+    /// now, its id is kept, and the payment is looked up later. It is looked up soon in any case, since a submission does
+    /// not know how old the batch is.
     async fn follow(
         &self,
         reference: ProviderReference,
         key: &ProcessorKey,
     ) -> Result<ProviderAnswer, ProcessorError> {
         match self.batch(reference.as_str()).await {
-            Ok(received) if received.status == 200 => answer::of_look_up(&received, key),
+            Ok(received) if received.status == 200 => answer::of_look_up(&received, key)
+                .map(|answer| answer::soon_while_young(answer, Duration::ZERO)),
             Ok(_) | Err(_) => Ok(ProviderAnswer::Accepted {
                 reference,
                 look_again: None,
