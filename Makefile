@@ -161,6 +161,11 @@ bench-webhooks: ## measure deliveries of webhooks at 1,000 payouts a second, and
 	tests/with-services --no-browser $(BENCH) webhooks $(ARGS)
 	tests/with-services --no-browser $(BENCH) streams
 
+.PHONY: bench-batches
+bench-batches: ## measure batches of 100,000 rows beside COPY, what single payouts feel of them, and exports
+	cargo build $(FLAGS) --release --package payout-app --package payout-bench
+	tests/with-services --no-browser --no-brokers $(BENCH) batches $(ARGS)
+
 .PHONY: bench-http
 bench-http: ## put the same load on a running server; URL=http://127.0.0.1:8000
 	cargo build $(FLAGS) --release --package payout-bench

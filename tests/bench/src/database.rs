@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use futures::TryStreamExt;
 use payout_tests::throwaway::{Postgres, Redis};
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Row};
@@ -290,6 +291,62 @@ impl Database {
         .fetch_one(&self.pool)
         .await?;
         Ok((row.try_get(0)?, row.try_get(1)?))
+    }
+
+    /// Copies the payouts and batches of this database into another one by `COPY`, in one transaction; returns the seconds
+    /// that the writing took.
+    pub(crate) async fn copy_into(&self, other: &Self) -> Outcome<f64> {
+        let mut tables = Vec::new();
+        for table in ["payout_batches", "payout_details", "payout_states"] {
+            let mut from = self.pool.acquire().await?;
+            let out = format!("COPY (SELECT * FROM {table}) TO STDOUT (FORMAT binary)");
+            let mut rows = from.copy_out_raw(&out).await?;
+            let mut bytes = Vec::new();
+            while let Some(part) = rows.try_next().await? {
+                bytes.extend_from_slice(&part);
+            }
+            tables.push((table, bytes));
+        }
+        let begun = crate::clock::now();
+        let mut to = other.pool.begin().await?;
+        for (table, bytes) in &tables {
+            let mut copy = to
+                .copy_in_raw(&format!("COPY {table} FROM STDIN (FORMAT binary)"))
+                .await?;
+            for part in bytes.chunks(256 * 1024) {
+                copy.send(part).await?;
+            }
+            copy.finish().await?;
+        }
+        to.commit().await?;
+        Ok(crate::load::seconds(begun, crate::clock::now()))
+    }
+
+    /// Reads every payout by `COPY TO`, as CSV; returns the seconds that this took.
+    pub(crate) async fn copy_out(&self) -> Outcome<f64> {
+        let begun = crate::clock::now();
+        let mut from = self.pool.acquire().await?;
+        let mut rows = from
+            .copy_out_raw(
+                "COPY (SELECT * FROM payouts ORDER BY created_at DESC, id DESC) TO STDOUT (FORMAT csv)",
+            )
+            .await?;
+        while rows.try_next().await?.is_some() {}
+        Ok(crate::load::seconds(begun, crate::clock::now()))
+    }
+
+    /// Returns the 99th percentile of the time from create to claim of payouts without a batch, in milliseconds. One that
+    /// was not claimed counts as one that is claimed now.
+    pub(crate) async fn claimed_after(&self) -> Outcome<f64> {
+        let row = sqlx::query(
+            "SELECT (percentile_disc(0.99) WITHIN GROUP (
+                ORDER BY extract(epoch FROM coalesce(claimed_at, clock_timestamp()) - created_at)
+            ) * 1000)::float8
+            FROM payouts WHERE batch_id IS NULL",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(row.try_get(0)?)
     }
 
     /// Vacuums the payouts and writes a checkpoint, so that one round's writes do not slow down the next.

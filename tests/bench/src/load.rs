@@ -255,8 +255,40 @@ async fn connect(address: SocketAddr) -> Outcome<SendRequest<Full<Bytes>>> {
 
 /// Sends one request on its own connection, and reads the whole answer.
 pub(crate) async fn once(target: &Target, request: Request<Full<Bytes>>) -> Outcome<(StatusCode, Bytes)> {
+    once_within(target, request, PATIENCE).await
+}
+
+/// Sends one request on its own connection, and reads the whole answer within this time.
+pub(crate) async fn once_within(
+    target: &Target,
+    request: Request<Full<Bytes>>,
+    within: Duration,
+) -> Outcome<(StatusCode, Bytes)> {
     let mut line = Line::new(target.clone());
-    tokio::time::timeout(PATIENCE, line.exchange(request)).await?
+    tokio::time::timeout(within, line.exchange(request)).await?
+}
+
+/// Sends one request on its own connection, and counts the lines of its answer while they arrive.
+pub(crate) async fn count_lines(
+    target: &Target,
+    request: Request<Full<Bytes>>,
+    within: Duration,
+) -> Outcome<u64> {
+    let counting = async {
+        let mut sender = connect(target.address).await?;
+        sender.ready().await?;
+        let response = sender.send_request(request).await?;
+        if !response.status().is_success() {
+            return Err(format!("answered {}", response.status()).into());
+        }
+        let (mut body, mut lines) = (response.into_body(), 0);
+        while let Some(frame) = body.frame().await {
+            let data = frame?.into_data().unwrap_or_default();
+            lines += data.iter().filter(|byte| **byte == b'\n').count() as u64;
+        }
+        Ok(lines)
+    };
+    tokio::time::timeout(within, counting).await?
 }
 
 /// Returns the seconds between two readings of the clock.

@@ -7,6 +7,7 @@
 //! - [`compare`] compares another build with this one.
 //! - [`providers`] measures providers beside each other, and their limits of calls per second.
 //! - [`webhooks`] measures deliveries at a rate of payouts, and [`streams`] the readers of the live stream.
+//! - [`batches`] measures batches of many rows, and exports.
 //! - [`http`] runs the same load on a server that already runs.
 #![expect(
     clippy::print_stdout,
@@ -14,6 +15,7 @@
     reason = "it prints figures on a terminal"
 )]
 
+mod batches;
 mod clock;
 mod compare;
 mod creates;
@@ -74,6 +76,7 @@ fn run(command: &Command) -> Outcome<()> {
         Command::Compare(compare) => one_thread()?.block_on(compared(compare)),
         Command::Providers(providers) => one_thread()?.block_on(of_providers(providers)),
         Command::Webhooks(webhooks) => one_thread()?.block_on(of_webhooks(webhooks)),
+        Command::Batches(batches) => one_thread()?.block_on(of_batches(batches)),
         Command::Streams(streams) => one_thread()?.block_on(of_streams(streams)),
         Command::Http(http) => {
             println!("{}", one_thread()?.block_on(http::measure(http))?);
@@ -114,6 +117,17 @@ async fn of_webhooks(arguments: &settings::Webhooks) -> Outcome<()> {
         backlog: arguments.backlog,
     };
     judged(&webhooks::measure(&run, sizes).await?)
+}
+
+async fn of_batches(arguments: &settings::Batches) -> Outcome<()> {
+    let folder = Folder::new();
+    let services = services(arguments.binary.as_ref(), &folder)?;
+    let run = Run::start(services, Plan::sized(arguments.rounds, false)).await?;
+    let sizes = batches::Sizes {
+        rows: arguments.rows,
+        exported: arguments.exported,
+    };
+    judged(&batches::measure(&run, sizes).await?)
 }
 
 async fn of_streams(arguments: &settings::Streams) -> Outcome<()> {

@@ -76,7 +76,16 @@ impl Service {
 
     /// Returns the process's resident memory, in bytes.
     pub(crate) fn resident(&self) -> Outcome<u64> {
-        resident(Path::new(&format!("/proc/{}/status", self.process.id())))
+        self.memory("VmRSS:")
+    }
+
+    /// Returns the most resident memory that the process ever had, in bytes.
+    pub(crate) fn peak(&self) -> Outcome<u64> {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, name: &str) -> Outcome<u64> {
+        memory(Path::new(&format!("/proc/{}/status", self.process.id())), name)
     }
 
     /// Returns the processor time that the process has used, in seconds.
@@ -91,11 +100,11 @@ impl Service {
     }
 }
 
-fn resident(status: &Path) -> Outcome<u64> {
+fn memory(status: &Path, name: &str) -> Outcome<u64> {
     let status = std::fs::read_to_string(status)?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kibibytes: u64 = line
-        .ok_or("no VmRSS")?
+        .ok_or("the process's status does not tell it")?
         .trim()
         .trim_end_matches(" kB")
         .trim()

@@ -24,6 +24,9 @@ pub(crate) enum Command {
     /// Measures deliveries of webhooks at a rate of payouts, and the worker's rate with and without them. Exits with 1
     /// when a target is missed.
     Webhooks(Webhooks),
+    /// Measures batches of many rows beside COPY, and what single payouts feel of them, and exports. Exits with 1 when a
+    /// target is missed.
+    Batches(Batches),
     /// Measures the memory of a server with many readers of the live stream. Exits with 1 when a target is missed.
     Streams(Streams),
     /// Runs the load on a server that already runs and has the same API. It creates payouts there.
@@ -88,6 +91,22 @@ pub(crate) struct Webhooks {
     /// Number of payouts that are drained with and without endpoints.
     #[arg(long, default_value_t = 100_000)]
     pub(crate) backlog: i64,
+    /// Number of rounds.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: usize,
+    /// Payout binary, when it is not beside this one.
+    #[arg(long)]
+    pub(crate) binary: Option<std::path::PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Batches {
+    /// Rows of each batch.
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) rows: usize,
+    /// Payouts of the export.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) exported: i64,
     /// Number of rounds.
     #[arg(long, default_value_t = 3)]
     pub(crate) rounds: usize,
