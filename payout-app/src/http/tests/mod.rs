@@ -32,7 +32,7 @@ use std::time::Duration;
 use futures::executor::block_on;
 use payout_adapters::queue::memory::MemoryQueue;
 use payout_adapters::storage::memory::{
-    MemoryApiKeys, MemoryConsoleSessions, MemoryRepository, MemoryWebhooks,
+    MemoryApiKeys, MemoryBulkActions, MemoryConsoleSessions, MemoryRepository, MemoryWebhooks,
 };
 use payout_core::access::{KeyName, Scope, Scopes, Token};
 use payout_core::attempt::{Claim, Verdict};
@@ -40,6 +40,7 @@ use payout_core::payout::{Actor, PayoutId};
 use payout_core::ports::{BatchRepository, ClaimRequest, Clock, NoTracer, PayoutRepository, System};
 use payout_core::usecase::api_keys::ApiKeys;
 use payout_core::usecase::batches::Batches;
+use payout_core::usecase::bulk::BulkActions;
 use payout_core::usecase::console_sessions::ConsoleSessions;
 use payout_core::usecase::feed::Feed;
 use payout_core::usecase::providers::Providers;
@@ -155,6 +156,11 @@ impl Bench {
         let app_state = Arc::new(AppState {
             limits: Arc::new(Limits::new(limits, &clock)),
             batches: batches.map(|batches| Batches::new(batches, recipients.clone(), payouts.clone())),
+            bulk: BulkActions::new(
+                Arc::new(MemoryBulkActions::new(system.clone())),
+                payouts.clone(),
+                super::read_bulk_filter,
+            ),
             payouts,
             keys,
             providers,
