@@ -31,7 +31,8 @@ fn refusals(results: &[BulkResult]) -> Vec<&str> {
 async fn everything_that_matches_is_changed_once() {
     let fixture = Fixture::new().await;
     let ids = fixture.failed(230).await;
-    let other = drive::stored(&*fixture.payouts).await;
+    let tomorrow = fixture.payouts.now().await.unwrap() + chrono::TimeDelta::days(1);
+    let other = drive::store(&*fixture.payouts, build::scheduled(tomorrow)).await;
     let action = fixture.start(BulkStep::Retry).await;
     // What comes after the count is no part of the action.
     let later = fixture.failed(1).await;

@@ -8,6 +8,7 @@ mod batch_approvals;
 mod batch_rows;
 mod batches;
 mod browser;
+mod bulk;
 mod document;
 mod errors;
 mod events;
@@ -68,6 +69,7 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(super::
 struct Bench {
     service: Service,
     repository: Arc<dyn PayoutRepository>,
+    bulk_actions: Arc<MemoryBulkActions>,
     app_state: Arc<AppState>,
 }
 
@@ -153,14 +155,11 @@ impl Bench {
         let keyring = Arc::new(keys.keyring());
         let clock: Arc<dyn Clock> = system.clone();
         let webhooks = webhooks(&system);
+        let bulk_actions = Arc::new(MemoryBulkActions::new(system.clone()));
         let app_state = Arc::new(AppState {
             limits: Arc::new(Limits::new(limits, &clock)),
             batches: batches.map(|batches| Batches::new(batches, recipients.clone(), payouts.clone())),
-            bulk: BulkActions::new(
-                Arc::new(MemoryBulkActions::new(system.clone())),
-                payouts.clone(),
-                super::read_bulk_filter,
-            ),
+            bulk: BulkActions::new(bulk_actions.clone(), payouts.clone(), super::read_bulk_filter),
             payouts,
             keys,
             providers,
@@ -191,6 +190,7 @@ impl Bench {
         Self {
             service,
             repository,
+            bulk_actions,
             app_state,
         }
     }
