@@ -1,5 +1,8 @@
 //! Bulk actions through the real binary, whose workers are killed.
 
+use std::time::Duration;
+
+use payout_core::ports::{Clock, System};
 use payout_tests::app::App;
 use payout_tests::client::PAYOUTS;
 use payout_tests::person::{Person, Seen};
@@ -15,16 +18,17 @@ on_each_backend!(
     an_action_is_stopped,
 );
 
-/// Stores this many payouts as one batch.
-async fn stored(app: &App, many: usize, scheduled_at: Option<&str>) {
+/// Stores this many payouts as one batch, due at once or tomorrow.
+async fn stored(app: &App, many: usize, is_scheduled: bool) {
+    let tomorrow = System::default().now() + Duration::from_secs(24 * 60 * 60);
     let payouts: Vec<Value> = (0..many)
         .map(|number| {
             let mut payout = json!({
                 "amount": "10.00", "currency": "EUR",
                 "recipient_account": format!("account-{number}"), "recipient_name": "Ada",
             });
-            if let Some(at) = scheduled_at {
-                payout["scheduled_at"] = json!(at);
+            if is_scheduled {
+                payout["scheduled_at"] = json!(tomorrow.to_rfc3339());
             }
             payout
         })
@@ -75,7 +79,7 @@ fn number(page: &Seen, term: &str) -> u64 {
 async fn a_worker_that_is_killed_midway_retries_nothing_twice(backend: Backend) {
     const MANY: usize = 1_500;
     let app = serving(backend).await;
-    stored(&app, MANY, None).await;
+    stored(&app, MANY, false).await;
     let provider = Provider::deciding(|_, _| Deed::Decline).await;
     let workers = app
         .launch()
@@ -152,9 +156,9 @@ async fn a_worker_that_is_killed_midway_retries_nothing_twice(backend: Backend) 
 }
 
 async fn an_action_is_stopped(backend: Backend) {
-    const MANY: usize = 1_500;
+    const MANY: usize = 3_000;
     let app = serving(backend).await;
-    stored(&app, MANY, Some("2030-01-01T00:00:00Z")).await;
+    stored(&app, MANY, true).await;
     let person = Person::at(app.port());
     let path = started(&person, "status=pending&currency=EUR", "cancel").await;
     let mut worker = app.launch().worker();
@@ -172,7 +176,7 @@ async fn an_action_is_stopped(backend: Backend) {
     // What is planned at this moment is still done; then nothing more is.
     let done = eventually("the last page is done", SOON, async || {
         let first = person.open(&path).await.expect(200);
-        tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
         let second = person.open(&path).await.expect(200);
         let (first, second) = (number(&first, "Cancelled"), number(&second, "Cancelled"));
         (first == second).then_some(second)
@@ -185,7 +189,7 @@ async fn an_action_is_stopped(backend: Backend) {
         .open("/console/bulk/")
         .await
         .expect(200)
-        .shows("Cancel 1,500 payouts")
+        .shows("Cancel 3,000 payouts")
         .shows("Stopped");
     assert!(worker.terminate().await.success());
 }
@@ -199,7 +203,7 @@ async fn who_lacks_the_scope_starts_and_stops_nothing() {
     let operator = launch.make_person("olga", "read,write,operate").await;
     let app = launch.serve().await;
     app.always_with_key(&operator);
-    stored(&app, 3, None).await;
+    stored(&app, 3, false).await;
     let olga = Person::at(app.port());
     olga.sign_in(&operator).await.expect(200);
     let confirm = olga
@@ -279,7 +283,7 @@ async fn a_key_that_is_revoked_meanwhile_stops_its_actions() {
     let reader = launch.make_person("rita", "read").await;
     let app = launch.serve().await;
     app.always_with_key(&operator);
-    stored(&app, 3, Some("2030-01-01T00:00:00Z")).await;
+    stored(&app, 3, true).await;
     let olga = Person::at(app.port());
     olga.sign_in(&operator).await.expect(200);
     let path = started(&olga, "status=pending", "cancel").await;
