@@ -96,7 +96,7 @@ pub trait BulkActionRepository: Send + Sync {
         query: BulkOutcomeQuery,
     ) -> Result<Vec<BulkOutcome>, RepositoryError>;
 
-    /// Stops a running action, for this reason. Returns the action, whatever its state was; `None` if there is none.
+    /// Stops a running action, for this reason. Returns the action, whatever its state was; `None` if the id is unknown.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`].

@@ -148,6 +148,11 @@ impl BulkAction {
         format!("bulk-{}", self.id)
     }
 
+    /// Returns the action whose events have this id in place of a request's; `None` for the id of a request.
+    pub fn of_request_id(text: &str) -> Option<BulkActionId> {
+        text.strip_prefix("bulk-")?.parse().ok()
+    }
+
     /// Returns the number of payouts that have an outcome.
     pub fn done(&self) -> u64 {
         self.changed + self.refused

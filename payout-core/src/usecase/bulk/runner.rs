@@ -49,7 +49,7 @@ impl BulkRunner {
         }
     }
 
-    /// Does one page of an action that no other worker holds. Returns false if there is none.
+    /// Does one page of an action that no other worker holds. Returns false if every action is held or has ended.
     ///
     /// # Errors
     /// [`RepositoryError`]: the page is done by the next call, here or elsewhere.
@@ -186,7 +186,14 @@ impl BulkRunner {
     }
 
     async fn end(&self, lease: BulkLease, end: BulkEnd) -> Result<(), RepositoryError> {
-        self.repository.end_bulk(lease, &end).await.map(drop)
+        if self.repository.end_bulk(lease, &end).await? {
+            let why = match end {
+                BulkEnd::Finished => None,
+                BulkEnd::Stopped(why) => Some(why),
+            };
+            tracing::info!(action = %lease.id, why, "a bulk action has ended");
+        }
+        Ok(())
     }
 }
 

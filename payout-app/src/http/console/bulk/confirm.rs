@@ -2,6 +2,7 @@
 
 use askama::Template;
 use payout_core::Timestamp;
+use payout_core::access::{Principal, Scope};
 use payout_core::bulk::{BulkActionId, BulkFilter, BulkStarter, BulkStep, NewBulkAction};
 use payout_core::usecase::bulk::BulkSum;
 use salvo::{Depot, Request, handler};
@@ -16,7 +17,6 @@ use crate::http::console::shell::{Place, Shell};
 use crate::http::middleware::access;
 use crate::http::middleware::context::Context;
 use crate::http::problem::{Errors, Kind, Problem};
-use payout_core::access::{Principal, Scope};
 
 /// The payouts of one currency.
 struct Sum {
