@@ -3,7 +3,7 @@
 use super::{held, new_action, page, started, worker};
 use crate::bulk::{BulkEnd, BulkResult};
 use crate::contract::{Pair, build, drive};
-use crate::ports::{BulkActionRepository, BulkOutcomeQuery};
+use crate::ports::{BulkActionRepository, BulkOutcomeQuery, HeldBulkAction};
 
 type Actions = Pair<dyn BulkActionRepository>;
 
@@ -13,22 +13,29 @@ const ALL: BulkOutcomeQuery = BulkOutcomeQuery {
     limit: 100,
 };
 
-/// While a lease lasts, no other worker gets the action, not even one that asks at the same time.
+/// While a lease lasts, no other worker gets the action, not even one of many that ask at the same time.
 pub async fn one_worker_at_a_time_holds_an_action(Pair { port, peer }: Actions) {
     started(&*port).await;
-    let (one, two) = (worker(1), worker(2));
-    let (first, second) = tokio::join!(
-        port.lease_bulk(&one, build::LONG_LEASE),
-        peer.lease_bulk(&two, build::LONG_LEASE)
-    );
-    let (first, second) = (first.unwrap(), second.unwrap());
-    assert!(first.is_some() != second.is_some(), "one of them has it");
-    assert_eq!(peer.lease_bulk(&two, build::LONG_LEASE).await.unwrap(), None);
-    let held = first.or(second).unwrap();
-    port.release_bulk(held.lease).await.unwrap();
-    let again = peer.lease_bulk(&two, build::LONG_LEASE).await.unwrap().unwrap();
-    assert_eq!(again.lease.id, held.lease.id);
-    assert!(again.lease.fence > held.lease.fence);
+    for _ in 0..4 {
+        let racers = (0..8).map(|number| {
+            let port = if number % 2 == 0 {
+                port.clone()
+            } else {
+                peer.clone()
+            };
+            async move { port.lease_bulk(&worker(number), build::LONG_LEASE).await.unwrap() }
+        });
+        let mut held: Vec<HeldBulkAction> = drive::race(racers).await.into_iter().flatten().collect();
+        assert_eq!(held.len(), 1, "one of them has it");
+        let held = held.remove(0);
+        let other = worker(9);
+        assert_eq!(peer.lease_bulk(&other, build::LONG_LEASE).await.unwrap(), None);
+        port.release_bulk(held.lease).await.unwrap();
+        let again = peer.lease_bulk(&other, build::LONG_LEASE).await.unwrap().unwrap();
+        assert_eq!(again.lease.id, held.lease.id);
+        assert!(again.lease.fence > held.lease.fence);
+        port.release_bulk(again.lease).await.unwrap();
+    }
 }
 
 /// Several actions take turns.
