@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use payout_adapters::queue::memory::MemoryQueue;
 use payout_adapters::storage::memory::{
-    MemoryApiKeys, MemoryConsoleSessions, MemoryRepository, MemoryWebhooks,
+    MemoryApiKeys, MemoryBulkActions, MemoryConsoleSessions, MemoryRepository, MemoryWebhooks,
 };
 use payout_core::Timestamp;
 use payout_core::contract::batches::Batching;
@@ -22,8 +22,8 @@ use payout_core::contract::webhooks::WebhookStore;
 use payout_core::contract::{build, drive};
 use payout_core::payout::{NewPayout, PayoutId};
 use payout_core::ports::{
-    ApiKeyRepository, Clock, ConsoleSessionRepository, Insertion, JobQueue, PayoutRepository,
-    RecipientRepository, System,
+    ApiKeyRepository, BulkActionRepository, Clock, ConsoleSessionRepository, Insertion, JobQueue,
+    PayoutRepository, RecipientRepository, System,
 };
 
 async fn make_repository() -> Arc<dyn PayoutRepository> {
@@ -74,6 +74,10 @@ async fn make_sessions() -> Arc<dyn ConsoleSessionRepository> {
     Arc::new(MemoryConsoleSessions::new(Arc::new(System::default())))
 }
 
+async fn make_bulk() -> Arc<dyn BulkActionRepository> {
+    Arc::new(MemoryBulkActions::new(Arc::new(System::default())))
+}
+
 async fn make_webhooks() -> Arc<dyn WebhookStore> {
     let payouts = Arc::new(MemoryRepository::new(Arc::new(System::default())));
     Arc::new(MemoryWebhooks::new(Arc::new(System::default()), payouts))
@@ -90,6 +94,7 @@ payout_core::feed_contract!(make_fed);
 payout_core::api_keys_contract!(make_keys);
 payout_core::console_sessions_contract!(make_sessions);
 payout_core::recipients_contract!(make_recipients);
+payout_core::bulk_contract!(make_bulk);
 payout_core::webhooks_contract!(make_webhooks);
 payout_core::queue_contract!(make_queue);
 

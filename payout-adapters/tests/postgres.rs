@@ -54,7 +54,9 @@ use payout_core::contract::providers::Routed;
 use payout_core::contract::reconciliation::Reconcilable;
 use payout_core::contract::stats::Counting;
 use payout_core::contract::webhooks::WebhookStore;
-use payout_core::ports::{ApiKeyRepository, ConsoleSessionRepository, PayoutRepository, RecipientRepository};
+use payout_core::ports::{
+    ApiKeyRepository, BulkActionRepository, ConsoleSessionRepository, PayoutRepository, RecipientRepository,
+};
 
 async fn make_repository() -> Fixture<dyn PayoutRepository> {
     let (repository, database) = Database::migrated().await;
@@ -203,4 +205,17 @@ mod console_sessions {
     }
 
     payout_core::console_sessions_contract!(make_sessions);
+}
+
+mod bulk {
+    use super::*;
+
+    async fn make_bulk() -> Fixture<dyn BulkActionRepository> {
+        let (repository, database) = Database::migrated().await;
+        let peer: Arc<dyn BulkActionRepository> = Arc::new(database.repository());
+        let port: Arc<dyn BulkActionRepository> = Arc::new(repository);
+        Fixture::from((port, database)).with_peer(peer)
+    }
+
+    payout_core::bulk_contract!(make_bulk);
 }

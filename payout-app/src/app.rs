@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use payout_core::ports::{Clock, Telemetry};
 use payout_core::usecase::batches::Batches;
+use payout_core::usecase::bulk::BulkRunner;
 use payout_core::usecase::feed::Feed;
 use payout_core::usecase::recipients::Recipients;
 use payout_core::usecase::stats::PayoutStatistics;
@@ -132,6 +133,7 @@ impl App {
         let app_state = Arc::new(AppState {
             limits: limits.clone(),
             batches,
+            bulk: ports.bulk_actions(payouts.clone()),
             payouts,
             keys: ports.keys.clone(),
             providers: providers.clone(),
@@ -207,7 +209,15 @@ impl App {
             bind: config.bind,
             try_it: first_steps::try_it(&config, ports.is_simulated(), local_addr),
         });
-        let work = tokio::spawn(work(config, ports, door, health, metrics, shutdown.clone(), fail));
+        let process = Process {
+            bulk: ports.bulk_runner(handles.payouts.clone()),
+            config,
+            ports,
+            door,
+            health,
+            metrics,
+        };
+        let work = tokio::spawn(work(process, shutdown.clone(), fail));
         Ok(Running {
             local_addr,
             metrics_addr,
@@ -223,16 +233,27 @@ impl App {
     }
 }
 
-/// Waits until the database is ready, lets requests in, and then runs the worker if the command asks for one.
-async fn work(
+/// The parts of a process that work needs once the database is ready.
+struct Process {
     config: Config,
     ports: Ports,
+    bulk: BulkRunner,
+    /// The gate of the requests; absent in a process that serves none.
     door: Option<StartupGate>,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
-    shutdown: CancellationToken,
-    fail: Failing,
-) {
+}
+
+/// Waits until the database is ready, lets requests in, and then runs the worker if the command asks for one.
+async fn work(process: Process, shutdown: CancellationToken, fail: Failing) {
+    let Process {
+        config,
+        ports,
+        bulk,
+        door,
+        health,
+        metrics,
+    } = process;
     let role = Role::of(&config.command);
     let ready = async {
         if role.migrates {
@@ -284,7 +305,8 @@ async fn work(
         let worker = ports
             .worker(config.worker)
             .restored(config.restored)
-            .observed_by(health);
+            .observed_by(health)
+            .acting_in_bulk(bulk);
         worker.run(shutdown).await;
     }
     let _ = sealing.await;

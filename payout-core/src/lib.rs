@@ -3,6 +3,7 @@
 //! - [`money`], [`spending`], [`payout`], [`batch`], [`feed`], [`provider`], [`attempt`], [`approval`], [`access`] and
 //!   [`idempotency`] are the domain: values that are valid once they exist, a state machine whose steps consume the
 //!   previous state, and pure functions that decide what a worker does next.
+//! - [`bulk`] has steps with every payout that a filter matches, in the background.
 //! - [`webhook`] has the endpoints that receive events, their secrets, signatures and retries.
 //! - [`text`] has Unicode's rules for texts: invisible characters, equivalence and comparison without regard to case.
 //! - [`ports`] are the traits that adapters implement: storage, hints, the payment processor, time and randomness. The
@@ -47,7 +48,7 @@
 //! - `contract`: the module `contract` with the test cases that every adapter of a port must pass
 //!   (`repository_contract!`, `queue_contract!`, `processor_contract!`, `api_keys_contract!`,
 //!   `feed_contract!`, `reconciliation_contract!`, `batches_contract!`, `import_contract!`, `export_contract!`,
-//!   `stats_contract!`, `recipients_contract!`, `console_sessions_contract!`), and `contract::build`, which builds valid payouts for tests.
+//!   `stats_contract!`, `recipients_contract!`, `console_sessions_contract!`, `bulk_contract!`), and `contract::build`, which builds valid payouts for tests.
 //! - `crash-points`: points at which a test can kill the process. Never enable it in a release.
 //!
 //! `mocks` and `contract` belong in `[dev-dependencies]`.
@@ -65,7 +66,7 @@ pub mod worker;
 
 pub use causes::Causes;
 pub use domain::{
-    access, approval, attempt, batch, feed, idempotency, money, payout, provider, spending, stats,
+    access, approval, attempt, batch, bulk, feed, idempotency, money, payout, provider, spending, stats,
     stored_recipient, text, webhook,
 };
 

@@ -160,6 +160,8 @@ const pages = {
   webhooks: "/console/webhooks/",
   webhook: `/console/webhooks/${webhook.id}/`,
   keys: "/console/keys/",
+  "bulk-confirmation": "/console/bulk/new/?status=failed&step=retry",
+  "bulk-actions": "/console/bulk/",
   overview: "/console/overview/",
   shortcuts: "/console/shortcuts/",
   "not-found": "/console/nowhere/",
@@ -180,7 +182,23 @@ async function wrongRows(page) {
   await Promise.all([page.waitForNavigation(), page.evaluate(() => document.querySelector("#file").form.submit())]);
 }
 
+/** Starts a bulk action, and adds its page to those that are looked at. */
+async function startBulk() {
+  const page = await tab(true);
+  await signIn(page);
+  await go(page, "/console/bulk/new/?status=pending&currency=GBP&step=cancel");
+  await page.type("#reason", "Entered twice.");
+  await Promise.all([page.waitForNavigation(), page.click("button.danger")]);
+  const path = new URL(page.url()).pathname;
+  if (!/^\/console\/bulk\/[0-9a-f-]{36}\/$/.test(path)) complain(`a bulk action leads to ${path}`);
+  // Its progress changes where it stands.
+  await page.waitForFunction(() => document.getElementById("progress").textContent.includes("Finished"), { timeout: 15000 })
+    .catch(() => complain("the progress of a bulk action does not change where it stands"));
+  pages["bulk-action"] = path;
+}
+
 try {
+  await startBulk();
   if (mode === "pictures") {
     mkdirSync(target, { recursive: true });
     for (const [name, width, scheme] of [["light", 1280, "light"], ["dark", 1280, "dark"], ["narrow", 390, "light"]]) {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use payout_core::payout::PayoutId;
 use payout_core::ports::{
-    ApiKeyRepository, ConsoleSessionRepository, PayoutImport, ReconciliationReader, RepositoryError,
+    ApiKeyRepository, BulkActionRepository, ConsoleSessionRepository, PayoutImport, ReconciliationReader,
+    RepositoryError,
 };
 use payout_core::stored_recipient::RecipientId;
 use payout_core::webhook::WebhookId;
@@ -121,6 +122,11 @@ pub trait StorageAdmin: Send + Sync {
 
     /// Returns the sessions of the console in this database; `None` where it holds none.
     fn console_sessions(&self) -> Option<Arc<dyn ConsoleSessionRepository>> {
+        None
+    }
+
+    /// Returns the bulk actions in this database; `None` where it holds none.
+    fn bulk_actions(&self) -> Option<Arc<dyn BulkActionRepository>> {
         None
     }
 

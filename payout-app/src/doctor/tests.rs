@@ -5,9 +5,9 @@ use std::sync::Arc;
 use payout_adapters::storage::admin::Durability;
 use payout_core::payout::ProviderReference;
 use payout_core::ports::{
-    Clock, Count, DueProvider, MockJobQueue, MockPayoutExport, MockPayoutRepository, MockProcessor,
-    MockProviderRepository, MockRecipientRepository, MockStatsRepository, QueueError, RepositoryError,
-    System,
+    Clock, Count, DueProvider, MockBulkActionRepository, MockJobQueue, MockPayoutExport,
+    MockPayoutRepository, MockProcessor, MockProviderRepository, MockRecipientRepository,
+    MockStatsRepository, QueueError, RepositoryError, System,
 };
 use payout_core::provider::{LookUpAnswer, ProcessorError, ProviderAnswer, ProviderName};
 
@@ -34,6 +34,7 @@ fn ports(repository: MockPayoutRepository, queue: MockJobQueue, processor: MockP
         rechecks: None,
         provider_states: None,
         feed: None,
+        bulk: Arc::new(MockBulkActionRepository::new()),
         webhooks: None,
         exports: Arc::new(MockPayoutExport::new()),
         recipients: Arc::new(MockRecipientRepository::new()),

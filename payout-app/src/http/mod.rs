@@ -31,6 +31,7 @@ use payout_core::ports::{System, Tracer};
 use payout_core::usecase::Payouts;
 use payout_core::usecase::api_keys::ApiKeys;
 use payout_core::usecase::batches::Batches;
+use payout_core::usecase::bulk::BulkActions;
 use payout_core::usecase::console_sessions::ConsoleSessions;
 use payout_core::usecase::feed::Feed;
 use payout_core::usecase::providers::Providers;
@@ -42,6 +43,7 @@ use utoipa::openapi::OpenApi;
 
 use self::admission::Limits;
 use self::api::{api_keys, batches, events, index, payouts, providers, recipients, schema, stats, webhooks};
+pub(crate) use self::console::bulk::filter::read as read_bulk_filter;
 pub(crate) use self::extract::moment;
 pub(crate) use self::middleware::access::Authenticator;
 pub(crate) use self::middleware::context::is_of_our_making;
@@ -57,6 +59,8 @@ pub(crate) struct AppState {
     pub(crate) payouts: Payouts,
     /// The batches; absent if the program's own repository stores none.
     pub(crate) batches: Option<Batches>,
+    /// The bulk actions.
+    pub(crate) bulk: BulkActions,
     pub(crate) keys: ApiKeys,
     pub(crate) providers: Providers,
     pub(crate) recipients: Recipients,

@@ -7,26 +7,28 @@ use std::sync::Arc;
 
 use payout_adapters::storage::admin::{NothingToOperate, StorageAdmin};
 use payout_adapters::storage::memory::{
-    MemoryApiKeys, MemoryConsoleSessions, MemoryRepository, MemoryWebhooks,
+    MemoryApiKeys, MemoryBulkActions, MemoryConsoleSessions, MemoryRepository, MemoryWebhooks,
 };
 use payout_adapters::storage::postgres::{AddressError, PostgresRepository};
 use payout_adapters::storage::sqlite::SqliteRepository;
 use payout_adapters::telemetry::otlp::{OtlpSettings, OtlpTracer};
 use payout_adapters::webhook::HttpWebhookSender;
 use payout_core::ports::{
-    ApiKeyRepository, BatchRepository, EventFeed, JobQueue, NoTracer, PayoutExport, PayoutRepository,
-    ProviderRepository, RecheckRepository, RecipientRepository, StatsRepository, System, Telemetry, Tracer,
-    WebhookQueue, WebhookRepository,
+    ApiKeyRepository, BatchRepository, BulkActionRepository, EventFeed, JobQueue, NoTracer, PayoutExport,
+    PayoutRepository, ProviderRepository, RecheckRepository, RecipientRepository, StatsRepository, System,
+    Telemetry, Tracer, WebhookQueue, WebhookRepository,
 };
 use payout_core::provider::Routes;
 use payout_core::usecase;
 use payout_core::usecase::api_keys::{ApiKeyCache, ApiKeys};
+use payout_core::usecase::bulk::{BulkActions, BulkRunner};
 use payout_core::usecase::console_sessions::ConsoleSessions;
 use payout_core::usecase::stats::CountedList;
 use payout_core::usecase::webhooks::Webhooks;
 use payout_core::usecase::{CreateBatcherSettings, ListPages, Payouts};
 use payout_core::worker::{WebhookPorts, Worker, WorkerSettings};
 
+use crate::http::read_bulk_filter;
 use crate::os_secrets::OsSecrets;
 use crate::own_ports::{OWN, OwnPorts};
 use crate::settings::providers::ConfiguredProvider;
@@ -55,6 +57,8 @@ pub(crate) struct Ports {
     pub(crate) feed: Option<Arc<dyn EventFeed>>,
     /// The webhooks in the same store; absent if the program's own has none.
     pub(crate) webhooks: Option<WebhookPorts>,
+    /// The bulk actions in the same store; in memory if the program's own has none.
+    pub(crate) bulk: Arc<dyn BulkActionRepository>,
     /// The kind of the repository, for health checks and logs.
     pub(crate) repository_kind: &'static str,
     pub(crate) keys: ApiKeys,
@@ -156,6 +160,8 @@ impl Ports {
             Some(queue) => (OWN, queue),
             None => (config.queue.kind(), queue::queue(config)?),
         };
+        let memory = || Arc::new(MemoryBulkActions::new(system.clone()));
+        let bulk = store.bulk_actions().unwrap_or_else(|| memory());
         let keys = match own.api_keys {
             Some(repository) => keys_of(repository, config, &system),
             None => api_keys(&store, config, &system),
@@ -175,6 +181,7 @@ impl Ports {
             stats,
             feed,
             webhooks,
+            bulk,
             repository_kind,
             keys,
             queue,
@@ -258,6 +265,16 @@ impl Ports {
             secrets,
             self.system.clone(),
         ))
+    }
+
+    /// Returns the use cases of bulk actions.
+    pub(crate) fn bulk_actions(&self, payouts: Payouts) -> BulkActions {
+        BulkActions::new(self.bulk.clone(), payouts, read_bulk_filter)
+    }
+
+    /// Returns the part of the worker that goes on with bulk actions.
+    pub(crate) fn bulk_runner(&self, payouts: Payouts) -> BulkRunner {
+        BulkRunner::new(self.bulk.clone(), payouts, self.keys.clone(), read_bulk_filter)
     }
 
     /// Returns the use cases of the console's sessions. Without a store for them, they are kept in memory.

@@ -130,6 +130,17 @@ macro_rules! console_sessions_contract {
     };
 }
 
+/// Runs every case that a [`BulkActionRepository`](crate::ports::BulkActionRepository) must pass, each as a test.
+///
+/// Takes the path of an `async fn()` that makes a repository over an **empty store of its own**. Its result converts to
+/// a [`Fixture`](crate::contract::Fixture); [`with_peer`](crate::contract::Fixture::with_peer) adds a second handle.
+#[macro_export]
+macro_rules! bulk_contract {
+    ($make:expr) => {
+        $crate::__bulk_cases! { tests($make) }
+    };
+}
+
 /// Runs every case that the [`WebhookRepository`](crate::ports::WebhookRepository) and the
 /// [`WebhookQueue`](crate::ports::WebhookQueue) of a repository must pass, each as a test.
 ///
@@ -667,6 +678,36 @@ macro_rules! __webhook_cases {
 
 #[doc(hidden)]
 #[macro_export]
+macro_rules! __bulk_cases {
+    ($($how:tt)*) => {
+        $crate::__expand_cases! {
+            $($how)* (dyn $crate::ports::BulkActionRepository) in bulk;
+            lives: [
+                an_action_reads_back_with_all_its_parts,
+                an_action_is_started_once,
+                actions_are_listed_newest_first,
+                a_stopped_action_stays_stopped,
+                an_action_ends_by_its_holder,
+                a_person_stops_what_a_worker_holds,
+            ];
+            leases: [
+                one_worker_at_a_time_holds_an_action,
+                actions_take_turns,
+                a_holder_that_lost_its_lease_writes_nothing,
+                what_was_planned_before_the_stop_is_settled,
+            ];
+            pages: [
+                a_page_is_planned_with_its_place,
+                nothing_is_planned_beside_what_is_unsettled,
+                an_outcome_is_counted_once,
+                outcomes_are_read_in_pages,
+            ];
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
 macro_rules! __console_session_cases {
     ($($how:tt)*) => {
         $crate::__expand_cases! {
@@ -792,6 +833,7 @@ mod tests {
         assert_listed(&crate::__whole_name_search_cases! { names() });
         assert_listed(&crate::__webhook_cases! { names() });
         assert_listed(&crate::__console_session_cases! { names() });
+        assert_listed(&crate::__bulk_cases! { names() });
         assert_listed(&crate::__queue_cases! { names() });
         assert_listed(&crate::__processor_cases! { names() });
     }

@@ -19,7 +19,7 @@
 //! [`run`] builds, in real time, since a repository's clock may be a database's. They poll rather than sleep.
 //!
 //! - [`repository`], [`batches`], [`feed`], [`reconciliation`], [`imports`], [`exports`], [`stats`], [`recipients`],
-//!   [`api_keys`], [`console_sessions`], [`providers`], [`webhooks`], [`queue`] and [`processor`] have the cases, one
+//!   [`api_keys`], [`bulk`], [`console_sessions`], [`providers`], [`webhooks`], [`queue`] and [`processor`] have the cases, one
 //!   function each, grouped by subject.
 //! - The macros hold the list of the cases; a test compares it with the functions.
 //! - [`build`] makes payouts and requests. [`drive`] takes the steps that most cases begin with. Other tests may use
@@ -34,6 +34,7 @@
 pub mod api_keys;
 pub mod batches;
 pub mod build;
+pub mod bulk;
 pub mod console_sessions;
 pub mod drive;
 pub mod exports;

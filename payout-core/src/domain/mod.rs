@@ -6,6 +6,7 @@ pub mod access;
 pub mod approval;
 pub mod attempt;
 pub mod batch;
+pub mod bulk;
 pub mod feed;
 pub mod idempotency;
 pub mod money;

@@ -14,6 +14,7 @@
 //! - [`RecipientRepository`] stores recipients for further payouts.
 //! - [`ApiKeyRepository`] stores API keys, of which it has only digests; [`SecretSource`] draws their secrets.
 //! - [`ConsoleSessionRepository`] stores the sessions of people who signed in to the console.
+//! - [`BulkActionRepository`] stores bulk actions and their outcomes, and leases them to workers.
 //! - [`WebhookRepository`] stores the endpoints of webhooks and their deliveries, [`WebhookQueue`] leases them to
 //!   workers, and [`WebhookSender`] posts deliveries.
 //! - [`Clock`] and [`Randomness`] provide time and random numbers.
@@ -25,6 +26,7 @@
 
 mod api_keys;
 mod batches;
+mod bulk;
 mod console_sessions;
 mod deleted;
 mod environment;
@@ -51,6 +53,7 @@ pub use api_keys::{
     ApiKeyError, ApiKeyRepository, KeySetVersion, LISTED_KEYS_MAX, LIVE_KEYS_MAX, NoSecret, SecretSource,
 };
 pub use batches::{BatchInsertion, BatchRepository, BatchRows, BatchRowsSender, ListedMember, MembersQuery};
+pub use bulk::{BulkActionRepository, BulkLease, BulkOutcomeQuery, BulkPage, HeldBulkAction};
 pub use console_sessions::ConsoleSessionRepository;
 pub use deleted::{Deleted, DeletedPayout};
 pub use environment::{Clock, Environment, Randomness, System};
@@ -87,6 +90,7 @@ pub use webhooks::{
 pub use self::{
     api_keys::{MockApiKeyRepository, MockSecretSource},
     batches::MockBatchRepository,
+    bulk::MockBulkActionRepository,
     console_sessions::MockConsoleSessionRepository,
     environment::MockClock,
     event_feed::MockEventFeed,

@@ -2,6 +2,7 @@
 //!
 //! - [`Payouts`] serves requests about payouts.
 //! - [`batches`] serves requests about batches.
+//! - [`bulk`] takes steps with every payout that a filter matches, in the background.
 //! - [`providers`] pauses and resumes providers, and takes their notifications.
 //! - [`api_keys`] administers API keys and authenticates requests.
 //! - [`console_sessions`] signs people in to the console.
@@ -13,6 +14,7 @@
 
 pub mod api_keys;
 pub mod batches;
+pub mod bulk;
 pub mod console_sessions;
 pub mod feed;
 mod payouts;

@@ -17,7 +17,7 @@
 //!   refusal that has spent the key.
 //! - `clock` resets the due times that a clock that was ahead has written.
 //! - `stats` keeps the sums of statistics up to date.
-//! - `webhooks` delivers events to endpoints, beside the lanes.
+//! - `webhooks` delivers events to endpoints, and `bulk` goes on with bulk actions, beside the lanes.
 //! - `janitor` deletes idempotency records that have reached their age limit.
 //!
 //! A worker claims no more payouts than it has free slots for, so every claim starts at once, well within its lease.
@@ -26,6 +26,7 @@
 
 mod aside;
 mod attempt;
+mod bulk;
 mod claims;
 mod clock;
 mod hints;
@@ -61,6 +62,7 @@ use crate::ports::{
     RecheckRepository, StatsRepository, Tracer,
 };
 use crate::provider::Routes;
+use crate::usecase::bulk::BulkRunner;
 
 /// The settings of a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +113,7 @@ pub struct Worker {
     stats: Option<Arc<dyn StatsRepository>>,
     routes: Option<Arc<Routes>>,
     webhooks: Option<WebhookPorts>,
+    bulk: Option<BulkRunner>,
     environment: Arc<dyn Environment>,
     observer: Arc<dyn Observer>,
     tracer: Arc<dyn Tracer>,
@@ -127,6 +130,7 @@ struct Shared {
     stats: Option<Arc<dyn StatsRepository>>,
     routes: Option<Arc<Routes>>,
     webhooks: Option<WebhookPorts>,
+    bulk: Option<BulkRunner>,
     environment: Arc<dyn Environment>,
     observer: Arc<dyn Observer>,
     tracer: Arc<dyn Tracer>,
@@ -173,6 +177,7 @@ impl Worker {
             stats: None,
             routes: None,
             webhooks: None,
+            bulk: None,
             environment,
             observer: Arc::new(NoObserver),
             tracer: Arc::new(NoTracer),
@@ -224,6 +229,13 @@ impl Worker {
         self
     }
 
+    /// Goes on with bulk actions.
+    #[must_use]
+    pub fn acting_in_bulk(mut self, bulk: BulkRunner) -> Self {
+        self.bulk = Some(bulk);
+        self
+    }
+
     /// Reports the worker's signals to an observer.
     #[must_use]
     pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
@@ -263,6 +275,7 @@ impl Worker {
             stats: self.stats,
             routes: self.routes,
             webhooks: self.webhooks,
+            bulk: self.bulk,
             environment: self.environment,
             observer: self.observer,
             tracer: self.tracer,
@@ -291,6 +304,7 @@ impl Worker {
         }
         drop(lanes);
         loops.spawn(shared.clone().deliver_webhooks());
+        loops.spawn(shared.clone().act_in_bulk());
         loops.spawn(shared.clone().bring_back());
         loops.spawn(shared.clone().forget_old_answers());
         loops.spawn(shared.clone().fold_stats());

@@ -2,12 +2,13 @@
 //!
 //! - [`MemoryRepository`] gives every guarantee of a repository except durability: one mutex serializes its
 //!   transactions.
-//! - [`MemoryApiKeys`] gives the same guarantees for API keys, [`MemoryConsoleSessions`] for sessions of the console, and
-//!   [`MemoryWebhooks`] for webhooks.
+//! - [`MemoryApiKeys`] gives the same guarantees for API keys, [`MemoryConsoleSessions`] for sessions of the console,
+//!   [`MemoryBulkActions`] for bulk actions, and [`MemoryWebhooks`] for webhooks.
 //!
 //! All are deterministic. Time comes from the clock that they are given. Nothing runs in the background, and no answer depends on the iteration order of a hash map.
 
 mod batches;
+mod bulk;
 mod console_sessions;
 mod export;
 mod feed;
@@ -22,6 +23,7 @@ mod row;
 mod store;
 mod webhooks;
 
+pub use bulk::MemoryBulkActions;
 pub use console_sessions::MemoryConsoleSessions;
 pub use keys::MemoryApiKeys;
 pub use repository::MemoryRepository;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use payout_core::payout::PayoutId;
 use payout_core::ports::{
-    ApiKeyRepository, ConsoleSessionRepository, PayoutImport, ReconciliationReader, RepositoryError,
+    ApiKeyRepository, BulkActionRepository, ConsoleSessionRepository, PayoutImport, ReconciliationReader,
+    RepositoryError,
 };
 use payout_core::stored_recipient::RecipientId;
 use payout_core::webhook::WebhookId;
@@ -52,6 +53,10 @@ impl StorageAdmin for PostgresRepository {
     }
 
     fn console_sessions(&self) -> Option<Arc<dyn ConsoleSessionRepository>> {
+        Some(Arc::new(self.clone()))
+    }
+
+    fn bulk_actions(&self) -> Option<Arc<dyn BulkActionRepository>> {
         Some(Arc::new(self.clone()))
     }
 

@@ -8,6 +8,7 @@
 //!   limit are a `transaction` of a few statements, which holds the daily `totals` while it decides.
 //! - `find`, `trail`, `feed`, `list`, `export` and `payout_stats` are the reads.
 //! - `batches` stores and reads batches; `queues` knows which of them wait for claims.
+//! - `bulk` has the bulk actions, their leases and their outcomes.
 //! - `keys` has the API keys, and `console_sessions` the sessions of the console; `webhooks` and `webhook_queue` have the endpoints of webhooks.
 //! - `schema` migrates; `reseal` re-encrypts recipients with a new key.
 //!
@@ -33,6 +34,7 @@ mod apply;
 mod approvals;
 mod batch_approvals;
 mod batches;
+mod bulk;
 mod claim;
 mod columns;
 mod console_sessions;

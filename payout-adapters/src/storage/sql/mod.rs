@@ -4,6 +4,7 @@
 //!   so that a row which somebody corrupted by hand is refused, not used.
 //! - `record` has the rows of reconciliation: the facts that the provider knows too.
 //! - `batches` has the rows of batches, and the sums of their payouts; `shares` divides the slots of a sweep among them.
+//! - `bulk` has the rows of bulk actions and their outcomes.
 //! - `keys` has the rows of API keys, and `console_sessions` the digests of sessions.
 //! - `approvals` has the columns of a payout's approvals.
 //! - `details` has the columns of a payout's further details.
@@ -29,6 +30,7 @@
 
 pub(crate) mod approvals;
 pub(crate) mod batches;
+pub(crate) mod bulk;
 pub(crate) mod console_sessions;
 pub(crate) mod details;
 pub(crate) mod duplicates;

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use payout_core::payout::PayoutId;
 use payout_core::ports::{
-    ApiKeyRepository, ConsoleSessionRepository, PayoutImport, ReconciliationReader, RepositoryError,
+    ApiKeyRepository, BulkActionRepository, ConsoleSessionRepository, PayoutImport, ReconciliationReader,
+    RepositoryError,
 };
 use payout_core::stored_recipient::RecipientId;
 use payout_core::webhook::WebhookId;
@@ -47,6 +48,10 @@ impl StorageAdmin for SqliteRepository {
     }
 
     fn console_sessions(&self) -> Option<Arc<dyn ConsoleSessionRepository>> {
+        Some(Arc::new(self.clone()))
+    }
+
+    fn bulk_actions(&self) -> Option<Arc<dyn BulkActionRepository>> {
         Some(Arc::new(self.clone()))
     }
 

@@ -7,6 +7,7 @@
 //!   `totals` checks a day's payouts against its limit within such a transaction.
 //! - `find`, `trail`, `feed`, `list` and `payout_stats` are the reads.
 //! - `batches` stores and reads batches.
+//! - `bulk` has the bulk actions, their leases and their outcomes.
 //! - `keys` has the API keys, and `console_sessions` the sessions of the console; `webhooks` and `webhook_queue` have the endpoints of webhooks.
 //! - `schema` migrates; `reseal` re-encrypts recipients with a new key.
 //!
@@ -22,6 +23,7 @@ mod apply;
 mod backup;
 mod batch_approvals;
 mod batches;
+mod bulk;
 mod claim;
 mod clock;
 mod console_sessions;

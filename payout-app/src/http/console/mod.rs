@@ -14,6 +14,7 @@
 
 mod assets;
 mod batches;
+pub(super) mod bulk;
 mod cookies;
 mod fields;
 mod format;
@@ -70,6 +71,8 @@ const WRITE: Rules = Rules::scoped(&[Scope::Write]);
 const ADMIN: Rules = Rules::scoped(&[Scope::Admin]);
 const OPERATE: Rules = Rules::scoped(&[Scope::Operate]);
 const APPROVE: Rules = Rules::scoped(&[Scope::Approve]);
+/// The rules of steps with many payouts, which check the scope of the step besides.
+const STEPS: Rules = Rules::scoped(&[Scope::Operate, Scope::Approve]);
 
 /// The routes of the console, in the order in which they are tried.
 struct Console(Router);
@@ -117,11 +120,7 @@ pub(super) fn add(router: Router) -> Router {
         .get("console/new", WRITE, new_payout::show)
         .post("console/new", WRITE, new_payout::create)
         .get("console/payouts", READ, payouts::show)
-        .post(
-            "console/payouts/selected",
-            Rules::scoped(&[Scope::Operate, Scope::Approve]),
-            payouts::selected::act,
-        )
+        .post("console/payouts/selected", STEPS, payouts::selected::act)
         .get("console/payouts/rows", READ, payouts::rows::show)
         .get("console/payouts/export", READ, export_payouts)
         .get("console/payouts/{id}", READ, payout::show)
@@ -159,6 +158,11 @@ pub(super) fn add(router: Router) -> Router {
         .get("console/batches/{id}", READ, batches::show)
         .post("console/batches/{id}/cancel", OPERATE, batches::steps::cancel)
         .post("console/batches/{id}/retry", OPERATE, batches::steps::retry)
+        .get("console/bulk", READ, bulk::list)
+        .post("console/bulk", STEPS, bulk::confirm::start)
+        .get("console/bulk/new", STEPS, bulk::confirm::show)
+        .get("console/bulk/{id}", READ, bulk::show)
+        .post("console/bulk/{id}/stop", STEPS, bulk::stop::stop)
         .get("console/providers", READ, providers::show)
         .post("console/providers/{name}/pause", OPERATE, providers::pause)
         .post("console/providers/{name}/resume", OPERATE, providers::resume)

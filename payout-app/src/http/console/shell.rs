@@ -111,6 +111,11 @@ const DONE: &[(&str, &str)] = &[
         "batch-rejected",
         "You rejected the payouts of this batch that awaited approval.",
     ),
+    (
+        "bulk",
+        "The bulk action is started. It goes on in the background.",
+    ),
+    ("bulk-stopped", "The bulk action has ended."),
     ("paused", "The provider is paused: no worker calls it any more."),
     ("resumed", "The provider is resumed."),
     ("added", "Added."),

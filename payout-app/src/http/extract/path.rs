@@ -1,6 +1,7 @@
 //! Path parameters: parser and schema.
 
 use payout_core::batch::BatchId;
+use payout_core::bulk::BulkActionId;
 use payout_core::payout::PayoutId;
 use salvo::Request;
 use serde_json::json;
@@ -63,6 +64,21 @@ impl PathValue for BatchId {
     fn describe(parameter: ParameterBuilder) -> ParameterBuilder {
         parameter
             .description(Some("The batch's id."))
+            .schema(Some(uuid()))
+    }
+}
+
+impl PathValue for BulkActionId {
+    const NAME: &'static str = "id";
+    const ABSENT: &'static str = "There is no such bulk action.";
+
+    fn read(text: &str) -> Option<Self> {
+        canonical(text)
+    }
+
+    fn describe(parameter: ParameterBuilder) -> ParameterBuilder {
+        parameter
+            .description(Some("The bulk action's id."))
             .schema(Some(uuid()))
     }
 }

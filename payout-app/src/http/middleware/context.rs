@@ -10,6 +10,7 @@ use payout_core::ports::Randomness;
 use payout_core::usecase::Payouts;
 use payout_core::usecase::api_keys::ApiKeys;
 use payout_core::usecase::batches::Batches;
+use payout_core::usecase::bulk::BulkActions;
 use payout_core::usecase::feed::Feed;
 use payout_core::usecase::providers::Providers;
 use payout_core::usecase::recipients::Recipients;
@@ -134,6 +135,15 @@ impl Context {
         let batches = self.app_state.batches.as_ref();
         let batches = batches.filter(|_| self.app_state.health.is_open());
         batches.ok_or_else(Problem::not_ready)
+    }
+
+    /// Returns the use cases of bulk actions, once the database has the current schema.
+    pub(crate) fn bulk(&self) -> Result<&BulkActions, Problem> {
+        if self.app_state.health.is_open() {
+            Ok(&self.app_state.bulk)
+        } else {
+            Err(Problem::not_ready())
+        }
     }
 
     /// Returns the use cases of API keys, once the database has the current schema.

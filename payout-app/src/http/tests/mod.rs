@@ -8,6 +8,7 @@ mod batch_approvals;
 mod batch_rows;
 mod batches;
 mod browser;
+mod bulk;
 mod document;
 mod errors;
 mod events;
@@ -32,7 +33,7 @@ use std::time::Duration;
 use futures::executor::block_on;
 use payout_adapters::queue::memory::MemoryQueue;
 use payout_adapters::storage::memory::{
-    MemoryApiKeys, MemoryConsoleSessions, MemoryRepository, MemoryWebhooks,
+    MemoryApiKeys, MemoryBulkActions, MemoryConsoleSessions, MemoryRepository, MemoryWebhooks,
 };
 use payout_core::access::{KeyName, Scope, Scopes, Token};
 use payout_core::attempt::{Claim, Verdict};
@@ -40,6 +41,7 @@ use payout_core::payout::{Actor, PayoutId};
 use payout_core::ports::{BatchRepository, ClaimRequest, Clock, NoTracer, PayoutRepository, System};
 use payout_core::usecase::api_keys::ApiKeys;
 use payout_core::usecase::batches::Batches;
+use payout_core::usecase::bulk::BulkActions;
 use payout_core::usecase::console_sessions::ConsoleSessions;
 use payout_core::usecase::feed::Feed;
 use payout_core::usecase::providers::Providers;
@@ -67,6 +69,7 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(super::
 struct Bench {
     service: Service,
     repository: Arc<dyn PayoutRepository>,
+    bulk_actions: Arc<MemoryBulkActions>,
     app_state: Arc<AppState>,
 }
 
@@ -152,9 +155,11 @@ impl Bench {
         let keyring = Arc::new(keys.keyring());
         let clock: Arc<dyn Clock> = system.clone();
         let webhooks = webhooks(&system);
+        let bulk_actions = Arc::new(MemoryBulkActions::new(system.clone()));
         let app_state = Arc::new(AppState {
             limits: Arc::new(Limits::new(limits, &clock)),
             batches: batches.map(|batches| Batches::new(batches, recipients.clone(), payouts.clone())),
+            bulk: BulkActions::new(bulk_actions.clone(), payouts.clone(), super::read_bulk_filter),
             payouts,
             keys,
             providers,
@@ -185,6 +190,7 @@ impl Bench {
         Self {
             service,
             repository,
+            bulk_actions,
             app_state,
         }
     }

@@ -7,6 +7,7 @@
 
 mod hashing;
 mod keyring;
+mod standing;
 
 use std::sync::Arc;
 use std::time::Duration;

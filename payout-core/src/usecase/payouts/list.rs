@@ -137,6 +137,11 @@ impl Payouts {
         })
     }
 
+    /// Returns the rows of a list, without a count.
+    pub(crate) async fn rows(&self, query: &ListQuery) -> Result<Vec<Listed>, RepositoryError> {
+        self.repository.list(query).await
+    }
+
     async fn bounded_count(&self, filter: &Filter) -> Result<Count, RepositoryError> {
         let now = self.environment.monotonic();
         if let Some(count) = self.count_cache.recall(filter, now) {

@@ -217,6 +217,11 @@ impl Payouts {
         self.environment.now()
     }
 
+    /// Returns the time by the store's clock.
+    pub(crate) async fn store_now(&self) -> Result<Timestamp, RepositoryError> {
+        self.repository.now().await
+    }
+
     /// Returns the monotonic time.
     pub(crate) fn monotonic(&self) -> Duration {
         self.environment.monotonic()

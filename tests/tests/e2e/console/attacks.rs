@@ -100,6 +100,12 @@ async fn what_others_write_is_never_run() {
         person
             .open(&format!("/console/payouts/rows/?id={id}&column=description"))
             .await,
+        person
+            .open(&format!(
+                "/console/bulk/new/?step=cancel&created_by={encoded}&metadata%5B{encoded}%5D={encoded}"
+            ))
+            .await,
+        person.open(&format!("/console/bulk/new/?step={encoded}")).await,
         person.open(&format!("/console/{encoded}")).await,
         person.open(&format!("/console/sign-in/?next={encoded}")).await,
         person.open(&format!("/console/overview/?days={encoded}")).await,

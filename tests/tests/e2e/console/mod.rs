@@ -1,5 +1,6 @@
 //! The operators' console, through the real binary: by plain HTTP forms, and by a browser.
 
 mod attacks;
+mod bulk;
 mod people;
 mod sessions;

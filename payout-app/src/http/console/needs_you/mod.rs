@@ -9,6 +9,7 @@ use payout_core::usecase::{CountMode, PageRequest, Payouts};
 use payout_core::webhook::EndpointState;
 use salvo::{Depot, Request, handler};
 
+use super::bulk;
 use super::format::{count, duration};
 use super::html::Reply;
 use super::payouts::columns::Columns;
@@ -20,6 +21,8 @@ use crate::http::problem::Problem;
 
 /// The number of payouts that a card shows.
 const SHOWN: u32 = 5;
+/// The number of bulk actions that are looked at, the latest.
+const LATEST: u32 = 20;
 /// A due payout that has waited longer than this is worth a look.
 const LATE: TimeDelta = TimeDelta::minutes(5);
 
@@ -129,6 +132,15 @@ pub(super) fn at_least(counted: Count) -> String {
 
 async fn matters(context: &Context) -> Result<Vec<Matter>, Problem> {
     let mut matters = Vec::new();
+    for action in context.bulk()?.list(None, LATEST).await? {
+        if action.state.is_running() {
+            matters.push(Matter {
+                title: format!("A bulk action is running: {}", bulk::words::title(&action)),
+                about: format!("{} of {} are done.", count(action.done()), count(action.matched)),
+                path: format!("/console/bulk/{}/", action.id),
+            });
+        }
+    }
     let overdue = context
         .app_state
         .health

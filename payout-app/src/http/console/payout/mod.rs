@@ -6,6 +6,7 @@ pub(super) mod steps;
 
 use askama::Template;
 use payout_core::access::{Principal, Scope, Scopes};
+use payout_core::bulk::BulkAction;
 use payout_core::payout::{Actor, ExternalId, Payout, PayoutId, StatementText};
 use payout_core::ports::{Clock, Deleted, EventQuery};
 use payout_core::provider::ProviderName;
@@ -47,6 +48,8 @@ struct Line {
     actor: String,
     detail: Option<String>,
     request_id: Option<String>,
+    /// The page of the bulk action that the event is part of.
+    bulk: Option<String>,
     generation: u32,
     claim: u64,
 }
@@ -192,6 +195,11 @@ pub(super) async fn page(
                 actor: event.actor.as_str().to_owned(),
                 detail: event.detail.clone(),
                 request_id: event.request_id.clone(),
+                bulk: event
+                    .request_id
+                    .as_deref()
+                    .and_then(BulkAction::of_request_id)
+                    .map(|id| format!("/console/bulk/{id}/")),
                 generation: event.generation,
                 claim: event.fence,
             })

@@ -16,6 +16,7 @@ use url::form_urlencoded;
 
 use self::columns::Columns;
 use self::row::Row;
+use super::bulk;
 use super::format::count;
 use super::html::Reply;
 use super::needs_you::at_least;
@@ -86,6 +87,8 @@ struct PayoutsPage {
     next: Option<String>,
     previous: Option<String>,
     export: Option<String>,
+    /// The filter for a step with everything that matches; absent where no step is possible.
+    everything: Option<Vec<(String, String)>>,
     /// The text that was searched for and not found.
     not_found: Option<String>,
     mistakes: Vec<(String, String)>,
@@ -166,6 +169,7 @@ pub(super) async fn show(request: &mut Request, depot: &mut Depot) -> Result<Rep
         next: None,
         previous: None,
         export: None,
+        everything: None,
         not_found: (!sought.is_empty()).then_some(sought),
         mistakes: Vec::new(),
         shell,
@@ -213,6 +217,8 @@ pub(super) async fn show(request: &mut Request, depot: &mut Depot) -> Result<Rep
         .iter()
         .map(|payout| Row::of(payout, context))
         .collect();
+    let keeps_filter = params.request.filter.search.is_none() && !params.request.filter.deleted.has_deleted();
+    page.everything = (selects && keeps_filter).then(|| bulk::filter::pairs(query));
     page.export = (!params.approvable).then(|| {
         let filters = list.iter().filter(|(name, _)| name != "column").cloned();
         path(filters.chain([("format".to_owned(), "csv".to_owned())])).replacen(
