@@ -556,6 +556,14 @@ macro_rules! __feed_cases {
                 a_pause_and_its_end_are_told_once,
                 events_of_others_have_their_places_in_the_feed,
             ];
+            completions: [
+                a_batch_is_told_to_be_completed_once,
+                a_batch_without_payouts_is_completed,
+                after_a_retry_a_batch_is_completed_again,
+                completed_batches_are_told_in_parts,
+                of_workers_at_once_one_tells_a_completed_batch,
+                a_retry_and_a_completion_at_once_lose_nothing,
+            ];
             writers: [readers_that_follow_eight_writers_miss_nothing];
         }
     };

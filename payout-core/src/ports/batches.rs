@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use crate::approval::Person;
 use crate::batch::{Batch, BatchApprovals, BatchId, BatchTotal, ContentHash, NewBatch};
 use crate::feed::Announcement;
-use crate::payout::{Caller, Change, ExternalId, NewPayout, Payout, PayoutId, Status};
+use crate::payout::{Actor, Caller, Change, ExternalId, NewPayout, Payout, PayoutId, Status};
 use crate::ports::RepositoryError;
 use crate::spending::{DailyTotals, OverLimit, SpendingBucket};
 
@@ -110,6 +110,9 @@ impl ListedMember {
 ///   a part of it.
 /// - Neither an external id nor a content is stored twice, whatever runs at the same time.
 /// - The transaction that stores a batch reports it to the [feed](crate::ports::EventFeed), after its payouts.
+/// - That every payout of a batch is finished is [reported](Self::complete_batches) once, however many workers look for
+///   it, after the events of its payouts. A retry makes it open, so that it is reported again. Writes of payouts
+///   without a batch cost nothing for this, and settlements of others do not wait for it.
 /// - All payouts of a batch have its time of creation. Ids in the order of the rows keep the payouts in that order.
 /// - While a batch is stored, other writes go on, if the store can do that at all.
 /// - Claims divide the slots of a worker evenly among the batches with due payouts and the payouts without a batch
@@ -234,6 +237,13 @@ pub trait BatchRepository: Send + Sync {
     /// # Errors
     /// [`RepositoryError::Unavailable`].
     async fn daily_totals(&self, buckets: &[SpendingBucket]) -> Result<DailyTotals, RepositoryError>;
+
+    /// Reports to the feed batches of which every payout is finished, at most `limit`, as this worker finds them. Returns
+    /// their number.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`], [`RepositoryError::Overloaded`]. Some may have been reported.
+    async fn complete_batches(&self, worker: &Actor, limit: u32) -> Result<u64, RepositoryError>;
 
     /// Reports to the feed a step with a batch whose payouts are changed one by one.
     ///

@@ -55,6 +55,7 @@ impl Store {
         }
         let stored = batch.stored_at(now);
         self.batches.push(stored.clone());
+        self.open_batches.insert(stored.id);
         let created = Announcement::of_batch(EventType::BatchCreated, &stored, &batch.caller);
         self.announce(created, now);
         Ok(BatchInsertion::Stored(stored))
@@ -91,7 +92,7 @@ impl Store {
     }
 
     /// Returns the payouts of a batch, in the order of their ids.
-    fn members(&self, batch: &Batch) -> impl Iterator<Item = &Payout> {
+    pub(super) fn members(&self, batch: &Batch) -> impl Iterator<Item = &Payout> {
         let id = batch.id;
         let at_its_time = self.created_at(batch.created_at);
         at_its_time.filter(move |payout| payout.parts().batch == Some(id))

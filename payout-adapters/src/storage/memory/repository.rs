@@ -193,6 +193,10 @@ impl BatchRepository for MemoryRepository {
         Ok(self.transact(|store, now| store.daily_totals(buckets, now)))
     }
 
+    async fn complete_batches(&self, worker: &Actor, limit: u32) -> Result<u64, RepositoryError> {
+        Ok(self.transact(|store, now| store.complete_batches(worker, limit, now)))
+    }
+
     async fn announce_batch(&self, announcement: &Announcement) -> Result<(), RepositoryError> {
         self.announce(announcement.clone());
         Ok(())

@@ -32,6 +32,7 @@ mod ahead;
 mod apply;
 mod approvals;
 mod batch_approvals;
+mod batch_completions;
 mod batches;
 mod claim;
 mod columns;
@@ -259,6 +260,10 @@ impl BatchRepository for PostgresRepository {
 
     async fn daily_totals(&self, buckets: &[SpendingBucket]) -> Result<DailyTotals, RepositoryError> {
         totals::read(&self.link, buckets).await
+    }
+
+    async fn complete_batches(&self, worker: &Actor, limit: u32) -> Result<u64, RepositoryError> {
+        batch_completions::complete(&self.link, worker, limit).await
     }
 
     async fn announce_batch(&self, announcement: &Announcement) -> Result<(), RepositoryError> {

@@ -21,6 +21,7 @@ mod ahead;
 mod apply;
 mod backup;
 mod batch_approvals;
+mod batch_completions;
 mod batches;
 mod claim;
 mod clock;
@@ -227,6 +228,10 @@ impl BatchRepository for SqliteRepository {
 
     async fn daily_totals(&self, buckets: &[SpendingBucket]) -> Result<DailyTotals, RepositoryError> {
         totals::read_today(&self.store, buckets).await
+    }
+
+    async fn complete_batches(&self, worker: &Actor, limit: u32) -> Result<u64, RepositoryError> {
+        batch_completions::complete(&self.store, worker, limit).await
     }
 
     async fn announce_batch(&self, announcement: &Announcement) -> Result<(), RepositoryError> {

@@ -12,7 +12,7 @@ use crate::provider::ProviderName;
 type Repository = Pair<dyn Fed>;
 
 /// Stores a batch of this many payouts.
-async fn stored_batch(port: &dyn Fed, count: usize) -> Batch {
+pub(super) async fn stored_batch(port: &dyn Fed, count: usize) -> Batch {
     stored_batch_of(port, vec![build::new_payout(); count]).await
 }
 

@@ -90,6 +90,9 @@ pub enum EventType {
     /// A person retries the payouts of the batch that failed. Each that is retried has its own event.
     #[strum(serialize = "batch.retried")]
     BatchRetried,
+    /// Every payout of the batch is finished: none waits for a worker or a person. After a retry it is told again.
+    #[strum(serialize = "batch.completed")]
+    BatchCompleted,
     /// A person paused the provider: no worker calls it.
     #[strum(serialize = "provider.paused")]
     ProviderPaused,
@@ -150,6 +153,7 @@ impl EventType {
             | Self::BatchRejected
             | Self::BatchCancelled
             | Self::BatchRetried
+            | Self::BatchCompleted
             | Self::ProviderPaused
             | Self::ProviderResumed
             | Self::WebhookDisabled
