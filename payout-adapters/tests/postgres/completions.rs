@@ -8,7 +8,9 @@ use payout_core::contract::build::{self, LONG_LEASE};
 use payout_core::contract::drive;
 use payout_core::feed::{EventType, FeedPosition, PublicEvent};
 use payout_core::payout::{Actor, Description, NewPayout, Payout, PayoutId};
-use payout_core::ports::{BatchInsertion, BatchRepository, BatchRows, EventFeed, FeedQuery, PayoutRepository};
+use payout_core::ports::{
+    BatchInsertion, BatchRepository, BatchRows, EventFeed, FeedQuery, PayoutRepository,
+};
 
 use crate::database::Database;
 
@@ -61,7 +63,10 @@ async fn types(repository: &PostgresRepository) -> Vec<EventType> {
         limit: 1000,
     };
     let page = repository.after(&query).await.unwrap();
-    page.events.iter().map(|event: &PublicEvent| event.event_type).collect()
+    page.events
+        .iter()
+        .map(|event: &PublicEvent| event.event_type)
+        .collect()
 }
 
 /// A retry has not committed yet: its batch is not told to be completed meanwhile, since nobody could see that it is open

@@ -82,14 +82,23 @@ async fn is_refused_with(scratch: &Scratch, code: &str) {
 #[tokio::test]
 async fn a_refusal_of_a_command_has_its_code() {
     for (code, line) in [
-        ("NOPERM", "NOPERM User hunter2 has no permissions to run the 'xadd' command"),
+        (
+            "NOPERM",
+            "NOPERM User hunter2 has no permissions to run the 'xadd' command",
+        ),
         ("NOAUTH", "NOAUTH Authentication required."),
         ("MISCONF", "MISCONF Errors writing to the AOF file: hunter2"),
         ("LOADING", "LOADING Redis is loading the dataset in memory"),
         ("OOM", "OOM command not allowed when used memory > 'maxmemory'."),
         ("CLUSTERDOWN", "CLUSTERDOWN The cluster is down"),
-        ("MASTERDOWN", "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."),
-        ("READONLY", "READONLY You can't write against a read only replica."),
+        (
+            "MASTERDOWN",
+            "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+        ),
+        (
+            "READONLY",
+            "READONLY You can't write against a read only replica.",
+        ),
         ("BUSY", "BUSY Redis is busy running a script."),
         ("NOREPLICAS", "NOREPLICAS Not enough good replicas to write."),
     ] {
@@ -102,7 +111,10 @@ async fn a_refusal_of_a_command_has_its_code() {
 #[tokio::test]
 async fn a_refusal_of_the_connection_has_its_code() {
     for (code, line) in [
-        ("DENIED", "DENIED Redis is running in protected mode because protected mode is enabled, hunter2"),
+        (
+            "DENIED",
+            "DENIED Redis is running in protected mode because protected mode is enabled, hunter2",
+        ),
         ("ERR", "ERR max number of clients reached"),
     ] {
         let scratch = refusing(Refuses::AtOnce, line).await;

@@ -7,7 +7,7 @@ use crate::worker::Shared;
 
 /// The interval between two looks.
 const EVERY: Duration = Duration::from_secs(1);
-/// The largest number of batches that are told in one look.
+/// The largest number of batches that are reported in one look.
 const AT_ONCE: u32 = 100;
 /// The share of the time that is spent while few batches end: one part in this number, and one more.
 const LONG_REST: u32 = 30;

@@ -58,8 +58,8 @@ pub use self::webhooks::WebhookPorts;
 use crate::attempt::Policy;
 use crate::payout::Actor;
 use crate::ports::{
-    BatchRepository, Environment, JobQueue, NoObserver, NoTracer, Observer, PayoutRepository, Processor, ProviderRepository,
-    RecheckRepository, StatsRepository, Tracer,
+    BatchRepository, Environment, JobQueue, NoObserver, NoTracer, Observer, PayoutRepository, Processor,
+    ProviderRepository, RecheckRepository, StatsRepository, Tracer,
 };
 use crate::provider::Routes;
 

@@ -197,7 +197,11 @@ async fn a_completed_batch_is_told(backend: Backend) {
     let body = json!({"external_id": payout_tests::body::unique("batch-"), "payouts": payouts});
     let made = app.post("/api/batches/").json(body).await.expect(201).json();
     let told = async || {
-        let page = app.get("/api/events/?types=batch.completed").await.expect(200).json();
+        let page = app
+            .get("/api/events/?types=batch.completed")
+            .await
+            .expect(200)
+            .json();
         let events = page["results"].as_array().unwrap().clone();
         (!events.is_empty()).then_some(events)
     };

@@ -1,4 +1,4 @@
-//! What a server says before it closes a connection that it does not accept.
+//! The words with which a server closes a connection that it does not accept.
 //!
 //! The client takes it for the answer to its first command, and reports only that the connection was closed.
 
@@ -23,9 +23,14 @@ const LONGEST: usize = 1024;
 /// cannot be asked in plain.
 pub(super) async fn refusal(address: &ConnectionAddr) -> Option<Failure> {
     let asking = async {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the client's list of addresses is open")]
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the client's list of addresses is open"
+        )]
         match address {
-            ConnectionAddr::Tcp(host, port) => said(TcpStream::connect((host.as_str(), *port)).await.ok()?).await,
+            ConnectionAddr::Tcp(host, port) => {
+                said(TcpStream::connect((host.as_str(), *port)).await.ok()?).await
+            }
             #[cfg(unix)]
             ConnectionAddr::Unix(path) => said(UnixStream::connect(path).await.ok()?).await,
             _ => None,
@@ -63,7 +68,10 @@ mod tests {
 
     #[test]
     fn a_code_is_a_word_in_capitals() {
-        assert_eq!(code("-DENIED Redis is running in protected mode\r"), Some("DENIED"));
+        assert_eq!(
+            code("-DENIED Redis is running in protected mode\r"),
+            Some("DENIED")
+        );
         assert_eq!(code("-ERR max number of clients reached\r"), Some("ERR"));
         for none in ["", "-", "+OK\r", "DENIED", "-denied", "-hunter2 x"] {
             assert_eq!(code(none), None, "{none}");

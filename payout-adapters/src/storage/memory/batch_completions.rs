@@ -1,4 +1,4 @@
-//! Completions of batches: each is told once after its last open payout was finished.
+//! Completions of batches: each is reported once after its last open payout was finished.
 
 use payout_core::Timestamp;
 use payout_core::batch::{Batch, FinishedPayouts};

@@ -1,4 +1,4 @@
-//! Completions of batches: each is told once after its last open payout was finished, by whichever worker finds it.
+//! Completions of batches: each is reported once after its last open payout was finished, by whichever worker finds it.
 //!
 //! `is_open` says that the completion is still to be told. Finishing a payout writes nothing for it, so no settlement
 //! waits for its batch. A retry sets it again, by a trigger that first locks the batch against the transaction below.

@@ -1,4 +1,4 @@
-//! Completions of batches: each is told once after its last open payout was finished, by whichever worker finds it.
+//! Completions of batches: each is reported once after its last open payout was finished, by whichever worker finds it.
 //!
 //! `is_open` says that the completion is still to be told. Finishing a payout writes nothing for it; a retry sets it
 //! again, by a trigger. No other session writes between the count and the event.
@@ -74,10 +74,7 @@ async fn complete_one(store: &Store, worker: &Actor, id: BatchId) -> Result<bool
         return Ok(false);
     };
     let close = sqlx::query(CLOSE).bind(id.as_uuid());
-    close
-        .execute(&mut *transaction)
-        .await
-        .map_err(repository_error)?;
+    close.execute(&mut *transaction).await.map_err(repository_error)?;
     let told = Announcement::of_completed(&batch, finished, worker);
     feed::tell(&mut transaction, now, &told).await?;
     transaction.commit().await.map_err(repository_error)?;

@@ -126,10 +126,7 @@ async fn every_statement_walks_the_index_made_for_it() {
             batch_completions::FIND,
             "SEARCH state USING INDEX payout_states_by_status (status=? AND created_at=?)",
         ),
-        (
-            batch_completions::FIND,
-            "batch USING INDEX payout_batches_open",
-        ),
+        (batch_completions::FIND, "batch USING INDEX payout_batches_open"),
         (
             batch_completions::COUNT,
             "SEARCH state USING INDEX payout_states_by_status (status=? AND created_at=?)",

@@ -1,4 +1,4 @@
-//! Cases for the completion of batches, which is told once each time that the last open payout is finished.
+//! Cases for the completion of batches, which is reported once each time that the last open payout is finished.
 
 use super::others::stored_batch;
 use super::{Fed, all};
@@ -14,12 +14,17 @@ type Repository = Pair<dyn Fed>;
 const AT_ONCE: u32 = 100;
 
 async fn complete(port: &dyn Fed) -> u64 {
-    port.complete_batches(&Actor::new("worker-7"), AT_ONCE).await.unwrap()
+    port.complete_batches(&Actor::new("worker-7"), AT_ONCE)
+        .await
+        .unwrap()
 }
 
 /// Claims every payout that is due.
 async fn claim_all(port: &dyn Fed) -> Vec<Claim> {
-    port.claim(&build::sweep(1_000, build::LONG_LEASE)).await.unwrap().won
+    port.claim(&build::sweep(1_000, build::LONG_LEASE))
+        .await
+        .unwrap()
+        .won
 }
 
 async fn settle(port: &dyn Fed, claim: Claim, verdict: Verdict) {
@@ -55,7 +60,7 @@ fn finished(event: &PublicEvent) -> FinishedPayouts {
     }
 }
 
-/// A batch is told to be completed once its last open payout is finished, after all events of its payouts, with the
+/// A batch is reported as completed once its last open payout is finished, after all events of its payouts, with the
 /// numbers of its payouts by status. Payouts without a batch have no part in it.
 pub async fn a_batch_is_told_to_be_completed_once(Pair { port, peer }: Repository) {
     let single = drive::stored(&*port).await;
@@ -96,7 +101,10 @@ pub async fn a_batch_is_told_to_be_completed_once(Pair { port, peer }: Repositor
         ..(&batch).into()
     };
     assert_eq!(told[0].subject, Subject::Batch(facts));
-    assert_eq!((told[0].actor.as_str(), told[0].reason.as_deref()), ("worker-7", None));
+    assert_eq!(
+        (told[0].actor.as_str(), told[0].reason.as_deref()),
+        ("worker-7", None)
+    );
     let of_batch: Vec<&PublicEvent> = events
         .iter()
         .filter(|event| event.batch_id() == Some(batch.id))
@@ -114,7 +122,7 @@ pub async fn a_batch_without_payouts_is_completed(Pair { port, .. }: Repository)
     assert_eq!(finished(completions(&events)[0]), FinishedPayouts::default());
 }
 
-/// A retry opens a batch again: its completion is told again, with what became of the payout.
+/// A retry opens a batch again: its completion is reported again, with what became of the payout.
 pub async fn after_a_retry_a_batch_is_completed_again(Pair { port, peer }: Repository) {
     let batch = stored_batch(&*port, 2).await;
     for claim in claim_all(&*port).await {
@@ -136,7 +144,7 @@ pub async fn after_a_retry_a_batch_is_completed_again(Pair { port, peer }: Repos
     assert_eq!(told, [(0, 2), (1, 1)]);
 }
 
-/// No more batches are told at once than asked for; the others follow.
+/// No more batches are reported at once than asked for; the others follow.
 pub async fn completed_batches_are_told_in_parts(Pair { port, .. }: Repository) {
     for _ in 0..3 {
         let batch = stored_batch(&*port, 1).await;
@@ -149,8 +157,8 @@ pub async fn completed_batches_are_told_in_parts(Pair { port, .. }: Repository) 
     assert_eq!(completions(&all(&*port).await).len(), 3);
 }
 
-/// Two workers settle the last two payouts of a batch at once while both look for completed batches: each batch is told
-/// once.
+/// Two workers settle the last two payouts of a batch at once while both look for completed batches: each batch is
+/// reported once.
 pub async fn of_workers_at_once_one_tells_a_completed_batch(Pair { port, peer }: Repository) {
     const ROUNDS: usize = 30;
     for _ in 0..ROUNDS {
@@ -177,7 +185,7 @@ pub async fn of_workers_at_once_one_tells_a_completed_batch(Pair { port, peer }:
 }
 
 /// A payout is retried while workers look for completed batches: whichever comes first, the end of the retried payout is
-/// told once more, and nothing is told while it is open.
+/// reported once more, and nothing is reported while it is open.
 pub async fn a_retry_and_a_completion_at_once_lose_nothing(Pair { port, peer }: Repository) {
     for _ in 0..30 {
         let batch = stored_batch(&*port, 1).await;

@@ -108,8 +108,8 @@ struct BatchData<'a> {
     /// The number of payouts that were stored.
     #[schema(example = 500)]
     payouts: u32,
-    /// The number of payouts that were changed, in `batch.cancelled` and `batch.rejected`. A large batch is changed in
-    /// several steps, each with an event.
+    /// The number of payouts that were changed, in `batch.approved`, `.rejected`, `.cancelled` and `.retried`. A large
+    /// batch is changed in several steps, each with an event.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = u64, example = 480)]
     changed: Option<u64>,
