@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use payout_adapters::storage::postgres::PostgresRepository;
+use payout_adapters::storage::admin::StorageAdmin;
+use payout_adapters::storage::postgres::{PostgresOptions, PostgresRepository};
+use payout_core::attempt::Verdict;
 use payout_core::batch::{BatchId, BatchPlace, ContentHash, NewBatch};
 use payout_core::contract::build::{self, LONG_LEASE};
 use payout_core::contract::drive;
@@ -12,11 +14,17 @@ use payout_core::ports::{
     BatchInsertion, BatchRepository, BatchRows, EventFeed, FeedQuery, PayoutRepository,
 };
 
+use crate::costs::Table;
 use crate::database::Database;
 
-/// Stores a batch of one payout, which is settled.
-async fn batch_of_one(repository: &PostgresRepository, verdict: payout_core::attempt::Verdict) -> Payout {
-    let new = build::new_payout();
+/// Batches that were completed long ago.
+const COMPLETED: &str = "
+    INSERT INTO payout_batches (id, content, description, payouts, left_out, created_at, created_by, is_open)
+    SELECT gen_random_uuid(), sha256(n::text::bytea), '', 1, 0, now() - n * interval '1 hour', 'client', false
+    FROM generate_series(1, 5000) AS n";
+
+/// Stores a batch of this many payouts, and returns their ids.
+async fn stored_batch(repository: &PostgresRepository, count: u32) -> Vec<PayoutId> {
     let id = BatchId::from(build::fresh_id().as_uuid());
     let mut digest = [5; 32];
     digest[..16].copy_from_slice(id.as_uuid().as_bytes());
@@ -26,22 +34,31 @@ async fn batch_of_one(repository: &PostgresRepository, verdict: payout_core::att
         content: ContentHash::from(digest),
         description: Description::default(),
         scheduled_at: None,
-        payouts: 1,
+        payouts: count,
         left_out: 0,
         caller: build::client(),
     };
-    let member = NewPayout {
-        batch: Some(BatchPlace {
-            id,
-            provider_key: batch.identity().provider_key(0, &new.details),
-        }),
-        ..new
-    };
-    let rows = BatchRows::of(std::slice::from_ref(&member));
+    let members: Vec<NewPayout> = (0..u64::from(count))
+        .map(|place| {
+            let new = build::new_payout();
+            let provider_key = batch.identity().provider_key(place, &new.details);
+            NewPayout {
+                batch: Some(BatchPlace { id, provider_key }),
+                ..new
+            }
+        })
+        .collect();
+    let rows = BatchRows::of(&members);
     let stored = repository.store_batch(&batch, rows).await.unwrap();
     assert!(matches!(stored, BatchInsertion::Stored(_)), "{stored:?}");
+    members.iter().map(|member| member.id).collect()
+}
+
+/// Stores a batch of one payout, which is settled.
+async fn batch_of_one(repository: &PostgresRepository, verdict: Verdict) -> Payout {
+    let ids = stored_batch(repository, 1).await;
     let claims = repository.claim(&build::sweep(10, LONG_LEASE)).await.unwrap().won;
-    let claim = claims.into_iter().find(|claim| claim.payout().id() == member.id);
+    let claim = claims.into_iter().find(|claim| claim.payout().id() == ids[0]);
     drive::settled(repository, claim.unwrap(), verdict).await
 }
 
@@ -105,7 +122,11 @@ async fn a_retry_waits_for_a_completion_that_has_not_committed() {
     }
     let now = repository.now().await.unwrap();
     let change = payout.clone().retry(now, build::client()).unwrap();
-    let (retried, ()) = tokio::join!(repository.apply(&change, None), async {
+    let patient = database.repository_with(&PostgresOptions {
+        lock_timeout: Duration::from_secs(4),
+        ..PostgresOptions::default()
+    });
+    let (retried, ()) = tokio::join!(patient.apply(&change, None), async {
         tokio::time::sleep(Duration::from_millis(200)).await;
         session.commit().await.unwrap();
     });
@@ -150,4 +171,22 @@ async fn a_completion_comes_after_every_event_that_it_could_see() {
     });
     let last = last.await.split_off(4);
     assert_eq!(last, [EventType::Returned, EventType::BatchCompleted]);
+}
+
+/// A look at the batches reads a few rows for each that is open, however many payouts they have and there are.
+#[tokio::test]
+async fn a_look_at_open_batches_reads_a_few_rows_of_each() {
+    let table = Table::with_many_rows().await;
+    for statement in [COMPLETED, "VACUUM ANALYZE payout_batches"] {
+        sqlx::raw_sql(statement).execute(&table.pool).await.unwrap();
+    }
+    let repository = table.repository();
+    for _ in 0..3 {
+        stored_batch(&repository, 1_500).await;
+    }
+    repository.close().await;
+    let look = async |repository: &PostgresRepository, _| {
+        assert_eq!(complete(repository).await, 0);
+    };
+    table.costs("a look at three open batches", 30, look).await;
 }

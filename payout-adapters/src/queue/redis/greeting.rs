@@ -23,10 +23,6 @@ const LONGEST: usize = 1024;
 /// cannot be asked in plain.
 pub(super) async fn refusal(address: &ConnectionAddr) -> Option<Failure> {
     let asking = async {
-        #[expect(
-            clippy::wildcard_enum_match_arm,
-            reason = "the client's list of addresses is open"
-        )]
         match address {
             ConnectionAddr::Tcp(host, port) => {
                 said(TcpStream::connect((host.as_str(), *port)).await.ok()?).await

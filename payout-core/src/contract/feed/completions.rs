@@ -56,7 +56,9 @@ fn completions(events: &[PublicEvent]) -> Vec<&PublicEvent> {
 fn finished(event: &PublicEvent) -> FinishedPayouts {
     match &event.subject {
         Subject::Batch(batch) => batch.finished.expect("a completion has the payouts by status"),
-        other => panic!("{other:?} is no batch"),
+        other @ (Subject::Payout(_) | Subject::Provider(_) | Subject::Webhook(_)) => {
+            panic!("{other:?} is no batch")
+        }
     }
 }
 
