@@ -7,6 +7,8 @@
 mod approvals;
 #[path = "postgres/clocks.rs"]
 mod clocks;
+#[path = "postgres/completions.rs"]
+mod completions;
 #[path = "postgres/costs.rs"]
 mod costs;
 #[path = "postgres/database.rs"]

@@ -23,6 +23,8 @@ mod hints;
 mod losses;
 #[path = "redis/outages.rs"]
 mod outages;
+#[path = "redis/refusals.rs"]
+mod refusals;
 #[path = "redis/scratch.rs"]
 mod scratch;
 #[path = "redis/several.rs"]

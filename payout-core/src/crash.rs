@@ -21,6 +21,10 @@ pub enum Point {
     BeforeApproveBatch,
     /// After approvals of a batch are written, before the client gets its answer.
     AfterApproveBatch,
+    /// Before retries of a batch are written.
+    BeforeRetryBatch,
+    /// After retries of a batch are written, before the client gets its answer.
+    AfterRetryBatch,
     /// Before hints are sent.
     BeforeEnqueue,
     /// After hints are sent.
@@ -58,13 +62,15 @@ pub struct UnknownPoint;
 
 impl Point {
     /// Every crash point.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::BeforeInsert,
         Self::AfterInsert,
         Self::BeforeStoreBatch,
         Self::AfterStoreBatch,
         Self::BeforeApproveBatch,
         Self::AfterApproveBatch,
+        Self::BeforeRetryBatch,
+        Self::AfterRetryBatch,
         Self::BeforeEnqueue,
         Self::AfterEnqueue,
         Self::BeforeApply,

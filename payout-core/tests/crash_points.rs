@@ -60,7 +60,8 @@ fn every_call_that_leaves_a_trace_outside_stands_between_two_points() {
         (".submit(&", 1),
         (".settle(batch)", 1),
         (".store_batch(&", 1),
-        ("repository.approve_members(&", 1),
+        ("repository.approve_members(", 1),
+        ("repository.retry_members(", 1),
     ] {
         assert_eq!(
             text.matches(call).count(),

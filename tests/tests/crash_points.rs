@@ -65,6 +65,8 @@ cases! {
     after_store_batch: AfterStoreBatch, Deed::Pay;
     before_approve_batch: BeforeApproveBatch, Deed::Pay;
     after_approve_batch: AfterApproveBatch, Deed::Pay;
+    before_retry_batch: BeforeRetryBatch, Deed::Pay;
+    after_retry_batch: AfterRetryBatch, Deed::Pay;
     before_enqueue: BeforeEnqueue, Deed::Pay;
     after_enqueue: AfterEnqueue, Deed::Pay;
     before_apply: BeforeApply, Deed::Pay;

@@ -223,6 +223,9 @@ impl Ports {
             Worker::with_providers(self.repository, self.queue, providers, self.system, settings)
                 .counting(self.stats)
                 .traced_by(self.traces.tracer());
+        if let Some(batches) = self.batches {
+            worker = worker.completing(batches);
+        }
         if let Some(rechecks) = self.rechecks {
             worker = worker.rechecking(rechecks);
         }

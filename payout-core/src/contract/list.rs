@@ -210,6 +210,9 @@ macro_rules! __batch_cases {
                 only_pending_payouts_of_a_batch_are_cancelled,
                 a_cancelled_batch_is_not_claimed,
                 a_cancellation_and_a_claim_exclude_each_other,
+                retries_of_a_batch_are_those_of_its_payouts,
+                retries_of_a_batch_stay_within_the_daily_limit,
+                two_people_who_retry_a_batch_retry_each_payout_once,
             ];
             approvals: [
                 approvals_of_a_batch_are_those_of_its_payouts,
@@ -567,9 +570,19 @@ macro_rules! __feed_cases {
             others: [
                 a_batch_is_told_with_what_is_done_to_it,
                 a_rejected_batch_is_told,
+                an_approved_batch_is_told,
+                a_retried_batch_is_told,
                 a_batch_that_is_known_is_not_told_again,
                 a_pause_and_its_end_are_told_once,
                 events_of_others_have_their_places_in_the_feed,
+            ];
+            completions: [
+                a_batch_is_told_to_be_completed_once,
+                a_batch_without_payouts_is_completed,
+                after_a_retry_a_batch_is_completed_again,
+                completed_batches_are_told_in_parts,
+                of_workers_at_once_one_tells_a_completed_batch,
+                a_retry_and_a_completion_at_once_lose_nothing,
             ];
             writers: [readers_that_follow_eight_writers_miss_nothing];
         }

@@ -7,8 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::approval::Person;
 use crate::batch::{Batch, BatchApprovals, BatchId, BatchTotal, ContentHash, NewBatch};
-use crate::feed::Announcement;
-use crate::payout::{Caller, Change, ExternalId, NewPayout, Payout, PayoutId, Status};
+use crate::payout::{Actor, Caller, Change, ExternalId, NewPayout, Payout, PayoutId, Status};
 use crate::ports::RepositoryError;
 use crate::spending::{DailyTotals, OverLimit, SpendingBucket};
 
@@ -103,6 +102,17 @@ impl ListedMember {
     }
 }
 
+/// The result of the retry of one payout of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MemberRetry {
+    /// It was written.
+    Written,
+    /// The payout has another version, or another session has locked it. Nothing was written.
+    Missed,
+    /// The payout exceeds what is left of a daily limit. Nothing was written.
+    OverLimit(OverLimit),
+}
+
 /// Stores batches beside their payouts, in the same store as [`PayoutRepository`](crate::ports::PayoutRepository).
 ///
 /// # Promises
@@ -110,6 +120,10 @@ impl ListedMember {
 ///   a part of it.
 /// - Neither an external id nor a content is stored twice, whatever runs at the same time.
 /// - The transaction that stores a batch reports it to the [feed](crate::ports::EventFeed), after its payouts.
+/// - That every payout of a batch is finished is [reported](Self::complete_batches) once, however many workers look for
+///   it, after the events of its payouts. A retry makes the batch open, so that it is reported again; a retry before the
+///   report leaves only the later one. Writes of payouts without a batch cost nothing for this, and settlements of
+///   others do not wait for it.
 /// - All payouts of a batch have its time of creation. Ids in the order of the rows keep the payouts in that order.
 /// - While a batch is stored, other writes go on, if the store can do that at all.
 /// - Claims divide the slots of a worker evenly among the batches with due payouts and the payouts without a batch
@@ -174,7 +188,7 @@ pub trait BatchRepository: Send + Sync {
     ) -> Result<HashMap<ExternalId, PayoutId>, RepositoryError>;
 
     /// Cancels payouts of a batch that are pending, at most `limit`, in one transaction, each with its event. If there are
-    /// any, the transaction also reports the cancellation to the feed. Payouts that another session has locked are
+    /// any, the transaction also reports the cancellation to the feed, with their number. Payouts that another session has locked are
     /// left out. Returns their number.
     ///
     /// # Errors
@@ -198,12 +212,30 @@ pub trait BatchRepository: Send + Sync {
 
     /// Writes approvals that one caller gives to payouts of a batch, in one transaction, each with its event: changes as
     /// [`PayoutRepository::apply`](crate::ports::PayoutRepository::apply) would make them, by the same guards. Payouts
-    /// that have another version, or that another session has locked, are left out. Returns the others.
+    /// that have another version, or that another session has locked, are left out. If any is written, the transaction
+    /// also reports the approval to the feed, with their number. Returns them.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`], [`RepositoryError::Locked`]. [`RepositoryError::Refused`] if one of the changes
     /// is not an approval, or not one that this person may give: then nothing is written.
-    async fn approve_members(&self, approvals: &[Change]) -> Result<Vec<PayoutId>, RepositoryError>;
+    async fn approve_members(
+        &self,
+        batch: &Batch,
+        approvals: &[Change],
+    ) -> Result<Vec<PayoutId>, RepositoryError>;
+
+    /// Writes retries that one caller makes of payouts of a batch, in one transaction, each with its event: changes as
+    /// [`PayoutRepository::apply`](crate::ports::PayoutRepository::apply) would make them, by the same guards and within
+    /// the same daily limits. If any is written, the transaction also reports the retry to the feed, with their
+    /// number. Returns the result for each, in the order of the changes.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`], [`RepositoryError::Locked`].
+    async fn retry_members(
+        &self,
+        batch: &Batch,
+        retries: &[Change],
+    ) -> Result<Vec<MemberRetry>, RepositoryError>;
 
     /// Rejects payouts of a batch that await approval, at most `limit`, in one transaction, each with its event: they are
     /// cancelled. If there are any, the transaction also reports the rejection to the feed. Payouts that another session
@@ -235,9 +267,10 @@ pub trait BatchRepository: Send + Sync {
     /// [`RepositoryError::Unavailable`].
     async fn daily_totals(&self, buckets: &[SpendingBucket]) -> Result<DailyTotals, RepositoryError>;
 
-    /// Reports to the feed a step with a batch whose payouts are changed one by one.
+    /// Reports to the feed batches of which every payout is finished, at most `limit`, as this worker finds them. Returns
+    /// their number.
     ///
     /// # Errors
-    /// [`RepositoryError::Unavailable`].
-    async fn announce_batch(&self, announcement: &Announcement) -> Result<(), RepositoryError>;
+    /// [`RepositoryError::Unavailable`], [`RepositoryError::Overloaded`]. Some may have been reported.
+    async fn complete_batches(&self, worker: &Actor, limit: u32) -> Result<u64, RepositoryError>;
 }

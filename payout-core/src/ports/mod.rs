@@ -52,7 +52,9 @@ mod webhooks;
 pub use api_keys::{
     ApiKeyError, ApiKeyRepository, KeySetVersion, LISTED_KEYS_MAX, LIVE_KEYS_MAX, NoSecret, SecretSource,
 };
-pub use batches::{BatchInsertion, BatchRepository, BatchRows, BatchRowsSender, ListedMember, MembersQuery};
+pub use batches::{
+    BatchInsertion, BatchRepository, BatchRows, BatchRowsSender, ListedMember, MemberRetry, MembersQuery,
+};
 pub use bulk::{BulkActionRepository, BulkLease, BulkOutcomeQuery, BulkPage, HeldBulkAction};
 pub use console_sessions::ConsoleSessionRepository;
 pub use deleted::{Deleted, DeletedPayout};

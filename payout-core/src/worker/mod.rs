@@ -16,7 +16,7 @@
 //! - `rechecks` looks completed payments up for as long as they may be returned. `new_generation` goes on after a
 //!   refusal that has spent the key.
 //! - `clock` resets the due times that a clock that was ahead has written.
-//! - `stats` keeps the sums of statistics up to date.
+//! - `stats` keeps the sums of statistics up to date, and `batches` tells which batches are completed.
 //! - `webhooks` delivers events to endpoints, and `bulk` goes on with bulk actions, beside the lanes.
 //! - `janitor` deletes idempotency records that have reached their age limit.
 //!
@@ -26,6 +26,7 @@
 
 mod aside;
 mod attempt;
+mod batches;
 mod bulk;
 mod claims;
 mod clock;
@@ -58,8 +59,8 @@ pub use self::webhooks::WebhookPorts;
 use crate::attempt::Policy;
 use crate::payout::Actor;
 use crate::ports::{
-    Environment, JobQueue, NoObserver, NoTracer, Observer, PayoutRepository, Processor, ProviderRepository,
-    RecheckRepository, StatsRepository, Tracer,
+    BatchRepository, Environment, JobQueue, NoObserver, NoTracer, Observer, PayoutRepository, Processor,
+    ProviderRepository, RecheckRepository, StatsRepository, Tracer,
 };
 use crate::provider::Routes;
 use crate::usecase::bulk::BulkRunner;
@@ -111,6 +112,7 @@ pub struct Worker {
     rechecks: Option<Arc<dyn RecheckRepository>>,
     provider_states: Option<Arc<dyn ProviderRepository>>,
     stats: Option<Arc<dyn StatsRepository>>,
+    batches: Option<Arc<dyn BatchRepository>>,
     routes: Option<Arc<Routes>>,
     webhooks: Option<WebhookPorts>,
     bulk: Option<BulkRunner>,
@@ -128,6 +130,7 @@ struct Shared {
     rechecks: Option<Arc<dyn RecheckRepository>>,
     provider_states: Option<Arc<dyn ProviderRepository>>,
     stats: Option<Arc<dyn StatsRepository>>,
+    batches: Option<Arc<dyn BatchRepository>>,
     routes: Option<Arc<Routes>>,
     webhooks: Option<WebhookPorts>,
     bulk: Option<BulkRunner>,
@@ -175,6 +178,7 @@ impl Worker {
             rechecks: None,
             provider_states: None,
             stats: None,
+            batches: None,
             routes: None,
             webhooks: None,
             bulk: None,
@@ -212,6 +216,13 @@ impl Worker {
     #[must_use]
     pub fn counting(mut self, stats: Arc<dyn StatsRepository>) -> Self {
         self.stats = Some(stats);
+        self
+    }
+
+    /// Tells the event feed which batches are completed.
+    #[must_use]
+    pub fn completing(mut self, batches: Arc<dyn BatchRepository>) -> Self {
+        self.batches = Some(batches);
         self
     }
 
@@ -273,6 +284,7 @@ impl Worker {
             rechecks: self.rechecks,
             provider_states: self.provider_states,
             stats: self.stats,
+            batches: self.batches,
             routes: self.routes,
             webhooks: self.webhooks,
             bulk: self.bulk,
@@ -308,6 +320,7 @@ impl Worker {
         loops.spawn(shared.clone().bring_back());
         loops.spawn(shared.clone().forget_old_answers());
         loops.spawn(shared.clone().fold_stats());
+        loops.spawn(shared.clone().complete_batches());
         loops.close();
         loops.wait().await;
 

@@ -18,6 +18,7 @@ use crate::support::{launch, on_each_backend};
 on_each_backend!(
     readers_of_several_processes_miss_nothing_while_writers_are_killed,
     a_payout_that_waits_tells_for_what,
+    a_completed_batch_is_told,
 );
 
 /// The number of writers, and of payouts that each makes.
@@ -188,6 +189,31 @@ async fn a_payout_that_waits_tells_for_what(backend: Backend) {
         .json();
     assert_eq!(rest["results"].as_array().unwrap()[..], events[1..]);
     assert_eq!(rest["next"], events[1]["sequence"]);
+}
+
+async fn a_completed_batch_is_told(backend: Backend) {
+    let app = launch(backend).await.run().await;
+    let payouts: Vec<Value> = (0..3).map(|_| payout()).collect();
+    let body = json!({"external_id": payout_tests::body::unique("batch-"), "payouts": payouts});
+    let made = app.post("/api/batches/").json(body).await.expect(201).json();
+    let told = async || {
+        let page = app
+            .get("/api/events/?types=batch.completed")
+            .await
+            .expect(200)
+            .json();
+        let events = page["results"].as_array().unwrap().clone();
+        (!events.is_empty()).then_some(events)
+    };
+    let events = eventually("the batch is told to be completed", Duration::from_secs(30), told).await;
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0]["batch_id"], made["batch"]["id"]);
+    let data = &events[0]["data"];
+    let finished = json!({"completed": 3, "returned": 0, "failed": 0, "cancelled": 0});
+    assert_eq!((&data["finished"], &data["payouts"]), (&finished, &json!(3)));
+    // A further look tells nothing.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(told().await.map(|events| events.len()), Some(1));
 }
 
 /// Returns a time about a month ahead.

@@ -11,6 +11,8 @@ use payout_tests::client::PAYOUTS;
 use payout_tests::store::{Backend, Store};
 use payout_tests::throwaway::Redis;
 use payout_tests::wait::{SOON, eventually};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 
 use crate::support::{BINARY, launch};
 
@@ -215,6 +217,36 @@ async fn redis_that_takes_no_hints_is_degraded_and_what_is_not_sent_is_counted()
     let log = app.log();
     assert_eq!(warnings(&app, "queue"), 2, "once for each time: {log}");
     assert_eq!(log.matches("the queue answers again").count(), 2, "{log}");
+}
+
+/// A Redis in protected mode says why and closes the connection. The reason is in the log and in the report of doctor, and
+/// the health check tells that it answers.
+#[tokio::test]
+async fn a_queue_that_refuses_every_connection_says_why() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let refusal = b"-DENIED Redis is running in protected mode\r\n";
+            let _ = stream.write_all(refusal).await;
+        }
+    });
+    let store = Store::new(Backend::Postgres).await.with_redis(url);
+    let queue = Launch::new(BINARY, Arc::new(store)).set("PAYOUT_LOG", "info");
+    let app = queue.run().await;
+    let (status, detail) = until_says(&app, "queue", "unavailable").await;
+    assert_eq!(status, 200, "degraded, not unavailable");
+    assert!(detail.contains("takes no hints"), "{detail}");
+    eventually("the log has the cause", SOON, async || {
+        let log = app.log();
+        let mut lines = log
+            .lines()
+            .filter(|line| line.contains("the queue takes no hints"));
+        lines.any(|line| line.contains("(DENIED)")).then_some(())
+    })
+    .await;
+    let doctor = queue.finish(&["doctor"]).await;
+    assert!(doctor.printed().contains("(DENIED)"), "{}", doctor.printed());
 }
 
 #[tokio::test]

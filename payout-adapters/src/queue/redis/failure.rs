@@ -60,7 +60,8 @@ impl From<RedisError> for Failure {
             Self::Connection(error.to_string())
         } else {
             let category = error.category().to_owned();
-            let code = error.code().map(str::to_owned);
+            let of_select = error.detail().and_then(code_of_select);
+            let code = of_select.or(error.code()).map(str::to_owned);
             let of_first = || {
                 error
                     .into_server_errors()?
@@ -70,6 +71,17 @@ impl From<RedisError> for Failure {
             let code = code.or_else(of_first).unwrap_or_else(|| "no code".to_owned());
             Self::Refused { category, code }
         }
+    }
+}
+
+/// Returns the code of a refusal to select the database, of which the client keeps the text alone.
+fn code_of_select(text: &str) -> Option<&'static str> {
+    if text.starts_with("Authentication required") {
+        Some("NOAUTH")
+    } else if text.contains("has no permissions to run the 'select' command") {
+        Some("NOPERM")
+    } else {
+        None
     }
 }
 

@@ -13,6 +13,7 @@
 mod connection;
 mod entry;
 mod failure;
+mod greeting;
 mod reader;
 mod settings;
 mod source;

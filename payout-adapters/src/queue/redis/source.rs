@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::failure::Failure;
+use super::greeting;
 use super::settings::InvalidRedisUrl;
 
 pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(1);
@@ -98,9 +99,20 @@ impl Source {
             // Several servers are asked, one after the other.
             Self::Sentinels(_) | Self::Cluster(_) => ANSWER_WITHIN,
         };
-        Ok(timeout(bound, opening)
+        let opened = timeout(bound, opening)
             .await
-            .map_err(|_| Failure::Timeout("connecting"))??)
+            .map_err(|_| Failure::Timeout("connecting"))?;
+        let failure = match opened {
+            Ok(connection) => return Ok(connection),
+            Err(error) => Failure::from(error),
+        };
+        match self {
+            Self::Server(client) if failure.is_lost_connection() => {
+                let refusal = greeting::refusal(client.get_connection_info().addr()).await;
+                Err(refusal.unwrap_or(failure))
+            }
+            Self::Server(_) | Self::Sentinels(_) | Self::Cluster(_) => Err(failure),
+        }
     }
 }
 

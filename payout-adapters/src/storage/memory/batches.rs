@@ -8,7 +8,7 @@ use payout_core::batch::{Batch, BatchApprovals, BatchId, BatchTotal, ContentHash
 use payout_core::feed::{Announcement, EventType};
 use payout_core::payout::{Caller, Change, ExternalId, IllegalStep, NewPayout, Payout, PayoutId, Status};
 use payout_core::ports::{
-    BatchInsertion, ClaimRequest, Insertion, ListedMember, MembersQuery, RepositoryError,
+    BatchInsertion, ClaimRequest, Insertion, ListedMember, MemberRetry, MembersQuery, RepositoryError,
 };
 use payout_core::spending::{DailyTotals, SpendingBucket};
 
@@ -55,6 +55,7 @@ impl Store {
         }
         let stored = batch.stored_at(now);
         self.batches.push(stored.clone());
+        self.open_batches.insert(stored.id);
         let created = Announcement::of_batch(EventType::BatchCreated, &stored, &batch.caller);
         self.announce(created, now);
         Ok(BatchInsertion::Stored(stored))
@@ -91,7 +92,7 @@ impl Store {
     }
 
     /// Returns the payouts of a batch, in the order of their ids.
-    fn members(&self, batch: &Batch) -> impl Iterator<Item = &Payout> {
+    pub(super) fn members(&self, batch: &Batch) -> impl Iterator<Item = &Payout> {
         let id = batch.id;
         let at_its_time = self.created_at(batch.created_at);
         at_its_time.filter(move |payout| payout.parts().batch == Some(id))
@@ -178,6 +179,7 @@ impl Store {
     /// Makes approvals, except those of payouts that have changed.
     pub(super) fn approve_members(
         &mut self,
+        batch: &Batch,
         approvals: &[Change],
         now: Timestamp,
     ) -> Result<Vec<PayoutId>, RepositoryError> {
@@ -192,7 +194,35 @@ impl Store {
                 Err(error) => return Err(error),
             }
         }
+        if let Some(first) = approvals.first() {
+            let count = written.len() as u64;
+            self.announce_members(EventType::BatchApproved, batch, count, &first.caller, now);
+        }
         Ok(written)
+    }
+
+    /// Makes retries, except those of payouts that have changed or exceed a daily limit.
+    pub(super) fn retry_members(
+        &mut self,
+        batch: &Batch,
+        retries: &[Change],
+        now: Timestamp,
+    ) -> Result<Vec<MemberRetry>, RepositoryError> {
+        let mut results = Vec::with_capacity(retries.len());
+        for change in retries {
+            results.push(match self.apply(change, None, now) {
+                Ok(_) => MemberRetry::Written,
+                Err(RepositoryError::VersionConflict) => MemberRetry::Missed,
+                Err(RepositoryError::OverLimit(over)) => MemberRetry::OverLimit(over),
+                Err(error) => return Err(error),
+            });
+        }
+        if let Some(first) = retries.first() {
+            let written = results.iter().filter(|result| **result == MemberRetry::Written);
+            let count = written.count() as u64;
+            self.announce_members(EventType::BatchRetried, batch, count, &first.caller, now);
+        }
+        Ok(results)
     }
 
     /// Refuses what is no approval, or not one that the person may give, as the triggers of the databases do.

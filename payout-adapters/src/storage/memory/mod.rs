@@ -7,6 +7,7 @@
 //!
 //! All are deterministic. Time comes from the clock that they are given. Nothing runs in the background, and no answer depends on the iteration order of a hash map.
 
+mod batch_completions;
 mod batches;
 mod bulk;
 mod console_sessions;

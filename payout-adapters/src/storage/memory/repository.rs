@@ -17,8 +17,8 @@ use payout_core::payout::{
 use payout_core::ports::{
     BatchInsertion, BatchRepository, BatchRows, ClaimRequest, Claims, Clock, Count, DeletedPayout,
     DueProvider, EventFeed, EventPage, EventQuery, ExportQuery, ExportedRows, FeedPage, FeedQuery, Filter,
-    Imported, Insertion, ListQuery, Listed, ListedMember, ListedRecipient, MembersQuery, PausedProvider,
-    PayoutExport, PayoutImport, PayoutRepository, PayoutStats, Position, ProviderRepository,
+    Imported, Insertion, ListQuery, Listed, ListedMember, ListedRecipient, MemberRetry, MembersQuery,
+    PausedProvider, PayoutExport, PayoutImport, PayoutRepository, PayoutStats, Position, ProviderRepository,
     RecheckRepository, RecipientQuery, RecipientRepository, RecipientRepositoryError, ReconciliationQuery,
     ReconciliationReader, Record, RepositoryError, Settled, StatsRepository,
 };
@@ -169,8 +169,20 @@ impl BatchRepository for MemoryRepository {
         Ok(self.transact(|store, _| store.batch_approvals(batch, caller)))
     }
 
-    async fn approve_members(&self, approvals: &[Change]) -> Result<Vec<PayoutId>, RepositoryError> {
-        self.transact(|store, now| store.approve_members(approvals, now))
+    async fn approve_members(
+        &self,
+        batch: &Batch,
+        approvals: &[Change],
+    ) -> Result<Vec<PayoutId>, RepositoryError> {
+        self.transact(|store, now| store.approve_members(batch, approvals, now))
+    }
+
+    async fn retry_members(
+        &self,
+        batch: &Batch,
+        retries: &[Change],
+    ) -> Result<Vec<MemberRetry>, RepositoryError> {
+        self.transact(|store, now| store.retry_members(batch, retries, now))
     }
 
     async fn reject_members(
@@ -193,9 +205,8 @@ impl BatchRepository for MemoryRepository {
         Ok(self.transact(|store, now| store.daily_totals(buckets, now)))
     }
 
-    async fn announce_batch(&self, announcement: &Announcement) -> Result<(), RepositoryError> {
-        self.announce(announcement.clone());
-        Ok(())
+    async fn complete_batches(&self, worker: &Actor, limit: u32) -> Result<u64, RepositoryError> {
+        Ok(self.transact(|store, now| store.complete_batches(worker, limit, now)))
     }
 }
 

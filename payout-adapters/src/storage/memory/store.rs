@@ -35,6 +35,8 @@ pub(super) struct Store {
     pub(super) turn: usize,
     /// The batches, in the order in which they were stored.
     pub(super) batches: Vec<Batch>,
+    /// The batches whose completion was not told.
+    pub(super) open_batches: HashSet<BatchId>,
     /// The payouts that are not deleted, oldest first.
     visible: BTreeSet<Cursor>,
     /// The deleted payouts, oldest first.
@@ -165,6 +167,7 @@ impl Store {
         let after = row.payout.clone();
         self.unindex(&before);
         self.index(&after, change.deleted);
+        self.open_batch_again(&after);
         self.publish(id);
         if let Some(request) = request {
             self.answer(request, &after, now);

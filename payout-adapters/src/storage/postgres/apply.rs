@@ -18,6 +18,7 @@ use super::link::{Link, Statement, only};
 use super::totals::{HOLDERS, LockedTotals};
 use super::transaction::Transaction;
 use super::{find, interval};
+use crate::encryption::EncryptionKeys;
 use crate::storage::sql::approvals::{ApprovalColumns, without_time};
 use crate::storage::sql::details::metadata_column;
 use crate::storage::sql::error::breaks_constraint;
@@ -198,24 +199,7 @@ pub(super) async fn apply(
     change: &Change,
     request: Option<&IdempotentRequest>,
 ) -> Result<Payout, RepositoryError> {
-    let after = change.after.parts();
-    let recipient = StoredRecipient::of(after.id.as_uuid(), &after.details.recipient, &link.keyring)?;
-    let answer = request
-        .map(|request| WrittenAnswer::of(&change.after, request, &link.keyring))
-        .transpose()?;
-    let mac = mac(&change.after, as_i64("version", after.version)?, &link.keyring)?;
-    let written = Written {
-        recipient,
-        answer,
-        mac,
-        metadata: metadata_column(&after.details.metadata)?,
-        approval: ApprovalColumns::of(after)?,
-        given: change
-            .approval
-            .as_ref()
-            .map(|new| without_time(new, &change.caller.actor))
-            .transpose()?,
-    };
+    let written = Written::of(change, request, &link.keyring)?;
     let mut pauses = PAUSES.iter();
     let Applied { found, changed_at } = loop {
         let began = link.monotonic();
@@ -313,6 +297,20 @@ async fn approve_once(
     Ok(applied)
 }
 
+/// Applies a change to a payout whose state the transaction has locked at the expected version.
+pub(super) async fn apply_locked(
+    transaction: &mut Transaction<'_>,
+    change: &Change,
+    keys: &EncryptionKeys,
+) -> Result<(), RepositoryError> {
+    let written = Written::of(change, None, keys)?;
+    let applied: Applied = only(transaction.run(statement(change, None, &written)?).await?)?;
+    match applied.changed_at {
+        Some(_) => Ok(()),
+        None => Err(RepositoryError::refused("a payout that is locked has changed")),
+    }
+}
+
 /// The encrypted or plain columns of a change.
 struct Written<'a> {
     recipient: StoredRecipient<'a>,
@@ -322,6 +320,27 @@ struct Written<'a> {
     approval: ApprovalColumns,
     /// The approval that the change gives, without its time.
     given: Option<String>,
+}
+
+impl<'a> Written<'a> {
+    fn of(
+        change: &'a Change,
+        request: Option<&IdempotentRequest>,
+        keys: &EncryptionKeys,
+    ) -> Result<Self, RepositoryError> {
+        let after = change.after.parts();
+        let answer = request.map(|request| WrittenAnswer::of(&change.after, request, keys));
+        let given = change.approval.as_ref();
+        let given = given.map(|new| without_time(new, &change.caller.actor));
+        Ok(Self {
+            recipient: StoredRecipient::of(after.id.as_uuid(), &after.details.recipient, keys)?,
+            answer: answer.transpose()?,
+            mac: mac(&change.after, as_i64("version", after.version)?, keys)?,
+            metadata: metadata_column(&after.details.metadata)?,
+            approval: ApprovalColumns::of(after)?,
+            given: given.transpose()?,
+        })
+    }
 }
 
 fn statement<'a>(

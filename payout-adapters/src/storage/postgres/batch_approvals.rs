@@ -5,10 +5,12 @@ use std::collections::HashSet;
 use payout_core::Timestamp;
 use payout_core::access::ApiKeyId;
 use payout_core::batch::{Batch, BatchApprovals};
+use payout_core::feed::{Announcement, EventType};
 use payout_core::payout::{Caller, Change, EventKind, PayoutId};
 use payout_core::ports::RepositoryError;
 use uuid::Uuid;
 
+use super::feed;
 use super::link::{Link, only};
 use super::state_of_payout;
 use super::transaction::Transaction;
@@ -100,7 +102,11 @@ pub(super) async fn count(
     Ok(only(link.read_costly(Cost::Dear, statement).await?)?.into())
 }
 
-pub(super) async fn approve(link: &Link, changes: &[Change]) -> Result<Vec<PayoutId>, RepositoryError> {
+pub(super) async fn approve(
+    link: &Link,
+    batch: &Batch,
+    changes: &[Change],
+) -> Result<Vec<PayoutId>, RepositoryError> {
     let approvals = approvals_of(changes)?;
     let Some((first, new)) = approvals.first() else {
         return Ok(Vec::new());
@@ -145,7 +151,7 @@ pub(super) async fn approve(link: &Link, changes: &[Change]) -> Result<Vec<Payou
                 .push(digest.map(|digest| digest.as_bytes().to_vec()));
         }
     }
-    let written = columns.ids.iter().copied().map(PayoutId::from).collect();
+    let written: Vec<PayoutId> = columns.ids.iter().copied().map(PayoutId::from).collect();
     let apply = sqlx::query_as::<_, (i64,)>(APPLY)
         .bind(columns.ids)
         .bind(columns.statuses)
@@ -157,6 +163,8 @@ pub(super) async fn approve(link: &Link, changes: &[Change]) -> Result<Vec<Payou
         .bind(caller.request_id.as_deref().map(without_nul))
         .bind(caller.reason.as_deref().map(without_nul));
     transaction.run(apply).await?;
+    let approved = Announcement::of_members(EventType::BatchApproved, batch, written.len() as u64, caller);
+    feed::tell(&mut transaction, &approved).await?;
     transaction.commit().await?;
     link.queues.doubt();
     Ok(written)

@@ -316,9 +316,3 @@ async fn end(
     transaction.commit().await?;
     Ok(count)
 }
-
-pub(super) async fn announce(link: &Link, announcement: &Announcement) -> Result<(), RepositoryError> {
-    let mut transaction = Transaction::begin(link).await?;
-    feed::tell(&mut transaction, announcement).await?;
-    transaction.commit().await
-}

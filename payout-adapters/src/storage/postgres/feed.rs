@@ -47,7 +47,7 @@ const ROUND: &str = concat!(
                     0::bigint AS fence, created_at AS at, created_by AS actor, created_because AS detail, NULL::text AS claimed_by,
                     NULL::timestamptz AS claimed_at, 1::bigint AS version, created_scheduled_at AS scheduled_at,
                     NULL::uuid AS own_id, NULL::text AS subject, NULL::text AS external_id, NULL::bigint AS payouts,
-                    NULL::bigint AS changed
+                    NULL::bigint AS changed, NULL::text AS finished
                 FROM payout_details
                 WHERE created_by IS NOT NULL AND (feed_key, id) > ($1, $2) AND feed_key < payout_feed_horizon()
                 ORDER BY feed_key, id
@@ -58,7 +58,7 @@ const ROUND: &str = concat!(
                 SELECT
                     feed_key, 2 * sequence + 1, false, payout_id, sequence, kind, status, generation, fence, at, actor,
                     detail, claimed_by, claimed_at, version, scheduled_at, NULL::uuid, NULL::text, NULL::text, NULL::bigint,
-                    NULL::bigint
+                    NULL::bigint, NULL::text
                 FROM payout_events
                 WHERE (feed_key, sequence) > ($1, $3) AND feed_key < payout_feed_horizon()
                 ORDER BY feed_key, sequence
@@ -68,7 +68,7 @@ const ROUND: &str = concat!(
             (SELECT * FROM (
                 SELECT
                     feed_key, 2 * sequence + 1, false, NULL::uuid, sequence, type, '', 0, 0, at, actor, reason, NULL::text,
-                    NULL::timestamptz, 0, NULL::timestamptz, id, subject, external_id, payouts, changed
+                    NULL::timestamptz, 0, NULL::timestamptz, id, subject, external_id, payouts, changed, finished
                 FROM feed_events
                 WHERE (feed_key, sequence) > ($1, $3) AND feed_key < payout_feed_horizon()
                 ORDER BY feed_key, sequence
@@ -162,11 +162,17 @@ const RAISE: &str = "
     $$";
 
 /// Stores an event of something other than a payout. Its key is not smaller than those of the subject's earlier ones: the
-/// change that it tells holds the subject's lock, and this statement reads after it.
+/// change that it tells holds the subject's lock, and this statement reads after it. Neither is it smaller than that of
+/// any event which the statement sees, such as those of a batch's payouts: the transactions of all of them have numbers
+/// below the snapshot's end.
 const TELL: &str = "
-    INSERT INTO feed_events (feed_key, type, subject, actor, reason, external_id, payouts, changed)
-    SELECT GREATEST(payout_feed_key(), (SELECT max(feed_key) FROM feed_events WHERE subject = $2)), $1, $2, $3, $4, $5,
-        $6, $7
+    INSERT INTO feed_events (feed_key, type, subject, actor, reason, external_id, payouts, changed, finished)
+    SELECT
+        GREATEST(
+            payout_feed_key(),
+            pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1 + payout_feed_offset(),
+            (SELECT max(feed_key) FROM feed_events WHERE subject = $2)),
+        $1, $2, $3, $4, $5, $6, $7, $8
     RETURNING 1";
 
 /// Stores an event of something other than a payout, in the transaction of the change that it tells.
@@ -182,7 +188,8 @@ pub(super) async fn tell(
         .bind(columns.reason)
         .bind(columns.external_id)
         .bind(columns.payouts)
-        .bind(columns.changed);
+        .bind(columns.changed)
+        .bind(columns.finished);
     transaction.run(tell).await.map(drop)
 }
 

@@ -33,6 +33,8 @@ mod ahead;
 mod apply;
 mod approvals;
 mod batch_approvals;
+mod batch_completions;
+mod batch_retries;
 mod batches;
 mod bulk;
 mod claim;
@@ -79,7 +81,7 @@ use async_trait::async_trait;
 use payout_core::Timestamp;
 use payout_core::attempt::{Recheck, Settlement};
 use payout_core::batch::{Batch, BatchApprovals, BatchId, BatchTotal, ContentHash, NewBatch};
-use payout_core::feed::{Announcement, FeedPosition};
+use payout_core::feed::FeedPosition;
 use payout_core::idempotency::{IdempotencyRecord, IdempotentRequest, ScopedKey};
 use payout_core::payout::{
     Actor, Caller, Change, Evidence, ExternalId, ForeignPayout, NewPayout, Payout, PayoutId,
@@ -87,8 +89,8 @@ use payout_core::payout::{
 use payout_core::ports::{
     BatchInsertion, BatchRepository, BatchRows, ClaimRequest, Claims, Count, DeletedPayout, DueProvider,
     EventFeed, EventPage, EventQuery, ExportQuery, ExportedRows, FeedPage, FeedQuery, Filter, Imported,
-    Insertion, ListQuery, Listed, ListedMember, MembersQuery, PausedProvider, PayoutExport, PayoutImport,
-    PayoutRepository, PayoutStats, ProviderRepository, RecheckRepository, ReconciliationQuery,
+    Insertion, ListQuery, Listed, ListedMember, MemberRetry, MembersQuery, PausedProvider, PayoutExport,
+    PayoutImport, PayoutRepository, PayoutStats, ProviderRepository, RecheckRepository, ReconciliationQuery,
     ReconciliationReader, Record, RepositoryError, Settled, StatsRepository,
 };
 use payout_core::provider::{PaymentName, ProviderName};
@@ -240,8 +242,20 @@ impl BatchRepository for PostgresRepository {
         batch_approvals::count(&self.link, batch, caller).await
     }
 
-    async fn approve_members(&self, approvals: &[Change]) -> Result<Vec<PayoutId>, RepositoryError> {
-        batch_approvals::approve(&self.link, approvals).await
+    async fn approve_members(
+        &self,
+        batch: &Batch,
+        approvals: &[Change],
+    ) -> Result<Vec<PayoutId>, RepositoryError> {
+        batch_approvals::approve(&self.link, batch, approvals).await
+    }
+
+    async fn retry_members(
+        &self,
+        batch: &Batch,
+        retries: &[Change],
+    ) -> Result<Vec<MemberRetry>, RepositoryError> {
+        batch_retries::retry(&self.link, batch, retries).await
     }
 
     async fn reject_members(
@@ -264,8 +278,8 @@ impl BatchRepository for PostgresRepository {
         totals::read(&self.link, buckets).await
     }
 
-    async fn announce_batch(&self, announcement: &Announcement) -> Result<(), RepositoryError> {
-        batches::announce(&self.link, announcement).await
+    async fn complete_batches(&self, worker: &Actor, limit: u32) -> Result<u64, RepositoryError> {
+        batch_completions::complete(&self.link, worker, limit).await
     }
 }
 

@@ -111,6 +111,15 @@ pub(crate) fn totals(rows: Vec<BatchTotalRow>) -> Result<Vec<BatchTotal>, Reposi
     Ok(totals)
 }
 
+/// Reads the numbers of a batch's payouts by status.
+pub(crate) fn read_counts(rows: Vec<(String, i64)>) -> Result<Vec<(Status, u64)>, RepositoryError> {
+    let counts = rows.into_iter().map(|(status, count)| {
+        let status: Status = status.parse().map_err(broken("status"))?;
+        Ok((status, count.unsigned_abs()))
+    });
+    counts.collect()
+}
+
 /// The numbers of a batch's payouts that require approval.
 #[derive(FromRow)]
 pub(crate) struct ApprovalCountsRow {

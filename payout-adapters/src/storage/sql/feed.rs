@@ -1,6 +1,8 @@
 //! Pages of the event feed, from the rows that both dialects read.
 
-use payout_core::batch::BatchId;
+use std::collections::BTreeMap;
+
+use payout_core::batch::{BatchId, FinishedPayouts};
 use payout_core::feed::{
     After, Announcement, BatchFacts, Before, EventType, FeedPosition, PublicEvent, Subject,
 };
@@ -29,7 +31,7 @@ macro_rules! feed_columns {
         "scanned.major, scanned.minor, scanned.is_creation, scanned.is_wanted, scanned.payout_id, scanned.kind,
         scanned.status, scanned.generation, scanned.fence, scanned.at, scanned.actor, scanned.detail,
         scanned.claimed_by, scanned.claimed_at, scanned.scheduled_at, scanned.own_id, scanned.subject,
-        scanned.external_id, scanned.payouts, scanned.changed, payout.batch_id,
+        scanned.external_id, scanned.payouts, scanned.changed, scanned.finished, payout.batch_id,
         CASE WHEN scanned.version IS NOT NULL OR NOT scanned.is_wanted THEN scanned.version ELSE (
             SELECT count(CASE WHEN event.kind NOT IN ('late_outcome', 'edit_refused', 'revealed') THEN 1 END)
                 + count(event.claimed_by)
@@ -74,6 +76,7 @@ pub(crate) struct FeedRow {
     external_id: Option<String>,
     payouts: Option<i64>,
     changed: Option<i64>,
+    finished: Option<String>,
     batch_id: Option<Uuid>,
     version: Option<i64>,
     status_before: Option<String>,
@@ -181,7 +184,8 @@ impl FeedRow {
                 | EventType::BatchApproved
                 | EventType::BatchRejected
                 | EventType::BatchCancelled
-                | EventType::BatchRetried => Subject::Batch(self.batch(subject)?),
+                | EventType::BatchRetried
+                | EventType::BatchCompleted => Subject::Batch(self.batch(subject)?),
                 EventType::ProviderPaused | EventType::ProviderResumed => {
                     Subject::Provider(subject.parse().map_err(broken("subject"))?)
                 }
@@ -223,6 +227,7 @@ impl FeedRow {
                 .changed
                 .map(|changed| number("changed", changed))
                 .transpose()?,
+            finished: self.finished.as_deref().map(read_finished).transpose()?,
         })
     }
 }
@@ -352,6 +357,7 @@ pub(crate) struct AnnouncementColumns {
     pub(crate) external_id: Option<String>,
     pub(crate) payouts: Option<i64>,
     pub(crate) changed: Option<i64>,
+    pub(crate) finished: Option<String>,
 }
 
 impl AnnouncementColumns {
@@ -374,6 +380,31 @@ impl AnnouncementColumns {
             external_id: batch.and_then(|batch| Some(batch.external_id.as_ref()?.as_str().to_owned())),
             payouts: batch.map(|batch| i64::from(batch.payouts)),
             changed: changed.map(|changed| as_i64("changed", changed)).transpose()?,
+            finished: batch.and_then(|batch| batch.finished).map(finished_column),
         })
     }
+}
+
+/// Returns the payouts of a completed batch by status, as a JSON object.
+fn finished_column(finished: FinishedPayouts) -> String {
+    let FinishedPayouts {
+        completed,
+        returned,
+        failed,
+        cancelled,
+    } = finished;
+    let counts = serde_json::json!({
+        "completed": completed, "returned": returned, "failed": failed, "cancelled": cancelled,
+    });
+    counts.to_string()
+}
+
+fn read_finished(column: &str) -> Result<FinishedPayouts, RepositoryError> {
+    let counts: BTreeMap<String, u64> = serde_json::from_str(column).map_err(broken("finished"))?;
+    let counts = counts.into_iter().map(|(status, count)| {
+        let status: Status = parse("finished", &status)?;
+        Ok((status, count))
+    });
+    let counts: Vec<(Status, u64)> = counts.collect::<Result<_, RepositoryError>>()?;
+    FinishedPayouts::of(counts).ok_or_else(|| broken("finished")("a payout is open"))
 }

@@ -131,119 +131,131 @@ pub(super) async fn apply(
 ) -> Result<Payout, RepositoryError> {
     let (store, change, request) = (store.clone(), change.clone(), request.cloned());
     run_detached(async move {
-        let after = change.after.parts();
-        let due = match change.due {
-            Due::Keep => "keep",
-            Due::Now => "now",
-            Due::After(_) => "after",
-            Due::At(_) => "at",
-            Due::Never => "never",
-        };
         let mut write = store.begin().await.map_err(repository_error)?;
-        let (transaction, now) = (&mut write.transaction, write.now);
-        if let Some(request) = &request {
-            let answer = WrittenAnswer::of(&change.after, request, &store.keyring)?;
-            let take = sqlx::query(TAKE_KEY)
-                .bind(request.key.as_str())
-                .bind(now.timestamp_micros())
-                .bind(after.id.as_uuid())
-                .bind(answer.fingerprint.to_vec())
-                .bind(answer.snapshot)
-                .bind(answer.sealed)
-                .bind(request.key.unscoped());
-            let taken = take.execute(&mut **transaction).await.map_err(repository_error)?;
-            if taken.rows_affected() == 0 {
-                write.transaction.rollback().await.map_err(repository_error)?;
-                return Err(RepositoryError::KeyTaken);
+        match apply_in(&mut write, &change, request.as_ref(), &store.keyring).await {
+            Ok(payout) => {
+                write.transaction.commit().await.map_err(repository_error)?;
+                Ok(payout)
+            }
+            Err(error) => {
+                // After some errors SQLite has rolled back by itself.
+                let _ = write.transaction.rollback().await;
+                Err(error)
             }
         }
-        let approval = ApprovalColumns::of(change.made_at(now).parts())?;
-        let apply = sqlx::query(APPLY)
-            .bind(now.timestamp_micros())
-            .bind(after.id.as_uuid())
-            .bind(as_i64("version", change.expected_version)?)
-            .bind(as_i64("version", after.version)?)
-            .bind(due)
-            .bind(change.deleted)
-            .bind(after.status.as_str())
-            .bind(after.needs_review)
-            .bind(i64::from(after.generation))
-            .bind(i64::from(after.claims))
-            .bind(after.failure.as_ref().map(|failure| failure.code()))
-            .bind(after.failure.as_ref().map(|failure| failure.message()))
-            .bind(
-                after
-                    .provider_reference
-                    .as_ref()
-                    .map(|reference| reference.as_str()),
-            )
-            .bind(micros(after.first_submitted_at))
-            .bind(match change.due {
-                Due::After(wait) => Some(as_micros(wait)),
-                Due::Keep | Due::Now | Due::At(_) | Due::Never => None,
-            })
-            .bind(
-                after
-                    .failure
-                    .as_ref()
-                    .and_then(|failure| failure.reason())
-                    .map(DeclineCode::as_str),
-            )
-            .bind(provider_column(after.provider.as_ref()).to_owned())
-            .bind(after.waiting_for.map(WaitReason::as_str))
-            .bind(micros(after.waiting_since))
-            .bind(micros(after.completed_at))
-            .bind(micros(after.returned_at))
-            .bind(after.returned_amount.map(|amount| amount.to_string()))
-            .bind(micros(after.recheck_at))
-            .bind(match change.due {
-                Due::At(at) => Some(at.timestamp_micros()),
-                Due::Keep | Due::Now | Due::After(_) | Due::Never => None,
-            })
-            .bind(change.event == EventKind::Edited)
-            .bind(approval.required)
-            .bind(approval.round)
-            .bind(approval.reasons)
-            .bind(approval.given)
-            .bind(approval.digest.map(|digest| digest.to_vec()));
-        if !record_approval(transaction, &change, now).await? {
-            write.transaction.rollback().await.map_err(repository_error)?;
-            return Err(RepositoryError::VersionConflict);
-        }
-        write_open_claims(transaction, &[after.id.as_uuid()]).await?;
-        if apply
-            .execute(&mut **transaction)
-            .await
-            .map_err(repository_error)?
-            .rows_affected()
-            == 0
-        {
-            write.transaction.rollback().await.map_err(repository_error)?;
-            return Err(RepositoryError::VersionConflict);
-        }
-        if let Some(holder) = external_id_holder(transaction, &change.after).await? {
-            write.transaction.rollback().await.map_err(repository_error)?;
-            return Err(RepositoryError::ExternalIdTaken(holder));
-        }
-        let log = sqlx::query(LOG)
-            .bind(after.id.as_uuid())
-            .bind(change.event.as_str())
-            .bind(change.caller.actor.as_str())
-            .bind(change.caller.request_id.as_deref().map(without_nul))
-            .bind(change.caller.reason.as_deref().map(without_nul))
-            .bind(micros(after.details.scheduled_at));
-        log.execute(&mut **transaction).await.map_err(repository_error)?;
-        rewrite(transaction, &change.after, &store.keyring).await?;
-        if let Some(charge) = &change.charge
-            && let Err(error) = totals::take(&mut write, charge).await
-        {
-            write.transaction.rollback().await.map_err(repository_error)?;
-            return Err(error);
-        }
-        write.transaction.commit().await.map_err(repository_error)?;
-        Ok(change.made_at(now))
     })
     .await
+}
+
+/// Applies a change within a transaction, which must be rolled back after an error.
+pub(super) async fn apply_in(
+    write: &mut Write,
+    change: &Change,
+    request: Option<&IdempotentRequest>,
+    keys: &EncryptionKeys,
+) -> Result<Payout, RepositoryError> {
+    let after = change.after.parts();
+    let due = match change.due {
+        Due::Keep => "keep",
+        Due::Now => "now",
+        Due::After(_) => "after",
+        Due::At(_) => "at",
+        Due::Never => "never",
+    };
+    let (transaction, now) = (&mut write.transaction, write.now);
+    if let Some(request) = request {
+        let answer = WrittenAnswer::of(&change.after, request, keys)?;
+        let take = sqlx::query(TAKE_KEY)
+            .bind(request.key.as_str())
+            .bind(now.timestamp_micros())
+            .bind(after.id.as_uuid())
+            .bind(answer.fingerprint.to_vec())
+            .bind(answer.snapshot)
+            .bind(answer.sealed)
+            .bind(request.key.unscoped());
+        let taken = take.execute(&mut **transaction).await.map_err(repository_error)?;
+        if taken.rows_affected() == 0 {
+            return Err(RepositoryError::KeyTaken);
+        }
+    }
+    let approval = ApprovalColumns::of(change.made_at(now).parts())?;
+    let apply = sqlx::query(APPLY)
+        .bind(now.timestamp_micros())
+        .bind(after.id.as_uuid())
+        .bind(as_i64("version", change.expected_version)?)
+        .bind(as_i64("version", after.version)?)
+        .bind(due)
+        .bind(change.deleted)
+        .bind(after.status.as_str())
+        .bind(after.needs_review)
+        .bind(i64::from(after.generation))
+        .bind(i64::from(after.claims))
+        .bind(after.failure.as_ref().map(|failure| failure.code()))
+        .bind(after.failure.as_ref().map(|failure| failure.message()))
+        .bind(
+            after
+                .provider_reference
+                .as_ref()
+                .map(|reference| reference.as_str()),
+        )
+        .bind(micros(after.first_submitted_at))
+        .bind(match change.due {
+            Due::After(wait) => Some(as_micros(wait)),
+            Due::Keep | Due::Now | Due::At(_) | Due::Never => None,
+        })
+        .bind(
+            after
+                .failure
+                .as_ref()
+                .and_then(|failure| failure.reason())
+                .map(DeclineCode::as_str),
+        )
+        .bind(provider_column(after.provider.as_ref()).to_owned())
+        .bind(after.waiting_for.map(WaitReason::as_str))
+        .bind(micros(after.waiting_since))
+        .bind(micros(after.completed_at))
+        .bind(micros(after.returned_at))
+        .bind(after.returned_amount.map(|amount| amount.to_string()))
+        .bind(micros(after.recheck_at))
+        .bind(match change.due {
+            Due::At(at) => Some(at.timestamp_micros()),
+            Due::Keep | Due::Now | Due::After(_) | Due::Never => None,
+        })
+        .bind(change.event == EventKind::Edited)
+        .bind(approval.required)
+        .bind(approval.round)
+        .bind(approval.reasons)
+        .bind(approval.given)
+        .bind(approval.digest.map(|digest| digest.to_vec()));
+    if !record_approval(transaction, change, now).await? {
+        return Err(RepositoryError::VersionConflict);
+    }
+    write_open_claims(transaction, &[after.id.as_uuid()]).await?;
+    if apply
+        .execute(&mut **transaction)
+        .await
+        .map_err(repository_error)?
+        .rows_affected()
+        == 0
+    {
+        return Err(RepositoryError::VersionConflict);
+    }
+    if let Some(holder) = external_id_holder(transaction, &change.after).await? {
+        return Err(RepositoryError::ExternalIdTaken(holder));
+    }
+    let log = sqlx::query(LOG)
+        .bind(after.id.as_uuid())
+        .bind(change.event.as_str())
+        .bind(change.caller.actor.as_str())
+        .bind(change.caller.request_id.as_deref().map(without_nul))
+        .bind(change.caller.reason.as_deref().map(without_nul))
+        .bind(micros(after.details.scheduled_at));
+    log.execute(&mut **transaction).await.map_err(repository_error)?;
+    rewrite(transaction, &change.after, keys).await?;
+    if let Some(charge) = &change.charge {
+        totals::take(write, charge).await?;
+    }
+    Ok(change.made_at(now))
 }
 
 /// Finds another payout that has the external id of a changed one. No other session writes between this and the change.

@@ -3,9 +3,11 @@
 use payout_core::Timestamp;
 use payout_core::access::ApiKeyId;
 use payout_core::batch::{Batch, BatchApprovals};
+use payout_core::feed::{Announcement, EventType};
 use payout_core::payout::{Caller, Change, EventKind, NewApproval, PayoutId, Status};
 use payout_core::ports::RepositoryError;
 
+use super::feed;
 use super::store::{Store, Write, run_detached};
 use super::writer::Transaction;
 use crate::storage::reads::Cost;
@@ -78,11 +80,17 @@ pub(super) async fn count(
         .ok_or_else(|| refused("a count has no row"))
 }
 
-pub(super) async fn approve(store: &Store, changes: &[Change]) -> Result<Vec<PayoutId>, RepositoryError> {
-    if approvals_of(changes)?.is_empty() {
+pub(super) async fn approve(
+    store: &Store,
+    batch: &Batch,
+    changes: &[Change],
+) -> Result<Vec<PayoutId>, RepositoryError> {
+    let approvals = approvals_of(changes)?;
+    let Some((first, _)) = approvals.first() else {
         return Ok(Vec::new());
-    }
-    let (store, changes) = (store.clone(), changes.to_vec());
+    };
+    let (store, batch, caller) = (store.clone(), batch.clone(), first.caller.clone());
+    let changes = changes.to_vec();
     run_detached(async move {
         let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
         let mut written = Vec::with_capacity(changes.len());
@@ -90,6 +98,11 @@ pub(super) async fn approve(store: &Store, changes: &[Change]) -> Result<Vec<Pay
             if approve_one(&mut transaction, change, new, now).await? {
                 written.push(change.after.id());
             }
+        }
+        if !written.is_empty() {
+            let count = written.len() as u64;
+            let approved = Announcement::of_members(EventType::BatchApproved, &batch, count, &caller);
+            feed::tell(&mut transaction, now, &approved).await?;
         }
         transaction.commit().await.map_err(repository_error)?;
         Ok(written)

@@ -307,13 +307,3 @@ async fn end(
     })
     .await
 }
-
-pub(super) async fn announce(store: &Store, announcement: &Announcement) -> Result<(), RepositoryError> {
-    let (store, announcement) = (store.clone(), announcement.clone());
-    run_detached(async move {
-        let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
-        feed::tell(&mut transaction, now, &announcement).await?;
-        transaction.commit().await.map_err(repository_error)
-    })
-    .await
-}

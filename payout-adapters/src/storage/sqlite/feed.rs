@@ -29,7 +29,7 @@ pub(super) const ROUND: &str = concat!(
                     'created' AS kind, coalesce(created_status, 'pending') AS status, 0 AS generation, 0 AS fence,
                     created_at AS at, created_by AS actor, created_because AS detail, NULL AS claimed_by, NULL AS claimed_at, 1 AS version,
                     created_scheduled_at AS scheduled_at, NULL AS own_id, NULL AS subject, NULL AS external_id, NULL AS payouts,
-                    NULL AS changed
+                    NULL AS changed, NULL AS finished
                 FROM payout_details
                 WHERE created_by IS NOT NULL AND (feed_after, feed_number, id) > (?1, ?2, ?3)
                 ORDER BY feed_after, feed_number, id
@@ -39,7 +39,7 @@ pub(super) const ROUND: &str = concat!(
             SELECT * FROM (
                 SELECT
                     sequence, 1, 0, payout_id, sequence, kind, status, generation, fence, at, actor, detail, claimed_by,
-                    claimed_at, version, scheduled_at, NULL, NULL, NULL, NULL, NULL
+                    claimed_at, version, scheduled_at, NULL, NULL, NULL, NULL, NULL, NULL
                 FROM payout_events
                 WHERE sequence > ?4
                 ORDER BY sequence
@@ -49,7 +49,7 @@ pub(super) const ROUND: &str = concat!(
             SELECT * FROM (
                 SELECT
                     feed_after, 1 + feed_number, 0, NULL, 0, type, '', 0, 0, at, actor, reason, NULL, NULL, 0, NULL, id,
-                    subject, external_id, payouts, changed
+                    subject, external_id, payouts, changed, finished
                 FROM feed_events
                 WHERE (feed_after, feed_number) > (?1, ?2)
                 ORDER BY feed_after, feed_number
@@ -113,8 +113,9 @@ const PLACE: &str = "
     FROM (SELECT coalesce(max(sequence), 0) AS sequence FROM payout_events) AS latest";
 
 const TELL: &str = "
-    INSERT INTO feed_events (feed_after, feed_number, at, type, subject, actor, reason, external_id, payouts, changed)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    INSERT INTO feed_events (feed_after, feed_number, at, type, subject, actor, reason, external_id, payouts, changed,
+        finished)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
 pub(super) async fn after(store: &Store, query: &FeedQuery) -> Result<FeedPage, RepositoryError> {
     let mut reading = Reading::new(query);
@@ -170,7 +171,8 @@ pub(super) async fn tell(
         .bind(columns.reason)
         .bind(columns.external_id)
         .bind(columns.payouts)
-        .bind(columns.changed);
+        .bind(columns.changed)
+        .bind(columns.finished);
     tell.execute(&mut **transaction)
         .await
         .map(drop)

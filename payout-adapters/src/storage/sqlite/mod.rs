@@ -22,6 +22,8 @@ mod ahead;
 mod apply;
 mod backup;
 mod batch_approvals;
+mod batch_completions;
+mod batch_retries;
 mod batches;
 mod bulk;
 mod claim;
@@ -66,7 +68,7 @@ use async_trait::async_trait;
 use payout_core::Timestamp;
 use payout_core::attempt::{Recheck, Settlement};
 use payout_core::batch::{Batch, BatchApprovals, BatchId, BatchTotal, ContentHash, NewBatch};
-use payout_core::feed::{Announcement, FeedPosition};
+use payout_core::feed::FeedPosition;
 use payout_core::idempotency::{IdempotencyRecord, IdempotentRequest, ScopedKey};
 use payout_core::payout::{
     Actor, Caller, Change, Evidence, ExternalId, ForeignPayout, NewPayout, Payout, PayoutId,
@@ -74,9 +76,9 @@ use payout_core::payout::{
 use payout_core::ports::{
     BatchInsertion, BatchRepository, BatchRows, ClaimRequest, Claims, Clock, Count, DeletedPayout,
     DueProvider, EventFeed, EventPage, EventQuery, ExportQuery, ExportedRows, FeedPage, FeedQuery, Filter,
-    Imported, Insertion, ListQuery, Listed, ListedMember, MembersQuery, PausedProvider, PayoutExport,
-    PayoutImport, PayoutRepository, PayoutStats, ProviderRepository, RecheckRepository, ReconciliationQuery,
-    ReconciliationReader, Record, RepositoryError, Settled, StatsRepository,
+    Imported, Insertion, ListQuery, Listed, ListedMember, MemberRetry, MembersQuery, PausedProvider,
+    PayoutExport, PayoutImport, PayoutRepository, PayoutStats, ProviderRepository, RecheckRepository,
+    ReconciliationQuery, ReconciliationReader, Record, RepositoryError, Settled, StatsRepository,
 };
 use payout_core::provider::{PaymentName, ProviderName};
 use payout_core::spending::{DailyTotals, SpendingBucket};
@@ -208,8 +210,20 @@ impl BatchRepository for SqliteRepository {
         batch_approvals::count(&self.store, batch, caller).await
     }
 
-    async fn approve_members(&self, approvals: &[Change]) -> Result<Vec<PayoutId>, RepositoryError> {
-        batch_approvals::approve(&self.store, approvals).await
+    async fn approve_members(
+        &self,
+        batch: &Batch,
+        approvals: &[Change],
+    ) -> Result<Vec<PayoutId>, RepositoryError> {
+        batch_approvals::approve(&self.store, batch, approvals).await
+    }
+
+    async fn retry_members(
+        &self,
+        batch: &Batch,
+        retries: &[Change],
+    ) -> Result<Vec<MemberRetry>, RepositoryError> {
+        batch_retries::retry(&self.store, batch, retries).await
     }
 
     async fn reject_members(
@@ -232,8 +246,8 @@ impl BatchRepository for SqliteRepository {
         totals::read_today(&self.store, buckets).await
     }
 
-    async fn announce_batch(&self, announcement: &Announcement) -> Result<(), RepositoryError> {
-        batches::announce(&self.store, announcement).await
+    async fn complete_batches(&self, worker: &Actor, limit: u32) -> Result<u64, RepositoryError> {
+        batch_completions::complete(&self.store, worker, limit).await
     }
 }
 

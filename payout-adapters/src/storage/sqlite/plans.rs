@@ -3,7 +3,7 @@
 
 use sqlx::{Connection, SqliteConnection};
 
-use super::{claim, count, deleted, duplicates, list, payout_stats, schema};
+use super::{batch_completions, claim, count, deleted, duplicates, list, payout_stats, schema};
 
 /// Returns the plan of a statement, one step a line.
 async fn plan(connection: &mut SqliteConnection, statement: &'static str) -> String {
@@ -121,6 +121,15 @@ async fn every_statement_walks_the_index_made_for_it() {
         (
             duplicates::FIND,
             "payout_details_by_account (recipient_account=? AND",
+        ),
+        (
+            batch_completions::FIND,
+            "SEARCH state USING INDEX payout_states_by_status (status=? AND created_at=?)",
+        ),
+        (batch_completions::FIND, "batch USING INDEX payout_batches_open"),
+        (
+            batch_completions::COUNT,
+            "SEARCH state USING INDEX payout_states_by_status (status=? AND created_at=?)",
         ),
         (count::COUNT_STATUS, "payout_states_by_status (status=?"),
         (

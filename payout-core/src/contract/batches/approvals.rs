@@ -54,7 +54,7 @@ pub async fn approvals_of_a_batch_are_those_of_its_payouts(Pair { port, peer }: 
     let caller = person("one").because("Checked.").in_request("request-7");
     let changes = approvals(&*port, &batch, &caller).await;
     assert_eq!(changes.len(), 3);
-    let mut written = port.approve_members(&changes).await.unwrap();
+    let mut written = port.approve_members(&batch, &changes).await.unwrap();
     written.sort_unstable();
     assert_eq!(written, ids);
     for (id, change) in ids.iter().zip(&changes) {
@@ -91,7 +91,7 @@ pub async fn approvals_of_a_batch_are_those_of_its_payouts(Pair { port, peer }: 
     assert_eq!(claims.len(), 2);
     assert!(claims.iter().all(|claim| claim.as_approved() == Ok(())));
     let changes = approvals(&*port, &batch, &person("two")).await;
-    assert_eq!(port.approve_members(&changes).await.unwrap(), [ids[1]]);
+    assert_eq!(port.approve_members(&batch, &changes).await.unwrap(), [ids[1]]);
     let whole = drive::found(&*port, ids[1]).await;
     let approval = whole.parts().approval.as_deref().unwrap();
     let given: Vec<_> = approval.given.iter().map(|given| given.by.as_str()).collect();
@@ -114,7 +114,7 @@ pub async fn an_approved_payout_of_a_batch_waits_for_its_schedule(Pair { port, .
     let made = Made::from(vec![new]);
     let batch = made.stored(&*port).await;
     let changes = approvals(&*port, &batch, &person("one")).await;
-    port.approve_members(&changes).await.unwrap();
+    port.approve_members(&batch, &changes).await.unwrap();
     let payout = drive::found(&*port, made.ids()[0]).await;
     assert_eq!(
         (payout.status(), payout.parts().due_at),
@@ -139,8 +139,8 @@ pub async fn a_payout_that_changed_is_not_approved_with_its_batch(Pair { port, p
     let edited = drive::apply(&*port, &edit).await;
     let second = drive::found(&*port, ids[1]).await;
     drive::apply(&*port, &second.cancel(build::client()).unwrap()).await;
-    assert_eq!(peer.approve_members(&changes).await.unwrap(), [ids[2]]);
-    assert_eq!(peer.approve_members(&changes).await.unwrap(), []);
+    assert_eq!(peer.approve_members(&batch, &changes).await.unwrap(), [ids[2]]);
+    assert_eq!(peer.approve_members(&batch, &changes).await.unwrap(), []);
     assert_eq!(drive::found(&*port, ids[0]).await, edited);
     let kinds = drive::kinds(&*port, ids[2]).await;
     assert_eq!(kinds, [EventKind::Created, EventKind::Approved]);
@@ -154,7 +154,7 @@ pub async fn the_store_refuses_a_creator_who_approves_a_batch(Pair { port, .. }:
         let approval = change.approval.as_mut().unwrap();
         approval.person = person("creator").person();
     }
-    let refused = port.approve_members(&changes).await;
+    let refused = port.approve_members(&batch, &changes).await;
     assert!(matches!(refused, Err(RepositoryError::Refused(_))), "{refused:?}");
     for id in ids {
         let payout = drive::found(&*port, id).await;
@@ -170,13 +170,13 @@ pub async fn people_who_race_for_a_batch_approve_each_payout_once(Pair { port, p
         approvals(&*peer, &batch, &person("two")).await,
     ];
     let (one, two) = futures::join!(
-        port.approve_members(&changes[0]),
-        peer.approve_members(&changes[1])
+        port.approve_members(&batch, &changes[0]),
+        peer.approve_members(&batch, &changes[1])
     );
     let (one, two) = (one.unwrap().len(), two.unwrap().len());
     // What one of the two left out since the other held it may have been given up by both.
     let rest = approvals(&*port, &batch, &person("one")).await;
-    let rest = port.approve_members(&rest).await.unwrap().len();
+    let rest = port.approve_members(&batch, &rest).await.unwrap().len();
     assert_eq!(one + two + rest, 40);
     for id in ids {
         let payout = drive::found(&*port, id).await;
@@ -199,7 +199,7 @@ pub async fn approvals_of_a_batch_are_counted_for_each_person(Pair { port, .. }:
     assert_eq!(counts("one").await, awaiting);
     assert_eq!(counts("one").await.approvable(), 3);
     let changes = approvals(&*port, &batch, &person("one")).await;
-    port.approve_members(&changes).await.unwrap();
+    port.approve_members(&batch, &changes).await.unwrap();
     let after = counts("one").await;
     assert_eq!((after.awaiting, after.given, after.settled_with), (2, 2, 1));
     assert_eq!(after.approvable(), 0);

@@ -2,7 +2,8 @@
 
 use super::{Batching, Made};
 use crate::contract::{Pair, build, drive};
-use crate::payout::{EventKind, Status};
+use crate::payout::{Change, EventKind, Status};
+use crate::ports::MemberRetry;
 
 type Repository = Pair<dyn Batching>;
 
@@ -74,4 +75,114 @@ pub async fn a_cancellation_and_a_claim_exclude_each_other(Pair { port, peer }: 
     let (claimed, cancelled) = (claimed.unwrap().won.len(), cancelled.unwrap());
     let rest = port.cancel_members(&batch, &caller, 1_000).await.unwrap();
     assert_eq!(claimed as u64 + cancelled + rest, 40);
+}
+
+/// Stores a batch of 10 USD payouts that all fail, and returns it with the retries of them.
+async fn failed(port: &dyn Batching, count: usize) -> (crate::batch::Batch, Vec<Change>) {
+    let made = Made::from((0..count).map(|_| build::amounting_to("10", "USD")).collect());
+    let batch = made.stored(port).await;
+    for claim in port
+        .claim(&build::sweep(100, build::LONG_LEASE))
+        .await
+        .unwrap()
+        .won
+    {
+        drive::settled(port, claim, build::failed()).await;
+    }
+    let now = port.now().await.unwrap();
+    let caller = build::operator("again");
+    let mut retries = Vec::new();
+    for id in made.ids() {
+        let failed = drive::found(port, id).await;
+        retries.push(failed.retry(now, caller.clone()).unwrap());
+    }
+    (batch, retries)
+}
+
+/// Retries of a batch are those of its payouts: each has its event, and the payout is due at once in a new generation. A
+/// payout that changed since it was read is left out.
+pub async fn retries_of_a_batch_are_those_of_its_payouts(Pair { port, peer }: Repository) {
+    let (batch, retries) = failed(&*port, 3).await;
+    drive::apply(&*port, &retries[1]).await;
+    let results = port.retry_members(&batch, &retries).await.unwrap();
+    assert_eq!(
+        results,
+        [MemberRetry::Written, MemberRetry::Missed, MemberRetry::Written]
+    );
+    for change in &retries {
+        let payout = drive::found(&*peer, change.after.id()).await;
+        assert_eq!(payout, change.made_at(payout.parts().updated_at));
+        assert_eq!((payout.status(), payout.generation()), (Status::Pending, 1));
+        let events = drive::trail(&*peer, payout.id()).await;
+        let retried: Vec<_> = events
+            .iter()
+            .filter(|event| event.kind == EventKind::Retried)
+            .collect();
+        assert_eq!(retried.len(), 1);
+        assert_eq!(
+            (retried[0].actor.as_str(), retried[0].detail.as_deref()),
+            ("operator", Some("again"))
+        );
+    }
+    let claimed = drive::claim_ids(&*port, &build::sweep(10, build::LONG_LEASE)).await;
+    assert_eq!(claimed.len(), 3);
+    assert_eq!(port.retry_members(&batch, &[]).await.unwrap(), []);
+}
+
+/// A retry is charged to the daily limit. Payouts that exceed what is left of it stay as they are, and the others are
+/// retried.
+pub async fn retries_of_a_batch_stay_within_the_daily_limit(Pair { port, .. }: Repository) {
+    let (batch, mut retries) = failed(&*port, 4).await;
+    let key = build::fresh_api_key();
+    let limits = build::limits(&[("USD", None, Some("25"))]);
+    for change in &mut retries {
+        change.charge = limits.of_retry(change.after.money(), Some(key)).unwrap();
+    }
+    let results = port.retry_members(&batch, &retries).await.unwrap();
+    assert!(
+        matches!(
+            results[..],
+            [
+                MemberRetry::Written,
+                MemberRetry::Written,
+                MemberRetry::OverLimit(_),
+                MemberRetry::OverLimit(_),
+            ]
+        ),
+        "{results:?}"
+    );
+    for (change, status) in
+        retries
+            .iter()
+            .zip([Status::Pending, Status::Pending, Status::Failed, Status::Failed])
+    {
+        assert_eq!(drive::found(&*port, change.after.id()).await.status(), status);
+    }
+    // 5 are left.
+    let more = port
+        .insert(&[build::charged("6", "USD", "25", key)])
+        .await
+        .unwrap();
+    assert!(
+        matches!(more[..], [crate::ports::Insertion::OverLimit(_)]),
+        "{more:?}"
+    );
+    drive::store(&*port, build::charged("5", "USD", "25", key)).await;
+}
+
+/// Two people retry a batch at the same time: each payout is retried once.
+pub async fn two_people_who_retry_a_batch_retry_each_payout_once(Pair { port, peer }: Repository) {
+    let (batch, retries) = failed(&*port, 30).await;
+    let (one, other) = futures::join!(
+        port.retry_members(&batch, &retries),
+        peer.retry_members(&batch, &retries)
+    );
+    let results = [one.unwrap(), other.unwrap()].concat();
+    let written = results.iter().filter(|result| **result == MemberRetry::Written);
+    let rest = port.retry_members(&batch, &retries).await.unwrap();
+    let late = rest.iter().filter(|result| **result == MemberRetry::Written);
+    assert_eq!(written.count() + late.count(), 30);
+    for change in &retries {
+        assert_eq!(drive::found(&*port, change.after.id()).await.generation(), 1);
+    }
 }

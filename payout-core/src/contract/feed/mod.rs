@@ -10,6 +10,7 @@ use crate::ports::{
     RecheckRepository,
 };
 
+pub mod completions;
 pub mod others;
 pub mod pages;
 pub mod public;

@@ -4,15 +4,15 @@ use super::{Fed, all, page, query};
 use crate::access::KeyOwner;
 use crate::batch::{Batch, BatchId, BatchPlace, ContentHash, NewBatch};
 use crate::contract::{Pair, build, drive};
-use crate::feed::{Announcement, BatchFacts, EventId, EventType, FeedPosition, PublicEvent, Subject};
-use crate::payout::{Caller, Description, ExternalId, NewPayout, PayoutId};
-use crate::ports::{BatchInsertion, BatchRows, FeedPage, System};
+use crate::feed::{BatchFacts, EventId, EventType, FeedPosition, PublicEvent, Subject};
+use crate::payout::{Caller, Description, ExternalId, NewPayout, Payout, PayoutId};
+use crate::ports::{BatchInsertion, BatchRows, FeedPage, ListedMember, MemberRetry, MembersQuery, System};
 use crate::provider::ProviderName;
 
 type Repository = Pair<dyn Fed>;
 
 /// Stores a batch of this many payouts.
-async fn stored_batch(port: &dyn Fed, count: usize) -> Batch {
+pub(super) async fn stored_batch(port: &dyn Fed, count: usize) -> Batch {
     stored_batch_of(port, vec![build::new_payout(); count]).await
 }
 
@@ -54,8 +54,8 @@ fn of_others(events: &[PublicEvent]) -> Vec<&PublicEvent> {
     events.iter().filter(|event| event.payout().is_none()).collect()
 }
 
-/// A batch is reported once, after its payouts, whose events name it. Its cancellation is reported with the number of
-/// payouts that it was made to, and a step of its payouts one by one when it begins.
+/// A batch is reported once, after its payouts, whose events name it. Its cancellation is reported after those of its
+/// payouts, with the number of payouts that it was made to.
 pub async fn a_batch_is_told_with_what_is_done_to_it(Pair { port, .. }: Repository) {
     let single = drive::stored(&*port).await.id();
     let batch = stored_batch(&*port, 3).await;
@@ -63,8 +63,6 @@ pub async fn a_batch_is_told_with_what_is_done_to_it(Pair { port, .. }: Reposito
     assert_eq!(port.cancel_members(&batch, &caller, 2).await.unwrap(), 2);
     assert_eq!(port.cancel_members(&batch, &caller, 2).await.unwrap(), 1);
     assert_eq!(port.cancel_members(&batch, &caller, 2).await.unwrap(), 0);
-    let retried = Announcement::of_batch(EventType::BatchRetried, &batch, &caller);
-    port.announce_batch(&retried).await.unwrap();
 
     let events = all(&*port).await;
     let types: Vec<EventType> = events.iter().map(|event| event.event_type).collect();
@@ -81,7 +79,6 @@ pub async fn a_batch_is_told_with_what_is_done_to_it(Pair { port, .. }: Reposito
             EventType::BatchCancelled,
             EventType::Cancelled,
             EventType::BatchCancelled,
-            EventType::BatchRetried,
         ]
     );
     for event in &events {
@@ -97,7 +94,7 @@ pub async fn a_batch_is_told_with_what_is_done_to_it(Pair { port, .. }: Reposito
     };
     assert_eq!(
         subjects,
-        [facts.clone(), changed(2), changed(1), facts.clone()].map(Subject::Batch)
+        [facts.clone(), changed(2), changed(1)].map(Subject::Batch)
     );
     assert_eq!(
         (&others[0].actor, others[0].reason.as_deref()),
@@ -109,7 +106,111 @@ pub async fn a_batch_is_told_with_what_is_done_to_it(Pair { port, .. }: Reposito
     );
     let mut ids: Vec<EventId> = others.iter().map(|event| event.id).collect();
     ids.dedup();
-    assert_eq!(ids.len(), 4, "each has an id of its own");
+    assert_eq!(ids.len(), 3, "each has an id of its own");
+}
+
+/// An approval of payouts of a batch is reported once, after those of the payouts, with the number that was approved. What
+/// approves none is not reported.
+pub async fn an_approved_batch_is_told(Pair { port, peer }: Repository) {
+    let person = |name: &str| Caller::named(name).with_owner(Some(KeyOwner::new(name).unwrap()));
+    let batch = stored_batch_of(&*port, vec![build::held(1, &person("ada")); 3]).await;
+    let caller = person("bob").because("Checked.");
+    let mut approvals = Vec::new();
+    for payout in members(&*port, &batch).await {
+        approvals.push(payout.approve(caller.clone()).unwrap());
+    }
+    let late = approvals.split_off(2);
+    assert_eq!(port.approve_members(&batch, &approvals).await.unwrap().len(), 2);
+    assert_eq!(peer.approve_members(&batch, &approvals).await.unwrap(), []);
+    assert_eq!(peer.approve_members(&batch, &late).await.unwrap().len(), 1);
+    is_told_after_its_payouts(
+        &*port,
+        &batch,
+        EventType::BatchApproved,
+        EventType::Approved,
+        &caller,
+    )
+    .await;
+}
+
+/// A retry of payouts of a batch is reported once, after those of the payouts, with the number that was retried. What
+/// retries none is not reported.
+pub async fn a_retried_batch_is_told(Pair { port, peer }: Repository) {
+    let batch = stored_batch(&*port, 3).await;
+    for claim in port
+        .claim(&build::sweep(10, build::LONG_LEASE))
+        .await
+        .unwrap()
+        .won
+    {
+        drive::settled(&*port, claim, build::failed()).await;
+    }
+    let now = port.now().await.unwrap();
+    let caller = build::operator("Their bank is open again.");
+    let mut retries = Vec::new();
+    for payout in members(&*port, &batch).await {
+        retries.push(payout.retry(now, caller.clone()).unwrap());
+    }
+    let late = retries.split_off(2);
+    let written = [MemberRetry::Written, MemberRetry::Written];
+    assert_eq!(port.retry_members(&batch, &retries).await.unwrap(), written);
+    let missed = [MemberRetry::Missed, MemberRetry::Missed];
+    assert_eq!(peer.retry_members(&batch, &retries).await.unwrap(), missed);
+    assert_eq!(
+        peer.retry_members(&batch, &late).await.unwrap(),
+        [MemberRetry::Written]
+    );
+    is_told_after_its_payouts(
+        &*port,
+        &batch,
+        EventType::BatchRetried,
+        EventType::Retried,
+        &caller,
+    )
+    .await;
+}
+
+async fn members(port: &dyn Fed, batch: &Batch) -> Vec<Payout> {
+    let query = MembersQuery {
+        statuses: Vec::new(),
+        approvable_by: None,
+        after: None,
+        limit: 100,
+    };
+    let members = port.batch_members(batch, &query).await.unwrap().into_iter();
+    let payouts = members.map(|member| match member {
+        ListedMember::Payout(payout) => payout,
+        ListedMember::Unreadable(id) => panic!("{id} can be read"),
+    });
+    payouts.collect()
+}
+
+/// Checks that a step with two payouts of a batch and then with a third was told so.
+async fn is_told_after_its_payouts(
+    port: &dyn Fed,
+    batch: &Batch,
+    of_batch: EventType,
+    of_payout: EventType,
+    caller: &Caller,
+) {
+    let events = all(port).await;
+    let told: Vec<&PublicEvent> = events
+        .iter()
+        .filter(|event| [of_batch, of_payout].contains(&event.event_type))
+        .collect();
+    let types: Vec<EventType> = told.iter().map(|event| event.event_type).collect();
+    assert_eq!(types, [of_payout, of_payout, of_batch, of_payout, of_batch]);
+    for (place, count) in [(2, 2), (4, 1)] {
+        let facts = BatchFacts {
+            changed: Some(count),
+            ..batch.into()
+        };
+        assert_eq!(told[place].subject, Subject::Batch(facts));
+        assert_eq!(
+            (&told[place].actor, &told[place].reason),
+            (&caller.actor, &caller.reason)
+        );
+    }
 }
 
 /// The rejection of a batch is reported once, with the number of payouts that it was made to.

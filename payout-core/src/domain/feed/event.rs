@@ -5,7 +5,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use crate::Timestamp;
-use crate::batch::{Batch, BatchId};
+use crate::batch::{Batch, BatchId, FinishedPayouts};
 use crate::feed::{EventType, FeedPosition};
 use crate::money::Money;
 use crate::payout::{Actor, Caller, Event, EventKind, ExternalId, PayoutId, Status};
@@ -77,6 +77,8 @@ pub struct BatchFacts {
     pub payouts: u32,
     /// The number of payouts that the change was made to, if it was one change.
     pub changed: Option<u64>,
+    /// The payouts by status, for the event that tells that all are finished.
+    pub finished: Option<FinishedPayouts>,
 }
 
 impl From<&Batch> for BatchFacts {
@@ -86,6 +88,7 @@ impl From<&Batch> for BatchFacts {
             external_id: batch.external_id.clone(),
             payouts: batch.payouts,
             changed: None,
+            finished: None,
         }
     }
 }
@@ -123,6 +126,20 @@ impl Announcement {
         Self {
             subject: Subject::Batch(facts),
             ..Self::of_batch(event_type, batch, caller)
+        }
+    }
+
+    /// Tells that every payout of a batch is finished, as this worker has found.
+    pub fn of_completed(batch: &Batch, finished: FinishedPayouts, worker: &Actor) -> Self {
+        let facts = BatchFacts {
+            finished: Some(finished),
+            ..batch.into()
+        };
+        Self {
+            event_type: EventType::BatchCompleted,
+            subject: Subject::Batch(facts),
+            actor: worker.clone(),
+            reason: None,
         }
     }
 

@@ -78,18 +78,21 @@ pub enum EventType {
     /// A client stored a batch, with all its payouts.
     #[strum(serialize = "batch.created")]
     BatchCreated,
-    /// A person approves the payouts of the batch that await it. Each that is approved has its own event.
+    /// A person approved payouts of the batch that awaited it. Each has its own event.
     #[strum(serialize = "batch.approved")]
     BatchApproved,
-    /// A person rejected the payouts of the batch that awaited approval. Each has its own event.
+    /// A person rejected payouts of the batch that awaited approval. Each has its own event.
     #[strum(serialize = "batch.rejected")]
     BatchRejected,
-    /// A person cancelled the payouts of the batch that no worker had claimed. Each has its own event.
+    /// A person cancelled payouts of the batch that no worker had claimed. Each has its own event.
     #[strum(serialize = "batch.cancelled")]
     BatchCancelled,
-    /// A person retries the payouts of the batch that failed. Each that is retried has its own event.
+    /// A person retried payouts of the batch that failed. Each has its own event.
     #[strum(serialize = "batch.retried")]
     BatchRetried,
+    /// Every payout of the batch is finished: none waits for a worker or a person. After a retry it is reported again.
+    #[strum(serialize = "batch.completed")]
+    BatchCompleted,
     /// A person paused the provider: no worker calls it.
     #[strum(serialize = "provider.paused")]
     ProviderPaused,
@@ -150,6 +153,7 @@ impl EventType {
             | Self::BatchRejected
             | Self::BatchCancelled
             | Self::BatchRetried
+            | Self::BatchCompleted
             | Self::ProviderPaused
             | Self::ProviderResumed
             | Self::WebhookDisabled

@@ -39,6 +39,17 @@ pub fn of_event(event: &PublicEvent, recipient: Option<&Recipient>) -> NewDelive
             if let Some(changed) = batch.changed {
                 set("changed", json!(changed));
             }
+            if let Some(finished) = batch.finished {
+                set(
+                    "finished",
+                    json!({
+                        "completed": finished.completed,
+                        "returned": finished.returned,
+                        "failed": finished.failed,
+                        "cancelled": finished.cancelled,
+                    }),
+                );
+            }
         }
         Subject::Provider(provider) => {
             set("provider", json!(provider.as_str()));

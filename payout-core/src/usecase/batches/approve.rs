@@ -9,7 +9,6 @@ use crate::approval::ApproverError;
 use crate::batch::{Batch, BatchApprovals, BatchId, BatchProgress};
 use crate::concurrency::detached::run_detached;
 use crate::crash::{self, Point};
-use crate::feed::{Announcement, EventType};
 use crate::payout::{Caller, Change, Payout, PayoutId, Status, StepError};
 use crate::ports::{ListedMember, MembersQuery};
 use crate::usecase::ServiceError;
@@ -72,8 +71,6 @@ struct Tally {
     refused: Vec<(PayoutId, String)>,
     /// Payouts that changed between the read and the write.
     missed: u64,
-    /// True once the feed has an event of the step.
-    is_announced: bool,
 }
 
 impl Tally {
@@ -179,12 +176,8 @@ impl Batches {
         if changes.is_empty() {
             return Ok(Some(last));
         }
-        if !std::mem::replace(&mut tally.is_announced, true) {
-            let approved = Announcement::of_batch(EventType::BatchApproved, batch, caller);
-            self.repository.announce_batch(&approved).await?;
-        }
         crash::pass(Point::BeforeApproveBatch);
-        let written = self.repository.approve_members(&changes).await?;
+        let written = self.repository.approve_members(batch, &changes).await?;
         crash::pass(Point::AfterApproveBatch);
         let complete: HashSet<PayoutId> = changes
             .iter()

@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use crate::batch::{Batch, BatchId, BatchProgress};
 use crate::concurrency::detached::run_detached;
-use crate::feed::{Announcement, EventType};
+use crate::crash::{self, Point};
 use crate::payout::{Caller, PayoutId, Status};
-use crate::ports::{ListedMember, MembersQuery};
+use crate::ports::{ListedMember, MemberRetry, MembersQuery};
+use crate::usecase::ServiceError;
 use crate::usecase::batches::{BatchError, Batches};
-use crate::usecase::{ServiceError, Step};
 
 /// The number of payouts that are cancelled or rejected in one transaction.
 pub(super) const CANCELLED_AT_ONCE: u32 = 1_000;
-/// The number of payouts that are read at once to be retried or approved.
+/// The number of payouts that are read and approved at once.
 pub(super) const READ_AT_ONCE: u32 = 500;
+/// The number of payouts that are retried in one transaction. It holds the daily total, for which creates wait.
+const RETRIED_AT_ONCE: u32 = 100;
 /// The time after which a retry or an approval stops, so that its request is answered. It goes on when it is repeated.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -41,6 +43,21 @@ pub struct Retried {
 
 /// The largest number of refused payouts that are listed.
 pub(super) const REFUSED_LISTED: usize = 1_000;
+
+/// The retries of one request so far.
+#[derive(Default)]
+struct RetryTally {
+    retried: u64,
+    refused: Vec<(PayoutId, String)>,
+}
+
+impl RetryTally {
+    fn refuse(&mut self, id: PayoutId, reason: String) {
+        if self.refused.len() < REFUSED_LISTED {
+            self.refused.push((id, reason));
+        }
+    }
+}
 
 impl Batches {
     /// Returns a batch and the state of its payouts, as this reader sees it.
@@ -114,47 +131,76 @@ impl Batches {
 
     async fn retry_members(&self, batch: Batch, caller: Caller) -> Result<Retried, BatchError> {
         let began = self.payouts.monotonic();
-        let (mut retried, mut refused, mut after) = (0, Vec::new(), None);
+        let mut tally = RetryTally::default();
+        let mut after = None;
         let is_partial = loop {
-            let query = MembersQuery {
-                statuses: vec![Status::Failed],
-                approvable_by: None,
-                after,
-                limit: READ_AT_ONCE,
-            };
-            let failed = self.repository.batch_members(&batch, &query).await?;
-            let Some(last) = failed.last() else {
+            let Some(last) = self.retry_part(&batch, &caller, after, &mut tally).await? else {
                 break false;
             };
-            if after.is_none() {
-                let retried = Announcement::of_batch(EventType::BatchRetried, &batch, &caller);
-                self.repository.announce_batch(&retried).await?;
-            }
-            after = Some(last.id());
-            for payout in &failed {
-                match self
-                    .payouts
-                    .step(payout.id(), Step::Retry, None, caller.clone())
-                    .await
-                {
-                    Ok(_) => retried += 1,
-                    Err(error @ ServiceError::Repository(_)) => return Err(error.into()),
-                    Err(error) if refused.len() < REFUSED_LISTED => {
-                        refused.push((payout.id(), error.to_string()));
-                    }
-                    Err(_) => (),
-                }
-            }
+            after = Some(last);
             if self.payouts.monotonic().saturating_sub(began) > PATIENCE {
                 break true;
             }
         };
         Ok(Retried {
-            retried,
-            refused,
+            retried: tally.retried,
+            refused: tally.refused,
             is_partial,
             progress: self.progress(batch, &caller).await?,
         })
+    }
+
+    /// Retries the next payouts, and returns the last of them; `None` after the last of all.
+    async fn retry_part(
+        &self,
+        batch: &Batch,
+        caller: &Caller,
+        after: Option<PayoutId>,
+        tally: &mut RetryTally,
+    ) -> Result<Option<PayoutId>, BatchError> {
+        let query = MembersQuery {
+            statuses: vec![Status::Failed],
+            approvable_by: None,
+            after,
+            limit: RETRIED_AT_ONCE,
+        };
+        // Before the payouts are read, so that it can only be too early.
+        let now = self.payouts.time_of_retries().await?;
+        let failed = self.repository.batch_members(batch, &query).await?;
+        let Some(last) = failed.last().map(ListedMember::id) else {
+            return Ok(None);
+        };
+        let mut changes = Vec::with_capacity(failed.len());
+        for member in failed {
+            let payout = match member {
+                ListedMember::Payout(payout) => payout,
+                ListedMember::Unreadable(id) => {
+                    tally.refuse(id, "This payout cannot be read.".to_owned());
+                    continue;
+                }
+            };
+            let id = payout.id();
+            match self.payouts.retry_of(payout, now, caller.clone()) {
+                Ok(change) => changes.push(change),
+                Err(error @ ServiceError::Repository(_)) => return Err(error.into()),
+                Err(error) => tally.refuse(id, error.to_string()),
+            }
+        }
+        crash::pass(Point::BeforeRetryBatch);
+        let results = self.repository.retry_members(batch, &changes).await?;
+        crash::pass(Point::AfterRetryBatch);
+        for (change, result) in changes.iter().zip(results) {
+            let id = change.after.id();
+            match result {
+                MemberRetry::Written => {
+                    tally.retried += 1;
+                    self.payouts.hint_of(change);
+                }
+                MemberRetry::Missed => tally.refuse(id, ServiceError::ChangedMeanwhile.to_string()),
+                MemberRetry::OverLimit(over) => tally.refuse(id, over.to_string()),
+            }
+        }
+        Ok(Some(last))
     }
 
     pub(super) async fn progress(&self, batch: Batch, reader: &Caller) -> Result<BatchProgress, BatchError> {

@@ -74,18 +74,15 @@ impl Payouts {
         conditional: bool,
     ) -> Result<Payout, ServiceError> {
         let repository = self.repository.clone();
-        let id = change.after.id();
-        let hinted = change.after.status() == Status::Pending && !change.deleted;
-        let written = run_detached(async move {
+        let (written, change) = run_detached(async move {
             crash::pass(Point::BeforeApply);
             let written = repository.apply(&change, request.as_ref()).await;
             crash::pass(Point::AfterApply);
-            written
+            (written, change)
         })
         .await;
-        if hinted && written.is_ok() {
-            let trace = RequestContext::with_current(|request_context| request_context.trace).flatten();
-            self.hints.send(Hint { payout_id: id, trace });
+        if written.is_ok() {
+            self.hint_of(&change);
         }
         written.map_err(|error| {
             if conditional && matches!(error, RepositoryError::VersionConflict) {
@@ -93,6 +90,17 @@ impl Payouts {
             }
             error.into()
         })
+    }
+
+    /// Sends a hint about a change that was written, if it left the payout pending.
+    pub(in crate::usecase) fn hint_of(&self, change: &Change) {
+        if change.after.status() == Status::Pending && !change.deleted {
+            let trace = RequestContext::with_current(|request_context| request_context.trace).flatten();
+            self.hints.send(Hint {
+                payout_id: change.after.id(),
+                trace,
+            });
+        }
     }
 
     /// Edits fields of a pending payout, or the metadata of any. An edit that changes nothing succeeds in every state. A
@@ -259,6 +267,21 @@ impl Payouts {
             Step::Retry | Step::MarkReturned => Ok(self.repository.now().await?),
             Step::Cancel | Step::Resolve(_) => Ok(crate::Timestamp::UNIX_EPOCH),
         }
+    }
+
+    /// Returns the repository's time for retries of payouts that are read after it.
+    pub(in crate::usecase) async fn time_of_retries(&self) -> Result<crate::Timestamp, ServiceError> {
+        self.now_for(Step::Retry).await
+    }
+
+    /// Builds the retry of a payout, by the rules of [`retry`](Self::retry).
+    pub(in crate::usecase) fn retry_of(
+        &self,
+        payout: Payout,
+        now: crate::Timestamp,
+        caller: Caller,
+    ) -> Result<Change, ServiceError> {
+        self.take(payout, Step::Retry, now, caller)
     }
 
     fn take(

@@ -6,7 +6,7 @@ pub(crate) mod stream;
 use std::time::Duration;
 
 use payout_core::Timestamp;
-use payout_core::batch::BatchId;
+use payout_core::batch::{BatchId, FinishedPayouts};
 use payout_core::feed::{EventType, FeedPosition, PublicEvent, Subject};
 use payout_core::money::Money;
 use payout_core::payout::{ExternalId, PayoutId};
@@ -108,14 +108,36 @@ struct BatchData<'a> {
     /// The number of payouts that were stored.
     #[schema(example = 500)]
     payouts: u32,
-    /// The number of payouts that were changed, in `batch.cancelled` and `batch.rejected`. A large batch is changed in
-    /// several steps, each with an event.
+    /// The number of payouts that were changed, in `batch.approved`, `.rejected`, `.cancelled` and `.retried`. A large
+    /// batch is changed in several steps, each with an event.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = u64, example = 480)]
     changed: Option<u64>,
+    /// The payouts by status, in `batch.completed`. Deleted ones are not counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = FinishedPayoutsData)]
+    finished: Option<FinishedPayoutsData>,
     /// The person's reason.
     #[schema(required = true)]
     reason: Option<&'a str>,
+}
+
+/// The payouts of a completed batch by status.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FinishedPayouts)]
+struct FinishedPayoutsData {
+    /// The number of payouts that the provider paid.
+    #[schema(example = 480)]
+    completed: u64,
+    /// The number of payouts that were paid and came back.
+    #[schema(example = 0)]
+    returned: u64,
+    /// The number of payouts that were declined for good.
+    #[schema(example = 15)]
+    failed: u64,
+    /// The number of payouts that a person cancelled.
+    #[schema(example = 5)]
+    cancelled: u64,
 }
 
 /// The provider of a public event.
@@ -174,6 +196,7 @@ impl<'a> From<&'a PublicEvent> for EventData<'a> {
                 external_id: batch.external_id.as_ref().map(ExternalId::as_str),
                 payouts: batch.payouts,
                 changed: batch.changed,
+                finished: batch.finished.map(FinishedPayoutsData::from),
                 reason,
             }),
             Subject::Provider(provider) => Self::Provider(ProviderData {
@@ -184,6 +207,17 @@ impl<'a> From<&'a PublicEvent> for EventData<'a> {
                 webhook_id: webhook.as_uuid(),
                 reason,
             }),
+        }
+    }
+}
+
+impl From<FinishedPayouts> for FinishedPayoutsData {
+    fn from(finished: FinishedPayouts) -> Self {
+        Self {
+            completed: finished.completed,
+            returned: finished.returned,
+            failed: finished.failed,
+            cancelled: finished.cancelled,
         }
     }
 }
