@@ -31,6 +31,8 @@ const CONNECTIONS: usize = 64;
 const ENDPOINTS: usize = 3;
 /// The time within which what was created is delivered after the load.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest latency that the histogram distinguishes, in microseconds.
+const LONGEST: u64 = 600_000_000;
 /// The number of calls in flight of a worker.
 const IN_FLIGHT: usize = 1_024;
 
@@ -66,7 +68,7 @@ impl Receiver {
             hangs,
             counts: AtomicBool::new(true),
             received: AtomicU64::new(0),
-            latencies: Mutex::new(Histogram::new(3)?),
+            latencies: Mutex::new(Histogram::new_with_bounds(1, LONGEST, 3)?),
         });
         let serving = heard.clone();
         tokio::spawn(async move {

@@ -1,6 +1,8 @@
 //! A database or a queue that answers but accepts no writes: the service reports it, acknowledges nothing, and recovers
 //! by itself.
 
+use std::io::Write;
+use std::net::TcpListener;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +13,6 @@ use payout_tests::client::PAYOUTS;
 use payout_tests::store::{Backend, Store};
 use payout_tests::throwaway::Redis;
 use payout_tests::wait::{SOON, eventually};
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
 
 use crate::support::{BINARY, launch};
 
@@ -223,12 +223,13 @@ async fn redis_that_takes_no_hints_is_degraded_and_what_is_not_sent_is_counted()
 /// the health check tells that it answers.
 #[tokio::test]
 async fn a_queue_that_refuses_every_connection_says_why() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("redis://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
+    // In a thread of its own: what the store removes at the end waits for an answer.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
             let refusal = b"-DENIED Redis is running in protected mode\r\n";
-            let _ = stream.write_all(refusal).await;
+            let _ = stream.and_then(|mut stream| stream.write_all(refusal));
         }
     });
     let store = Store::new(Backend::Postgres).await.with_redis(url);
