@@ -88,7 +88,7 @@ pub trait PayoutRepository: Send + Sync {
 
     /// Finds the payouts that others know by this reference: the provider's reference, the
     /// [key](NewPayout::provider_key) that the provider was sent, or the id of a request that created or changed them.
-    /// Returns at most `limit` ids, in any order. May look at every row, as a count of a list. The default finds none.
+    /// Returns at most `limit` ids, in any order. May look at every row, as a count of a list.
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`], [`RepositoryError::Overloaded`].
