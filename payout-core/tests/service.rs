@@ -275,6 +275,14 @@ mod gated {
         async fn find_many(&self, ids: &[PayoutId]) -> Result<Vec<Payout>, RepositoryError> {
             self.inner.find_many(ids).await
         }
+        async fn find_by_reference(
+            &self,
+            reference: &str,
+            limit: u32,
+        ) -> Result<Vec<PayoutId>, RepositoryError> {
+            self.inner.find_by_reference(reference, limit).await
+        }
+
         async fn find_deleted(&self, id: PayoutId) -> Result<Option<DeletedPayout>, RepositoryError> {
             self.inner.find_deleted(id).await
         }

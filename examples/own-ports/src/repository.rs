@@ -350,6 +350,17 @@ impl PayoutRepository for Shelf {
         }))
     }
 
+    async fn find_by_reference(&self, reference: &str, limit: u32) -> Result<Vec<PayoutId>, RepositoryError> {
+        Ok(self.transact(|state, _| {
+            let visible = state.rows.values().filter(|row| row.deleted_at.is_none());
+            let known = visible.filter(|row| {
+                let mut requests = row.events.iter().map(|event| event.request_id.as_deref());
+                row.payout.is_known_as(reference) || requests.any(|request| request == Some(reference))
+            });
+            known.take(limit as usize).map(|row| row.payout.id()).collect()
+        }))
+    }
+
     async fn find_deleted(&self, id: PayoutId) -> Result<Option<DeletedPayout>, RepositoryError> {
         Ok(self.transact(|state, _| state.rows.get(&id).and_then(Row::deleted)))
     }

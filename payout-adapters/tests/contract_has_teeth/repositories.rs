@@ -168,6 +168,10 @@ impl PayoutRepository for FlawedRepository {
         self.sound.find_many(ids).await
     }
 
+    async fn find_by_reference(&self, reference: &str, limit: u32) -> Answer<Vec<PayoutId>> {
+        self.sound.find_by_reference(reference, limit).await
+    }
+
     async fn find_deleted(&self, id: PayoutId) -> Answer<Option<DeletedPayout>> {
         self.sound.find_deleted(id).await
     }

@@ -118,6 +118,10 @@ impl PayoutRepository for FaultyRepository {
         self.call(self.store.find_many(ids)).await
     }
 
+    async fn find_by_reference(&self, reference: &str, limit: u32) -> Result<Vec<PayoutId>, RepositoryError> {
+        self.call(self.store.find_by_reference(reference, limit)).await
+    }
+
     async fn find_deleted(&self, id: PayoutId) -> Result<Option<DeletedPayout>, RepositoryError> {
         self.call(self.store.find_deleted(id)).await
     }

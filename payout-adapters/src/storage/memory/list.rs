@@ -3,10 +3,9 @@
 use std::ops::Bound;
 
 use payout_core::Timestamp;
-use payout_core::payout::{PayoutId, ProviderKey};
+use payout_core::payout::PayoutId;
 use payout_core::ports::{Count, Cursor, Filter, ListQuery, Listed, PayoutStats, Position, StatusCount};
 use payout_core::stats::{Days, Grouping, StatsRow};
-use uuid::Uuid;
 
 use super::row::Row;
 use super::store::{Places, Store};
@@ -97,16 +96,9 @@ impl Store {
 
     /// Finds payouts by the provider's reference or key, or by the id of a request.
     pub(super) fn find_by_reference(&self, reference: &str, limit: u32) -> Vec<PayoutId> {
-        let key = Uuid::parse_str(reference).ok().map(ProviderKey::from);
         let is_known_by = |row: &&Row| {
-            let parts = row.payout.parts();
-            let of_provider = parts.provider_reference.as_ref();
-            of_provider.is_some_and(|known| known.as_str() == reference)
-                || key.is_some() && parts.provider_key == key
-                || row
-                    .events
-                    .iter()
-                    .any(|event| event.request_id.as_deref() == Some(reference))
+            let mut requests = row.events.iter().map(|event| event.request_id.as_deref());
+            row.payout.is_known_as(reference) || requests.any(|request| request == Some(reference))
         };
         let found = self.visible(..).filter(is_known_by).take(limit as usize);
         found.map(|row| row.payout.id()).collect()

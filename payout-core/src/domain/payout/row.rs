@@ -219,6 +219,16 @@ impl Payout {
         self.0.needs_review
     }
 
+    /// Returns whether this is the provider's reference for the payment, or the base of the keys that it was sent.
+    pub fn is_known_as(&self, reference: &str) -> bool {
+        let of_provider = self.0.provider_reference.as_ref();
+        of_provider.is_some_and(|known| known.as_str() == reference)
+            || self
+                .0
+                .provider_key
+                .is_some_and(|key| key.to_string().eq_ignore_ascii_case(reference))
+    }
+
     /// Returns the version of the row, which grows with every write.
     pub fn version(&self) -> u64 {
         self.0.version

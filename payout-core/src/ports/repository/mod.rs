@@ -92,10 +92,7 @@ pub trait PayoutRepository: Send + Sync {
     ///
     /// # Errors
     /// [`RepositoryError::Unavailable`], [`RepositoryError::Overloaded`].
-    async fn find_by_reference(&self, reference: &str, limit: u32) -> Result<Vec<PayoutId>, RepositoryError> {
-        let _ = (reference, limit);
-        Ok(Vec::new())
-    }
+    async fn find_by_reference(&self, reference: &str, limit: u32) -> Result<Vec<PayoutId>, RepositoryError>;
 
     /// Finds one deleted payout. Earlier releases allowed more payouts to be deleted than this one; it finds those too.
     ///
