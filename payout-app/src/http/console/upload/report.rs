@@ -1,4 +1,4 @@
-//! What a file that is right would store, in words.
+//! The payouts that a file would store, in words.
 
 use payout_core::usecase::batches::{BatchReport, Forecast, ForecastLimit, LikelyDuplicate, OtherPayment};
 
