@@ -16,6 +16,7 @@ use payout_core::ports::{
 
 use crate::costs::Table;
 use crate::database::Database;
+use crate::feed::wait_for_lock;
 
 /// Batches that were completed long ago.
 const COMPLETED: &str = "
@@ -142,18 +143,7 @@ async fn a_completion_comes_after_every_event_that_it_could_see() {
     let (repository, database) = Database::migrated().await;
     let payout = batch_of_one(&repository, build::completed("ref")).await;
     let pool = database.pool().await;
-    sqlx::raw_sql(
-        "CREATE FUNCTION wait_for_test() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            WHILE NOT pg_try_advisory_xact_lock_shared(7) LOOP PERFORM pg_sleep(0.01); END LOOP;
-            RETURN NULL;
-        END $$;
-        CREATE TRIGGER wait_for_test AFTER UPDATE ON payout_batches
-            FOR EACH ROW EXECUTE FUNCTION wait_for_test()",
-    )
-    .execute(&pool)
-    .await
-    .unwrap();
+    wait_for_lock(&pool, "AFTER UPDATE ON payout_batches").await;
     let mut session = pool.begin().await.unwrap();
     let lock = sqlx::query("SELECT pg_advisory_xact_lock(7)");
     lock.execute(&mut *session).await.unwrap();

@@ -104,23 +104,25 @@ async fn a_transaction_that_is_rolled_back_delays_and_leaves_nothing() {
     assert!(!payouts(&events).contains(&never));
 }
 
-/// An edit waits within its transaction, which has its number by then. Another edit with a greater number commits first.
-#[tokio::test]
-async fn a_payouts_events_keep_their_order_where_transactions_do_not() {
-    let (repository, database) = Database::migrated().await;
-    let pool = database.pool().await;
-    sqlx::raw_sql(
+/// Makes each row that is written there wait for the advisory lock 7, within its transaction.
+pub(crate) async fn wait_for_lock(pool: &PgPool, written: &str) {
+    let trigger = format!(
         "CREATE FUNCTION wait_for_test() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
             WHILE NOT pg_try_advisory_xact_lock_shared(7) LOOP PERFORM pg_sleep(0.01); END LOOP;
             RETURN NULL;
         END $$;
-        CREATE TRIGGER wait_for_test AFTER INSERT ON daily_totals
-            FOR EACH ROW EXECUTE FUNCTION wait_for_test()",
-    )
-    .execute(&pool)
-    .await
-    .unwrap();
+        CREATE TRIGGER wait_for_test {written} FOR EACH ROW EXECUTE FUNCTION wait_for_test()"
+    );
+    sqlx::raw_sql(AssertSqlSafe(trigger)).execute(pool).await.unwrap();
+}
+
+/// An edit waits within its transaction, which has its number by then. Another edit with a greater number commits first.
+#[tokio::test]
+async fn a_payouts_events_keep_their_order_where_transactions_do_not() {
+    let (repository, database) = Database::migrated().await;
+    let pool = database.pool().await;
+    wait_for_lock(&pool, "AFTER INSERT ON daily_totals").await;
     let payout = drive::store(&repository, build::amounting_to("10", "EUR")).await;
     let edit_to = |amount: &str| {
         let mut details = payout.details().clone();

@@ -1,18 +1,18 @@
 //! Clients that send batches, and the people who approve what they contain.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use crate::api::{Api, Call};
 use crate::chance::Chance;
-use crate::clients::PAYOUTS;
+use crate::clients::{Notes, PAYOUTS, evenly};
 use crate::operators::{deadline, list, pause, text};
 use crate::settings::Settings;
 use crate::vendors::{Payee, payee};
@@ -42,34 +42,15 @@ pub(crate) struct ToldBatch {
     pub(crate) unanswered: Option<String>,
 }
 
-/// Every answer about batches.
-#[derive(Clone, Default)]
-pub(crate) struct BatchNotes(Arc<Mutex<Vec<ToldBatch>>>);
-
-impl BatchNotes {
-    pub(crate) fn all(&self) -> Vec<ToldBatch> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
 /// Sends batches, evenly over the time of the faults. Returns when every batch has been answered or has given up at
 /// `until`.
-pub(crate) async fn run(api: Arc<Api>, notes: BatchNotes, settings: &Settings, until: Instant) {
+pub(crate) async fn run(api: Arc<Api>, notes: Notes<ToldBatch>, settings: &Settings, until: Instant) {
     let during = settings.faults_for.saturating_sub(Duration::from_secs(2));
-    let start = crate::clock::instant();
-    let mut clients = JoinSet::new();
-    for number in 0..settings.batches {
-        let part = f64::from(u32::try_from(number).unwrap_or(u32::MAX))
-            / f64::from(u32::try_from(settings.batches).unwrap_or(u32::MAX));
-        sleep_until(start + during.mul_f64(part)).await;
+    evenly(settings.batches, during, |number| {
         let (api, notes, settings) = (api.clone(), notes.clone(), settings.clone());
-        clients.spawn(async move {
-            let told = client(&api, &settings, number, until).await;
-            notes.0.lock().unwrap_or_else(PoisonError::into_inner).push(told);
-        });
-        while clients.try_join_next().is_some() {}
-    }
-    while clients.join_next().await.is_some() {}
+        async move { notes.add(client(&api, &settings, number, until).await) }
+    })
+    .await;
 }
 
 /// A client's action after its batch.

@@ -17,22 +17,45 @@ use crate::vendors::{Payee, Providers, payee};
 
 pub(crate) const PAYOUTS: &str = "/api/payouts/";
 
-/// Every answer that the clients received.
-#[derive(Clone, Default)]
-pub(crate) struct Notes(Arc<Mutex<Vec<Told>>>);
+/// Every answer that clients received.
+#[derive(Clone)]
+pub(crate) struct Notes<T = Told>(Arc<Mutex<Vec<T>>>);
 
-impl Notes {
-    pub(crate) fn all(&self) -> Vec<Told> {
+impl<T> Default for Notes<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<T: Clone> Notes<T> {
+    pub(crate) fn all(&self) -> Vec<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn created(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    fn add(&self, told: Told) {
+    pub(crate) fn add(&self, told: T) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(told);
     }
+}
+
+/// Starts clients evenly over a time, and returns when each has ended.
+pub(crate) async fn evenly<F>(count: u64, during: Duration, mut client: impl FnMut(u64) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let start = crate::clock::instant();
+    let mut clients = JoinSet::new();
+    for number in 0..count {
+        let part = f64::from(u32::try_from(number).unwrap_or(u32::MAX))
+            / f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+        sleep_until(start + during.mul_f64(part)).await;
+        clients.spawn(client(number));
+        while clients.try_join_next().is_some() {}
+    }
+    while clients.join_next().await.is_some() {}
 }
 
 /// A client's action after its create.
@@ -54,17 +77,11 @@ pub(crate) async fn run(api: Arc<Api>, notes: Notes, settings: &Settings, until:
     let (seed, count, providers) = (settings.seed, settings.payouts, settings.providers);
     // The last payouts are created while the faults last.
     let during = settings.faults_for.saturating_sub(Duration::from_secs(1));
-    let start = crate::clock::instant();
-    let mut clients = JoinSet::new();
-    for number in 0..count {
-        let part = f64::from(u32::try_from(number).unwrap_or(u32::MAX))
-            / f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-        sleep_until(start + during.mul_f64(part)).await;
+    evenly(count, during, |number| {
         let (api, notes) = (api.clone(), notes.clone());
-        clients.spawn(async move { notes.add(client(&api, seed, providers, number, until).await) });
-        while clients.try_join_next().is_some() {}
-    }
-    while clients.join_next().await.is_some() {}
+        async move { notes.add(client(&api, seed, providers, number, until).await) }
+    })
+    .await;
 }
 
 async fn client(api: &Api, seed: u64, providers: Providers, number: u64, until: Instant) -> Told {

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::api::{Api, Call};
 use crate::backing::{Postgres, free_port};
-use crate::batches::{self, BatchNotes};
+use crate::batches;
 use crate::clients::{self, Notes, PAYOUTS};
 use crate::faults::{self, Scenario};
 use crate::feed_judge;
@@ -66,7 +66,7 @@ pub(crate) async fn drill(
     let last_word = clock::instant() + settings.faults_for + settings.timing.settling();
     let (faults_over, _) = watch::channel(false);
     let (all_over, _) = watch::channel(false);
-    let batch_notes = BatchNotes::default();
+    let batch_notes = Notes::default();
     let running = (api.clone(), notes.clone(), batch_notes.clone(), settings.clone());
     let clients = tokio::spawn(async move {
         let (api, notes, batch_notes, settings) = running;
@@ -311,7 +311,7 @@ async fn follow<T>(
         println!(
             "drill: {:4} s  clients done {:5}  in work {unfinished:>5}  processes started {:4}",
             begun.elapsed().as_secs(),
-            notes.created(),
+            notes.count(),
             scenario.fleet.lives().len()
         );
     }

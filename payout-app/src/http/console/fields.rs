@@ -1,6 +1,7 @@
 //! Forms that ask for what a body of the API has: the form becomes such a body, so that every rule and every message is
 //! the API's, and the messages go back beside the fields.
 
+use salvo::http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::posted::Posted;
@@ -86,6 +87,15 @@ impl FormState {
         others
             .map(|(field, message)| (field.as_str(), message.as_str()))
             .collect()
+    }
+
+    /// Returns the status of the page that shows the form.
+    pub(super) fn status(&self) -> StatusCode {
+        if self.is_refused() {
+            StatusCode::BAD_REQUEST
+        } else {
+            StatusCode::OK
+        }
     }
 
     /// Returns whether anything was refused.

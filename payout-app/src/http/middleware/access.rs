@@ -160,7 +160,7 @@ impl Authenticator {
 ///
 /// # Errors
 /// 403, which names the scopes.
-pub(crate) fn allows(principal: &Principal, scopes: &'static [Scope]) -> Result<(), Problem> {
+pub(crate) fn allows(principal: &Principal, scopes: &[Scope]) -> Result<(), Problem> {
     if scopes.iter().any(|scope| principal.may(*scope)) {
         return Ok(());
     }

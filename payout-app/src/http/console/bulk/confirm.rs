@@ -122,14 +122,15 @@ pub(in crate::http::console) async fn start(depot: &mut Depot) -> Result<Reply, 
     Ok(Reply::go(format!("/console/bulk/{}/?done=bulk", started.id)))
 }
 
-fn step(text: &str) -> Result<BulkStep, Problem> {
+/// Reads the step that a person chose.
+pub(in crate::http::console) fn step(text: &str) -> Result<BulkStep, Problem> {
     text.parse()
         .map_err(|_| Problem::invalid(Errors::of("step", "Choose what to do.")))
 }
 
 /// Checks the scopes that the step and its filter need.
 fn check(step: BulkStep, chosen: &BulkFilter, principal: &Principal) -> Result<(), Problem> {
-    access::allows(principal, words::scopes(step))?;
+    access::allows(principal, &[step.scope()])?;
     let (filter, is_approvable) = filter::read(chosen).ok_or_else(malformed)?;
     if is_approvable {
         access::allows(principal, &[Scope::Approve])?;

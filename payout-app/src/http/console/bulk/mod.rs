@@ -165,7 +165,7 @@ pub(super) async fn show(request: &mut Request, depot: &mut Depot) -> Result<Rep
             .collect(),
         list: format!("/console/payouts/?{}", action.filter.as_str()),
         filter: filter::pairs(action.filter.as_str()),
-        may_stop: is_running && access::allows(&context.principal, words::scopes(action.step)).is_ok(),
+        may_stop: is_running && access::allows(&context.principal, &[action.step.scope()]).is_ok(),
         refused_only: outcomes.refused_only,
         outcomes: Line::all(context, action.step, found).await?,
         next,

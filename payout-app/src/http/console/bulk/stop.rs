@@ -3,7 +3,6 @@
 use payout_core::bulk::BulkActionId;
 use salvo::{Depot, Request, handler};
 
-use super::words;
 use crate::http::console::html::Reply;
 use crate::http::console::posted::Posted;
 use crate::http::extract::path::path;
@@ -21,7 +20,7 @@ pub(in crate::http::console) async fn stop(
     let context = Context::of(depot)?;
     let bulk = context.bulk()?;
     let action = bulk.get(id).await?;
-    access::allows(&context.principal, words::scopes(action.step))?;
+    access::allows(&context.principal, &[action.step.scope()])?;
     let caller = context.caller(Posted::of(depot)?.reason());
     bulk.stop(id, &caller.actor, caller.reason.as_deref()).await?;
     tracing::info!(action = %id, by = %caller.actor, "a bulk action was stopped");

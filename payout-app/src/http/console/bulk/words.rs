@@ -1,17 +1,8 @@
 //! Bulk actions in words.
 
-use payout_core::access::Scope;
 use payout_core::bulk::{BulkAction, BulkState, BulkStep};
 
 use crate::http::console::format::count;
-
-/// Returns the scope that a step needs, as a route names it.
-pub(super) fn scopes(step: BulkStep) -> &'static [Scope] {
-    match step {
-        BulkStep::Approve | BulkStep::Reject => &[Scope::Approve],
-        BulkStep::Cancel | BulkStep::Retry => &[Scope::Operate],
-    }
-}
 
 /// Returns the name of a step.
 pub(super) fn name(step: BulkStep) -> &'static str {
@@ -24,7 +15,7 @@ pub(super) fn name(step: BulkStep) -> &'static str {
 }
 
 /// Returns the word for payouts with which the step was taken.
-pub(super) fn done(step: BulkStep) -> &'static str {
+pub(in crate::http::console) fn done(step: BulkStep) -> &'static str {
     match step {
         BulkStep::Approve => "Approved",
         BulkStep::Reject => "Rejected",

@@ -2,7 +2,6 @@
 
 use askama::Template;
 use payout_core::access::{ApiKey, KeyOwner, Scope};
-use salvo::http::StatusCode;
 use salvo::{Depot, Request, handler};
 use serde_json::{Map, Value};
 
@@ -78,11 +77,7 @@ async fn page(
     made: Option<(String, String)>,
 ) -> Result<Reply, Problem> {
     let keys = Context::of(depot)?.keys()?.list().await?;
-    let status = if form.is_refused() {
-        StatusCode::BAD_REQUEST
-    } else {
-        StatusCode::OK
-    };
+    let status = form.status();
     let page = KeysPage {
         shell: Shell::of(request, depot, Place::Keys, "API keys")?,
         keys: keys.iter().map(Line::of).collect(),

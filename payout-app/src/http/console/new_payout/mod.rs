@@ -7,7 +7,6 @@ use payout_core::ports::Archived;
 use payout_core::stored_recipient::RecipientId;
 use payout_core::usecase::Answered;
 use payout_core::usecase::recipients::RecipientError;
-use salvo::http::StatusCode;
 use salvo::{Depot, Request, handler};
 use serde_json::{Map, Value};
 
@@ -32,7 +31,6 @@ struct NewPayoutPage {
     payment: PaymentForm,
     /// Names the payment: the same form sent twice pays once.
     form_key: String,
-    recipients: Vec<(String, String)>,
 }
 
 async fn page(request: &Request, depot: &Depot, form: FormState, form_key: String) -> Result<Reply, Problem> {
@@ -50,15 +48,10 @@ async fn page(request: &Request, depot: &Depot, form: FormState, form_key: Strin
         let words = [external_id.unwrap_or_default(), &name, &account].join(" ");
         (stored.id.to_string(), words.trim().to_owned())
     });
-    let status = if form.is_refused() {
-        StatusCode::BAD_REQUEST
-    } else {
-        StatusCode::OK
-    };
+    let status = form.status();
     let page = NewPayoutPage {
         shell: Shell::of(request, depot, Place::NewPayout, "New payout")?,
-        recipients: named.collect(),
-        payment: PaymentForm::of_new(form),
+        payment: PaymentForm::of_new(form, named.collect()),
         form_key,
     };
     Reply::with_status(status, &page)

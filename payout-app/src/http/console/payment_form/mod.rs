@@ -61,6 +61,8 @@ pub(super) struct PaymentForm {
     pub(super) form: FormState,
     /// The chosen type of account.
     kind: String,
+    /// The stored recipients to choose from, by id; none for an edit, which names its recipient whole.
+    pub(super) recipients: Vec<(String, String)>,
     /// The masked recipient that an edit may keep; absent for a new payout.
     pub(super) kept: Option<String>,
     /// True if the reference can be given: a payout gets it once.
@@ -69,9 +71,10 @@ pub(super) struct PaymentForm {
 
 impl PaymentForm {
     /// Builds the form of a new payout.
-    pub(super) fn of_new(form: FormState) -> Self {
+    pub(super) fn of_new(form: FormState, recipients: Vec<(String, String)>) -> Self {
         Self {
             kind: chosen(&form, "iban"),
+            recipients,
             kept: None,
             takes_external_id: true,
             form,
@@ -82,6 +85,7 @@ impl PaymentForm {
     pub(super) fn of_edit(form: FormState, kept: String, takes_external_id: bool) -> Self {
         Self {
             kind: chosen(&form, KEEP),
+            recipients: Vec::new(),
             kept: Some(kept),
             takes_external_id,
             form,

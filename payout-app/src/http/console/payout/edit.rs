@@ -27,9 +27,6 @@ struct EditPage {
     id: String,
     version: u64,
     payment: PaymentForm,
-    /// Empty: an edit names its recipient whole.
-    recipients: Vec<(String, String)>,
-    reason: String,
 }
 
 /// Shows the form with the payout's values.
@@ -84,20 +81,14 @@ async fn payout(request: &Request, depot: &Depot) -> Result<Payout, Problem> {
 }
 
 fn page(request: &Request, depot: &Depot, payout: &Payout, form: FormState) -> Result<Reply, Problem> {
-    let status = if form.is_refused() {
-        StatusCode::BAD_REQUEST
-    } else {
-        StatusCode::OK
-    };
+    let status = form.status();
     let recipient = &payout.details().recipient;
     let kept = format!("{}, {}", recipient.name().masked(), recipient.masked_account());
     let page = EditPage {
         shell: Shell::of(request, depot, Place::Payouts, "Edit a payout")?,
         id: payout.id().to_string(),
         version: payout.version(),
-        reason: form.value("reason").to_owned(),
         payment: PaymentForm::of_edit(form, kept, payout.details().external_id.is_none()),
-        recipients: Vec::new(),
     };
     Reply::with_status(status, &page)
 }

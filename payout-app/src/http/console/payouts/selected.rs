@@ -2,11 +2,13 @@
 //! person saw.
 
 use askama::Template;
-use payout_core::access::Scope;
+use payout_core::bulk::BulkStep;
 use payout_core::payout::{Caller, Payout, PayoutId};
 use payout_core::usecase::{Payouts, ServiceError, Step};
 use salvo::{Depot, Request, handler};
 
+use crate::http::console::bulk::confirm::step;
+use crate::http::console::bulk::words as words_of_steps;
 use crate::http::console::format::money;
 use crate::http::console::html::Reply;
 use crate::http::console::posted::{Posted, caller_with_reason};
@@ -19,56 +21,21 @@ use crate::http::problem::{Errors, Problem};
 /// The largest number of payouts: those of a page.
 const MOST: usize = 50;
 
-/// A step with each of them.
-#[derive(Debug, Clone, Copy)]
-enum Chosen {
-    Approve,
-    Reject,
-    Cancel,
-    Retry,
-}
-
-impl Chosen {
-    fn read(text: &str) -> Option<Self> {
-        match text {
-            "approve" => Some(Self::Approve),
-            "reject" => Some(Self::Reject),
-            "cancel" => Some(Self::Cancel),
-            "retry" => Some(Self::Retry),
-            _ => None,
-        }
-    }
-
-    fn scopes(self) -> &'static [Scope] {
-        match self {
-            Self::Approve | Self::Reject => &[Scope::Approve],
-            Self::Cancel | Self::Retry => &[Scope::Operate],
-        }
-    }
-
-    fn done(self) -> &'static str {
-        match self {
-            Self::Approve => "approved",
-            Self::Reject => "rejected",
-            Self::Cancel => "cancelled",
-            Self::Retry => "retried",
-        }
-    }
-
-    async fn take(
-        self,
-        payouts: &Payouts,
-        id: PayoutId,
-        version: u64,
-        caller: Caller,
-    ) -> Result<Payout, ServiceError> {
-        let versions = [version];
-        match self {
-            Self::Approve => payouts.approve(id, Some(&versions), caller).await,
-            Self::Reject => payouts.reject(id, Some(&versions), caller).await,
-            Self::Cancel => payouts.step(id, Step::Cancel, Some(&versions), caller).await,
-            Self::Retry => payouts.step(id, Step::Retry, Some(&versions), caller).await,
-        }
+/// Takes a step with one payout at the version that the person saw. Unlike a bulk action, it leaves a payout that is
+/// pending already as it is, and says that it is done.
+async fn take(
+    step: BulkStep,
+    payouts: &Payouts,
+    id: PayoutId,
+    version: u64,
+    caller: Caller,
+) -> Result<Payout, ServiceError> {
+    let versions = [version];
+    match step {
+        BulkStep::Approve => payouts.approve(id, Some(&versions), caller).await,
+        BulkStep::Reject => payouts.reject(id, Some(&versions), caller).await,
+        BulkStep::Cancel => payouts.step(id, Step::Cancel, Some(&versions), caller).await,
+        BulkStep::Retry => payouts.step(id, Step::Retry, Some(&versions), caller).await,
     }
 }
 
@@ -85,7 +52,7 @@ struct Outcome {
 #[template(path = "payouts/selected.html")]
 struct SelectedPage {
     shell: Shell,
-    done: &'static str,
+    done: String,
     changed: usize,
     outcomes: Vec<Outcome>,
 }
@@ -104,28 +71,28 @@ pub(in crate::http::console) async fn act(
         });
         let chosen: Vec<(PayoutId, u64)> = chosen.take(MOST).collect();
         (
-            Chosen::read(posted.field("step")),
+            step(posted.field("step")),
             posted.reason().map(str::to_owned),
             chosen,
         )
     };
-    let step = step.ok_or_else(|| Problem::invalid(Errors::of("step", "Choose what to do.")))?;
+    let step = step?;
     let context = Context::of(depot)?;
-    access::allows(&context.principal, step.scopes())?;
+    access::allows(&context.principal, &[step.scope()])?;
     if chosen.is_empty() {
         return Err(Problem::invalid(Errors::of(
             "chosen",
             "Choose at least one payout.",
         )));
     }
-    if matches!(step, Chosen::Reject) {
+    if step == BulkStep::Reject {
         caller_with_reason(depot)?;
     }
     let payouts = context.payouts()?;
     let mut outcomes = Vec::with_capacity(chosen.len());
     for (id, version) in chosen {
         let caller = context.caller(reason.as_deref());
-        let (payout, refused) = match step.take(payouts, id, version, caller).await {
+        let (payout, refused) = match take(step, payouts, id, version, caller).await {
             Ok(payout) => (Some(payout), None),
             Err(error) => (payouts.get(id).await.ok(), Some(error.to_string())),
         };
@@ -145,7 +112,7 @@ pub(in crate::http::console) async fn act(
     }
     let page = SelectedPage {
         shell: Shell::of(request, depot, Place::Payouts, "Chosen payouts")?,
-        done: step.done(),
+        done: words_of_steps::done(step).to_lowercase(),
         changed: outcomes
             .iter()
             .filter(|outcome| outcome.refused.is_none())

@@ -9,7 +9,6 @@ use askama::Template;
 use payout_core::feed::EventType;
 use payout_core::ports::{DeliveryQuery, WatchedEndpoint};
 use payout_core::webhook::{Delivery, DeliveryStatus, DisabledWhy, EndpointState, WebhookId};
-use salvo::http::StatusCode;
 use salvo::{Depot, Request, handler};
 
 use super::fields::FormState;
@@ -158,11 +157,7 @@ async fn endpoints(
     made: Option<(String, String)>,
 ) -> Result<Reply, Problem> {
     let endpoints = Context::of(depot)?.webhooks()?.list().await?;
-    let status = if form.is_refused() {
-        StatusCode::BAD_REQUEST
-    } else {
-        StatusCode::OK
-    };
+    let status = form.status();
     let page = WebhooksPage {
         shell: Shell::of(request, depot, Place::Webhooks, "Webhooks")?,
         endpoints: endpoints.iter().map(Line::of).collect(),
