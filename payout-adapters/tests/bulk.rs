@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use fixture::{Fixture, everything, worker};
 use payout_core::access::{Principal, Scope};
-use payout_core::bulk::{BulkFilter, BulkResult, BulkStarter, BulkState, BulkStep, NewBulkAction};
+use payout_core::bulk::{BulkFilter, BulkResult, BulkState, BulkStep, NewBulkAction};
 use payout_core::contract::{build, drive};
 use payout_core::payout::Status;
 use payout_core::ports::PayoutRepository;
@@ -177,9 +177,8 @@ async fn a_key_without_the_scope_changes_nothing() {
 async fn what_was_started_without_a_key_stops_at_the_first_key() {
     let fixture = Fixture::new().await;
     fixture.failed(3).await;
-    let mut new = fixture.confirmed(BulkStep::Retry).await;
-    new.starter = BulkStarter::of(&Principal::open());
-    let action = fixture.bulk().start(&new).await.unwrap();
+    let new = fixture.confirmed(BulkStep::Retry).await;
+    let action = fixture.bulk().start(&new, &Principal::open()).await.unwrap();
     fixture.finish().await;
     let action = fixture.action(action.id).await;
     assert!(matches!(action.state, BulkState::Stopped { .. }));
@@ -281,10 +280,10 @@ async fn what_matches_is_counted_and_summed_up_first() {
 #[tokio::test]
 async fn a_count_is_confirmed_once_and_in_time() {
     let fixture = Fixture::new().await;
-    let bulk = fixture.bulk();
+    let (bulk, principal) = (fixture.bulk(), fixture.principal().await);
     let new = fixture.confirmed(BulkStep::Retry).await;
-    let first = bulk.start(&new).await.unwrap();
-    assert_eq!(bulk.start(&new).await.unwrap(), first);
+    let first = bulk.start(&new, &principal).await.unwrap();
+    assert_eq!(bulk.start(&new, &principal).await.unwrap(), first);
     let other = |change: &dyn Fn(&mut NewBulkAction)| {
         let mut other = new.clone();
         change(&mut other);
@@ -294,15 +293,53 @@ async fn a_count_is_confirmed_once_and_in_time() {
     let stale = other(&|new| new.counted_at -= hour);
     let early = other(&|new| new.counted_at += hour);
     for new in [stale, early] {
-        assert!(matches!(bulk.start(&new).await, Err(BulkError::Stale)));
+        assert!(matches!(
+            bulk.start(&new, &principal).await,
+            Err(BulkError::Stale)
+        ));
     }
     let unreadable = other(&|new| new.filter = BulkFilter::new("nonsense").unwrap());
     assert!(matches!(
-        bulk.start(&unreadable).await,
+        bulk.start(&unreadable, &principal).await,
         Err(BulkError::Selection(_))
     ));
-    let many = other(&|new| new.matched = 100_001);
-    assert!(matches!(bulk.start(&many).await, Err(BulkError::TooMany)));
-    let of_another = other(&|new| new.starter.name = worker());
-    assert!(matches!(bulk.start(&of_another).await, Err(BulkError::NotFound)));
+    let other_step = other(&|new| new.step = BulkStep::Cancel);
+    assert!(matches!(
+        bulk.start(&other_step, &principal).await,
+        Err(BulkError::NotFound)
+    ));
+    assert!(matches!(
+        bulk.start(&new, &Principal::open()).await,
+        Err(BulkError::NotFound)
+    ));
+}
+
+#[tokio::test]
+async fn an_action_shows_the_number_that_matches_whatever_the_form_says() {
+    let fixture = Fixture::new().await;
+    fixture.failed(3).await;
+    let new = NewBulkAction {
+        matched: 1,
+        ..fixture.confirmed(BulkStep::Retry).await
+    };
+    let started = fixture.bulk().start(&new, &fixture.principal().await).await;
+    assert_eq!(started.unwrap().matched, 3);
+}
+
+#[tokio::test]
+async fn an_id_that_no_count_has_given_starts_nothing() {
+    let fixture = Fixture::new().await;
+    let counted = fixture.confirmed(BulkStep::Retry).await;
+    for id in [
+        "00000000-0000-0000-0000-000000000000",
+        "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        "ffffffff-ffff-7fff-bfff-ffffffffffff",
+    ] {
+        let new = NewBulkAction {
+            id: id.parse().unwrap(),
+            ..counted.clone()
+        };
+        let started = fixture.bulk().start(&new, &fixture.principal().await).await;
+        assert!(matches!(started, Err(BulkError::Stale)), "{id}");
+    }
 }

@@ -137,6 +137,7 @@ impl App {
             payouts,
             keys: ports.keys.clone(),
             providers: providers.clone(),
+            provider_watch: ports.provider_watch(),
             recipients: Recipients::new(ports.recipients.clone(), ports.system.clone()),
             stats: PayoutStatistics::new(ports.stats.clone()),
             feed: feed.clone(),

@@ -43,19 +43,24 @@ def until(what, ask):
 class Service:
     """The binary on SQLite."""
 
-    def __init__(self, program, folder, networks):
+    def __init__(self, program, folder, networks, further=()):
         self.base = f"http://127.0.0.1:{free_port()}"
         environment = {
             "PATH": "/usr/bin:/bin",
             "DATABASE_URL": f"sqlite://{folder}/payouts.db",
             "PAYOUT_BIND": self.base.removeprefix("http://"),
             "PAYOUT_LOG": "warn",
+            **dict(further),
         }
         if networks:
             environment["PAYOUT_WEBHOOK_NETWORKS"] = networks
         self.log = open(folder / "log", "ab")
         self.process = subprocess.Popen([program, "run"], env=environment, cwd=folder, stdout=self.log, stderr=self.log)
-        until("the service is ready", self.is_ready)
+        try:
+            until("the service is ready", self.is_ready)
+        except BaseException:
+            self.process.kill()
+            raise
 
     def is_ready(self):
         try:
@@ -260,12 +265,19 @@ def check_rotation(service, paths, secrets, receivers):
     return body, headers, final
 
 
-def error_of_a_test(service, path):
-    """Sends a test, and returns the error of its first attempt."""
-    number = service.made(path + "test/", None)["number"]
+def first_attempt(service, path, number):
     detail = lambda: service.ask("GET", f"{path}deliveries/{number}/")[1]
-    attempts = until("an attempt was made", lambda: detail()["attempts"])
-    return attempts[0]["error"]
+    return until("an attempt was made", lambda: detail()["attempts"])[0]
+
+
+def attempt_of_a_test(service, path):
+    """Sends a test, and returns the number of its delivery and the first attempt."""
+    number = service.made(path + "test/", None)["number"]
+    return number, first_attempt(service, path, number)
+
+
+def error_of_a_test(service, path):
+    return attempt_of_a_test(service, path)[1]["error"]
 
 
 def check_no_way_inside(service, redirecting):

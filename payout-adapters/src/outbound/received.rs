@@ -60,6 +60,18 @@ impl Received {
         parsed.ok_or_else(|| self.unknown("not of the contract's form"))
     }
 
+    /// Reads what a provider tells if it has the endpoint and lets this client use it; otherwise `None`.
+    ///
+    /// # Errors
+    /// [`ProcessorError`] for an answer that is neither.
+    pub fn told<T: DeserializeOwned>(&self) -> Result<Option<T>, ProcessorError> {
+        match self.status {
+            200 => self.object().map(Some),
+            403 | 404 | 405 | 501 => Ok(None),
+            _ => Err(self.no_answer()),
+        }
+    }
+
     /// Classifies the answer by its HTTP status alone: such an answer decides nothing, whatever its body says.
     pub fn no_answer(&self) -> ProcessorError {
         let (why, retry_after) = (format!("the provider answered {}", self.status), self.retry_after);

@@ -242,7 +242,7 @@ impl Fixture {
 
     pub(crate) async fn start(&self, step: BulkStep) -> BulkAction {
         let new = self.confirmed(step).await;
-        self.bulk().start(&new).await.unwrap()
+        self.bulk().start(&new, &self.principal().await).await.unwrap()
     }
 
     /// Works until there is nothing more to do.

@@ -11,7 +11,7 @@ use payout_core::ports::{
 };
 use payout_core::provider::{
     Capabilities, Instruction, LookUp, LookUpAnswer, Notification, NotificationError, PaymentName,
-    ProcessorError, ProviderAnswer, ProviderName,
+    ProcessorError, ProviderAnswer, ProviderCalls, ProviderName,
 };
 
 use crate::faults::{Faults, FaultyRepository};
@@ -62,6 +62,14 @@ impl ProviderRepository for FaultyRepository {
 
     async fn due_providers(&self) -> Result<Vec<DueProvider>, RepositoryError> {
         self.call(self.store.due_providers()).await
+    }
+
+    async fn add_calls(&self, calls: &[ProviderCalls]) -> Result<(), RepositoryError> {
+        self.call(self.store.add_calls(calls)).await
+    }
+
+    async fn count_calls(&self, within: Duration) -> Result<Vec<ProviderCalls>, RepositoryError> {
+        self.call(self.store.count_calls(within)).await
     }
 }
 

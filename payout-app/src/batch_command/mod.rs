@@ -167,7 +167,7 @@ async fn answered(config: &Config, store: &Store, command: &BatchCommand) -> Res
 async fn approve(batches: &Batches, id: BatchId, caller: Caller) -> Result<String, BatchError> {
     let (mut approved, mut complete) = (0, 0);
     loop {
-        let step = batches.approve(id, caller.clone()).await?;
+        let step = batches.approve(id, None, caller.clone()).await?;
         approved += step.approved;
         complete += step.complete;
         // A part that changed nothing would change nothing the next time either.

@@ -29,8 +29,12 @@ pub(super) struct Tear {
     pub(super) kind: TearKind,
 }
 
+/// The largest number of cells in a record. Every field of a payout with all its metadata needs fewer than 100.
+pub(super) const MOST_CELLS: usize = 200;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TearKind {
+    Wide,
     Open,
     TextAfter,
     TextBefore,
@@ -39,6 +43,7 @@ pub(super) enum TearKind {
 impl TearKind {
     pub(super) fn message(self) -> &'static str {
         match self {
+            Self::Wide => "This row has more than 200 cells: remove the columns that are not of a batch.",
             Self::Open => {
                 "The quotation mark that opens this cell is not closed before the end of the file: the file was cut, or \
                  the mark is not meant as one (then double it and put the cell in quotation marks)."
@@ -107,6 +112,13 @@ impl<'a> Records<'a> {
             })?;
             cells.push(cell);
             match self.bytes().get(self.at) {
+                Some(byte) if *byte == self.delimiter && cells.len() >= MOST_CELLS => {
+                    return Err(Tear {
+                        row,
+                        cell: cells.len(),
+                        kind: TearKind::Wide,
+                    });
+                }
                 Some(byte) if *byte == self.delimiter => self.at += 1,
                 Some(b'\r') => {
                     self.at += 1;
@@ -187,6 +199,14 @@ impl<'a> Records<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_has_no_more_cells_than_any_batch_needs() {
+        let of = |cells: usize| vec!["x"; cells].join(",");
+        assert_eq!(all(&of(MOST_CELLS)).unwrap()[0].1.len(), MOST_CELLS);
+        let tear = all(&format!("a\n{}", of(MOST_CELLS + 1))).unwrap_err();
+        assert_eq!((tear.row, tear.kind), (2, TearKind::Wide));
+    }
 
     fn all(text: &str) -> Result<Vec<(u64, Vec<String>)>, Tear> {
         let mut records = Records::new(text, b',');

@@ -34,7 +34,7 @@ use payout_core::usecase::batches::Batches;
 use payout_core::usecase::bulk::BulkActions;
 use payout_core::usecase::console_sessions::ConsoleSessions;
 use payout_core::usecase::feed::Feed;
-use payout_core::usecase::providers::Providers;
+use payout_core::usecase::providers::{ProviderWatch, Providers};
 use payout_core::usecase::recipients::Recipients;
 use payout_core::usecase::stats::PayoutStatistics;
 use payout_core::usecase::webhooks::Webhooks;
@@ -63,6 +63,7 @@ pub(crate) struct AppState {
     pub(crate) bulk: BulkActions,
     pub(crate) keys: ApiKeys,
     pub(crate) providers: Providers,
+    pub(crate) provider_watch: ProviderWatch,
     pub(crate) recipients: Recipients,
     pub(crate) stats: PayoutStatistics,
     /// The event feed; absent if the program's own repository has none.

@@ -23,6 +23,7 @@ use payout_core::usecase;
 use payout_core::usecase::api_keys::{ApiKeyCache, ApiKeys};
 use payout_core::usecase::bulk::{BulkActions, BulkRunner};
 use payout_core::usecase::console_sessions::ConsoleSessions;
+use payout_core::usecase::providers::ProviderWatch;
 use payout_core::usecase::stats::CountedList;
 use payout_core::usecase::webhooks::Webhooks;
 use payout_core::usecase::{CreateBatcherSettings, ListPages, Payouts};
@@ -249,6 +250,16 @@ impl Ports {
             self.provider_states.clone().unwrap_or_else(|| memory()),
             self.rechecks.clone().unwrap_or_else(|| memory()),
             self.queue.clone(),
+        )
+    }
+
+    /// Returns the use case that shows what happens at each provider.
+    pub(crate) fn provider_watch(&self) -> ProviderWatch {
+        let memory = || Arc::new(MemoryRepository::new(self.system.clone()));
+        ProviderWatch::new(
+            self.providers.iter().map(ConfiguredProvider::watched),
+            self.provider_states.clone().unwrap_or_else(|| memory()),
+            self.system.clone(),
         )
     }
 

@@ -534,6 +534,7 @@ macro_rules! __provider_cases {
             states: [
                 a_paused_provider_is_listed_until_it_is_resumed,
                 workers_that_were_seen_lately_are_counted,
+                calls_are_added_up_by_provider,
                 providers_with_due_payouts_are_named,
             ];
         }

@@ -10,7 +10,7 @@
 //! - [`JobQueue`] carries hints. Losing one costs latency, and repeating one costs nothing.
 //! - [`Processor`] moves the money.
 //! - [`RecheckRepository`] stores when completed payments are checked for a return.
-//! - [`ProviderRepository`] stores which providers an operator has paused.
+//! - [`ProviderRepository`] stores which providers an operator has paused, and counts the calls to them.
 //! - [`RecipientRepository`] stores recipients for further payouts.
 //! - [`ApiKeyRepository`] stores API keys, of which it has only digests; [`SecretSource`] draws their secrets.
 //! - [`ConsoleSessionRepository`] stores the sessions of people who signed in to the console.

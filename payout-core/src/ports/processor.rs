@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::provider::{
-    Capabilities, Instruction, LookUp, LookUpAnswer, Notification, NotificationError, PaymentName,
+    Balance, Capabilities, Instruction, LookUp, LookUpAnswer, Notification, NotificationError, PaymentName,
     ProcessorError, ProviderAnswer,
 };
 
@@ -34,6 +34,14 @@ pub trait Processor: Send + Sync {
     /// # Errors
     /// [`ProcessorError`] if the provider gave no reliable answer.
     async fn look_up(&self, look_up: &LookUp) -> Result<LookUpAnswer, ProcessorError>;
+
+    /// Returns the balances with which the provider can pay, at most one per currency; `None` if it does not tell.
+    ///
+    /// # Errors
+    /// [`ProcessorError`] if the provider gave no reliable answer.
+    async fn balances(&self) -> Result<Option<Vec<Balance>>, ProcessorError> {
+        Ok(None)
+    }
 
     /// Verifies the signature of a notification, in constant time over the raw body, and returns the payments that it
     /// speaks of.

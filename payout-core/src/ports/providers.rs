@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::Timestamp;
 use crate::payout::{Actor, Caller};
 use crate::ports::RepositoryError;
-use crate::provider::ProviderName;
+use crate::provider::{ProviderCalls, ProviderName};
 
 /// A provider that an operator has paused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct DueProvider {
     pub since: Timestamp,
 }
 
-/// Stores which providers are paused.
+/// Stores the state of providers that the processes share: which are paused, and how often they were called.
 ///
 /// # Promises
 /// - An acknowledged write is durable, and every process that shares the store sees it within a second.
@@ -70,4 +70,16 @@ pub trait ProviderRepository: Send + Sync {
     /// # Errors
     /// [`RepositoryError::Unavailable`].
     async fn due_providers(&self) -> Result<Vec<DueProvider>, RepositoryError>;
+
+    /// Adds calls to the counts of the current minute, and deletes the counts of minutes that are more than a day old.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    async fn add_calls(&self, calls: &[ProviderCalls]) -> Result<(), RepositoryError>;
+
+    /// Returns the calls per provider in the minutes that began within this duration, in the order of the names.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    async fn count_calls(&self, within: Duration) -> Result<Vec<ProviderCalls>, RepositoryError>;
 }

@@ -150,12 +150,7 @@ impl Lane {
             Ok(LookUpAnswer::Found(_) | LookUpAnswer::Absent) => self.heard(claim, begun, None),
             Err(error) => self.heard(claim, begun, Some(error)),
         };
-        self.shared.observer.observe(&Signal::Called {
-            provider: self.provider(),
-            call: "look_up",
-            outcome,
-            took,
-        });
+        self.called("look_up", outcome, said.is_err(), took);
         Ok(said)
     }
 
@@ -189,12 +184,7 @@ impl Lane {
         let said = self.bounded(call, None).await;
         let now = self.shared.environment.monotonic();
         self.pace.probed(now, said.as_ref().map(|_| ()));
-        self.shared.observer.observe(&Signal::Called {
-            provider: self.provider(),
-            call: "look_up",
-            outcome: found(&said),
-            took: now.saturating_sub(begun),
-        });
+        self.called("look_up", found(&said), said.is_err(), now.saturating_sub(begun));
     }
 
     async fn submit(
@@ -215,12 +205,7 @@ impl Lane {
         };
         end_span(&mut span, outcome, said.is_err());
         let took = self.heard(claim, begun, said.as_ref().err());
-        self.shared.observer.observe(&Signal::Called {
-            provider: self.provider(),
-            call: "submit",
-            outcome,
-            took,
-        });
+        self.called("submit", outcome, said.is_err(), took);
         Ok(said)
     }
 

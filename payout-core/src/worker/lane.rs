@@ -11,6 +11,7 @@ use crate::attempt::Policy;
 use crate::ports::Processor;
 use crate::provider::{ProviderName, ReturnWindow};
 use crate::worker::Shared;
+use crate::worker::calls::CallCount;
 use crate::worker::pace::Pace;
 use crate::worker::provider::Provider;
 use crate::worker::throttle::Throttle;
@@ -34,6 +35,7 @@ pub(super) struct Lane {
     pub(super) concurrency: usize,
     /// The limit of rechecks, so that payouts have the provider mostly for themselves.
     pub(super) recheck_throttle: Throttle,
+    pub(super) calls: Arc<CallCount>,
     adopts_unnamed: bool,
     paused: AtomicBool,
     /// False until the worker knows whether the provider is paused. Until then, the provider is not called.
@@ -67,6 +69,7 @@ impl Lane {
             .unwrap_or(shared.settings.call_timeout)
             .min(shared.settings.lease / 3);
         Arc::new(Self {
+            calls: CallCount::new(name.clone()),
             pace: Pace::new(shared.observer.clone(), name.clone()),
             throttle: Throttle::new(calls_per_second, now, alone),
             recheck_throttle: Throttle::of_share(calls_per_second, RECHECKS, now, alone),

@@ -12,7 +12,8 @@
 //! - `settle` writes the verdicts; it repeats until they are written. `aside` writes those whose rows another session
 //!   has locked.
 //! - `lane` serves one provider, with slots, a pace and a rate (`throttle`) of its own. `routes` hands payouts of which
-//!   nothing was sent to another provider, and `states` follows which providers an operator has paused.
+//!   nothing was sent to another provider, and `states` follows which providers an operator has paused. `calls` counts
+//!   the calls to each.
 //! - `rechecks` looks completed payments up for as long as they may be returned. `new_generation` goes on after a
 //!   refusal that has spent the key.
 //! - `clock` resets the due times that a clock that was ahead has written.
@@ -28,6 +29,7 @@ mod aside;
 mod attempt;
 mod batches;
 mod bulk;
+mod calls;
 mod claims;
 mod clock;
 mod hints;
@@ -52,6 +54,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::calls::CallCounts;
 use self::lane::Lane;
 pub use self::provider::{Provider, ProviderSettings};
 use self::settle::Concluded;
@@ -314,7 +317,9 @@ impl Worker {
             loops.spawn(lane.clone().fail_over());
             loops.spawn(lane.clone().recheck());
         }
+        let counts = CallCounts::of(&lanes);
         drop(lanes);
+        loops.spawn(shared.clone().report_calls(counts.clone()));
         loops.spawn(shared.clone().deliver_webhooks());
         loops.spawn(shared.clone().act_in_bulk());
         loops.spawn(shared.clone().bring_back());
@@ -334,6 +339,7 @@ impl Worker {
                 "some calls did not finish in time; their payouts will be taken over when their leases end"
             );
         }
+        counts.report_at_last(shared.provider_states.as_deref()).await;
         drop(shared);
         settling.finish().await;
     }

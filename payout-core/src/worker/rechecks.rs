@@ -106,12 +106,7 @@ impl Lane {
         let call = async move { processor.look_up(&question).await };
         let said = request_context.around(self.bounded(call, None)).await;
         let took = self.heard(&payout, begun, said.as_ref().err());
-        self.shared.observer.observe(&Signal::Called {
-            provider: self.provider(),
-            call: "look_up",
-            outcome: found(&said),
-            took,
-        });
+        self.called("look_up", found(&said), said.is_err(), took);
         // The claim set the time of the next recheck to the end of the lease, by the repository's clock.
         let lease = chrono::TimeDelta::from_std(self.shared.settings.lease).unwrap_or_default();
         let now = later(payout.parts().recheck_at? - lease, took);

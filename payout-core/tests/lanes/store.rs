@@ -13,7 +13,7 @@ use payout_core::ports::{
     ClaimRequest, Claims, Clock, DueProvider, MockPayoutRepository, MockRecheckRepository, PausedProvider,
     ProviderRepository, Randomness, RepositoryError, Settled,
 };
-use payout_core::provider::ProviderName;
+use payout_core::provider::{ProviderCalls, ProviderName};
 
 /// The clock of the worker, of the store and of the providers. Its random numbers are all zero.
 #[derive(Clone, Copy)]
@@ -50,6 +50,8 @@ pub(crate) struct Store {
     verdicts: Arc<Mutex<Vec<(PayoutId, Verdict)>>>,
     changes: Arc<Mutex<Vec<Change>>>,
     pub(crate) paused: Arc<Mutex<BTreeSet<ProviderName>>>,
+    /// The calls that workers reported.
+    pub(crate) calls: Arc<Mutex<Vec<ProviderCalls>>>,
     /// True while no recheck can be written.
     pub(crate) loses_rechecks: Arc<AtomicBool>,
 }
@@ -62,6 +64,7 @@ impl Store {
             verdicts: Arc::default(),
             changes: Arc::default(),
             paused: Arc::default(),
+            calls: Arc::default(),
             loses_rechecks: Arc::default(),
         }
     }
@@ -261,5 +264,14 @@ impl ProviderRepository for Store {
 
     async fn due_providers(&self) -> Result<Vec<DueProvider>, RepositoryError> {
         Ok(self.first_due())
+    }
+
+    async fn add_calls(&self, calls: &[ProviderCalls]) -> Result<(), RepositoryError> {
+        self.calls.lock().unwrap().extend_from_slice(calls);
+        Ok(())
+    }
+
+    async fn count_calls(&self, _: Duration) -> Result<Vec<ProviderCalls>, RepositoryError> {
+        Ok(self.calls.lock().unwrap().clone())
     }
 }

@@ -70,6 +70,15 @@ impl<'a> Calls<'a> {
         let absent = ["cannot tell", "never received"];
         self.look_up("unknown key", &unknown, None, &absent).await;
         self.returned(any()).await;
+        if self.running.subject.describes_balances() {
+            let said = self.processor.balances().await;
+            let outcome = if matches!(said, Ok(Some(_))) {
+                "told"
+            } else {
+                "not told"
+            };
+            self.tell("balances", "balances", outcome, &["told"], &said);
+        }
     }
 
     async fn payment(&mut self, name: &str, details: PaymentDetails) {

@@ -11,6 +11,7 @@
 
 mod amount;
 pub mod answer;
+mod balances;
 pub mod codes;
 mod look_up;
 mod notification;
@@ -25,7 +26,7 @@ use async_trait::async_trait;
 use payout_core::payout::RecipientType;
 use payout_core::ports::{Clock, Processor, System};
 use payout_core::provider::{
-    Capabilities, Instruction, LookUp, LookUpAnswer, Notification, NotificationError, PaymentName,
+    Balance, Capabilities, Instruction, LookUp, LookUpAnswer, Notification, NotificationError, PaymentName,
     ProcessorError, ProviderAnswer, ReturnWindow,
 };
 use reqwest::Method;
@@ -145,6 +146,13 @@ impl Processor for AdyenProcessor {
             Some(found) => LookUpAnswer::Found(found),
             None => window.without_transfer(),
         })
+    }
+
+    async fn balances(&self) -> Result<Option<Vec<Balance>>, ProcessorError> {
+        let Some(url) = self.endpoints.balance_account(&self.balance_account) else {
+            return Ok(None);
+        };
+        balances::read(&self.client.ask(self.client.request(Method::GET, url)).await?)
     }
 
     async fn read_notification(

@@ -69,6 +69,15 @@ impl Endpoints {
         url
     }
 
+    /// Returns the URL of a balance account. It is in another API at the same host; `None` if the address does not end as
+    /// Adyen's does.
+    pub(super) fn balance_account(&self, id: &str) -> Option<Url> {
+        let base = self.transfers.path().strip_suffix("/btl/v4/transfers")?;
+        let mut url = self.transfers.clone();
+        url.set_path(&format!("{base}/bcl/v2/balanceAccounts/{id}"));
+        Some(url)
+    }
+
     /// Returns the URL of the list of transfers with this key as their reference.
     pub(super) fn list(&self, key: &ProcessorKey, balance_account: &str, window: &Window) -> Url {
         let mut url = self.transfers.clone();

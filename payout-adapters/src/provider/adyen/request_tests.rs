@@ -179,6 +179,10 @@ fn the_urls_are_those_of_the_api() {
             endpoints.transfer("1W1UG/3").as_str(),
             "https://pay.example/btl/v4/transfers/1W1UG%2F3"
         );
+        assert_eq!(
+            endpoints.balance_account(BALANCE_ACCOUNT).unwrap().path(),
+            format!("/bcl/v2/balanceAccounts/{BALANCE_ACCOUNT}")
+        );
         let list = endpoints.list(&key, BALANCE_ACCOUNT, &Window::new(Some(now), now));
         let pairs: Vec<(String, String)> = list.query_pairs().into_owned().collect();
         let expected = [
@@ -203,4 +207,10 @@ fn the_urls_are_those_of_the_api() {
             "{base}"
         );
     }
+}
+
+#[test]
+fn a_balance_account_is_not_asked_for_at_an_address_that_is_not_adyens() {
+    let endpoints = Endpoints::new("https://pay.example/v1").unwrap();
+    assert_eq!(endpoints.balance_account(BALANCE_ACCOUNT), None);
 }

@@ -6,6 +6,7 @@
 //! The client is [`crate::outbound`].
 
 pub mod answer;
+mod balances;
 mod notification;
 mod request;
 mod settings;
@@ -15,7 +16,7 @@ use std::fmt;
 use async_trait::async_trait;
 use payout_core::ports::{Clock, Processor, System};
 use payout_core::provider::{
-    Capabilities, Instruction, LookUp, LookUpAnswer, Notification, NotificationError, PaymentName,
+    Balance, Capabilities, Instruction, LookUp, LookUpAnswer, Notification, NotificationError, PaymentName,
     ProcessorError, ProviderAnswer, ReturnWindow,
 };
 use reqwest::Method;
@@ -104,6 +105,12 @@ impl Processor for HttpProcessor {
         let found = answer::of_look_up(&self.client.ask(request).await?)?;
         Ok(found.map_or(LookUpAnswer::Absent, LookUpAnswer::Found))
     }
+
+    async fn balances(&self) -> Result<Option<Vec<Balance>>, ProcessorError> {
+        let request = self.client.request(Method::GET, self.endpoints.balances());
+        balances::read(&self.client.ask(request).await?)
+    }
+
     async fn read_notification(
         &self,
         notification: &Notification,

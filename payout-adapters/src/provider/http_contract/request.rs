@@ -22,6 +22,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
 #[derive(Debug, Clone)]
 pub(super) struct Endpoints {
     submit: Url,
+    balances: Url,
 }
 
 impl Endpoints {
@@ -36,13 +37,22 @@ impl Endpoints {
         if !reachable || !bare || url.query().is_some() || url.fragment().is_some() {
             return Err(HttpSetupError::InvalidUrl);
         }
-        let path = format!("{}/payouts", url.path().trim_end_matches('/'));
-        url.set_path(&path);
-        Ok(Self { submit: url })
+        let base = url.path().trim_end_matches('/').to_owned();
+        let mut balances = url.clone();
+        balances.set_path(&format!("{base}/balances"));
+        url.set_path(&format!("{base}/payouts"));
+        Ok(Self {
+            submit: url,
+            balances,
+        })
     }
 
     pub(super) fn submit(&self) -> Url {
         self.submit.clone()
+    }
+
+    pub(super) fn balances(&self) -> Url {
+        self.balances.clone()
     }
 
     pub(super) fn look_up(&self, key: &ProcessorKey) -> Url {
@@ -198,6 +208,10 @@ mod tests {
                 "https://pay.example/payouts"
             );
             assert_eq!(look_up(base), format!("https://pay.example/payouts/{KEY}"));
+            assert_eq!(
+                Endpoints::new(base).unwrap().balances().as_str(),
+                "https://pay.example/balances"
+            );
         }
         assert_eq!(
             look_up("http://[::1]:8443/v1/"),

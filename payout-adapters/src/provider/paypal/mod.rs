@@ -7,6 +7,7 @@
 //! [`answer`] interprets the answers, `token` keeps the access token, and `notification` verifies what PayPal pushes.
 
 pub mod answer;
+mod balances;
 mod certificates;
 mod codes;
 mod notification;
@@ -21,7 +22,7 @@ use async_trait::async_trait;
 use payout_core::payout::{ProviderReference, RecipientType};
 use payout_core::ports::{Clock, Processor, System};
 use payout_core::provider::{
-    Capabilities, Instruction, LookUp, LookUpAnswer, Notification, NotificationError, PaymentName,
+    Balance, Capabilities, Instruction, LookUp, LookUpAnswer, Notification, NotificationError, PaymentName,
     ProcessorError, ProcessorKey, ProviderAnswer, ProviderName, ReturnWindow,
 };
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
@@ -176,6 +177,13 @@ impl Processor for PaypalProcessor {
             Some(age) => answer::soon_while_young(answer, age),
             None => answer,
         }))
+    }
+
+    async fn balances(&self) -> Result<Option<Vec<Balance>>, ProcessorError> {
+        let received = self
+            .ask(|client| client.request(Method::GET, self.endpoints.balances()))
+            .await?;
+        balances::read(&received)
     }
 
     async fn read_notification(

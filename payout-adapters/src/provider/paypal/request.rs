@@ -42,6 +42,10 @@ impl Endpoints {
         self.below("/v1/payments/payouts")
     }
 
+    pub(super) fn balances(&self) -> Url {
+        self.below("/v1/reporting/balances")
+    }
+
     pub(super) fn batch(&self, id: &str) -> Url {
         let id = utf8_percent_encode(id, RESERVED);
         self.below(&format!("/v1/payments/payouts/{id}"))

@@ -39,9 +39,9 @@ pub(super) fn smallest_units(money: Money) -> Option<u64> {
 }
 
 /// Returns the amount of a number of smallest units; `None` for a currency that is not supported.
-pub(super) fn amount(units: u64, code: &str) -> Option<Decimal> {
+pub(super) fn amount(units: impl Into<Decimal>, code: &str) -> Option<Decimal> {
     let code = code.to_ascii_uppercase();
-    listed(SUPPORTED, &code).then(|| Decimal::from(units) / factor(&code))
+    listed(SUPPORTED, &code).then(|| units.into() / factor(&code))
 }
 
 fn factor(code: &str) -> Decimal {
@@ -125,6 +125,6 @@ mod tests {
             let coarser = factor(currency.code()) < Decimal::from(decimals);
             assert_eq!(coarser, currency.code() == "MGA", "{currency}");
         }
-        assert_eq!(amount(1, "iqd"), None);
+        assert_eq!(amount(1_u64, "iqd"), None);
     }
 }

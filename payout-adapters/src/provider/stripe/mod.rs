@@ -5,6 +5,7 @@
 //! `docs/providers/stripe.md` has the tables.
 
 pub mod answer;
+mod balances;
 mod codes;
 mod currency;
 pub mod look_up;
@@ -19,7 +20,7 @@ use async_trait::async_trait;
 use payout_core::payout::{Failure, RecipientType};
 use payout_core::ports::{Clock, Processor, System};
 use payout_core::provider::{
-    Capabilities, DeclineCode, Instruction, LookUp, LookUpAnswer, Notification, NotificationError,
+    Balance, Capabilities, DeclineCode, Instruction, LookUp, LookUpAnswer, Notification, NotificationError,
     PaymentName, ProcessorError, ProviderAnswer, ProviderName, ReturnWindow,
 };
 use reqwest::Method;
@@ -127,6 +128,11 @@ impl Processor for StripeProcessor {
         let received = self.client.ask(self.client.request(Method::GET, url)).await?;
         let age = look_up::age(look_up.first_sent_at, self.clock.now());
         look_up::of_list(&received, &look_up.key, age)
+    }
+
+    async fn balances(&self) -> Result<Option<Vec<Balance>>, ProcessorError> {
+        let request = self.client.request(Method::GET, self.endpoints.balance());
+        balances::read(&self.client.ask(request).await?)
     }
 
     async fn read_notification(

@@ -18,6 +18,7 @@ pub(super) const DIGEST_FIELD: &str = "payout_digest";
 #[derive(Debug, Clone)]
 pub(super) struct Endpoints {
     transfers: Url,
+    balance: Url,
 }
 
 impl Endpoints {
@@ -30,14 +31,24 @@ impl Endpoints {
         if !reachable || !bare || url.query().is_some() || url.fragment().is_some() {
             return Err(StripeSetupError::InvalidUrl);
         }
-        let path = format!("{}/v1/transfers", url.path().trim_end_matches('/'));
-        url.set_path(&path);
-        Ok(Self { transfers: url })
+        let base = url.path().trim_end_matches('/').to_owned();
+        let mut balance = url.clone();
+        balance.set_path(&format!("{base}/v1/balance"));
+        url.set_path(&format!("{base}/v1/transfers"));
+        Ok(Self {
+            transfers: url,
+            balance,
+        })
     }
 
     /// Returns the URL to which a transfer is posted.
     pub(super) fn create(&self) -> Url {
         self.transfers.clone()
+    }
+
+    /// Returns the URL of the platform's balance.
+    pub(super) fn balance(&self) -> Url {
+        self.balance.clone()
     }
 
     /// Returns the URL of the transfers of a key.
@@ -187,6 +198,7 @@ mod tests {
         for base in ["https://api.stripe.com", "https://api.stripe.com/"] {
             let endpoints = Endpoints::new(base).unwrap();
             assert_eq!(endpoints.create().as_str(), "https://api.stripe.com/v1/transfers");
+            assert_eq!(endpoints.balance().as_str(), "https://api.stripe.com/v1/balance");
             assert_eq!(
                 endpoints.of_key(&key).as_str(),
                 "https://api.stripe.com/v1/transfers?transfer_group=00000000-0000-0000-0000-000000000000%3A2&limit=3"

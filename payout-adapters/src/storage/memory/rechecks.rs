@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DurationRound, TimeDelta};
 use payout_core::Timestamp;
 use payout_core::attempt::{Recheck, RecheckFinding};
 use payout_core::feed::{Announcement, EventType};
 use payout_core::payout::{Actor, Caller, Event, Payout, PayoutId, Status};
 use payout_core::ports::{DueProvider, PausedProvider};
-use payout_core::provider::{PaymentName, ProviderName};
+use payout_core::provider::{PaymentName, ProviderCalls, ProviderName};
 
 use super::store::Store;
 
@@ -18,7 +18,12 @@ use super::store::Store;
 pub(super) struct Providers {
     paused: BTreeMap<ProviderName, PausedProvider>,
     workers: BTreeMap<String, Timestamp>,
+    /// The calls by minute and provider, and the errors among them.
+    calls: BTreeMap<(Timestamp, Option<ProviderName>), (u64, u64)>,
 }
+
+/// The time for which the counts of calls are kept.
+const CALLS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn later(now: Timestamp, by: Duration) -> Timestamp {
     let by = TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX);
@@ -132,6 +137,33 @@ impl Store {
         workers.insert(worker.as_str().to_owned(), now);
         workers.retain(|_, seen_at| later(*seen_at, within) >= now);
         u32::try_from(workers.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn add_calls(&mut self, calls: &[ProviderCalls], now: Timestamp) {
+        let minute = now.duration_trunc(TimeDelta::minutes(1)).unwrap_or(now);
+        let counts = &mut self.providers.calls;
+        for said in calls {
+            let (calls, errors) = counts.entry((minute, said.provider.clone())).or_default();
+            *calls += said.calls;
+            *errors += said.errors;
+        }
+        counts.retain(|(minute, _), _| later(*minute, CALLS_KEPT) >= now);
+    }
+
+    pub(super) fn count_calls(&self, within: Duration, now: Timestamp) -> Vec<ProviderCalls> {
+        let mut sums: BTreeMap<&Option<ProviderName>, (u64, u64)> = BTreeMap::new();
+        for ((minute, provider), (calls, errors)) in &self.providers.calls {
+            if later(*minute, within) >= now {
+                let sum = sums.entry(provider).or_default();
+                *sum = (sum.0 + calls, sum.1 + errors);
+            }
+        }
+        let sums = sums.into_iter().map(|(provider, (calls, errors))| ProviderCalls {
+            provider: provider.clone(),
+            calls,
+            errors,
+        });
+        sums.collect()
     }
 
     pub(super) fn due_providers(&self, now: Timestamp) -> Vec<DueProvider> {

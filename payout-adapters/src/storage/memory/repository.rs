@@ -22,7 +22,7 @@ use payout_core::ports::{
     RecheckRepository, RecipientQuery, RecipientRepository, RecipientRepositoryError, ReconciliationQuery,
     ReconciliationReader, Record, RepositoryError, Settled, StatsRepository,
 };
-use payout_core::provider::{PaymentName, ProviderName};
+use payout_core::provider::{PaymentName, ProviderCalls, ProviderName};
 use payout_core::spending::{DailyTotals, SpendingBucket};
 use payout_core::stats::{Days, Grouping, StatsRow};
 use payout_core::stored_recipient::{NewStoredRecipient, RecipientChange, RecipientId, StoredRecipient};
@@ -274,6 +274,15 @@ impl ProviderRepository for MemoryRepository {
 
     async fn due_providers(&self) -> Result<Vec<DueProvider>, RepositoryError> {
         Ok(self.transact(|store, now| store.due_providers(now)))
+    }
+
+    async fn add_calls(&self, calls: &[ProviderCalls]) -> Result<(), RepositoryError> {
+        self.transact(|store, now| store.add_calls(calls, now));
+        Ok(())
+    }
+
+    async fn count_calls(&self, within: Duration) -> Result<Vec<ProviderCalls>, RepositoryError> {
+        Ok(self.transact(|store, now| store.count_calls(within, now)))
     }
 }
 

@@ -93,7 +93,7 @@ use payout_core::ports::{
     PayoutImport, PayoutRepository, PayoutStats, ProviderRepository, RecheckRepository, ReconciliationQuery,
     ReconciliationReader, Record, RepositoryError, Settled, StatsRepository,
 };
-use payout_core::provider::{PaymentName, ProviderName};
+use payout_core::provider::{PaymentName, ProviderCalls, ProviderName};
 use payout_core::spending::{DailyTotals, SpendingBucket};
 use payout_core::stats::{Days, Grouping, StatsRow};
 use sqlx::postgres::types::PgInterval;
@@ -360,6 +360,14 @@ impl ProviderRepository for PostgresRepository {
 
     async fn due_providers(&self) -> Result<Vec<DueProvider>, RepositoryError> {
         providers::due(&self.link).await
+    }
+
+    async fn add_calls(&self, calls: &[ProviderCalls]) -> Result<(), RepositoryError> {
+        providers::add_calls(&self.link, calls).await
+    }
+
+    async fn count_calls(&self, within: Duration) -> Result<Vec<ProviderCalls>, RepositoryError> {
+        providers::count_calls(&self.link, within).await
     }
 }
 

@@ -1,17 +1,18 @@
-//! The state of providers: which are paused, which have due payouts, and how many workers share them.
+//! The state of providers: which are paused, which have due payouts, how many workers share them, and how often they
+//! were called.
 
 use std::time::Duration;
 
 use payout_core::feed::{Announcement, EventType};
 use payout_core::payout::{Actor, Caller};
 use payout_core::ports::{DueProvider, PausedProvider, RepositoryError};
-use payout_core::provider::ProviderName;
+use payout_core::provider::{ProviderCalls, ProviderName};
 
 use super::feed;
 use super::interval;
 use super::link::{Link, Statement, only};
 use super::transaction::Transaction;
-use crate::storage::sql::providers::{DueRow, PausedRow};
+use crate::storage::sql::providers::{CALLS_KEPT, CallColumns, CallsRow, DueRow, PausedRow};
 
 const PAUSED: &str = "SELECT name, paused_at, paused_by, reason FROM paused_providers ORDER BY name";
 
@@ -64,6 +65,24 @@ const COUNT_WORKERS: &str = "
     )
     SELECT count(*) + 1 FROM live_workers WHERE name <> $1 AND seen_at >= now() - $2";
 
+/// Skips rows that another worker is deleting.
+const ADD_CALLS: &str = "
+    WITH old AS (
+        DELETE FROM provider_calls WHERE (minute, provider) IN (
+            SELECT minute, provider FROM provider_calls WHERE minute < now() - $4 FOR UPDATE SKIP LOCKED)
+    )
+    INSERT INTO provider_calls (minute, provider, calls, errors)
+    SELECT date_trunc('minute', now()), provider, calls, errors
+    FROM unnest($1, $2, $3) AS said (provider, calls, errors)
+    ON CONFLICT (minute, provider) DO UPDATE
+    SET calls = provider_calls.calls + excluded.calls, errors = provider_calls.errors + excluded.errors
+    RETURNING 1";
+
+const COUNT_CALLS: &str = "
+    SELECT provider, sum(calls)::bigint AS calls, sum(errors)::bigint AS errors
+    FROM provider_calls WHERE minute >= now() - $1
+    GROUP BY provider ORDER BY provider";
+
 pub(super) async fn paused(link: &Link) -> Result<Vec<PausedProvider>, RepositoryError> {
     let rows = link.read(|| sqlx::query_as::<_, PausedRow>(PAUSED)).await?;
     Ok(rows.into_iter().filter_map(PausedRow::restore).collect())
@@ -113,4 +132,24 @@ pub(super) async fn count_workers(
         .bind(interval(within));
     let (count,) = only(link.write(statement).await?)?;
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+pub(super) async fn add_calls(link: &Link, calls: &[ProviderCalls]) -> Result<(), RepositoryError> {
+    let columns = CallColumns::of(calls);
+    let statement = sqlx::query_as::<_, (i32,)>(ADD_CALLS)
+        .bind(columns.providers)
+        .bind(columns.calls)
+        .bind(columns.errors)
+        .bind(interval(CALLS_KEPT));
+    link.write(statement).await.map(drop)
+}
+
+pub(super) async fn count_calls(
+    link: &Link,
+    within: Duration,
+) -> Result<Vec<ProviderCalls>, RepositoryError> {
+    let rows = link
+        .read(|| sqlx::query_as::<_, CallsRow>(COUNT_CALLS).bind(interval(within)))
+        .await?;
+    Ok(rows.into_iter().filter_map(CallsRow::restore).collect())
 }

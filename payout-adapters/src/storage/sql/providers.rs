@@ -1,7 +1,10 @@
 //! The rows of providers as both dialects select them.
 
+use std::time::Duration;
+
 use payout_core::payout::Actor;
 use payout_core::ports::{DueProvider, PausedProvider};
+use payout_core::provider::ProviderCalls;
 use sqlx::FromRow;
 
 use super::stored::StoredTime;
@@ -47,3 +50,53 @@ impl DueRow {
         })
     }
 }
+
+/// The calls to a provider; the name is empty where the program names none.
+#[derive(FromRow)]
+pub(crate) struct CallsRow {
+    provider: String,
+    calls: i64,
+    errors: i64,
+}
+
+impl CallsRow {
+    /// Restores the row. A name that no provider can have is omitted.
+    pub(crate) fn restore(self) -> Option<ProviderCalls> {
+        let provider = match self.provider.as_str() {
+            "" => None,
+            name => Some(name.parse().ok()?),
+        };
+        Some(ProviderCalls {
+            provider,
+            calls: u64::try_from(self.calls).ok()?,
+            errors: u64::try_from(self.errors).ok()?,
+        })
+    }
+}
+
+/// The columns of calls, in the order of the names, so that two workers lock rows in the same order.
+pub(crate) struct CallColumns {
+    pub(crate) providers: Vec<String>,
+    pub(crate) calls: Vec<i64>,
+    pub(crate) errors: Vec<i64>,
+}
+
+impl CallColumns {
+    pub(crate) fn of(calls: &[ProviderCalls]) -> Self {
+        let mut sorted: Vec<&ProviderCalls> = calls.iter().collect();
+        sorted.sort_by(|one, other| one.provider.cmp(&other.provider));
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let name = |calls: &&ProviderCalls| {
+            let name = calls.provider.as_ref();
+            name.map_or_else(String::new, |name| name.as_str().to_owned())
+        };
+        Self {
+            providers: sorted.iter().map(name).collect(),
+            calls: sorted.iter().map(|calls| number(calls.calls)).collect(),
+            errors: sorted.iter().map(|calls| number(calls.errors)).collect(),
+        }
+    }
+}
+
+/// The time for which the counts of calls are kept.
+pub(crate) const CALLS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);

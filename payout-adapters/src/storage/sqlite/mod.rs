@@ -80,7 +80,7 @@ use payout_core::ports::{
     PayoutExport, PayoutImport, PayoutRepository, PayoutStats, ProviderRepository, RecheckRepository,
     ReconciliationQuery, ReconciliationReader, Record, RepositoryError, Settled, StatsRepository,
 };
-use payout_core::provider::{PaymentName, ProviderName};
+use payout_core::provider::{PaymentName, ProviderCalls, ProviderName};
 use payout_core::spending::{DailyTotals, SpendingBucket};
 use payout_core::stats::{Days, Grouping, StatsRow};
 
@@ -324,6 +324,14 @@ impl ProviderRepository for SqliteRepository {
 
     async fn due_providers(&self) -> Result<Vec<DueProvider>, RepositoryError> {
         providers::due(&self.store).await
+    }
+
+    async fn add_calls(&self, calls: &[ProviderCalls]) -> Result<(), RepositoryError> {
+        providers::add_calls(&self.store, calls).await
+    }
+
+    async fn count_calls(&self, within: Duration) -> Result<Vec<ProviderCalls>, RepositoryError> {
+        providers::count_calls(&self.store, within).await
     }
 }
 

@@ -1,16 +1,17 @@
-//! The state of providers: which are paused, which have due payouts, and how many workers share them.
+//! The state of providers: which are paused, which have due payouts, how many workers share them, and how often they
+//! were called.
 
 use std::time::Duration;
 
 use payout_core::feed::{Announcement, EventType};
 use payout_core::payout::{Actor, Caller};
 use payout_core::ports::{DueProvider, PausedProvider, RepositoryError};
-use payout_core::provider::ProviderName;
+use payout_core::provider::{ProviderCalls, ProviderName};
 
 use super::feed;
 use super::store::{Store, Write, run_detached};
 use crate::storage::sql::error::repository_error;
-use crate::storage::sql::providers::{DueRow, PausedRow};
+use crate::storage::sql::providers::{CALLS_KEPT, CallColumns, CallsRow, DueRow, PausedRow};
 use crate::storage::sql::stored::as_micros;
 
 const PAUSED: &str = "SELECT name, paused_at, paused_by, reason FROM paused_providers ORDER BY name";
@@ -60,6 +61,20 @@ const SEE: &str = "
 const FORGET: &str = "DELETE FROM live_workers WHERE seen_at < ?1";
 
 const COUNT: &str = "SELECT count(*) FROM live_workers WHERE seen_at >= ?1";
+
+const ADD_CALLS: &str = "
+    INSERT INTO provider_calls (minute, provider, calls, errors) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (minute, provider) DO UPDATE
+    SET calls = calls + excluded.calls, errors = errors + excluded.errors";
+
+const FORGET_CALLS: &str = "DELETE FROM provider_calls WHERE minute < ?1";
+
+const COUNT_CALLS: &str = "
+    SELECT provider, sum(calls) AS calls, sum(errors) AS errors
+    FROM provider_calls WHERE minute >= ?1
+    GROUP BY provider ORDER BY provider";
+
+const MINUTE_US: i64 = 60_000_000;
 
 pub(super) async fn paused(store: &Store) -> Result<Vec<PausedProvider>, RepositoryError> {
     let rows = store.read(sqlx::query_as::<_, PausedRow>(PAUSED)).await?;
@@ -142,4 +157,39 @@ pub(super) async fn count_workers(
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     })
     .await
+}
+
+pub(super) async fn add_calls(store: &Store, calls: &[ProviderCalls]) -> Result<(), RepositoryError> {
+    let (store, columns) = (store.clone(), CallColumns::of(calls));
+    run_detached(async move {
+        let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
+        let now = now.timestamp_micros();
+        let counts = columns.calls.into_iter().zip(columns.errors);
+        for (provider, (calls, errors)) in columns.providers.into_iter().zip(counts) {
+            let add = sqlx::query(ADD_CALLS)
+                .bind(now - now % MINUTE_US)
+                .bind(provider)
+                .bind(calls)
+                .bind(errors);
+            add.execute(&mut *transaction).await.map_err(repository_error)?;
+        }
+        let forget = sqlx::query(FORGET_CALLS).bind(now - as_micros(CALLS_KEPT));
+        forget
+            .execute(&mut *transaction)
+            .await
+            .map_err(repository_error)?;
+        transaction.commit().await.map_err(repository_error)
+    })
+    .await
+}
+
+pub(super) async fn count_calls(
+    store: &Store,
+    within: Duration,
+) -> Result<Vec<ProviderCalls>, RepositoryError> {
+    let since = store.now().timestamp_micros() - as_micros(within);
+    let rows = store
+        .read(sqlx::query_as::<_, CallsRow>(COUNT_CALLS).bind(since))
+        .await?;
+    Ok(rows.into_iter().filter_map(CallsRow::restore).collect())
 }

@@ -47,8 +47,10 @@ use salvo::http::Method;
 use salvo::{Handler, Router};
 
 use self::guard::{Guarded, Rules};
-use crate::http::api::batches::export::export_batch;
-use crate::http::api::payouts::export::export_payouts;
+use crate::http::api::batches::export::{QUERY as EXPORT_OF_BATCH, export_batch};
+use crate::http::api::payouts::export::{QUERY as EXPORT, export_payouts};
+use crate::http::extract::query::QueryPolicy;
+use crate::http::middleware::parameters::Checked;
 use crate::http::routes::leaves;
 
 /// The token of changes in a service without API keys: random, and of this process alone.
@@ -87,7 +89,17 @@ impl Console {
     }
 
     fn route(self, method: &Method, path: &str, rules: Rules, handler: impl Handler) -> Self {
-        let handler = Guarded::behind(rules, Arc::new(handler));
+        self.leaf(method, path, rules, Arc::new(handler))
+    }
+
+    /// Adds a route of the API, which is called only with a query that it knows.
+    fn checked(self, path: &str, query: QueryPolicy, handler: impl Handler) -> Self {
+        let handler = Checked::before(query, Arc::new(handler));
+        self.leaf(&Method::GET, path, READ, handler)
+    }
+
+    fn leaf(self, method: &Method, path: &str, rules: Rules, handler: Arc<dyn Handler>) -> Self {
+        let handler = Guarded::behind(rules, handler);
         Self(
             self.0
                 .push(Router::with_path(path).append(&mut leaves(method, &handler))),
@@ -122,7 +134,7 @@ pub(super) fn add(router: Router) -> Router {
         .get("console/payouts", READ, payouts::show)
         .post("console/payouts/selected", STEPS, payouts::selected::act)
         .get("console/payouts/rows", READ, payouts::rows::show)
-        .get("console/payouts/export", READ, export_payouts)
+        .checked("console/payouts/export", EXPORT, export_payouts)
         .get("console/payouts/{id}", READ, payout::show)
         .post(
             "console/payouts/{id}/reveal",
@@ -152,7 +164,7 @@ pub(super) fn add(router: Router) -> Router {
             upload::take,
         )
         .get("console/batches", READ, batches::list)
-        .get("console/batches/{id}/export", READ, export_batch)
+        .checked("console/batches/{id}/export", EXPORT_OF_BATCH, export_batch)
         .post("console/batches/{id}/approve", APPROVE, batches::steps::approve)
         .post("console/batches/{id}/reject", APPROVE, batches::steps::reject)
         .get("console/batches/{id}", READ, batches::show)

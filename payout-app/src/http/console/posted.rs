@@ -85,12 +85,7 @@ impl Posted {
     /// 400 for a form without it.
     pub(super) fn version(&self) -> Result<u64, Problem> {
         let version = self.field("version").parse();
-        version.map_err(|_| {
-            Problem::new(
-                Kind::MalformedBody,
-                "The form does not say which version it was made from.",
-            )
-        })
+        version.map_err(|_| malformed("The form does not say which version it was made from."))
     }
 }
 
@@ -112,4 +107,9 @@ fn unsupported() -> Problem {
         Kind::UnsupportedMediaType,
         "Only forms of the console's own pages are taken here.",
     )
+}
+
+/// Builds the refusal of a form that no page of the console has made.
+pub(super) fn malformed(message: &'static str) -> Problem {
+    Problem::invalid(Errors::of("form", message))
 }

@@ -178,7 +178,6 @@ impl Shell {
 
 /// Returns the entries that the person may open.
 fn menu(may: May, place: Place, context: &Context) -> Vec<Entry> {
-    let has_providers = !context.app_state.providers.is_empty();
     let has_webhooks = context.app_state.webhooks.is_some();
     let has_batches = context.app_state.batches.is_some();
     [
@@ -211,7 +210,7 @@ fn menu(may: May, place: Place, context: &Context) -> Vec<Entry> {
             "/console/providers/",
             "Providers",
             "v",
-            may.read && has_providers,
+            may.read,
         ),
         (
             Place::Webhooks,

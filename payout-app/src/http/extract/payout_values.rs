@@ -73,6 +73,16 @@ impl JsonValue for RecipientId {
 }
 
 /// The use case checks that the time is not too far ahead.
+impl JsonValue for Timestamp {
+    fn read(value: &RawValue) -> Result<Self, Message> {
+        moment::parse(&text(value)?).ok_or_else(|| "Use RFC 3339, such as 2026-11-24T09:30:00Z.".into())
+    }
+
+    fn schema() -> ValueSchema {
+        ValueSchema::inline(texts::moment())
+    }
+}
+
 impl JsonValue for Nullable<Timestamp> {
     fn read(value: &RawValue) -> Result<Self, Message> {
         nullable(value, |text| {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use payout_core::access::Principal;
+use payout_core::bulk::BulkAction;
 use payout_core::payout::Caller;
 use payout_core::ports::Randomness;
 use payout_core::usecase::Payouts;
@@ -12,13 +13,14 @@ use payout_core::usecase::api_keys::ApiKeys;
 use payout_core::usecase::batches::Batches;
 use payout_core::usecase::bulk::BulkActions;
 use payout_core::usecase::feed::Feed;
-use payout_core::usecase::providers::Providers;
+use payout_core::usecase::providers::{ListedProvider, ProviderWatch, Providers};
 use payout_core::usecase::recipients::Recipients;
 use payout_core::usecase::stats::PayoutStatistics;
 use payout_core::usecase::webhooks::Webhooks;
 use salvo::http::HeaderMap;
 use salvo::{Depot, Request};
 
+use crate::health::ProviderState;
 use crate::http::AppState;
 use crate::http::admission::{Client, Taken};
 use crate::http::problem::{Kind, Problem};
@@ -31,11 +33,13 @@ pub(crate) const REQUEST_ID: &str = "x-request-id";
 pub(crate) struct RequestId(Arc<str>);
 
 impl RequestId {
-    /// Takes a valid id from the client: 1–128 visible ASCII characters.
+    /// Takes a valid id from the client: 1–128 visible ASCII characters. A bulk action's id is not a client's to give:
+    /// the audit trail leads to the action.
     fn of_client(headers: &HeaderMap) -> Option<Self> {
         let id = headers.get(REQUEST_ID)?.to_str().ok()?;
         let sane = (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
-        sane.then(|| Self(id.into()))
+        let is_of_bulk = BulkAction::of_request_id(id).is_some();
+        (sane && !is_of_bulk).then(|| Self(id.into()))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -161,6 +165,23 @@ impl Context {
             Ok(&self.app_state.providers)
         } else {
             Err(Problem::not_ready())
+        }
+    }
+
+    /// Returns the use case that shows what happens at each provider, once the database has the current schema.
+    pub(crate) fn provider_watch(&self) -> Result<&ProviderWatch, Problem> {
+        self.providers()?;
+        Ok(&self.app_state.provider_watch)
+    }
+
+    /// Returns the state of a provider: as this process's worker sees it, or away if no worker has had an answer lately.
+    pub(crate) fn provider_state(&self, provider: &ListedProvider, is_failing: bool) -> ProviderState {
+        if provider.paused.is_some() {
+            return ProviderState::Paused;
+        }
+        match self.app_state.health.provider_state(&provider.name) {
+            ProviderState::Ok if is_failing => ProviderState::Away,
+            state => state,
         }
     }
 

@@ -1,8 +1,8 @@
 //! Query validation: a parameter that the operation does not know is refused, since a misspelt filter would silently
 //! filter nothing.
 //!
-//! The route's policy lists the known parameters. Health checks and metrics, which probes request, and the pages accept
-//! any.
+//! The route's policy lists the known parameters. Health checks and metrics, which probes request, accept any. The pages
+//! of the console check the filters of lists, and pass over parameters that are no filters.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::http::problem::{Errors, Problem};
 use crate::near::nearest;
 
 /// The parameters of an operation's query.
-struct Known {
+pub(crate) struct Known {
     parameters: Vec<Parameter>,
     /// The parameters that have entries by name.
     of_entries: Vec<&'static str>,
@@ -26,7 +26,7 @@ struct Parameter {
 }
 
 impl Known {
-    fn of(query: QueryPolicy) -> Self {
+    pub(crate) fn of(query: QueryPolicy) -> Self {
         let parameters = query.parameters();
         let known = parameters.names().map(|(name, repeatable)| Parameter {
             name: name.to_owned(),
@@ -39,7 +39,7 @@ impl Known {
     }
 
     /// Returns an error for every unknown parameter, and for every one that is repeated and must not be.
-    fn check(&self, query: &str) -> Errors {
+    pub(crate) fn check(&self, query: &str) -> Errors {
         let mut errors = Errors::default();
         let mut given: Vec<String> = Vec::new();
         for (name, _) in form_urlencoded::parse(query.as_bytes()) {

@@ -93,6 +93,14 @@ pub(crate) fn schedule() -> ObjectBuilder {
         .examples([json!("2026-12-01T09:00:00Z")])
 }
 
+/// Returns the schema of a time.
+pub(crate) fn moment() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        .examples([json!("2026-11-24T09:31:00.000000Z")])
+}
+
 /// Returns the schema of metadata; with nulls, that of changes of metadata.
 pub(crate) fn metadata(with_nulls: bool) -> ObjectBuilder {
     // The lists of refused characters of an account, and square brackets.

@@ -91,6 +91,41 @@ async fn a_batch_is_approved_by_others_than_its_creator() {
 }
 
 #[tokio::test]
+async fn what_changed_since_the_approver_looked_is_not_approved() {
+    let bench = bench(&[RULES]);
+    let (ada, bob) = (bench.key_of("ada", "Ada").await, bench.key_of("bob", "Bob").await);
+    let path = stored(&bench, &ada, &["100", "200"]).await;
+    let seen = bench.ask_with(&bob, Method::GET, &path, "").await.json();
+    let list = bench
+        .ask_with(&ada, Method::GET, &format!("{path}payouts/"), "")
+        .await
+        .json();
+    let edited = list["results"][0]["id"].as_str().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    let edit = bench
+        .ask_with(
+            &ada,
+            Method::PATCH,
+            &format!("/api/payouts/{edited}/"),
+            r#"{"amount": "4999"}"#,
+        )
+        .await;
+    assert_eq!(edit.status, 200, "{edit:?}");
+    let body = json!({"unchanged_since": seen["updated_at"]}).to_string();
+    let approved = counts(&step(&bench, &bob, &path, "approve", &body).await);
+    assert_eq!(
+        (&approved["approved"], &approved["refused"][0]["id"]),
+        (&json!(1), &json!(edited))
+    );
+    let seen = bench.ask_with(&bob, Method::GET, &path, "").await.json();
+    let body = json!({"unchanged_since": seen["updated_at"]}).to_string();
+    let approved = counts(&step(&bench, &bob, &path, "approve", &body).await);
+    assert_eq!(approved["approved"], 1, "it was looked at again");
+    let nonsense = step(&bench, &bob, &path, "approve", r#"{"unchanged_since": "today"}"#).await;
+    nonsense.problem(400, "invalid-request");
+}
+
+#[tokio::test]
 async fn a_batch_is_rejected_with_a_reason() {
     let bench = bench(&[RULES]);
     let (ada, bob) = (bench.key_of("ada", "Ada").await, bench.key_of("bob", "Bob").await);

@@ -214,3 +214,42 @@ async fn nobody_without_a_session_sees_a_bulk_action() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_misspelt_or_doubled_filter_shows_exports_and_changes_nothing() {
+    let bench = Bench::new();
+    bench.create().await;
+    for query in [
+        "staus=failed",
+        "Status=failed",
+        "status%5B%5D=failed",
+        "only_tests=true",
+        "metadata=x",
+        "currency=USD&currency=EUR",
+    ] {
+        for page in [
+            format!("/console/payouts/?{query}"),
+            format!("/console/payouts/export/?{query}&format=csv"),
+            format!("/console/bulk/new/?step=cancel&{query}"),
+        ] {
+            let reply = bench.get(&page).await;
+            assert_eq!(reply.status, 400, "{page}");
+            assert!(!reply.text.contains("125.50"), "{page}");
+        }
+        let page = bench.get("/console/bulk/new/?step=cancel").await;
+        let mut fields = hidden(&page, "/console/bulk/");
+        fields.retain(|(name, _)| name != "filter");
+        fields.extend([
+            ("filter".to_owned(), query.replace("%5B%5D", "[]")),
+            ("reason".to_owned(), "Because.".to_owned()),
+        ]);
+        assert_eq!(
+            post(&bench, "/console/bulk/", &fields).await.status,
+            400,
+            "{query}"
+        );
+    }
+    let known =
+        "/console/payouts/?status=pending&status=failed&needs_review=&q=&column=created_by&column=updated";
+    assert_eq!(bench.get(known).await.status, 200);
+}

@@ -44,7 +44,7 @@ use payout_core::usecase::batches::Batches;
 use payout_core::usecase::bulk::BulkActions;
 use payout_core::usecase::console_sessions::ConsoleSessions;
 use payout_core::usecase::feed::Feed;
-use payout_core::usecase::providers::Providers;
+use payout_core::usecase::providers::{KnownProvider, ProviderWatch, Providers, WatchedProvider};
 use payout_core::usecase::recipients::Recipients;
 use payout_core::usecase::stats::{CountedList, PayoutStatistics};
 use payout_core::usecase::webhooks::Webhooks;
@@ -154,6 +154,12 @@ impl Bench {
         );
         let keyring = Arc::new(keys.keyring());
         let clock: Arc<dyn Clock> = system.clone();
+        let states = Arc::new(MemoryRepository::new(system.clone()));
+        let watched = |known: &KnownProvider| {
+            WatchedProvider::new(Some(known.name.clone()), known.kind, known.processor.clone())
+        };
+        let provider_watch =
+            ProviderWatch::new(providers.known().iter().map(watched), states, system.clone());
         let webhooks = webhooks(&system);
         let bulk_actions = Arc::new(MemoryBulkActions::new(system.clone()));
         let app_state = Arc::new(AppState {
@@ -163,6 +169,7 @@ impl Bench {
             payouts,
             keys,
             providers,
+            provider_watch,
             recipients: Recipients::new(recipients, system.clone()),
             stats: PayoutStatistics::new(Arc::new(CountedList::new(Arc::new(ListPages::new(
                 repository.clone(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use payout_core::ports::Processor;
 use payout_core::provider::ProviderName;
-use payout_core::usecase::providers::KnownProvider;
+use payout_core::usecase::providers::{KnownProvider, WatchedProvider};
 use payout_core::worker;
 use url::Url;
 
@@ -45,6 +45,11 @@ impl ConfiguredProvider {
     /// Returns the provider for a worker.
     pub(crate) fn for_worker(&self) -> worker::Provider {
         worker::Provider::new(self.name.clone(), self.processor.clone()).with(self.settings.clone())
+    }
+
+    /// Returns the provider for the use case that shows what happens at it.
+    pub(crate) fn watched(&self) -> Arc<WatchedProvider> {
+        WatchedProvider::new(self.name.clone(), self.kind, self.processor.clone())
     }
 
     /// Returns the provider for the use cases; `None` if it has no name.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Routed, new_of, provider, sweep_of};
 use crate::contract::{Pair, build, drive};
 use crate::payout::Actor;
+use crate::provider::ProviderCalls;
 
 type Repositories = Pair<dyn Routed>;
 
@@ -70,4 +71,22 @@ pub async fn providers_with_due_payouts_are_named(Pair { port, .. }: Repositorie
     assert_eq!(names, [None, Some("one"), Some("two")]);
     assert_eq!(Some(due[0].since), unnamed.parts().due_at);
     assert_eq!(Some(due[2].since), first.parts().due_at);
+}
+
+/// The calls of all workers are added up by provider.
+pub async fn calls_are_added_up_by_provider(Pair { port, peer }: Repositories) {
+    let said = |name: Option<&str>, calls, errors| ProviderCalls {
+        provider: name.map(provider),
+        calls,
+        errors,
+    };
+    let hour = Duration::from_secs(60 * 60);
+    assert_eq!(port.count_calls(hour).await.unwrap(), []);
+    port.add_calls(&[said(Some("two"), 5, 1), said(Some("one"), 2, 0), said(None, 1, 1)])
+        .await
+        .unwrap();
+    peer.add_calls(&[said(Some("one"), 3, 3)]).await.unwrap();
+    let expected = [said(None, 1, 1), said(Some("one"), 5, 3), said(Some("two"), 5, 1)];
+    assert_eq!(port.count_calls(hour).await.unwrap(), expected);
+    assert_eq!(peer.count_calls(hour).await.unwrap(), expected);
 }

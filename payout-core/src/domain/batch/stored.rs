@@ -129,6 +129,12 @@ impl BatchProgress {
         let latest = self.totals.iter().map(|total| total.updated_at).max();
         latest.filter(|_| self.finished() == self.payouts())
     }
+
+    /// Returns the time of the latest change of a payout.
+    pub fn updated_at(&self) -> Timestamp {
+        let latest = self.totals.iter().map(|total| total.updated_at).max();
+        latest.unwrap_or(self.batch.created_at)
+    }
 }
 
 /// Returns whether a payout in this status waits for nobody.

@@ -19,6 +19,15 @@ impl BulkActionId {
         Self(uuid_v7(now, randomness))
     }
 
+    /// Returns the time at which the id was generated, to the millisecond; `None` for an id that was not generated here.
+    pub fn created_at(self) -> Option<Timestamp> {
+        if self.0.get_version_num() != 7 {
+            return None;
+        }
+        let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+        Timestamp::from_timestamp(i64::try_from(seconds).ok()?, nanos)
+    }
+
     /// Returns the UUID.
     pub fn as_uuid(self) -> Uuid {
         self.0

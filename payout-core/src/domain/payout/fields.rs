@@ -235,11 +235,13 @@ impl Failure {
     }
 }
 
-/// Trims a text from outside, drops its control characters and cuts it to `max_chars`. Any text is accepted.
+/// Trims a text from outside, drops its control characters and its invisible ones, and cuts it to `max_chars`. Any text is
+/// accepted. An emoji sequence keeps the invisible characters within it, if the text has no others.
 pub(crate) fn printable(text: &str, max_chars: usize) -> String {
-    text.trim()
-        .chars()
-        .filter(|c| !c.is_control())
+    let text = text.trim();
+    let is_dressed = !text.is_ascii() && first_invisible(text).is_some();
+    text.chars()
+        .filter(|c| !c.is_control() && !(is_dressed && is_invisible(*c)))
         .take(max_chars)
         .collect()
 }
@@ -247,6 +249,15 @@ pub(crate) fn printable(text: &str, max_chars: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_of_any_text_shows_itself_as_it_is() {
+        assert_eq!(printable(" paid\u{202e}\u{200b} back\u{7}\n", 255), "paid back");
+        assert_eq!(
+            printable("👨\u{200d}👩 \u{2764}\u{fe0f}", 255),
+            "👨\u{200d}👩 \u{2764}\u{fe0f}"
+        );
+    }
 
     #[test]
     fn text_is_trimmed_before_it_is_measured() {

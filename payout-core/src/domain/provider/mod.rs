@@ -1,6 +1,7 @@
 //! The payment provider's side of the protocol: an [`Instruction`] is sent under a [`ProcessorKey`], and the result is
 //! a [`ProviderAnswer`] or a [`ProcessorError`]. A [`LookUp`] asks for a payment again; [`Routes`] choose the provider.
 
+mod activity;
 mod answer;
 mod capabilities;
 mod decline;
@@ -14,6 +15,7 @@ mod reported;
 mod routing;
 mod waiting;
 
+pub use activity::{Balance, ProviderCalls};
 pub use answer::{PaymentReturn, ProviderAnswer};
 pub use capabilities::{Capabilities, ReturnWindow};
 pub use decline::DeclineCode;

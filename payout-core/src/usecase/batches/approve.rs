@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use crate::Timestamp;
 use crate::approval::ApproverError;
 use crate::batch::{Batch, BatchApprovals, BatchId, BatchProgress};
 use crate::concurrency::detached::run_detached;
@@ -66,6 +67,8 @@ impl BatchRejected {
 /// The approvals of one caller so far.
 #[derive(Default)]
 struct Tally {
+    /// The time after which a change of a payout was not seen by the caller.
+    unchanged_since: Option<Timestamp>,
     approved: u64,
     complete: u64,
     refused: Vec<(PayoutId, String)>,
@@ -90,6 +93,16 @@ impl Tally {
             }
         };
         let id = payout.id();
+        if self
+            .unchanged_since
+            .is_some_and(|seen| payout.parts().updated_at > seen)
+        {
+            self.refuse(
+                id,
+                "This payout has changed since you looked at the batch.".to_owned(),
+            );
+            return None;
+        }
         match payout.approve(caller.clone()) {
             Ok(change) => Some(change),
             // Counted by the store.
@@ -103,24 +116,38 @@ impl Tally {
 }
 
 impl Batches {
-    /// Approves every payout of a batch that awaits approval and that the caller may approve.
+    /// Approves every payout of a batch that awaits approval and that the caller may approve. With `unchanged_since`, what
+    /// changed after that time is refused, so that nobody approves what they have not seen.
     ///
     /// # Errors
     /// [`BatchError::NotFound`]; [`BatchError::Service`] if the store failed, or the service cannot tell its callers
     /// apart. What was approved until then stays approved.
-    pub async fn approve(&self, id: BatchId, caller: Caller) -> Result<BatchApproved, BatchError> {
+    pub async fn approve(
+        &self,
+        id: BatchId,
+        unchanged_since: Option<Timestamp>,
+        caller: Caller,
+    ) -> Result<BatchApproved, BatchError> {
         let batch = self.find(id).await?;
         if caller.person().is_anyone() {
             let anyone = StepError::Approver(ApproverError::Anyone);
             return Err(ServiceError::Step(anyone).into());
         }
         let this = self.clone();
-        run_detached(async move { this.approve_members(batch, caller).await }).await
+        run_detached(async move { this.approve_members(batch, unchanged_since, caller).await }).await
     }
 
-    async fn approve_members(&self, batch: Batch, caller: Caller) -> Result<BatchApproved, BatchError> {
+    async fn approve_members(
+        &self,
+        batch: Batch,
+        unchanged_since: Option<Timestamp>,
+        caller: Caller,
+    ) -> Result<BatchApproved, BatchError> {
         let began = self.payouts.monotonic();
-        let mut tally = Tally::default();
+        let mut tally = Tally {
+            unchanged_since,
+            ..Tally::default()
+        };
         let mut is_partial = false;
         for _ in 0..ROUNDS {
             tally.missed = 0;

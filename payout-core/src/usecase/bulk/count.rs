@@ -43,8 +43,25 @@ impl BulkActions {
     /// # Errors
     /// [`BulkError::Selection`], [`BulkError::TooMany`], [`BulkError::Service`].
     pub async fn count(&self, filter: &BulkFilter, principal: &Principal) -> Result<BulkCount, BulkError> {
-        let selection = selection::read(self.read_filter, filter)?;
         let counted_at = self.payouts.store_now().await?;
+        let tally = self.tally(filter, principal, counted_at).await?;
+        Ok(BulkCount {
+            id: BulkActionId::generate(counted_at, self.payouts.randomness()),
+            counted_at,
+            payouts: tally.payouts,
+            sums: tally.sums.into_values().collect(),
+            unreadable: tally.unreadable,
+        })
+    }
+
+    /// Counts what a person's action, counted at this time, selects now.
+    pub(super) async fn tally(
+        &self,
+        filter: &BulkFilter,
+        principal: &Principal,
+        counted_at: Timestamp,
+    ) -> Result<Tally, BulkError> {
+        let selection = selection::read(self.read_filter, filter)?;
         let query = ExportQuery {
             filter: selection.of(principal, counted_at),
             order: Order::OldestFirst,
@@ -57,19 +74,14 @@ impl BulkActions {
                 return Err(BulkError::TooMany);
             }
         }
-        Ok(BulkCount {
-            id: BulkActionId::generate(counted_at, self.payouts.randomness()),
-            counted_at,
-            payouts: tally.payouts,
-            sums: tally.sums.into_values().collect(),
-            unreadable: tally.unreadable,
-        })
+        Ok(tally)
     }
 }
 
+/// What was counted.
 #[derive(Default)]
-struct Tally {
-    payouts: u64,
+pub(super) struct Tally {
+    pub(super) payouts: u64,
     unreadable: u64,
     sums: BTreeMap<&'static str, BulkSum>,
 }

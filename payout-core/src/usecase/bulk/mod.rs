@@ -16,13 +16,16 @@ use chrono::TimeDelta;
 pub use self::count::{BulkCount, BulkSum};
 pub use self::runner::BulkRunner;
 pub use self::selection::{ReadFilter, SelectionError};
-use crate::bulk::{BulkAction, BulkActionId, BulkOutcome, NewBulkAction};
+use crate::access::Principal;
+use crate::bulk::{BulkAction, BulkActionId, BulkOutcome, BulkStarter, NewBulkAction};
 use crate::payout::Actor;
 use crate::ports::{BulkActionRepository, BulkOutcomeQuery, RepositoryError};
 use crate::usecase::{Payouts, ServiceError};
 
 /// The age at which a count is too old to be confirmed.
 const CONFIRMED_WITHIN: TimeDelta = TimeDelta::hours(1);
+/// The greatest distance of an id's time, in milliseconds, from the time of its count.
+const SAME_COUNT: TimeDelta = TimeDelta::seconds(1);
 
 /// The reason for which a request about a bulk action was not served.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +41,7 @@ pub enum BulkError {
     )]
     TooMany,
     /// The payouts were counted too long ago, or in the future.
-    #[error("These payouts were counted too long ago: count them again.")]
+    #[error("These payouts were counted too long ago, or not by this service: count them again.")]
     Stale,
     /// There is no such action.
     #[error("There is no such bulk action.")]
@@ -75,25 +78,37 @@ impl BulkActions {
         }
     }
 
-    /// Starts an action. A worker goes on with it. The same action again, by its id, is returned as it is.
+    /// Starts an action of this person. A worker goes on with it. The same action again, by its id, is returned as it is.
+    /// What matches is counted once more, so that the action shows a number that is true.
     ///
     /// # Errors
-    /// [`BulkError::Selection`], [`BulkError::TooMany`], [`BulkError::Stale`], [`BulkError::Service`]. If another person
-    /// has started an action with this id, [`BulkError::NotFound`].
-    pub async fn start(&self, new: &NewBulkAction) -> Result<BulkAction, BulkError> {
-        selection::read(self.read_filter, &new.filter)?;
-        if new.matched > Self::MOST {
-            return Err(BulkError::TooMany);
-        }
-        let age = self.payouts.store_now().await? - new.counted_at;
-        if age < TimeDelta::zero() || age > CONFIRMED_WITHIN {
+    /// [`BulkError::Selection`], [`BulkError::TooMany`], [`BulkError::Service`]. [`BulkError::Stale`] for an id that no
+    /// count at that time has given. If another person, or another action, has this id, [`BulkError::NotFound`].
+    pub async fn start(&self, new: &NewBulkAction, principal: &Principal) -> Result<BulkAction, BulkError> {
+        let now = self.payouts.store_now().await?;
+        let age = now - new.counted_at;
+        let made_at = new.id.created_at().ok_or(BulkError::Stale)?;
+        let is_of_count = (made_at - new.counted_at).abs() < SAME_COUNT;
+        if age < TimeDelta::zero() || age > CONFIRMED_WITHIN || !is_of_count {
             return Err(BulkError::Stale);
         }
-        let started = self.repository.start_bulk(new).await?;
-        if started.starter != new.starter {
-            return Err(BulkError::NotFound);
+        let matched = self.tally(&new.filter, principal, new.counted_at).await?.payouts;
+        let started = self
+            .repository
+            .start_bulk(&NewBulkAction {
+                starter: BulkStarter::of(principal),
+                matched,
+                ..new.clone()
+            })
+            .await?;
+        let is_same = started.starter == BulkStarter::of(principal)
+            && started.step == new.step
+            && started.filter == new.filter;
+        if is_same {
+            Ok(started)
+        } else {
+            Err(BulkError::NotFound)
         }
-        Ok(started)
     }
 
     /// Stops a running action. The payouts that a worker is changing at this moment are still changed. An action that has

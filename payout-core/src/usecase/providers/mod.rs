@@ -1,12 +1,17 @@
 //! The use cases for providers: operators list, pause and resume them, and they push notifications.
 //!
 //! - [`Providers`] has the operations of an operator, and knows which providers are paused.
+//! - [`ProviderWatch`] shows the calls to each provider, and its balances.
 //! - `notifications` takes what a provider pushes, as a hint.
 
+mod activity;
 mod notifications;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+pub use self::activity::{
+    CallsOfHour, KnownBalances, ProviderActivity, ProviderWatch, ToldBalances, WatchedProvider,
+};
 pub use self::notifications::NotifyError;
 use crate::payout::{Caller, Payout};
 use crate::ports::{

@@ -73,6 +73,11 @@ pub trait Subject: Send + Sync {
     /// Returns payments to each type of recipient and with each number of decimals, by their names.
     fn payments(&self) -> Vec<(&'static str, PaymentDetails)>;
 
+    /// Returns whether the vendor's description has the call for balances.
+    fn describes_balances(&self) -> bool {
+        false
+    }
+
     /// Returns the secret of the notifications' signatures, in the vendor's form.
     fn signing_secret(&self) -> String;
 }

@@ -46,6 +46,10 @@ impl Subject for Stripe {
         ]
     }
 
+    fn describes_balances(&self) -> bool {
+        true
+    }
+
     fn signing_secret(&self) -> String {
         SIGNING_SECRET.to_owned()
     }

@@ -76,12 +76,15 @@ impl Vendor for Adyen {
     }
 
     async fn answer(&self, request: Request, shared: &Shared) -> Reply {
-        let Some(path) = request.path.strip_prefix(PATH) else {
-            return problem::not_found().into();
-        };
         if request.header("x-api-key") != Some(API_KEY) {
             return problem::unauthorized().into();
         }
+        if let Some(account) = request.path.strip_prefix("/bcl/v2/balanceAccounts/") {
+            return balance_account(account).into();
+        }
+        let Some(path) = request.path.strip_prefix(PATH) else {
+            return problem::not_found().into();
+        };
         match (request.method.as_str(), path.strip_prefix("/transfers")) {
             ("POST", Some("")) => self.create(&request, shared).await,
             ("GET", Some("")) => list(&request, shared),
@@ -254,6 +257,19 @@ fn after(fault: CallFault, answer: Answer) -> Reply {
         | CallFault::Throttle(_) => Delivery::Whole,
     };
     Reply { answer, delivery }
+}
+
+/// Answers with the balance account, whose balances no transfer changes here.
+fn balance_account(id: &str) -> Answer {
+    if id != BALANCE_ACCOUNT {
+        return problem::not_found();
+    }
+    let of = |currency: &str| json!({"available": 100_000_000, "balance": 100_000_000, "currency": currency, "reserved": 0});
+    let balances = [of("EUR"), of("USD")];
+    Answer::json(
+        200,
+        &json!({"id": id, "defaultCurrencyCode": "EUR", "balances": balances, "status": "active"}),
+    )
 }
 
 fn list(request: &Request, shared: &Shared) -> Reply {

@@ -19,6 +19,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
+use serde_json::json;
+
 use self::signing::Signing;
 use self::token::Tokens;
 use crate::faults::CallFault;
@@ -185,6 +187,7 @@ impl Vendor for PayPal {
             ("GET", "/_root") => text(self.root()).into(),
             ("GET", path) if path.starts_with(CERTIFICATES) => self.certificate(path).into(),
             _ if !self.0.tokens.accepts(&request) => problem::unauthorized().into(),
+            ("GET", "/v1/reporting/balances") => balances().into(),
             ("POST", PAYOUTS) => self.create(&request, shared).await,
             ("GET", path) if path.starts_with(PAYOUTS) => self.question(&request, shared).await,
             ("POST", path) if path.starts_with(ITEMS) && path.ends_with("/cancel") => {
@@ -206,6 +209,18 @@ impl PayPal {
             None => problem::not_found(),
         }
     }
+}
+
+/// Answers with balances that no payout changes here.
+fn balances() -> Answer {
+    let money = |currency: &str, value: &str| json!({"currency_code": currency, "value": value});
+    let of = |currency: &str| {
+        json!({
+            "currency": currency, "total_balance": money(currency, "1000000.00"),
+            "available_balance": money(currency, "1000000.00"), "withheld_balance": money(currency, "0.00"),
+        })
+    };
+    Answer::json(200, &json!({"balances": [of("EUR"), of("USD")]}))
 }
 
 fn text(body: String) -> Answer {

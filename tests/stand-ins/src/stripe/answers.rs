@@ -44,6 +44,17 @@ pub(super) fn transfer(payment: &Payment) -> Value {
     })
 }
 
+/// Writes the platform's balance, which no transfer changes here.
+pub(super) fn balance() -> Answer {
+    let funds = |currency: &str, amount: i64| json!({"amount": amount, "currency": currency, "source_types": {"card": amount}});
+    let available = [funds("eur", 100_000_000), funds("usd", 100_000_000)];
+    let pending = [funds("eur", 0), funds("usd", 0)];
+    Answer::json(
+        200,
+        &json!({"object": "balance", "available": available, "livemode": true, "pending": pending}),
+    )
+}
+
 pub(super) fn list(transfers: &[Payment], limit: usize) -> Answer {
     let data: Vec<Value> = transfers.iter().take(limit).map(transfer).collect();
     let has_more = transfers.len() > data.len();

@@ -93,6 +93,7 @@ impl Vendor for Stripe {
         ) {
             ("POST", Some("")) => self.create(&request, shared).await,
             ("GET", Some("")) => self.list(&request, shared),
+            ("GET", None) if request.path == "/v1/balance" => answers::balance().into(),
             ("GET", Some(path)) => one(path.trim_start_matches('/'), shared),
             _ => answers::unknown_url().into(),
         }

@@ -224,6 +224,72 @@ async fn an_operator_without_a_scope_has_no_button_and_is_refused_without_one() 
 }
 
 #[tokio::test]
+async fn a_person_who_may_not_read_is_shown_no_payout_by_any_answer() {
+    let launch = launch(Backend::Sqlite).await;
+    launch.migrate().await;
+    let (clerk, operator) = (
+        launch.make_person("wanda", "write").await,
+        launch.make_person("oscar", "operate").await,
+    );
+    let app = launch.serve().await;
+    app.always_with_key(&clerk);
+    let created = app.create(body::payout_with("description", "quite secret")).await;
+    let path = format!("/console/payouts/{}/", created["id"].as_str().unwrap());
+    let person = Person::at(app.port());
+    person.sign_in(&operator).await;
+    let token = person.open("/console/shortcuts/").await.expect(200);
+    let token = token.hidden("/console/sign-out/").remove(0).1;
+    let fields = [
+        ("token", &*token),
+        ("version", "99"),
+        ("reason", "x"),
+        ("choice", "failed"),
+    ];
+    for step in ["cancel", "retry", "resolve", "return"] {
+        let refused = person.post(&format!("{path}{step}/"), &fields).await;
+        assert!(!refused.html.contains("quite secret"), "{step}: {}", refused.html);
+        assert!([409, 412].contains(&refused.status), "{step}: {}", refused.status);
+    }
+    let chosen = format!("{}:1", created["id"].as_str().unwrap());
+    let fields = [
+        ("token", &*token),
+        ("step", "cancel"),
+        ("reason", "x"),
+        ("chosen", &*chosen),
+    ];
+    person
+        .post("/console/payouts/selected/", &fields)
+        .await
+        .expect(403);
+    person.open("/console/bulk/new/?step=cancel").await.expect(403);
+}
+
+#[tokio::test]
+async fn a_file_of_very_many_columns_is_refused_at_once_and_shortly() {
+    let launch = launch(Backend::Sqlite).await;
+    launch.migrate().await;
+    let app = launch.serve().await;
+    let header = "amount,currency,recipient_account,recipient_name";
+    let unnamed = format!("{header}{}\n{}", ",".repeat(20_000), "x,EUR,a,b\n".repeat(100));
+    let names: String = (0..20_000).map(|number| format!(",q{number}")).collect();
+    let unknown = format!("{header}{names}\nx,EUR,a,b\n");
+    let metadata: String = (0..190).map(|number| format!(",metadata.q{number}")).collect();
+    let wide = format!("{header}{metadata}\n{}", "x,EUR,a,b\n".repeat(100));
+    let person = Person::at(app.port());
+    let page = person.open("/console/upload/").await.expect(200);
+    let token = page.hidden("/console/upload/").remove(0).1;
+    for file in [unnamed, unknown, wide] {
+        let fields = [("token", &*token), ("step", "check"), ("text", &*file)];
+        let answer = person.post("/console/upload/", &fields).await.expect(400);
+        assert!(
+            answer.html.len() < 1024 * 1024 + file.len(),
+            "{} bytes",
+            answer.html.len()
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_stolen_change_token_is_nothing_without_its_session() {
     let launch = launch(Backend::Sqlite).await;
     launch.migrate().await;

@@ -75,6 +75,10 @@ pub(crate) struct ProgressBody {
     #[serde(serialize_with = "time_of_some")]
     #[schema(value_type = Option<String>, format = DateTime, required = true, example = "2026-11-24T09:31:00.000000Z")]
     finished_at: Option<Timestamp>,
+    /// The time of the latest change of a payout.
+    #[serde(serialize_with = "time")]
+    #[schema(value_type = String, format = DateTime, example = "2026-11-24T09:31:00.000000Z")]
+    updated_at: Timestamp,
     /// The number of payouts that await approval.
     #[schema(example = 0)]
     awaiting_approval: u64,
@@ -112,6 +116,7 @@ impl ProgressBody {
             batch: BatchBody::of(&progress.batch),
             percent: progress.percent(),
             finished_at: progress.finished_at(),
+            updated_at: progress.updated_at(),
             awaiting_approval: progress.awaiting_approval(),
             approvable: progress.approvable,
             totals: progress.totals.iter().map(TotalBody::of).collect(),

@@ -1,5 +1,6 @@
 //! `POST /api/batches/{id}/approve/`
 
+use payout_core::Timestamp;
 use payout_core::access::Scope;
 use payout_core::batch::BatchId;
 use salvo::{Depot, Request, handler};
@@ -10,19 +11,44 @@ use super::answers::{ProgressBody, RefusedBody};
 use crate::http::answer::Answer;
 use crate::http::api::payouts::bodies::StepReason;
 use crate::http::extract::body;
-use crate::http::extract::json::{BodyPolicy, JsonBody};
+use crate::http::extract::json::{BodyPolicy, JsonBody, JsonForm};
 use crate::http::extract::path::{PathPolicy, path};
 use crate::http::middleware::context::Context;
+use crate::http::openapi::About;
 use crate::http::policy::RoutePolicy;
 use crate::http::problem::{Kind, Problem};
 
 /// The policy of the route.
 pub(crate) const POLICY: RoutePolicy = RoutePolicy {
     path: Some(PathPolicy::of::<BatchId>()),
-    body: Some(BodyPolicy::optional::<StepReason>()),
+    body: Some(BodyPolicy::optional::<ApprovalBody>()),
     refusals: &[Kind::NotAnApprover],
     ..RoutePolicy::scoped(&[Scope::Approve])
 };
+
+/// The body of an approval.
+struct ApprovalBody {
+    reason: Option<String>,
+    unchanged_since: Option<Timestamp>,
+}
+
+impl JsonBody for ApprovalBody {
+    const NAME: &'static str = "BatchApproval";
+    const ABOUT: &'static str = "The reason, and what the caller has seen. May be omitted altogether.";
+
+    fn of(form: &mut impl JsonForm) -> Self {
+        let StepReason(reason) = StepReason::of(form);
+        let about = About::new(
+            "The `updated_at` of the batch that you looked at. What changed later is refused, so that you approve only what \
+             you have seen.",
+        );
+        let unchanged_since = form.optional::<Timestamp>("unchanged_since", about).value();
+        Self {
+            reason,
+            unchanged_since,
+        }
+    }
+}
 
 /// The result of the approval of a batch.
 #[derive(Serialize, ToSchema)]
@@ -58,7 +84,8 @@ pub(crate) struct ApprovedBody {
 /// created or were the last to edit stay, and are counted in `not_allowed`.
 ///
 /// The payouts are approved in parts, and what was approved stays approved: a request that is repeated approves the
-/// rest.
+/// rest. Send `unchanged_since` with the `updated_at` of the batch that you looked at, and nothing that changed since is
+/// approved.
 #[utoipa::path(
     post,
     path = "/api/batches/{id}/approve/",
@@ -70,11 +97,14 @@ pub(crate) struct ApprovedBody {
 #[handler]
 pub(crate) async fn approve_batch(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let id = path::<BatchId>(request)?;
-    let StepReason(reason) = StepReason::parse_optional(&body::read(request)?)?;
+    let ApprovalBody {
+        reason,
+        unchanged_since,
+    } = ApprovalBody::parse_optional(&body::read(request)?)?;
     let context = Context::of(depot)?;
     let approved = context
         .batches()?
-        .approve(id, context.caller(reason.as_deref()))
+        .approve(id, unchanged_since, context.caller(reason.as_deref()))
         .await?;
     Answer::json(&ApprovedBody {
         approved: approved.approved,

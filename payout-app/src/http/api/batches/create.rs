@@ -6,6 +6,7 @@ use payout_core::Timestamp;
 use payout_core::access::Scope;
 use payout_core::payout::{Description, ExternalId};
 use payout_core::usecase::batches::{BatchAnswer, BatchError, BatchRequest, BatchSource};
+use payout_core::usecase::providers::ToldBalances;
 use salvo::http::StatusCode;
 use salvo::{Depot, Request, handler};
 
@@ -146,13 +147,18 @@ pub(crate) async fn create_batch(request: &mut Request, depot: &mut Depot) -> Re
         // A row that is left out reveals that all its fields equal those of a stored payout, including the recipient's.
         guess::count(context)?;
     }
-    answer(created.map_err(|error| refusal(error, request.headers()))?)
+    let created = created.map_err(|error| refusal(error, request.headers()))?;
+    let balances = match &created {
+        BatchAnswer::DryRun(_) => context.provider_watch()?.told_balances().await,
+        BatchAnswer::Stored { .. } | BatchAnswer::Replayed(_) | BatchAnswer::NothingNew(_) => Vec::new(),
+    };
+    answer(created, &balances)
 }
 
-fn answer(answer: BatchAnswer) -> Result<Answer, Problem> {
+fn answer(answer: BatchAnswer, balances: &[ToldBalances]) -> Result<Answer, Problem> {
     let body = |batch, report: Option<_>| ResultBody {
         batch,
-        report: report.as_ref().map(ReportBody::of),
+        report: report.as_ref().map(|report| ReportBody::of(report, balances)),
     };
     match answer {
         BatchAnswer::Stored { batch, report } => {

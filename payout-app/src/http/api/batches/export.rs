@@ -14,10 +14,12 @@ use crate::http::middleware::context::Context;
 use crate::http::policy::RoutePolicy;
 use crate::http::problem::Problem;
 
+/// The policy of the query.
+pub(crate) const QUERY: QueryPolicy = QueryPolicy::of::<Format>();
 /// The policy of the route.
 pub(crate) const POLICY: RoutePolicy = RoutePolicy {
     path: Some(PathPolicy::of::<BatchId>()),
-    query: Some(QueryPolicy::of::<Format>()),
+    query: Some(QUERY),
     streaming: true,
     ..RoutePolicy::scoped(&[Scope::Read])
 };

@@ -1,10 +1,12 @@
 //! The content of a batch in answers.
 
 use payout_core::usecase::batches::{BatchReport, CurrencyTotal, ProviderRows};
+use payout_core::usecase::providers::ToldBalances;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::forecast::ForecastBody;
+use crate::http::api::providers::BalanceBody;
 
 /// The largest number of rows that are listed as left out.
 const LISTED: usize = 1_000;
@@ -28,6 +30,19 @@ pub(crate) struct ReportBody {
     /// The effects of the payouts, for a dry run; otherwise null.
     #[schema(required = true)]
     forecast: Option<ForecastBody>,
+    /// The balances of the providers that tell them, for a dry run; otherwise empty.
+    balances: Vec<ProviderBalanceBody>,
+}
+
+/// The balances of one provider.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProviderBalances)]
+struct ProviderBalanceBody {
+    /// The provider; null in a service whose only provider has no name.
+    #[schema(required = true, example = "adyen-eu")]
+    provider: Option<String>,
+    /// The balances.
+    balances: Vec<BalanceBody>,
 }
 
 /// The payments of a batch in one currency.
@@ -72,7 +87,7 @@ struct RowRangeBody {
 }
 
 impl ReportBody {
-    pub(crate) fn of(report: &BatchReport) -> Self {
+    pub(crate) fn of(report: &BatchReport, balances: &[ToldBalances]) -> Self {
         Self {
             payouts: report.payouts,
             totals: report.totals.iter().map(CurrencyTotalBody::of).collect(),
@@ -80,6 +95,16 @@ impl ReportBody {
             left_out: report.left_out.len() as u64,
             left_out_rows: report.left_out.iter().copied().take(LISTED).collect(),
             forecast: report.forecast.as_ref().map(ForecastBody::of),
+            balances: balances.iter().map(ProviderBalanceBody::of).collect(),
+        }
+    }
+}
+
+impl ProviderBalanceBody {
+    fn of(told: &ToldBalances) -> Self {
+        Self {
+            provider: told.provider.as_ref().map(|name| name.as_str().to_owned()),
+            balances: told.balances.iter().map(BalanceBody::of).collect(),
         }
     }
 }

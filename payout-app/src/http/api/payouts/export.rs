@@ -23,9 +23,11 @@ use crate::http::openapi::ValueSchema;
 use crate::http::policy::RoutePolicy;
 use crate::http::problem::Problem;
 
+/// The policy of the query.
+pub(crate) const QUERY: QueryPolicy = QueryPolicy::of::<ExportParams>();
 /// The policy of the route.
 pub(crate) const POLICY: RoutePolicy = RoutePolicy {
-    query: Some(QueryPolicy::of::<ExportParams>()),
+    query: Some(QUERY),
     streaming: true,
     ..RoutePolicy::scoped(&[Scope::Read])
 };

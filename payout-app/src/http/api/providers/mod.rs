@@ -8,12 +8,11 @@ pub(crate) mod resume;
 use payout_core::Timestamp;
 use payout_core::access::Scope;
 use payout_core::ports::{PausedProvider, RepositoryError};
-use payout_core::provider::ProviderName;
+use payout_core::provider::{Balance, ProviderName};
 use payout_core::usecase::providers::{ListedProvider, ProvidersError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::health::ProviderState;
 use crate::http::answer::time;
 use crate::http::api::payouts::bodies::StepReason;
 use crate::http::extract::json::BodyPolicy;
@@ -40,8 +39,8 @@ pub(crate) struct ProviderBody<'a> {
     #[schema(example = "adyen")]
     kind: &'a str,
     /// The state, as this process sees it: `ok`; `slowed`: calls are limited, since the provider refuses more or has
-    /// just recovered; `away`: it does not answer; `paused`: an operator paused it. A process without a worker sees only
-    /// whether it is paused.
+    /// just recovered; `away`: it does not answer; `paused`: an operator paused it. A process without a worker sees that a
+    /// provider is away in the list alone, when it has answered no call of any worker within two minutes.
     #[schema(example = "paused")]
     state: &'static str,
     /// The pause; null if the provider is not paused.
@@ -66,16 +65,34 @@ pub(crate) struct PauseBody<'a> {
 }
 
 impl<'a> ProviderBody<'a> {
-    fn of(provider: &'a ListedProvider, context: &Context) -> Self {
-        let state = match &provider.paused {
-            Some(_) => ProviderState::Paused,
-            None => context.app_state.health.provider_state(&provider.name),
-        };
+    fn of(provider: &'a ListedProvider, is_failing: bool, context: &Context) -> Self {
+        let state = context.provider_state(provider, is_failing);
         Self {
             name: provider.name.as_str(),
             kind: provider.kind,
             state: state.as_str(),
             paused: provider.paused.as_ref().map(PauseBody::of),
+        }
+    }
+}
+
+/// The money with which a provider can pay in one currency.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Balance)]
+pub(crate) struct BalanceBody {
+    /// The ISO 4217 code of the currency.
+    #[schema(pattern = "^[A-Z]{3}$", example = "EUR")]
+    currency: &'static str,
+    /// The available amount; it may be negative.
+    #[schema(pattern = r"^-?\d+(\.\d+)?$", example = "48250.00")]
+    available: String,
+}
+
+impl BalanceBody {
+    pub(crate) fn of(balance: &Balance) -> Self {
+        Self {
+            currency: balance.currency.code(),
+            available: balance.available.to_string(),
         }
     }
 }

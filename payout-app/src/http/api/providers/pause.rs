@@ -36,5 +36,5 @@ pub(crate) async fn pause_provider(request: &mut Request, depot: &mut Depot) -> 
     let caller = context.caller(reason.as_deref());
     let provider = context.providers()?.pause(&name, &caller).await?;
     log(context, &name, caller.reason.as_deref(), "paused");
-    Answer::json(&ProviderBody::of(&provider, context))
+    Answer::json(&ProviderBody::of(&provider, false, context))
 }

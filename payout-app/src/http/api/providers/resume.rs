@@ -35,5 +35,5 @@ pub(crate) async fn resume_provider(request: &mut Request, depot: &mut Depot) ->
     let caller = context.caller(reason.as_deref());
     let provider = context.providers()?.resume(&name, &caller).await?;
     log(context, &name, caller.reason.as_deref(), "resumed");
-    Answer::json(&ProviderBody::of(&provider, context))
+    Answer::json(&ProviderBody::of(&provider, false, context))
 }

@@ -54,6 +54,8 @@ struct Total {
 struct BatchPage {
     shell: Shell,
     id: String,
+    /// The time of the latest change that the page shows.
+    seen_at_us: i64,
     title: String,
     facts: Vec<(&'static str, String)>,
     times: Vec<(&'static str, When)>,
@@ -160,6 +162,7 @@ pub(super) fn page(
             if title.is_empty() { "Batch" } else { title },
         )?,
         id: batch.id.to_string(),
+        seen_at_us: progress.updated_at().timestamp_micros(),
         title: if title.is_empty() {
             format!("Batch {}", batch.id)
         } else {

@@ -1,14 +1,16 @@
 //! The steps with all payouts of a batch.
 
-use payout_core::batch::BatchId;
+use payout_core::Timestamp;
+use payout_core::access::Scope;
+use payout_core::batch::{BatchId, BatchProgress};
 use salvo::{Depot, Request, handler};
 
 use super::page;
 use crate::http::console::html::Reply;
-use crate::http::console::posted::{Posted, caller_with_reason};
+use crate::http::console::posted::{Posted, caller_with_reason, malformed};
 use crate::http::extract::path::path;
 use crate::http::middleware::context::Context;
-use crate::http::problem::Problem;
+use crate::http::problem::{Kind, Problem};
 
 /// The number of refused retries that are named.
 const NAMED: usize = 5;
@@ -33,8 +35,13 @@ pub(in crate::http::console) async fn approve(
 ) -> Result<Reply, Problem> {
     let id = path::<BatchId>(request)?;
     let context = Context::of(depot)?;
-    let caller = context.caller(Posted::of(depot)?.reason());
-    let approved = context.batches()?.approve(id, caller).await?;
+    let posted = Posted::of(depot)?;
+    let seen = posted.field("seen_at").parse().ok();
+    let seen = seen.and_then(Timestamp::from_timestamp_micros);
+    let seen =
+        seen.ok_or_else(|| malformed("The form does not say which state of the batch it was made from."))?;
+    let caller = context.caller(posted.reason());
+    let approved = context.batches()?.approve(id, Some(seen), caller).await?;
     let own = approved.approvals.own;
     if approved.refused.is_empty() && !approved.is_partial && own == 0 {
         return Ok(Reply::go(format!("/console/batches/{id}/?done=batch-approved")));
@@ -51,7 +58,7 @@ pub(in crate::http::console) async fn approve(
     for (payout, why) in approved.refused.iter().take(NAMED) {
         words.push_str(&format!(" {payout} was not: {why}"));
     }
-    page(request, depot, &approved.progress, Some(words))
+    shown(request, depot, &approved.progress, words)
 }
 
 /// Rejects every payout of the batch that awaits approval.
@@ -86,5 +93,19 @@ pub(in crate::http::console) async fn retry(
     for (payout, why) in retried.refused.iter().take(NAMED) {
         problem.push_str(&format!(" {payout} was not: {why}"));
     }
-    page(request, depot, &retried.progress, Some(problem))
+    shown(request, depot, &retried.progress, problem)
+}
+
+/// Shows the batch with what happened, or tells a person who may not read batches only that.
+fn shown(
+    request: &Request,
+    depot: &Depot,
+    progress: &BatchProgress,
+    words: String,
+) -> Result<Reply, Problem> {
+    if Context::of(depot)?.principal.may(Scope::Read) {
+        page(request, depot, progress, Some(words))
+    } else {
+        Err(Problem::new(Kind::IllegalStep, words))
+    }
 }

@@ -11,12 +11,12 @@ use super::{filter, words};
 use crate::http::api::payouts::list::allow;
 use crate::http::console::format::{When, amount, count};
 use crate::http::console::html::Reply;
-use crate::http::console::posted::{Posted, caller_with_reason};
+use crate::http::console::posted::{self, Posted, caller_with_reason};
 use crate::http::console::query::parameter;
 use crate::http::console::shell::{Place, Shell};
 use crate::http::middleware::access;
 use crate::http::middleware::context::Context;
-use crate::http::problem::{Errors, Kind, Problem};
+use crate::http::problem::{Errors, Problem};
 
 /// The payouts of one currency.
 struct Sum {
@@ -111,7 +111,7 @@ pub(in crate::http::console) async fn start(depot: &mut Depot) -> Result<Reply, 
         counted_at: Timestamp::from_timestamp_micros(counted_at).ok_or_else(malformed)?,
         matched: number(posted, "matched")?,
     };
-    let started = context.bulk()?.start(&new).await?;
+    let started = context.bulk()?.start(&new, &context.principal).await?;
     tracing::info!(
         action = %started.id,
         step = step.as_str(),
@@ -131,6 +131,8 @@ pub(in crate::http::console) fn step(text: &str) -> Result<BulkStep, Problem> {
 /// Checks the scopes that the step and its filter need.
 fn check(step: BulkStep, chosen: &BulkFilter, principal: &Principal) -> Result<(), Problem> {
     access::allows(principal, &[step.scope()])?;
+    // What matches is shown.
+    access::allows(principal, &[Scope::Read])?;
     let (filter, is_approvable) = filter::read(chosen).ok_or_else(malformed)?;
     if is_approvable {
         access::allows(principal, &[Scope::Approve])?;
@@ -144,8 +146,5 @@ fn number<T: std::str::FromStr>(posted: &Posted, name: &str) -> Result<T, Proble
 }
 
 fn malformed() -> Problem {
-    Problem::new(
-        Kind::MalformedBody,
-        "This form was not made by the console: count the payouts again.",
-    )
+    posted::malformed("This form was not made by the console: count the payouts again.")
 }

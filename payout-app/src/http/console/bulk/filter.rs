@@ -6,7 +6,8 @@ use payout_core::ports::Filter;
 use url::form_urlencoded;
 
 use crate::http::api::payouts::query::ListParams;
-use crate::http::extract::query::Query;
+use crate::http::extract::query::{Query, QueryPolicy};
+use crate::http::middleware::parameters::Known;
 use crate::http::problem::{Errors, Problem};
 
 /// The parameters of pages that select no payouts.
@@ -30,6 +31,12 @@ pub(in crate::http::console) fn pairs(query: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Names the parameters that no list has, and those that are given twice: they would select other payouts than the person
+/// meant.
+pub(in crate::http::console) fn mistakes(query: &str) -> Errors {
+    Known::of(QueryPolicy::of::<ListParams>()).check(query)
+}
+
 /// Returns the filter of a list with this query.
 ///
 /// # Errors
@@ -38,6 +45,10 @@ pub(super) fn of_query(query: &str) -> Result<BulkFilter, Problem> {
     let text = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(pairs(query))
         .finish();
+    let mistakes = mistakes(&text);
+    if !mistakes.is_empty() {
+        return Err(Problem::invalid(mistakes));
+    }
     ListParams::parse(&text)?;
     BulkFilter::new(&text).map_err(|error| Problem::invalid(Errors::of("filter", error.to_string())))
 }
@@ -83,6 +94,21 @@ mod tests {
     fn a_list_by_schedule_has_only_payouts_with_one() {
         assert!(kept("ordering=-scheduled_at").0.scheduled_after.is_some());
         assert!(kept("ordering=created_at").0.scheduled_after.is_none());
+    }
+
+    #[test]
+    fn a_filter_that_is_misspelt_or_doubled_selects_nothing() {
+        for query in [
+            "staus=failed",
+            "Status=failed",
+            "status%5B%5D=failed",
+            "amount_min=1000000",
+            "metadata=x",
+            "currency=EUR&currency=USD",
+            "zzz=1",
+        ] {
+            assert!(of_query(query).is_err(), "{query}");
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ const GATHERED: Duration = Duration::from_secs(1);
 /// The largest number of ids in one event. A page that misses one shows it when it is loaded again.
 const MOST: usize = 1_000;
 /// The age at which a stream ends, so that the browser connects again and its session is checked again.
-const LASTS: Duration = Duration::from_secs(60);
+const LASTS: Duration = Duration::from_secs(15);
 
 /// Follows the changes.
 #[handler]

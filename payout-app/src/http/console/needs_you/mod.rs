@@ -156,11 +156,9 @@ async fn matters(context: &Context) -> Result<Vec<Matter>, Problem> {
             path: "/console/payouts/?status=pending&ordering=created_at".to_owned(),
         });
     }
+    let failing = context.provider_watch()?.failing().await?;
     for provider in context.providers()?.list().await? {
-        let state = match &provider.paused {
-            Some(_) => ProviderState::Paused,
-            None => context.app_state.health.provider_state(&provider.name),
-        };
+        let state = context.provider_state(&provider, failing.contains(&provider.name));
         let about = match state {
             ProviderState::Ok => continue,
             ProviderState::Paused => "An operator paused it: its payouts wait.",

@@ -1,5 +1,6 @@
 //! The steps with one payout: each is a form that carries the version that the person saw.
 
+use payout_core::access::Scope;
 use payout_core::payout::{Caller, Payout, PayoutId, Resolution};
 use payout_core::usecase::{Payouts, ServiceError, Step};
 use salvo::{Depot, Request, handler};
@@ -46,9 +47,12 @@ async fn answer(
     done: &'static str,
 ) -> Result<Reply, Problem> {
     let id = path::<PayoutId>(request)?;
+    // The answer to a person who may not read payouts shows none.
+    let may_read = Context::of(depot)?.principal.may(Scope::Read);
     match stepped {
         Ok(_) => Ok(Reply::go(format!("/console/payouts/{id}/?done={done}"))),
         Err(error @ (ServiceError::NotFound | ServiceError::Repository(_))) => Err(error.into()),
+        Err(error) if !may_read => Err(error.into()),
         Err(ServiceError::PreconditionFailed | ServiceError::ChangedMeanwhile) => {
             let now = Context::of(depot)?.payouts()?.get(id).await?;
             let detail =

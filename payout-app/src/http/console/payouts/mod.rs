@@ -174,7 +174,11 @@ pub(super) async fn show(request: &mut Request, depot: &mut Depot) -> Result<Rep
         mistakes: Vec::new(),
         shell,
     };
-    let mut params = match ListParams::parse(&with_size(&pairs)) {
+    let read = match bulk::filter::mistakes(&filters(&pairs)) {
+        mistakes if mistakes.is_empty() => ListParams::parse(&with_size(&pairs)),
+        mistakes => Err(Problem::invalid(mistakes)),
+    };
+    let mut params = match read {
         Ok(params) => params,
         Err(problem) => {
             let mistakes = problem.errors().iter();
@@ -228,6 +232,16 @@ pub(super) async fn show(request: &mut Request, depot: &mut Depot) -> Result<Rep
         )
     });
     Reply::page(&page)
+}
+
+/// Returns the query without the parameters that only pages have, and without fields of the form that were left empty.
+fn filters(pairs: &[(String, String)]) -> String {
+    let kept = pairs.iter().filter(|(name, value)| {
+        !value.trim().is_empty() && !matches!(name.as_str(), "column" | "q" | "done" | "step")
+    });
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(kept)
+        .finish()
 }
 
 /// Returns the query of the API's list: pages of 50.

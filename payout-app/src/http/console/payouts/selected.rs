@@ -2,6 +2,7 @@
 //! person saw.
 
 use askama::Template;
+use payout_core::access::Scope;
 use payout_core::bulk::BulkStep;
 use payout_core::payout::{Caller, Payout, PayoutId};
 use payout_core::usecase::{Payouts, ServiceError, Step};
@@ -79,6 +80,7 @@ pub(in crate::http::console) async fn act(
     let step = step?;
     let context = Context::of(depot)?;
     access::allows(&context.principal, &[step.scope()])?;
+    access::allows(&context.principal, &[Scope::Read])?;
     if chosen.is_empty() {
         return Err(Problem::invalid(Errors::of(
             "chosen",

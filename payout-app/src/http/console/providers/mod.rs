@@ -1,11 +1,12 @@
-//! `/console/providers/`: the providers, their state, and their pauses.
+//! `/console/providers/`: the providers, their state, the calls to them, their balances, and their pauses.
 
 use askama::Template;
 use payout_core::access::Scope;
-use payout_core::provider::ProviderName;
+use payout_core::provider::{Balance, ProviderName};
+use payout_core::usecase::providers::{KnownBalances, ListedProvider, ProviderActivity};
 use salvo::{Depot, Request, handler};
 
-use super::format::When;
+use super::format::{When, amount, count};
 use super::html::Reply;
 use super::posted::Posted;
 use super::shell::{Place, Shell};
@@ -17,12 +18,18 @@ use crate::http::problem::{Errors, Problem};
 
 /// A provider.
 struct Line {
-    name: String,
+    /// The name; absent for the only provider of a service that names none, which cannot be paused.
+    name: Option<String>,
     kind: &'static str,
     state: &'static str,
     tone: &'static str,
     about: &'static str,
     paused: Option<(String, When, String)>,
+    calls: String,
+    errors: String,
+    /// The balances; none if the provider told none.
+    balances: Vec<String>,
+    no_balances: &'static str,
 }
 
 #[derive(Template)]
@@ -33,45 +40,73 @@ struct ProvidersPage {
     may_operate: bool,
 }
 
+impl Line {
+    fn of(activity: &ProviderActivity, listed: &[ListedProvider], context: &Context) -> Self {
+        let listed = listed
+            .iter()
+            .find(|listed| Some(&listed.name) == activity.provider.as_ref());
+        let state = match listed {
+            Some(listed) => context.provider_state(listed, activity.calls.is_failing),
+            None if activity.calls.is_failing => ProviderState::Away,
+            None => ProviderState::Ok,
+        };
+        let (words, tone, about) = in_words(state);
+        let (balances, no_balances) = match &activity.balances {
+            KnownBalances::Told(balances) => (balances.as_slice(), "It has no balance."),
+            KnownBalances::NotTold => (&[] as &[Balance], "This provider does not tell its balances."),
+            KnownBalances::Unavailable => (&[] as &[Balance], "It did not answer when it was asked."),
+        };
+        Self {
+            name: activity.provider.as_ref().map(ToString::to_string),
+            kind: activity.kind,
+            state: words,
+            tone,
+            about,
+            paused: listed.and_then(|listed| listed.paused.as_ref()).map(|paused| {
+                let reason = paused.reason.clone().unwrap_or_default();
+                (paused.by.as_str().to_owned(), When(paused.since), reason)
+            }),
+            calls: count(activity.calls.calls),
+            errors: count(activity.calls.errors),
+            balances: balances
+                .iter()
+                .map(|balance| amount(balance.available, balance.currency))
+                .collect(),
+            no_balances,
+        }
+    }
+}
+
+/// Returns a state in a word, with its tone and a sentence about it.
+fn in_words(state: ProviderState) -> (&'static str, &'static str, &'static str) {
+    match state {
+        ProviderState::Ok => ("Working", "good", "It is called at full speed."),
+        ProviderState::Slowed => (
+            "Slowed",
+            "warn",
+            "It refuses more calls, or has just recovered: calls are limited.",
+        ),
+        ProviderState::Away => (
+            "Away",
+            "bad",
+            "It does not answer. Its payouts wait, and it is tried about once a second.",
+        ),
+        ProviderState::Paused => ("Paused", "warn", "No worker calls it. Its payouts wait."),
+    }
+}
+
 /// Shows the providers.
 #[handler]
 pub(super) async fn show(request: &mut Request, depot: &mut Depot) -> Result<Reply, Problem> {
     let context = Context::of(depot)?;
     let listed = context.providers()?.list().await?;
-    let line = |provider: &payout_core::usecase::providers::ListedProvider| {
-        let state = match &provider.paused {
-            Some(_) => ProviderState::Paused,
-            None => context.app_state.health.provider_state(&provider.name),
-        };
-        let (words, tone, about) = match state {
-            ProviderState::Ok => ("Working", "good", "It is called at full speed."),
-            ProviderState::Slowed => (
-                "Slowed",
-                "warn",
-                "It refuses more calls, or has just recovered: calls are limited.",
-            ),
-            ProviderState::Away => (
-                "Away",
-                "bad",
-                "It does not answer. Its payouts wait, and it is tried about once a second.",
-            ),
-            ProviderState::Paused => ("Paused", "warn", "No worker calls it. Its payouts wait."),
-        };
-        Line {
-            name: provider.name.to_string(),
-            kind: provider.kind,
-            state: words,
-            tone,
-            about,
-            paused: provider.paused.as_ref().map(|paused| {
-                let reason = paused.reason.clone().unwrap_or_default();
-                (paused.by.as_str().to_owned(), When(paused.since), reason)
-            }),
-        }
-    };
+    let activity = context.provider_watch()?.activity().await?;
     let page = ProvidersPage {
         shell: Shell::of(request, depot, Place::Providers, "Providers")?,
-        providers: listed.iter().map(line).collect(),
+        providers: activity
+            .iter()
+            .map(|activity| Line::of(activity, &listed, context))
+            .collect(),
         may_operate: context.principal.may(Scope::Operate),
     };
     Reply::page(&page)

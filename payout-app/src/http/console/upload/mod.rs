@@ -28,8 +28,9 @@ use crate::http::problem::{Errors, Problem};
 
 /// The largest file that the page carries along. A larger one is chosen once more to be stored.
 const CARRIED: usize = 1024 * 1024;
-/// The number of wrong rows that can be mended at once.
+/// The number of wrong rows that can be mended at once, and of their cells.
 const MENDED: usize = 100;
+const MENDED_CELLS: usize = 3_000;
 
 /// A wrong row, with its cells and what is wrong beside them.
 struct WrongRow {
@@ -190,11 +191,12 @@ pub(super) async fn take(request: &mut Request, depot: &mut Depot) -> Result<Rep
             batch.id
         ))),
         Ok(BatchAnswer::NothingNew(report) | BatchAnswer::DryRun(report)) => {
-            page.report = Some(Report::of(&report));
+            let balances = context.provider_watch()?.told_balances().await;
+            page.report = Some(Report::of(&report, &balances));
             Reply::page(&page)
         }
         Err(BatchError::Mistakes(mistakes)) => {
-            if page.fields.only_new {
+            if page.fields.only_new && !context.principal.may(Scope::Reveal) {
                 guess::count(context)?;
             }
             page.wrong = mistakes.rows();
@@ -250,13 +252,17 @@ fn wrong_rows(file: &BatchFile, names: &[String], mistakes: &Mistakes) -> Vec<Wr
     for mistake in mistakes.listed() {
         by_row.entry(mistake.row).or_default().push(mistake);
     }
-    let rows: Vec<u64> = by_row.keys().copied().take(MENDED).collect();
+    let columns = names.iter().filter(|name| !name.is_empty()).count().max(1);
+    let mended = MENDED.min(MENDED_CELLS / columns).max(1);
+    let rows: Vec<u64> = by_row.keys().copied().take(mended).collect();
     let mut cells = file.cells_of(&rows);
     let wrong = rows.into_iter().map(|row| {
         let texts = cells.remove(&row).unwrap_or_default();
         let of_row = by_row.remove(&row).unwrap_or_default();
         let is_of = |mistake: &Mistake, name: &str| mistake.column.as_deref() == Some(name);
-        let cells = names.iter().enumerate().map(|(column, name)| Cell {
+        // A column without a name has no cell to mend.
+        let named = names.iter().enumerate().filter(|(_, name)| !name.is_empty());
+        let cells = named.map(|(column, name)| Cell {
             name: name.clone(),
             column,
             text: texts.get(column).cloned().unwrap_or_default(),

@@ -1,6 +1,11 @@
 //! The payouts that a file would store, in words.
 
-use payout_core::usecase::batches::{BatchReport, Forecast, ForecastLimit, LikelyDuplicate, OtherPayment};
+use payout_core::provider::ProviderName;
+use payout_core::usecase::batches::{
+    BatchReport, CurrencyTotal, Forecast, ForecastLimit, LikelyDuplicate, OtherPayment,
+};
+use payout_core::usecase::providers::ToldBalances;
+use rust_decimal::Decimal;
 
 use crate::http::console::format::{amount, count, money};
 
@@ -10,7 +15,9 @@ const DUPLICATES: usize = 50;
 /// The content of a file that is right.
 pub(super) struct Report {
     pub(super) payouts: String,
-    pub(super) totals: Vec<(String, String)>,
+    pub(super) totals: Vec<Total>,
+    /// True if a provider told a balance.
+    pub(super) has_balances: bool,
     pub(super) providers: Vec<(String, String)>,
     pub(super) left_out: String,
     /// Sentences about approvals; none if nothing would await one.
@@ -18,6 +25,16 @@ pub(super) struct Report {
     pub(super) duplicates: Vec<Duplicate>,
     /// Sentences about daily limits that the file exceeds: it would not be stored.
     pub(super) exceeded: Vec<String>,
+}
+
+/// The payouts of one currency.
+pub(super) struct Total {
+    pub(super) sum: String,
+    pub(super) payouts: String,
+    /// The balances of this currency, with the providers that have names.
+    pub(super) balances: Vec<String>,
+    /// True if all balances of this currency together are less than the sum.
+    pub(super) is_short: bool,
 }
 
 /// A row that looks like another payment.
@@ -29,15 +46,14 @@ pub(super) struct Duplicate {
 }
 
 impl Report {
-    pub(super) fn of(report: &BatchReport) -> Self {
+    pub(super) fn of(report: &BatchReport, balances: &[ToldBalances]) -> Self {
         let totals = report.totals.iter();
         let nothing = Forecast::default();
         let forecast = report.forecast.as_ref().unwrap_or(&nothing);
         Self {
             payouts: count(report.payouts),
-            totals: totals
-                .map(|total| (amount(total.sum, total.currency), count(total.count)))
-                .collect(),
+            totals: totals.map(|total| Total::of(total, balances)).collect(),
+            has_balances: !balances.is_empty(),
             providers: report
                 .providers
                 .iter()
@@ -52,6 +68,31 @@ impl Report {
                 .map(Duplicate::of)
                 .collect(),
             exceeded: forecast.limits.iter().map(exceeded).collect(),
+        }
+    }
+}
+
+impl Total {
+    fn of(total: &CurrencyTotal, told: &[ToldBalances]) -> Self {
+        let of_currency = |told: &ToldBalances| {
+            let mut balances = told.balances.iter();
+            let balance = balances.find(|balance| balance.currency == total.currency)?;
+            Some((told.provider.clone(), balance.available))
+        };
+        let balances: Vec<_> = told.iter().filter_map(of_currency).collect();
+        let available: Decimal = balances.iter().map(|(_, available)| *available).sum();
+        let in_words = |(provider, available): &(Option<ProviderName>, Decimal)| {
+            let available = amount(*available, total.currency);
+            match provider {
+                Some(name) => format!("{name} {available}"),
+                None => available,
+            }
+        };
+        Self {
+            sum: amount(total.sum, total.currency),
+            payouts: count(total.count),
+            is_short: !balances.is_empty() && available < total.sum,
+            balances: balances.iter().map(in_words).collect(),
         }
     }
 }
