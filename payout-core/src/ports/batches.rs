@@ -21,11 +21,11 @@ pub struct BatchRowsSender(mpsc::Sender<Vec<NewPayout>>);
 
 impl BatchRows {
     /// The largest number of payouts in one part.
-    pub const PART: usize = 2_000;
+    pub const PART: usize = 1_000;
 
-    /// Makes both ends. Only a few parts wait between them, so that memory stays small.
+    /// Makes both ends. Only one part waits between them, so that memory stays small.
     pub fn channel() -> (BatchRowsSender, Self) {
-        let (sender, receiver) = mpsc::channel(2);
+        let (sender, receiver) = mpsc::channel(1);
         (BatchRowsSender(sender), Self(receiver))
     }
 

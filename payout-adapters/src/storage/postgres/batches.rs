@@ -1,6 +1,8 @@
 //! Batches: stored in one transaction, and read by the time of creation that all payouts of a batch have.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use payout_core::approval::Person;
 use payout_core::batch::{Batch, BatchId, BatchTotal, ContentHash, NewBatch};
@@ -124,6 +126,9 @@ const CANCEL: &str = cancel_those!("'awaiting_approval', 'pending'");
 
 const REJECT: &str = cancel_those!("'awaiting_approval'");
 
+/// The longest pause between two parts of a batch.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
 /// Stores a batch: the whole batch in one transaction, its payouts by the statement that stores single ones.
 ///
 /// The daily totals are locked last and for a moment, so that single payouts of the same API key do not wait for the
@@ -155,12 +160,14 @@ pub(super) async fn store(
     let mut charges = Charges::default();
     let mut count = 0;
     while let Some(part) = rows.next().await {
+        let others = Others::since(link);
         count += part.len();
         if !write_members(&part, &link.keyring, &mut transaction).await? {
             transaction.rollback().await?;
             return Ok(BatchInsertion::ExternalIdTaken);
         }
         charges.add(&part);
+        others.go_first().await;
     }
     check_count(batch, count)?;
     let created = Announcement::of_batch(EventType::BatchCreated, &stored, &batch.caller);
@@ -170,6 +177,31 @@ pub(super) async fn store(
     match charged {
         Ok(()) => Ok(BatchInsertion::Stored(stored)),
         Err(over) => Ok(BatchInsertion::OverLimit(over)),
+    }
+}
+
+/// The single payouts that this process stores beside a batch.
+struct Others<'a> {
+    link: &'a Link,
+    began: Duration,
+    inserts: u64,
+}
+
+impl<'a> Others<'a> {
+    fn since(link: &'a Link) -> Self {
+        Self {
+            link,
+            began: link.monotonic(),
+            inserts: link.single_inserts.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Pauses the batch for as long as its part took, if there were any: then they keep most of their rate.
+    async fn go_first(self) {
+        if self.link.single_inserts.load(Ordering::Relaxed) != self.inserts {
+            let took = self.link.monotonic().saturating_sub(self.began);
+            tokio::time::sleep(took.min(LONGEST_PAUSE)).await;
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! charged to a day's limit, the statement runs in a transaction that holds the daily totals.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
 
 use payout_core::payout::{NewPayout, PayoutId};
 use payout_core::ports::{Insertion, RepositoryError};
@@ -25,6 +26,7 @@ pub(super) async fn insert(link: &Link, batch: &[NewPayout]) -> Result<Vec<Inser
     if batch.is_empty() {
         return Ok(Vec::new());
     }
+    link.single_inserts.fetch_add(1, Ordering::Relaxed);
     let is_decided = |new: &NewPayout| new.charge.is_some() || new.duplicates_within().is_some();
     if batch.iter().any(is_decided) || repeats_an_external_id(batch) {
         return charged(link, batch).await;

@@ -58,6 +58,8 @@ pub(super) struct Link {
     pub(super) stall: Arc<Stall>,
     /// The outcome of the last writes.
     pub(super) writes: Arc<RecentWrites>,
+    /// The number of inserts of single payouts so far.
+    pub(super) single_inserts: Arc<AtomicU64>,
     /// The queues of batches.
     pub(super) queues: Arc<BatchQueues>,
     /// The keys that recipients are encrypted with.
@@ -184,6 +186,7 @@ impl Link {
             stall: Arc::default(),
             writes: Arc::default(),
             queues: Arc::default(),
+            single_inserts: Arc::default(),
             keyring: EncryptionKeys::default(),
             deadline,
             pooled,

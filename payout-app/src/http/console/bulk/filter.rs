@@ -6,29 +6,25 @@ use payout_core::ports::Filter;
 use url::form_urlencoded;
 
 use crate::http::api::payouts::query::ListParams;
+use crate::http::console::query::ONLY_PAGES;
 use crate::http::extract::query::{Query, QueryPolicy};
 use crate::http::middleware::parameters::Known;
 use crate::http::problem::{Errors, Problem};
 
-/// The parameters of pages that select no payouts.
-const OTHERS: [&str; 8] = [
-    "page",
-    "page_size",
-    "count",
-    "cursor",
-    "column",
-    "q",
-    "done",
-    "step",
-];
+/// The parameters of the API's list that select no payouts.
+const PAGING: [&str; 4] = ["page", "page_size", "count", "cursor"];
 
 /// Returns the parameters of a list that select its payouts.
 pub(in crate::http::console) fn pairs(query: &str) -> Vec<(String, String)> {
     form_urlencoded::parse(query.as_bytes())
         .into_owned()
         .map(|(name, value)| (name, value.trim().to_owned()))
-        .filter(|(name, value)| !value.is_empty() && !OTHERS.contains(&name.as_str()))
+        .filter(|(name, value)| !value.is_empty() && !is_of_page(name))
         .collect()
+}
+
+fn is_of_page(name: &str) -> bool {
+    PAGING.contains(&name) || ONLY_PAGES.contains(&name)
 }
 
 /// Names the parameters that no list has, and those that are given twice: they would select other payouts than the person

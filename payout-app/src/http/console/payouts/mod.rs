@@ -20,6 +20,7 @@ use super::bulk;
 use super::format::count;
 use super::html::Reply;
 use super::needs_you::at_least;
+use super::query::ONLY_PAGES;
 use super::shell::{Place, Shell};
 use super::words;
 use crate::http::api::payouts::cursor::{self, Direction};
@@ -236,9 +237,9 @@ pub(super) async fn show(request: &mut Request, depot: &mut Depot) -> Result<Rep
 
 /// Returns the query without the parameters that only pages have, and without fields of the form that were left empty.
 fn filters(pairs: &[(String, String)]) -> String {
-    let kept = pairs.iter().filter(|(name, value)| {
-        !value.trim().is_empty() && !matches!(name.as_str(), "column" | "q" | "done" | "step")
-    });
+    let kept = pairs
+        .iter()
+        .filter(|(name, value)| !value.trim().is_empty() && !ONLY_PAGES.contains(&name.as_str()));
     form_urlencoded::Serializer::new(String::new())
         .extend_pairs(kept)
         .finish()
