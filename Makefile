@@ -97,7 +97,7 @@ django-test: ## import databases created by Django itself, and compare; needs Py
 	PROFILE=$(PROFILE) FLAGS="$(FLAGS)" tests/with-services --no-browser --no-brokers tests/django/run $(ARGS)
 
 .PHONY: console-test
-console-test: ## look at every page of the console with a browser and axe-core; needs Node.js
+console-test: ## look at every page of the console with a browser and axe-core, follow a story, and weigh the pages; needs Node.js
 	PROFILE=$(PROFILE) FLAGS="$(FLAGS)" tests/with-services tests/console/run $(ARGS)
 
 .PHONY: screenshots
@@ -105,7 +105,7 @@ screenshots: ## take pictures of every page of the console, in target/console/pi
 	PROFILE=$(PROFILE) FLAGS="$(FLAGS)" tests/with-services tests/console/run pictures target/console/pictures
 
 .PHONY: webhooks-test
-webhooks-test: ## verify webhooks with the libraries from PyPI, npm and crates.io; needs Python and Node.js
+webhooks-test: ## verify webhooks with the libraries from PyPI, npm and crates.io, and names that lead inside; needs Python and Node.js
 	PROFILE=$(PROFILE) FLAGS="$(FLAGS)" tests/webhooks/run $(ARGS)
 
 .PHONY: clients
@@ -156,7 +156,7 @@ bench-providers: ## measure providers beside each other, and their limits of cal
 	tests/with-services --no-browser --no-brokers $(BENCH) providers $(ARGS)
 
 .PHONY: bench-webhooks
-bench-webhooks: ## measure deliveries of webhooks at 1,000 payouts a second, and 1,000 readers of the live stream
+bench-webhooks: ## measure deliveries of webhooks at 1,000 payouts a second, 1,000 readers of the live stream, and 200 operators
 	cargo build $(FLAGS) --release --package payout-app --package payout-bench
 	tests/with-services --no-browser $(BENCH) webhooks $(ARGS)
 	tests/with-services --no-browser $(BENCH) streams
@@ -165,6 +165,11 @@ bench-webhooks: ## measure deliveries of webhooks at 1,000 payouts a second, and
 bench-batches: ## measure batches of 100,000 rows beside COPY, what single payouts feel of them, and exports
 	cargo build $(FLAGS) --release --package payout-app --package payout-bench
 	tests/with-services --no-browser --no-brokers $(BENCH) batches $(ARGS)
+
+.PHONY: bench-large
+bench-large: ## measure statistics, lists and the feed with ten million payouts; takes half an hour and 20 GB
+	cargo build $(FLAGS) --release --package payout-app --package payout-bench
+	tests/with-services --no-browser --no-brokers $(BENCH) large $(ARGS)
 
 .PHONY: bench-http
 bench-http: ## put the same load on a running server; URL=http://127.0.0.1:8000

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use payout_core::ports::{Clock, Telemetry};
+use payout_core::provider::ProviderName;
 use payout_core::usecase::batches::Batches;
 use payout_core::usecase::bulk::BulkRunner;
 use payout_core::usecase::feed::Feed;
@@ -302,7 +303,8 @@ async fn work(process: Process, shutdown: CancellationToken, fail: Failing) {
     };
     let keys = door.map(|door| tokio::spawn(door.watch(shutdown.clone())));
     if role.works {
-        metrics.begin_worker();
+        let names = ports.providers.iter().map(|provider| provider.name.as_ref());
+        metrics.begin_worker(names.map(|name| name.map(ProviderName::as_str)));
         let worker = ports
             .worker(config.worker)
             .restored(config.restored)

@@ -80,13 +80,17 @@ impl Metrics {
         self.handle.run_upkeep();
     }
 
-    /// Creates the worker's series at zero, so that the first event shows as an increase.
-    pub(crate) fn begin_worker(&self) {
-        self.working();
+    /// Creates the worker's series at zero, so that the first event shows as an increase. `providers` are the names of its
+    /// providers; `None` is the only one of a program that names none.
+    pub(crate) fn begin_worker<'a>(&self, providers: impl IntoIterator<Item = Option<&'a str>>) {
+        let (_, known) = self.working();
+        for provider in providers {
+            known.begin(&self.recorder, provider);
+        }
     }
 
     fn working(&self) -> &(Work, Providers) {
-        let new = || (Work::new(&self.recorder), Providers::new(&self.recorder));
+        let new = || (Work::new(&self.recorder), Providers::default());
         self.working.get_or_init(new)
     }
 }

@@ -1,7 +1,7 @@
 //! Metrics of the calls to each provider. Where the program names its providers, the series have the label `provider`.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use metrics::{Counter, Gauge, Histogram, Label, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusRecorder;
@@ -144,34 +144,32 @@ impl Series {
     }
 }
 
-/// The series of all providers. Those of a provider without a name exist from the start, in a process that works.
+/// The series of all providers.
+#[derive(Default)]
 pub(super) struct Providers {
-    unnamed: Series,
+    unnamed: OnceLock<Arc<Series>>,
     named: Mutex<BTreeMap<String, Arc<Series>>>,
 }
 
 impl Providers {
-    pub(super) fn new(recorder: &PrometheusRecorder) -> Self {
-        Self {
-            unnamed: Series::new(recorder, None),
-            named: Mutex::default(),
-        }
+    /// Creates the series of a provider at zero, so that its first signal shows as an increase.
+    pub(super) fn begin(&self, recorder: &PrometheusRecorder, provider: Option<&str>) {
+        self.of(recorder, provider);
     }
 
     pub(super) fn observe(&self, recorder: &PrometheusRecorder, provider: Option<&str>, signal: &Signal<'_>) {
-        let Some(provider) = provider else {
-            return self.unnamed.observe(signal);
+        self.of(recorder, provider).observe(signal);
+    }
+
+    fn of(&self, recorder: &PrometheusRecorder, provider: Option<&str>) -> Arc<Series> {
+        let new = || Arc::new(Series::new(recorder, provider));
+        let Some(name) = provider else {
+            return self.unnamed.get_or_init(new).clone();
         };
-        let series = {
-            let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
-            match named.get(provider) {
-                Some(series) => series.clone(),
-                None => named
-                    .entry(provider.to_owned())
-                    .or_insert_with(|| Arc::new(Series::new(recorder, Some(provider))))
-                    .clone(),
-            }
-        };
-        series.observe(signal);
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(series) = named.get(name) {
+            return series.clone();
+        }
+        named.entry(name.to_owned()).or_insert_with(new).clone()
     }
 }

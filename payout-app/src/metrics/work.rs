@@ -263,12 +263,13 @@ mod tests {
     #[test]
     fn the_workers_signals_are_counted() {
         let metrics = Metrics::new().unwrap();
-        metrics.begin_worker();
+        metrics.begin_worker([None, Some("bank")]);
         let text = metrics.render();
         for line in [
             "payout_reviews_total 0",
             "payout_hints_dropped_total 0",
             r#"payout_processor_calls_total{call="look_up",outcome="unknown"} 0"#,
+            r#"payout_returns_total{provider="bank"} 0"#,
         ] {
             assert!(text.contains(line), "{line} in {text}");
         }

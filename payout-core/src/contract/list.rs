@@ -223,6 +223,9 @@ macro_rules! __batch_cases {
                 approvals_of_a_batch_are_counted_for_each_person,
                 only_payouts_that_await_approval_are_rejected_with_their_batch,
             ];
+            races: [
+                sixty_four_callers_of_a_batch_send_nothing_that_lacks_approval,
+            ];
         }
     };
 }

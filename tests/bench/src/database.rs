@@ -268,6 +268,22 @@ impl Database {
         Ok(())
     }
 
+    /// Returns whether every finished payout is counted for the statistics.
+    pub(crate) async fn is_counted(&self) -> Outcome<bool> {
+        let counted = sqlx::query(
+            "SELECT NOT EXISTS (
+                SELECT FROM payout_details, payout_stats_progress AS progress
+                WHERE (payout_details.created_at, payout_details.id) > (progress.created_at, progress.id))",
+        );
+        Ok(counted.fetch_one(&self.pool).await?.get(0))
+    }
+
+    /// Returns the day this many days ago.
+    pub(crate) async fn day_before(&self, days: i32) -> Outcome<String> {
+        let day = sqlx::query("SELECT (current_date - $1)::text").bind(days);
+        Ok(day.fetch_one(&self.pool).await?.get(0))
+    }
+
     /// Returns the server's time, in seconds since 1970.
     pub(crate) async fn now(&self) -> Outcome<f64> {
         let now = sqlx::query("SELECT extract(epoch FROM clock_timestamp())::float8");

@@ -7,7 +7,8 @@
 //! - [`compare`] compares another build with this one.
 //! - [`providers`] measures providers beside each other, and their limits of calls per second.
 //! - [`webhooks`] measures deliveries at a rate of payouts, and [`streams`] the readers of the live stream.
-//! - [`batches`] measures batches of many rows, and exports.
+//! - [`batches`] measures batches of many rows, and exports; [`large`] measures reads of a large table.
+//! - [`operators`] measures what open pages of the console cost.
 //! - [`http`] runs the same load on a server that already runs.
 #![expect(
     clippy::print_stdout,
@@ -24,7 +25,9 @@ mod drains;
 mod floors;
 mod footprint;
 mod http;
+mod large;
 mod load;
+mod operators;
 mod pgbench;
 mod plot;
 mod providers;
@@ -77,6 +80,7 @@ fn run(command: &Command) -> Outcome<()> {
         Command::Providers(providers) => one_thread()?.block_on(of_providers(providers)),
         Command::Webhooks(webhooks) => one_thread()?.block_on(of_webhooks(webhooks)),
         Command::Batches(batches) => one_thread()?.block_on(of_batches(batches)),
+        Command::Large(large) => one_thread()?.block_on(of_large(large)),
         Command::Streams(streams) => one_thread()?.block_on(of_streams(streams)),
         Command::Http(http) => {
             println!("{}", one_thread()?.block_on(http::measure(http))?);
@@ -130,11 +134,20 @@ async fn of_batches(arguments: &settings::Batches) -> Outcome<()> {
     judged(&batches::measure(&run, sizes).await?)
 }
 
+async fn of_large(arguments: &settings::Large) -> Outcome<()> {
+    let folder = Folder::new();
+    let services = services(arguments.binary.as_ref(), &folder)?;
+    let run = Run::start(services, Plan::sized(arguments.rounds, false)).await?;
+    judged(&large::measure(&run, arguments.payouts).await?)
+}
+
 async fn of_streams(arguments: &settings::Streams) -> Outcome<()> {
     let folder = Folder::new();
     let services = services(arguments.binary.as_ref(), &folder)?;
     let run = Run::start(services, Plan::sized(1, false)).await?;
-    judged(&streams::measure(&run, arguments.readers).await?)
+    let mut rows = streams::measure(&run, arguments.readers).await?;
+    rows.extend(operators::measure(&run, arguments.operators).await?);
+    judged(&rows)
 }
 
 /// Prints the rows; an error counts those that missed their targets.

@@ -27,7 +27,10 @@ pub(crate) enum Command {
     /// Measures batches of many rows beside COPY, and what single payouts feel of them, and exports. Exits with 1 when a
     /// target is missed.
     Batches(Batches),
-    /// Measures the memory of a server with many readers of the live stream. Exits with 1 when a target is missed.
+    /// Measures reads of a large table: statistics, the console's lists beside the API's, and the feed. Exits with 1 when
+    /// a target is missed.
+    Large(Large),
+    /// Measures the memory of a server with many readers of the live stream, and its processor time with many operators. Exits with 1 when a target is missed.
     Streams(Streams),
     /// Runs the load on a server that already runs and has the same API. It creates payouts there.
     Http(Http),
@@ -116,10 +119,26 @@ pub(crate) struct Batches {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Large {
+    /// Number of payouts, each with three events.
+    #[arg(long, default_value_t = 10_000_000)]
+    pub(crate) payouts: i64,
+    /// Number of rounds.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: usize,
+    /// Payout binary, when it is not beside this one.
+    #[arg(long)]
+    pub(crate) binary: Option<std::path::PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Streams {
     /// Number of readers.
     #[arg(long, default_value_t = 1_000)]
     pub(crate) readers: u64,
+    /// Number of operators who have the live list open.
+    #[arg(long, default_value_t = 200)]
+    pub(crate) operators: usize,
     /// Payout binary, when it is not beside this one.
     #[arg(long)]
     pub(crate) binary: Option<std::path::PathBuf>,

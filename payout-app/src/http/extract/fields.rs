@@ -34,7 +34,16 @@ pub(crate) struct Fields<'a> {
     /// The names that were read.
     known: Vec<&'static str>,
     errors: Errors,
+    /// True if the object has more fields than any that is asked for; the further ones were not kept.
+    is_crowded: bool,
 }
+
+/// The largest number of fields of an object. Those of requests have fewer than fifty.
+pub(super) const MOST_FIELDS: usize = 200;
+/// The message for an object with more.
+pub(super) const TOO_MANY_FIELDS: &str = "An object may have 200 fields.";
+/// The largest number of unknown fields that are named.
+const NAMED: usize = 20;
 
 /// Shows only the number of fields: names and values are the client's own.
 impl std::fmt::Debug for Fields<'_> {
@@ -58,6 +67,7 @@ impl<'a> Fields<'a> {
         }
         let mut deserializer = serde_json::Deserializer::from_slice(body);
         match deserializer.deserialize_map(ObjectVisitor) {
+            Ok(fields) if fields.is_crowded => refuse(TOO_MANY_FIELDS.to_owned()),
             Ok(fields) => Ok(fields),
             Err(error) if error.is_data() => {
                 refuse("The body is JSON, but not an object; an object is expected.".to_owned())
@@ -83,6 +93,7 @@ impl<'a> Fields<'a> {
             values: Vec::new(),
             known: Vec::new(),
             errors: Errors::default(),
+            is_crowded: false,
         }
     }
 
@@ -134,7 +145,12 @@ impl<'a> Fields<'a> {
     /// 400 with the messages by field.
     pub(crate) fn finish(mut self) -> Result<(), Problem> {
         self.values.sort_by(|(one, _), (other, _)| one.cmp(other));
-        for (name, _) in self.values {
+        for (place, (name, _)) in self.values.into_iter().enumerate() {
+            if place == NAMED {
+                self.errors
+                    .add(name, "Unknown field; the fields after it were not looked at.");
+                break;
+            }
             let message: Message = if READ_ONLY.contains(&name.as_str()) {
                 "This field is read-only.".into()
             } else if let Some(known) = nearest(&name, self.known.iter().copied()) {
@@ -166,9 +182,12 @@ impl<'de> Visitor<'de> for ObjectVisitor {
             values: Vec::with_capacity(8),
             known: Vec::with_capacity(8),
             errors: Errors::default(),
+            is_crowded: false,
         };
         while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-            if fields.values.iter().any(|(given, _)| *given == name) {
+            if fields.values.len() >= MOST_FIELDS {
+                fields.is_crowded = true;
+            } else if fields.values.iter().any(|(given, _)| *given == name) {
                 fields.errors.add(name, "This field is given more than once.");
             } else {
                 fields.values.push((name, value));
@@ -234,6 +253,18 @@ mod tests {
         }
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(30_000), "]".repeat(30_000));
         assert_eq!(refused(&deep).status(), 400);
+    }
+
+    #[test]
+    fn an_object_with_very_many_fields_is_refused_shortly() {
+        let of = |count: usize| {
+            let fields: Vec<String> = (0..count).map(|number| format!("\"q{number}\":1")).collect();
+            refused(&format!("{{{}}}", fields.join(",")))
+        };
+        assert_eq!(of(MOST_FIELDS + 1).detail(), TOO_MANY_FIELDS);
+        let errors = of(MOST_FIELDS);
+        // The two that are required, those that are named, and the last.
+        assert_eq!(errors.errors().iter().count(), 2 + NAMED + 1);
     }
 
     #[test]

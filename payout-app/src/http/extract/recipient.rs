@@ -10,7 +10,7 @@ use payout_core::usecase::RecipientEdit;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::fields::Message;
+use super::fields::{MOST_FIELDS, Message, TOO_MANY_FIELDS};
 use super::json::JsonValue;
 use super::values::text;
 use crate::http::openapi::{ValueSchema, recipients};
@@ -168,7 +168,14 @@ pub(super) struct Members<'a>(pub(super) Vec<(String, &'a RawValue)>);
 /// Reads the members of an object.
 pub(super) fn members(value: &RawValue) -> Result<Members<'_>, Message> {
     match value.get().as_bytes().first() {
-        Some(b'{') => serde_json::from_str(value.get()).map_err(|_| "Not a valid object.".into()),
+        Some(b'{') => {
+            let members: Members<'_> =
+                serde_json::from_str(value.get()).map_err(|_| "Not a valid object.")?;
+            if members.0.len() > MOST_FIELDS {
+                return Err(TOO_MANY_FIELDS.into());
+            }
+            Ok(members)
+        }
         Some(b'n') => Err("This field may not be null.".into()),
         Some(_) | None => Err("An object is expected.".into()),
     }
@@ -192,7 +199,10 @@ impl<'de> Visitor<'de> for MembersVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
         let mut members = Vec::with_capacity(6);
         while let Some(member) = map.next_entry()? {
-            members.push(member);
+            // One more than may be there shows that there are too many.
+            if members.len() <= MOST_FIELDS {
+                members.push(member);
+            }
         }
         Ok(Members(members))
     }

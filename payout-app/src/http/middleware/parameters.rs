@@ -13,6 +13,9 @@ use crate::http::extract::query::{QueryPolicy, entry_of};
 use crate::http::problem::{Errors, Problem};
 use crate::near::nearest;
 
+/// The largest number of mistakes that are named.
+const NAMED: usize = 20;
+
 /// The parameters of an operation's query.
 pub(crate) struct Known {
     parameters: Vec<Parameter>,
@@ -43,6 +46,9 @@ impl Known {
         let mut errors = Errors::default();
         let mut given: Vec<String> = Vec::new();
         for (name, _) in form_urlencoded::parse(query.as_bytes()) {
+            if errors.iter().count() >= NAMED {
+                break;
+            }
             let again = given.iter().any(|earlier| *earlier == name);
             match self.parameters.iter().find(|known| known.name == name) {
                 None if self.has_entry(&name) => {
@@ -145,6 +151,12 @@ mod tests {
             errors.get("page_size"),
             ["This parameter is given more than once."]
         );
+    }
+
+    #[test]
+    fn of_very_many_unknown_parameters_the_first_are_named() {
+        let query: Vec<String> = (0..5_000).map(|number| format!("q{number}")).collect();
+        assert_eq!(known().check(&query.join("&")).iter().count(), NAMED);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The event feed over HTTP.
 
 use futures::StreamExt;
+use payout_core::access::Scope;
 use payout_core::contract::{build, drive};
 use payout_core::feed::FeedPosition;
 use salvo::http::Method;
@@ -140,9 +141,19 @@ async fn a_service_without_a_feed_says_so() {
 
 /// Opens a stream and returns what it sends, part by part.
 async fn open(bench: &Bench, path: &str, last: Option<&str>) -> impl futures::Stream<Item = String> + use<> {
+    let last = last.map(|last| ("last-event-id", last.to_owned()));
+    open_with(bench, path, last.into_iter().collect()).await
+}
+
+/// Opens a stream with these headers.
+async fn open_with(
+    bench: &Bench,
+    path: &str,
+    headers: Vec<(&'static str, String)>,
+) -> impl futures::Stream<Item = String> + use<> {
     let mut request = RequestBuilder::new(format!("http://payouts.test{path}"), Method::GET);
-    if let Some(last) = last {
-        request = request.add_header("last-event-id", last.to_owned(), true);
+    for (name, value) in headers {
+        request = request.add_header(name, value, true);
     }
     let mut response = request.send(&bench.service).await;
     assert_eq!(response.status_code.unwrap().as_u16(), 200);
@@ -217,6 +228,30 @@ async fn a_stream_sends_what_comes_later_and_resumes_where_it_was() {
         sent.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(),
         sequences
     );
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_key_is_revoked_and_one_without_a_key_at_the_first_key() {
+    const PATH: &str = "/api/events/stream/";
+    let bench = Bench::new();
+    let mut keyless = open(&bench, PATH, None).await;
+    keyless.next().await.unwrap();
+    let token = bench.key("reader", [Scope::Read]).await;
+    let shown = format!("Bearer {}", token.expose());
+    let mut keyed = open_with(&bench, PATH, vec![("authorization", shown)]).await;
+    keyed.next().await.unwrap();
+    drive::stored(&*bench.repository).await;
+    until(&mut keyed, "payout.created").await;
+    assert_eq!(keyless.next().await, None, "the service has a key now");
+    bench
+        .app_state
+        .keys
+        .revoke(&"reader".parse().unwrap())
+        .await
+        .unwrap();
+    bench.app_state.authenticator.keyring.refresh().await.unwrap();
+    drive::stored(&*bench.repository).await;
+    assert_eq!(keyed.next().await, None, "nothing is sent to a revoked key");
 }
 
 #[tokio::test]

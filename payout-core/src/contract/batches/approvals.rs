@@ -11,13 +11,13 @@ use crate::ports::{ListedMember, MembersQuery, RepositoryError};
 type Repository = Pair<dyn Batching>;
 
 /// Returns a caller who owns a key.
-fn person(name: &str) -> Caller {
+pub(super) fn person(name: &str) -> Caller {
     let caller = Caller::named(name).with_api_key(build::fresh_api_key());
     caller.with_owner(Some(KeyOwner::new(name).unwrap()))
 }
 
 /// Stores a batch whose payouts require these numbers of approvals.
-async fn held(port: &dyn Batching, required: &[u8]) -> (Batch, Vec<PayoutId>) {
+pub(super) async fn held(port: &dyn Batching, required: &[u8]) -> (Batch, Vec<PayoutId>) {
     let payouts = required
         .iter()
         .map(|required| build::held(*required, &person("creator")));
@@ -40,7 +40,7 @@ async fn approvable(port: &dyn Batching, batch: &Batch, caller: &Caller) -> Vec<
     payouts.collect()
 }
 
-async fn approvals(port: &dyn Batching, batch: &Batch, caller: &Caller) -> Vec<Change> {
+pub(super) async fn approvals(port: &dyn Batching, batch: &Batch, caller: &Caller) -> Vec<Change> {
     let payouts = approvable(port, batch, caller).await.into_iter();
     payouts
         .map(|payout| payout.approve(caller.clone()).unwrap())

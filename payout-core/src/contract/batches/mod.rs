@@ -8,6 +8,7 @@ use super::build;
 
 pub mod approvals;
 pub mod queues;
+pub mod races;
 pub mod steps;
 pub mod storing;
 

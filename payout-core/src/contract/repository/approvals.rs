@@ -358,7 +358,7 @@ async fn act(port: &dyn PayoutRepository, id: PayoutId, caller: u8, round: u8) -
 }
 
 /// Checks that a claimed payout has the approvals of the required number of people, none of whom asked for it.
-fn assert_approved(payout: &Payout) {
+pub(in crate::contract) fn assert_approved(payout: &Payout) {
     let approval = payout.parts().approval.as_deref().unwrap();
     let people: HashSet<_> = approval.given.iter().map(|given| &given.person).collect();
     assert_eq!(people.len(), usize::from(approval.required), "{approval:?}");

@@ -12,6 +12,8 @@ use crate::access::{ApiKeyId, HeldKey, Principal, SecretId, TokenDigest};
 pub struct Holder {
     id: ApiKeyId,
     principal: Arc<Principal>,
+    /// The time at which the key expires; absent for one that does not.
+    until: Option<Timestamp>,
     used: AtomicBool,
 }
 
@@ -62,6 +64,7 @@ impl Ring {
         for key in keys.into_iter().filter(|key| key.digest.secret == secret) {
             let holder = Arc::new(Holder {
                 id: key.id,
+                until: key.expires_at,
                 principal: Arc::new(
                     Principal::of_key(key.id, key.name.as_str(), key.scopes)
                         .in_scope_of(key.idempotency_scope)
@@ -99,6 +102,13 @@ impl Ring {
         let entry = entries.iter().find(|entry| entry.digest == *digest)?;
         let open = entry.until.is_none_or(|until| now < until);
         open.then_some(&entry.holder)
+    }
+
+    /// Returns whether a key is there with the rights of this principal, and is accepted at `now`.
+    pub fn still_has(&self, id: ApiKeyId, principal: &Principal, now: Timestamp) -> bool {
+        self.holders.get(&id).is_some_and(|holder| {
+            *holder.principal == *principal && holder.until.is_none_or(|until| now < until)
+        })
     }
 
     /// Returns the holders of all keys.
@@ -204,5 +214,31 @@ mod tests {
         assert_eq!(used.len(), 1);
         assert_eq!(used[0].id(), key(1).id);
         assert!(!used[0].take_use());
+    }
+
+    #[test]
+    fn a_principal_is_known_as_long_as_its_key_is_there_unchanged_and_has_not_expired() {
+        let now = Timestamp::UNIX_EPOCH;
+        let expiring = HeldKey {
+            expires_at: Some(now + TimeDelta::seconds(9)),
+            ..key(1)
+        };
+        let ring = Ring::of(vec![expiring, key(2)], SECRET, &Ring::default());
+        let principal = |number: u8| {
+            let holder = ring.holders().find(|holder| holder.id() == key(number).id);
+            holder.unwrap().principal().clone()
+        };
+        let (one, two) = (principal(1), principal(2));
+        let id = |number: u8| key(number).id;
+        assert!(ring.still_has(id(1), &one, now + TimeDelta::seconds(8)));
+        assert!(!ring.still_has(id(1), &one, now + TimeDelta::seconds(9)));
+        assert!(ring.still_has(id(2), &two, now + TimeDelta::days(9)));
+        let fewer = HeldKey {
+            scopes: Scopes::from_iter([Scope::Write]),
+            ..key(2)
+        };
+        let later = Ring::of(vec![fewer], SECRET, &ring);
+        assert!(!later.still_has(id(2), &two, now), "it has another scope now");
+        assert!(!later.still_has(id(1), &one, now), "it was revoked");
     }
 }

@@ -132,6 +132,19 @@ impl ApiKeyCache {
         }
     }
 
+    /// Returns whether a principal that was let in earlier still is: its key is there, with the same scopes; or the service
+    /// still has no keys. A long answer asks before each part.
+    pub fn still_knows(&self, principal: &Principal) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = known.as_ref() else {
+            return false;
+        };
+        match principal.api_key() {
+            Some(id) => known.ring.still_has(id, principal, known.now),
+            None => !known.any,
+        }
+    }
+
     /// Returns the number of keys that were made under another secret, so that their tokens do not work here, and the
     /// number of live keys.
     pub fn foreign_and_live(&self) -> (usize, usize) {

@@ -1,12 +1,14 @@
 //! `GET /api/events/stream/`
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream;
-use payout_core::access::Scope;
+use payout_core::access::{Principal, Scope};
 use payout_core::feed::{EventType, FeedPosition, PublicEvent};
 use payout_core::ports::FeedQuery;
+use payout_core::usecase::api_keys::ApiKeyCache;
 use payout_core::usecase::feed::{FeedBatch, FeedReader, ReaderError};
 use salvo::http::HeaderValue;
 use salvo::http::header::CONTENT_TYPE;
@@ -55,7 +57,8 @@ impl Query for StreamParams {
 ///
 /// The feed as server-sent events: each has the event's `sequence` as its `id`, its type as its `event`, and the event as
 /// JSON in its `data`. A client that reconnects with `Last-Event-ID` goes on where it was. A heartbeat every 15 seconds
-/// has an `id` alone. A client that reads too slowly is cut off, and goes on in the same way.
+/// has an `id` alone. A client that reads too slowly is cut off, and goes on in the same way. The stream of a key that is
+/// revoked, or changed, or has expired, ends.
 #[utoipa::path(
     get,
     path = "/api/events/stream/",
@@ -73,7 +76,8 @@ impl Query for StreamParams {
 pub(crate) async fn stream_feed(request: &mut Request, depot: &mut Depot) -> Result<EventStream, Problem> {
     let StreamParams { after, types } = StreamParams::parse(request.uri().query().unwrap_or_default())?;
     let last = last_event_id(request.headers())?;
-    let feed = Context::of(depot)?.feed()?;
+    let context = Context::of(depot)?;
+    let feed = context.feed()?;
     let query = |after| FeedQuery {
         after,
         types,
@@ -83,11 +87,26 @@ pub(crate) async fn stream_feed(request: &mut Request, depot: &mut Depot) -> Res
         Some(position) => feed.reader(query(position))?,
         None => feed.reader_from_end(query(FeedPosition::START)).await?,
     };
-    Ok(EventStream(reader))
+    Ok(EventStream {
+        reader,
+        reach: Reach {
+            keyring: context.app_state.authenticator.keyring.clone(),
+            principal: context.principal.clone(),
+        },
+    })
 }
 
-/// The answer: events until somebody ends it.
-pub(crate) struct EventStream(FeedReader);
+/// The answer: events until the client or the service ends it, or the key is no longer accepted.
+pub(crate) struct EventStream {
+    reader: FeedReader,
+    reach: Reach,
+}
+
+/// The caller of a stream, which is looked at before each part.
+struct Reach {
+    keyring: Arc<ApiKeyCache>,
+    principal: Arc<Principal>,
+}
 
 #[async_trait]
 impl Writer for EventStream {
@@ -95,14 +114,17 @@ impl Writer for EventStream {
         let content_type = HeaderValue::from_static("text/event-stream");
         response.headers_mut().insert(CONTENT_TYPE, content_type);
         response.stream(stream::unfold(
-            (self.0, true),
-            |(mut reader, is_first)| async move {
+            (self.reader, self.reach, true),
+            |(mut reader, reach, is_first)| async move {
                 let text = if is_first {
                     format!("retry: 1000\n{}", heartbeat(&reader))
                 } else {
                     next(&mut reader).await?
                 };
-                Some((Ok::<_, Infallible>(text), (reader, false)))
+                reach
+                    .keyring
+                    .still_knows(&reach.principal)
+                    .then(|| (Ok::<_, Infallible>(text), (reader, reach, false)))
             },
         ));
     }

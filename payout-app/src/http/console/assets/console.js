@@ -17,6 +17,13 @@
   localize(document);
   document.body.addEventListener("htmx:load", (event) => localize(event.target));
 
+  // What was done is told once, and not again after a reload.
+  const here = new URL(location.href);
+  if (here.searchParams.has("done")) {
+    here.searchParams.delete("done");
+    history.replaceState(null, "", here);
+  }
+
   // A choice that needs no button.
   all("[data-submit]").forEach((field) => field.addEventListener("change", () => field.form.submit()));
 

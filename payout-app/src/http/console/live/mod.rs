@@ -25,8 +25,9 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const GATHERED: Duration = Duration::from_secs(1);
 /// The largest number of ids in one event. A page that misses one shows it when it is loaded again.
 const MOST: usize = 1_000;
-/// The age at which a stream ends, so that the browser connects again and its session is checked again.
-const LASTS: Duration = Duration::from_secs(15);
+/// The age at which a stream ends, so that the browser connects again and its session is checked again. Whether its key
+/// is still accepted is checked before each part.
+const LASTS: Duration = Duration::from_secs(60);
 
 /// Follows the changes.
 #[handler]
@@ -43,8 +44,13 @@ pub(super) async fn follow(depot: &mut Depot, response: &mut Response) -> Result
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     let clock = context.app_state.system.clone();
     let ends = clock.monotonic() + LASTS;
+    let (keyring, principal) = (
+        context.app_state.authenticator.keyring.clone(),
+        context.principal.clone(),
+    );
     response.stream(stream::unfold((reader, true), move |(mut reader, is_first)| {
         let is_over = clock.monotonic() >= ends;
+        let (keyring, principal) = (keyring.clone(), principal.clone());
         async move {
             if is_first {
                 return Some((Ok::<_, Infallible>("retry: 2000\n\n".to_owned()), (reader, false)));
@@ -53,7 +59,9 @@ pub(super) async fn follow(depot: &mut Depot, response: &mut Response) -> Result
                 return None;
             }
             let text = next(&mut reader).await?;
-            Some((Ok(text), (reader, false)))
+            keyring
+                .still_knows(&principal)
+                .then(|| (Ok(text), (reader, false)))
         }
     }));
     Ok(())
