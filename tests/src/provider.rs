@@ -199,6 +199,7 @@ impl Shared {
             self.traces.lock().unwrap().push(trace);
             let answer = match request.method.as_str() {
                 "POST" => self.submit(&request).await?,
+                _ if request.path == "/balances" => balances(),
                 _ => self.look_up(&request),
             };
             stream.write_all(answer.as_bytes()).await.ok()?;
@@ -306,6 +307,14 @@ impl Entry {
             "digest": told["digest"],
         }));
     }
+}
+
+/// Answers with balances that no payment changes.
+fn balances() -> String {
+    let balances = [("EUR", "48250.00"), ("USD", "12.50")];
+    let balances =
+        balances.map(|(currency, available)| json!({"currency": currency, "available": available}));
+    encode(200, "", &json!({"balances": balances}).to_string())
 }
 
 fn encode(status: u16, headers: &str, body: &str) -> String {

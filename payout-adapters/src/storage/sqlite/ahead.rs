@@ -51,7 +51,7 @@ const BRING_BACK: &str = concat!(
     is_impossible!(),
     " THEN 0 ELSE max(due_at - updated_at, 0) END,
         updated_at = min(updated_at, ?1)
-    WHERE id IN (SELECT unhex(value) FROM json_each(?2)) AND ",
+    WHERE id IN (SELECT unhex(value) FROM jsonb_each(?2)) AND ",
     is_ahead!(),
     is_impossible!(),
     "))"

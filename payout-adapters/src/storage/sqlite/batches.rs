@@ -65,7 +65,7 @@ pub(super) const MEMBERS: &str = concat!(
     payout_columns!(),
     " FROM payout_details AS payout CROSS JOIN payout_states AS state ON state.id = payout.id
     WHERE payout.deleted_at IS NULL AND payout.created_at = ?1 AND payout.id > ?2 AND payout.batch_id = ?3
-        AND (json_array_length(?4) = 0 OR state.status IN (SELECT value FROM json_each(?4)))",
+        AND (json_array_length(?4) = 0 OR state.status IN (SELECT value FROM jsonb_each(?4)))",
     approvable!("?6"),
     "
     ORDER BY payout.created_at, payout.id LIMIT ?5"
@@ -73,7 +73,7 @@ pub(super) const MEMBERS: &str = concat!(
 
 pub(super) const TAKEN: &str = "
     SELECT external_id, id FROM payout_details
-    WHERE external_id IN (SELECT value FROM json_each(?1)) AND external_id IS NOT NULL AND deleted_at IS NULL";
+    WHERE external_id IN (SELECT value FROM jsonb_each(?1)) AND external_id IS NOT NULL AND deleted_at IS NULL";
 
 /// Finds payouts of a batch that are pending or await approval.
 pub(super) const PENDING: &str = "
@@ -97,12 +97,12 @@ const CANCEL: &str = "
         batch_due_at = NULL,
         waiting_for = NULL,
         waiting_since = NULL
-    WHERE id IN (SELECT unhex(value) FROM json_each(?1))";
+    WHERE id IN (SELECT unhex(value) FROM jsonb_each(?1))";
 
 const LOG_CANCELLED: &str = "
     INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, request_id, detail, version)
     SELECT id, generation, fence, ?2, ?3, 'cancelled', ?4, ?5, ?6, version
-    FROM payout_states WHERE id IN (SELECT unhex(value) FROM json_each(?1))
+    FROM payout_states WHERE id IN (SELECT unhex(value) FROM jsonb_each(?1))
     ORDER BY id";
 
 /// Stores a batch in one transaction. Other writes of the file wait for its end.

@@ -87,14 +87,14 @@ const MOVE: &str = "
 
 const PLAN: &str = "
     INSERT INTO bulk_outcomes (action_id, number, payout_id, version)
-    SELECT ?1, ?2 + key, unhex(value ->> 'payout'), value ->> 'version' FROM json_each(?3)";
+    SELECT ?1, ?2 + key, unhex(value ->> 'payout'), value ->> 'version' FROM jsonb_each(?3)";
 
 const IS_HELD: &str = "SELECT 1 FROM bulk_actions WHERE id = ?1 AND fence = ?2";
 
 /// Stores results. One that was stored already stays.
 const SETTLE: &str = "
     UPDATE bulk_outcomes SET result = value ->> 'result', refused = value ->> 'refused'
-    FROM json_each(?2)
+    FROM jsonb_each(?2)
     WHERE action_id = ?1 AND bulk_outcomes.number = value ->> 'number' AND bulk_outcomes.result = 'planned'
     RETURNING bulk_outcomes.result = 'changed'";
 

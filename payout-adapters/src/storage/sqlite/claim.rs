@@ -19,10 +19,10 @@ use crate::storage::sql::stored::as_micros;
 /// has all keys, and the rows are not read.
 macro_rules! not_of_others {
     () => {
-        "(NOT ?8 OR first_submitted_at IS NULL) AND (NOT EXISTS (SELECT 1 FROM sealing_keys WHERE id NOT IN (SELECT value FROM json_each(?3)))
+        "(NOT ?8 OR first_submitted_at IS NULL) AND (NOT EXISTS (SELECT 1 FROM sealing_keys WHERE id NOT IN (SELECT value FROM jsonb_each(?3)))
             OR NOT EXISTS (
                 SELECT 1 FROM sealing_keys AS other
-                WHERE other.id NOT IN (SELECT value FROM json_each(?3))
+                WHERE other.id NOT IN (SELECT value FROM jsonb_each(?3))
                     -- An encrypted value begins like its key's proof: with the key's id.
                     AND (SELECT substr(sealed, 1, 2 + length(other.id)) FROM payout_details AS payout
                         WHERE payout.id = payout_states.id) = substr(proof, 1, 2 + length(other.id))
@@ -60,7 +60,7 @@ pub(super) const SWEEP_OF_PROVIDER: &str = sweep!("provider = ?7 AND provider <>
 /// all due payouts.
 pub(super) const BY_ID: &str = concat!(
     "SELECT payout_states.id, claimed_by IS NOT NULL
-    FROM json_each(?4) AS hint CROSS JOIN payout_states ON payout_states.id = unhex(hint.value)
+    FROM jsonb_each(?4) AS hint CROSS JOIN payout_states ON payout_states.id = unhex(hint.value)
     WHERE provider = ?7 AND +due_at <= ?1 AND ",
     not_of_others!(),
     has_lasted!(),
@@ -120,23 +120,23 @@ const CLAIM: &str = "
         first_submitted_at = CASE WHEN first_submitted_at IS NULL
             THEN max(coalesce(claimed_at + 1, 0), ?1)
             ELSE min(first_submitted_at, ?1) END
-    WHERE id IN (SELECT unhex(value) FROM json_each(?2))";
+    WHERE id IN (SELECT unhex(value) FROM jsonb_each(?2))";
 
 /// Writes the event of a claim without an outcome as a row, since another event follows it.
 const LOG_OPEN_CLAIMS: &str = "
     INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, version)
     SELECT id, generation, fence, claimed_at, 'claimed', 'processing', claimed_by, version
     FROM payout_states
-    WHERE id IN (SELECT unhex(value) FROM json_each(?1)) AND claimed_by IS NOT NULL";
+    WHERE id IN (SELECT unhex(value) FROM jsonb_each(?1)) AND claimed_by IS NOT NULL";
 
 const CLOSE_CLAIMS: &str = "
     UPDATE payout_states SET claimed_by = NULL
-    WHERE id IN (SELECT unhex(value) FROM json_each(?1)) AND claimed_by IS NOT NULL";
+    WHERE id IN (SELECT unhex(value) FROM jsonb_each(?1)) AND claimed_by IS NOT NULL";
 
 const CLAIMED: &str = concat!(
     "SELECT ",
     payout_columns!(),
-    " FROM json_each(?1) AS claimed
+    " FROM jsonb_each(?1) AS claimed
     CROSS JOIN payout_states AS state ON state.id = unhex(claimed.value)
     CROSS JOIN payout_details AS payout ON payout.id = state.id"
 );

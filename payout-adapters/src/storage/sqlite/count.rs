@@ -120,7 +120,7 @@ pub(super) const COUNT_SEARCH: &str = concat!(
     " UNION ALL ",
     count_of!(
         concat!(
-            "(SELECT value ->> 0 AS low, value ->> 1 AS high FROM json_each(?18)) AS names CROSS JOIN ",
+            "(SELECT value ->> 0 AS low, value ->> 1 AS high FROM jsonb_each(?18)) AS names CROSS JOIN ",
             details_first!("INDEXED BY payout_details_by_name")
         ),
         "payout",
@@ -135,14 +135,14 @@ pub(super) const COUNT_SEALED_SEARCH: &str = concat!(
     count_of!(
         details_first!(""),
         "payout",
-        " AND payout.recipient_account IN (SELECT value FROM json_each(?17))"
+        " AND payout.recipient_account IN (SELECT value FROM jsonb_each(?17))"
     ),
     " UNION ALL ",
     count_of!(
         details_first!("INDEXED BY payout_details_by_name"),
         "payout",
-        " AND payout.recipient_name_folded IN (SELECT value FROM json_each(?18))
-            AND payout.recipient_account NOT IN (SELECT value FROM json_each(?17))"
+        " AND payout.recipient_name_folded IN (SELECT value FROM jsonb_each(?18))
+            AND payout.recipient_account NOT IN (SELECT value FROM jsonb_each(?17))"
     ),
     " LIMIT ?16)"
 );

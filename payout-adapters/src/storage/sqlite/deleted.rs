@@ -32,15 +32,15 @@ macro_rules! matching {
             ", payout.id) > (?1, ?2) AND (payout.",
             $time,
             ", payout.id) < (?3, ?4)
-            AND (?5 = '[]' OR state.status IN (SELECT value FROM json_each(?5)))
+            AND (?5 = '[]' OR state.status IN (SELECT value FROM jsonb_each(?5)))
             AND (?7 IS NULL OR state.needs_review = ?7)",
             of_details!(),
             approvable!(),
             " AND (?19 IS NULL OR payout.created_at >= ?19)
             AND (?20 IS NULL OR payout.created_at < ?20)
-            AND (?16 IS NULL OR payout.recipient_account IN (SELECT value FROM json_each(?16))
-                OR payout.recipient_name_folded IN (SELECT value FROM json_each(?17))
-                OR EXISTS (SELECT 1 FROM json_each(?18)
+            AND (?16 IS NULL OR payout.recipient_account IN (SELECT value FROM jsonb_each(?16))
+                OR payout.recipient_name_folded IN (SELECT value FROM jsonb_each(?17))
+                OR EXISTS (SELECT 1 FROM jsonb_each(?18)
                     WHERE payout.recipient_name_folded >= value ->> 0 AND payout.recipient_name_folded < value ->> 1))"
         )
     };

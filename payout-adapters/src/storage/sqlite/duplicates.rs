@@ -18,7 +18,7 @@ use crate::storage::sql::stored::as_micros;
 /// Finds payouts of the same amount to the same account that were paid or may still be, latest last.
 pub(super) const FIND: &str = "
     SELECT wanted.value ->> 'place', payout.id
-    FROM json_each(?1) AS wanted
+    FROM jsonb_each(?1) AS wanted
     CROSS JOIN payout_details AS payout ON payout.recipient_account = wanted.value ->> 'account'
     CROSS JOIN payout_states AS state ON state.id = payout.id
     WHERE payout.deleted_at IS NULL AND payout.created_at > ?2 - (wanted.value ->> 'within')

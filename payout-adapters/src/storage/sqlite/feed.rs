@@ -20,8 +20,8 @@ use crate::storage::sql::feed::{AnnouncementColumns, FeedRow, LastRow, Reading, 
 pub(super) const ROUND: &str = concat!(
     "WITH scanned AS MATERIALIZED (
         SELECT *,
-            kind IN (SELECT value FROM json_each(?5))
-                OR (claimed_by IS NOT NULL AND 'claimed' IN (SELECT value FROM json_each(?5))) AS is_wanted
+            kind IN (SELECT value FROM jsonb_each(?5))
+                OR (claimed_by IS NOT NULL AND 'claimed' IN (SELECT value FROM jsonb_each(?5))) AS is_wanted
         FROM (
             SELECT * FROM (
                 SELECT

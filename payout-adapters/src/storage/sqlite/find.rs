@@ -20,7 +20,7 @@ const FIND_MANY: &str = concat!(
     "SELECT ",
     payout_columns!(),
     " FROM payout_details AS payout CROSS JOIN payout_states AS state ON state.id = payout.id
-    WHERE payout.id IN (SELECT unhex(value) FROM json_each(?1)) AND payout.deleted_at IS NULL"
+    WHERE payout.id IN (SELECT unhex(value) FROM jsonb_each(?1)) AND payout.deleted_at IS NULL"
 );
 
 /// Reads a record by its key; the record of an API key comes before the one without.

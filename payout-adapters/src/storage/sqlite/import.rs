@@ -20,7 +20,7 @@ const INSERT: &str = "
         value ->> 'recipient_account', value ->> 'recipient_name', value ->> 'recipient_name_folded',
         unhex(value ->> 'sealed'), value ->> 'description', unhex(value ->> 'mac'),
         CASE WHEN value ->> 'mac' IS NOT NULL THEN 1 END
-    FROM json_each(?1)
+    FROM jsonb_each(?1)
     WHERE unhex(value ->> 'id') NOT IN (SELECT id FROM payout_details)
     RETURNING id";
 
@@ -35,16 +35,16 @@ const INSERT_STATES: &str = "
         value ->> 'needs_review', value ->> 'status', value ->> 'failure_code', value ->> 'failure_message',
         value ->> 'provider_reference',
         CASE WHEN value ->> 'status' = 'completed' THEN value ->> 'updated_at' END
-    FROM json_each(?1)
-    WHERE ?2 IS NOT NULL AND unhex(value ->> 'id') IN (SELECT unhex(value) FROM json_each(?3))";
+    FROM jsonb_each(?1)
+    WHERE ?2 IS NOT NULL AND unhex(value ->> 'id') IN (SELECT unhex(value) FROM jsonb_each(?3))";
 
 const LOG: &str = "
     INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, detail, version)
     SELECT
         unhex(value ->> 'id'), 0, value ->> 'fence', ?2, 'imported', value ->> 'status', value ->> 'actor',
         value ->> 'detail', 1
-    FROM json_each(?1)
-    WHERE unhex(value ->> 'id') IN (SELECT unhex(value) FROM json_each(?3))";
+    FROM jsonb_each(?1)
+    WHERE unhex(value ->> 'id') IN (SELECT unhex(value) FROM jsonb_each(?3))";
 
 pub(super) async fn import(store: &Store, batch: &[ForeignPayout]) -> Result<Vec<Imported>, RepositoryError> {
     if batch.is_empty() {

@@ -31,7 +31,7 @@ const TAKE_KEYS: &str = "
     SELECT
         value ->> 'key', ?2, unhex(value ->> 'id'), unhex(value ->> 'fingerprint'), value ->> 'snapshot',
         unhex(value ->> 'sealed_answer')
-    FROM json_each(?1) AS incoming
+    FROM jsonb_each(?1) AS incoming
     WHERE value ->> 'key' IS NOT NULL AND CASE
         WHEN value ->> 'unscoped_key' IS NULL THEN NOT EXISTS (SELECT 1 FROM api_keys)
         ELSE NOT EXISTS (SELECT 1 FROM idempotency_keys AS open WHERE open.key = value ->> 'unscoped_key') END
@@ -56,7 +56,7 @@ const INSERT: &str = "
         unhex(value ->> 'batch_id'), value ->> 'created_person', value ->> 'created_status',
         CASE WHEN value ->> 'created_status' IS NULL AND value ->> 'scheduled_at' > ?2 THEN value ->> 'scheduled_at' END,
         unhex(value ->> 'recipient_id'), ?3, ?4
-    FROM json_each(?1)";
+    FROM jsonb_each(?1)";
 
 /// Inserts the states. A payout of a batch waits in the queue of its batch (migration 0017).
 const INSERT_STATES: &str = "
@@ -73,12 +73,12 @@ const INSERT_STATES: &str = "
         CASE WHEN value ->> 'batch_id' IS NOT NULL AND value ->> 'created_status' IS NULL
             THEN max(coalesce(value ->> 'scheduled_at', ?2), ?2) END,
         value ->> 'approvals_required', value ->> 'approval_reasons'
-    FROM json_each(?1)";
+    FROM jsonb_each(?1)";
 
 /// Finds spent provider keys: those of a request whose record was forgotten.
 const SPENT: &str = "
     SELECT provider_key FROM spent_provider_keys
-    WHERE provider_key IN (SELECT unhex(value ->> 'provider_key') FROM json_each(?1))";
+    WHERE provider_key IN (SELECT unhex(value ->> 'provider_key') FROM jsonb_each(?1))";
 
 pub(super) async fn insert(store: &Store, batch: &[NewPayout]) -> Result<Vec<Insertion>, RepositoryError> {
     if batch.is_empty() {
@@ -203,7 +203,7 @@ async fn decide(write: &mut Write, batch: &[NewPayout]) -> Result<Vec<Decision>,
     Ok(decisions)
 }
 
-/// Converts the batch to rows for `json_each`.
+/// Converts the batch to rows for `jsonb_each`.
 fn incoming<'a>(
     batch: &'a [NewPayout],
     spent: &HashSet<Uuid>,
@@ -253,7 +253,7 @@ async fn take_keys(
     Ok(won.into_iter().map(|(id,)| id).collect())
 }
 
-/// A payout as a row for `json_each`.
+/// A payout as a row for `jsonb_each`.
 #[derive(Serialize)]
 struct Incoming<'a> {
     id: String,

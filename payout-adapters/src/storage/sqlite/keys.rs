@@ -63,7 +63,7 @@ const REVOKE: &str = concat!(
 
 const NOTE_USE: &str = "
     UPDATE api_keys SET last_used_at = max(coalesce(last_used_at, 0), ?1)
-    WHERE id IN (SELECT unhex(value) FROM json_each(?2))
+    WHERE id IN (SELECT unhex(value) FROM jsonb_each(?2))
     RETURNING id";
 
 const SECRET: &str =

@@ -31,7 +31,7 @@ macro_rules! of_details {
         " AND (?6 IS NULL OR payout.currency = ?6)
             AND (?8 IS NULL OR payout.external_id = ?8)
             AND (?9 = '[]' OR NOT EXISTS (
-                SELECT 1 FROM json_each(?9) AS wanted
+                SELECT 1 FROM jsonb_each(?9) AS wanted
                 WHERE NOT EXISTS (
                     SELECT 1 FROM json_each(payout.metadata) AS entry
                     WHERE entry.key = wanted.value ->> 0 AND entry.value = wanted.value ->> 1)))
@@ -92,7 +92,7 @@ macro_rules! window_and_filter {
             ".created_at, ",
             $walked,
             ".id) < (?3, ?4)
-            AND (?5 = '[]' OR state.status IN (SELECT value FROM json_each(?5)))
+            AND (?5 = '[]' OR state.status IN (SELECT value FROM jsonb_each(?5)))
             AND (?7 IS NULL OR state.needs_review = ?7)",
             of_details!(),
             approvable!()
@@ -236,7 +236,7 @@ macro_rules! page_of_search {
             ") UNION ALL SELECT * FROM (",
             page!(
                 concat!(
-                    "(SELECT value ->> 0 AS low, value ->> 1 AS high FROM json_each(?19)) AS names CROSS JOIN ",
+                    "(SELECT value ->> 0 AS low, value ->> 1 AS high FROM jsonb_each(?19)) AS names CROSS JOIN ",
                     details_first!("INDEXED BY payout_details_by_name")
                 ),
                 "payout",
@@ -264,7 +264,7 @@ macro_rules! page_of_sealed_search {
             page!(
                 details_first!(""),
                 "payout",
-                " AND payout.recipient_account IN (SELECT value FROM json_each(?18))",
+                " AND payout.recipient_account IN (SELECT value FROM jsonb_each(?18))",
                 $at,
                 $id,
                 " LIMIT ?16 + ?17"
@@ -273,8 +273,8 @@ macro_rules! page_of_sealed_search {
             page!(
                 details_first!("INDEXED BY payout_details_by_name"),
                 "payout",
-                " AND payout.recipient_name_folded IN (SELECT value FROM json_each(?19))
-                    AND payout.recipient_account NOT IN (SELECT value FROM json_each(?18))",
+                " AND payout.recipient_name_folded IN (SELECT value FROM jsonb_each(?19))
+                    AND payout.recipient_account NOT IN (SELECT value FROM jsonb_each(?18))",
                 $at,
                 $id,
                 " LIMIT ?16 + ?17"

@@ -13,7 +13,7 @@
 //!
 //! Statements differ from PostgreSQL's where SQLite lacks a feature:
 //!
-//! - It has no array parameters: a batch comes as JSON, through `json_each`.
+//! - It has no array parameters: a batch comes as JSON, through `jsonb_each`.
 //! - It cannot write within another statement: a write, its event and its record are statements of one transaction.
 //! - It has no clock that its users share: the time is the host's, read once the transaction has begun.
 

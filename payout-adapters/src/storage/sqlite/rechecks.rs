@@ -25,7 +25,7 @@ const CLAIM: &str = "
 const CLAIMED: &str = concat!(
     "SELECT ",
     payout_columns!(),
-    " FROM json_each(?1) AS claimed
+    " FROM jsonb_each(?1) AS claimed
     CROSS JOIN payout_states AS state ON state.id = unhex(claimed.value)
     CROSS JOIN payout_details AS payout ON payout.id = state.id
     ORDER BY state.completed_at"
@@ -44,14 +44,14 @@ const SETTLE: &str = "
         returned_amount = value ->> 'returned_amount',
         version = version + (value ->> 'returned'),
         updated_at = CASE WHEN value ->> 'returned' THEN ?2 ELSE updated_at END
-    FROM json_each(?1)
+    FROM jsonb_each(?1)
     WHERE payout_states.id = unhex(value ->> 'id') AND generation = value ->> 'generation' AND status = 'completed'
     RETURNING payout_states.id";
 
 const LOG: &str = "
     INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, detail, version)
     SELECT state.id, state.generation, state.fence, ?2, ?3, 'returned', ?4, value ->> 'code', state.version
-    FROM json_each(?1) AS said CROSS JOIN payout_states AS state ON state.id = unhex(value ->> 'id')
+    FROM jsonb_each(?1) AS said CROSS JOIN payout_states AS state ON state.id = unhex(value ->> 'id')
     WHERE value ->> 'returned'
     ORDER BY said.key";
 
@@ -61,12 +61,12 @@ const HINT: &str = "
     SET due_at = CASE WHEN due_at IS NOT NULL THEN ?1 END,
         recheck_at = CASE WHEN recheck_at IS NOT NULL THEN ?1 END
     WHERE id IN (
-            SELECT named.id FROM json_each(?3) AS reference
+            SELECT named.id FROM jsonb_each(?3) AS reference
             CROSS JOIN payout_states AS named
                 ON named.provider_reference = reference.value AND named.provider_reference IS NOT NULL
                     AND (named.recheck_at IS NOT NULL OR named.status = 'processing')
             UNION
-            SELECT unhex(value) FROM json_each(?4)
+            SELECT unhex(value) FROM jsonb_each(?4)
         )
         AND provider = ?2
         AND (recheck_at > ?1
@@ -74,7 +74,7 @@ const HINT: &str = "
                 AND claimed_at IS NOT updated_at))
     RETURNING id";
 
-/// A finding as a row for `json_each`.
+/// A finding as a row for `jsonb_each`.
 #[derive(Serialize)]
 struct Said {
     #[serde(skip)]

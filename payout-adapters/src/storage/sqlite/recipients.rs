@@ -44,7 +44,7 @@ const FIND: &str = concat!(
 const FIND_MANY: &str = concat!(
     "SELECT ",
     stored_recipient_columns!(),
-    " FROM recipients WHERE id IN (SELECT unhex(value) FROM json_each(?1))"
+    " FROM recipients WHERE id IN (SELECT unhex(value) FROM jsonb_each(?1))"
 );
 
 const LIST: &str = concat!(

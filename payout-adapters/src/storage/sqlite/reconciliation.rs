@@ -55,13 +55,13 @@ const PRESUME_CLAIMED: &str = "
         due_at = CASE status WHEN 'pending' THEN ?1 END,
         batch_due_at = NULL,
         updated_at = ?1
-    WHERE id IN (SELECT unhex(value) FROM json_each(?2))";
+    WHERE id IN (SELECT unhex(value) FROM jsonb_each(?2))";
 
 const LOG: &str = "
     INSERT INTO payout_events (payout_id, generation, fence, at, kind, status, actor, detail, version)
     SELECT id, generation, fence, ?2, 'claimed', status, ?3, ?4, version
     FROM payout_states
-    WHERE id IN (SELECT unhex(value) FROM json_each(?1))";
+    WHERE id IN (SELECT unhex(value) FROM jsonb_each(?1))";
 
 pub(super) async fn records(
     store: &Store,

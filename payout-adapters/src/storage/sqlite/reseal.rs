@@ -33,7 +33,7 @@ const RESEAL_PAYOUTS: &str = "
         sealed = unhex(value ->> 'sealed'),
         mac = unhex(value ->> 'mac'),
         changed_version = value ->> 'changed_version'
-    FROM json_each(?1)
+    FROM jsonb_each(?1)
     WHERE payout_details.id = unhex(value ->> 'id')
         AND recipient_account = value ->> 'was_account'
         AND recipient_name = value ->> 'was_name'
@@ -49,7 +49,7 @@ const RESEAL_ANSWERS: &str = "
     SET fingerprint = unhex(value ->> 'fingerprint'),
         snapshot = value ->> 'snapshot',
         sealed = unhex(value ->> 'sealed')
-    FROM json_each(?1) AS incoming
+    FROM jsonb_each(?1) AS incoming
     WHERE idempotency_keys.key = value ->> 'name'
         AND idempotency_keys.snapshot = value ->> 'was_snapshot'
         AND idempotency_keys.sealed IS unhex(value ->> 'was_sealed')";

@@ -35,7 +35,7 @@ const JUDGE: &str = "
             AND row.failure_message IS value ->> 'failure_message'
             AND (value ->> 'provider_reference' IS NULL OR row.provider_reference IS value ->> 'provider_reference')
             AS reads_so_already
-    FROM json_each(?1) AS said CROSS JOIN payout_states AS row ON row.id = unhex(value ->> 'id')";
+    FROM jsonb_each(?1) AS said CROSS JOIN payout_states AS row ON row.id = unhex(value ->> 'id')";
 
 /// Applies settlements; the guard is the last line, and the batch has no payout twice.
 const APPLY: &str = "
@@ -61,7 +61,7 @@ const APPLY: &str = "
         completed_at = CASE WHEN value ->> 'status' = 'completed' THEN ?2 END,
         recheck_at = ?2 + (value ->> 'recheck_in'),
         approved_digest = coalesce(unhex(value ->> 'approved'), approved_digest)
-    FROM json_each(?1)
+    FROM jsonb_each(?1)
     WHERE payout_states.id = unhex(value ->> 'id')
         AND fence = value ->> 'fence' AND generation = value ->> 'generation' AND status = 'processing'";
 
@@ -81,10 +81,10 @@ const LOG: &str = "
             LIMIT 1
         ), 'worker'),
         value ->> 'detail', value ->> 'claimed_by', value ->> 'claimed_at', value ->> 'version'
-    FROM json_each(?1) AS said
+    FROM jsonb_each(?1) AS said
     ORDER BY said.key";
 
-/// A settlement as a row for `json_each`.
+/// A settlement as a row for `jsonb_each`.
 #[derive(Serialize)]
 struct Said {
     #[serde(skip)]

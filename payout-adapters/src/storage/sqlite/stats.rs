@@ -61,7 +61,7 @@ const BEFORE: &str = concat!(
 const CURRENT: &str = "
     SELECT payout.id, payout.created_at, payout.currency, state.status, state.provider, payout.scheduled_at,
         state.completed_at, payout.amount
-    FROM json_each(?1) AS looked_at
+    FROM jsonb_each(?1) AS looked_at
     CROSS JOIN payout_details AS payout ON payout.id = unhex(looked_at.value)
     CROSS JOIN payout_states AS state ON state.id = payout.id
     WHERE state.deleted_at IS NULL";
@@ -69,12 +69,12 @@ const CURRENT: &str = "
 /// Removes the notes of these payouts, and those that say nothing: of payouts that were not reached, or that are open.
 const FORGET_NOTES: &str = "
     DELETE FROM payout_stats_notes
-    WHERE id IN (SELECT unhex(value) FROM json_each(?1))
+    WHERE id IN (SELECT unhex(value) FROM jsonb_each(?1))
         OR (created_at, id) > (SELECT created_at, id FROM payout_stats_progress)
         OR id IN (SELECT id FROM payout_stats_open)";
 
-const OPEN: &str = "INSERT INTO payout_stats_open (id) SELECT unhex(value) FROM json_each(?1)";
-const CLOSE: &str = "DELETE FROM payout_stats_open WHERE id IN (SELECT unhex(value) FROM json_each(?1))";
+const OPEN: &str = "INSERT INTO payout_stats_open (id) SELECT unhex(value) FROM jsonb_each(?1)";
+const CLOSE: &str = "DELETE FROM payout_stats_open WHERE id IN (SELECT unhex(value) FROM jsonb_each(?1))";
 const MOVE: &str = "UPDATE payout_stats_progress SET created_at = ?1, id = ?2";
 
 const SUM: &str = "

@@ -15,26 +15,26 @@ use crate::storage::sql::totals::{TotalRow, api_key_id};
 const READ: &str = "
     SELECT api_key_id, currency, day, total FROM daily_totals
     WHERE (api_key_id, currency) IN (
-        SELECT unhex(value ->> 'api_key_id'), value ->> 'currency' FROM json_each(?1))";
+        SELECT unhex(value ->> 'api_key_id'), value ->> 'currency' FROM jsonb_each(?1))";
 
 const WRITE: &str = "
     INSERT INTO daily_totals (api_key_id, currency, day, total)
     SELECT unhex(value ->> 'api_key_id'), value ->> 'currency', value ->> 'day', value ->> 'total'
-    FROM json_each(?1)
+    FROM jsonb_each(?1)
     WHERE true
     ON CONFLICT (api_key_id, currency) DO UPDATE SET day = excluded.day, total = excluded.total";
 
 /// Finds the keys that have records. Once an API key exists, a key in the form without an API key may not be used: it
 /// is returned with a space before it.
 const TAKEN: &str = "
-    SELECT key FROM idempotency_keys WHERE key IN (SELECT value FROM json_each(?1))
+    SELECT key FROM idempotency_keys WHERE key IN (SELECT value FROM jsonb_each(?1))
     UNION ALL
-    SELECT ' ' || value FROM json_each(?1) WHERE instr(value, ' ') = 0 AND EXISTS (SELECT 1 FROM api_keys)";
+    SELECT ' ' || value FROM jsonb_each(?1) WHERE instr(value, ' ') = 0 AND EXISTS (SELECT 1 FROM api_keys)";
 
 /// Finds the payouts that have these external ids and are not deleted.
 pub(super) const HOLDERS: &str = "
     SELECT external_id, id FROM payout_details
-    WHERE external_id IN (SELECT value FROM json_each(?1)) AND external_id IS NOT NULL AND deleted_at IS NULL";
+    WHERE external_id IN (SELECT value FROM jsonb_each(?1)) AND external_id IS NOT NULL AND deleted_at IS NULL";
 
 /// Reads the totals of these spending buckets. No other process can charge them until the transaction ends.
 pub(super) async fn read(

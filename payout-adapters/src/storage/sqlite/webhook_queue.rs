@@ -41,7 +41,7 @@ const ACQUIRE: &str = "
 
 const RENEW: &str = "
     UPDATE webhook_endpoints SET leased_until = ?1 + ?3
-    FROM json_each(?2)
+    FROM jsonb_each(?2)
     WHERE webhook_endpoints.id = unhex(value ->> 'id') AND fence = value ->> 'fence'
         AND NOT deleted AND state = 'enabled'
     RETURNING webhook_endpoints.id, fence";
@@ -85,7 +85,7 @@ const STORE: &str = "
     INSERT INTO webhook_deliveries (endpoint_id, number, message_id, event_type, payout_id, body, created_at, due_at)
     SELECT ?1, ?2 + key, value ->> 'message_id', value ->> 'event_type', unhex(value ->> 'payout_id'), value ->> 'body',
         ?3, ?3
-    FROM json_each(?4)";
+    FROM jsonb_each(?4)";
 
 /// Reads the state of an endpoint, and its worker.
 const HELD_STATE: &str = "SELECT state, held_by FROM webhook_endpoints WHERE id = ?1 AND NOT deleted";
@@ -105,7 +105,7 @@ const RECORD: &str = "
     INSERT INTO webhook_attempts (endpoint_id, number, attempt, at, took_us, status, error, answer)
     SELECT ?1, value ->> 'number', value ->> 'attempt', value ->> 'at', value ->> 'took_us', value ->> 'status',
         value ->> 'error', value ->> 'answer'
-    FROM json_each(?2) WHERE true
+    FROM jsonb_each(?2) WHERE true
     ON CONFLICT DO NOTHING";
 
 /// Changes deliveries by their attempts. An attempt that was stored already changes nothing.
@@ -116,7 +116,7 @@ const SETTLE: &str = "
         due_at = CASE WHEN value ->> 'next' = 'pending' THEN ?3 + (value ->> 'wait_us') END,
         finished_at = CASE WHEN value ->> 'next' <> 'pending' THEN ?3 END,
         remove_at = CASE WHEN value ->> 'next' <> 'pending' THEN ?3 + (value ->> 'wait_us') END
-    FROM json_each(?2)
+    FROM jsonb_each(?2)
     WHERE endpoint_id = ?1 AND webhook_deliveries.number = value ->> 'number'
         AND webhook_deliveries.status = 'pending' AND webhook_deliveries.attempts < value ->> 'attempt'";
 

@@ -3,4 +3,5 @@
 mod attacks;
 mod bulk;
 mod people;
+mod providers;
 mod sessions;
