@@ -12,7 +12,7 @@ use payout_core::attempt::Settlement;
 use payout_core::contract::build::{self, LONG_LEASE};
 use payout_core::contract::drive;
 use payout_core::feed::FeedPosition;
-use payout_core::payout::{PayoutId, Status};
+use payout_core::payout::{ExternalId, PayoutId, Status};
 use payout_core::ports::{
     ClaimRequest, Cursor, EventFeed, FeedQuery, Filter, ListQuery, Order, PayoutRepository, PayoutStats,
     Position, Search,
@@ -84,6 +84,14 @@ impl Table {
         let repository = database.repository();
         repository.insert(&backlog).await.unwrap();
         repository.close().await;
+        Self { database, pool }
+    }
+
+    /// Creates a table as a new service has it, which nobody analyzes but the service.
+    async fn new() -> Self {
+        let as_it_is = "ALTER TABLE payout_details SET (autovacuum_enabled = false)";
+        let nor_these = "ALTER TABLE payout_states SET (autovacuum_enabled = false)";
+        let (database, pool) = Self::run(&[as_it_is, nor_these]).await;
         Self { database, pool }
     }
 
@@ -482,4 +490,34 @@ async fn a_page_of_the_feed_costs_the_same_wherever_it_is() {
             .costs(&format!("a page of the feed {what}"), 100 * 4, read)
             .await;
     }
+}
+
+#[tokio::test]
+async fn a_new_table_has_statistics_soon_and_a_reference_costs_one_lookup_from_then_on() {
+    let table = Table::new().await;
+    let repository = table.repository();
+    repository.probe().await.unwrap();
+    let some: Vec<_> = (0..1_000).map(|_| build::new_payout()).collect();
+    repository.insert(&some).await.unwrap();
+    drive::eventually("the table has statistics", async || {
+        repository.probe().await.unwrap();
+        let known = "SELECT FROM pg_stats WHERE tablename = 'payout_details'";
+        let known = sqlx::query(known).fetch_optional(&table.pool).await.unwrap();
+        known.map(drop)
+    })
+    .await;
+    repository.close().await;
+    let insert = async |repository: &PostgresRepository, _| {
+        let batch: Vec<_> = (0..500)
+            .map(|_| {
+                let mut new = build::new_payout();
+                new.details.external_id = ExternalId::new(&build::unique("order")).ok();
+                new
+            })
+            .collect();
+        repository.insert(&batch).await.unwrap();
+    };
+    table
+        .costs("an insert of 500 payouts with references", 5_000, insert)
+        .await;
 }

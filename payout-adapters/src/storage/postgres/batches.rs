@@ -19,7 +19,7 @@ use super::insert::write_members;
 use super::link::{Link, only};
 use super::list::approvable;
 use super::state_of_payout;
-use super::totals::LockedTotals;
+use super::totals::{HOLDERS, LockedTotals};
 use super::transaction::Transaction;
 use crate::storage::reads::Cost;
 use crate::storage::sql::batches::{
@@ -82,9 +82,6 @@ const MEMBERS: &str = concat!(
     "
     ORDER BY payout.created_at, payout.id LIMIT $5"
 );
-
-const TAKEN: &str = "
-    SELECT external_id, id FROM payout_details WHERE external_id = ANY ($1) AND external_id IS NOT NULL AND deleted_at IS NULL";
 
 /// Cancels payouts of a batch in some states. Only the states are written: the details, and the MAC over them, stay as
 /// they are. A payout in these states has no open claim.
@@ -299,7 +296,7 @@ pub(super) async fn taken_external_ids(
     ids: &[ExternalId],
 ) -> Result<HashMap<ExternalId, PayoutId>, RepositoryError> {
     let ids: Vec<&str> = ids.iter().map(ExternalId::as_str).collect();
-    taken(link.read(|| sqlx::query_as(TAKEN).bind(ids.clone())).await?)
+    taken(link.read(|| sqlx::query_as(HOLDERS).bind(ids.clone())).await?)
 }
 
 pub(super) async fn cancel(

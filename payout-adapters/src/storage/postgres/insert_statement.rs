@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::columns::Columns;
 use super::link::Statement;
+use super::totals::HOLDERS;
 use crate::storage::sql::error::refused;
 use crate::storage::sql::stored::StoredTime;
 
@@ -222,11 +223,7 @@ fn assemble(incoming: &Incoming, unscoped: Option<usize>) -> String {
     let is_free = "(external_id IS NULL OR external_id <> ALL (ARRAY(SELECT external_id FROM taken)))";
     let external_ids = incoming.parameter("external_id");
     if let Some(parameter) = external_ids {
-        ctes.push(format!(
-            "taken AS (
-                SELECT external_id, id AS holder FROM payout_details
-                WHERE external_id = ANY ({parameter}) AND external_id IS NOT NULL AND deleted_at IS NULL)"
-        ));
+        ctes.push(format!("taken AS ({})", HOLDERS.replace("$1::text[]", parameter)));
     }
     let provider_keys = incoming.parameter("provider_key");
     if let Some(parameter) = provider_keys {

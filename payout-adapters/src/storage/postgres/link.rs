@@ -18,6 +18,7 @@ use sqlx::query::QueryAs;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, FromRow};
 
 use super::address::PostgresAddress;
+use super::first_statistics::FirstStatistics;
 use super::hosts::{Hosts, Watch};
 use super::queues::BatchQueues;
 use super::session::{LastRefusal, SessionSettings, Unfit, not_repeated};
@@ -58,6 +59,8 @@ pub(super) struct Link {
     pub(super) stall: Arc<Stall>,
     /// The outcome of the last writes.
     pub(super) writes: Arc<RecentWrites>,
+    /// Whether the tables have statistics.
+    pub(super) first_statistics: Arc<FirstStatistics>,
     /// The number of inserts of single payouts so far.
     pub(super) single_inserts: Arc<AtomicU64>,
     /// The queues of batches.
@@ -186,6 +189,7 @@ impl Link {
             stall: Arc::default(),
             writes: Arc::default(),
             queues: Arc::default(),
+            first_statistics: Arc::default(),
             single_inserts: Arc::default(),
             keyring: EncryptionKeys::default(),
             deadline,

@@ -47,6 +47,7 @@ mod durability;
 mod export;
 mod feed;
 mod find;
+mod first_statistics;
 mod hosts;
 mod import;
 mod insert;

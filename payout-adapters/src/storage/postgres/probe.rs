@@ -5,9 +5,9 @@ use std::time::Duration;
 use payout_core::ports::RepositoryError;
 use tokio::time::{sleep, timeout};
 
-use super::interval;
 use super::link::{Link, only};
 use super::stall::Stalled;
+use super::{first_statistics, interval};
 use crate::storage::sql::error::{SqlError, unavailable};
 
 /// The time that a write has. The caller's own patience is a little longer, so that it learns the reason.
@@ -44,7 +44,12 @@ const PROBE: &str = "
 /// one may reach a server that takes writes.
 pub(super) async fn probe(link: &Link) -> Result<(), RepositoryError> {
     match timeout(PATIENCE, look(link)).await {
-        Ok(result) => result,
+        Ok(result) => {
+            if result.is_ok() {
+                first_statistics::look(link);
+            }
+            result
+        }
         Err(_) => {
             link.writes.failed();
             Err(explain(link).await)

@@ -37,10 +37,16 @@ const TAKEN: &str = "
     UNION ALL
     SELECT ' ' || key FROM UNNEST($1) AS key WHERE position(' ' IN key) = 0 AND EXISTS (SELECT FROM api_keys)";
 
-/// Finds the payouts that have these external ids and are not deleted.
+/// Finds the payouts that have these external ids and are not deleted, one by one. With all ids in one condition, the
+/// server may walk another index to its end: until a new table is analyzed, it keeps the plan for a few rows.
 pub(super) const HOLDERS: &str = "
-    SELECT external_id, id FROM payout_details
-    WHERE external_id = ANY ($1) AND external_id IS NOT NULL AND deleted_at IS NULL";
+    SELECT wanted.external_id, found.id AS holder
+    FROM UNNEST($1::text[]) AS wanted (external_id)
+    CROSS JOIN LATERAL (
+        SELECT id FROM payout_details
+        WHERE external_id = wanted.external_id AND external_id IS NOT NULL AND deleted_at IS NULL
+        LIMIT 1
+    ) AS found";
 
 /// Reads daily totals without a lock.
 const READ: &str = "

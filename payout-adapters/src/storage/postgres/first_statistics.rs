@@ -1,0 +1,69 @@
+//! The first statistics of new tables.
+//!
+//! Without statistics, the planner takes it that hardly any payout lacks a `deleted_at`. So it walks an index of such
+//! payouts to its end where another finds one row, and sessions keep that plan. Autovacuum analyzes a new table within
+//! minutes; the first thousands of payouts come sooner.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use payout_core::ports::RepositoryError;
+use sqlx::AssertSqlSafe;
+
+use super::link::Link;
+
+/// The pause after an attempt that failed.
+const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+/// Whether every table has statistics, and whether a task is looking.
+#[derive(Debug, Default)]
+pub(super) struct FirstStatistics {
+    are_there: AtomicBool,
+    is_looking: AtomicBool,
+}
+
+/// Finds the tables without statistics that this role may analyze, and whether they have ten pages. The planner reads a
+/// smaller table as a whole, and sessions would keep that plan.
+const MISSING: &str = "
+    SELECT class.relname::text, pg_relation_size(class.oid) >= 10 * current_setting('block_size')::bigint
+    FROM pg_class AS class JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
+    WHERE class.oid IN (
+            to_regclass('payout_details'), to_regclass('payout_states'), to_regclass('payout_events'))
+        AND pg_has_role(class.relowner, 'USAGE')
+        AND NOT EXISTS (
+            SELECT FROM pg_stats AS known
+            WHERE known.schemaname = namespace.nspname AND known.tablename = class.relname)";
+
+/// Analyzes new tables in a task of its own. To be called about once a second, until all have statistics.
+pub(super) fn look(link: &Link) {
+    let state = &link.first_statistics;
+    if state.are_there.load(Ordering::Relaxed) || state.is_looking.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let link = link.clone();
+    tokio::spawn(async move {
+        match analyze(&link).await {
+            Ok(are_there) => link
+                .first_statistics
+                .are_there
+                .store(are_there, Ordering::Relaxed),
+            Err(_) => tokio::time::sleep(TRIED_AGAIN_AFTER).await,
+        }
+        link.first_statistics.is_looking.store(false, Ordering::Relaxed);
+    });
+}
+
+/// Returns whether every table has statistics now.
+async fn analyze(link: &Link) -> Result<bool, RepositoryError> {
+    let missing = link.read(|| sqlx::query_as::<_, (String, bool)>(MISSING)).await?;
+    let mut are_there = true;
+    for (table, has_pages) in missing {
+        if has_pages {
+            let analyze = AssertSqlSafe(format!("ANALYZE {table}"));
+            link.write(sqlx::query_as::<_, ()>(analyze)).await?;
+        } else {
+            are_there = false;
+        }
+    }
+    Ok(are_there)
+}
