@@ -181,7 +181,10 @@ impl Context {
         }
         match self.app_state.health.provider_state(&provider.name) {
             ProviderState::Ok if is_failing => ProviderState::Away,
-            state => state,
+            state @ (ProviderState::Ok
+            | ProviderState::Slowed
+            | ProviderState::Away
+            | ProviderState::Paused) => state,
         }
     }
 

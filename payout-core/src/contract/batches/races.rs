@@ -55,7 +55,7 @@ async fn claim_some(port: &dyn Batching) {
 async fn act(port: &dyn Batching, batch: &Batch, id: PayoutId, caller: usize, round: usize) {
     let who = person(&format!("person-{}", caller / 4));
     let done = match caller % 8 {
-        0 | 1 | 2 => {
+        0..=2 => {
             let changes = approvals(port, batch, &who).await;
             port.approve_members(batch, &changes).await.map(drop)
         }

@@ -241,7 +241,7 @@ pub(crate) fn printable(text: &str, max_chars: usize) -> String {
     let text = text.trim();
     let is_dressed = !text.is_ascii() && first_invisible(text).is_some();
     text.chars()
-        .filter(|c| !c.is_control() && !(is_dressed && is_invisible(*c)))
+        .filter(|c| !(c.is_control() || is_dressed && is_invisible(*c)))
         .take(max_chars)
         .collect()
 }

@@ -124,7 +124,7 @@ impl Writer for EventStream {
                 reach
                     .keyring
                     .still_knows(&reach.principal)
-                    .then(|| (Ok::<_, Infallible>(text), (reader, reach, false)))
+                    .then_some((Ok::<_, Infallible>(text), (reader, reach, false)))
             },
         ));
     }

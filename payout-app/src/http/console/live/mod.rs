@@ -61,7 +61,7 @@ pub(super) async fn follow(depot: &mut Depot, response: &mut Response) -> Result
             let text = next(&mut reader).await?;
             keyring
                 .still_knows(&principal)
-                .then(|| (Ok(text), (reader, false)))
+                .then_some((Ok(text), (reader, false)))
         }
     }));
     Ok(())
