@@ -78,6 +78,7 @@ try {
     };
     check("the first visit", one, one.all, FIRST);
     check("the document", one, one.document, DOCUMENT);
+    check("the document, before it is compressed,", one, one.raw, DOCUMENT);
     check("a visit of another page", other, other.all, LATER);
     check("a later visit", again, again.all, LATER);
     if (one.document === 0 || one.all <= one.document) complain(`${path}: nothing was weighed`);

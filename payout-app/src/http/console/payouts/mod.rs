@@ -245,13 +245,21 @@ fn filters(pairs: &[(String, String)]) -> String {
         .finish()
 }
 
-/// Returns the query of the API's list: pages of 50.
+/// The rows of a page, and of one with many columns: either has less than 60 KB.
+const ROWS: &str = "50";
+const WIDE_ROWS: &str = "40";
+/// The number of chosen columns above which a page is wide.
+const WIDE: usize = 4;
+
+/// Returns the query of the API's list.
 fn with_size(pairs: &[(String, String)]) -> String {
+    let columns = pairs.iter().filter(|(name, _)| name == "column").count();
+    let rows = if columns > WIDE { WIDE_ROWS } else { ROWS };
     let kept = pairs
         .iter()
         .filter(|(name, _)| !matches!(name.as_str(), "page_size" | "page" | "count"));
     let mut query = form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(kept).append_pair("page_size", "50");
+    query.extend_pairs(kept).append_pair("page_size", rows);
     query.finish()
 }
 
