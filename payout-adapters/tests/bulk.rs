@@ -10,11 +10,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fixture::{Fixture, everything, worker};
+use payout_core::Timestamp;
 use payout_core::access::{Principal, Scope};
-use payout_core::bulk::{BulkFilter, BulkResult, BulkState, BulkStep, NewBulkAction};
+use payout_core::bulk::{BulkActionId, BulkFilter, BulkResult, BulkState, BulkStep, NewBulkAction};
 use payout_core::contract::{build, drive};
 use payout_core::payout::Status;
-use payout_core::ports::PayoutRepository;
+use payout_core::ports::{PayoutRepository, System};
 use payout_core::usecase::bulk::BulkError;
 use tokio::time::sleep;
 
@@ -290,8 +291,12 @@ async fn a_count_is_confirmed_once_and_in_time() {
         other
     };
     let hour = chrono::TimeDelta::hours(1);
-    let stale = other(&|new| new.counted_at -= hour);
-    let early = other(&|new| new.counted_at += hour);
+    let at = |new: &mut NewBulkAction, at: Timestamp| {
+        new.counted_at = at;
+        new.id = BulkActionId::generate(at, &System::default());
+    };
+    let stale = other(&|new| at(new, new.counted_at - hour));
+    let early = other(&|new| at(new, new.counted_at + hour));
     for new in [stale, early] {
         assert!(matches!(
             bulk.start(&new, &principal).await,

@@ -15,7 +15,7 @@ use super::link::Link;
 /// The pause after an attempt that failed.
 const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
-/// Whether every table has statistics, and whether a task is looking.
+/// The state of the look at the tables' statistics.
 #[derive(Debug, Default)]
 pub(super) struct FirstStatistics {
     are_there: AtomicBool,

@@ -59,7 +59,7 @@ pub(super) struct Link {
     pub(super) stall: Arc<Stall>,
     /// The outcome of the last writes.
     pub(super) writes: Arc<RecentWrites>,
-    /// Whether the tables have statistics.
+    /// The state of the look at the tables' statistics.
     pub(super) first_statistics: Arc<FirstStatistics>,
     /// The number of inserts of single payouts so far.
     pub(super) single_inserts: Arc<AtomicU64>,

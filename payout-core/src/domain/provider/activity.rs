@@ -1,4 +1,4 @@
-//! What is known of a provider besides its payments: the calls that it received, and the balances that it tells.
+//! Facts about a provider besides its payments: the calls that it received, and the balances that it tells.
 
 use rust_decimal::Decimal;
 

@@ -78,7 +78,7 @@ impl BulkActions {
     }
 }
 
-/// What was counted.
+/// The result of a count.
 #[derive(Default)]
 pub(super) struct Tally {
     pub(super) payouts: u64,

@@ -1,4 +1,4 @@
-//! What operators see of each provider: the calls to it, and its balances.
+//! The operators' view of each provider: the calls to it, and its balances.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +48,7 @@ pub struct CallsOfHour {
     pub is_failing: bool,
 }
 
-/// What operators see of a provider.
+/// The operators' view of a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderActivity {
     /// The provider; absent for the only provider of a program that names none.

@@ -1,4 +1,4 @@
-//! What operators see of a provider: the calls of all workers, and its balances.
+//! The operators' view of a provider: the calls of all workers, and its balances.
 
 use payout_tests::app::path_of;
 use payout_tests::body;
