@@ -18,10 +18,10 @@
   document.body.addEventListener("htmx:load", (event) => localize(event.target));
 
   // What was done is told once, and not again after a reload.
-  const here = new URL(location.href);
-  if (here.searchParams.has("done")) {
-    here.searchParams.delete("done");
-    history.replaceState(null, "", here);
+  const shownOnce = new URL(location.href);
+  if (shownOnce.searchParams.has("done")) {
+    shownOnce.searchParams.delete("done");
+    history.replaceState(null, "", shownOnce);
   }
 
   // A choice that needs no button.
