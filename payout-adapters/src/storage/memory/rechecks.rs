@@ -22,9 +22,6 @@ pub(super) struct Providers {
     calls: BTreeMap<(Timestamp, Option<ProviderName>), (u64, u64)>,
 }
 
-/// The time for which the counts of calls are kept.
-const CALLS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
-
 fn later(now: Timestamp, by: Duration) -> Timestamp {
     let by = TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX);
     now.checked_add_signed(by).unwrap_or(Timestamp::MAX_UTC)
@@ -147,7 +144,7 @@ impl Store {
             *calls += said.calls;
             *errors += said.errors;
         }
-        counts.retain(|(minute, _), _| later(*minute, CALLS_KEPT) >= now);
+        counts.retain(|(minute, _), _| later(*minute, ProviderCalls::KEPT) >= now);
     }
 
     pub(super) fn count_calls(&self, within: Duration, now: Timestamp) -> Vec<ProviderCalls> {

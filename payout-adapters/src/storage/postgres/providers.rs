@@ -12,7 +12,7 @@ use super::feed;
 use super::interval;
 use super::link::{Link, Statement, only};
 use super::transaction::Transaction;
-use crate::storage::sql::providers::{CALLS_KEPT, CallColumns, CallsRow, DueRow, PausedRow};
+use crate::storage::sql::providers::{CallColumns, CallsRow, DueRow, PausedRow};
 
 const PAUSED: &str = "SELECT name, paused_at, paused_by, reason FROM paused_providers ORDER BY name";
 
@@ -140,7 +140,7 @@ pub(super) async fn add_calls(link: &Link, calls: &[ProviderCalls]) -> Result<()
         .bind(columns.providers)
         .bind(columns.calls)
         .bind(columns.errors)
-        .bind(interval(CALLS_KEPT));
+        .bind(interval(ProviderCalls::KEPT));
     link.write(statement).await.map(drop)
 }
 

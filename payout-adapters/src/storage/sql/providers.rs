@@ -1,7 +1,5 @@
 //! The rows of providers as both dialects select them.
 
-use std::time::Duration;
-
 use payout_core::payout::Actor;
 use payout_core::ports::{DueProvider, PausedProvider};
 use payout_core::provider::ProviderCalls;
@@ -97,6 +95,3 @@ impl CallColumns {
         }
     }
 }
-
-/// The time for which the counts of calls are kept.
-pub(crate) const CALLS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);

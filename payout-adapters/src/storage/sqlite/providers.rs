@@ -11,7 +11,7 @@ use payout_core::provider::{ProviderCalls, ProviderName};
 use super::feed;
 use super::store::{Store, Write, run_detached};
 use crate::storage::sql::error::repository_error;
-use crate::storage::sql::providers::{CALLS_KEPT, CallColumns, CallsRow, DueRow, PausedRow};
+use crate::storage::sql::providers::{CallColumns, CallsRow, DueRow, PausedRow};
 use crate::storage::sql::stored::as_micros;
 
 const PAUSED: &str = "SELECT name, paused_at, paused_by, reason FROM paused_providers ORDER BY name";
@@ -173,7 +173,7 @@ pub(super) async fn add_calls(store: &Store, calls: &[ProviderCalls]) -> Result<
                 .bind(errors);
             add.execute(&mut *transaction).await.map_err(repository_error)?;
         }
-        let forget = sqlx::query(FORGET_CALLS).bind(now - as_micros(CALLS_KEPT));
+        let forget = sqlx::query(FORGET_CALLS).bind(now - as_micros(ProviderCalls::KEPT));
         forget
             .execute(&mut *transaction)
             .await

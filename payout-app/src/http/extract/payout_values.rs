@@ -72,10 +72,12 @@ impl JsonValue for RecipientId {
     }
 }
 
-/// The use case checks that the time is not too far ahead.
+/// The message for a text that is no time.
+const NO_TIME: &str = "Use RFC 3339, such as 2026-11-24T09:30:00Z.";
+
 impl JsonValue for Timestamp {
     fn read(value: &RawValue) -> Result<Self, Message> {
-        moment::parse(&text(value)?).ok_or_else(|| "Use RFC 3339, such as 2026-11-24T09:30:00Z.".into())
+        moment::parse(&text(value)?).ok_or_else(|| NO_TIME.into())
     }
 
     fn schema() -> ValueSchema {
@@ -83,11 +85,10 @@ impl JsonValue for Timestamp {
     }
 }
 
+/// The use case checks that the time is not too far ahead.
 impl JsonValue for Nullable<Timestamp> {
     fn read(value: &RawValue) -> Result<Self, Message> {
-        nullable(value, |text| {
-            moment::parse(text).ok_or("Use RFC 3339, such as 2026-11-24T09:30:00Z.")
-        })
+        nullable(value, |text| moment::parse(text).ok_or(NO_TIME))
     }
 
     fn schema() -> ValueSchema {

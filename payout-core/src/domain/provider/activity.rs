@@ -1,5 +1,7 @@
 //! Facts about a provider besides its payments: the calls that it received, and the balances that it tells.
 
+use std::time::Duration;
+
 use rust_decimal::Decimal;
 
 use crate::money::Currency;
@@ -15,6 +17,11 @@ pub struct ProviderCalls {
     /// The number of those without a reliable answer: not sent, refused, or with an unknown outcome. A decline is an
     /// answer.
     pub errors: u64,
+}
+
+impl ProviderCalls {
+    /// The time for which a store keeps the counts of a minute.
+    pub const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 }
 
 /// The money with which a provider can pay in one currency.

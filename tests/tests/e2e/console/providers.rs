@@ -1,6 +1,6 @@
 //! The operators' view of a provider: the calls of all workers, and its balances.
 
-use payout_tests::app::path_of;
+use payout_tests::app::{App, Launch, path_of};
 use payout_tests::body;
 use payout_tests::person::Person;
 use payout_tests::provider::{Deed, Provider};
@@ -17,14 +17,20 @@ on_each_backend!(
 const FILE: &str =
     "amount,currency,recipient_account,recipient_name\n20.00,USD,account-1,Ada\n10.00,GBP,account-2,Bob\n";
 
-async fn a_server_shows_the_calls_of_another_process_and_the_balances(backend: Backend) {
-    let provider = Provider::that(Deed::Pay).await;
+/// Starts a server that pays by this provider, without a worker.
+async fn served(backend: Backend, provider: &Provider) -> (Launch, App) {
     let launch = launch(backend)
         .await
         .set("PAYOUT_PROCESSOR", "http")
         .set("PAYOUT_PROCESSOR_URL", provider.url());
     launch.migrate().await;
     let app = launch.serve().await;
+    (launch, app)
+}
+
+async fn a_server_shows_the_calls_of_another_process_and_the_balances(backend: Backend) {
+    let provider = Provider::that(Deed::Pay).await;
+    let (launch, app) = served(backend, &provider).await;
     let person = Person::at(app.port());
     let before = person.open("/console/providers/").await.expect(200);
     before
@@ -44,12 +50,7 @@ async fn a_server_shows_the_calls_of_another_process_and_the_balances(backend: B
 
 async fn the_balances_stand_beside_the_totals_of_a_dry_run(backend: Backend) {
     let provider = Provider::that(Deed::Pay).await;
-    let launch = launch(backend)
-        .await
-        .set("PAYOUT_PROCESSOR", "http")
-        .set("PAYOUT_PROCESSOR_URL", provider.url());
-    launch.migrate().await;
-    let app = launch.serve().await;
+    let (_, app) = served(backend, &provider).await;
     let row = json!({"amount": "20.00", "currency": "USD", "recipient_account": "account-1", "recipient_name": "Ada"});
     let asked = app
         .post("/api/batches/?dry_run=true")
