@@ -297,7 +297,8 @@ async fn a_count_is_confirmed_once_and_in_time() {
     };
     let stale = other(&|new| at(new, new.counted_at - hour));
     let early = other(&|new| at(new, new.counted_at + hour));
-    for new in [stale, early] {
+    let of_another_count = other(&|new| new.counted_at -= chrono::TimeDelta::minutes(2));
+    for new in [stale, early, of_another_count] {
         assert!(matches!(
             bulk.start(&new, &principal).await,
             Err(BulkError::Stale)

@@ -27,7 +27,7 @@ use crate::sampler::Sampler;
 use crate::server::{Failing, listen, serve};
 use crate::settings::{Command, Config, EncryptionCommand};
 use crate::wiring::Ports;
-use crate::{audit_trail, first_steps, keys_fit, schema_ready};
+use crate::{audit_trail, first_steps, keys_fit, rules, schema_ready};
 
 /// Starts a process.
 #[derive(Debug)]
@@ -101,11 +101,9 @@ impl App {
         let role = Role::of(&config.command);
         let ports = Ports::with(&config, own)?;
         let metrics = Arc::new(Metrics::new()?);
-        let health = Arc::new(Health::new(
-            ports.repository_kind,
-            ports.queue_kind,
-            metrics.clone(),
-        ));
+        let health = Health::new(ports.repository_kind, ports.queue_kind, metrics.clone());
+        let queue_is_in_database = ports.queue_kind != OWN && config.queue.is_in_database();
+        let health = Arc::new(health.with_queue_in_database(queue_is_in_database));
         let telemetry = Telemetry {
             observer: metrics.clone(),
             tracer: ports.traces.tracer(),
@@ -282,6 +280,12 @@ async fn work(process: Process, shutdown: CancellationToken, fail: Failing) {
     tokio::select! {
         () = shutdown.cancelled() => return,
         () = keys_fit::fitting(&ports.store, &health) => (),
+    }
+    if role.serves {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = rules::record(&ports.store, &config) => (),
+        }
     }
     // Before any worker or client can claim, edit or cancel a payout that may have been sent.
     if config.restored

@@ -19,7 +19,8 @@ use payout_core::ports::{
 };
 use payout_core::provider::ProviderName;
 use payout_core::usecase::providers::Providers;
-use tokio::time::{sleep, timeout};
+use tokio::sync::Notify;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
@@ -166,6 +167,10 @@ impl From<PaceState> for ProviderState {
 pub(crate) struct Health {
     /// Set once the database was found at the current schema: the schema never falls behind again.
     open: AtomicBool,
+    /// Wakes the task that checks, so that it need not wait for its next turn.
+    opened: Notify,
+    /// True if the queue has its table in the database, so that it takes hints once the schema is current.
+    queue_is_in_database: bool,
     found: RwLock<Readiness>,
     /// The pace of this process's worker at each provider with a name.
     paces: RwLock<HashMap<String, ProviderState>>,
@@ -186,10 +191,20 @@ impl Health {
         };
         Self {
             open: AtomicBool::new(false),
+            opened: Notify::new(),
+            queue_is_in_database: false,
             found: RwLock::new(found),
             paces: RwLock::default(),
             census: RwLock::default(),
             metrics,
+        }
+    }
+
+    /// Sets whether the queue has its table in the database.
+    pub(crate) fn with_queue_in_database(self, queue_is_in_database: bool) -> Self {
+        Self {
+            queue_is_in_database,
+            ..self
         }
     }
 
@@ -227,6 +242,7 @@ impl Health {
     pub(crate) fn open(&self) {
         self.open.store(true, Ordering::Release);
         self.database(State::Up);
+        self.opened.notify_one();
     }
 
     /// Records the state of the database. Returns true if it has changed.
@@ -257,7 +273,7 @@ impl Health {
                     self.look_at_queue(&*queue),
                     self.look_at_pauses(&providers),
                 );
-                sleep(EVERY).await;
+                let _ = timeout(EVERY, self.opened.notified()).await;
             }
         };
         tokio::select! {
@@ -292,6 +308,9 @@ impl Health {
     }
 
     async fn look_at_queue(&self, queue: &dyn JobQueue) {
+        if self.queue_is_in_database && !self.is_open() {
+            return;
+        }
         let before = self.readiness().queue.state;
         match timeout(PATIENCE, queue.probe()).await {
             Ok(Ok(depth)) => {
@@ -394,6 +413,19 @@ mod tests {
         health.look_at_queue(&queue).await;
         assert!(health.readiness().queue.is_up());
         assert!(health.metrics.render().contains("payout_queue_depth 7"));
+    }
+
+    #[tokio::test]
+    async fn a_queue_in_the_database_is_asked_once_the_schema_is_current() {
+        let health = health().with_queue_in_database(true);
+        // This mock panics if it is asked.
+        health.look_at_queue(&MockJobQueue::new()).await;
+        assert_eq!(health.readiness().queue.state, State::Starting);
+        health.open();
+        let mut queue = MockJobQueue::new();
+        queue.expect_probe().return_once(|| Ok(0));
+        health.look_at_queue(&queue).await;
+        assert!(health.readiness().queue.is_up());
     }
 
     #[test]

@@ -56,6 +56,7 @@
 //! - `schema_ready` waits for the database, `unusable` detects when waiting does not help, and `audit_trail` checks the
 //!   safeguards of the audit trail.
 //! - `keys_fit` waits for the keys that the database is encrypted with, and `keys_rotate` re-encrypts the database.
+//!   `rules` records the rules for payouts, so that commands with other ones are refused.
 //! - `doctor` checks everything that a process needs. `reconcile` compares the store with the provider. `export` writes payouts as
 //!   files. `backup` copies the store, and `restored` makes a copy safe to start on. `import` imports the table of the Django service.
 //! - [`commands`] runs the commands of the binary.
@@ -87,6 +88,7 @@ mod own_ports;
 mod providers_command;
 mod reconcile;
 mod restored;
+mod rules;
 mod running;
 mod sampler;
 mod schema_ready;

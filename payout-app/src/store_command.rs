@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use payout_adapters::encryption::KeyCheck;
 use tokio::time::timeout;
 
 use crate::settings::Config;
@@ -37,6 +38,18 @@ pub(crate) async fn run(
 pub(crate) async fn ready(config: &Config, ports: &Ports) -> Result<(), String> {
     let ready = timeout(PATIENCE, has_schema(config, ports)).await;
     ready.unwrap_or_else(|_| Err(silent(config)))
+}
+
+/// Checks that a command which writes encrypted data has the keys of the database, or returns one line that says which
+/// is missing.
+pub(crate) async fn has_keys(config: &Config, ports: &Ports) -> Result<(), String> {
+    match ports.store.compare_keys().await {
+        Ok(KeyCheck::Fits) => Ok(()),
+        Ok(check @ (KeyCheck::Missing { .. } | KeyCheck::Wrong { .. })) => Err(format!(
+            "{check}: give this command the PAYOUT_ENCRYPTION_KEYS of the service"
+        )),
+        Err(error) => Err(Unusable::new(&config.database, &error).to_string()),
+    }
 }
 
 async fn has_schema(config: &Config, ports: &Ports) -> Result<(), String> {

@@ -24,10 +24,30 @@ pub(crate) async fn run(config: &Config, command: &WebhooksCommand) -> Result<Ex
         let Some(webhooks) = ports.webhook_use_cases() else {
             return Err("this database has no webhooks".to_owned());
         };
+        if makes_secret(command) {
+            store_command::has_keys(config, &ports).await?;
+        }
         let answered = answer(&webhooks, command).await;
         answered.map_err(|error| in_words(&config.database, &error))
     };
     store_command::run(config, &ports, answer).await
+}
+
+/// Returns whether the command makes a secret, which is stored encrypted.
+fn makes_secret(command: &WebhooksCommand) -> bool {
+    match command {
+        WebhooksCommand::Create { .. } | WebhooksCommand::Rotate { .. } => true,
+        WebhooksCommand::List
+        | WebhooksCommand::Edit { .. }
+        | WebhooksCommand::Disable { .. }
+        | WebhooksCommand::Enable { .. }
+        | WebhooksCommand::Delete { .. }
+        | WebhooksCommand::Test { .. }
+        | WebhooksCommand::Deliveries { .. }
+        | WebhooksCommand::Attempts { .. }
+        | WebhooksCommand::Redeliver { .. }
+        | WebhooksCommand::Replay { .. } => false,
+    }
 }
 
 async fn answer(webhooks: &Webhooks, command: &WebhooksCommand) -> Result<String, WebhooksError> {

@@ -14,7 +14,8 @@ use payout_core::Timestamp;
 use payout_core::attempt::{Settlement, SettlementOutcome};
 use payout_core::idempotency::{IdempotencyRecord, IdempotentRequest, ScopedKey};
 use payout_core::payout::{
-    Actor, Caller, Change, Event, Evidence, ExternalId, NewPayout, Payout, PayoutId, ProviderKey,
+    Actor, Caller, Change, Event, Evidence, ExternalId, NewPayout, PaymentDetails, Payout, PayoutId,
+    ProviderKey,
 };
 use payout_core::ports::{
     ClaimRequest, Claims, Clock, Count, Cursor, Deleted, DeletedPayout, EventPage, EventPlace, EventQuery,
@@ -125,7 +126,7 @@ impl State {
             return Insertion::OverLimit(over);
         }
         let held = self
-            .duplicate_of(new, now)
+            .duplicate_of(new.id, &new.details, new.duplicates_within(), now)
             .map(|other| new.clone().held_as_duplicate_of(other));
         let new = held.as_ref().unwrap_or(new);
         let mut payout = new.stored_at(now);
@@ -145,15 +146,22 @@ impl State {
         Insertion::Stored(payout)
     }
 
-    /// Finds a payout that the new one likely duplicates, if that is to be looked for.
-    fn duplicate_of(&self, new: &NewPayout, now: Timestamp) -> Option<PayoutId> {
-        let within = new.duplicates_within()?;
+    /// Finds another payout that this one likely duplicates, if that is to be looked for.
+    fn duplicate_of(
+        &self,
+        id: PayoutId,
+        details: &PaymentDetails,
+        within: Option<Duration>,
+        now: Timestamp,
+    ) -> Option<PayoutId> {
+        let within = within?;
         let rows = self.rows.values().filter(|row| row.deleted_at.is_none());
         let alike = rows.map(|row| &row.payout).filter(|payout| {
             let age = (now - payout.parts().created_at).to_std();
             age.is_ok_and(|age| age < within)
+                && payout.id() != id
                 && payout.status().may_be_paid()
-                && new.is_likely_duplicate_of(payout.details())
+                && details.is_likely_duplicate_of(payout.details())
         });
         let latest = alike.max_by_key(|payout| (payout.parts().created_at, payout.id()));
         latest.map(Payout::id)
@@ -169,6 +177,10 @@ impl State {
             return Err(RepositoryError::KeyTaken);
         }
         let id = change.after.id();
+        let held = self
+            .duplicate_of(id, change.after.details(), change.duplicates_within, now)
+            .map(|other| change.clone().held_as_duplicate_of(other));
+        let change = held.as_ref().unwrap_or(change);
         let holder = self.holder_of(change.after.details().external_id.as_ref());
         let row = self.rows.get_mut(&id).filter(|row| row.deleted_at.is_none());
         let row = row.filter(|row| row.payout.version() == change.expected_version);

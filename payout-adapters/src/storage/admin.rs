@@ -146,6 +146,23 @@ pub trait StorageAdmin: Send + Sync {
         Ok(KeyCheck::Fits)
     }
 
+    /// Records the operator's rules for payouts as a server has them. Returns those that were recorded before; `None` if
+    /// there were none.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    async fn record_rules(&self, _rules: &str) -> Result<Option<String>, RepositoryError> {
+        Ok(None)
+    }
+
+    /// Returns the operator's rules that the latest server recorded; `None` before the first.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unavailable`].
+    async fn recorded_rules(&self) -> Result<Option<String>, RepositoryError> {
+        Ok(None)
+    }
+
     /// Re-seals the next `limit` payouts after `after` with the current key, except those that it sealed already. The
     /// result says where to continue; the operator's command repeats this until nothing is left.
     ///

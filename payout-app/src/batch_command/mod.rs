@@ -14,18 +14,18 @@ use std::time::Duration;
 use payout_core::batch::BatchId;
 use payout_core::payout::Caller;
 use payout_core::ports::{RepositoryError, Telemetry};
-use payout_core::usecase::ServiceError;
 use payout_core::usecase::batches::{BatchError, BatchRequest, Batches};
+use payout_core::usecase::{ServiceError, Sight};
 use tokio::time::timeout;
 
 use self::progress::{Counted, Progress};
-use self::words::{result, rows, shown, table};
+use self::words::{Done, result, rows, shown, table};
 use crate::approver::approver;
 use crate::batch_file::{BatchFile, MOST_BYTES};
 use crate::settings::{BatchCommand, BatchImportCommand, Config, ConfigError};
-use crate::store_command;
 use crate::unusable::Unusable;
 use crate::wiring::Ports;
+use crate::{rules, store_command};
 
 /// The actors of these commands. No API key can have such a name.
 const IMPORT: &str = "payout import";
@@ -61,6 +61,24 @@ impl Store {
         })
     }
 
+    /// Opens the store for a command that stores payouts or makes them due: with the encryption keys and the rules of the
+    /// service.
+    async fn open_to_pay(config: &Config) -> Result<Self, Refusal> {
+        let store = Self::open(config).await?;
+        let admin = &store.ports.store;
+        let fits = async {
+            store_command::has_keys(config, &store.ports).await?;
+            rules::same(admin, config).await
+        };
+        match fits.await {
+            Ok(()) => Ok(store),
+            Err(line) => {
+                store.close().await;
+                Err(Refusal::Failed(line))
+            }
+        }
+    }
+
     async fn close(self) {
         let _ = timeout(Duration::from_secs(2), self.ports.store.close()).await;
     }
@@ -80,7 +98,7 @@ pub(crate) async fn import(config: &Config, command: &BatchImportCommand) -> Res
             return Err(Refusal::Failed(format!("{}: {error}", command.file.display())));
         }
     };
-    let store = Store::open(config).await?;
+    let store = Store::open_to_pay(config).await?;
     let progress = Progress::begin(command.dry_run);
     let request = BatchRequest {
         external_id: command.external_id.clone(),
@@ -88,7 +106,7 @@ pub(crate) async fn import(config: &Config, command: &BatchImportCommand) -> Res
         scheduled_at: command.scheduled_at,
         dry_run: command.dry_run,
         only_new: command.only_new,
-        sees_recipients: true,
+        sight: Sight::Whole,
     };
     let source = Arc::new(Counted {
         file,
@@ -110,19 +128,31 @@ pub(crate) async fn import(config: &Config, command: &BatchImportCommand) -> Res
     }
 }
 
-/// Runs a command on stored batches.
+/// Runs a command on stored batches. Exits with 1 if it could not do everything that it was to do.
 ///
 /// # Errors
 /// [`Refusal`].
 pub(crate) async fn run(config: &Config, command: &BatchCommand) -> Result<ExitCode, Refusal> {
-    let store = Store::open(config).await?;
+    let store = match command {
+        BatchCommand::Retry { .. } => Store::open_to_pay(config).await?,
+        BatchCommand::List { .. }
+        | BatchCommand::Show { .. }
+        | BatchCommand::Approve { .. }
+        | BatchCommand::Reject { .. }
+        | BatchCommand::Cancel { .. } => Store::open(config).await?,
+    };
     let done = answered(config, &store, command).await;
     store.close().await;
-    print(&done?)?;
-    Ok(ExitCode::SUCCESS)
+    let done = done?;
+    print(&done.text)?;
+    Ok(if done.is_whole {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
-async fn answered(config: &Config, store: &Store, command: &BatchCommand) -> Result<String, Refusal> {
+async fn answered(config: &Config, store: &Store, command: &BatchCommand) -> Result<Done, Refusal> {
     let (batches, keys) = (&store.batches, &store.ports.keys);
     let caller = |reason: &Option<String>| match reason {
         Some(reason) => Caller::named(BATCH).because(reason),
@@ -131,11 +161,11 @@ async fn answered(config: &Config, store: &Store, command: &BatchCommand) -> Res
     let done = match command {
         BatchCommand::List { limit } => {
             let listed = batches.list(None, *limit).await;
-            listed.map(|listed| table(&listed))
+            listed.map(|listed| Done::read(table(&listed)))
         }
         BatchCommand::Show { id } => {
             let progress = batches.get(*id, &caller(&None)).await;
-            progress.map(|progress| shown(&progress))
+            progress.map(|progress| Done::read(shown(&progress)))
         }
         BatchCommand::Approve { id, key_file, reason } => {
             let caller = approver(keys, key_file).await.map_err(Refusal::Failed)?;
@@ -149,11 +179,11 @@ async fn answered(config: &Config, store: &Store, command: &BatchCommand) -> Res
         BatchCommand::Reject { id, key_file, reason } => {
             let caller = approver(keys, key_file).await.map_err(Refusal::Failed)?;
             let rejected = batches.reject(*id, caller.because(reason)).await;
-            rejected.map(|step| format!("{} payouts rejected\n{}", step.rejected, shown(&step.progress)))
+            rejected.map(|step| words::rejected(&step))
         }
         BatchCommand::Cancel { id, reason } => {
             let cancelled = batches.cancel(*id, caller(reason)).await;
-            cancelled.map(|step| format!("{} payouts cancelled\n{}", step.changed, shown(&step.progress)))
+            cancelled.map(|step| words::cancelled(&step))
         }
         BatchCommand::Retry { id, reason } => {
             let retried = batches.retry(*id, caller(reason)).await;
@@ -164,7 +194,7 @@ async fn answered(config: &Config, store: &Store, command: &BatchCommand) -> Res
 }
 
 /// Approves a batch, for as long as that takes.
-async fn approve(batches: &Batches, id: BatchId, caller: Caller) -> Result<String, BatchError> {
+async fn approve(batches: &Batches, id: BatchId, caller: Caller) -> Result<Done, BatchError> {
     let (mut approved, mut complete) = (0, 0);
     loop {
         let step = batches.approve(id, None, caller.clone()).await?;

@@ -1,9 +1,9 @@
 //! The answers of the commands, as texts.
 
 use payout_core::batch::{Batch, BatchProgress, Mistake};
-use payout_core::payout::{ExternalId, PayoutId};
+use payout_core::payout::{ExternalId, PayoutId, Status};
 use payout_core::usecase::batches::{
-    BatchAnswer, BatchApproved, BatchReport, Forecast, OtherPayment, Retried,
+    BatchAnswer, BatchApproved, BatchRejected, BatchReport, Forecast, OtherPayment, Retried, StepCounts,
 };
 
 use crate::keys_command::moment;
@@ -135,7 +135,22 @@ pub(super) fn shown(progress: &BatchProgress) -> String {
     text
 }
 
-pub(super) fn approved(approved: u64, complete: u64, step: &BatchApproved) -> String {
+/// The result of a command: its text, and whether everything that it was to do is done. A payout that was refused is
+/// not, nor what a command that changed nothing came too late for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Done {
+    pub(super) text: String,
+    pub(super) is_whole: bool,
+}
+
+impl Done {
+    /// Builds the result of a command that only reads.
+    pub(super) fn read(text: String) -> Self {
+        Self { text, is_whole: true }
+    }
+}
+
+pub(super) fn approved(approved: u64, complete: u64, step: &BatchApproved) -> Done {
     let mut text = format!("{approved} payouts approved, {complete} of them completely\n");
     for (count, words) in [
         (step.approvals.own, "await others: you created or edited them"),
@@ -149,21 +164,45 @@ pub(super) fn approved(approved: u64, complete: u64, step: &BatchApproved) -> St
         }
     }
     text.push_str(&listed(&step.refused));
-    text + &shown(&step.progress)
+    let is_own = approved == 0 && step.approvals.own > 0;
+    Done {
+        text: text + &shown(&step.progress),
+        is_whole: step.refused.is_empty() && !step.is_partial && !is_own,
+    }
 }
 
-pub(super) fn retried(step: &Retried) -> String {
+pub(super) fn rejected(step: &BatchRejected) -> Done {
+    Done {
+        text: format!("{} payouts rejected\n{}", step.rejected, shown(&step.progress)),
+        is_whole: step.rejected > 0 || step.too_late() == 0,
+    }
+}
+
+pub(super) fn cancelled(step: &StepCounts) -> Done {
+    let mut totals = step.progress.totals.iter();
+    let are_cancelled = totals.all(|total| total.status == Status::Cancelled);
+    Done {
+        text: format!("{} payouts cancelled\n{}", step.changed, shown(&step.progress)),
+        is_whole: step.changed > 0 || are_cancelled,
+    }
+}
+
+pub(super) fn retried(step: &Retried) -> Done {
     let more = if step.is_partial {
         "; repeat the command for the rest"
     } else {
         ""
     };
-    format!(
+    let text = format!(
         "{} payouts retried{more}\n{}{}",
         step.retried,
         listed(&step.refused),
         shown(&step.progress)
-    )
+    );
+    Done {
+        text,
+        is_whole: step.refused.is_empty() && !step.is_partial,
+    }
 }
 
 /// Lists payouts that were left out, one on a line.
@@ -174,7 +213,105 @@ fn listed(refused: &[(PayoutId, String)]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use payout_core::Timestamp;
+    use payout_core::batch::{BatchApprovals, BatchId, BatchTotal, ContentHash};
+    use payout_core::payout::{Actor, Description};
+    use rust_decimal::Decimal;
+    use uuid::Uuid;
+
     use super::*;
+
+    fn progress(status: Status) -> BatchProgress {
+        let total = BatchTotal {
+            status,
+            currency: "EUR".parse().unwrap(),
+            count: 1,
+            sum: Decimal::ONE,
+            in_review: 0,
+            updated_at: Timestamp::UNIX_EPOCH,
+        };
+        BatchProgress {
+            batch: Batch {
+                id: BatchId::from(Uuid::nil()),
+                external_id: None,
+                content: ContentHash::from([0; 32]),
+                description: Description::default(),
+                scheduled_at: None,
+                payouts: 1,
+                left_out: 0,
+                created_at: Timestamp::UNIX_EPOCH,
+                created_by: Actor::new("test"),
+            },
+            totals: vec![total],
+            approvable: 0,
+        }
+    }
+
+    fn refused() -> Vec<(PayoutId, String)> {
+        let id = PayoutId::from(Uuid::nil());
+        vec![(id, "This payout cannot be read.".to_owned())]
+    }
+
+    #[test]
+    fn a_command_that_a_payout_refused_is_not_done() {
+        let retried = |retried, refused, is_partial| {
+            let progress = progress(Status::Failed);
+            let step = Retried {
+                retried,
+                refused,
+                is_partial,
+                progress,
+            };
+            super::retried(&step).is_whole
+        };
+        assert!(retried(1, vec![], false) && retried(0, vec![], false));
+        assert!(!retried(0, refused(), false) && !retried(1, refused(), false));
+        assert!(!retried(1, vec![], true));
+
+        let approved = |approved, refused, is_partial, own| {
+            let step = BatchApproved {
+                approved,
+                complete: approved,
+                refused,
+                is_partial,
+                approvals: BatchApprovals {
+                    own,
+                    ..BatchApprovals::default()
+                },
+                progress: progress(Status::AwaitingApproval),
+            };
+            super::approved(approved, approved, &step).is_whole
+        };
+        assert!(approved(1, vec![], false, 1) && approved(0, vec![], false, 0));
+        assert!(!approved(0, refused(), false, 0) && !approved(1, refused(), false, 0));
+        assert!(!approved(1, vec![], true, 0) && !approved(0, vec![], false, 1));
+    }
+
+    #[test]
+    fn a_command_that_came_too_late_for_everything_is_not_done() {
+        let rejected = |rejected, settled_with, cancelled| {
+            let approvals = BatchApprovals {
+                settled_with,
+                cancelled,
+                ..BatchApprovals::default()
+            };
+            let step = BatchRejected {
+                rejected,
+                approvals,
+                progress: progress(Status::Pending),
+            };
+            super::rejected(&step).is_whole
+        };
+        assert!(rejected(1, 1, 0) && rejected(0, 0, 0) && rejected(0, 1, 1));
+        assert!(!rejected(0, 2, 1));
+
+        let cancelled = |changed, status| {
+            let progress = progress(status);
+            super::cancelled(&StepCounts { changed, progress }).is_whole
+        };
+        assert!(cancelled(1, Status::Completed) && cancelled(0, Status::Cancelled));
+        assert!(!cancelled(0, Status::Completed) && !cancelled(0, Status::Processing));
+    }
 
     #[test]
     fn wrong_rows_are_printed_as_csv() {

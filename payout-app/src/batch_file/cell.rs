@@ -14,11 +14,18 @@ pub(crate) enum DecimalSign {
     Comma,
 }
 
-/// Reads an amount. Thousands separators are refused, since `1.234` may mean two amounts.
+/// Reads an amount. Thousands separators are refused, since `1.234` may mean two amounts, and so is every exponent.
 pub(super) fn amount(cell: &str, decimal: DecimalSign) -> Result<Amount, Cow<'static, str>> {
     const SCIENTIFIC: &str = "This number is in scientific notation, in which a spreadsheet may have dropped digits: format the column as a \
          number with decimals.";
     const SEPARATED: &str = "Thousands separators are not allowed.";
+    const NAMES_CURRENCY: &str = "Write the number alone: the currency has a column of its own.";
+    if has_exponent(cell) {
+        return Err(SCIENTIFIC.into());
+    }
+    if names_currency(cell) {
+        return Err(NAMES_CURRENCY.into());
+    }
     let is_separator = |c: char| c.is_whitespace() || matches!(c, '\'' | '’' | '_');
     if cell.starts_with(|c: char| c.is_ascii_digit()) && cell.contains(is_separator) {
         return Err(SEPARATED.into());
@@ -40,9 +47,6 @@ pub(super) fn amount(cell: &str, decimal: DecimalSign) -> Result<Amount, Cow<'st
         (DecimalSign::Comma, false, true) => cell.replacen(',', ".", 1).into(),
         (DecimalSign::Point | DecimalSign::Comma, _, false) => cell.into(),
     };
-    if is_scientific(&text) {
-        return Err(SCIENTIFIC.into());
-    }
     // The format of the column chooses the number of trailing zeros, the same for every currency.
     text.parse()
         .map(Amount::by_value)
@@ -66,18 +70,32 @@ pub(super) fn text(cell: &str) -> Result<&str, Cow<'static, str>> {
     Ok(cell)
 }
 
-/// Returns whether the text is a number such as `3.70400440532013E+17`.
+/// Returns whether the text is a number as a spreadsheet shortens it, such as `3.70400440532013E+17` or `370.4E+15`.
 fn is_scientific(text: &str) -> bool {
+    // `12E3` may be an account or a reference; a spreadsheet writes a sign, or a fraction.
+    has_exponent(text) && text.contains(['.', ',', '+', '-'])
+}
+
+/// Returns whether the text is a number with an exponent, such as `1e3` or `12,5E-3`.
+fn has_exponent(text: &str) -> bool {
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else {
         return false;
     };
-    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let mantissa = mantissa.strip_prefix(['+', '-']).unwrap_or(mantissa);
+    let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
     let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, "0"));
-    let Some(exponent) = exponent.strip_prefix(['+', '-']) else {
-        // `1E5` may be a reference; a spreadsheet writes the sign.
-        return false;
-    };
-    whole.len() == 1 && is_digits(whole) && is_digits(fraction) && is_digits(exponent)
+    is_digits(whole) && is_digits(fraction) && is_digits(exponent)
+}
+
+/// Returns whether the text is a number with the name or the sign of a currency before or behind it.
+fn names_currency(text: &str) -> bool {
+    let is_currency =
+        |c: char| c.is_alphabetic() || matches!(c, '$' | '\u{a2}'..='\u{a5}' | '\u{20a0}'..='\u{20cf}');
+    let number = text.trim_matches(|c: char| c.is_whitespace() || is_currency(c));
+    number.len() < text.len()
+        && number.starts_with(|c: char| c.is_ascii_digit())
+        && !number.contains(is_currency)
 }
 
 /// Returns whether a spreadsheet would run the text. A number with a sign is harmless.
@@ -145,14 +163,68 @@ mod tests {
 
     #[test]
     fn a_number_whose_digits_may_be_lost_is_refused() {
-        for cell in ["1.23457E+15", "1E+05", "1,5e+3"] {
-            assert!(read(cell, DecimalSign::Point).is_err(), "{cell}");
-            assert!(read(cell, DecimalSign::Comma).is_err(), "{cell}");
+        for cell in [
+            "1.23457E+15",
+            "1E+05",
+            "1,5e+3",
+            "12.3E+3",
+            "123,4E+3",
+            "1e3",
+            "12E3",
+            "1.5E-3",
+            "-1E5",
+        ] {
+            for decimal in [DecimalSign::Point, DecimalSign::Comma] {
+                let refused = read(cell, decimal).unwrap_err();
+                assert!(refused.contains("scientific notation"), "{cell}: {refused}");
+            }
         }
-        assert!(text("3.70400440532013E+17").is_err());
-        assert!(text("4E+11").is_err());
-        for taken in ["1E5", "E+7", "DE89", "12.5E+3x", "Invoice 1.5e+3"] {
+        for cell in [
+            "3.70400440532013E+17",
+            "4E+11",
+            "370.4E+15",
+            "370,4E15",
+            "37E+16",
+            "12.5E-3",
+            "-1.5E3",
+        ] {
+            assert!(text(cell).unwrap_err().contains("scientific notation"), "{cell}");
+        }
+        for taken in [
+            "1E5",
+            "12E3",
+            "4711e0815",
+            "E+7",
+            "DE89",
+            "12.5E+3x",
+            "12.E+3",
+            "1.2.3E+4",
+            "Invoice 1.5e+3",
+            "2026-E-11",
+        ] {
             assert!(text(taken).is_ok(), "{taken}");
+        }
+    }
+
+    #[test]
+    fn a_currency_beside_an_amount_is_named_as_such() {
+        for cell in [
+            "12.50 EUR",
+            "EUR 12.50",
+            "12,50€",
+            "$12",
+            "US$ 1,234.50",
+            "12.50\u{a0}\u{20b9}",
+            "12Fr",
+        ] {
+            for decimal in [DecimalSign::Point, DecimalSign::Comma] {
+                let refused = read(cell, decimal).unwrap_err();
+                assert!(refused.contains("column of its own"), "{cell}: {refused}");
+            }
+        }
+        for cell in ["EUR", "", "-12", "5%", "1a2"] {
+            let refused = read(cell, DecimalSign::Point).unwrap_err();
+            assert!(!refused.contains("column"), "{cell}: {refused}");
         }
     }
 

@@ -22,6 +22,9 @@ pub(crate) enum Encoding {
         /// The name of its column.
         column: Option<String>,
     },
+    /// No text.
+    #[error("The file is not text, and so not CSV: in the spreadsheet, save the sheet as CSV in UTF-8.")]
+    Binary,
     /// A text that breaks off within a character.
     #[error("The file breaks off within a character: it was cut.")]
     Cut,
@@ -52,6 +55,9 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, Encoding> {
         Ok(text) => return Ok(text),
         Err(error) => error,
     };
+    if looks_binary(bytes) {
+        return Err(Encoding::Binary);
+    }
     let (valid, rest) = bytes.split_at(error.valid_up_to());
     let Some(byte) = rest.first().filter(|_| error.error_len().is_some()) else {
         return Err(Encoding::Cut);
@@ -104,12 +110,25 @@ fn by_signature(bytes: &[u8]) -> Option<Encoding> {
     })
 }
 
-/// Returns whether every other byte is zero, as in UTF-16 without a byte order mark.
+/// Returns whether every other byte is zero and no byte between them is, as in UTF-16 without a byte order mark.
 fn looks_like_utf16(bytes: &[u8]) -> bool {
     let head = bytes.get(..bytes.len().min(256)).unwrap_or_default();
     let zeros = |offset: usize| {
-        let zeros = head.iter().skip(offset).step_by(2).filter(|byte| **byte == 0);
-        zeros.count() * 4 > head.len()
+        let every_other = head.iter().skip(offset).step_by(2);
+        every_other.filter(|byte| **byte == 0).count()
     };
-    zeros(0) || zeros(1)
+    match (zeros(0), zeros(1)) {
+        (0, zeros) | (zeros, 0) => zeros * 4 > head.len(),
+        (_, _) => false,
+    }
+}
+
+/// Returns whether bytes that are not UTF-8 are no text in another encoding either: text has no zeros, and hardly a
+/// control character that is neither white space nor the end of a file.
+fn looks_binary(bytes: &[u8]) -> bool {
+    let head = bytes.get(..bytes.len().min(4096)).unwrap_or_default();
+    let controls = head
+        .iter()
+        .filter(|byte| matches!(byte, 0x00..=0x08 | 0x0e..=0x19 | 0x1b..=0x1f));
+    head.contains(&0) || controls.count() * 20 > head.len()
 }

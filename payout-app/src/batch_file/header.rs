@@ -10,7 +10,7 @@ use super::records::{Record, Records};
 use crate::near::nearest;
 
 /// The delimiters that a file may have.
-const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
+pub(super) const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
 
 /// The columns of the API's own names, besides those of a recipient and of metadata.
 static PLAIN: [(&str, Column); 10] = [

@@ -122,7 +122,7 @@ impl BatchFile {
         let text = encoding::text(&self.bytes).unwrap_or_default();
         Rows {
             records: Records::after(text, &self.layout),
-            columns: &self.layout.columns,
+            layout: &self.layout,
             decimal: self.decimal,
             count: 0,
             is_over: false,
@@ -133,7 +133,7 @@ impl BatchFile {
 /// The payouts of a file.
 pub(crate) struct Rows<'a> {
     records: Records<'a>,
-    columns: &'a Columns,
+    layout: &'a Layout,
     decimal: DecimalSign,
     count: u64,
     is_over: bool,
@@ -152,7 +152,7 @@ impl Iterator for Rows<'_> {
                 Err(tear) => {
                     // What follows a tear cannot be told apart into rows.
                     self.is_over = true;
-                    return Some(torn(&tear, self.columns));
+                    return Some(torn(&tear, &self.layout.columns));
                 }
             };
             if record.is_blank() {
@@ -166,7 +166,7 @@ impl Iterator for Rows<'_> {
             }
             return Some(SourceRow {
                 number: record.row,
-                payment: row::payment(&record, self.columns, self.decimal),
+                payment: row::payment(&record, self.layout, self.decimal),
             });
         }
     }

@@ -14,7 +14,7 @@ use payout_core::stored_recipient::RecipientId;
 use payout_core::usecase::batches::{PaymentTerms, RowPayment, RowRecipient};
 
 use super::cell::{self, DecimalSign};
-use super::header::{Column, Columns};
+use super::header::{Column, Columns, DELIMITERS, Layout};
 use super::records::Record;
 use crate::http::moment;
 
@@ -70,14 +70,15 @@ impl Mistakes {
 /// Every cell that is wrong or missing.
 pub(super) fn payment(
     record: &Record<'_>,
-    columns: &Columns,
+    layout: &Layout,
     decimal: DecimalSign,
 ) -> Result<RowPayment, Vec<Mistake>> {
+    let columns = &layout.columns;
     let mut mistakes = Mistakes {
         row: record.row,
         found: Vec::new(),
     };
-    if let Some(message) = wrong_length(record, columns) {
+    if let Some(message) = wrong_length(record, layout) {
         return Err(vec![Mistake::of_row(record.row, message)]);
     }
     let mut values = Values::default();
@@ -95,12 +96,20 @@ pub(super) fn payment(
 }
 
 /// Returns what is wrong with the number of cells. Empty cells after the last column are ignored.
-fn wrong_length(record: &Record<'_>, columns: &Columns) -> Option<String> {
-    let (cells, expected) = (record.cells.len(), columns.len());
+fn wrong_length(record: &Record<'_>, layout: &Layout) -> Option<String> {
+    let (cells, expected) = (record.cells.len(), layout.columns.len());
     let further = record.cells.iter().skip(expected);
     if cells < expected {
+        if let Some(delimiter) = other_delimiter(record, layout) {
+            return Some(format!(
+                "The header is separated by {}, and this row by {}: use one separator in the whole file.",
+                plural(layout.delimiter),
+                plural(delimiter)
+            ));
+        }
+        let unit = if cells == 1 { "cell" } else { "cells" };
         return Some(format!(
-            "This row has {cells} cells, and the header has {expected}: the row, or the file, was cut."
+            "This row has {cells} {unit}, and the header has {expected}: the row, or the file, was cut."
         ));
     }
     let full = further.filter(|cell| !cell.trim().is_empty()).count();
@@ -110,6 +119,27 @@ fn wrong_length(record: &Record<'_>, columns: &Columns) -> Option<String> {
              marks."
         )
     })
+}
+
+/// Returns the delimiter, other than the header's, that separates as many cells as the header has.
+fn other_delimiter(record: &Record<'_>, layout: &Layout) -> Option<u8> {
+    let mut others = DELIMITERS
+        .into_iter()
+        .filter(|delimiter| *delimiter != layout.delimiter);
+    others.find(|delimiter| {
+        let bytes = record.cells.iter().flat_map(|cell| cell.bytes());
+        bytes.filter(|byte| byte == delimiter).count() + 1 >= layout.columns.len()
+    })
+}
+
+/// Returns the word for a delimiter, in the plural.
+fn plural(delimiter: u8) -> &'static str {
+    match delimiter {
+        b';' => "semicolons",
+        b'\t' => "tabs",
+        b',' => "commas",
+        _ => "other characters",
+    }
 }
 
 impl Values {
@@ -140,7 +170,7 @@ impl Values {
             Column::ExternalId => self.external_id = mistakes.take(name, ExternalId::new(text)),
             Column::StatementText => self.statement_text = mistakes.take(name, StatementText::new(text)),
             Column::ScheduledAt => {
-                let at = moment::parse(text).ok_or("Use RFC 3339, such as 2026-11-24T09:30:00Z.");
+                let at = moment::parse(text).ok_or(moment::EXPECTED);
                 self.scheduled_at = mistakes.take(name, at);
             }
             Column::RecipientId => {

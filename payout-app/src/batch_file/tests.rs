@@ -235,8 +235,19 @@ fn a_file_may_have_recipients_of_both_forms_but_a_row_only_one() {
 fn masks_and_changed_numbers_are_refused() {
     let masked = wrong(&format!("{HEADER}\n1,EUR,••••3000,Ada,\n"));
     assert_eq!(masked[0].2, "This is a mask: send the whole value.");
-    let scientific = wrong(&format!("{HEADER}\n1,EUR,3.70400440532013E+17,Ada,\n"));
-    assert!(scientific[0].2.contains("scientific notation"), "{scientific:?}");
+    for row in [
+        "1,EUR,3.70400440532013E+17,Ada,",
+        "1,EUR,370.4E+15,Ada,",
+        "12.3E+3,EUR,A-1,Ada,",
+        "1e3,EUR,A-1,Ada,",
+    ] {
+        let scientific = wrong(&format!("{HEADER}\n{row}\n"));
+        assert!(
+            scientific[0].2.contains("scientific notation"),
+            "{row}: {scientific:?}"
+        );
+    }
+    assert_eq!(read(&format!("{HEADER}\n1,EUR,12E3,Ada,\n")).len(), 1);
 }
 
 #[test]
@@ -253,6 +264,28 @@ fn a_file_that_was_cut_says_so() {
     let mut bytes = format!("{HEADER}\n1,EUR,A-1,Zo").into_bytes();
     bytes.push(0xc3);
     assert!(refused(&bytes).contains("breaks off within a character"));
+}
+
+#[test]
+fn rows_with_another_separator_than_the_header_say_so() {
+    for (header, row) in [(";", ","), (",", ";"), ("\t", ","), (",", "\t"), (";", "\t")] {
+        let text = format!("{}\n{}\n", HEADER.replace(',', header), ROW.replace(',', row));
+        let message = &wrong(&text)[0].2;
+        assert!(
+            message.contains("use one separator"),
+            "{header:?} {row:?}: {message}"
+        );
+    }
+    let decimal_commas = format!("{HEADER}\n12,50;EUR;A;Ada;x\n");
+    assert_eq!(
+        wrong(&decimal_commas)[0].2,
+        "The header is separated by commas, and this row by semicolons: use one separator in the whole file."
+    );
+    let cut = wrong(&format!("{HEADER}\n{ROW}\n1"));
+    assert_eq!(
+        cut[0].2,
+        "This row has 1 cell, and the header has 5: the row, or the file, was cut."
+    );
 }
 
 #[test]
@@ -289,6 +322,21 @@ fn another_encoding_is_named_with_its_place() {
     let mut in_header = b"Betr\xe4ge,".to_vec();
     in_header.extend_from_slice(HEADER.as_bytes());
     assert!(refused(&in_header).contains("row 1"), "{}", refused(&in_header));
+}
+
+#[test]
+fn what_is_no_text_is_in_no_encoding() {
+    let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x01\0\0\0\x01\0\x08\x06\0\0\0";
+    let jpeg = b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01";
+    let zeros = [&b"BM"[..], &[0; 300], &[0xff; 30]].concat();
+    let mixed: Vec<u8> = (1..=200).rev().collect();
+    for bytes in [&png[..], &jpeg[..], &zeros[..], &mixed[..]] {
+        let told = refused(bytes);
+        assert!(
+            told.contains("not text") && told.contains("as CSV in UTF-8"),
+            "{told}"
+        );
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Answers: a payout in its wire format, and the headers that accompany it.
 
 pub(crate) mod cells;
+pub(crate) mod created;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use self::created::CreatedAnswer;
 use crate::http::middleware::context::Context;
 use crate::http::openapi::recipients::ShownRecipient;
 use crate::http::openapi::{DeclineCodeName, StatusName, WaitReasonName};
@@ -529,9 +531,10 @@ impl Answer {
         })
     }
 
-    /// Builds a 200 with a payout and its `ETag`, for a caller that may read it or has sent all of it.
-    pub(crate) fn payout(payout: &Payout, principal: &Principal) -> Result<Self, Problem> {
-        Self::of_version(payout.version(), &PayoutBody::of(payout, principal))
+    /// Builds a 200 with a payout that was created and its `ETag`: without what a caller that may not read it has not
+    /// sent.
+    pub(crate) fn created(payout: &Payout, principal: &Principal) -> Result<Self, Problem> {
+        Self::of_version(payout.version(), &CreatedAnswer::of(payout, principal))
     }
 
     /// Builds a 200 with a payout as it is now, for a caller that may read it: it may wait for its provider.

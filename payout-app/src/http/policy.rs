@@ -39,6 +39,8 @@ pub(crate) struct RoutePolicy {
     pub(crate) body: Option<BodyPolicy>,
     /// The kinds of problems of its use case.
     pub(crate) refusals: &'static [Kind],
+    /// True if its method is unsafe (RFC 9110 §9.2.1), so that requests may change something. Its registration sets it.
+    pub(crate) is_unsafe: bool,
     /// True if an answer may take for as long as its client listens: the handler has no timeout, and takes no place among
     /// the requests in flight. It must limit its clients itself.
     pub(crate) streaming: bool,
@@ -55,6 +57,7 @@ impl RoutePolicy {
             headers: &[],
             body: None,
             refusals: &[],
+            is_unsafe: false,
             streaming: false,
         }
     }
@@ -75,6 +78,13 @@ impl RoutePolicy {
         ..Self::scoped(&[])
     };
 
+    /// Returns whether requests of clients change something that has no versions, so that their conditions cannot hold.
+    pub(crate) fn changes_unversioned(&self) -> bool {
+        let mut headers = self.headers.iter().copied().flatten();
+        let reads_conditions = headers.any(|header| header.refusals.contains(&Kind::PreconditionFailed));
+        self.is_unsafe && matches!(self.access, Access::OneOf(_)) && !reads_conditions
+    }
+
     /// Returns every kind of problem that the route may answer with.
     pub(crate) fn kinds(&self) -> Vec<Kind> {
         let mut kinds = vec![Kind::Internal];
@@ -88,6 +98,9 @@ impl RoutePolicy {
         for header in self.headers.iter().copied().flatten() {
             kinds.push(Kind::Invalid);
             kinds.extend_from_slice(header.refusals);
+        }
+        if self.changes_unversioned() {
+            kinds.extend([Kind::Invalid, Kind::PreconditionFailed]);
         }
         if let Some(body) = self.body {
             kinds.extend_from_slice(body.refusals);

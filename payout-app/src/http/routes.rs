@@ -36,6 +36,10 @@ impl Routes {
         H: Handler + utoipa::Path + utoipa::__dev::SchemaReferences + for<'t> utoipa::__dev::Tags<'t>,
     {
         let path = H::path();
+        let policy = RoutePolicy {
+            is_unsafe: H::methods().iter().any(|method| !http_method(method).is_safe()),
+            ..policy
+        };
         let mut operation = OperationBuilder::from(H::operation())
             .tags(Some(H::tags()))
             .build();

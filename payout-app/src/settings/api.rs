@@ -33,7 +33,8 @@ section! {
             option: "console", value: "on|off", default: "on",
         } => required(switch),
 
-        /// Refuses every create without an `Idempotency-Key` (400), so that none is repeated by mistake: `on` or `off`.
+        /// Refuses every create of a payout without an `Idempotency-Key` (400), so that none is repeated by mistake: `on` or
+        /// `off`.
         pub require_idempotency_key: bool = "PAYOUT_REQUIRE_IDEMPOTENCY_KEY" {
             option: "require-idempotency-key", value: "on|off", default: "off",
         } => required(switch),

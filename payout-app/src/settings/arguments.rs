@@ -94,7 +94,8 @@ pub enum Command {
     /// Store the payouts of a CSV file as a batch, all or none of them; exit 0 when they are stored, now or before, and 1
     /// when a row is wrong: standard output then names every wrong row, as CSV
     Import(BatchImportCommand),
-    /// List, show, cancel and retry batches
+    /// List, show, approve, reject, cancel and retry batches; exit 0 when everything is done, and 1 when a payout is
+    /// refused or it is too late for all
     #[command(subcommand)]
     Batch(BatchCommand),
     /// Import the payouts of the Django service that this one replaces, with their ids, states and times; payouts that were

@@ -9,6 +9,7 @@ use payout_core::batch::BatchId;
 use payout_core::payout::{Description, ExternalId};
 
 use crate::batch_file::DecimalSign;
+use crate::http::moment;
 
 /// The file of a batch, and its treatment.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -22,12 +23,12 @@ pub struct BatchImportCommand {
     #[arg(long, value_name = "TEXT", value_parser = description)]
     pub description: Option<Description>,
     /// The time at which payouts without a schedule of their own become due, in RFC 3339
-    #[arg(long, value_name = "TIME", value_parser = Timestamp::from_str)]
+    #[arg(long, value_name = "TIME", value_parser = scheduled_at)]
     pub scheduled_at: Option<Timestamp>,
     /// The decimal sign of amounts
     #[arg(long, value_enum, value_name = "SIGN", default_value_t = DecimalChoice::Point)]
     pub decimal: DecimalChoice,
-    /// Leave out rows whose external_id is stored already with the same content
+    /// Leave out rows whose external_id is stored already with the same content and schedule
     #[arg(long)]
     pub only_new: bool,
     /// Check everything, and store nothing
@@ -116,6 +117,23 @@ fn external_id(text: &str) -> Result<ExternalId, String> {
     ExternalId::new(text).map_err(|error| error.to_string())
 }
 
+fn scheduled_at(text: &str) -> Result<Timestamp, &'static str> {
+    moment::parse(text).ok_or(moment::EXPECTED)
+}
+
 fn description(text: &str) -> Result<Description, String> {
     Description::new(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_is_a_time_and_no_date() {
+        assert!(scheduled_at("2026-12-20T09:00:00+01:00").is_ok());
+        for odd in ["2026-12-20", "tomorrow", "", "2026-12-20T09:00:00"] {
+            assert_eq!(scheduled_at(odd), Err(moment::EXPECTED), "{odd}");
+        }
+    }
 }

@@ -52,6 +52,14 @@ impl Queue {
             Self::Nats(_) => "nats",
         }
     }
+
+    /// Returns whether the queue has its table in the database of the payouts.
+    pub(crate) fn is_in_database(&self) -> bool {
+        match self {
+            Self::Postgres { .. } => true,
+            Self::Memory | Self::Redis(_) | Self::Amqp(_) | Self::Nats(_) => false,
+        }
+    }
 }
 
 /// The kind of a queue, by the scheme of its address.

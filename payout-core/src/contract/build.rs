@@ -309,6 +309,7 @@ pub fn deletion(payout: &Payout) -> Change {
         caller: client(),
         charge: None,
         approval: None,
+        duplicates_within: None,
     }
 }
 

@@ -211,6 +211,7 @@ macro_rules! __batch_cases {
                 a_cancelled_batch_is_not_claimed,
                 a_cancellation_and_a_claim_exclude_each_other,
                 retries_of_a_batch_are_those_of_its_payouts,
+                a_retry_of_a_batch_that_was_paid_anew_is_held,
                 retries_of_a_batch_stay_within_the_daily_limit,
                 two_people_who_retry_a_batch_retry_each_payout_once,
             ];
@@ -404,6 +405,8 @@ macro_rules! __repository_cases {
                 what_will_not_be_paid_is_not_duplicated,
                 what_is_older_than_the_window_is_not_duplicated,
                 an_iban_is_one_account_in_every_spelling,
+                an_edit_into_a_likely_duplicate_is_held,
+                a_retry_of_what_was_paid_anew_is_held,
                 of_a_batch_the_first_is_stored_and_the_others_are_held,
                 a_repeated_create_is_not_its_own_duplicate,
                 of_sixty_four_at_once_one_is_not_held,

@@ -19,6 +19,7 @@ use payout_core::Timestamp;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::database::Database;
 use crate::drains::{drain, worker};
 use crate::load::{Target, once, open};
 use crate::run::Run;
@@ -139,21 +140,40 @@ pub(crate) async fn measure(run: &Run, sizes: Sizes) -> Outcome<Vec<Row>> {
         wanted,
     };
     let (mut well, mut beside, mut with, mut without) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut paid_with, mut paid_without) = (Vec::new(), Vec::new());
     for round in 1..=run.plan.rounds {
-        well.push(latency(run, sizes, false).await?);
-        beside.push(latency(run, sizes, true).await?);
+        paid_without.push(steady(run, sizes, Endpoints::None).await?.completed);
+        let three = steady(run, sizes, Endpoints::Working).await?;
+        well.push(three.received_within);
+        paid_with.push(three.completed);
+        beside.push(
+            steady(run, sizes, Endpoints::AndOneThatHangs)
+                .await?
+                .received_within,
+        );
         with.push(drained(run, sizes, true).await?);
         without.push(drained(run, sizes, false).await?);
         run.note(&format!(
-            "round {round}: p99 {:.0} ms, beside one that hangs {:.0} ms; drained {:.0}/s, without {:.0}/s",
+            "round {round}: p99 {:.0} ms, beside one that hangs {:.0} ms; completed {:.0}/s, without endpoints {:.0}/s; \
+             drained {:.0}/s, without {:.0}/s",
             well[round - 1],
             beside[round - 1],
+            paid_with[round - 1],
+            paid_without[round - 1],
             with[round - 1],
             without[round - 1]
         ));
     }
     let rate = sizes.rate;
     Ok(vec![
+        row(
+            format!("payouts completed while {rate:.0} per second are created, three endpoints"),
+            "without endpoints",
+            "/s",
+            paid_with,
+            paid_without,
+            Wanted::AtLeast(0.9),
+        ),
         row(
             format!("p99 from commit to receipt, {rate:.0} payouts/s, three endpoints"),
             "the target",
@@ -181,44 +201,55 @@ pub(crate) async fn measure(run: &Run, sizes: Sizes) -> Outcome<Vec<Row>> {
     ])
 }
 
-/// Returns the 99th percentile, over three endpoints that work, in milliseconds.
-async fn latency(run: &Run, sizes: Sizes, beside_one_that_hangs: bool) -> Outcome<f64> {
+/// The endpoints of a steady load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Endpoints {
+    None,
+    Working,
+    /// Those that work, and one that never answers.
+    AndOneThatHangs,
+}
+
+/// The figures of a steady load.
+struct Steady {
+    /// Payouts completed per second, until the last of them was created.
+    completed: f64,
+    /// The 99th percentile from an event to its receipt, over the endpoints that work, in milliseconds; 0 without them.
+    received_within: f64,
+}
+
+/// Creates payouts at a fixed rate for a server and a worker.
+async fn steady(run: &Run, sizes: Sizes, endpoints: Endpoints) -> Outcome<Steady> {
     let database = run.fresh_database("webhooks").await?;
     let variables = with_networks(worker(&database, Duration::ZERO, IN_FLIGHT));
     let mut server = run.services.start("serve", &variables).await?;
     let mut worker = run.services.start("worker", &variables).await?;
     let mut receivers = Vec::new();
-    for _ in 0..ENDPOINTS {
-        receivers.push(Receiver::start(false).await?);
+    let working = if endpoints == Endpoints::None {
+        0
+    } else {
+        ENDPOINTS
+    };
+    for _ in 0..working {
+        let receiver = Receiver::start(false).await?;
+        receiver.subscribe(&server.target).await?;
+        receivers.push(receiver);
     }
     let hanging = Receiver::start(true).await?;
-    for receiver in &receivers {
-        receiver.subscribe(&server.target).await?;
-    }
-    if beside_one_that_hangs {
+    if endpoints == Endpoints::AndOneThatHangs {
         hanging.subscribe(&server.target).await?;
     }
     // The worker looks for free endpoints every two seconds.
     tokio::time::sleep(Duration::from_secs(5)).await;
     let make = creates::create(&server.target);
+    let begun = clock::since_epoch().as_secs_f64();
     let creates = open(&server.target, CONNECTIONS, sizes.rate, sizes.duration, &make).await?;
-    let made = database.count("completed").await?;
+    let (completed, life) = database.completed("", begun).await?;
     run.note(&format!(
-        "{made} completed so far, creates p99 {:.0} ms",
+        "{endpoints:?} endpoints: {completed:.0} completed per second, p99 {life:.0} ms after their creation, creates p99 {:.0} ms",
         creates.value_at_quantile(0.99) as f64 / 1000.0
     ));
-    let until = clock::now() + PATIENCE;
-    loop {
-        let (completed, open) = (database.count("completed").await?, database.unfinished(1).await?);
-        let least = receivers.iter().map(Receiver::received).min().unwrap_or(0);
-        if open == 0 && least >= completed {
-            break;
-        }
-        if clock::now() > until {
-            return Err(format!("{least} of {completed} were delivered in time").into());
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    delivered(&database, &receivers).await?;
     let mut all = Histogram::<u64>::new(3)?;
     for receiver in &receivers {
         receiver.heard.counts.store(false, Ordering::Relaxed);
@@ -233,7 +264,30 @@ async fn latency(run: &Run, sizes: Sizes, beside_one_that_hangs: bool) -> Outcom
     for service in [&mut server, &mut worker] {
         service.process.terminate().await;
     }
-    Ok(all.value_at_quantile(0.99) as f64 / 1000.0)
+    Ok(Steady {
+        completed,
+        received_within: all.value_at_quantile(0.99) as f64 / 1000.0,
+    })
+}
+
+/// Waits until every payout is completed and each receiver has heard of all of them.
+async fn delivered(database: &Database, receivers: &[Receiver]) -> Outcome<()> {
+    let until = clock::now() + PATIENCE;
+    loop {
+        let (completed, open) = (database.count("completed").await?, database.unfinished(1).await?);
+        let least = receivers
+            .iter()
+            .map(Receiver::received)
+            .min()
+            .unwrap_or(completed);
+        if open == 0 && least >= completed {
+            return Ok(());
+        }
+        if clock::now() > until {
+            return Err(format!("{least} of {completed} were delivered in time").into());
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 /// Returns the payouts per second of a worker that drains a backlog.

@@ -20,6 +20,7 @@ on_each_backend!(
     one_row_that_cannot_be_opened_harms_no_other,
     a_worker_that_lacks_a_new_key_leaves_what_it_seals_to_others,
     keys_are_rotated_while_everything_runs,
+    a_command_without_the_key_writes_nothing,
 );
 
 async fn count(app: &payout_tests::app::App, search: &str) -> i64 {
@@ -349,4 +350,26 @@ async fn a_mask_is_no_account_and_no_name() {
             .problem(400);
         assert!(problem.errors.contains_key(field), "{problem:?}");
     }
+}
+
+async fn a_command_without_the_key_writes_nothing(backend: Backend) {
+    let plain = launch(backend).await;
+    let app = encrypted(plain.clone(), OLD).serve().await;
+    let file = "amount,currency,recipient_account,recipient_name\n10.00,EUR,account-1,Ada\n";
+    std::fs::write(plain.store().folder().join("friday.csv"), file).unwrap();
+    for keyless in [plain.clone(), encrypted(plain.clone(), NEW)] {
+        for arguments in [
+            &["import", "friday.csv"][..],
+            &["webhooks", "create", "https://example.com/hook"],
+        ] {
+            let mut refused = keyless.finish(arguments).await;
+            assert!(!refused.ended().unwrap().success(), "{arguments:?}");
+            let line = refused.log();
+            assert!(line.contains("PAYOUT_ENCRYPTION_KEYS"), "{line}");
+        }
+    }
+    assert_eq!(app.payout(PAYOUTS).await["count"], 0);
+    let mut with_key = encrypted(plain, OLD).finish(&["import", "friday.csv"]).await;
+    assert!(with_key.ended().unwrap().success(), "{}", with_key.log());
+    assert_eq!(app.payout(PAYOUTS).await["count"], 1);
 }

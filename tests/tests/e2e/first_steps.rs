@@ -48,6 +48,27 @@ async fn the_start_says_that_nobody_is_paid_and_where_to_go() {
 }
 
 #[tokio::test]
+async fn the_first_start_on_an_empty_postgresql_misses_no_table() {
+    let store = Arc::new(Store::new(Backend::Postgres).await);
+    let launch = Launch::new(BINARY, store)
+        .unset("REDIS_URL")
+        .unset("PAYOUT_REDIS_PREFIX")
+        .set("QUEUE_URL", "postgres:");
+    let app = launch.start(&["run"]).ready().await;
+    eventually("the queue is found", SOON, async || {
+        let ready = app.payout("/health/ready").await;
+        (ready["checks"]["queue"]["status"] == "ok").then_some(())
+    })
+    .await;
+    let log = app.log();
+    let mut warnings = log.lines().filter(|line| line.contains(" WARN "));
+    assert!(
+        warnings.all(|line| !line.contains("queue") && !line.contains("does not exist")),
+        "{log}"
+    );
+}
+
+#[tokio::test]
 async fn a_log_for_programs_stays_one() {
     let launch = alone().await.set("PAYOUT_LOG_FORMAT", "json");
     let app = launch.start(&[]).ready().await;

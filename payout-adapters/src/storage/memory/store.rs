@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::{Bound, RangeBounds};
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use payout_core::Timestamp;
 use payout_core::attempt::{Claim, Settlement, SettlementOutcome};
 use payout_core::batch::{Batch, BatchId};
 use payout_core::idempotency::{IdempotencyRecord, IdempotentRequest, ScopedKey};
-use payout_core::payout::{Caller, Change, Evidence, ExternalId, NewPayout, Payout, PayoutId, ProviderKey};
+use payout_core::payout::{
+    Caller, Change, Evidence, ExternalId, NewPayout, PaymentDetails, Payout, PayoutId, ProviderKey,
+};
 use payout_core::ports::{
     ClaimRequest, Count, Cursor, Deleted, DeletedPayout, EventPage, EventPlace, EventQuery, Insertion,
     RepositoryError, Settled,
@@ -115,14 +118,39 @@ impl Store {
 
     /// Returns the latest payout that a new one likely duplicates, if it is to be looked for.
     pub(super) fn duplicate_of(&self, new: &NewPayout, now: Timestamp) -> Option<PayoutId> {
-        let within = TimeDelta::from_std(new.duplicates_within()?).unwrap_or(TimeDelta::MAX);
+        self.likely_duplicate(new.id, &new.details, new.duplicates_within()?, now)
+    }
+
+    fn likely_duplicate(
+        &self,
+        id: PayoutId,
+        details: &PaymentDetails,
+        within: Duration,
+        now: Timestamp,
+    ) -> Option<PayoutId> {
+        let within = TimeDelta::from_std(within).unwrap_or(TimeDelta::MAX);
         let since = now.checked_sub_signed(within).unwrap_or(Timestamp::MIN_UTC);
         let latest = self.visible(..).rev();
         let recent = latest.take_while(|row| row.payout.parts().created_at > since);
         let mut alike = recent.filter(|row| {
-            row.payout.status().may_be_paid() && new.is_likely_duplicate_of(row.payout.details())
+            let other = &row.payout;
+            other.id() != id
+                && other.status().may_be_paid()
+                && details.is_likely_duplicate_of(other.details())
         });
         alike.next().map(|row| row.payout.id())
+    }
+
+    /// Returns the change as it is to be written: held, if it looks for a likely duplicate and there is one.
+    fn held(&self, change: &Change, now: Timestamp) -> Change {
+        let other = change.duplicates_within.and_then(|within| {
+            let after = &change.after;
+            self.likely_duplicate(after.id(), after.details(), within, now)
+        });
+        match other {
+            Some(other) => change.clone().held_as_duplicate_of(other),
+            None => change.clone(),
+        }
     }
 
     /// Adds a row under a free id; returns false when the id is taken.
@@ -147,6 +175,7 @@ impl Store {
         if request.is_some_and(|request| self.is_answered(&request.key)) {
             return Err(RepositoryError::KeyTaken);
         }
+        let change = &self.held(change, now);
         let id = change.after.id();
         let at_version =
             |row: &&mut Row| row.deleted_at.is_none() && row.payout.version() == change.expected_version;

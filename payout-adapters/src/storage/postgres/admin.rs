@@ -11,7 +11,7 @@ use payout_core::ports::{
 use payout_core::stored_recipient::RecipientId;
 use payout_core::webhook::WebhookId;
 
-use super::{PostgresRepository, durability, feed, recipients, reseal, schema, webhooks};
+use super::{PostgresRepository, durability, feed, recipients, reseal, rules, schema, webhooks};
 use crate::encryption::{KeyCheck, ReencryptedBatch};
 use crate::storage::admin::{Durability, PoolUse, StorageAdmin, on_one_thread};
 
@@ -66,6 +66,14 @@ impl StorageAdmin for PostgresRepository {
 
     async fn compare_keys(&self) -> Result<KeyCheck, RepositoryError> {
         reseal::compare_keys(&self.link).await
+    }
+
+    async fn record_rules(&self, rules: &str) -> Result<Option<String>, RepositoryError> {
+        rules::record(&self.link, rules).await
+    }
+
+    async fn recorded_rules(&self) -> Result<Option<String>, RepositoryError> {
+        rules::recorded(&self.link).await
     }
 
     async fn reseal_payouts(

@@ -1,5 +1,6 @@
 //! A client's or an operator's change to one payout, and the idempotency records.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use payout_core::idempotency::IdempotentRequest;
@@ -12,11 +13,11 @@ use payout_core::stored_recipient::RecipientId;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::approvals;
 use super::insert::EXTERNAL_ID_INDEX;
 use super::link::{Link, Statement, only};
 use super::totals::{HOLDERS, LockedTotals};
 use super::transaction::Transaction;
+use super::{approvals, duplicates};
 use super::{find, interval};
 use crate::encryption::EncryptionKeys;
 use crate::storage::sql::approvals::{ApprovalColumns, without_time};
@@ -199,11 +200,10 @@ pub(super) async fn apply(
     change: &Change,
     request: Option<&IdempotentRequest>,
 ) -> Result<Payout, RepositoryError> {
-    let written = Written::of(change, request, &link.keyring)?;
     let mut pauses = PAUSES.iter();
-    let Applied { found, changed_at } = loop {
+    let (Applied { found, changed_at }, change) = loop {
         let began = link.monotonic();
-        match apply_once(link, change, request, &written).await {
+        match apply_once(link, change, request).await {
             // Retried only where it gave up at once: after a wait for a lock, another wait would help little.
             Err(RepositoryError::Locked { .. })
                 if link.monotonic().saturating_sub(began) < WAITED
@@ -247,30 +247,41 @@ async fn external_id_taken(link: &Link, change: &Change) -> Result<RepositoryErr
     ))
 }
 
-async fn apply_once(
+/// Makes one attempt. Returns the change as it was written, which may be held.
+async fn apply_once<'c>(
     link: &Link,
-    change: &Change,
+    change: &'c Change,
     request: Option<&IdempotentRequest>,
-    written: &Written<'_>,
-) -> Result<Applied, RepositoryError> {
-    let statement = statement(change, request, written)?;
+) -> Result<(Applied, Cow<'c, Change>), RepositoryError> {
     if let Some(new) = &change.approval {
-        return approve_once(link, change, new, statement).await;
+        let written = Written::of(change, request, &link.keyring)?;
+        let applied = approve_once(link, change, new, statement(change, request, &written)?).await?;
+        return Ok((applied, Cow::Borrowed(change)));
     }
-    let Some(charge) = &change.charge else {
-        return only(link.write(statement).await?);
-    };
-    let mut locked_totals = LockedTotals::begin(link, vec![charge.bucket()]).await?;
-    let applied: Applied = only(locked_totals.transaction.run(statement).await?)?;
+    if change.charge.is_none() && change.duplicates_within.is_none() {
+        let written = Written::of(change, request, &link.keyring)?;
+        let applied = only(link.write(statement(change, request, &written)?).await?)?;
+        return Ok((applied, Cow::Borrowed(change)));
+    }
+    let buckets = change.charge.iter().map(|charge| charge.bucket());
+    let mut locked_totals = LockedTotals::begin(link, buckets.collect()).await?;
+    let transaction = &mut locked_totals.transaction;
+    duplicates::lock_changes(transaction, std::slice::from_ref(change), &link.keyring).await?;
+    let change = duplicates::held_change(transaction, change, &link.keyring).await?;
+    let written = Written::of(&change, request, &link.keyring)?;
+    let applied: Applied = only(transaction.run(statement(&change, request, &written)?).await?)?;
+    drop(written);
     if applied.changed_at.is_none() {
         locked_totals.rollback().await?;
-    } else if let Err(over) = locked_totals.take(charge) {
+    } else if let Some(charge) = &change.charge
+        && let Err(over) = locked_totals.take(charge)
+    {
         locked_totals.rollback().await?;
         return Err(RepositoryError::OverLimit(over));
     } else {
         locked_totals.commit().await?;
     }
-    Ok(applied)
+    Ok((applied, Cow::Owned(change)))
 }
 
 /// Writes an approval with its change, in one transaction.

@@ -10,9 +10,9 @@ use payout_core::spending::SpendingBucket;
 use uuid::Uuid;
 
 use super::apply::apply_locked;
-use super::feed;
 use super::link::Link;
 use super::totals::LockedTotals;
+use super::{duplicates, feed};
 use crate::storage::sql::row::as_i64;
 
 /// Locks the states of payouts that still have the version.
@@ -45,6 +45,7 @@ pub(super) async fn retry(
         .bind(versions.collect::<Result<Vec<i64>, _>>()?);
     let locked = held.transaction.run(lock).await?;
     let locked: HashSet<Uuid> = locked.into_iter().map(|(id,)| id).collect();
+    duplicates::lock_changes(&mut held.transaction, retries, &link.keyring).await?;
     let mut results = Vec::with_capacity(retries.len());
     for change in retries {
         if !locked.contains(&change.after.id().as_uuid()) {
@@ -57,7 +58,8 @@ pub(super) async fn retry(
             results.push(MemberRetry::OverLimit(over));
             continue;
         }
-        apply_locked(&mut held.transaction, change, &link.keyring).await?;
+        let change = duplicates::held_change(&mut held.transaction, change, &link.keyring).await?;
+        apply_locked(&mut held.transaction, &change, &link.keyring).await?;
         results.push(MemberRetry::Written);
     }
     let written = results.iter().filter(|result| **result == MemberRetry::Written);

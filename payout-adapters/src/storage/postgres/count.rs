@@ -6,7 +6,7 @@ use super::deleted;
 use super::link::{Link, only};
 use super::list::{
     approvable, asks_for_details, asks_for_states, details_first, filtered, finds_nothing,
-    has_an_index_of_details, of_details, searching, states_first, window_and_filter,
+    has_an_index_of_details, of_details, searching, states_first, window_and_filter, windowed,
 };
 use super::{payout_of_state, state_of_payout};
 use crate::storage::reads::Cost;
@@ -18,6 +18,14 @@ use crate::storage::sql::window::{Shape, Window, cost, counted};
 const COUNT_ALL: &str = "
     SELECT count(*)
     FROM (SELECT FROM payout_details WHERE deleted_at IS NULL ORDER BY created_at DESC, id DESC LIMIT $1) AS counted";
+
+/// Counts one status. Like its page it is prepared: the order leaves one index that fits, so one plan serves all values.
+const COUNT_OF_STATUS: &str = "
+    SELECT count(*) FROM (
+        SELECT FROM payout_states
+        WHERE deleted_at IS NULL AND (created_at, id) > ($1, $2) AND (created_at, id) < ($3, $4) AND status = $5
+        ORDER BY created_at DESC, id DESC LIMIT $6
+    ) AS counted";
 
 /// Counts by conditions on details alone, or on states alone, without reading the other table.
 const COUNT_DETAILS: &str = concat!(
@@ -100,8 +108,11 @@ pub(super) async fn count(
             }
             let window = Window::of(filter);
             match Shape::of(filter) {
+                Shape::Status(status) => {
+                    let statement = windowed(COUNT_OF_STATUS, window);
+                    statement.bind(status.as_str()).bind(limit)
+                }
                 Shape::All
-                | Shape::Status(_)
                 | Shape::ExternalId
                 | Shape::Batch
                 | Shape::Recipient

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use payout_core::payout::{NewPayout, PayoutId};
+use payout_core::payout::{Change, NewPayout, PayoutId};
 use payout_core::ports::RepositoryError;
 use rust_decimal::Decimal;
 use sqlx::postgres::types::PgInterval;
@@ -23,14 +23,14 @@ const LOCK: &str = "SELECT pg_advisory_xact_lock(stripe) FROM UNNEST($1::bigint[
 /// in several forms: the spellings of an IBAN, and a digest under each encryption key.
 const FIND: &str = "
     SELECT wanted.place, found.id
-    FROM UNNEST($1::integer[], $2::text[], $3::numeric[], $4::text[], $5::interval[])
-        AS wanted (place, account, amount, currency, within)
+    FROM UNNEST($1::integer[], $2::text[], $3::numeric[], $4::text[], $5::interval[], $6::uuid[])
+        AS wanted (place, account, amount, currency, within, id)
     CROSS JOIN LATERAL (
         SELECT payout.id, payout.created_at
         FROM payout_details AS payout JOIN payout_states AS state ON state.id = payout.id
         WHERE payout.recipient_account = wanted.account AND payout.deleted_at IS NULL
             AND payout.created_at > now() - wanted.within
-            AND payout.amount = wanted.amount AND payout.currency = wanted.currency
+            AND payout.amount = wanted.amount AND payout.currency = wanted.currency AND payout.id <> wanted.id
             AND state.status NOT IN ('failed', 'returned', 'cancelled')
         ORDER BY payout.created_at DESC, payout.id DESC
         LIMIT 1
@@ -47,13 +47,46 @@ pub(super) async fn held(
     if looking.is_empty() {
         return Ok(None);
     }
-    let stripes = duplicates::stripes(&looking);
-    transaction
-        .run(sqlx::query_as::<_, ()>(LOCK).bind(stripes))
-        .await?;
+    lock(transaction, &looking).await?;
     let wanted = Wanted::of(&looking);
     let found = transaction.run(wanted.statement()).await?;
     Ok(Some(duplicates::held(batch, duplicates::by_place(found))))
+}
+
+/// Locks the accounts of changes that look for likely duplicates, so that [`held_change`] may look one after the other.
+pub(super) async fn lock_changes(
+    transaction: &mut Transaction<'_>,
+    changes: &[Change],
+    keys: &EncryptionKeys,
+) -> Result<(), RepositoryError> {
+    let looking = Looking::of_changes(changes, keys);
+    if looking.is_empty() {
+        return Ok(());
+    }
+    lock(transaction, &looking).await
+}
+
+async fn lock(transaction: &mut Transaction<'_>, looking: &[Looking<'_>]) -> Result<(), RepositoryError> {
+    let stripes = duplicates::stripes(looking);
+    let lock = sqlx::query_as::<_, ()>(LOCK).bind(stripes);
+    transaction.run(lock).await?;
+    Ok(())
+}
+
+/// Returns the change as it is to be written: held, if it looks for a likely duplicate and there is one. Its account is
+/// locked.
+pub(super) async fn held_change(
+    transaction: &mut Transaction<'_>,
+    change: &Change,
+    keys: &EncryptionKeys,
+) -> Result<Change, RepositoryError> {
+    let looking = Looking::of_changes(std::slice::from_ref(change), keys);
+    if looking.is_empty() {
+        return Ok(change.clone());
+    }
+    let wanted = Wanted::of(&looking);
+    let found = transaction.run(wanted.statement()).await?;
+    Ok(duplicates::held_change(change, duplicates::by_place(found)))
 }
 
 /// Finds the likely duplicates among stored payouts, without a lock.
@@ -78,6 +111,7 @@ struct Wanted<'a> {
     amounts: Vec<Decimal>,
     currencies: Vec<&'a str>,
     within: Vec<PgInterval>,
+    ids: Vec<Uuid>,
 }
 
 impl<'a> Wanted<'a> {
@@ -90,6 +124,7 @@ impl<'a> Wanted<'a> {
                 wanted.amounts.push(one.amount);
                 wanted.currencies.push(one.currency);
                 wanted.within.push(interval(one.within));
+                wanted.ids.push(one.id.as_uuid());
             }
         }
         wanted
@@ -102,5 +137,6 @@ impl<'a> Wanted<'a> {
             .bind(&self.amounts)
             .bind(&self.currencies)
             .bind(&self.within)
+            .bind(&self.ids)
     }
 }

@@ -380,7 +380,7 @@ where
     statement
 }
 
-fn windowed<'q, Row>(statement: &'static str, window: Window) -> Statement<'q, Row>
+pub(super) fn windowed<'q, Row>(statement: &'static str, window: Window) -> Statement<'q, Row>
 where
     Row: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
 {

@@ -64,6 +64,7 @@ mod recipients;
 mod reconciliation;
 mod references;
 mod reseal;
+mod rules;
 mod schema;
 mod session;
 mod settle;

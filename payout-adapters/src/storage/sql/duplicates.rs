@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use payout_core::payout::{LikelyPayment, NewPayout, PayoutId};
+use payout_core::payout::{Change, LikelyPayment, NewPayout, PaymentDetails, PayoutId};
 use payout_core::ports::Search;
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -20,10 +20,12 @@ const STRIPES: u64 = 256;
 #[cfg(feature = "postgres")]
 const FIRST_STRIPE: i64 = 0x7061_796f_7574_0100;
 
-/// A new payout that may duplicate another.
+/// A payout that may duplicate another: a new one, or one that a change is to write.
 pub(crate) struct Looking<'a> {
-    /// Its place in the batch.
+    /// Its place among those that are looked at.
     pub(crate) place: usize,
+    /// Its id, under which a stored payout is no duplicate of itself.
+    pub(crate) id: PayoutId,
     /// The forms in which its account may be stored.
     pub(crate) accounts: Vec<String>,
     pub(crate) amount: Decimal,
@@ -31,40 +33,59 @@ pub(crate) struct Looking<'a> {
     /// The age up to which another payout counts.
     pub(crate) within: Duration,
     #[cfg(feature = "postgres")]
-    new: &'a NewPayout,
+    details: &'a PaymentDetails,
 }
 
 impl<'a> Looking<'a> {
     /// Returns the payouts of a batch that are to be looked at: an empty list where likely duplicates are not looked for.
     pub(crate) fn of(batch: &'a [NewPayout], keys: &EncryptionKeys) -> Vec<Self> {
-        let looking = batch.iter().enumerate();
-        let looking = looking.filter_map(|(place, new)| {
+        let looking = batch.iter().enumerate().filter_map(|(place, new)| {
             let within = new.duplicates_within()?;
-            let account = new.details.recipient.account().as_str();
-            let mut accounts = match Search::new(account) {
-                Some(search) => Wanted::of(&search, keys).accounts,
-                None => Vec::new(),
-            };
-            if !accounts.iter().any(|form| form == account) {
-                accounts.push(account.to_owned());
-            }
-            Some(Self {
-                place,
-                accounts,
-                amount: new.details.money.amount(),
-                currency: new.details.money.currency().code(),
-                within,
-                #[cfg(feature = "postgres")]
-                new,
-            })
+            Some(Self::at(place, new.id, &new.details, within, keys))
         });
         looking.collect()
+    }
+
+    /// Returns the payouts of these changes that are to be looked at.
+    pub(crate) fn of_changes(changes: &'a [Change], keys: &EncryptionKeys) -> Vec<Self> {
+        let looking = changes.iter().enumerate().filter_map(|(place, change)| {
+            let (after, within) = (&change.after, change.duplicates_within?);
+            Some(Self::at(place, after.id(), after.details(), within, keys))
+        });
+        looking.collect()
+    }
+
+    fn at(
+        place: usize,
+        id: PayoutId,
+        details: &'a PaymentDetails,
+        within: Duration,
+        keys: &EncryptionKeys,
+    ) -> Self {
+        let account = details.recipient.account().as_str();
+        let mut accounts = match Search::new(account) {
+            Some(search) => Wanted::of(&search, keys).accounts,
+            None => Vec::new(),
+        };
+        if !accounts.iter().any(|form| form == account) {
+            accounts.push(account.to_owned());
+        }
+        Self {
+            place,
+            id,
+            accounts,
+            amount: details.money.amount(),
+            currency: details.money.currency().code(),
+            within,
+            #[cfg(feature = "postgres")]
+            details,
+        }
     }
 
     /// Returns the lock of the account, which is the same in every spelling and for every encryption key.
     #[cfg(feature = "postgres")]
     fn stripe(&self) -> i64 {
-        let payment = self.new.details.likely_payment();
+        let payment = self.details.likely_payment();
         // FNV-1a: the same in every version of the program.
         let hash = payment
             .account()
@@ -112,4 +133,12 @@ pub(crate) fn held(batch: &[NewPayout], stored: HashMap<usize, PayoutId>) -> Vec
         });
     }
     held
+}
+
+/// Returns a change as it is written: held, if a likely duplicate was found.
+pub(crate) fn held_change(change: &Change, found: HashMap<usize, PayoutId>) -> Change {
+    match found.into_values().next() {
+        Some(other) => change.clone().held_as_duplicate_of(other),
+        None => change.clone(),
+    }
 }

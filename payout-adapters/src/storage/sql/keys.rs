@@ -104,7 +104,7 @@ fn scopes(scopes: &str) -> Result<Scopes, ApiKeyError> {
 
 fn owner(owner: Option<&str>) -> Result<Option<KeyOwner>, ApiKeyError> {
     owner
-        .map(|owner| KeyOwner::new(owner).map_err(|error| broken("owner", error)))
+        .map(|owner| KeyOwner::stored(owner).map_err(|error| broken("owner", error)))
         .transpose()
 }
 

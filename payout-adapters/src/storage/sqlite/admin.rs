@@ -11,7 +11,7 @@ use payout_core::webhook::WebhookId;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{SqliteRepository, backup, recipients, reseal, schema, webhooks};
+use super::{SqliteRepository, backup, recipients, reseal, rules, schema, webhooks};
 use crate::encryption::{KeyCheck, ReencryptedBatch};
 use crate::storage::admin::{PoolUse, StorageAdmin, on_one_thread};
 
@@ -61,6 +61,14 @@ impl StorageAdmin for SqliteRepository {
 
     async fn compare_keys(&self) -> Result<KeyCheck, RepositoryError> {
         reseal::compare_keys(&self.store).await
+    }
+
+    async fn record_rules(&self, rules: &str) -> Result<Option<String>, RepositoryError> {
+        rules::record(&self.store, rules).await
+    }
+
+    async fn recorded_rules(&self) -> Result<Option<String>, RepositoryError> {
+        rules::recorded(&self.store).await
     }
 
     async fn reseal_payouts(

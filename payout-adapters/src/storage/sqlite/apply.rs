@@ -12,6 +12,7 @@ use payout_core::stored_recipient::RecipientId;
 use uuid::Uuid;
 
 use super::claim::write_open_claims;
+use super::duplicates;
 use super::store::{Store, Write, json, run_detached};
 use super::totals::{self, HOLDERS};
 use super::writer::Transaction;
@@ -154,6 +155,7 @@ pub(super) async fn apply_in(
     request: Option<&IdempotentRequest>,
     keys: &EncryptionKeys,
 ) -> Result<Payout, RepositoryError> {
+    let change = &duplicates::held_change(write, change, keys).await?;
     let after = change.after.parts();
     let due = match change.due {
         Due::Keep => "keep",

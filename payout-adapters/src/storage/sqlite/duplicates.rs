@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use payout_core::payout::{NewPayout, PayoutId};
+use payout_core::payout::{Change, NewPayout, PayoutId};
 use payout_core::ports::RepositoryError;
 use serde::Serialize;
 use uuid::Uuid;
@@ -23,6 +23,7 @@ pub(super) const FIND: &str = "
     CROSS JOIN payout_states AS state ON state.id = payout.id
     WHERE payout.deleted_at IS NULL AND payout.created_at > ?2 - (wanted.value ->> 'within')
         AND payout.amount = wanted.value ->> 'amount' AND payout.currency = wanted.value ->> 'currency'
+        AND payout.id <> unhex(wanted.value ->> 'id')
         AND state.status NOT IN ('failed', 'returned', 'cancelled')
     ORDER BY payout.created_at, payout.id";
 
@@ -34,6 +35,8 @@ struct Wanted<'a> {
     amount: String,
     currency: &'a str,
     within: i64,
+    /// In hexadecimal digits.
+    id: String,
 }
 
 /// Returns the batch with its likely duplicates held; `None` if no payout of it is to be looked at.
@@ -46,14 +49,33 @@ pub(super) async fn held(
     if looking.is_empty() {
         return Ok(None);
     }
+    let found = found(write, &looking).await?;
+    Ok(Some(duplicates::held(batch, found)))
+}
+
+/// Returns the change as it is to be written: held, if it looks for a likely duplicate and there is one.
+pub(super) async fn held_change(
+    write: &mut Write,
+    change: &Change,
+    keys: &EncryptionKeys,
+) -> Result<Change, RepositoryError> {
+    let looking = Looking::of_changes(std::slice::from_ref(change), keys);
+    if looking.is_empty() {
+        return Ok(change.clone());
+    }
+    let found = found(write, &looking).await?;
+    Ok(duplicates::held_change(change, found))
+}
+
+async fn found(
+    write: &mut Write,
+    looking: &[Looking<'_>],
+) -> Result<HashMap<usize, PayoutId>, RepositoryError> {
     let find = sqlx::query_as::<_, (i64, Uuid)>(FIND)
-        .bind(wanted(&looking)?)
+        .bind(wanted(looking)?)
         .bind(write.now.timestamp_micros());
-    let found = find
-        .fetch_all(&mut *write.transaction)
-        .await
-        .map_err(repository_error)?;
-    Ok(Some(duplicates::held(batch, duplicates::by_place(found))))
+    let found = find.fetch_all(&mut *write.transaction).await;
+    Ok(duplicates::by_place(found.map_err(repository_error)?))
 }
 
 /// Finds the likely duplicates among stored payouts.
@@ -81,6 +103,7 @@ fn wanted(looking: &[Looking<'_>]) -> Result<String, RepositoryError> {
             amount: one.amount.to_string(),
             currency: one.currency,
             within: as_micros(one.within),
+            id: one.id.as_uuid().simple().to_string(),
         })
     });
     json(&wanted.collect::<Vec<_>>())

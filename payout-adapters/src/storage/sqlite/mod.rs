@@ -50,6 +50,7 @@ mod recipients;
 mod reconciliation;
 mod references;
 mod reseal;
+mod rules;
 mod schema;
 mod settle;
 mod stats;

@@ -2,7 +2,7 @@
 //!
 //! - `connections` limits open connections and their silence: at the socket, before any request.
 //! - `client` identifies the client of a request. `rate` limits its requests: by address before anything is read, and
-//!   by API key once the key is known.
+//!   by API key once the key is known. `guesses` limits what a key may learn about recipients that it may not see.
 //! - `places` limits the number of requests in flight. A request takes its place when its body has arrived, so that
 //!   slow senders occupy none.
 //!
@@ -12,6 +12,7 @@
 mod client;
 mod connections;
 mod forwarded;
+mod guesses;
 mod origin;
 mod places;
 mod rate;
@@ -29,19 +30,11 @@ use crate::settings::{LimitsConfig, Quota, RateLimit};
 pub(crate) use self::client::Client;
 use self::client::Network;
 pub(crate) use self::connections::{Connections, Doorkeeper};
+use self::guesses::Guesses;
 pub(crate) use self::places::Place;
 use self::places::Places;
 use self::rate::Rate;
 pub(crate) use self::rate::{Allowance, Taken, TooMany, whole_seconds};
-
-/// The rate limit of one API key for refused writes that touch data it may not see: more than typing errors need.
-const GUESSES: RateLimit = RateLimit {
-    quota: Quota {
-        requests: NonZeroU32::MIN.saturating_add(29),
-        window: Duration::from_secs(60),
-    },
-    spares_this_host: false,
-};
 
 /// The rate limit of one address for notifications of providers: a burst of what a large batch causes.
 const NOTIFICATIONS: RateLimit = RateLimit {
@@ -67,7 +60,7 @@ pub(crate) struct Limits {
     pub(crate) config: LimitsConfig,
     per_address: Option<Rate<Network>>,
     per_key: Option<Rate<ApiKeyId>>,
-    guesses: Rate<ApiKeyId>,
+    guesses: Guesses,
     notifications: Rate<Network>,
     sign_ins: Rate<Network>,
     places: Places,
@@ -81,7 +74,7 @@ impl Limits {
                 .per_address
                 .map(|limit| Rate::new("address", limit, clock())),
             per_key: config.per_key.map(|limit| Rate::new("key", limit, clock())),
-            guesses: Rate::new("guesses", GUESSES, clock()),
+            guesses: Guesses::new(clock()),
             notifications: Rate::new("address", NOTIFICATIONS, clock()),
             sign_ins: Rate::new("sign-ins", SIGN_INS, clock()),
             places: Places::new(config.in_flight),
@@ -138,7 +131,15 @@ impl Limits {
     /// # Errors
     /// [`TooMany`] when the quota of such writes is used up.
     pub(crate) fn take_guess(&self, key: ApiKeyId) -> Result<(), TooMany> {
-        self.guesses.take(&key).map(drop)
+        self.guesses.take(key)
+    }
+
+    /// Admits an answer by which this key, which may not see recipients, learns that it guessed right.
+    ///
+    /// # Errors
+    /// [`TooMany`] when the quota of guesses is used up.
+    pub(crate) fn tell_guess(&self, key: ApiKeyId) -> Result<(), TooMany> {
+        self.guesses.tell(key)
     }
 
     /// Counts a notification from this address, before its signature is checked.

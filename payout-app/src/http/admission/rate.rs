@@ -89,11 +89,16 @@ impl<K: Key> Rate<K> {
             Ok(state) => Ok(self.allowance(state.remaining_burst_capacity())),
             Err(not_until) => {
                 let wait = not_until.wait_time_from(self.clock.now());
-                Err(TooMany {
-                    allowance: self.allowance(0),
-                    retry_after_seconds: whole_seconds(wait).max(1),
-                })
+                Err(self.used_up_for(wait))
             }
+        }
+    }
+
+    /// Returns the refusal of a key that used its quota up and has the next request after this time.
+    pub(super) fn used_up_for(&self, wait: Duration) -> TooMany {
+        TooMany {
+            allowance: self.allowance(0),
+            retry_after_seconds: whole_seconds(wait).max(1),
         }
     }
 
@@ -116,6 +121,11 @@ impl Allowance {
     /// Returns the quota.
     pub(crate) fn quota(self) -> Quota {
         self.quota
+    }
+
+    /// Returns whether nothing is left of the quota.
+    pub(super) fn is_used_up(self) -> bool {
+        self.remaining == 0
     }
 
     /// Returns the seconds until the whole quota is available again.

@@ -15,7 +15,7 @@ use super::cookies;
 use super::html::Reply;
 use super::posted::Posted;
 use crate::http::admission::{Limits, Place};
-use crate::http::extract::body;
+use crate::http::extract::{body, encoding};
 use crate::http::middleware::access::{allows, count_of_key, take_place};
 use crate::http::middleware::context::Context;
 use crate::http::problem::{Kind, Problem};
@@ -120,6 +120,10 @@ impl Guarded {
             allows(&context.principal, self.rules.scopes)?;
         }
         count_of_key(context)?;
+        let undecodable = encoding::mistakes(request.uri().query().unwrap_or_default().as_bytes());
+        if !undecodable.is_empty() {
+            return Err(Problem::invalid(undecodable).into());
+        }
         let metrics = context.app_state.metrics.clone();
         if *request.method() == Method::POST {
             if !is_from_own_page(request.headers(), limits.base_address(request).as_deref()) {

@@ -4,9 +4,12 @@ use payout_core::payout::Caller;
 use salvo::{Depot, Request};
 use url::form_urlencoded;
 
-use crate::http::extract::{body, upload};
+use crate::http::extract::{body, encoding, upload};
 use crate::http::middleware::context::Context;
 use crate::http::problem::{Errors, Kind, Problem};
+
+/// The largest number of fields. The form for mending the rows of a file has most: some three thousand.
+const MOST_FIELDS: usize = 10_000;
 
 /// A posted form.
 #[derive(Default)]
@@ -24,7 +27,7 @@ impl Posted {
         if body::is_of_type(request, "application/x-www-form-urlencoded") {
             let bytes = body::raw(request)?;
             return Ok(Self {
-                fields: form_urlencoded::parse(&bytes).into_owned().collect(),
+                fields: decoded(&bytes)?,
                 file: None,
             });
         }
@@ -89,6 +92,18 @@ impl Posted {
     }
 }
 
+/// Decodes the fields of a form.
+fn decoded(form: &[u8]) -> Result<Vec<(String, String)>, Problem> {
+    if form.iter().filter(|byte| **byte == b'&').count() >= MOST_FIELDS {
+        return Err(malformed("The form has too many fields."));
+    }
+    let undecodable = encoding::mistakes(form);
+    if !undecodable.is_empty() {
+        return Err(Problem::invalid(undecodable));
+    }
+    Ok(form_urlencoded::parse(form).into_owned().collect())
+}
+
 /// Returns the caller of a step that needs a reason.
 ///
 /// # Errors
@@ -112,4 +127,29 @@ fn unsupported() -> Problem {
 /// Builds the refusal of a form that no page of the console has made.
 pub(super) fn malformed(message: &'static str) -> Problem {
     Problem::invalid(Errors::of("form", message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_decoded_as_it_was_meant_or_refused() {
+        let fields = decoded(b"reason=Gr%C3%BCn+%26+blau&token=").unwrap();
+        assert_eq!(fields[0], ("reason".to_owned(), "Gr\u{fc}n & blau".to_owned()));
+        for (form, field) in [(&b"reason=Gr%fcn"[..], "reason"), (&b"a=1&b=%zz"[..], "b")] {
+            let problem = decoded(form).unwrap_err();
+            assert_eq!(problem.errors().get(field).len(), 1, "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn a_form_with_very_many_fields_is_refused() {
+        assert_eq!(
+            decoded("a=1&".repeat(MOST_FIELDS - 1).as_bytes()).unwrap().len(),
+            MOST_FIELDS - 1
+        );
+        let problem = decoded("&".repeat(MOST_FIELDS).as_bytes()).unwrap_err();
+        assert_eq!(problem.errors().get("form"), ["The form has too many fields."]);
+    }
 }

@@ -1,10 +1,12 @@
 //! Values in the queries of batches.
 
+use payout_core::Timestamp;
 use payout_core::payout::{Description, PayoutId};
 use serde_json::json;
 
 use super::fields::Message;
 use super::ids::{canonical, uuid};
+use super::moment;
 use super::query::QueryValue;
 use super::query_values::one_of;
 use crate::batch_file::DecimalSign;
@@ -31,6 +33,21 @@ impl QueryValue for Description {
 
     fn schema() -> ValueSchema {
         ValueSchema::inline(texts::description())
+    }
+}
+
+/// The time at which the payouts of a batch become due. A date alone is refused, as in a body and in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Due(pub(crate) Timestamp);
+
+impl QueryValue for Due {
+    fn read(text: &str) -> Result<Self, Message> {
+        let at = moment::parse_in_query(text);
+        at.map(Self).ok_or(Message::Borrowed(moment::EXPECTED))
+    }
+
+    fn schema() -> ValueSchema {
+        ValueSchema::inline(texts::moment())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Conditional requests (RFC 9110 §13): `If-Match` and `If-None-Match`, on reads and on writes.
 //!
-//! Payouts and stored recipients have an `ETag`, which is their version. No answer has a `Last-Modified`, so conditions on dates never
-//! apply.
+//! Payouts and stored recipients have an `ETag`, which is their version; nothing else has one. No answer has a
+//! `Last-Modified`, so conditions on dates never apply.
 
 use payout_core::payout::PayoutId;
 use payout_core::usecase::Payouts;
@@ -203,6 +203,21 @@ impl Conditions {
     }
 }
 
+/// Refuses conditions that cannot hold for something without versions: tags in `If-Match`, since it has none, and
+/// `If-None-Match: *`, since it is there (RFC 9110 §13.1).
+///
+/// # Errors
+/// 412 for such a condition; 400 when a header is not a list of entity tags.
+pub(crate) fn refuse_unversioned(headers: &HeaderMap) -> Result<(), Problem> {
+    let conditions = Conditions::of(headers)?;
+    let names_versions = conditions.matches.is_some_and(|tags| tags != Tags::Any);
+    if names_versions || conditions.matches_none == Some(Tags::Any) {
+        let detail = "What this request is about has no versions: omit `If-Match` and `If-None-Match`.";
+        return Err(Problem::new(Kind::PreconditionFailed, detail));
+    }
+    Ok(())
+}
+
 fn precondition_failed() -> Problem {
     let detail = payout_core::usecase::ServiceError::PreconditionFailed.to_string();
     Problem::new(Kind::PreconditionFailed, detail)
@@ -282,6 +297,25 @@ mod tests {
         assert_eq!(of(&["W/\"3\""], &[]), Err(412), "strong comparison");
         assert_eq!(of(&["*"], &["\"2\""]), Ok(true));
         assert_eq!(of(&["\"2\""], &["\"3\""]), Err(412), "If-Match comes first");
+    }
+
+    #[test]
+    fn what_has_no_versions_matches_no_tag() {
+        let of = |name: &'static str, value: &str| {
+            refuse_unversioned(&headers(name, &[value])).map_err(|problem| problem.status().as_u16())
+        };
+        assert!(refuse_unversioned(&HeaderMap::new()).is_ok());
+        for (name, value, refused) in [
+            ("if-match", "*", Ok(())),
+            ("if-match", "\"1\"", Err(412)),
+            ("if-match", "W/\"1\"", Err(412)),
+            ("if-match", "1", Err(400)),
+            ("if-none-match", "*", Err(412)),
+            ("if-none-match", "\"1\"", Ok(())),
+            ("if-none-match", "1", Err(400)),
+        ] {
+            assert_eq!(of(name, value), refused, "{name}: {value}");
+        }
     }
 
     proptest::proptest! {

@@ -188,7 +188,10 @@ impl<'de> Visitor<'de> for ObjectVisitor {
             if fields.values.len() >= MOST_FIELDS {
                 fields.is_crowded = true;
             } else if fields.values.iter().any(|(given, _)| *given == name) {
-                fields.errors.add(name, "This field is given more than once.");
+                // Said once, however often the field is given.
+                if fields.errors.of_field(&name).is_none() {
+                    fields.errors.add(name, "This field is given more than once.");
+                }
             } else {
                 fields.values.push((name, value));
             }
@@ -265,6 +268,12 @@ mod tests {
         let errors = of(MOST_FIELDS);
         // The two that are required, those that are named, and the last.
         assert_eq!(errors.errors().iter().count(), 2 + NAMED + 1);
+    }
+
+    #[test]
+    fn a_field_that_is_given_very_often_is_named_once() {
+        let body = format!("{{{}\"amount\":1}}", "\"amount\":1,".repeat(1_000));
+        assert_eq!(of_field("amount", &body), ["This field is given more than once."]);
     }
 
     #[test]

@@ -108,6 +108,35 @@ pub(crate) fn idempotency_key_missing() -> Problem {
     Problem::invalid(Errors::of("Idempotency-Key", message.to_owned()))
 }
 
+/// The means by which a repeated request is recognized where that is not an `Idempotency-Key`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recognized {
+    /// Its `external_id`.
+    ByExternalId,
+    /// None: a repeated request is another one.
+    Never,
+}
+
+/// Refuses an `Idempotency-Key` where none is kept: its client would repeat the request and trust in it.
+///
+/// # Errors
+/// 400, which says what to send instead.
+pub(crate) fn no_idempotency_key(headers: &HeaderMap, recognized: Recognized) -> Result<(), Problem> {
+    if !headers.contains_key("idempotency-key") {
+        return Ok(());
+    }
+    let message = match recognized {
+        Recognized::ByExternalId => {
+            "Repeated requests are not recognized by this header here, but by their external_id: send that instead."
+        }
+        Recognized::Never => {
+            "Repeated requests are not recognized here: omit this header, and look for what the first one made before you \
+             repeat it."
+        }
+    };
+    Err(Problem::invalid(Errors::of("Idempotency-Key", message)))
+}
+
 /// Unquotes a string of RFC 9651 §3.3.3, given the text after its first quote. A backslash before any other character
 /// stands for itself, as it did before escapes were supported.
 fn unquoted(quoted: &str) -> Option<String> {
@@ -162,6 +191,22 @@ mod tests {
             assert!(read(odd).is_err(), "{odd:?}");
         }
         assert!(idempotency_key(&headers("idempotency-key", &["a", "a"])).is_err());
+    }
+
+    #[test]
+    fn a_key_is_refused_where_none_is_kept() {
+        for (recognized, instead) in [
+            (Recognized::ByExternalId, "external_id"),
+            (Recognized::Never, "omit this header"),
+        ] {
+            assert!(no_idempotency_key(&HeaderMap::new(), recognized).is_ok());
+            for value in ["order-7", ""] {
+                let given = headers("idempotency-key", &[value]);
+                let problem = no_idempotency_key(&given, recognized).unwrap_err();
+                let message = problem.errors().get("Idempotency-Key").join(" ");
+                assert!(message.contains(instead), "{message}");
+            }
+        }
     }
 
     proptest::proptest! {

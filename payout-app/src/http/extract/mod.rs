@@ -6,11 +6,13 @@
 pub(super) mod batch_values;
 pub(super) mod body;
 pub(super) mod conditions;
+pub(super) mod encoding;
 pub(super) mod field;
 pub(super) mod fields;
 pub(super) mod headers;
 pub(super) mod ids;
 pub(super) mod json;
+pub(super) mod list;
 pub(crate) mod moment;
 pub(super) mod negotiation;
 pub(super) mod path;

@@ -3,6 +3,9 @@
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use payout_core::Timestamp;
 
+/// The message for a text that is no time.
+pub(crate) const EXPECTED: &str = "Use RFC 3339, such as 2026-11-24T09:30:00Z.";
+
 /// The offset of the time of day, after the date.
 const TIME: usize = "2026-11-28T".len();
 
@@ -19,15 +22,19 @@ pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     Some(at.with_timezone(&Utc))
 }
 
-/// Parses a time in a query, where a bare date means midnight UTC. A plus sign that the client did not encode arrives
-/// as a space.
+/// Parses a time in a query. A plus sign that the client did not encode arrives as a space.
 pub(crate) fn parse_in_query(text: &str) -> Option<Timestamp> {
+    let (date, time) = text.split_at_checked(TIME)?;
+    parse(&format!("{date}{}", time.replacen(' ', "+", 1)))
+}
+
+/// Parses a bound in a query: a time, or a date, which means midnight UTC.
+pub(crate) fn parse_bound(text: &str) -> Option<Timestamp> {
     if is_date(text) {
         let date: NaiveDate = text.parse().ok()?;
         return Some(date.and_time(NaiveTime::MIN).and_utc());
     }
-    let (date, time) = text.split_at_checked(TIME)?;
-    parse(&format!("{date}{}", time.replacen(' ', "+", 1)))
+    parse_in_query(text)
 }
 
 fn is_date(text: &str) -> bool {
@@ -63,21 +70,23 @@ mod tests {
         ] {
             assert_eq!(shown(parse(text)), expected, "{text}");
             assert_eq!(shown(parse_in_query(text)), expected, "{text}");
+            assert_eq!(shown(parse_bound(text)), expected, "{text}");
         }
         let leap = parse("2016-12-31T23:59:60Z").unwrap();
         assert_eq!(leap.timestamp_micros(), 1_483_228_800_000_000);
     }
 
     #[test]
-    fn in_a_query_a_date_will_do_and_so_will_a_plus_that_was_not_encoded() {
-        for (text, expected) in [
-            ("2026-11-28", "2026-11-28T00:00:00+00:00"),
-            ("2026-11-28T09:30:00 02:00", "2026-11-28T07:30:00+00:00"),
-            ("2026-11-28 09:30:00 02:00", "2026-11-28T07:30:00+00:00"),
-        ] {
+    fn in_a_query_a_plus_that_was_not_encoded_will_do_and_a_bound_may_be_a_date() {
+        for text in ["2026-11-28T09:30:00 02:00", "2026-11-28 09:30:00 02:00"] {
+            let expected = "2026-11-28T07:30:00+00:00";
             assert_eq!(shown(parse_in_query(text)), expected, "{text}");
+            assert_eq!(shown(parse_bound(text)), expected, "{text}");
             assert_eq!(parse(text), None, "{text}");
         }
+        let date = "2026-11-28";
+        assert_eq!(shown(parse_bound(date)), "2026-11-28T00:00:00+00:00");
+        assert_eq!((parse_in_query(date), parse(date)), (None, None));
     }
 
     #[test]
@@ -103,13 +112,14 @@ mod tests {
         ] {
             assert_eq!(parse(text), None, "{text}");
             assert_eq!(parse_in_query(text), None, "{text}");
+            assert_eq!(parse_bound(text), None, "{text}");
         }
     }
 
     proptest::proptest! {
         #[test]
         fn no_text_makes_it_panic(text in "\\PC{0,40}") {
-            let _ = (parse(&text), parse_in_query(&text));
+            let _ = (parse(&text), parse_bound(&text));
         }
     }
 }

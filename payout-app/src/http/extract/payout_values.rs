@@ -72,12 +72,9 @@ impl JsonValue for RecipientId {
     }
 }
 
-/// The message for a text that is no time.
-const NO_TIME: &str = "Use RFC 3339, such as 2026-11-24T09:30:00Z.";
-
 impl JsonValue for Timestamp {
     fn read(value: &RawValue) -> Result<Self, Message> {
-        moment::parse(&text(value)?).ok_or_else(|| NO_TIME.into())
+        moment::parse(&text(value)?).ok_or(Message::Borrowed(moment::EXPECTED))
     }
 
     fn schema() -> ValueSchema {
@@ -88,7 +85,7 @@ impl JsonValue for Timestamp {
 /// The use case checks that the time is not too far ahead.
 impl JsonValue for Nullable<Timestamp> {
     fn read(value: &RawValue) -> Result<Self, Message> {
-        nullable(value, |text| moment::parse(text).ok_or(NO_TIME))
+        nullable(value, |text| moment::parse(text).ok_or(moment::EXPECTED))
     }
 
     fn schema() -> ValueSchema {

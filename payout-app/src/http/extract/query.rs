@@ -21,8 +21,12 @@ pub(crate) trait QueryValue: Sized {
 
 /// A form of a query: reads or describes one parameter after the other.
 pub(crate) trait QueryForm {
-    /// Reads or describes a parameter. An empty one counts as absent.
+    /// Reads or describes a parameter. An empty one counts as absent, since forms send fields that were left empty.
     fn one<T: QueryValue>(&mut self, name: &'static str, about: impl Into<About>) -> Field<T>;
+
+    /// Reads or describes a parameter of a request that changes something. An empty one is read as every other: if it
+    /// counted as absent, `?dry_run=` would store.
+    fn strict<T: QueryValue>(&mut self, name: &'static str, about: impl Into<About>) -> Field<T>;
 
     /// Reads or describes a parameter that may be repeated, and may be a comma-separated list. Duplicates are dropped.
     fn many<T: QueryValue + PartialEq>(&mut self, name: &'static str, about: impl Into<About>) -> Vec<T>;
@@ -48,7 +52,8 @@ pub(crate) trait Query: Sized {
     /// Lists the parameters to a form.
     fn of(form: &mut impl QueryForm) -> Self;
 
-    /// Parses a query. Unknown and repeated parameters were refused before (`middleware::parameters`).
+    /// Parses a query. Parameters that are unknown, repeated or wrongly encoded were refused before
+    /// (`middleware::parameters`).
     ///
     /// # Errors
     /// 400 with the messages of all its parameters.
@@ -82,9 +87,23 @@ struct Reader {
 }
 
 impl Reader {
+    /// Reads a parameter that counts as absent if it is empty.
     fn read<T>(&mut self, name: &'static str, read: impl FnOnce(&str) -> Result<T, Message>) -> Field<T> {
-        let last = self.pairs.iter().rev().find(|(given, _)| given == name);
-        let Some((_, text)) = last.filter(|(_, text)| !text.is_empty()) else {
+        let is_filled = self.text(name).is_some_and(|text| !text.is_empty());
+        if is_filled {
+            self.read_given(name, read)
+        } else {
+            Field::Absent
+        }
+    }
+
+    /// Reads a parameter, even if it is empty.
+    fn read_given<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&str) -> Result<T, Message>,
+    ) -> Field<T> {
+        let Some(text) = self.text(name) else {
             return Field::Absent;
         };
         match read(text) {
@@ -95,11 +114,20 @@ impl Reader {
             }
         }
     }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        let last = self.pairs.iter().rev().find(|(given, _)| given == name);
+        last.map(|(_, text)| text.as_str())
+    }
 }
 
 impl QueryForm for Reader {
     fn one<T: QueryValue>(&mut self, name: &'static str, _: impl Into<About>) -> Field<T> {
         self.read(name, T::read)
+    }
+
+    fn strict<T: QueryValue>(&mut self, name: &'static str, _: impl Into<About>) -> Field<T> {
+        self.read_given(name, T::read)
     }
 
     fn many<T: QueryValue + PartialEq>(&mut self, name: &'static str, _: impl Into<About>) -> Vec<T> {
@@ -167,14 +195,26 @@ pub(crate) struct QueryParameters {
 }
 
 impl QueryParameters {
+    /// Adds a parameter that counts as absent if it is empty.
     fn add(&mut self, name: &'static str, about: About, schema: ValueSchema) {
+        let extensions = Extensions::from_iter([EMPTY_IS_ABSENT]);
+        self.add_extended(name, about, schema, Some(extensions));
+    }
+
+    fn add_extended(
+        &mut self,
+        name: &'static str,
+        about: About,
+        schema: ValueSchema,
+        extensions: Option<Extensions>,
+    ) {
         let (schema, component) = schema.into_parts();
         let parameter = ParameterBuilder::new()
             .name(name)
             .parameter_in(ParameterIn::Query)
             .required(Required::False)
             .description(Some(about.text()))
-            .extensions(Some(Extensions::from_iter([EMPTY_IS_ABSENT])))
+            .extensions(extensions)
             .schema(Some(schema));
         self.documented.push(parameter.build());
         self.components.extend(component);
@@ -209,6 +249,11 @@ impl QueryParameters {
 impl QueryForm for QueryParameters {
     fn one<T: QueryValue>(&mut self, name: &'static str, about: impl Into<About>) -> Field<T> {
         self.add(name, about.into(), T::schema());
+        Field::Absent
+    }
+
+    fn strict<T: QueryValue>(&mut self, name: &'static str, about: impl Into<About>) -> Field<T> {
+        self.add_extended(name, about.into(), T::schema(), None);
         Field::Absent
     }
 

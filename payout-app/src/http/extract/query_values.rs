@@ -67,7 +67,7 @@ impl FilterValue for Currency {
 
 impl QueryValue for Timestamp {
     fn read(text: &str) -> Result<Self, Message> {
-        moment::parse_in_query(text)
+        moment::parse_bound(text)
             .ok_or_else(|| "Use RFC 3339, such as 2026-11-24T09:30:00Z, or a date.".into())
     }
 

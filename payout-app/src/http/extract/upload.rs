@@ -168,10 +168,9 @@ fn disposition(head: &[u8]) -> Option<(String, bool)> {
             .then_some(value)
     })?;
     let (mut name, mut is_file) = (None, false);
-    for parameter in parameters(line) {
-        let (key, value) = parameter.split_once('=')?;
-        match key.trim().to_ascii_lowercase().as_str() {
-            "name" => name = Some(value.trim().trim_matches('"').to_owned()),
+    for (key, value) in parameters(line) {
+        match key.as_str() {
+            "name" => name = Some(value),
             "filename" | "filename*" => is_file = true,
             _ => (),
         }
@@ -179,17 +178,40 @@ fn disposition(head: &[u8]) -> Option<(String, bool)> {
     Some((name?, is_file))
 }
 
-/// Splits the parameters of a header field at the semicolons outside quotation marks.
-fn parameters(line: &str) -> impl Iterator<Item = &str> {
-    let mut is_quoted = false;
-    let split = line.split(move |c| {
-        if c == '"' {
-            is_quoted = !is_quoted;
+/// Reads the parameters of a header field: their names in lower case, and their values without quotation marks.
+fn parameters(line: &str) -> Vec<(String, String)> {
+    let mut parameters = Vec::new();
+    // What is before the first semicolon is the disposition itself.
+    let mut rest = line.split_once(';').map_or("", |(_, rest)| rest);
+    while let Some((name, after)) = rest.split_once('=') {
+        // A parameter without a value is skipped.
+        let name = name.rsplit(';').next().unwrap_or_default();
+        let (value, after) = match after.trim_start().strip_prefix('"') {
+            Some(quoted) => unquoted(quoted),
+            None => {
+                let (token, after) = after.split_once(';').unwrap_or((after, ""));
+                (token.trim().to_owned(), after)
+            }
+        };
+        parameters.push((name.trim().to_ascii_lowercase(), value));
+        rest = after;
+    }
+    parameters
+}
+
+/// Reads a quoted string after its first quotation mark, and returns the text behind it. A backslash quotes the
+/// character that follows (RFC 9110 §5.6.4). Without a second mark the string ends with the line: browsers send the
+/// backslashes of a file's name as they are.
+fn unquoted(quoted: &str) -> (String, &str) {
+    let mut value = String::with_capacity(quoted.len());
+    let mut chars = quoted.chars();
+    loop {
+        match chars.next() {
+            Some('"') | None => return (value, chars.as_str()),
+            Some('\\') => value.extend(chars.next()),
+            Some(c) => value.push(c),
         }
-        c == ';' && !is_quoted
-    });
-    // The first is the disposition itself.
-    split.skip(1).filter(|parameter| !parameter.trim().is_empty())
+    }
 }
 
 #[cfg(test)]
@@ -224,6 +246,42 @@ mod tests {
             "without the line break of the boundary"
         );
         assert_eq!(fields, [("external_id".to_owned(), "salaries".to_owned())]);
+    }
+
+    #[test]
+    fn the_name_of_a_file_is_a_quoted_string() {
+        for name in [
+            r#"a\"b;c.csv"#,
+            r#"a\"; name=\"other.csv"#,
+            r"C:\Users\ada\salaries.csv",
+            r"ends with a backslash\",
+            r"\\",
+            "",
+            "a=b;c=d.csv",
+            "Gehälter; November.csv",
+        ] {
+            let body = FORM.replace("a;b.csv", name);
+            let (file, fields) = read_form(&body).unwrap_or_else(|problem| panic!("{name}: {problem:?}"));
+            assert_eq!(file, "amount,currency\r\n1,EUR\r\n", "{name}");
+            assert_eq!(fields.len(), 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_tokens_or_quoted_strings() {
+        let of = |line: &str| -> Vec<String> {
+            let parameters = parameters(line).into_iter();
+            parameters
+                .map(|(name, value)| format!("{name}:{value}"))
+                .collect()
+        };
+        assert_eq!(of("form-data"), Vec::<String>::new());
+        assert_eq!(
+            of(r#" form-data ;Name=a ; filename = "b\\c\"d;e" "#),
+            ["name:a", "filename:b\\c\"d;e"]
+        );
+        assert_eq!(of("form-data; flag; name=\"a\";"), ["name:a"]);
+        assert_eq!(of("form-data; name=\"a"), ["name:a"]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use utoipa::openapi::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 
 use super::fields::Message;
 use super::json::JsonValue;
+use super::list::each;
 use super::moment;
 use crate::http::openapi::{ScopeName, StatusName, ValueSchema, money, texts};
 
@@ -228,12 +229,20 @@ pub(super) fn key_name() -> ObjectBuilder {
 /// A list of at least one scope.
 impl JsonValue for Scopes {
     fn read(value: &RawValue) -> Result<Self, Message> {
-        let names: Vec<String> = serde_json::from_str(value.get()).map_err(|_| "Not a list of scopes.")?;
-        if names.is_empty() {
+        const NO_LIST: &str = "Not a list of scopes.";
+        let mut scopes: Vec<Scope> = Vec::new();
+        each(value, NO_LIST, |element| {
+            let name = text(element).map_err(|_| NO_LIST)?;
+            let scope = name.parse::<Scope>().map_err(|error| error.to_string())?;
+            if !scopes.contains(&scope) {
+                scopes.push(scope);
+            }
+            Ok(())
+        })?;
+        if scopes.is_empty() {
             return Err("Give it at least one scope.".into());
         }
-        let scopes: Result<Self, _> = names.iter().map(|name| name.parse::<Scope>()).collect();
-        scopes.map_err(|error| error.to_string().into())
+        Ok(scopes.into_iter().collect())
     }
 
     fn schema() -> ValueSchema {
@@ -251,7 +260,7 @@ impl JsonValue for Expiry {
     fn read(value: &RawValue) -> Result<Self, Message> {
         moment::parse(&text(value)?)
             .map(Self)
-            .ok_or_else(|| "Use RFC 3339, such as 2026-11-24T09:30:00Z.".into())
+            .ok_or(Message::Borrowed(moment::EXPECTED))
     }
 
     fn schema() -> ValueSchema {

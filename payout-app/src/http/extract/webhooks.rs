@@ -10,6 +10,7 @@ use utoipa::openapi::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use super::fields::Message;
 use super::ids::{canonical, uuid};
 use super::json::JsonValue;
+use super::list::each;
 use super::path::PathValue;
 use super::query::QueryValue;
 use super::query_values::one_of;
@@ -40,13 +41,20 @@ pub(crate) struct EventTypes(pub(crate) Vec<EventType>);
 
 impl JsonValue for EventTypes {
     fn read(value: &RawValue) -> Result<Self, Message> {
-        let names: Vec<String> =
-            serde_json::from_str(value.get()).map_err(|_| "Not a list of types of events.")?;
-        let types: Result<Vec<EventType>, _> = names.iter().map(|name| name.parse()).collect();
-        types.map(Self).map_err(|_| {
-            let known: Vec<&str> = EventType::ALL.iter().map(|one| one.as_str()).collect();
-            format!("Use types among: {}.", known.join(", ")).into()
-        })
+        const NO_LIST: &str = "Not a list of types of events.";
+        let mut types: Vec<EventType> = Vec::new();
+        each(value, NO_LIST, |element| {
+            let name = text(element).map_err(|_| NO_LIST)?;
+            let event_type = name.parse::<EventType>().map_err(|_| {
+                let known: Vec<&str> = EventType::ALL.iter().map(|one| one.as_str()).collect();
+                format!("Use types among: {}.", known.join(", "))
+            })?;
+            if !types.contains(&event_type) {
+                types.push(event_type);
+            }
+            Ok(())
+        })?;
+        Ok(Self(types))
     }
 
     fn schema() -> ValueSchema {
@@ -133,5 +141,35 @@ impl QueryValue for DeliveryStatus {
 
     fn schema() -> ValueSchema {
         ValueSchema::inline(one_of(["pending", "delivered", "failed"]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn types(json: &str) -> Result<Vec<EventType>, String> {
+        let value: Box<RawValue> = serde_json::from_str(json).unwrap();
+        let read = EventTypes::read(&value);
+        read.map(|types| types.0).map_err(Message::into_owned)
+    }
+
+    #[test]
+    fn each_type_of_event_is_kept_once() {
+        let many = format!("[{}\"payout.failed\"]", "\"payout.completed\",".repeat(1_000));
+        let kept = types(&many).unwrap();
+        assert_eq!(
+            kept.iter().map(|one| one.as_str()).collect::<Vec<_>>(),
+            ["payout.completed", "payout.failed"]
+        );
+        assert_eq!(types("[]"), Ok(Vec::new()));
+        for (json, message) in [
+            ("[1]", "Not a list of types of events."),
+            ("\"payout.failed\"", "Not a list of types of events."),
+            ("[\"payout.gone\"]", "Use types among: "),
+        ] {
+            let refused = types(json).unwrap_err();
+            assert!(refused.starts_with(message), "{json}: {refused}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
 use tokio::time::timeout;
 
 use crate::http::admission::{Limits, Place};
-use crate::http::extract::body;
+use crate::http::extract::{body, conditions};
 use crate::http::middleware::context::Context;
 use crate::http::middleware::open::{OpenTo, is_from_here, way_through_a_proxy};
 use crate::http::policy::{RateClass, RoutePolicy};
@@ -240,7 +240,8 @@ impl Guarded {
 }
 
 impl Guarded {
-    /// Checks access and quota, receives the body, and takes a place among the requests in flight.
+    /// Checks access, quota and the conditions that no handler checks, receives the body, and takes a place among the
+    /// requests in flight.
     async fn let_in(
         &self,
         request: &mut Request,
@@ -262,6 +263,9 @@ impl Guarded {
             return Ok((limits, None));
         }
         count_of_key(context)?;
+        if self.policy.changes_unversioned() {
+            conditions::refuse_unversioned(request.headers())?;
+        }
         let metrics = context.app_state.metrics.clone();
         if let Some(body) = self.policy.body {
             let most_bytes = body.most_bytes.unwrap_or(limits.config.body_bytes);

@@ -2,13 +2,15 @@
 //! filter nothing.
 //!
 //! The route's policy lists the known parameters. Health checks and metrics, which probes request, accept any. The pages
-//! of the console check the filters of lists, and pass over parameters that are no filters.
+//! of the console check the filters of lists, and pass over parameters that are no filters. The API and the console refuse
+//! parameters that cannot be decoded.
 
 use std::sync::Arc;
 
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
 use url::form_urlencoded;
 
+use crate::http::extract::encoding;
 use crate::http::extract::query::{QueryPolicy, entry_of};
 use crate::http::problem::{Errors, Problem};
 use crate::near::nearest;
@@ -41,9 +43,10 @@ impl Known {
         }
     }
 
-    /// Returns an error for every unknown parameter, and for every one that is repeated and must not be.
+    /// Returns an error for every parameter that cannot be decoded or is unknown, and for every one that is repeated and
+    /// must not be.
     pub(crate) fn check(&self, query: &str) -> Errors {
-        let mut errors = Errors::default();
+        let mut errors = encoding::mistakes(query.as_bytes());
         let mut given: Vec<String> = Vec::new();
         for (name, _) in form_urlencoded::parse(query.as_bytes()) {
             if errors.iter().count() >= NAMED {
@@ -151,6 +154,17 @@ mod tests {
             errors.get("page_size"),
             ["This parameter is given more than once."]
         );
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_is_refused_in_names_and_in_values() {
+        for (query, name) in [
+            ("currency=%ff", "currency"),
+            ("status=a&status=%zz", "status"),
+            ("metadata%5B%ff%5D=1", "metadata[\u{fffd}]"),
+        ] {
+            assert_eq!(known().check(query).get(name).len(), 1, "{query}");
+        }
     }
 
     #[test]

@@ -36,10 +36,12 @@ status is final.
 - **Statuses**: `pending` → `processing` → `completed` or `failed`; a pending payout can be `cancelled`, a failed one \
 retried. A payout whose outcome nobody but a person can tell stays `processing` with `needs_review`.
 - **Repeating a request** is safe under an `Idempotency-Key`, which is the API key's own: two API keys never meet, \
-unless one succeeds the other. What was asked for before the first API key is answered to every one after it.
+unless one succeeds the other. What was asked for before the first API key is answered to every one after it. Creates \
+and retries of payouts take such a key. Other creates and the rotations of secrets refuse it: batches and recipients are \
+recognized by their `external_id`.
 - **Who may**: send `Authorization: Bearer payout_…`. A key in the address is not looked at.
 - **Concurrent changes**: every payout has an `ETag`; a write with an `If-Match` that no longer matches is refused \
-with 412.
+with 412. What has no `ETag` matches no `If-Match` but `*`.
 - **Errors** are `application/problem+json` (RFC 9457); a refused body or query names every refused field at once in \
 `errors`.
 - **Limits**: an answer that was counted says in `RateLimit` and `RateLimit-Policy` what is left of which quota; beyond it \

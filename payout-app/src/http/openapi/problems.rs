@@ -146,7 +146,8 @@ pub(super) static PROBLEMS: [ProblemDoc; 14] = [
     },
     ProblemDoc {
         name: "PreconditionFailed",
-        description: "The payout is no longer at the version that `If-Match` names, or is at one that `If-None-Match` names.",
+        description: "The payout is no longer at the version that `If-Match` names, or is at one that `If-None-Match` names; or \
+            what the request is about has no versions.",
         example: Kind::PreconditionFailed,
         retry_after: false,
         challenge: false,

@@ -55,8 +55,8 @@ kinds! {
     /// The body, the query or a header is refused, field by field.
     Invalid: BAD_REQUEST, "invalid-request", "The request is not valid.",
         "Some values were refused; `errors` names each.";
-    /// The body is not a JSON object.
-    MalformedBody: BAD_REQUEST, "malformed-body", "The body is not a JSON object.",
+    /// The body is not of its media type, is no JSON object where one is expected, or broke off.
+    MalformedBody: BAD_REQUEST, "malformed-body", "The body cannot be read.",
         "The body broke off before its end.";
     /// Rows of a batch are wrong.
     WrongRows: BAD_REQUEST, "wrong-rows", "Some rows of the batch are wrong.",
@@ -124,8 +124,8 @@ kinds! {
     /// As many deliveries of the endpoint wait as may.
     DeliveriesWaiting: CONFLICT, "deliveries-waiting", "Too many deliveries of this endpoint wait.",
         "As many deliveries of this endpoint wait as may; its address must accept some first.";
-    /// The payout's version is not one that the conditions of the request allow.
-    PreconditionFailed: PRECONDITION_FAILED, "precondition-failed", "The payout is at another version.",
+    /// The conditions of the request do not hold.
+    PreconditionFailed: PRECONDITION_FAILED, "precondition-failed", "The condition of the request does not hold.",
         "The payout is no longer at the version that the request names.";
     /// The body is over the limit.
     BodyTooLarge: PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large.",

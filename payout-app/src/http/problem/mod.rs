@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::error::Error;
 
 use payout_core::Causes;
+use payout_core::access::{Principal, Scope};
 use payout_core::payout::{PayoutId, StepError};
 use payout_core::ports::RepositoryError;
 use payout_core::spending::OverLimit;
@@ -101,6 +102,21 @@ impl Problem {
             }
             status => Self::of(Kind::Other(status)),
         }
+    }
+
+    /// Leaves out what the refusal reveals about a stored payment, for a caller that may not read it: the type of its
+    /// recipient, or its currency.
+    pub(crate) fn without_payment(self, principal: &Principal) -> Self {
+        if principal.may(Scope::Read) {
+            return self;
+        }
+        if self.kind == Kind::NoRoute {
+            return Self::new(Kind::NoRoute, "No provider can make this payment.");
+        }
+        if self.kind == Kind::OverLimit {
+            return Self::new(Kind::OverLimit, "The amount is more than a limit allows.");
+        }
+        self
     }
 
     pub(crate) fn retry_after(self, seconds: u64) -> Self {
@@ -202,6 +218,14 @@ impl Problem {
             tracing::error!(request_id, error, "a request failed");
         } else if self.kind == Kind::Unavailable && in_outage {
             tracing::debug!(request_id, error, "a request failed during the outage");
+        } else if self.kind == Kind::Busy {
+            // Clients cause this among themselves as often as they like: by their number, or by writes of the same rows.
+            tracing::info!(
+                request_id,
+                error,
+                detail = &*self.detail,
+                "a request could not be done now"
+            );
         } else {
             tracing::warn!(
                 request_id,
@@ -343,4 +367,87 @@ pub(crate) struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, nullable = false, example = 2)]
     wrong_rows: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use payout_core::access::Scopes;
+    use payout_core::money::Money;
+    use payout_core::ports::LockedPart;
+    use payout_core::provider::NoRoute;
+    use payout_core::usecase::batches::BatchError;
+    use tracing::{Event, Level, Subscriber};
+    use tracing_subscriber::Layer;
+    use tracing_subscriber::layer::{Context as LayerContext, SubscriberExt};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Levels(Arc<Mutex<Vec<Level>>>);
+
+    impl<S: Subscriber> Layer<S> for Levels {
+        fn on_event(&self, event: &Event<'_>, _: LayerContext<'_, S>) {
+            self.0.lock().unwrap().push(*event.metadata().level());
+        }
+    }
+
+    /// Returns the levels of what is logged for a problem.
+    fn logged(problem: Problem) -> Vec<Level> {
+        let levels = Levels::default();
+        let subscriber = tracing_subscriber::registry().with(levels.clone());
+        tracing::subscriber::with_default(subscriber, || problem.log("id", false));
+        std::mem::take(&mut *levels.0.lock().unwrap())
+    }
+
+    #[test]
+    fn what_clients_cause_among_themselves_is_no_warning() {
+        let of_store = |error: RepositoryError| Problem::from(ServiceError::from(error));
+        let locked = RepositoryError::Locked {
+            part: LockedPart::Row,
+            source: "lock timeout".into(),
+        };
+        for caused in [
+            Problem::from(BatchError::Contended),
+            Problem::from(ServiceError::Busy),
+            of_store(locked),
+            of_store(RepositoryError::Overloaded("too much".into())),
+        ] {
+            assert_eq!(logged(caused), [Level::INFO]);
+        }
+        let away = of_store(RepositoryError::unavailable("connection refused"));
+        assert_eq!(logged(away), [Level::WARN]);
+        let broken = of_store(RepositoryError::refused("no such column"));
+        assert_eq!(logged(broken), [Level::ERROR]);
+    }
+
+    #[test]
+    fn without_read_a_refusal_tells_neither_the_type_of_a_recipient_nor_a_currency() {
+        let no_route = || {
+            Problem::from(ServiceError::NoRoute(NoRoute {
+                missing: "no route is configured for 1 EUR to a recipient of type iban".to_owned(),
+            }))
+        };
+        let over_limit = || {
+            let limit = Money::new("100".parse().unwrap(), "EUR".parse().unwrap()).unwrap();
+            Problem::from(ServiceError::OverLimit(OverLimit::PerPayout(limit)))
+        };
+        let blind = Principal::operator(Scopes::from_iter([Scope::Write, Scope::Reveal]));
+        let reader = Principal::operator(Scopes::from_iter([Scope::Read]));
+        for (problem, told) in [(no_route(), "iban"), (over_limit(), "EUR")] {
+            let problem = problem.without_payment(&reader);
+            assert!(problem.detail().contains(told), "{problem:?}");
+        }
+        for problem in [no_route(), over_limit()] {
+            let status = problem.status();
+            let hidden = problem.without_payment(&blind);
+            assert_eq!(hidden.status(), status);
+            let text = format!("{hidden:?}");
+            assert!(
+                !text.contains("iban") && !text.contains("EUR") && !text.contains("100"),
+                "{text}"
+            );
+        }
+    }
 }

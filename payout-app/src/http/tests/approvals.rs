@@ -14,9 +14,9 @@ fn bench(settings: &[&str]) -> Bench {
 }
 
 impl Bench {
-    /// Makes a key of an owner, with every scope.
+    /// Makes a key of an owner, who may be older than the rules for owners, with every scope.
     pub(super) async fn key_of(&self, name: &str, owner: &str) -> Token {
-        let owner = Some(KeyOwner::new(owner).unwrap());
+        let owner = Some(KeyOwner::stored(owner).unwrap());
         let scopes = Scope::ALL.iter().copied().collect();
         let name = KeyName::new(name).unwrap();
         let created = self.app_state.keys.create(name, scopes, None, None, owner);
@@ -131,6 +131,40 @@ async fn keys_of_one_owner_and_keys_that_succeed_each_other_are_one_person() {
         twice["detail"].as_str().unwrap().starts_with("You have approved"),
         "{twice}"
     );
+}
+
+#[tokio::test]
+async fn owners_that_look_the_same_are_one_person_and_no_new_key_has_one() {
+    let bench = bench(&[RULES]);
+    let grace = bench.key_of("grace", "Grace Hopper").await;
+    let alike = bench.key_of("grace-laptop", "grace  hopper").await;
+    let ada = bench.key_of("ada", "Ada").await;
+    let own = bench.created_by(&grace, "100", "ACC-1").await;
+    let of_alike = bench.created_by(&alike, "100", "ACC-2").await;
+    for (key, payout) in [(&alike, &own), (&grace, &of_alike)] {
+        bench
+            .step(key, payout, "approve", "")
+            .await
+            .problem(403, "not-an-approver");
+    }
+    let of_ada = bench.created_by(&ada, "5000", "ACC-3").await;
+    assert_eq!(bench.step(&alike, &of_ada, "approve", "").await.status, 200);
+    bench
+        .step(&grace, &of_ada, "approve", "")
+        .await
+        .problem(403, "not-an-approver");
+
+    for (number, owner) in ["Grace  Hopper", "Grace\u{a0}Hopper", "Grace\u{3000}Hopper"]
+        .into_iter()
+        .enumerate()
+    {
+        let body = json!({"name": format!("new-{number}"), "scopes": ["approve"], "owner": owner});
+        let refused = bench
+            .ask_with(&ada, Method::POST, "/api/keys/", &body.to_string())
+            .await;
+        let problem = refused.problem(400, "invalid-request");
+        assert!(problem["errors"]["owner"][0].is_string(), "{owner:?}: {problem}");
+    }
 }
 
 #[tokio::test]

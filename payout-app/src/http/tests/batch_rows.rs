@@ -148,6 +148,71 @@ async fn a_key_that_may_not_see_recipients_learns_of_none_by_dry_runs() {
 }
 
 #[tokio::test]
+async fn a_dry_run_compares_no_row_with_a_stored_recipient_that_the_key_may_not_see() {
+    let bench = bench(&["--duplicate-days=7"]);
+    let (_, id) = recipient(&bench).await;
+    let stored = json!({"amount": "7", "currency": "EUR", "recipient_id": id});
+    let guess = row("7", "DE89370400440532013000");
+    let rows = [guess.clone(), stored.clone(), guess, stored];
+    let body = json!({ "payouts": rows }).to_string();
+    let keys = [
+        ("clerk", vec![Scope::Read, Scope::Write]),
+        ("revealing", vec![Scope::Write, Scope::Reveal]),
+        ("full", vec![Scope::Read, Scope::Write, Scope::Reveal]),
+    ];
+    for (name, scopes) in keys {
+        let sees = scopes.len() == 3;
+        let key = bench.key(name, scopes).await;
+        let reply = bench
+            .ask_with(&key, Method::POST, "/api/batches/?dry_run=true", &body)
+            .await;
+        let duplicates = reply.json()["report"]["forecast"]["likely_duplicates"].clone();
+        let of_rows: Vec<_> = duplicates
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| &one["of_row"])
+            .collect();
+        let expected = if sees {
+            vec![json!(1), json!(2), json!(3)]
+        } else {
+            vec![json!(1), json!(2)]
+        };
+        assert_eq!(of_rows, expected.iter().collect::<Vec<_>>(), "{name}: {reply:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_read_a_report_tells_no_provider_of_a_stored_recipient() {
+    let bench = bench(&[]);
+    let (_, id) = recipient(&bench).await;
+    let rows = [
+        row("1", "ACC-1"),
+        json!({"amount": "2", "currency": "EUR", "recipient_id": id}),
+        row("3", "ACC-3"),
+    ];
+    let body = json!({ "payouts": rows }).to_string();
+    let (writer, clerk) = (
+        bench.key("writer", [Scope::Write]).await,
+        bench.key("clerk", [Scope::Read, Scope::Write]).await,
+    );
+    let planned = async |key: &Token, query: &str| {
+        let path = format!("/api/batches/{query}");
+        let reply = bench.ask_with(key, Method::POST, &path, &body).await;
+        let report = reply.json()["report"].clone();
+        assert_eq!(report["payouts"], 3, "{reply:?}");
+        report["providers"][0]["rows"].clone()
+    };
+    let without = json!([{"first": 1, "last": 1}, {"first": 3, "last": 3}]);
+    assert_eq!(planned(&writer, "?dry_run=true").await, without);
+    assert_eq!(
+        planned(&clerk, "?dry_run=true").await,
+        json!([{"first": 1, "last": 3}])
+    );
+    assert_eq!(planned(&writer, "").await, without);
+}
+
+#[tokio::test]
 async fn a_dry_run_foretells_the_daily_limits_that_it_exceeds() {
     let bench = bench(&["--limits=EUR=/100,USD=/100"]);
     bench

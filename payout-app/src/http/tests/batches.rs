@@ -187,6 +187,121 @@ async fn only_new_rows_are_stored_if_that_is_asked_for() {
 }
 
 #[tokio::test]
+async fn no_row_is_left_out_whose_schedule_differs() {
+    let bench = Bench::new();
+    let row = |scheduled_at: &str| {
+        format!(
+            "amount,currency,recipient_account,recipient_name,external_id,scheduled_at\n\
+             1,EUR,ACC-1,Ada,s-1,{scheduled_at}\n"
+        )
+    };
+    let (noon, evening) = ("2026-12-20T12:00:00Z", "2026-12-20T18:00:00Z");
+    assert_eq!(send_csv(&bench, "", &row(noon)).await.status, 201);
+    for same in [noon, "2026-12-20T13:00:00+01:00"] {
+        let reply = send_csv(&bench, "?only_new=true&external_id=again", &row(same)).await;
+        assert_eq!(
+            (reply.status, &reply.json()["report"]["left_out"]),
+            (200, &json!(1)),
+            "{reply:?}"
+        );
+    }
+    let of_batch = format!("?only_new=true&scheduled_at={noon}");
+    let reply = send_csv(&bench, &of_batch, &row("")).await;
+    assert_eq!(reply.status, 200, "the batch has the same schedule: {reply:?}");
+    let of_evening = format!("?only_new=true&scheduled_at={evening}");
+    for (query, csv) in [
+        ("?only_new=true", row(evening)),
+        ("?only_new=true", row("")),
+        ("?only_new=true&dry_run=true", row(evening)),
+        (of_evening.as_str(), row("")),
+    ] {
+        let reply = send_csv(&bench, query, &csv).await;
+        reply.problem(400, "wrong-rows");
+        let message = reply.json()["rows"][0]["message"].to_string();
+        assert!(message.contains("scheduled_at differs"), "{query}: {message}");
+    }
+
+    let unscheduled = row("").replace("s-1", "s-2");
+    assert_eq!(send_csv(&bench, "", &unscheduled).await.status, 201);
+    let given = row(noon).replace("s-1", "s-2");
+    send_csv(&bench, "?only_new=true", &given)
+        .await
+        .problem(400, "wrong-rows");
+    let reply = send_csv(&bench, "?only_new=true&external_id=again", &unscheduled).await;
+    assert_eq!(
+        (reply.status, &reply.json()["report"]["left_out"]),
+        (200, &json!(1)),
+        "{reply:?}"
+    );
+}
+
+/// The number of wrong guesses that a key has in a minute.
+const GUESSES: usize = 30;
+
+#[tokio::test]
+async fn without_reveal_guesses_at_a_stored_batch_are_limited_and_beyond_that_none_is_told() {
+    let row = |account: &str| json!({"amount": "1", "currency": "EUR", "recipient_account": account, "recipient_name": "N"});
+    let known = |account: &str| json!({"external_id": "known", "payouts": [row(account)]});
+    let nameless = |account: &str| json!({"payouts": [row(account)]});
+    let with_rows = |account: &str| {
+        let mut row = row(account);
+        row["external_id"] = json!("row-1");
+        json!({ "payouts": [row] })
+    };
+    let all: [(&str, &str, &dyn Fn(&str) -> Value, u16); 5] = [
+        ("?dry_run=true", "batch-exists", &known, 409),
+        ("", "batch-exists", &known, 409),
+        ("?dry_run=true", "", &nameless, 200),
+        ("?only_new=true", "wrong-rows", &with_rows, 400),
+        ("?dry_run=true&only_new=true", "wrong-rows", &with_rows, 400),
+    ];
+    for (query, kind, batch, wrong) in all {
+        let bench = Bench::new();
+        let full = bench.key("full", Scope::ALL.iter().copied()).await;
+        let path = format!("/api/batches/{query}");
+        let ask = async |key: &Token, account: &str| {
+            let body = batch(account).to_string();
+            bench.ask_with(key, Method::POST, &path, &body).await
+        };
+        let stored = bench
+            .ask_with(&full, Method::POST, "/api/batches/", &batch("RIGHT").to_string())
+            .await;
+        assert_eq!(stored.status, 201, "{stored:?}");
+        for (name, scopes) in [
+            ("clerk", vec![Scope::Read, Scope::Write]),
+            ("revealing", vec![Scope::Write, Scope::Reveal]),
+        ] {
+            let key = bench.key(name, scopes).await;
+            let mut told = 0;
+            let refused = loop {
+                let reply = ask(&key, &format!("WRONG-{told}")).await;
+                if reply.status == 429 || told > 2 * GUESSES {
+                    break reply;
+                }
+                assert_eq!(reply.status, wrong, "{query} {told}: {reply:?}");
+                if wrong != 200 {
+                    reply.problem(wrong, kind);
+                }
+                told += 1;
+            };
+            assert!(told >= GUESSES, "{query}: {told}");
+            for reply in [refused, ask(&key, "RIGHT").await] {
+                reply.problem(429, "too-many-requests");
+                assert!(reply.headers.contains_key("retry-after"));
+            }
+        }
+        // A key that sees recipients has nothing to guess, and a batch that is new is stored.
+        for _ in 0..=GUESSES {
+            assert_eq!(ask(&full, "WRONG").await.status, wrong);
+        }
+        let clerk = bench.key("another", [Scope::Write]).await;
+        let new = json!({"payouts": [row("NEW")]}).to_string();
+        let reply = bench.ask_with(&clerk, Method::POST, "/api/batches/", &new).await;
+        assert_eq!(reply.status, 201, "{reply:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_list_in_json_names_wrong_payouts_by_their_place() {
     let bench = Bench::new();
     let payout = |amount: &str| json!({"amount": amount, "currency": "EUR", "recipient_account": "A", "recipient_name": "N"});

@@ -97,6 +97,40 @@ async fn a_wrong_query_is_refused_by_name() {
     assert!(reply.json()["errors"]["Last-Event-ID"].is_array());
 }
 
+#[tokio::test]
+async fn a_cursor_beyond_the_end_of_the_feed_is_refused() {
+    let bench = Bench::new();
+    let beyond = "00000000ffffffff0000000000000001";
+    let refused = async |bench: &Bench, cursor: &str| {
+        for path in [
+            format!("/api/events/?after={cursor}"),
+            format!("/api/events/?after={cursor}&wait=1&types=payout.failed"),
+            format!("/api/events/stream/?after={cursor}"),
+        ] {
+            let problem = get(bench, &path).await.problem(400, "invalid-request");
+            assert!(problem["errors"]["after"].is_array(), "{path}: {problem}");
+        }
+        let last = [("last-event-id", cursor)];
+        let reply = bench.send(Method::GET, "/api/events/stream/", &last, "").await;
+        let problem = reply.problem(400, "invalid-request");
+        assert!(problem["errors"]["Last-Event-ID"].is_array(), "{problem}");
+    };
+    refused(&bench, beyond).await;
+    drive::declined(&*bench.repository).await;
+    refused(&bench, beyond).await;
+
+    // Every cursor that was given is known, the last one too, whatever the filter.
+    let (events, end) = page(&bench, "").await;
+    let given = events.iter().map(|event| event["sequence"].as_str().unwrap());
+    let start = FeedPosition::START.to_string();
+    for cursor in given.chain([end.as_str(), start.as_str()]) {
+        page(&bench, &format!("?after={cursor}&types=payout.deleted")).await;
+        drop(open(&bench, "/api/events/stream/", Some(cursor)).await);
+    }
+    // It is that of another database, which has more events.
+    refused(&Bench::new(), &end).await;
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the test measures how long a client waits"

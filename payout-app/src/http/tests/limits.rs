@@ -62,6 +62,40 @@ async fn a_key_that_asks_too_often_is_told_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn without_reveal_guesses_at_the_first_request_under_an_idempotency_key_are_limited() {
+    let bench = memory(&[]);
+    let writer = bench.key("writer", [Scope::Write]).await;
+    let create = async |key: &str, account: &str| {
+        let bearer = format!("Bearer {}", writer.expose());
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json"),
+            ("idempotency-key", key),
+        ];
+        let mut body = new_payout();
+        body["recipient_account"] = account.into();
+        bench
+            .send(Method::POST, "/api/payouts/", &headers, &body.to_string())
+            .await
+    };
+    assert_eq!(create("order-7", "RIGHT").await.status, 201);
+    let mut told = 0;
+    let refused = loop {
+        let reply = create("order-7", &format!("WRONG-{told}")).await;
+        if reply.status == 429 || told > 60 {
+            break reply;
+        }
+        reply.problem(422, "key-reused");
+        told += 1;
+    };
+    assert!(told >= 30, "{told}");
+    for reply in [refused, create("order-7", "RIGHT").await] {
+        reply.problem(429, "too-many-requests");
+    }
+    assert_eq!(create("order-8", "RIGHT").await.status, 201, "it can still pay");
+}
+
+#[tokio::test]
 async fn what_a_key_may_not_do_counts_for_nothing() {
     let bench = memory(&["--rate-per-key=1/h"]);
     let token = bench.key("reads", [Scope::Read]).await;

@@ -5,6 +5,7 @@
 mod access;
 mod approvals;
 mod batch_approvals;
+mod batch_requests;
 mod batch_rows;
 mod batches;
 mod browser;

@@ -151,3 +151,39 @@ async fn the_router_does_what_the_policies_say() {
         assert!(policy.rate == RateClass::AddressAndKey || !matches!(policy.access, Access::OneOf(_)));
     }
 }
+
+#[tokio::test]
+async fn no_change_of_a_client_ignores_a_condition() {
+    let bench = Bench::new();
+    let admin = bench.key("admin", [Scope::Admin]).await;
+    let bearer = format!("Bearer {}", admin.expose());
+    let mut refusing = 0;
+    for (path, method, policy) in policies() {
+        if method.is_safe() || !matches!(policy.access, Access::OneOf(_)) {
+            continue;
+        }
+        let (what, path) = (format!("{method} {path}"), concrete(&path));
+        let with = async |name: &'static str, value: &str| {
+            let headers = [("authorization", bearer.as_str()), (name, value)];
+            bench.send(method.clone(), &path, &headers, "").await
+        };
+        with("if-match", "1").await.problem(400, "invalid-request");
+        if policy.changes_unversioned() {
+            refusing += 1;
+            for (name, value) in [
+                ("if-match", "\"1\""),
+                ("if-match", "W/\"1\""),
+                ("if-none-match", "*"),
+            ] {
+                let reply = with(name, value).await;
+                assert_eq!(reply.status, 412, "{what}: {reply:?}");
+                reply.problem(412, "precondition-failed");
+            }
+        }
+        for (name, value) in [("if-match", "*"), ("if-none-match", "\"1\"")] {
+            let reply = with(name, value).await;
+            assert_ne!(reply.status, 412, "{what}: {reply:?}");
+        }
+    }
+    assert!(refusing > 10, "{refusing}");
+}

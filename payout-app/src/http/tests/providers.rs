@@ -44,6 +44,14 @@ fn built<F>(memory: &Arc<MemoryRepository>, rechecks: Arc<dyn RecheckRepository>
 where
     F: Fn(&Notification) -> Result<Vec<PaymentName>, NotificationError> + Send + Sync + 'static,
 {
+    Bench::with_providers(memory.clone(), providers(memory, rechecks, read))
+}
+
+/// Returns the use cases of the provider `bank`.
+fn providers<F>(memory: &Arc<MemoryRepository>, rechecks: Arc<dyn RecheckRepository>, read: F) -> Providers
+where
+    F: Fn(&Notification) -> Result<Vec<PaymentName>, NotificationError> + Send + Sync + 'static,
+{
     let mut processor = MockProcessor::new();
     processor.expect_read_notification().returning(read);
     processor.expect_balances().returning(|| {
@@ -60,8 +68,7 @@ where
         adopts_unnamed: false,
     };
     let queue: Arc<dyn JobQueue> = Arc::new(MemoryQueue::new(10));
-    let providers = Providers::new([known], memory.clone(), rechecks, queue);
-    Bench::with_providers(memory.clone(), providers)
+    Providers::new([known], memory.clone(), rechecks, queue)
 }
 
 fn silent() -> Bench {
@@ -69,6 +76,28 @@ fn silent() -> Bench {
 }
 
 const NOTIFY: &str = "/api/providers/bank/notifications/";
+
+#[tokio::test]
+async fn a_dry_run_has_the_balances_for_a_key_that_may_read_them() {
+    let memory = Arc::new(MemoryRepository::new(Arc::new(System::default())));
+    let providers = providers(&memory, memory.clone(), |_| Err(NotificationError::NotConfigured));
+    let bench = Bench::assembled(memory.clone(), Some(memory), &[], providers, None).opened();
+    let body = json!({"payouts": [super::new_payout()]}).to_string();
+    let balances = async |name: &str, scopes: &[Scope]| {
+        let key = bench.key(name, scopes.iter().copied()).await;
+        let reply = bench
+            .ask_with(&key, Method::POST, "/api/batches/?dry_run=true", &body)
+            .await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        reply.json()["report"]["balances"].clone()
+    };
+    let told = json!([{"provider": "bank", "balances": [{"currency": "EUR", "available": "48250.00"}]}]);
+    assert_eq!(balances("clerk", &[Scope::Read, Scope::Write]).await, told);
+    assert_eq!(
+        balances("writer", &[Scope::Write, Scope::Reveal]).await,
+        json!([])
+    );
+}
 
 #[tokio::test]
 async fn a_provider_is_paused_and_resumed_and_both_can_be_repeated() {

@@ -106,6 +106,40 @@ async fn probes_and_pages_take_any_query() {
 }
 
 #[tokio::test]
+async fn a_query_that_cannot_be_decoded_is_refused() {
+    let bench = Bench::new();
+    for (method, path, name) in [
+        (Method::GET, "/api/payouts/?external_id=Gr%fcn", "external_id"),
+        (Method::GET, "/api/payouts/?search=a%zz", "search"),
+        (Method::GET, "/api/payouts/?metadata[a]=100%", "metadata[a]"),
+        (Method::GET, "/api/payouts/?%ff=1", "\u{fffd}"),
+        (Method::GET, "/api/recipients/?external_id=%c3", "external_id"),
+        (Method::POST, "/api/batches/?description=Gr%fcn", "description"),
+    ] {
+        let reply = bench.write(method, path, &[], &super::new_payout()).await;
+        let problem = reply.problem(400, "invalid-request");
+        assert!(!message(&problem, name).is_empty(), "{path}: {problem}");
+    }
+    for page in [
+        "/console/payouts/?external_id=Gr%fcn",
+        "/console/payouts/rows/?q=%zz",
+        "/console/payouts/export/?format=csv&external_id=Gr%f6n",
+        "/console/bulk/new/?step=cancel&external_id=%ff",
+        "/console/batches/?before=%",
+    ] {
+        let reply = bench.get(page).await;
+        assert_eq!(reply.status, 400, "{page}");
+        assert!(reply.text.contains("percent"), "{page}: {}", reply.text);
+    }
+    // Whatever they are asked with, they answer.
+    for path in ["/health/live?probe=%ff", "/api/docs/?x=%zz"] {
+        assert_eq!(bench.get(path).await.status, 200, "{path}");
+    }
+    let encoded = "/api/payouts/?external_id=Gr%C3%BCn%20100%25";
+    assert_eq!(bench.get(encoded).await.status, 200);
+}
+
+#[tokio::test]
 async fn whoever_may_not_ask_learns_nothing_of_parameters() {
     let bench = Bench::new();
     let _ = bench.key("reader", [Scope::Read]).await;

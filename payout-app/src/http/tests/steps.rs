@@ -1,7 +1,11 @@
 //! Edit, delete, cancel, retry, resolve, and the audit trail.
 
+use std::sync::Arc;
+
+use payout_adapters::storage::memory::MemoryRepository;
 use payout_core::attempt::Verdict;
 use payout_core::payout::{Failure, ProviderReference};
+use payout_core::ports::System;
 use salvo::http::Method;
 use serde_json::{Value, json};
 
@@ -362,4 +366,20 @@ async fn a_retry_after_a_takeover_waits_until_the_first_worker_is_surely_over() 
     refused.problem(409, "attempt-in-progress");
     let seconds: u64 = refused.header("retry-after").parse().unwrap();
     assert!((18..=20).contains(&seconds), "{seconds}");
+}
+
+#[tokio::test]
+async fn a_retry_of_what_was_paid_anew_awaits_approval() {
+    let repository = Arc::new(MemoryRepository::new(Arc::new(System::default())));
+    let bench = Bench::limited(repository, &["--duplicate-days=3"]).opened();
+    let (_, path) = bench.create().await;
+    bench.settle(declined()).await;
+    let (_, anew) = bench.create().await;
+    let retried = bench
+        .write(Method::POST, &format!("{path}retry/"), &[], &json!({}))
+        .await;
+    assert_eq!(retried.status, 202, "{}", retried.text);
+    let body = retried.json();
+    assert_eq!(body["status"], "awaiting_approval");
+    assert_eq!(body["approval"]["duplicate_of"], json!(id_of(&anew).to_string()));
 }

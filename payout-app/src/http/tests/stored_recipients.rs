@@ -281,6 +281,78 @@ async fn a_repeated_request_gets_its_answer_whatever_became_of_the_recipient() {
 }
 
 #[tokio::test]
+async fn without_read_a_payout_made_from_a_stored_recipient_tells_nothing_of_it() {
+    let bench = Bench::new();
+    let (stored, path) = store(&bench, json!({"recipient": iban()})).await;
+    let id = stored.json()["id"].clone();
+    let full = bench.key("full", Scope::ALL.iter().copied()).await;
+    let blind = [
+        bench.key("writer", [Scope::Write]).await,
+        bench.key("revealing", [Scope::Write, Scope::Reveal]).await,
+    ];
+    let mut body = payout_to(&id);
+    body["description"] = json!("Invoice 7");
+    body["metadata"] = json!({"team": "blue"});
+    let create = async |token: &Token| {
+        let bearer = format!("Bearer {}", token.expose());
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", "application/json"),
+            ("idempotency-key", "order-7"),
+        ];
+        let reply = bench
+            .send(Method::POST, "/api/payouts/", &headers, &body.to_string())
+            .await;
+        assert_eq!(reply.status, 201, "{reply:?}");
+        reply
+    };
+    let tells_nothing = |reply: &Reply| {
+        for hidden in ["DE89", "••", "Ada", "iban", "\"recipient\"", "recipient_name"] {
+            assert!(!reply.text.contains(hidden), "{hidden} in {reply:?}");
+        }
+        let answer = reply.json();
+        assert_eq!(answer["recipient_id"], id);
+        for sent in ["description", "metadata", "currency"] {
+            assert_eq!(answer[sent], body[sent]);
+        }
+    };
+    for token in &blind {
+        for replayed in [false, true] {
+            let reply = create(token).await;
+            assert_eq!(reply.headers.contains_key("idempotent-replayed"), replayed);
+            tells_nothing(&reply);
+        }
+    }
+    let seen = create(&full).await.json();
+    assert_eq!(seen["recipient"], iban());
+
+    let archived = bench
+        .ask_with(&full, Method::POST, &format!("{path}archive/"), "")
+        .await;
+    assert_eq!(archived.status, 200);
+    for token in &blind {
+        tells_nothing(&create(token).await);
+        let made = create(token).await.header("location").to_owned();
+        let edit = json!({"description": "Invoice 8"}).to_string();
+        let edited = bench.ask_with(token, Method::PATCH, &made, &edit).await.json();
+        assert_eq!(
+            edited.as_object().unwrap().keys().collect::<Vec<_>>(),
+            ["id", "status"]
+        );
+    }
+    // What the key has sent itself it gets back.
+    let own = bench
+        .ask_with(
+            &blind[1],
+            Method::POST,
+            "/api/payouts/",
+            &new_payout().to_string(),
+        )
+        .await;
+    assert_eq!(own.json()["recipient_account"], "DE89370400440532013000");
+}
+
+#[tokio::test]
 async fn a_payout_names_a_stored_recipient_or_has_one_of_its_own() {
     let bench = Bench::new();
     let (stored, _) = store(&bench, json!({"recipient": iban()})).await;

@@ -192,6 +192,18 @@ async fn one_range_is_replayed_at_a_time() {
     let backwards = json!({"after": "7".repeat(32), "until": "0".repeat(32)});
     let backwards = bench.write(Method::POST, &replay, &[], &backwards).await;
     assert!(backwards.problem(400, "invalid-request")["errors"]["until"].is_array());
+    for beyond in [
+        json!({"after": "7".repeat(32)}),
+        json!({"after": "6".repeat(32), "until": "7".repeat(32)}),
+    ] {
+        let reply = bench.write(Method::POST, &replay, &[], &beyond).await;
+        let problem = reply.problem(400, "invalid-request");
+        assert_eq!(
+            problem["errors"],
+            json!({"after": ["This position is beyond the end of the feed."]}),
+            "{beyond}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -129,6 +129,27 @@ pub async fn retries_of_a_batch_are_those_of_its_payouts(Pair { port, peer }: Re
     assert_eq!(port.retry_members(&batch, &[]).await.unwrap(), []);
 }
 
+/// A retry within a batch of a payment that was made again meanwhile is held for approval, and the others are made.
+pub async fn a_retry_of_a_batch_that_was_paid_anew_is_held(Pair { port, .. }: Repository) {
+    let day = std::time::Duration::from_secs(24 * 60 * 60);
+    let (batch, retries) = failed(&*port, 2).await;
+    let mut anew = build::looking_for_duplicates(day, build::amounting_to("10", "USD"));
+    anew.details = retries[1].after.details().clone();
+    let anew = drive::store(&*port, anew).await;
+    let retries: Vec<Change> = retries
+        .into_iter()
+        .map(|retry| retry.looking_for_duplicates(day))
+        .collect();
+    let results = port.retry_members(&batch, &retries).await.unwrap();
+    assert_eq!(results, [MemberRetry::Written, MemberRetry::Written]);
+    let retried = drive::found(&*port, retries[0].after.id()).await;
+    assert_eq!(retried.status(), Status::Pending);
+    let held = drive::found(&*port, retries[1].after.id()).await;
+    assert_eq!(held.status(), Status::AwaitingApproval);
+    let approval = held.parts().approval.as_deref().unwrap();
+    assert_eq!(approval.duplicate_of(), Some(anew.id()));
+}
+
 /// A retry is charged to the daily limit. Payouts that exceed what is left of it stay as they are, and the others are
 /// retried.
 pub async fn retries_of_a_batch_stay_within_the_daily_limit(Pair { port, .. }: Repository) {

@@ -111,6 +111,52 @@ pub async fn an_iban_is_one_account_in_every_spelling(Pair { port, .. }: Reposit
     assert_eq!(duplicate_of(&second), Some(first.id()));
 }
 
+/// An edit that makes a payout a likely duplicate of another is held, and names the other. A payout is no duplicate of
+/// itself.
+pub async fn an_edit_into_a_likely_duplicate_is_held(Pair { port, peer }: Repository) {
+    let recipient = build::recipient();
+    let edited = async |port: &dyn PayoutRepository, payout: Payout, amount: &str| {
+        let mut details = payout.details().clone();
+        details.money = build::money(amount, "USD");
+        let change = payout.edit(details, build::client()).unwrap();
+        drive::apply(port, &change.looking_for_duplicates(DAY)).await
+    };
+    let first = store(&*port, &recipient).await;
+    let other = drive::store(&*port, looking("10.55", "USD", &recipient)).await;
+    let held = edited(&*peer, other, "10.50").await;
+    assert_eq!(
+        (held.status(), duplicate_of(&held)),
+        (Status::AwaitingApproval, Some(first.id()))
+    );
+    assert_eq!(held.parts().due_at, None);
+    assert_eq!(drive::found(&*port, held.id()).await, held);
+    let trail = drive::trail(&*port, held.id()).await;
+    let words = trail.last().unwrap().detail.as_ref().unwrap();
+    assert!(words.contains(&first.id().to_string()), "{words}");
+    let alone = drive::store(&*port, looking("7", "USD", &recipient)).await;
+    let same = edited(&*port, alone, "7.00").await;
+    assert_eq!((same.status(), duplicate_of(&same)), (Status::Pending, None));
+}
+
+/// A retry of a payout whose payment was made again meanwhile is held.
+pub async fn a_retry_of_what_was_paid_anew_is_held(Pair { port, .. }: Repository) {
+    let recipient = build::recipient();
+    let first = store(&*port, &recipient).await;
+    let claim = drive::claim_when_due(&*port, first.id(), build::LONG_LEASE).await;
+    let failed = drive::settled(&*port, claim, build::failed()).await;
+    let retry = failed
+        .clone()
+        .retry(failed.parts().updated_at, build::client())
+        .unwrap();
+    let anew = store(&*port, &recipient).await;
+    assert_eq!(anew.status(), Status::Pending, "the first was not paid");
+    let held = drive::apply(&*port, &retry.looking_for_duplicates(DAY)).await;
+    assert_eq!(
+        (held.status(), duplicate_of(&held)),
+        (Status::AwaitingApproval, Some(anew.id()))
+    );
+}
+
 /// Of several in one batch the first is stored, and the others are held.
 pub async fn of_a_batch_the_first_is_stored_and_the_others_are_held(Pair { port, .. }: Repository) {
     let recipient = build::recipient();

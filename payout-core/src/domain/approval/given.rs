@@ -158,6 +158,15 @@ impl Approval {
         })
     }
 
+    /// Returns the number of people who must approve for the amount.
+    pub(crate) fn required_by_amount(&self) -> u8 {
+        if self.reasons.contains(&ApprovalReason::Amount) {
+            self.required
+        } else {
+            0
+        }
+    }
+
     /// Sets the number of people who must approve, and the reasons, from the rules for the amount and from the likely
     /// duplicate.
     pub(crate) fn require(&mut self, by_amount: u8, duplicate: Option<PayoutId>) {

@@ -1,7 +1,11 @@
 //! Approvals: the steps of an approver, and what edits and retries do to the approvals that were given.
 
+use std::time::Duration;
+
 use crate::approval::{ApprovalDigest, Person};
-use crate::payout::{Caller, Change, Due, EventKind, IllegalStep, Payout, PayoutParts, Status, StepError};
+use crate::payout::{
+    Caller, Change, Due, EventKind, IllegalStep, Payout, PayoutId, PayoutParts, Status, StepError,
+};
 
 /// An approval to be recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,4 +138,34 @@ impl Change {
         self.after = Payout::from_parts(parts);
         self
     }
+
+    /// Asks the repository to look for a likely duplicate of the payout as it is after the change, of up to this age.
+    #[must_use]
+    pub fn looking_for_duplicates(mut self, within: Duration) -> Self {
+        self.duplicates_within = Some(within);
+        self
+    }
+
+    /// Holds the payout for approval, since after the change it likely duplicates another one. The audit trail tells
+    /// which.
+    #[must_use]
+    pub fn held_as_duplicate_of(mut self, other: PayoutId) -> Self {
+        let person = self.caller.person();
+        let mut parts = self.after.into_parts();
+        let approval = parts.approval.get_or_insert_default();
+        approval.editor = Some(person);
+        approval.require(approval.required_by_amount(), Some(other));
+        parts.status = Status::AwaitingApproval;
+        self.due = Due::Never;
+        self.after = Payout::from_parts(parts);
+        if self.caller.reason.is_none() {
+            self.caller = self.caller.because(&duplicate_words(other));
+        }
+        self
+    }
+}
+
+/// Returns the words of the audit trail for a payout that is held as a likely duplicate.
+pub(super) fn duplicate_words(other: PayoutId) -> String {
+    format!("It is likely a duplicate of {other}.")
 }

@@ -33,6 +33,10 @@ pub struct Change {
     pub charge: Option<Charge>,
     /// The approval that the change gives, to be recorded in the same transaction.
     pub approval: Option<NewApproval>,
+    /// The age up to which another payout counts as a likely duplicate of the payout as it is after the change; absent if
+    /// the repository need not look for one. Where it finds one, it writes the change
+    /// [held](Self::held_as_duplicate_of).
+    pub duplicates_within: Option<Duration>,
 }
 
 /// The effect of a [`Change`] on the time at which a worker must next look at the payout.
@@ -310,6 +314,7 @@ impl Payout {
             caller,
             charge: None,
             approval: None,
+            duplicates_within: None,
         }
     }
 }

@@ -75,6 +75,13 @@ impl PaymentDetails {
         }
     }
 
+    /// Returns whether the two are likely the same payment: the same amount to the same account, in any spelling of an
+    /// IBAN.
+    pub fn is_likely_duplicate_of(&self, other: &Self) -> bool {
+        // Amounts are the cheaper to compare.
+        self.money == other.money && self.likely_payment() == other.likely_payment()
+    }
+
     /// Builds the details of a payment of this money to this recipient, due at once, and nothing else.
     pub fn new(money: Money, recipient: Recipient) -> Self {
         Self {

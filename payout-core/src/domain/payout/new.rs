@@ -6,6 +6,7 @@ use crate::Timestamp;
 use crate::approval::ApprovalRequest;
 use crate::batch::BatchPlace;
 use crate::idempotency::IdempotentRequest;
+use crate::payout::approve::duplicate_words;
 use crate::payout::{Caller, PaymentDetails, Payout, PayoutId, PayoutParts, ProviderKey, Status};
 use crate::provider::ProviderName;
 use crate::spending::Charge;
@@ -88,22 +89,13 @@ impl NewPayout {
         self.approval.as_ref()?.duplicates_within
     }
 
-    /// Returns whether the two are likely the same payment: the same amount to the same account, in any spelling of an
-    /// IBAN.
-    pub fn is_likely_duplicate_of(&self, details: &PaymentDetails) -> bool {
-        // Amounts are the cheaper to compare.
-        self.details.money == details.money && self.details.likely_payment() == details.likely_payment()
-    }
-
     /// Holds the payout for approval, since it likely duplicates another one. The audit trail tells which.
     #[must_use]
     pub fn held_as_duplicate_of(mut self, other: PayoutId) -> Self {
         if let Some(request) = &mut self.approval {
             request.duplicate_of = Some(other);
             if self.caller.reason.is_none() {
-                self.caller = self
-                    .caller
-                    .because(&format!("It is likely a duplicate of {other}."));
+                self.caller = self.caller.because(&duplicate_words(other));
             }
         }
         self

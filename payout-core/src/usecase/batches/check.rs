@@ -12,11 +12,11 @@ use super::{BatchError, Batches};
 use crate::Timestamp;
 use crate::access::ApiKeyId;
 use crate::batch::{ContentHash, ContentHasher, Mistake, Mistakes};
-use crate::idempotency::Fingerprint;
 use crate::money::Currency;
 use crate::payout::{ExternalId, InvalidSchedule, PaymentDetails, PayoutId};
 use crate::provider::ProviderName;
-use crate::usecase::Payouts;
+use crate::usecase::payouts::PaymentOrder;
+use crate::usecase::{Payouts, Sight};
 
 /// The number of external ids in one question to the store.
 const ASKED: usize = 2_000;
@@ -79,7 +79,7 @@ pub struct BatchReport {
     pub payouts: u64,
     /// Their sums by currency, in the order of the codes.
     pub totals: Vec<CurrencyTotal>,
-    /// The providers that the routes choose.
+    /// The providers that the routes choose; not those of stored recipients that the caller may not read.
     pub providers: Vec<ProviderRows>,
     /// The rows that are left out, since their payouts are stored already.
     pub left_out: Vec<u64>,
@@ -98,8 +98,7 @@ pub(super) struct Checked {
 struct Referenced {
     external_id: ExternalId,
     row: u64,
-    /// The fingerprint of what is sent to the provider.
-    sent: Fingerprint,
+    order: PaymentOrder,
     weight: Weight,
 }
 
@@ -107,7 +106,8 @@ struct Referenced {
 struct Weight {
     currency: Currency,
     amount: Decimal,
-    provider: Option<ProviderName>,
+    /// The provider, unless the caller may not know it.
+    planned: Option<Option<ProviderName>>,
 }
 
 /// Everything that is found while the rows are read.
@@ -129,6 +129,7 @@ struct Rules {
     payouts: Payouts,
     api_key: Option<ApiKeyId>,
     now: Timestamp,
+    sight: Sight,
 }
 
 impl Rules {
@@ -150,9 +151,18 @@ impl Rules {
         match self.payouts.route(details) {
             Ok(provider) if mistakes.is_empty() => return Ok(provider),
             Ok(_) => (),
+            Err(_) if self.hides(details) => {
+                mistakes.push(Mistake::of_row(row, "No provider can make this payment."));
+            }
             Err(error) => mistakes.push(Mistake::of_row(row, error.to_string())),
         }
         Err(mistakes)
+    }
+
+    /// Returns whether the receiver is a copy of a stored recipient that the caller may not read. Its provider, or the
+    /// lack of one, would tell what the recipient is.
+    fn hides(&self, details: &PaymentDetails) -> bool {
+        self.sight == Sight::Nothing && details.recipient_id.is_some()
     }
 }
 
@@ -171,6 +181,7 @@ impl Batches {
             payouts: self.payouts.clone(),
             api_key,
             now: self.payouts.now(),
+            sight: request.sight,
         };
         let hasher = ContentHasher::new(
             request.external_id.as_ref(),
@@ -223,7 +234,7 @@ impl Batches {
                 continue;
             }
             let stored = if only_new {
-                self.payouts.sent_by(taken.values().copied().collect()).await?
+                self.payouts.orders_of(taken.values().copied().collect()).await?
             } else {
                 HashMap::new()
             };
@@ -231,11 +242,15 @@ impl Batches {
                 let Some(id) = taken.get(&row.external_id) else {
                     continue;
                 };
-                if stored.get(id) == Some(&row.sent) {
-                    left_out.insert(row.row);
-                    reading.leave_out(&row.weight);
-                } else {
-                    reading.mistakes.add_row([taken_by(row.row, *id, only_new)]);
+                match stored.get(id) {
+                    Some(order) if *order == row.order => {
+                        left_out.insert(row.row);
+                        reading.leave_out(&row.weight);
+                    }
+                    Some(order) if order.sent == row.order.sent => {
+                        reading.mistakes.add_row([scheduled_otherwise(row.row, *id)]);
+                    }
+                    Some(_) | None => reading.mistakes.add_row([taken_by(row.row, *id, only_new)]),
                 }
             }
         }
@@ -251,6 +266,14 @@ fn taken_by(row: u64, id: PayoutId, only_new: bool) -> Mistake {
             "Payout {id} has this external id already. With only_new=true, rows that are stored are left out."
         )
     };
+    Mistake::of(row, "external_id", message)
+}
+
+/// Names a row that differs from its stored payout in its schedule alone: left out, it would be paid at another time
+/// than the row says.
+fn scheduled_otherwise(row: u64, id: PayoutId) -> Mistake {
+    let message =
+        format!("Payout {id} has this external id and asks for the same, but its scheduled_at differs.");
     Mistake::of(row, "external_id", message)
 }
 
@@ -282,7 +305,10 @@ fn read(rows: &Rows, rules: &Rules, hasher: ContentHasher) -> Reading {
             Some(forbidden) => Err(vec![forbidden]),
         };
         match checked {
-            Ok(provider) => reading.add(row.number, &details, provider),
+            Ok(provider) => {
+                let planned = (!rules.hides(&details)).then_some(provider);
+                reading.add(row.number, &details, planned);
+            }
             Err(mistakes) => reading.mistakes.add_row(mistakes),
         }
     }
@@ -296,7 +322,8 @@ impl Reading {
         self.is_readable.then(|| self.hasher.clone().finish())
     }
 
-    fn add(&mut self, row: u64, details: &PaymentDetails, provider: Option<ProviderName>) {
+    /// Adds a row. `planned` is its provider, unless the caller may not know it.
+    fn add(&mut self, row: u64, details: &PaymentDetails, planned: Option<Option<ProviderName>>) {
         self.rows += 1;
         let (currency, amount) = (details.money.currency(), details.money.amount());
         let total = self.totals.entry(currency.code()).or_insert(CurrencyTotal {
@@ -306,20 +333,23 @@ impl Reading {
         });
         total.count += 1;
         total.sum = total.sum.saturating_add(amount);
-        let before = self.latest.take().filter(|(_, before)| *before == provider);
-        let planned = self.providers.entry(provider.clone()).or_default();
-        planned.provider.clone_from(&provider);
-        planned.add(row, before.map(|(row, _)| row));
-        self.latest = Some((row, provider.clone()));
+        let latest = self.latest.take();
+        if let Some(provider) = &planned {
+            let before = latest.filter(|(_, before)| before == provider);
+            let of_provider = self.providers.entry(provider.clone()).or_default();
+            of_provider.provider.clone_from(provider);
+            of_provider.add(row, before.map(|(row, _)| row));
+            self.latest = Some((row, provider.clone()));
+        }
         if let Some(external_id) = details.external_id.clone() {
             self.referenced.push(Referenced {
                 external_id,
                 row,
-                sent: Fingerprint::of_create(&details.as_sent()),
+                order: PaymentOrder::of(details),
                 weight: Weight {
                     currency,
                     amount,
-                    provider,
+                    planned,
                 },
             });
         }
@@ -330,8 +360,12 @@ impl Reading {
             total.count -= 1;
             total.sum -= weight.amount;
         }
-        if let Some(planned) = self.providers.get_mut(&weight.provider) {
-            planned.count -= 1;
+        let of_provider = weight
+            .planned
+            .as_ref()
+            .and_then(|provider| self.providers.get_mut(provider));
+        if let Some(of_provider) = of_provider {
+            of_provider.count -= 1;
         }
     }
 
@@ -354,5 +388,61 @@ impl Reading {
             let message = format!("Row {earlier} has this external id too.");
             self.mistakes.add_row([Mistake::of(row, "external_id", message)]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::money::Money;
+    use crate::payout::{Recipient, RecipientAccount, RecipientName};
+    use crate::ports::{MockJobQueue, MockPayoutRepository, System};
+    use crate::provider::Routes;
+    use crate::stored_recipient::RecipientId;
+
+    /// Returns the rules of a service in which no provider can make any payment.
+    fn rules(sight: Sight) -> Rules {
+        let payouts = Payouts::start(
+            Arc::new(MockPayoutRepository::new()),
+            Arc::new(MockJobQueue::new()),
+            Arc::new(System::default()),
+        );
+        Rules {
+            payouts: payouts.routed_by(Arc::new(Routes::default())),
+            api_key: None,
+            now: Timestamp::UNIX_EPOCH,
+            sight,
+        }
+    }
+
+    fn details(recipient_id: Option<RecipientId>) -> PaymentDetails {
+        let account = RecipientAccount::new("ACC-1").unwrap();
+        let recipient = Recipient::new(account, RecipientName::new("Ada").unwrap());
+        let money = Money::new("1".parse().unwrap(), "EUR".parse().unwrap()).unwrap();
+        PaymentDetails {
+            recipient_id,
+            ..PaymentDetails::new(money, recipient)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wrong_row_tells_nothing_of_a_stored_recipient_that_the_caller_may_not_read() {
+        let stored = Some(RecipientId::from(Uuid::from_u128(7)));
+        let message = |sight, recipient_id| {
+            let mistakes = rules(sight).provider(2, &details(recipient_id)).unwrap_err();
+            mistakes[0].message.clone()
+        };
+        for (sight, recipient_id) in [
+            (Sight::Whole, stored),
+            (Sight::Masked, stored),
+            (Sight::Nothing, None),
+        ] {
+            let message = message(sight, recipient_id);
+            assert!(message.contains("of type account"), "{message}");
+        }
+        let hidden = message(Sight::Nothing, stored);
+        assert_eq!(hidden, "No provider can make this payment.");
     }
 }

@@ -13,7 +13,7 @@ use crate::concurrency::detached::run_detached;
 use crate::crash::{self, Point};
 use crate::payout::{Caller, Description, ExternalId, NewPayout, PayoutId};
 use crate::ports::{BatchInsertion, BatchRows, BatchRowsSender};
-use crate::usecase::Payouts;
+use crate::usecase::{Payouts, Sight};
 
 /// The number of times that a batch is checked again, since others stored its rows after the check before.
 const CHECKS: usize = 3;
@@ -31,8 +31,42 @@ pub struct BatchRequest {
     pub dry_run: bool,
     /// True to leave out rows whose payouts are stored already.
     pub only_new: bool,
-    /// True if the caller may see the recipients of stored payouts. A dry run then compares the rows with these.
-    pub sees_recipients: bool,
+    /// The part of stored payouts and recipients that the caller may see.
+    pub sight: Sight,
+}
+
+/// The result of a comparison with what is stored, as far as an answer tells it. A caller that may not see recipients
+/// could guess them so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compared {
+    /// The answer reveals nothing about what is stored.
+    Untold,
+    /// The request's content is stored already.
+    Equal,
+    /// The request's content differs from what is stored.
+    Different,
+}
+
+impl BatchRequest {
+    /// Returns what the answer to this request reveals about stored batches and payouts. A dry run without an external
+    /// id reveals that no stored batch has the same content.
+    pub fn compared(&self, answer: &Result<BatchAnswer, BatchError>) -> Compared {
+        match answer {
+            Ok(BatchAnswer::DryRun(_)) if self.external_id.is_none() => Compared::Different,
+            Ok(BatchAnswer::DryRun(report)) if report.left_out.is_empty() => Compared::Untold,
+            Ok(BatchAnswer::DryRun(_) | BatchAnswer::Replayed(_) | BatchAnswer::NothingNew(_)) => {
+                Compared::Equal
+            }
+            Ok(BatchAnswer::Stored { .. })
+            | Err(BatchError::NotFound | BatchError::Empty | BatchError::Service(_)) => Compared::Untold,
+            Err(
+                BatchError::Mistakes(_)
+                | BatchError::ExternalIdTaken(_)
+                | BatchError::OverLimit(_)
+                | BatchError::Contended,
+            ) => Compared::Different,
+        }
+    }
 }
 
 /// The answer to a request for a batch.
@@ -118,7 +152,7 @@ impl Batches {
             now,
         };
         if request.dry_run {
-            report.forecast = Some(self.forecast(members, request.sees_recipients).await?);
+            report.forecast = Some(self.forecast(members, request.sight).await?);
             return Ok(Some(BatchAnswer::DryRun(report)));
         }
         let (sender, rows) = BatchRows::channel();

@@ -8,8 +8,10 @@ use tokio::sync::mpsc;
 use super::create::Members;
 use super::{BatchError, Batches};
 use crate::money::Money;
-use crate::payout::{LikelyPayment, NewPayout, PayoutId};
+use crate::payout::{LikelyPayment, NewPayout, PaymentDetails, PayoutId};
 use crate::spending::{Charge, SpendingBucket};
+use crate::stored_recipient::RecipientId;
+use crate::usecase::Sight;
 
 /// The largest number of likely duplicates that are listed.
 const LISTED: usize = 1_000;
@@ -64,23 +66,49 @@ pub struct ForecastLimit {
 #[derive(Default)]
 struct Seen {
     forecast: Forecast,
+    sight: Sight,
     /// The last row of each payment.
-    payments: HashMap<LikelyPayment, u64>,
+    payments: HashMap<ComparedPayment, u64>,
     charges: HashMap<SpendingBucket, Charge>,
 }
 
+/// A payment as far as a caller may know whether another row repeats it.
+#[derive(PartialEq, Eq, Hash)]
+enum ComparedPayment {
+    Likely(LikelyPayment),
+    /// The money and a stored recipient, which the caller may not see. Compared with an account in another row, it
+    /// would reveal whether that is the recipient's.
+    Hidden(Money, RecipientId),
+}
+
+impl ComparedPayment {
+    fn of(details: &PaymentDetails, sight: Sight) -> Self {
+        match (sight, details.recipient_id) {
+            (Sight::Whole, _) | (Sight::Masked | Sight::Nothing, None) => {
+                Self::Likely(details.likely_payment())
+            }
+            (Sight::Masked | Sight::Nothing, Some(id)) => Self::Hidden(details.money, id),
+        }
+    }
+}
+
 impl Batches {
-    /// Tells what would become of the payouts of a batch. `compares` says whether they are compared with stored payouts.
+    /// Tells what would become of the payouts of a batch. For a caller that may not see recipients they are compared
+    /// with no stored payout.
     ///
     /// # Errors
     /// [`BatchError::Service`].
-    pub(super) async fn forecast(&self, members: Members, compares: bool) -> Result<Forecast, BatchError> {
+    pub(super) async fn forecast(&self, members: Members, sight: Sight) -> Result<Forecast, BatchError> {
+        let compares = sight == Sight::Whole;
         let (sender, mut parts) = mpsc::channel(2);
         let making = super::blocking(move || {
             members.in_parts(|rows, part| sender.blocking_send((rows, part)).is_ok());
         });
         let reading = async {
-            let mut seen = Seen::default();
+            let mut seen = Seen {
+                sight,
+                ..Seen::default()
+            };
             while let Some((rows, part)) = parts.recv().await {
                 let looks = part.iter().any(|new| new.duplicates_within().is_some());
                 let stored = if compares && looks {
@@ -162,7 +190,8 @@ impl Seen {
         new: &NewPayout,
         stored: &HashMap<PayoutId, PayoutId>,
     ) -> Option<OtherPayment> {
-        let earlier = self.payments.insert(new.details.likely_payment(), row);
+        let payment = ComparedPayment::of(&new.details, self.sight);
+        let earlier = self.payments.insert(payment, row);
         new.duplicates_within()?;
         let earlier = earlier.map(OtherPayment::Row);
         earlier.or_else(|| stored.get(&new.id).copied().map(OtherPayment::Payout))

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 pub use approve::{BatchApproved, BatchRejected};
 pub use check::{BatchReport, CurrencyTotal, ProviderRows, RowRange};
-pub use create::{BatchAnswer, BatchRequest};
+pub use create::{BatchAnswer, BatchRequest, Compared};
 pub use forecast::{Forecast, ForecastLimit, LikelyDuplicate, OtherPayment};
 pub use source::{BatchSource, PaymentTerms, RowPayment, RowRecipient, SourceRow};
 pub use steps::{Retried, StepCounts};

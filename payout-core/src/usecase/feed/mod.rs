@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 pub use hub::SharedEvent;
 pub use reader::{FeedBatch, FeedReader, ReaderError};
 
+use crate::feed::FeedPosition;
 use crate::ports::{EventFeed, FeedPage, FeedQuery, RepositoryError};
 use hub::Hub;
 
@@ -39,16 +40,23 @@ impl Feed {
     /// Returns a page. If there is nothing after the position yet, waits for it up to `wait`.
     ///
     /// # Errors
-    /// [`ReaderError::Full`] if too many readers wait; [`ReaderError::Store`].
+    /// [`ReaderError::Beyond`]; [`ReaderError::Full`] if too many readers wait; [`ReaderError::Store`].
     pub async fn page(&self, query: &FeedQuery, wait: Duration) -> Result<FeedPage, ReaderError> {
         let mut page = self.port.after(query).await?;
+        if page.next == query.after && page.events.is_empty() {
+            self.check(query.after).await?;
+        }
         if wait.is_zero() || !page.is_last || !page.events.is_empty() {
             return Ok(page);
         }
-        let mut reader = self.reader(FeedQuery {
-            after: page.next,
-            ..query.clone()
-        })?;
+        let after = page.next;
+        let mut reader = FeedReader::new(
+            self.hub.clone(),
+            FeedQuery {
+                after,
+                ..query.clone()
+            },
+        )?;
         match tokio::time::timeout(wait, reader.next()).await {
             Ok(Ok(batch)) => {
                 let limit = query.limit.clamp(1, FeedPage::LONGEST) as usize;
@@ -71,8 +79,9 @@ impl Feed {
     /// Begins to follow the feed after the query's position. The query's limit is not used.
     ///
     /// # Errors
-    /// [`ReaderError::Full`] if too many readers follow.
-    pub fn reader(&self, query: FeedQuery) -> Result<FeedReader, ReaderError> {
+    /// [`ReaderError::Beyond`]; [`ReaderError::Full`] if too many readers follow; [`ReaderError::Store`].
+    pub async fn reader(&self, query: FeedQuery) -> Result<FeedReader, ReaderError> {
+        self.check(query.after).await?;
         FeedReader::new(self.hub.clone(), query)
     }
 
@@ -82,7 +91,17 @@ impl Feed {
     /// [`ReaderError::Full`] if too many readers follow; [`ReaderError::Store`].
     pub async fn reader_from_end(&self, query: FeedQuery) -> Result<FeedReader, ReaderError> {
         let after = self.port.end().await?;
-        self.reader(FeedQuery { after, ..query })
+        FeedReader::new(self.hub.clone(), FeedQuery { after, ..query })
+    }
+
+    /// Refuses a position beyond the end of the feed. It is from before the database was restored, or of another one,
+    /// and a reader that went on from there would miss every event up to it. No event that is not shown yet has given
+    /// its position to anybody.
+    async fn check(&self, position: FeedPosition) -> Result<(), ReaderError> {
+        if position > FeedPosition::START && position > self.port.end().await? {
+            return Err(ReaderError::Beyond);
+        }
+        Ok(())
     }
 
     /// Returns the number of readers that wait or follow.

@@ -23,6 +23,9 @@ pub struct FeedBatch {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReaderError {
+    /// The position is beyond the end of the feed: no reader of this database was given it.
+    #[error("the position is beyond the end of the feed")]
+    Beyond,
     /// Too many readers wait or follow.
     #[error("too many readers wait for events")]
     Full,

@@ -58,4 +58,13 @@ impl Payouts {
         let required = self.approvals.rules.required(change.after.money());
         change.requiring(required)
     }
+
+    /// Has the repository look for a likely duplicate of the payout as an edit or a retry leaves it, where the settings
+    /// say so.
+    pub(super) fn looking_for_duplicates(&self, change: Change) -> Change {
+        match self.approvals.duplicates_within {
+            Some(within) => change.looking_for_duplicates(within),
+            None => change,
+        }
+    }
 }

@@ -127,6 +127,7 @@ impl Payouts {
             let provider = self.route(&details)?;
             let (before, api_key) = (payout.money(), caller.api_key);
             let approvable = ApprovalDigest::of(payout.parts());
+            let likely_before = payout.details().likely_payment();
             let mut change = payout.edit(details, caller).map_err(ServiceError::Step)?;
             // The approvals of a payout stay if nothing changes that is sent, and so does the provider.
             let keeps_approvals = change.after.parts().requires_approval()
@@ -134,6 +135,9 @@ impl Payouts {
             if !keeps_approvals {
                 change.after = change.after.planned_for(provider);
                 change = self.requiring(change);
+            }
+            if change.after.details().likely_payment() != likely_before {
+                change = self.looking_for_duplicates(change);
             }
             let after = change.after.money();
             change.charge = self
@@ -301,7 +305,7 @@ impl Payouts {
                 let provider = self.route(payout.details())?;
                 let mut change = payout.retry(now, caller).map_err(ServiceError::Step)?;
                 change.after = change.after.planned_for(provider);
-                let mut change = self.requiring(change);
+                let mut change = self.looking_for_duplicates(self.requiring(change));
                 change.charge = self.limits.of_retry(money, api_key)?;
                 Ok(change)
             }

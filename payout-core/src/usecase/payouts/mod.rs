@@ -33,7 +33,7 @@ use crate::approval::ApprovalPolicy;
 use crate::concurrency::count_cache::CountCache;
 use crate::concurrency::single_flight::SingleFlight;
 use crate::idempotency::Fingerprint;
-use crate::payout::{InvalidSchedule, Payout, PayoutId, StepError};
+use crate::payout::{InvalidSchedule, PaymentDetails, Payout, PayoutId, StepError};
 use crate::ports::{
     Count, DeletedPayout, Environment, EventPage, EventQuery, Filter, JobQueue, ListQuery, Listed,
     PayoutExport, PayoutRepository, Randomness, RepositoryError, Telemetry, Tracer,
@@ -114,6 +114,25 @@ pub struct Answered {
     pub payout: Payout,
     /// Set if an earlier request with the same idempotency key received this answer.
     pub replayed: bool,
+}
+
+/// The part of a payment by which a row of a batch repeats a stored payout: what the provider receives, and when it is
+/// due. Metadata are not part of it, since they may change at any time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PaymentOrder {
+    /// The fingerprint of what the provider receives.
+    pub(crate) sent: Fingerprint,
+    scheduled_at: Option<Timestamp>,
+}
+
+impl PaymentOrder {
+    /// Returns the order of a payment whose schedule is in the precision of the stores.
+    pub(crate) fn of(details: &PaymentDetails) -> Self {
+        Self {
+            sent: Fingerprint::of_create(&details.as_sent()),
+            scheduled_at: details.scheduled_at,
+        }
+    }
 }
 
 /// The use cases for payouts. Cheap to clone; all clones share their batches.
@@ -227,14 +246,14 @@ impl Payouts {
         self.environment.monotonic()
     }
 
-    /// Returns the fingerprint of what each of these payouts asks of the provider. Payouts that do not exist are omitted.
-    pub(crate) async fn sent_by(
+    /// Returns the orders of these payouts. Payouts that do not exist are omitted.
+    pub(crate) async fn orders_of(
         &self,
         ids: Vec<PayoutId>,
-    ) -> Result<HashMap<PayoutId, Fingerprint>, RepositoryError> {
+    ) -> Result<HashMap<PayoutId, PaymentOrder>, RepositoryError> {
         let found = self.repository.find_many(&ids).await?;
-        let sent = |payout: &Payout| Fingerprint::of_create(&payout.details().as_sent());
-        Ok(found.iter().map(|payout| (payout.id(), sent(payout))).collect())
+        let order = |payout: &Payout| (payout.id(), PaymentOrder::of(payout.details()));
+        Ok(found.iter().map(order).collect())
     }
 
     /// Returns the source of random numbers.

@@ -8,6 +8,7 @@ use super::{MANAGED, ShownKeyBody, log, spread};
 use crate::http::answer::Answer;
 use crate::http::extract::body;
 use crate::http::extract::field::Field;
+use crate::http::extract::headers::{self, Recognized};
 use crate::http::extract::json::{BodyPolicy, JsonBody, JsonForm};
 use crate::http::extract::values::{ExistingKey, Expiry};
 use crate::http::middleware::context::Context;
@@ -72,6 +73,7 @@ impl JsonBody for NewKey {
 #[handler]
 pub(crate) async fn create_key(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
+    headers::no_idempotency_key(request.headers(), Recognized::Never)?;
     let new = NewKey::parse(&body::read(request)?)?;
     let expires_at = new.expires_at.value().map(|expiry| expiry.0);
     let succeeds = new.succeeds.value().map(|key| key.0);
@@ -107,6 +109,16 @@ mod tests {
             let problem = refused(&format!("{{\"name\": \"a\", \"scopes\": {scopes}}}"));
             assert_eq!(problem.errors().get("scopes").len(), 1, "{scopes}");
         }
+    }
+
+    #[test]
+    fn a_scope_that_is_given_very_often_is_one_scope() {
+        let body = format!(
+            "{{\"name\": \"a\", \"scopes\": [{}\"read\"]}}",
+            "\"read\",".repeat(1_000)
+        );
+        let scopes = NewKey::parse(body.as_bytes()).ok().unwrap().scopes.value();
+        assert!(scopes == Some(Scopes::from_iter([payout_core::access::Scope::Read])));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::http::api::payouts::bodies::NewPayout;
 use crate::http::extract::field::Field;
 use crate::http::extract::fields::Message;
 use crate::http::extract::json::{BodyPolicy, JsonBody, JsonForm, JsonValue, describe_required};
+use crate::http::extract::list::each;
 use crate::http::extract::payout_values::Nullable;
 use crate::http::openapi::{About, Component, ValueSchema};
 use crate::http::problem::Kind;
@@ -90,13 +91,16 @@ pub(super) struct Rows(Vec<Box<RawValue>>);
 
 impl JsonValue for Rows {
     fn read(value: &RawValue) -> Result<Self, Message> {
-        let rows: Vec<Box<RawValue>> =
-            serde_json::from_str(value.get()).map_err(|_| "A list of payouts is expected.")?;
+        let mut rows: Vec<Box<RawValue>> = Vec::new();
+        each(value, "A list of payouts is expected.", |row| {
+            if rows.len() == MOST_IN_JSON {
+                return Err("JSON may have 10,000 payouts; a file may have 100,000.".into());
+            }
+            rows.push(row.to_owned());
+            Ok(())
+        })?;
         if rows.is_empty() {
             return Err("A batch has at least one payout.".into());
-        }
-        if rows.len() > MOST_IN_JSON {
-            return Err("JSON may have 10,000 payouts; a file may have 100,000.".into());
         }
         Ok(Self(rows))
     }
@@ -201,4 +205,25 @@ fn describe(operation: &mut Operation) -> Vec<Component> {
             .insert("multipart/form-data".to_owned(), RefOr::T(form));
     }
     components
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(payouts: usize) -> Result<usize, Message> {
+        let json = format!("[{}]", vec!["1"; payouts].join(","));
+        let value: Box<RawValue> = serde_json::from_str(&json).unwrap();
+        Rows::read(&value).map(|rows| rows.0.len())
+    }
+
+    #[test]
+    fn json_may_have_ten_thousand_payouts() {
+        assert_eq!(read(MOST_IN_JSON), Ok(MOST_IN_JSON));
+        for too_many in [MOST_IN_JSON + 1, 5 * MOST_IN_JSON] {
+            let message = read(too_many).unwrap_err();
+            assert!(message.starts_with("JSON may have 10,000 payouts"), "{message}");
+        }
+        assert_eq!(read(0), Err("A batch has at least one payout.".into()));
+    }
 }

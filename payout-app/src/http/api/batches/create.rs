@@ -5,7 +5,7 @@ use std::sync::Arc;
 use payout_core::Timestamp;
 use payout_core::access::Scope;
 use payout_core::payout::{Description, ExternalId};
-use payout_core::usecase::batches::{BatchAnswer, BatchError, BatchRequest, BatchSource};
+use payout_core::usecase::batches::{BatchAnswer, BatchRequest, BatchSource};
 use payout_core::usecase::providers::ToldBalances;
 use salvo::http::StatusCode;
 use salvo::{Depot, Request, handler};
@@ -16,7 +16,10 @@ use super::report::ReportBody;
 use super::{address, refusal};
 use crate::batch_file::{BatchFile, DecimalSign, FileError};
 use crate::http::answer::Answer;
+use crate::http::api::payouts::edit::sight;
 use crate::http::api::payouts::guess;
+use crate::http::extract::batch_values::Due;
+use crate::http::extract::headers::{self, Recognized};
 use crate::http::extract::json::JsonBody;
 use crate::http::extract::moment;
 use crate::http::extract::query::{Query, QueryForm, QueryPolicy};
@@ -37,7 +40,7 @@ pub(crate) const POLICY: RoutePolicy = RoutePolicy {
 struct CreateQuery {
     dry_run: bool,
     only_new: bool,
-    decimal: DecimalSign,
+    decimal: Option<DecimalSign>,
     fields: BatchFields,
 }
 
@@ -51,36 +54,37 @@ struct BatchFields {
 
 impl Query for CreateQuery {
     fn of(form: &mut impl QueryForm) -> Self {
-        let dry_run = form.one::<bool>(
+        let dry_run = form.strict::<bool>(
             "dry_run",
             "`true` checks everything and stores nothing; the answer is the same, with what would be stored.",
         );
-        let only_new = form.one::<bool>(
+        let only_new = form.strict::<bool>(
             "only_new",
-            "`true` leaves out rows whose `external_id` is stored already with the same content, and counts them.",
+            "`true` leaves out rows whose `external_id` is stored already with the same content and schedule, and counts \
+             them.",
         );
-        let decimal = form.one::<DecimalSign>(
+        let decimal = form.strict::<DecimalSign>(
             "decimal",
             "The decimal sign of amounts in a file; `point` by default.",
         );
-        let external_id = form.one::<ExternalId>(
+        let external_id = form.strict::<ExternalId>(
             "external_id",
             "The client's own reference of the batch, if the body is a file. JSON has it in the body.",
         );
         let description =
-            form.one::<Description>("description", "The purpose of the batch, if the body is a file.");
-        let scheduled_at = form.one::<Timestamp>(
+            form.strict::<Description>("description", "The purpose of the batch, if the body is a file.");
+        let scheduled_at = form.strict::<Due>(
             "scheduled_at",
             "The time at which payouts without a schedule of their own become due, if the body is a file.",
         );
         Self {
             dry_run: dry_run.value().unwrap_or_default(),
             only_new: only_new.value().unwrap_or_default(),
-            decimal: decimal.value().unwrap_or_default(),
+            decimal: decimal.value(),
             fields: BatchFields {
                 external_id: external_id.value(),
                 description: description.value(),
-                scheduled_at: scheduled_at.value(),
+                scheduled_at: scheduled_at.value().map(|due| due.0),
             },
         }
     }
@@ -90,11 +94,14 @@ impl Query for CreateQuery {
 ///
 /// Stores all payouts of a list or a file, or none. If a row is wrong, the answer names every wrong row (400), as a
 /// problem or as CSV by `Accept`. `?dry_run=true` tells what would be stored, and in `forecast` what would become of it:
-/// approvals, likely duplicates (of stored payouts only with the scope `reveal`) and daily limits.
+/// approvals, likely duplicates (of stored payouts only with the scopes `read` and `reveal`) and daily limits.
 ///
 /// A batch is recognized by its `external_id`, or else by its content: if it is sent again, nothing is stored, and the
 /// answer is the batch (200, with `Idempotent-Replayed: true`). To pay the same file once more, give it another
-/// `external_id`.
+/// `external_id`. An `Idempotency-Key` is refused.
+///
+/// Answers that compare a batch with what is stored are limited for a key without the scopes `read` and `reveal`: once
+/// 30 in a minute told that the batch differs or is wrong, further ones are 429.
 ///
 /// Payouts of a batch are sent beside all others: each batch and the payouts without one have an even share.
 #[utoipa::path(
@@ -114,6 +121,7 @@ impl Query for CreateQuery {
 #[handler]
 pub(crate) async fn create_batch(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
+    headers::no_idempotency_key(request.headers(), Recognized::ByExternalId)?;
     let CreateQuery {
         dry_run,
         only_new,
@@ -121,13 +129,14 @@ pub(crate) async fn create_batch(request: &mut Request, depot: &mut Depot) -> Re
         fields,
     } = CreateQuery::parse(request.uri().query().unwrap_or_default())?;
     let (source, fields) = match upload::read(request)? {
-        Upload::Json(body) => of_json(&body, &fields)?,
+        Upload::Json(body) => of_json(&body, &fields, decimal)?,
         Upload::File {
             bytes,
             fields: of_form,
         } => {
             let fields = fields.with(&of_form)?;
-            let file = BatchFile::open(bytes, decimal).map_err(|error| unreadable(&error, request))?;
+            let file = BatchFile::open(bytes, decimal.unwrap_or_default());
+            let file = file.map_err(|error| unreadable(&error, request))?;
             (shared(FileRows(file)), fields)
         }
     };
@@ -137,20 +146,22 @@ pub(crate) async fn create_batch(request: &mut Request, depot: &mut Depot) -> Re
         scheduled_at: fields.scheduled_at,
         dry_run,
         only_new,
-        sees_recipients: context.principal.may(Scope::Reveal),
+        sight: sight(&context.principal),
     };
     let created = context
         .batches()?
-        .create(source, batch, context.caller(None))
+        .create(source, batch.clone(), context.caller(None))
         .await;
-    if only_new && matches!(created, Err(BatchError::Mistakes(_))) && !context.principal.may(Scope::Reveal) {
-        // A row that is left out reveals that all its fields equal those of a stored payout, including the recipient's.
-        guess::count(context)?;
-    }
+    guess::compared(context, batch.compared(&created))?;
     let created = created.map_err(|error| refusal(error, request.headers()))?;
     let balances = match &created {
-        BatchAnswer::DryRun(_) => context.provider_watch()?.told_balances().await,
-        BatchAnswer::Stored { .. } | BatchAnswer::Replayed(_) | BatchAnswer::NothingNew(_) => Vec::new(),
+        BatchAnswer::DryRun(_) if context.principal.may(Scope::Read) => {
+            context.provider_watch()?.told_balances().await
+        }
+        BatchAnswer::DryRun(_)
+        | BatchAnswer::Stored { .. }
+        | BatchAnswer::Replayed(_)
+        | BatchAnswer::NothingNew(_) => Vec::new(),
     };
     answer(created, &balances)
 }
@@ -176,16 +187,22 @@ fn answer(answer: BatchAnswer, balances: &[ToldBalances]) -> Result<Answer, Prob
     }
 }
 
-fn of_json(body: &[u8], query: &BatchFields) -> Result<(Arc<dyn BatchSource>, BatchFields), Problem> {
+fn of_json(
+    body: &[u8],
+    query: &BatchFields,
+    decimal: Option<DecimalSign>,
+) -> Result<(Arc<dyn BatchSource>, BatchFields), Problem> {
     const IN_BODY: &str = "Send this in the body: the parameter is for files.";
+    const OF_FILES: &str = "The parameter is for files: amounts in JSON have a decimal point.";
     let mut errors = Errors::default();
-    for (name, is_given) in [
-        ("external_id", query.external_id.is_some()),
-        ("description", query.description.is_some()),
-        ("scheduled_at", query.scheduled_at.is_some()),
+    for (name, is_given, message) in [
+        ("external_id", query.external_id.is_some(), IN_BODY),
+        ("description", query.description.is_some(), IN_BODY),
+        ("scheduled_at", query.scheduled_at.is_some(), IN_BODY),
+        ("decimal", decimal.is_some(), OF_FILES),
     ] {
         if is_given {
-            errors.add(name, IN_BODY);
+            errors.add(name, message);
         }
     }
     if !errors.is_empty() {
@@ -209,8 +226,9 @@ impl BatchFields {
     /// Adds the fields of a form. An empty one counts as absent, since browsers send every field.
     fn with(mut self, form: &[(String, String)]) -> Result<Self, Problem> {
         let mut errors = Errors::default();
-        for (name, text) in form.iter().filter(|(_, text)| !text.trim().is_empty()) {
+        for (name, text) in form {
             let result = match name.as_str() {
+                "external_id" | "description" | "scheduled_at" if text.trim().is_empty() => Ok(()),
                 "external_id" => set(
                     &mut self.external_id,
                     ExternalId::new(text).map_err(|error| error.to_string()),
@@ -221,7 +239,7 @@ impl BatchFields {
                 ),
                 "scheduled_at" => {
                     let at = moment::parse(text.trim());
-                    let at = at.ok_or("Use RFC 3339, such as 2026-11-24T09:30:00Z.".to_owned());
+                    let at = at.ok_or(moment::EXPECTED.to_owned());
                     set(&mut self.scheduled_at, at)
                 }
                 _ => Err("Unknown field.".to_owned()),

@@ -21,7 +21,8 @@ pub(crate) struct ForecastBody {
     /// The largest number of people who must approve one payout.
     #[schema(example = 1)]
     approvers: u8,
-    /// The likely duplicates, the first thousand: of earlier rows and, with the scope `reveal`, of stored payouts.
+    /// The likely duplicates, the first thousand: of earlier rows and, with the scopes `read` and `reveal`, of stored
+    /// payouts.
     likely_duplicates: Vec<DuplicateBody>,
     /// The daily limits that the batch exceeds: it would not be stored.
     exceeded_limits: Vec<LimitBody>,

@@ -20,7 +20,7 @@ pub(crate) struct ReportBody {
     payouts: u64,
     /// Their sums by currency.
     totals: Vec<CurrencyTotalBody>,
-    /// The providers that the routes choose.
+    /// The providers that the routes choose. Without the scope `read`, rows that name a stored recipient are left out.
     providers: Vec<ProviderRowsBody>,
     /// The number of rows that are left out, since their payouts are stored already.
     #[schema(example = 0)]
@@ -30,7 +30,7 @@ pub(crate) struct ReportBody {
     /// The effects of the payouts, for a dry run; otherwise null.
     #[schema(required = true)]
     forecast: Option<ForecastBody>,
-    /// The balances of the providers that tell them, for a dry run; otherwise empty.
+    /// The balances of the providers that tell them, for a dry run with the scope `read`; otherwise empty.
     balances: Vec<ProviderBalanceBody>,
 }
 

@@ -45,7 +45,8 @@ impl Query for FeedParams {
         let after = form.one::<FeedPosition>(
             "after",
             "The cursor after which the page begins: the `next` of an earlier page, or an event's `sequence`. Without it, the \
-             page\nbegins with the oldest event.",
+             page\nbegins with the oldest event. One beyond the end of the feed, from before a restore or of another \
+             database, is refused.",
         );
         let types = form.many::<EventType>("types", "Only these types. May be repeated.");
         let limit =

@@ -21,7 +21,11 @@ use crate::http::answer::{amount, time, time_of_some};
 use crate::http::extract::fields::Message;
 use crate::http::extract::query::QueryValue;
 use crate::http::openapi::{EventTypeName, StatusName, ValueSchema};
-use crate::http::problem::{Kind, Problem};
+use crate::http::problem::{Errors, Kind, Problem};
+
+/// The refusal of a cursor beyond the end of the feed.
+const BEYOND: &str = "This cursor is beyond the end of the feed: it is from before the database was restored, or of \
+                      another one. Begin again from an earlier one.";
 
 /// A public event. It never has anything of a recipient.
 #[derive(Serialize, ToSchema)]
@@ -282,6 +286,7 @@ impl From<ReaderError> for Problem {
     fn from(error: ReaderError) -> Self {
         match error {
             ReaderError::Store(error) => ServiceError::Repository(error).into(),
+            ReaderError::Beyond => Self::invalid(Errors::of("after", BEYOND)),
             error @ (ReaderError::Full | ReaderError::Slow | ReaderError::Closing | _) => {
                 let detail =
                     "Too many readers wait for events, or the service ends: go on from the same cursor.";

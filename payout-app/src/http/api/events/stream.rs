@@ -15,12 +15,12 @@ use salvo::http::header::CONTENT_TYPE;
 use salvo::{Depot, Request, Response, Writer, async_trait, handler};
 use tokio::time::timeout;
 
-use super::EventBody;
+use super::{BEYOND, EventBody};
 use crate::http::extract::headers::{LAST_EVENT_ID, last_event_id};
 use crate::http::extract::query::{Query, QueryForm, QueryPolicy};
 use crate::http::middleware::context::Context;
 use crate::http::policy::RoutePolicy;
-use crate::http::problem::{Kind, Problem};
+use crate::http::problem::{Errors, Kind, Problem};
 
 /// The interval between two heartbeats of a silent stream.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -44,7 +44,8 @@ impl Query for StreamParams {
     fn of(form: &mut impl QueryForm) -> Self {
         let after = form.one::<FeedPosition>(
             "after",
-            "The cursor after which the stream begins. Without it and without `Last-Event-ID`, only what comes later is sent.",
+            "The cursor after which the stream begins. Without it and without `Last-Event-ID`, only what comes later is \
+             sent. One\nbeyond the end of the feed is refused.",
         );
         Self {
             after: after.value(),
@@ -83,9 +84,10 @@ pub(crate) async fn stream_feed(request: &mut Request, depot: &mut Depot) -> Res
         types,
         limit: 0,
     };
-    let reader = match last.or(after) {
-        Some(position) => feed.reader(query(position))?,
-        None => feed.reader_from_end(query(FeedPosition::START)).await?,
+    let reader = match (last, after) {
+        (Some(position), _) => feed.reader(query(position)).await.map_err(of_header)?,
+        (None, Some(position)) => feed.reader(query(position)).await?,
+        (None, None) => feed.reader_from_end(query(FeedPosition::START)).await?,
     };
     Ok(EventStream {
         reader,
@@ -94,6 +96,14 @@ pub(crate) async fn stream_feed(request: &mut Request, depot: &mut Depot) -> Res
             principal: context.principal.clone(),
         },
     })
+}
+
+/// Names the header in the refusal of its position.
+fn of_header(error: ReaderError) -> Problem {
+    if matches!(error, ReaderError::Beyond) {
+        return Problem::invalid(Errors::of("Last-Event-ID", BEYOND));
+    }
+    error.into()
 }
 
 /// The answer: events until the client or the service ends it, or the key is no longer accepted.

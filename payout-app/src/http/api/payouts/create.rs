@@ -2,6 +2,7 @@
 
 use payout_core::access::Scope;
 use payout_core::payout::Recipient;
+use payout_core::usecase::batches::Compared;
 use payout_core::usecase::recipients::RecipientError;
 use payout_core::usecase::{Answered, ServiceError};
 use salvo::http::StatusCode;
@@ -9,7 +10,8 @@ use salvo::{Depot, Request, handler};
 
 use super::bodies::NewPayout;
 use super::guess;
-use crate::http::answer::{Answer, PayoutBody};
+use crate::http::answer::Answer;
+use crate::http::answer::created::CreatedAnswer;
 use crate::http::extract::json::{BodyPolicy, JsonBody};
 use crate::http::extract::{body, headers};
 use crate::http::middleware::context::Context;
@@ -35,13 +37,15 @@ pub(crate) const POLICY: RoutePolicy = RoutePolicy {
 /// Send an `Idempotency-Key`, and repeat the request under the same key when in doubt: the payout is created once, and
 /// every repetition gets the first answer, with `Idempotent-Replayed: true`. A service can be configured to refuse
 /// creates without a key (400).
+///
+/// A key without the scope `read` receives no part of a stored recipient that the payout copies.
 #[utoipa::path(
     post,
     path = "/api/payouts/",
     impl_for = create_payout,
     operation_id = "create_payout",
     tag = "Payouts",
-    responses((status = 201, description = "The payout, as it was stored.", body = PayoutBody,
+    responses((status = 201, description = "The payout, as it was stored.", body = CreatedAnswer,
         headers(
             ("Location" = String, description = "The address of the payout."),
             ("ETag" = String, description = "The payout's version, for `If-Match`."),
@@ -68,35 +72,48 @@ pub(crate) async fn create_payout(request: &mut Request, depot: &mut Depot) -> R
     let new = NewPayout::parse(&body::read(request)?)?;
     let unchecked_iban = new.has_unchecked_iban();
     let options = new.options();
-    let draft = match copied(context, &new).await? {
-        Copied::Recipient(recipient) => new.into_details(recipient)?,
+    let payouts = context.payouts()?;
+    let is_copy = new.recipient_id().is_some();
+    let outcome = match copied(context, &new).await? {
+        Copied::Recipient(recipient) => {
+            let draft = new.into_details(recipient)?;
+            let caller = context.caller(None);
+            payouts.create_with(draft, options, key, caller).await
+        }
         Copied::Archived(recipient) => {
             let draft = new.into_details(Some(recipient))?;
             // A request that was answered before its recipient was archived gets that answer again.
-            let before = match &key {
-                Some(key) => {
-                    let caller = context.caller(None);
-                    context.payouts()?.created_before(&draft, key, &caller).await?
-                }
-                None => None,
+            let Some(key) = &key else {
+                return Err(archived());
             };
-            let answered = before.ok_or_else(archived)?;
-            return created(&answered, context, unchecked_iban);
+            let before = payouts.created_before(&draft, key, &context.caller(None)).await;
+            match before.transpose() {
+                Some(before) => before,
+                None => return Err(archived()),
+            }
         }
     };
-    let outcome = context
-        .payouts()?
-        .create_with(draft, options, key, context.caller(None))
-        .await;
-    if matches!(outcome, Err(ServiceError::KeyReused)) && !context.principal.may(Scope::Reveal) {
-        // A replay reveals that all fields equal those of the first request, including the recipient's.
-        guess::count(context)?;
+    guess::compared(context, of_outcome(&outcome))?;
+    match outcome {
+        Ok(answered) => created(&answered, context, unchecked_iban),
+        Err(error @ ServiceError::NoRoute(_)) if is_copy => {
+            Err(Problem::from(error).without_payment(&context.principal))
+        }
+        Err(error) => Err(error.into()),
     }
-    created(&outcome?, context, unchecked_iban)
+}
+
+/// Returns what the outcome of a create under an idempotency key reveals about the first request under it.
+pub(in crate::http) fn of_outcome(outcome: &Result<Answered, ServiceError>) -> Compared {
+    match outcome {
+        Ok(answered) if answered.replayed => Compared::Equal,
+        Err(ServiceError::KeyReused) => Compared::Different,
+        Ok(_) | Err(_) => Compared::Untold,
+    }
 }
 
 fn created(answered: &Answered, context: &Context, unchecked_iban: bool) -> Result<Answer, Problem> {
-    Ok(Answer::payout(&answered.payout, &context.principal)?
+    Ok(Answer::created(&answered.payout, &context.principal)?
         .status(StatusCode::CREATED)
         .located_at(answered.payout.id())
         .replayed(answered.replayed)

@@ -144,7 +144,10 @@ async fn edit(
     };
     match changed {
         Ok(payout) => Ok(Answer::written(&payout, &context.principal)?.warned_of_iban(unchecked_iban)),
-        Err(problem) => Err(guess.refused(context, payouts, problem).await),
+        Err(problem) => {
+            let problem = problem.without_payment(&context.principal);
+            Err(guess.refused(context, payouts, problem).await)
+        }
     }
 }
 
@@ -179,7 +182,10 @@ pub(in crate::http) async fn change_fields(
         .await
     {
         Ok(payout) => Ok(payout),
-        Err(error) => Err(guess.refused(context, payouts, error.into()).await),
+        Err(error) => {
+            let problem = Problem::from(error).without_payment(&context.principal);
+            Err(guess.refused(context, payouts, problem).await)
+        }
     }
 }
 

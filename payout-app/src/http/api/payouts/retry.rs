@@ -56,7 +56,8 @@ pub(crate) async fn retry_payout(request: &mut Request, depot: &mut Depot) -> Re
     let caller = context.caller(reason.as_deref());
     let payouts = context.payouts()?;
     let if_match = conditions.for_write(payouts, id).await?;
-    let answered = payouts.retry(id, if_match.as_deref(), key, caller).await?;
+    let answered = payouts.retry(id, if_match.as_deref(), key, caller).await;
+    let answered = answered.map_err(|error| Problem::from(error).without_payment(&context.principal))?;
     Ok(Answer::written(&answered.payout, &context.principal)?
         .status(StatusCode::ACCEPTED)
         .replayed(answered.replayed))

@@ -9,6 +9,7 @@ use super::StoredRecipientBody;
 use crate::http::answer::Answer;
 use crate::http::extract::body;
 use crate::http::extract::field::Field;
+use crate::http::extract::headers::{self, Recognized};
 use crate::http::extract::json::{BodyPolicy, JsonBody, JsonForm};
 use crate::http::extract::recipient::RecipientInput;
 use crate::http::middleware::context::Context;
@@ -49,7 +50,8 @@ impl JsonBody for NewRecipient {
 /// Store a recipient
 ///
 /// Name its id as `recipient_id` in a new payout, and the recipient is copied into that payout. Send an `external_id`
-/// to repeat the request safely: the second one gets 409, and its detail names the recipient.
+/// to repeat the request safely: the second one gets 409, and its detail names the recipient. An `Idempotency-Key` is
+/// refused.
 #[utoipa::path(
     post,
     path = "/api/recipients/",
@@ -65,6 +67,7 @@ impl JsonBody for NewRecipient {
 #[handler]
 pub(crate) async fn create_recipient(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
+    headers::no_idempotency_key(request.headers(), Recognized::ByExternalId)?;
     let new = NewRecipient::parse(&body::read(request)?)?;
     let recipient = new.recipient.required()?.whole();
     let recipient = recipient.ok_or_else(|| Problem::internal("a recipient that is not whole".into()))?;

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use payout_core::access::Scope;
 use payout_core::ports::Clock;
 use payout_core::provider::ProviderName;
-use payout_core::stats::{CurrencySum, Days, Group, GroupKey, Grouping, Summary};
+use payout_core::stats::{CurrencySum, Days, DaysError, Group, GroupKey, Grouping, Summary};
 use payout_core::usecase::ServiceError;
 use rust_decimal::Decimal;
 use salvo::{Depot, Request, handler};
@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 
 use crate::http::answer::Answer;
+use crate::http::extract::field::Field;
 use crate::http::extract::fields::Message;
 use crate::http::extract::query::{Query, QueryForm, QueryPolicy, QueryValue};
 use crate::http::extract::query_values::one_of;
@@ -62,7 +63,7 @@ impl QueryValue for Grouping {
 /// The query: the days, and the grouping.
 struct StatsQuery {
     from: Option<NaiveDate>,
-    to: Option<NaiveDate>,
+    to: Field<NaiveDate>,
     by: Option<Grouping>,
 }
 
@@ -79,7 +80,7 @@ impl Query for StatsQuery {
         let by = form.one("by", "Groups the payouts, beside the total.");
         Self {
             from: from.value(),
-            to: to.value(),
+            to,
             by: by.value(),
         }
     }
@@ -88,11 +89,17 @@ impl Query for StatsQuery {
 impl StatsQuery {
     fn read(query: &str, today: NaiveDate) -> Result<(Days, Option<Grouping>), Problem> {
         Self::parse_with(query, |query, errors| {
-            let to = query.to.unwrap_or(today);
+            let to = query.to.value().unwrap_or(today);
             let days = match query.from {
                 None => Days::until(to, DAYS),
                 Some(from) => Days::new(from, to).unwrap_or_else(|error| {
-                    errors.add("to", error.to_string());
+                    if query.to.is_given() {
+                        errors.add("to", error.to_string());
+                    } else if error == DaysError::Reversed {
+                        errors.add("from", "Ensure that this day is not after today.");
+                    } else {
+                        errors.add("from", error.to_string());
+                    }
                     Days::until(to, DAYS)
                 }),
             };

@@ -10,6 +10,7 @@ pub(crate) mod repeat;
 pub(crate) mod rotate;
 
 use payout_core::access::Scope;
+use payout_core::feed::FeedPosition;
 use payout_core::ports::{RepositoryError, WebhookError};
 use payout_core::usecase::webhooks::WebhooksError;
 use payout_core::webhook::WebhookId;
@@ -36,6 +37,22 @@ pub(in crate::http) fn log(context: &Context, id: WebhookId, what: &'static str)
         request_id = context.request_id.as_str(),
         "the endpoint of a webhook was {what}"
     );
+}
+
+/// Describes the error of a replay: a range without events ends before it begins, or begins beyond the end of the feed.
+pub(in crate::http) fn replay_refusal(
+    error: WebhooksError,
+    after: FeedPosition,
+    until: Option<FeedPosition>,
+) -> Problem {
+    let is_beyond = until.is_none_or(|until| until >= after);
+    if matches!(error, WebhooksError::EmptyRange) && is_beyond {
+        return Problem::invalid(Errors::of(
+            "after",
+            "This position is beyond the end of the feed.",
+        ));
+    }
+    error.into()
 }
 
 impl From<WebhooksError> for Problem {

@@ -6,7 +6,7 @@ use salvo::http::StatusCode;
 use salvo::{Depot, Request, handler};
 
 use super::bodies::{DeliveryBody, WebhookBody};
-use super::{ONE_ENDPOINT, deliveries, log};
+use super::{ONE_ENDPOINT, deliveries, log, replay_refusal};
 use crate::http::answer::Answer;
 use crate::http::extract::body;
 use crate::http::extract::field::Field;
@@ -118,7 +118,8 @@ pub(crate) async fn replay_webhook(request: &mut Request, depot: &mut Depot) -> 
     let id = path::<WebhookId>(request)?;
     let range = ReplayRange::parse(&body::read(request)?)?;
     let (after, until) = (range.after.required()?, range.until.value());
-    let watched = context.webhooks()?.replay(id, after, until).await?;
+    let watched = context.webhooks()?.replay(id, after, until).await;
+    let watched = watched.map_err(|error| replay_refusal(error, after, until))?;
     log(context, id, "replayed a range");
     Ok(Answer::json(&WebhookBody::from(&watched))?.status(StatusCode::ACCEPTED))
 }

@@ -7,6 +7,7 @@ use url::form_urlencoded;
 
 use crate::http::api::payouts::query::ListParams;
 use crate::http::console::query::ONLY_PAGES;
+use crate::http::extract::encoding;
 use crate::http::extract::query::{Query, QueryPolicy};
 use crate::http::middleware::parameters::Known;
 use crate::http::problem::{Errors, Problem};
@@ -38,6 +39,10 @@ pub(in crate::http::console) fn mistakes(query: &str) -> Errors {
 /// # Errors
 /// 400 if the query is no list's, or too long.
 pub(super) fn of_query(query: &str) -> Result<BulkFilter, Problem> {
+    let undecodable = encoding::mistakes(query.as_bytes());
+    if !undecodable.is_empty() {
+        return Err(Problem::invalid(undecodable));
+    }
     let text = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(pairs(query))
         .finish();
@@ -102,6 +107,8 @@ mod tests {
             "metadata=x",
             "currency=EUR&currency=USD",
             "zzz=1",
+            "external_id=Gr%fcn",
+            "status=failed%",
         ] {
             assert!(of_query(query).is_err(), "{query}");
         }

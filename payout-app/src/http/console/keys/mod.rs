@@ -9,6 +9,7 @@ use super::fields::{FormState, texts};
 use super::format::When;
 use super::html::Reply;
 use super::posted::Posted;
+use super::query::parameter;
 use super::shell::{Place, Shell};
 use crate::http::api::api_keys::create::NewKey;
 use crate::http::api::api_keys::{log, spread};
@@ -17,6 +18,9 @@ use crate::http::extract::path::path;
 use crate::http::extract::values::ExistingKey;
 use crate::http::middleware::context::Context;
 use crate::http::problem::Problem;
+
+/// The number of keys on a page.
+const SIZE: usize = 50;
 
 /// A key in the list.
 struct Line {
@@ -34,6 +38,7 @@ struct Line {
 struct KeysPage {
     shell: Shell,
     keys: Vec<Line>,
+    next: Option<String>,
     scopes: Vec<(&'static str, &'static str)>,
     form: FormState,
     /// A new key and its secret, which are shown once.
@@ -70,17 +75,30 @@ fn about(scope: Scope) -> &'static str {
     }
 }
 
+/// Returns the page after the key with this name, and the name after which the next page begins.
+fn page_of(keys: &[ApiKey], after: Option<&str>) -> (Vec<Line>, Option<String>) {
+    let is_last = |key: &ApiKey| Some(key.name.as_str()) == after;
+    let first = keys.iter().position(is_last).map_or(0, |place| place + 1);
+    let rest = keys.get(first..).unwrap_or_default();
+    let page = rest.get(..SIZE).unwrap_or(rest);
+    let last = page.last().filter(|_| rest.len() > SIZE);
+    let next = last.map(|key| key.name.as_str().to_owned());
+    (page.iter().map(Line::of).collect(), next)
+}
+
 async fn page(
     request: &Request,
     depot: &Depot,
     form: FormState,
     made: Option<(String, String)>,
 ) -> Result<Reply, Problem> {
-    let keys = Context::of(depot)?.keys()?.list().await?;
+    let after = parameter(request.uri().query().unwrap_or_default(), "after");
+    let (keys, next) = page_of(&Context::of(depot)?.keys()?.list().await?, after.as_deref());
     let status = form.status();
     let page = KeysPage {
         shell: Shell::of(request, depot, Place::Keys, "API keys")?,
-        keys: keys.iter().map(Line::of).collect(),
+        keys,
+        next: next.map(|name| format!("/console/keys/?after={name}")),
         scopes: Scope::ALL
             .iter()
             .map(|scope| (scope.as_str(), about(*scope)))
@@ -145,4 +163,49 @@ pub(super) async fn revoke(request: &mut Request, depot: &mut Depot) -> Result<R
     log(context, &name, "revoked");
     spread(context).await;
     Ok(Reply::go("/console/keys/?done=revoked"))
+}
+
+#[cfg(test)]
+mod tests {
+    use payout_core::Timestamp;
+    use payout_core::access::{ApiKeyId, Scopes};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn key(number: usize) -> ApiKey {
+        let id = ApiKeyId::from(Uuid::from_u128(number as u128));
+        ApiKey {
+            id,
+            name: format!("key-{number}").parse().unwrap(),
+            scopes: Scopes::from_iter([Scope::Read]),
+            created_at: Timestamp::UNIX_EPOCH,
+            expires_at: None,
+            rotated_at: None,
+            previous_until: None,
+            revoked_at: None,
+            last_used_at: None,
+            idempotency_scope: id,
+            owner: None,
+        }
+    }
+
+    #[test]
+    fn pages_of_keys_follow_each_other_and_show_each_key_once() {
+        let keys: Vec<ApiKey> = (1..=2 * SIZE + 1).map(key).collect();
+        let (mut shown, mut pages, mut after) = (Vec::new(), 0, None);
+        loop {
+            let (page, next) = page_of(&keys, after.as_deref());
+            shown.extend(page.into_iter().map(|line| line.name));
+            pages += 1;
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!((shown.len(), pages), (keys.len(), 3));
+        assert_eq!(shown.last(), Some(&"key-101".to_owned()));
+        assert_eq!(page_of(&keys[..SIZE], None).1, None);
+        assert_eq!(page_of(&[], Some("gone")).1, None);
+    }
 }

@@ -17,6 +17,7 @@ use super::payment_form::{self, PaymentForm};
 use super::posted::Posted;
 use super::shell::{Place, Shell};
 use crate::http::api::payouts::bodies::NewPayout;
+use crate::http::api::payouts::create::of_outcome;
 use crate::http::api::payouts::guess;
 use crate::http::console::query::parameter;
 use crate::http::extract::json::JsonBody;
@@ -136,6 +137,7 @@ async fn store(depot: &Depot, form_key: &str, body: &Value) -> Result<Answered, 
         Some(id) => Some(copied(context, id).await?),
         None => None,
     };
+    let is_copy = copied.is_some();
     let details = new.into_details(copied)?;
     let key = IdempotencyKey::new(form_key)
         .map_err(|_| Problem::invalid(Errors::of("form", "The form is not one of this page.")))?;
@@ -144,11 +146,14 @@ async fn store(depot: &Depot, form_key: &str, body: &Value) -> Result<Answered, 
         .payouts()?
         .create_with(details, options, Some(key), caller)
         .await;
-    if matches!(outcome, Err(ServiceError::KeyReused)) && !context.principal.may(Scope::Reveal) {
-        // A replay reveals that all fields equal those of the first form, including the recipient's.
-        guess::count(context)?;
+    guess::compared(context, of_outcome(&outcome))?;
+    match outcome {
+        Ok(answered) => Ok(answered),
+        Err(error @ ServiceError::NoRoute(_)) if is_copy => {
+            Err(Problem::from(error).without_payment(&context.principal))
+        }
+        Err(error) => Err(error.into()),
     }
-    Ok(outcome?)
 }
 
 async fn copied(context: &Context, id: RecipientId) -> Result<payout_core::payout::Recipient, Problem> {

@@ -12,6 +12,7 @@ use askama::Template;
 use payout_core::access::Scope;
 use payout_core::batch::{Mistake, Mistakes};
 use payout_core::payout::{Description, ExternalId};
+use payout_core::usecase::Sight;
 use payout_core::usecase::batches::{BatchAnswer, BatchError, BatchRequest};
 use salvo::http::StatusCode;
 use salvo::{Depot, Request, handler};
@@ -22,6 +23,7 @@ use super::posted::Posted;
 use super::shell::{Place, Shell};
 use crate::batch_file::{BatchFile, DecimalSign};
 use crate::http::api::batches::bodies::{FileRows, shared};
+use crate::http::api::payouts::edit::sight;
 use crate::http::api::payouts::guess;
 use crate::http::middleware::context::Context;
 use crate::http::problem::{Errors, Problem};
@@ -89,7 +91,7 @@ impl Fields {
         }
     }
 
-    fn request(&self, dry_run: bool, sees_recipients: bool) -> Result<BatchRequest, Problem> {
+    fn request(&self, dry_run: bool, sight: Sight) -> Result<BatchRequest, Problem> {
         let mut errors = Errors::default();
         let external_id = if self.external_id.is_empty() {
             None
@@ -109,7 +111,7 @@ impl Fields {
                 scheduled_at: None,
                 dry_run,
                 only_new: self.only_new,
-                sees_recipients,
+                sight,
             })
         } else {
             Err(Problem::invalid(errors))
@@ -150,7 +152,7 @@ pub(super) async fn take(request: &mut Request, depot: &mut Depot) -> Result<Rep
     let mut page = empty_page(request, depot, fields)?;
     let asked = page
         .fields
-        .request(!stores, Context::of(depot)?.principal.may(Scope::Reveal));
+        .request(!stores, sight(&Context::of(depot)?.principal));
     let asked = match asked {
         Ok(asked) => asked,
         Err(problem) => return refused(page, &problem),
@@ -179,8 +181,9 @@ pub(super) async fn take(request: &mut Request, depot: &mut Depot) -> Result<Rep
     let context = Context::of(depot)?;
     let created = context
         .batches()?
-        .create(Arc::clone(&source), asked, context.caller(None))
+        .create(Arc::clone(&source), asked.clone(), context.caller(None))
         .await;
+    guess::compared(context, asked.compared(&created))?;
     page.is_checked = true;
     match created {
         Ok(BatchAnswer::Stored { batch, .. }) => {
@@ -191,14 +194,15 @@ pub(super) async fn take(request: &mut Request, depot: &mut Depot) -> Result<Rep
             batch.id
         ))),
         Ok(BatchAnswer::NothingNew(report) | BatchAnswer::DryRun(report)) => {
-            let balances = context.provider_watch()?.told_balances().await;
+            let balances = if context.principal.may(Scope::Read) {
+                context.provider_watch()?.told_balances().await
+            } else {
+                Vec::new()
+            };
             page.report = Some(Report::of(&report, &balances));
             Reply::page(&page)
         }
         Err(BatchError::Mistakes(mistakes)) => {
-            if page.fields.only_new && !context.principal.may(Scope::Reveal) {
-                guess::count(context)?;
-            }
             page.wrong = mistakes.rows();
             match page
                 .text

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{endpoints, page};
 use crate::http::api::webhooks::create::NewEndpoint;
-use crate::http::api::webhooks::log;
+use crate::http::api::webhooks::{log, replay_refusal};
 use crate::http::console::fields::{FormState, texts};
 use crate::http::console::html::Reply;
 use crate::http::console::posted::Posted;
@@ -150,7 +150,8 @@ pub(in crate::http::console) async fn replay(
         position("until")?,
     );
     let context = Context::of(depot)?;
-    context.webhooks()?.replay(id, after, until).await?;
+    let replayed = context.webhooks()?.replay(id, after, until).await;
+    replayed.map_err(|error| replay_refusal(error, after, until))?;
     log(context, id, "replayed a range");
     Ok(back(id, "replayed-range"))
 }

@@ -119,8 +119,13 @@ fn territories(country: &str) -> &'static [&'static str] {
     }
 }
 
-/// Returns the text without spaces and dashes, or `None` if anything else than digits is left.
+/// Returns the text without spaces and the dashes between its digits, or `None` if anything else than digits is left. A
+/// dash before or after them is a sign, which no number of an account has.
 pub(super) fn digits(text: &str) -> Option<String> {
+    let text = text.trim_matches(' ');
+    if text.starts_with('-') || text.ends_with('-') {
+        return None;
+    }
     let kept: String = text.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
     kept.bytes().all(|byte| byte.is_ascii_digit()).then_some(kept)
 }
@@ -230,6 +235,12 @@ fn phone(text: &str) -> Result<String, InvalidPart> {
     let invalid = InvalidPart(
         "This is not a valid phone number: use + and the country code, such as +44 20 7946 0000.",
     );
+    if has_national_prefix(text) {
+        return Err(InvalidPart(
+            "A zero in parentheses is dialled within a country only: send the number as it is dialled from abroad, \
+             such as +44 20 7946 0000.",
+        ));
+    }
     let compact: String = text
         .chars()
         .filter(|c| !matches!(c, ' ' | '-' | '(' | ')' | '.'))
@@ -239,6 +250,17 @@ fn phone(text: &str) -> Result<String, InvalidPart> {
         && number.bytes().all(|byte| byte.is_ascii_digit())
         && !number.starts_with('0');
     if valid { Ok(compact) } else { Err(invalid) }
+}
+
+/// Returns whether parentheses begin with a zero, as in `+49 (0)30`: most countries leave it out in calls from abroad,
+/// and with it the number is another one.
+fn has_national_prefix(text: &str) -> bool {
+    let mut groups = text.split('(').skip(1);
+    groups.any(|group| {
+        group
+            .trim_start_matches(|c: char| !c.is_ascii_digit())
+            .starts_with('0')
+    })
 }
 
 fn provider_account_id(text: &str) -> Result<String, InvalidPart> {
