@@ -1,7 +1,7 @@
 //! Payouts that other people must approve, whichever way they come.
 
 use payout_tests::app::path_of;
-use payout_tests::body::payout_with;
+use payout_tests::body::{payout_with, with};
 use payout_tests::client::PAYOUTS;
 use payout_tests::store::Backend;
 use serde_json::json;
@@ -67,7 +67,8 @@ async fn what_becomes_a_likely_duplicate_awaits_approval(backend: Backend) {
         .set("PAYOUT_DUPLICATE_DAYS", "3")
         .serve()
         .await;
-    let (one, other) = (payout_with("amount", "20.00"), payout_with("amount", "20.05"));
+    let one = payout_with("amount", "20.00");
+    let other = with(one.clone(), "amount", "20.05");
     let one = app.create(&one).await;
     let other = app.create(&other).await;
     let (path, allowed) = (
