@@ -79,7 +79,7 @@ async fn what_becomes_a_likely_duplicate_awaits_approval(backend: Backend) {
     assert_eq!(described["status"], "pending");
     let edited = app
         .patch(&path)
-        .json(&json!({"amount": "20.00"}))
+        .json(json!({"amount": "20.00"}))
         .await
         .expect(200)
         .json();

@@ -34,7 +34,7 @@ use crate::storage::postgres::connect_options;
 const CHANNEL: &str = "payout_hints";
 
 /// The largest number of hints in one row.
-const ROW: i64 = 48;
+const ROW: u16 = 48;
 
 /// The largest number of rows that are taken without having been announced.
 const ROWS: i64 = 100;
@@ -44,6 +44,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The shortest time between two notifications: those who listen are woken for several hints at once.
 const BETWEEN: Duration = Duration::from_millis(5);
+
+/// The longest time between two notifications, in [`BETWEEN`]s. Many hints at once are told less often, since each
+/// notification costs the server more than a hint does, and workers that are told of many have enough to do.
+const LONGEST: u32 = 5;
 
 const ADD: &str = "
     WITH added AS (
@@ -132,13 +136,14 @@ impl PostgresQueue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until another notification may be sent, and reserves the time for it.
-    async fn pace(&self) {
+    /// Waits until another notification may be sent, and reserves the time for one of this many rows.
+    async fn pace(&self, rows: usize) {
         let now = self.clock.monotonic();
+        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
         let at = {
             let mut state = self.state();
             let at = state.next_notification.max(now);
-            state.next_notification = at.saturating_add(BETWEEN);
+            state.next_notification = at.saturating_add(BETWEEN * rows.clamp(1, LONGEST));
             at
         };
         if at > now {
@@ -209,12 +214,12 @@ impl JobQueue for PostgresQueue {
             .iter()
             .map(|hint| hint.trace.map(|trace| trace.to_string()))
             .collect();
-        self.pace().await;
+        self.pace(hints.len() / usize::from(ROW)).await;
         let add = || {
             sqlx::query_as::<_, (bool,)>(ADD)
                 .bind(&ids)
                 .bind(&traces)
-                .bind(ROW)
+                .bind(i64::from(ROW))
                 .bind(CHANNEL)
         };
         self.adding.run(add).await?;

@@ -238,6 +238,9 @@ async fn no_row_is_left_out_whose_schedule_differs() {
 /// The number of wrong guesses that a key has in a minute.
 const GUESSES: usize = 30;
 
+/// A query, the kind of problem and the status for a wrong guess, and the batch that guesses an account.
+type Guess<'a> = (&'static str, &'static str, &'a dyn Fn(&str) -> Value, u16);
+
 #[tokio::test]
 async fn without_reveal_guesses_at_a_stored_batch_are_limited_and_beyond_that_none_is_told() {
     let row = |account: &str| json!({"amount": "1", "currency": "EUR", "recipient_account": account, "recipient_name": "N"});
@@ -248,7 +251,7 @@ async fn without_reveal_guesses_at_a_stored_batch_are_limited_and_beyond_that_no
         row["external_id"] = json!("row-1");
         json!({ "payouts": [row] })
     };
-    let all: [(&str, &str, &dyn Fn(&str) -> Value, u16); 5] = [
+    let all: [Guess<'_>; 5] = [
         ("?dry_run=true", "batch-exists", &known, 409),
         ("", "batch-exists", &known, 409),
         ("?dry_run=true", "", &nameless, 200),
