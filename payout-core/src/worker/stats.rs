@@ -10,7 +10,7 @@ const EVERY: Duration = Duration::from_secs(2);
 /// The largest number of payouts that are added at once.
 const BATCH: u32 = 5_000;
 /// The share of the time that is spent while much is left to add: one part in this number, and one more.
-const REST: u32 = 4;
+const REST: u32 = 9;
 /// The share of the time that is spent otherwise.
 const LONG_REST: u32 = 30;
 
