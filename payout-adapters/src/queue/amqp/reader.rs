@@ -11,6 +11,7 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Consumer};
 use payout_core::ports::{Clock, Delivery, Receipt, System};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::failure::Failure;
@@ -22,12 +23,37 @@ const DOUBTED_AFTER: Duration = Duration::from_secs(1);
 
 /// Receives hints for one consumer.
 pub(super) struct Reader {
-    line: Line,
+    line: Arc<Line>,
     names: Names,
     prefetch: u16,
     clock: System,
-    consuming: tokio::sync::Mutex<Option<Consuming>>,
+    consuming: tokio::sync::Mutex<Slot>,
     unacknowledged: Mutex<Unacknowledged>,
+}
+
+/// The place of the consumer.
+#[derive(Default)]
+enum Slot {
+    #[default]
+    Closed,
+    /// A consumer that is being opened, in a task of its own. The server knows of it before this process does: a call
+    /// that stopped in between would leave a consumer to which hints are pushed and which nobody reads.
+    Opening(JoinHandle<Result<Consuming, Failure>>),
+    Open(Consuming),
+}
+
+impl Slot {
+    /// Takes the open consumer out.
+    fn take(&mut self) -> Option<Consuming> {
+        match std::mem::take(self) {
+            Self::Open(consuming) => Some(consuming),
+            opening @ Self::Opening(_) => {
+                *self = opening;
+                None
+            }
+            Self::Closed => None,
+        }
+    }
 }
 
 /// An open consumer.
@@ -49,7 +75,7 @@ struct Unacknowledged {
 impl Reader {
     pub(super) fn new(line: Line, names: Names, prefetch: u16) -> Self {
         Self {
-            line,
+            line: Arc::new(line),
             names,
             prefetch,
             clock: System::default(),
@@ -67,7 +93,7 @@ impl Reader {
     pub(super) async fn receive(&self, max: usize, wait: Duration) -> Result<Vec<Delivery>, Failure> {
         let until = self.clock.monotonic().saturating_add(wait);
         let mut slot = self.consuming.lock().await;
-        let was_open = slot.is_some();
+        let was_open = matches!(*slot, Slot::Open(_));
         let mut result = self.read(&mut slot, max, until).await;
         if was_open
             && matches!(&result, Err(failure) if failure.is_lost_connection() || failure.is_queue_gone())
@@ -78,24 +104,20 @@ impl Reader {
         result
     }
 
-    async fn read(
-        &self,
-        slot: &mut Option<Consuming>,
-        max: usize,
-        until: Duration,
-    ) -> Result<Vec<Delivery>, Failure> {
+    async fn read(&self, slot: &mut Slot, max: usize, until: Duration) -> Result<Vec<Delivery>, Failure> {
         let mut consuming = match slot.take() {
             Some(consuming) => consuming,
-            None => timeout(ANSWER_WITHIN, self.consume())
-                .await
-                .map_err(|_| Failure::Timeout("consuming"))??,
+            None => self.open(slot).await?,
         };
         // From here on, the consumer is back in its slot before every wait: a call that is dropped takes no hints with it.
         loop {
             let now = self.clock.monotonic();
             let doubted = consuming.seen.saturating_add(DOUBTED_AFTER);
             let pause = until.min(doubted).saturating_sub(now);
-            let consuming_now = slot.insert(consuming);
+            *slot = Slot::Open(consuming);
+            let Slot::Open(consuming_now) = slot else {
+                return Ok(Vec::new());
+            };
             let first = match timeout(pause, consuming_now.consumer.next()).await {
                 Ok(first) => first,
                 Err(_) if self.clock.monotonic() < doubted => return Ok(Vec::new()),
@@ -104,7 +126,7 @@ impl Reader {
                         timeout(ANSWER_WITHIN, depth(&consuming_now.channel, &self.names.hints)).await;
                     let asked = asked.unwrap_or(Err(Failure::Timeout("consuming")));
                     if let Err(failure) = asked {
-                        *slot = None;
+                        *slot = Slot::Closed;
                         self.line.give_up().await;
                         return Err(failure);
                     }
@@ -138,12 +160,12 @@ impl Reader {
                     }
                 }
                 Some(Err(error)) => {
-                    *slot = None;
+                    *slot = Slot::Closed;
                     return Err(error.into());
                 }
                 // The server has cancelled the consumer: its queue was deleted.
                 None => {
-                    *slot = None;
+                    *slot = Slot::Closed;
                     self.line.give_up().await;
                     return Err(Failure::Connection("the consumer was cancelled".to_owned()));
                 }
@@ -151,26 +173,24 @@ impl Reader {
         }
     }
 
-    async fn consume(&self) -> Result<Consuming, Failure> {
-        let link = self.line.link().await?;
-        let channel = link.connection.create_channel().await?;
-        let options = BasicQosOptions::default();
-        channel.basic_qos(self.prefetch, options).await?;
-        let options = BasicConsumeOptions::default();
-        let consumer = channel
-            .basic_consume(
-                self.names.hints.clone(),
-                "".into(),
-                options,
-                FieldTable::default(),
-            )
-            .await?;
-        Ok(Consuming {
-            consumer,
-            channel,
-            seen: self.clock.monotonic(),
-            _link: link,
-        })
+    /// Opens the consumer, or waits for the one that is being opened. Whoever stops waiting leaves it to the next call.
+    async fn open(&self, slot: &mut Slot) -> Result<Consuming, Failure> {
+        if matches!(*slot, Slot::Closed) {
+            let (line, names, prefetch) = (self.line.clone(), self.names.clone(), self.prefetch);
+            let opening = async move {
+                let opened = timeout(ANSWER_WITHIN, consume(&line, &names, prefetch)).await;
+                opened.unwrap_or(Err(Failure::Timeout("consuming")))
+            };
+            *slot = Slot::Opening(tokio::spawn(opening));
+        }
+        let Slot::Opening(opening) = slot else {
+            return Err(Failure::Connection("the consumer is open already".to_owned()));
+        };
+        let opened = opening.await;
+        *slot = Slot::Closed;
+        let mut consuming = opened.map_err(|error| Failure::Connection(error.to_string()))??;
+        consuming.seen = self.clock.monotonic();
+        Ok(consuming)
     }
 
     /// Parses messages, and drops those that name no payout.
@@ -241,4 +261,24 @@ impl Reader {
         }
         answer.map_err(|_| Failure::Timeout("asking"))?
     }
+}
+
+async fn consume(line: &Line, names: &Names, prefetch: u16) -> Result<Consuming, Failure> {
+    let link = line.link().await?;
+    let channel = link.connection.create_channel().await?;
+    channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
+    let consumer = channel
+        .basic_consume(
+            names.hints.clone(),
+            "".into(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        )
+        .await?;
+    Ok(Consuming {
+        consumer,
+        channel,
+        seen: Duration::ZERO,
+        _link: link,
+    })
 }

@@ -11,6 +11,7 @@ use payout_core::Causes;
 use payout_core::access::{Principal, Scope};
 use payout_core::payout::{PayoutId, StepError};
 use payout_core::ports::RepositoryError;
+use payout_core::provider::NoRoute;
 use payout_core::spending::OverLimit;
 use payout_core::usecase::{EditError, ServiceError};
 use salvo::http::header::{ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -111,7 +112,7 @@ impl Problem {
             return self;
         }
         if self.kind == Kind::NoRoute {
-            return Self::new(Kind::NoRoute, "No provider can make this payment.");
+            return Self::new(Kind::NoRoute, NoRoute::WITHOUT_OBSTACLE);
         }
         if self.kind == Kind::OverLimit {
             return Self::new(Kind::OverLimit, "The amount is more than a limit allows.");
@@ -376,7 +377,6 @@ mod tests {
     use payout_core::access::Scopes;
     use payout_core::money::Money;
     use payout_core::ports::LockedPart;
-    use payout_core::provider::NoRoute;
     use payout_core::usecase::batches::BatchError;
     use tracing::{Event, Level, Subscriber};
     use tracing_subscriber::Layer;

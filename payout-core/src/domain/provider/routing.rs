@@ -65,6 +65,12 @@ pub struct NoRoute {
     pub missing: String,
 }
 
+impl NoRoute {
+    /// The refusal without the obstacle, which reveals the type of the recipient and the currency: for a caller that may
+    /// not know these.
+    pub const WITHOUT_OBSTACLE: &str = "No provider can make this payment.";
+}
+
 impl Routes {
     /// Builds routes over providers. The first route that matches a payment decides.
     pub fn new(routes: Vec<Route>, providers: HashMap<ProviderName, Capabilities>) -> Self {

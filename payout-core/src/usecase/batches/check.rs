@@ -14,7 +14,7 @@ use crate::access::ApiKeyId;
 use crate::batch::{ContentHash, ContentHasher, Mistake, Mistakes};
 use crate::money::Currency;
 use crate::payout::{ExternalId, InvalidSchedule, PaymentDetails, PayoutId};
-use crate::provider::ProviderName;
+use crate::provider::{NoRoute, ProviderName};
 use crate::usecase::payouts::PaymentOrder;
 use crate::usecase::{Payouts, Sight};
 
@@ -152,7 +152,7 @@ impl Rules {
             Ok(provider) if mistakes.is_empty() => return Ok(provider),
             Ok(_) => (),
             Err(_) if self.hides(details) => {
-                mistakes.push(Mistake::of_row(row, "No provider can make this payment."));
+                mistakes.push(Mistake::of_row(row, NoRoute::WITHOUT_OBSTACLE));
             }
             Err(error) => mistakes.push(Mistake::of_row(row, error.to_string())),
         }

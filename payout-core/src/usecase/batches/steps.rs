@@ -7,6 +7,7 @@ use crate::concurrency::detached::run_detached;
 use crate::crash::{self, Point};
 use crate::payout::{Caller, PayoutId, Status};
 use crate::ports::{ListedMember, MemberRetry, MembersQuery};
+use crate::provider::NoRoute;
 use crate::usecase::ServiceError;
 use crate::usecase::batches::{BatchError, Batches};
 
@@ -183,6 +184,8 @@ impl Batches {
             match self.payouts.retry_of(payout, now, caller.clone()) {
                 Ok(change) => changes.push(change),
                 Err(error @ ServiceError::Repository(_)) => return Err(error.into()),
+                // Who may retry need not be allowed to read.
+                Err(ServiceError::NoRoute(_)) => tally.refuse(id, NoRoute::WITHOUT_OBSTACLE.to_owned()),
                 Err(error) => tally.refuse(id, error.to_string()),
             }
         }
