@@ -173,7 +173,7 @@ impl Reader {
         }
     }
 
-    /// Opens the consumer, or waits for the one that is being opened. Whoever stops waiting leaves it to the next call.
+    /// Opens the consumer, or waits for the one that is being opened. A call that stops waiting leaves it to the next.
     async fn open(&self, slot: &mut Slot) -> Result<Consuming, Failure> {
         if matches!(*slot, Slot::Closed) {
             let (line, names, prefetch) = (self.line.clone(), self.names.clone(), self.prefetch);

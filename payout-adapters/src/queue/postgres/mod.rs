@@ -45,8 +45,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The shortest time between two notifications: those who listen are woken for several hints at once.
 const BETWEEN: Duration = Duration::from_millis(5);
 
-/// The longest time between two notifications, in [`BETWEEN`]s. Many hints at once are told less often, since each
-/// notification costs the server more than a hint does, and workers that are told of many have enough to do.
+/// The longest time between two notifications, in [`BETWEEN`]s. Many hints are announced less often, since each
+/// notification costs the server more than a hint does, and their workers have enough to do.
 const LONGEST: u32 = 5;
 
 const ADD: &str = "
