@@ -199,7 +199,8 @@ fn of_json(
         ("external_id", query.external_id.is_some(), IN_BODY),
         ("description", query.description.is_some(), IN_BODY),
         ("scheduled_at", query.scheduled_at.is_some(), IN_BODY),
-        ("decimal", decimal.is_some(), OF_FILES),
+        // Generated clients send the default.
+        ("decimal", matches!(decimal, Some(DecimalSign::Comma)), OF_FILES),
     ] {
         if is_given {
             errors.add(name, message);
