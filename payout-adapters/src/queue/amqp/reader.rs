@@ -33,6 +33,7 @@ pub(super) struct Reader {
 
 /// The place of the consumer.
 #[derive(Default)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 enum Slot {
     #[default]
     Closed,

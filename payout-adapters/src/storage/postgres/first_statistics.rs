@@ -15,6 +15,9 @@ use super::link::Link;
 /// The pause after an attempt that failed.
 const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
+/// The number of rows from which a table is analyzed.
+const ENOUGH: i64 = 1_000;
+
 /// The state of the look at the tables' statistics.
 #[derive(Debug, Default)]
 pub(super) struct FirstStatistics {
@@ -22,10 +25,9 @@ pub(super) struct FirstStatistics {
     is_looking: AtomicBool,
 }
 
-/// Finds the tables without statistics that this role may analyze, and whether they have ten pages. The planner reads a
-/// smaller table as a whole, and sessions would keep that plan.
+/// Finds the tables without statistics that this role may analyze.
 const MISSING: &str = "
-    SELECT class.relname::text, pg_relation_size(class.oid) >= 10 * current_setting('block_size')::bigint
+    SELECT class.relname::text
     FROM pg_class AS class JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
     WHERE class.oid IN (
             to_regclass('payout_details'), to_regclass('payout_states'), to_regclass('payout_events'))
@@ -55,10 +57,10 @@ pub(super) fn look(link: &Link) {
 
 /// Returns whether every table has statistics now.
 async fn analyze(link: &Link) -> Result<bool, RepositoryError> {
-    let missing = link.read(|| sqlx::query_as::<_, (String, bool)>(MISSING)).await?;
+    let missing = link.read(|| sqlx::query_as::<_, (String,)>(MISSING)).await?;
     let mut are_there = true;
-    for (table, has_pages) in missing {
-        if has_pages {
+    for (table,) in missing {
+        if has_rows(link, &table).await? {
             let analyze = AssertSqlSafe(format!("ANALYZE {table}"));
             link.write(sqlx::query_as::<_, ()>(analyze)).await?;
         } else {
@@ -66,4 +68,15 @@ async fn analyze(link: &Link) -> Result<bool, RepositoryError> {
         }
     }
     Ok(are_there)
+}
+
+/// Returns whether a table has as many rows as statistics need, which others see. The planner reads a small table as a
+/// whole, and it takes a table whose rows are not committed yet for an empty one: any index then seems as good as
+/// another, and sessions would keep such a plan.
+async fn has_rows(link: &Link, table: &str) -> Result<bool, RepositoryError> {
+    let count = format!("SELECT count(*) FROM (SELECT FROM {table} LIMIT {ENOUGH}) AS seen");
+    let counted = link
+        .read(|| sqlx::query_as::<_, (i64,)>(AssertSqlSafe(count.clone())))
+        .await?;
+    Ok(counted.first().is_some_and(|(rows,)| *rows >= ENOUGH))
 }

@@ -161,7 +161,7 @@ impl Incoming {
 
 /// Returns the statement for a batch.
 ///
-/// - A payout is not written if another has its external id. The statement returns that other payout. Rows with an
+/// - A single payout is not written if another has its external id. The statement returns that other payout. Rows with an
 ///   external id are inserted in the order of these, so that two batches which share some wait for each other in one
 ///   direction only.
 /// - A payout is written if it has no idempotency key, or won it. Keys are taken in their order, so that two batches
@@ -222,7 +222,10 @@ fn assemble(incoming: &Incoming, unscoped: Option<usize>) -> String {
         vec!["SELECT id, created_at, NULL::uuid AS spent, NULL::uuid AS holder FROM stored".to_owned()];
     let is_free = "(external_id IS NULL OR external_id <> ALL (ARRAY(SELECT external_id FROM taken)))";
     let external_ids = incoming.parameter("external_id");
-    if let Some(parameter) = external_ids {
+    // A batch with an external id that is taken is not stored at all, and the index says so. A look-up while the batch
+    // is stored would depend on statistics that do not know its rows.
+    let sought = external_ids.filter(|_| !incoming.has("batch_id"));
+    if let Some(parameter) = sought {
         ctes.push(format!("taken AS ({})", HOLDERS.replace("$1::text[]", parameter)));
     }
     let provider_keys = incoming.parameter("provider_key");
@@ -246,7 +249,7 @@ fn assemble(incoming: &Incoming, unscoped: Option<usize>) -> String {
                 "(provider_key IS NULL OR provider_key <> ALL (ARRAY(SELECT provider_key FROM spent)))",
             );
         }
-        winning.extend(external_ids.map(|_| is_free));
+        winning.extend(sought.map(|_| is_free));
         let sealed = if incoming.has("sealed_answer") {
             "sealed_answer"
         } else {
@@ -274,7 +277,7 @@ fn assemble(incoming: &Incoming, unscoped: Option<usize>) -> String {
             "({keyed}provider_key IS NULL OR provider_key <> ALL (ARRAY(SELECT spent.provider_key FROM spent)))"
         ));
     }
-    if external_ids.is_some() {
+    if sought.is_some() {
         conditions.push(is_free.to_owned());
         // A request whose key has a record is answered by that.
         let holder = if unscoped.is_some() {
