@@ -98,12 +98,13 @@ pub(super) struct Checked {
 struct Referenced {
     external_id: ExternalId,
     row: u64,
-    order: PaymentOrder,
-    weight: Weight,
+    /// The content of the row, if rows that are stored already are left out.
+    content: Option<Box<RowContent>>,
 }
 
-/// The contribution of a row to the report.
-struct Weight {
+/// The payment of a row, and its contribution to the report.
+struct RowContent {
+    order: PaymentOrder,
     currency: Currency,
     amount: Decimal,
     /// The provider, unless the caller may not know it.
@@ -122,6 +123,8 @@ pub(super) struct Reading {
     /// The row before, and its provider.
     latest: Option<(u64, Option<ProviderName>)>,
     referenced: Vec<Referenced>,
+    /// True to leave out rows that are stored already.
+    only_new: bool,
 }
 
 /// The rules that a row is checked by, besides those of its fields.
@@ -188,8 +191,9 @@ impl Batches {
             &request.description,
             request.scheduled_at,
         );
+        let reading = Reading::new(hasher, request.only_new);
         let rows = rows.clone();
-        let reading = super::blocking(move || read(&rows, &rules, hasher)).await;
+        let reading = super::blocking(move || reading.of(&rows, &rules)).await;
         if reading.rows == 0 && reading.mistakes.is_empty() {
             return Err(BatchError::Empty);
         }
@@ -200,8 +204,8 @@ impl Batches {
     ///
     /// # Errors
     /// [`BatchError::Mistakes`] with every wrong row, [`BatchError::Service`].
-    pub(super) async fn check(&self, mut reading: Reading, only_new: bool) -> Result<Checked, BatchError> {
-        let left_out = self.compare_with_store(&mut reading, only_new).await?;
+    pub(super) async fn check(&self, mut reading: Reading) -> Result<Checked, BatchError> {
+        let left_out = self.compare_with_store(&mut reading).await?;
         if !reading.mistakes.is_empty() {
             return Err(BatchError::Mistakes(reading.mistakes));
         }
@@ -218,13 +222,10 @@ impl Batches {
         Ok(Checked { report, left_out })
     }
 
-    /// Names the rows whose external ids are taken. With `only_new`, rows whose payouts ask for the same are left out
-    /// and returned.
-    async fn compare_with_store(
-        &self,
-        reading: &mut Reading,
-        only_new: bool,
-    ) -> Result<HashSet<u64>, BatchError> {
+    /// Names the rows whose external ids are taken. If only new payouts are stored, rows whose payouts ask for the same
+    /// are left out and returned.
+    async fn compare_with_store(&self, reading: &mut Reading) -> Result<HashSet<u64>, BatchError> {
+        let only_new = reading.only_new;
         let mut left_out = HashSet::new();
         let referenced = std::mem::take(&mut reading.referenced);
         for part in referenced.chunks(ASKED) {
@@ -242,12 +243,12 @@ impl Batches {
                 let Some(id) = taken.get(&row.external_id) else {
                     continue;
                 };
-                match stored.get(id) {
-                    Some(order) if *order == row.order => {
+                match stored.get(id).zip(row.content.as_deref()) {
+                    Some((order, content)) if *order == content.order => {
                         left_out.insert(row.row);
-                        reading.leave_out(&row.weight);
+                        reading.leave_out(content);
                     }
-                    Some(order) if order.sent == row.order.sent => {
+                    Some((order, content)) if order.sent == content.order.sent => {
                         reading.mistakes.add_row([scheduled_otherwise(row.row, *id)]);
                     }
                     Some(_) | None => reading.mistakes.add_row([taken_by(row.row, *id, only_new)]),
@@ -277,46 +278,50 @@ fn scheduled_otherwise(row: u64, id: PayoutId) -> Mistake {
     Mistake::of(row, "external_id", message)
 }
 
-/// Reads every row.
-fn read(rows: &Rows, rules: &Rules, hasher: ContentHasher) -> Reading {
-    let mut reading = Reading {
-        hasher,
-        is_readable: true,
-        mistakes: Mistakes::default(),
-        rows: 0,
-        totals: BTreeMap::new(),
-        providers: BTreeMap::new(),
-        latest: None,
-        referenced: Vec::new(),
-    };
-    for row in rows.read() {
-        let details = match row.details {
-            Ok(details) => details,
-            Err(mistakes) => {
-                reading.is_readable = false;
-                reading.mistakes.add_row(mistakes);
-                continue;
-            }
-        };
-        // A batch that is stored is recognized by its content, even if the limits have changed since.
-        reading.hasher.add(row.options.fingerprint(&details));
-        let checked = match row.forbidden {
-            None => rules.provider(row.number, &details),
-            Some(forbidden) => Err(vec![forbidden]),
-        };
-        match checked {
-            Ok(provider) => {
-                let planned = (!rules.hides(&details)).then_some(provider);
-                reading.add(row.number, &details, planned);
-            }
-            Err(mistakes) => reading.mistakes.add_row(mistakes),
+impl Reading {
+    fn new(hasher: ContentHasher, only_new: bool) -> Self {
+        Self {
+            hasher,
+            is_readable: true,
+            mistakes: Mistakes::default(),
+            rows: 0,
+            totals: BTreeMap::new(),
+            providers: BTreeMap::new(),
+            latest: None,
+            referenced: Vec::new(),
+            only_new,
         }
     }
-    reading.name_doubled();
-    reading
-}
 
-impl Reading {
+    /// Reads every row.
+    fn of(mut self, rows: &Rows, rules: &Rules) -> Self {
+        for row in rows.read() {
+            let details = match row.details {
+                Ok(details) => details,
+                Err(mistakes) => {
+                    self.is_readable = false;
+                    self.mistakes.add_row(mistakes);
+                    continue;
+                }
+            };
+            // A batch that is stored is recognized by its content, even if the limits have changed since.
+            self.hasher.add(row.options.fingerprint(&details));
+            let checked = match row.forbidden {
+                None => rules.provider(row.number, &details),
+                Some(forbidden) => Err(vec![forbidden]),
+            };
+            match checked {
+                Ok(provider) => {
+                    let planned = (!rules.hides(&details)).then_some(provider);
+                    self.add(row.number, &details, planned);
+                }
+                Err(mistakes) => self.mistakes.add_row(mistakes),
+            }
+        }
+        self.name_doubled();
+        self
+    }
+
     /// Returns the digest of the batch, if every row can be read.
     pub(super) fn content(&self) -> Option<ContentHash> {
         self.is_readable.then(|| self.hasher.clone().finish())
@@ -342,25 +347,26 @@ impl Reading {
             self.latest = Some((row, provider.clone()));
         }
         if let Some(external_id) = details.external_id.clone() {
+            let content = || RowContent {
+                order: PaymentOrder::of(details),
+                currency,
+                amount,
+                planned,
+            };
             self.referenced.push(Referenced {
                 external_id,
                 row,
-                order: PaymentOrder::of(details),
-                weight: Weight {
-                    currency,
-                    amount,
-                    planned,
-                },
+                content: self.only_new.then(|| Box::new(content())),
             });
         }
     }
 
-    fn leave_out(&mut self, weight: &Weight) {
-        if let Some(total) = self.totals.get_mut(weight.currency.code()) {
+    fn leave_out(&mut self, content: &RowContent) {
+        if let Some(total) = self.totals.get_mut(content.currency.code()) {
             total.count -= 1;
-            total.sum -= weight.amount;
+            total.sum -= content.amount;
         }
-        let of_provider = weight
+        let of_provider = content
             .planned
             .as_ref()
             .and_then(|provider| self.providers.get_mut(provider));

@@ -126,7 +126,7 @@ impl Batches {
         if let Some(batch) = self.same(request, content).await? {
             return Ok(Some(BatchAnswer::Replayed(batch)));
         }
-        let Checked { mut report, left_out } = self.check(reading, request.only_new).await?;
+        let Checked { mut report, left_out } = self.check(reading).await?;
         let Some(content) = content else {
             return Ok(None);
         };
