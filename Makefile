@@ -166,6 +166,11 @@ bench-batches: ## measure batches of 100,000 rows beside COPY, what single payou
 	cargo build $(FLAGS) --release --package payout-app --package payout-bench
 	tests/with-services --no-browser --no-brokers $(BENCH) batches $(ARGS)
 
+.PHONY: bench-options
+bench-options: ## measure creates with each queue and each option, and the time until a worker claims a payout
+	cargo build $(FLAGS) --release --package payout-app --package payout-bench
+	tests/with-services --no-browser $(BENCH) options $(ARGS)
+
 .PHONY: bench-large
 bench-large: ## measure statistics, lists and the feed with ten million payouts; takes half an hour and 20 GB
 	cargo build $(FLAGS) --release --package payout-app --package payout-bench

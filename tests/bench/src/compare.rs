@@ -12,7 +12,7 @@ use crate::table::{Row, Wanted};
 use crate::{Outcome, clock, load};
 
 /// An encryption key for the benchmark alone.
-const ENCRYPTION_KEYS: &str = "bench:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+pub(crate) const ENCRYPTION_KEYS: &str = "bench:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 const CONNECTIONS: usize = 64;
 /// The ratio that a change must keep.
 const LEAST: Wanted = Wanted::AtLeast(0.97);

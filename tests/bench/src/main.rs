@@ -8,6 +8,7 @@
 //! - [`providers`] measures providers beside each other, and their limits of calls per second.
 //! - [`webhooks`] measures deliveries at a rate of payouts, and [`streams`] the readers of the live stream.
 //! - [`batches`] measures batches of many rows, and exports; [`large`] measures reads of a large table.
+//! - [`options`] measures creates with each queue and each option.
 //! - [`operators`] measures what open pages of the console cost.
 //! - [`http`] runs the same load on a server that already runs.
 #![expect(
@@ -28,6 +29,7 @@ mod http;
 mod large;
 mod load;
 mod operators;
+mod options;
 mod pgbench;
 mod plot;
 mod providers;
@@ -81,6 +83,7 @@ fn run(command: &Command) -> Outcome<()> {
         Command::Webhooks(webhooks) => one_thread()?.block_on(of_webhooks(webhooks)),
         Command::Batches(batches) => one_thread()?.block_on(of_batches(batches)),
         Command::Large(large) => one_thread()?.block_on(of_large(large)),
+        Command::Options(options) => one_thread()?.block_on(of_options(options)),
         Command::Streams(streams) => one_thread()?.block_on(of_streams(streams)),
         Command::Http(http) => {
             println!("{}", one_thread()?.block_on(http::measure(http))?);
@@ -139,6 +142,13 @@ async fn of_large(arguments: &settings::Large) -> Outcome<()> {
     let services = services(arguments.binary.as_ref(), &folder)?;
     let run = Run::start(services, Plan::sized(arguments.rounds, false)).await?;
     judged(&large::measure(&run, arguments.payouts).await?)
+}
+
+async fn of_options(arguments: &settings::Options) -> Outcome<()> {
+    let folder = Folder::new();
+    let services = services(arguments.binary.as_ref(), &folder)?;
+    let run = Run::start(services, Plan::sized(arguments.rounds, false)).await?;
+    judged(&options::measure(&run).await?)
 }
 
 async fn of_streams(arguments: &settings::Streams) -> Outcome<()> {

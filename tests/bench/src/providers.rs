@@ -38,7 +38,7 @@ pub(crate) async fn measure(run: &Run) -> Outcome<Vec<Row>> {
 }
 
 /// Writes a file of providers of the HTTP contract, and adds the variable that names it.
-fn configure(database: &Database, folder: &Path, text: &str) -> Outcome<Vec<(String, String)>> {
+pub(crate) fn configure(database: &Database, folder: &Path, text: &str) -> Outcome<Vec<(String, String)>> {
     let path: PathBuf = folder.join(format!("{}.toml", database.name()));
     std::fs::write(&path, text)?;
     let mut variables = database.variables.clone();

@@ -32,6 +32,9 @@ pub(crate) enum Command {
     Large(Large),
     /// Measures the memory of a server with many readers of the live stream, and its processor time with many operators. Exits with 1 when a target is missed.
     Streams(Streams),
+    /// Measures creates with each queue and each option, and the time until a worker claims a payout. Exits with 1 when a
+    /// target is missed.
+    Options(Options),
     /// Runs the load on a server that already runs and has the same API. It creates payouts there.
     Http(Http),
     /// Runs an HTTP server that answers a constant: the other side of a read.
@@ -123,6 +126,16 @@ pub(crate) struct Large {
     /// Number of payouts, each with three events.
     #[arg(long, default_value_t = 10_000_000)]
     pub(crate) payouts: i64,
+    /// Number of rounds.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: usize,
+    /// Payout binary, when it is not beside this one.
+    #[arg(long)]
+    pub(crate) binary: Option<std::path::PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
     /// Number of rounds.
     #[arg(long, default_value_t = 3)]
     pub(crate) rounds: usize,
