@@ -123,7 +123,7 @@ async fn each_row_of_the_contract_comes_over_the_wire() {
     let failed = r#"{"status":"failed","code":"x","message":"y"}"#;
     let pending = r#"{"status":"pending","reference":"tr_2"}"#;
     let wait = "retry-after: 90\r\n";
-    let rows: [(u16, &str, &str, &str); 17] = [
+    let rows: [(u16, &str, &str, &str); 19] = [
         (200, "", PAID, "paid"),
         (201, "", PAID, "paid"),
         (202, "", pending, "accepted"),
@@ -138,6 +138,8 @@ async fn each_row_of_the_contract_comes_over_the_wire() {
         (500, wait, "", "unknown Some(90s)"),
         (503, "", "", "unknown None"),
         (503, wait, "", "overloaded 90s"),
+        (409, "", failed, "overloaded 0ns"),
+        (408, wait, "", "overloaded 90s"),
         (
             200,
             "",

@@ -76,7 +76,12 @@ impl Received {
     pub fn no_answer(&self) -> ProcessorError {
         let (why, retry_after) = (format!("the provider answered {}", self.status), self.retry_after);
         match self.status {
-            401 | 403 | 408 | 409 | 425 | 429 => ProcessorError::Refused { why, retry_after },
+            401 | 403 | 429 => ProcessorError::Refused { why, retry_after },
+            // Of a gateway that repeats requests: an earlier copy of this one may be under way, or paid.
+            408 | 409 | 425 => ProcessorError::Overloaded {
+                why,
+                retry_after: retry_after.unwrap_or_default(),
+            },
             503 if let Some(retry_after) = retry_after => ProcessorError::Overloaded { why, retry_after },
             _ => ProcessorError::Unknown { why, retry_after },
         }

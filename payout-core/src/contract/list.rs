@@ -534,6 +534,7 @@ macro_rules! __provider_cases {
             hints: [
                 a_notification_brings_a_poll_forward,
                 a_notification_brings_a_recheck_forward,
+                a_notification_finds_a_payment_by_the_key_of_its_request,
                 a_payout_that_a_worker_holds_is_left_to_it,
                 a_name_that_matches_nothing_changes_nothing,
             ];

@@ -167,7 +167,7 @@ impl Lane {
             &*self.shared.environment as &dyn Randomness,
         );
         match error {
-            None => self.pace.worked(now, took, chance),
+            None => self.pace.worked(now, took, || payment.into().payout_id, chance),
             Some(error) => self.pace.failed(now, error, payment.into(), chance),
         }
         took

@@ -14,6 +14,17 @@ use crate::provider::ProviderName;
 use crate::worker::Shared;
 use crate::worker::lane::Lane;
 
+/// The payouts that a claim asks for.
+#[derive(Debug, Clone)]
+pub(super) enum Wanted {
+    /// Those that are due.
+    Due,
+    /// Those that are due and of which nothing may have been sent.
+    Unsent,
+    /// These, where they are due.
+    Named(Vec<PayoutId>),
+}
+
 /// Trace contexts that hints brought. A payout that the sweep finds begins its own trace: its row holds none.
 pub(super) type Traces = HashMap<PayoutId, TraceContext>;
 
@@ -21,7 +32,7 @@ impl Lane {
     /// Claims up to as many payouts as there are permits, and starts them; returns how many it claimed.
     pub(super) async fn claim(
         self: &Arc<Self>,
-        only: Option<Vec<PayoutId>>,
+        wanted: Wanted,
         mut permits: OwnedSemaphorePermit,
         traces: &Traces,
     ) -> Result<usize, RepositoryError> {
@@ -31,7 +42,7 @@ impl Lane {
                 break;
             }
             claimed += self
-                .claim_of(provider, only.clone(), &mut permits, traces)
+                .claim_of(provider, wanted.clone(), &mut permits, traces)
                 .await?;
         }
         Ok(claimed)
@@ -40,17 +51,23 @@ impl Lane {
     async fn claim_of(
         self: &Arc<Self>,
         provider: Option<ProviderName>,
-        only: Option<Vec<PayoutId>>,
+        wanted: Wanted,
         permits: &mut OwnedSemaphorePermit,
         traces: &Traces,
     ) -> Result<usize, RepositoryError> {
         let shared = &self.shared;
+        let unsent_only = matches!(wanted, Wanted::Unsent);
+        let only = match wanted {
+            Wanted::Due | Wanted::Unsent => None,
+            Wanted::Named(ids) => Some(ids),
+        };
         let swept = only.is_none();
         // The lease starts after this moment, so a deadline counted from here is never too late.
         let asked_at = shared.environment.monotonic();
         crash::pass(Point::BeforeClaim);
         let request = ClaimRequest {
             only,
+            unsent_only,
             provider,
             limit: u32::try_from(permits.num_permits()).unwrap_or(u32::MAX),
             calls_end_after: shared.settings.lease + self.call_timeout,

@@ -10,7 +10,7 @@ use crate::crash::{self, Point};
 use crate::payout::PayoutId;
 use crate::ports::{Delivery, Receipt};
 use crate::worker::Shared;
-use crate::worker::claims::Traces;
+use crate::worker::claims::{Traces, Wanted};
 use crate::worker::lane::Lane;
 use crate::worker::pace::LOOK_AGAIN;
 
@@ -112,7 +112,7 @@ impl Shared {
                 continue;
             };
             let asked = permits.num_permits();
-            let claimed = lane.claim(Some(ids.clone()), permits, &traces).await;
+            let claimed = lane.claim(Wanted::Named(ids.clone()), permits, &traces).await;
             let won = claimed.as_ref().map_or(0, |won| *won);
             lane.throttle.give_back(asked.saturating_sub(won));
             if claimed.is_err() {

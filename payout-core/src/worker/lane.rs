@@ -110,6 +110,7 @@ impl Lane {
                 tracing::warn!(provider, "the provider is paused; its payouts wait");
             } else {
                 tracing::info!(provider, "the provider is resumed");
+                self.pace.forget(self.shared.environment.monotonic());
                 self.pace.changed.notify_one();
             }
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::concurrency::outage::Outage;
 use crate::ports::{Randomness, Signal};
+use crate::worker::claims::Wanted;
 use crate::worker::lane::Lane;
 use crate::worker::pace::Step;
 
@@ -29,14 +30,15 @@ impl Lane {
                 pause = self.shared.settings.sweep_every;
                 continue;
             }
-            let most = match self.pace.next(now, self.shared.settings.batch, chance) {
-                Step::Claim(most) => most,
+            let (most, wanted) = match self.pace.next(now, self.shared.settings.batch, chance) {
+                Step::Claim(most) => (most, Wanted::Due),
+                Step::ClaimUnsent => (1, Wanted::Unsent),
                 Step::Wait(wait) => {
                     pause = wait.min(self.shared.settings.sweep_every);
                     continue;
                 }
                 Step::Probe => {
-                    if let Some(look_up) = self.pace.probe() {
+                    if let Some(look_up) = self.pace.next_probe() {
                         self.shared.attempts.spawn(self.clone().probe(look_up));
                     }
                     pause = Duration::ZERO;
@@ -68,7 +70,7 @@ impl Lane {
             }
             drop(permits.split(permits.num_permits() - asked));
             let begun = self.shared.environment.monotonic();
-            let claimed = self.claim(None, permits, &HashMap::new()).await;
+            let claimed = self.claim(wanted, permits, &HashMap::new()).await;
             let now = self.shared.environment.monotonic();
             let took = now.saturating_sub(begun);
             self.shared.observer.observe(&Signal::Swept { took });

@@ -96,6 +96,21 @@ async fn a_recheck_without_a_definite_answer_changes_nothing_and_is_made_again()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_payment_is_rechecked_while_its_provider_is_slowed_down() {
+    let (bench, a, id) = paid().await;
+    a.set(Mode::LacksFunds);
+    a.returns(id);
+    let running = bench.start();
+    // There is always another payout that the provider refuses.
+    for _ in 0..200 {
+        bench.payout_for(&a);
+        tokio::time::sleep(SECOND).await;
+    }
+    running.stop().await;
+    assert_eq!(bench.store.get(id).status(), Status::Returned);
+}
+
+#[tokio::test(start_paused = true)]
 async fn rechecks_end_with_the_window_and_the_last_comes_after_it() {
     let (bench, a, id) = paid().await;
     let paid_at = bench.store.get(id).parts().completed_at.unwrap();
@@ -123,6 +138,25 @@ async fn a_recheck_that_was_not_written_is_made_again_when_its_lease_ends() {
     bench.store.loses_rechecks.store(false, Ordering::SeqCst);
     bench.run_for(LEASE + 3 * SECOND).await;
     assert_eq!(bench.store.get(id).status(), Status::Returned);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_finding_that_the_store_refuses_delays_no_other() {
+    let mut bench = Bench::new();
+    let mut a = bench.provider("a");
+    a.capabilities.returns = ReturnWindow::Within(WINDOW);
+    let bench = bench.with(&a);
+    let ids = bench.payouts_for(&a, 3);
+    bench.run_for(SECOND).await;
+    for id in &ids {
+        a.returns(*id);
+    }
+    bench.store.refused_rechecks.lock().unwrap().insert(ids[1]);
+    // Without a worker, all become due, so that they are rechecked in one batch.
+    tokio::time::sleep(120 * SECOND).await;
+    bench.run_for(5 * SECOND).await;
+    let statuses: Vec<Status> = ids.iter().map(|id| bench.store.get(*id).status()).collect();
+    assert_eq!(statuses, [Status::Returned, Status::Completed, Status::Returned]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -54,6 +54,8 @@ pub(crate) struct Store {
     pub(crate) calls: Arc<Mutex<Vec<ProviderCalls>>>,
     /// True while no recheck can be written.
     pub(crate) loses_rechecks: Arc<AtomicBool>,
+    /// The payouts whose rechecks cannot be stored.
+    pub(crate) refused_rechecks: Arc<Mutex<BTreeSet<PayoutId>>>,
 }
 
 impl Store {
@@ -66,6 +68,7 @@ impl Store {
             paused: Arc::default(),
             calls: Arc::default(),
             loses_rechecks: Arc::default(),
+            refused_rechecks: Arc::default(),
         }
     }
 
@@ -210,6 +213,10 @@ impl Store {
             life_of.permits()?;
             if store.loses_rechecks.load(Ordering::SeqCst) {
                 return Err(RepositoryError::Unavailable("away".into()));
+            }
+            let refused = store.refused_rechecks.lock().unwrap().clone();
+            if batch.iter().any(|one| refused.contains(&one.id)) {
+                return Err(RepositoryError::refused("it cannot be stored"));
             }
             Ok(batch.iter().map(|one| store.settle_recheck(one)).collect())
         });

@@ -21,6 +21,7 @@ on_each_backend!(
     a_provider_that_is_away_costs_only_time,
     an_outage_leaves_nothing_to_a_person_and_is_over_within_five_seconds,
     what_is_refused_for_now_stays_pending_and_uses_up_no_attempt,
+    what_a_gateway_may_have_passed_on_is_looked_up_before_it_is_sent_again,
     a_provider_that_is_busy_is_left_alone_for_as_long_as_it_asks,
     attempts_that_are_used_up_need_a_person,
     a_retry_waits_until_no_worker_can_be_sending,
@@ -249,7 +250,7 @@ async fn an_outage_leaves_nothing_to_a_person_and_is_over_within_five_seconds(ba
 }
 
 async fn what_is_refused_for_now_stays_pending_and_uses_up_no_attempt(backend: Backend) {
-    for status in [401, 403, 408, 409, 425, 429] {
+    for status in [401, 403, 429] {
         let provider = Provider::deciding(move |_, number| {
             if number <= 4 {
                 Deed::Refuse(status)
@@ -268,6 +269,27 @@ async fn what_is_refused_for_now_stays_pending_and_uses_up_no_attempt(backend: B
         assert_eq!(released, 4, "{status}: {events:?}");
         assert!(!events.contains(&"review_requested".to_owned()));
         assert_eq!(provider.entry(&key).payments, 1);
+    }
+}
+
+async fn what_a_gateway_may_have_passed_on_is_looked_up_before_it_is_sent_again(backend: Backend) {
+    for status in [408, 409, 425] {
+        for (deed, submissions) in [(Deed::PayAndRefuse(status), 1), (Deed::Refuse(status), 2)] {
+            let provider =
+                Provider::deciding(move |_, number| if number == 1 { deed } else { Deed::Pay }).await;
+            let app = paying_by(backend, &provider).await;
+            let (path, key) = sent(&app).await;
+            let paid = app.until(&path, "completed").await;
+            assert_eq!(paid["attempts"], 1, "{deed:?}");
+            let entry = provider.entry(&key);
+            assert_eq!((entry.payments, provider.ledger().len()), (1, 1), "{deed:?}");
+            assert_eq!(entry.submissions, submissions, "{deed:?}");
+            assert_eq!(
+                app.events(&path).await[..3],
+                ["created", "claimed", "postponed"],
+                "{deed:?}: it is not released, since it may have been paid"
+            );
+        }
     }
 }
 

@@ -291,7 +291,8 @@ fn any_other_http_status_decides_nothing() {
     let paid = transfer("booked", "approved");
     for status in (100..=599).filter(|status| ![200, 201, 202, 422].contains(status)) {
         let expected = match status {
-            401 | 403 | 408 | 409 | 425 | 429 => "refused",
+            401 | 403 | 429 => "refused",
+            408 | 409 | 425 => "overloaded",
             _ => "unknown",
         };
         assert_eq!(submitted(status, &paid), expected, "{status}");

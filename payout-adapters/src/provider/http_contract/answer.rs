@@ -9,10 +9,11 @@ use std::str::FromStr;
 use payout_core::Timestamp;
 use payout_core::payout::{Failure, ProviderReference};
 use payout_core::provider::{
-    DeclineCode, PaymentReturn, ProcessorError, ProviderAnswer, ReportedPayment, WaitReason,
+    DeclineCode, PaymentReturn, ProcessorError, ProviderAnswer, ReportedPayment, WaitReason, exact_number,
 };
 use rust_decimal::Decimal;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 pub use crate::outbound::{Body, Received};
 
@@ -69,8 +70,14 @@ struct Return {
     code: String,
     message: String,
     reason: Option<serde_json::Value>,
-    returned_amount: Option<serde_json::Value>,
     at: Option<Timestamp>,
+}
+
+/// The part of a payment that came back. It is read apart from the other fields: the selection by `status` would round a
+/// number with many digits.
+#[derive(Deserialize)]
+struct Part {
+    returned_amount: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -98,7 +105,7 @@ struct Claimed {
 /// The optional fields in which an answer describes the payment. Each field that is present must agree with the payout.
 #[derive(Deserialize)]
 struct Payment {
-    amount: Option<serde_json::Value>,
+    amount: Option<Box<RawValue>>,
     currency: Option<String>,
     digest: Option<String>,
 }
@@ -110,24 +117,27 @@ fn read_payment(received: &Received) -> Result<ReportedPayment, ProcessorError> 
         currency,
         digest,
     } = received.object()?;
-    let amount = text_of_number(amount, received)?;
+    let amount = text_of_number(amount.as_deref(), received)?;
     ReportedPayment::new(amount.as_deref(), currency.as_deref(), digest.as_deref())
         .ok_or_else(|| received.unknown("an amount that is not valid"))
 }
 
-/// Returns the text of a number that is written as text or as a number.
-fn text_of_number(
-    value: Option<serde_json::Value>,
-    received: &Received,
-) -> Result<Option<String>, ProcessorError> {
-    match value {
-        None | Some(serde_json::Value::Null) => Ok(None),
-        Some(serde_json::Value::String(text)) => Ok(Some(text)),
-        Some(serde_json::Value::Number(number)) => Ok(Some(number.to_string())),
-        Some(serde_json::Value::Bool(_) | serde_json::Value::Array(_) | serde_json::Value::Object(_)) => {
-            Err(received.unknown("an amount that is not valid"))
-        }
-    }
+/// Returns the text of a number that is written as text or as a number; a number as it is written, unless it has an
+/// exponent.
+fn text_of_number(value: Option<&RawValue>, received: &Received) -> Result<Option<String>, ProcessorError> {
+    let Some(written) = value.map(RawValue::get) else {
+        return Ok(None);
+    };
+    let text = if written.starts_with('"') {
+        serde_json::from_str::<String>(written).ok()
+    } else if written.contains(['e', 'E']) {
+        let number = serde_json::from_str::<serde_json::Number>(written).ok();
+        number.map(|number| number.to_string())
+    } else {
+        Some(written.to_owned())
+    };
+    text.map(Some)
+        .ok_or_else(|| received.unknown("an amount that is not valid"))
 }
 
 fn read_outcome(received: &Received) -> Result<ProviderAnswer, ProcessorError> {
@@ -183,12 +193,14 @@ impl Decline {
 impl Return {
     /// Returns `None` if the answer lacks its reference or its code.
     fn into_answer(self, received: &Received) -> Result<Option<ProviderAnswer>, ProcessorError> {
-        let amount = text_of_number(self.returned_amount, received)?;
-        let amount = amount.as_deref().map(Decimal::from_str).transpose();
-        let amount = amount.map_err(|_| received.unknown("an amount that is not valid"))?;
-        if amount.is_some_and(|amount| amount <= Decimal::ZERO) {
-            return Err(received.unknown("an amount that is not valid"));
-        }
+        let Part { returned_amount } = received.object()?;
+        let amount = match text_of_number(returned_amount.as_deref(), received)? {
+            Some(text) => {
+                let amount = exact_number(&text).filter(|amount| *amount > Decimal::ZERO);
+                Some(amount.ok_or_else(|| received.unknown("an amount that is not valid"))?)
+            }
+            None => None,
+        };
         let reason = failure(&self.code, &self.message, self.reason.as_ref());
         let reference = ProviderReference::new(&self.reference);
         Ok(reason.zip(reference).map(|(reason, reference)| {

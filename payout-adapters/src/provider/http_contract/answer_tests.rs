@@ -101,7 +101,7 @@ fn a_declined_message_may_be_empty_and_its_code_may_not() {
 #[test]
 fn a_refusal_for_now_says_nothing_of_the_payment_whatever_its_body() {
     let definite = r#"{"status":"failed","code":"x","message":"y"}"#;
-    for status in [401, 403, 408, 409, 425, 429] {
+    for status in [401, 403, 429] {
         for retry_after in [None, Some(WAIT)] {
             let received = Received {
                 retry_after,
@@ -114,6 +114,27 @@ fn a_refusal_for_now_says_nothing_of_the_payment_whatever_its_body() {
             for error in errors {
                 assert!(matches!(error, ProcessorError::Refused { .. }), "{status}");
                 assert_eq!(error.retry_after(), retry_after);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_request_that_a_gateway_may_have_passed_on_is_not_now_and_may_be_paid_whatever_the_body() {
+    let definite = r#"{"status":"failed","code":"x","message":"y"}"#;
+    for status in [408, 409, 425] {
+        for retry_after in [None, Some(WAIT)] {
+            let received = Received {
+                retry_after,
+                ..received(status, definite)
+            };
+            for error in [
+                of_submission(&received).unwrap_err(),
+                of_look_up(&received).unwrap_err(),
+            ] {
+                assert!(matches!(error, ProcessorError::Overloaded { .. }), "{status}");
+                assert!(error.is_not_now() && error.may_have_arrived(), "{status}");
+                assert_eq!(error.retry_after(), Some(retry_after.unwrap_or_default()));
             }
         }
     }
@@ -400,6 +421,47 @@ fn what_an_answer_says_of_the_payment_is_taken() {
 }
 
 #[test]
+fn an_amount_is_taken_as_it_is_written_and_never_rounded() {
+    let answered = |amount: &str| {
+        let body = format!(r#"{{"status":"completed","reference":"r","amount":{amount}}}"#);
+        submitted(200, &body).map(|answer| answer.payment().and_then(|payment| payment.amount))
+    };
+    for (amount, expected) in [
+        (r#""10.50""#, "10.50"),
+        (" 10.50 ", "10.50"),
+        ("10", "10"),
+        ("1.05e1", "10.5"),
+        ("10.5000000000000000001", "10.5000000000000000001"),
+        ("9999999999999999.99", "9999999999999999.99"),
+    ] {
+        assert_eq!(
+            answered(amount).unwrap(),
+            Some(expected.parse().unwrap()),
+            "{amount}"
+        );
+    }
+    for amount in [
+        r#""1_0.5_0""#,
+        r#""1.05e1""#,
+        r#"" 10.50""#,
+        r#""+10.50""#,
+        r#""10.5000000000000000000000000000000000049""#,
+        "10.5000000000000000000000000000000000049",
+        "1e400",
+    ] {
+        assert!(
+            matches!(answered(amount), Err(ProcessorError::Unknown { .. })),
+            "{amount}"
+        );
+    }
+    let body = r#"{"status":"returned","reference":"r","code":"x","message":"y","returned_amount":5.2500000000000000001}"#;
+    let ProviderAnswer::Returned(returned) = submitted(200, body).unwrap() else {
+        panic!()
+    };
+    assert_eq!(returned.amount, Some("5.2500000000000000001".parse().unwrap()));
+}
+
+#[test]
 fn a_returned_payment_has_its_reason_and_may_have_its_time_and_its_part() {
     let body = r#"{"status":"returned","reference":"tr_1","code":"closed","message":"Closed.","reason":"account_closed",
         "returned_amount":"5.25","at":"2026-11-24T09:00:00Z","amount":"10.50"}"#;
@@ -438,6 +500,9 @@ fn a_return_that_lacks_something_is_unknown() {
         r#""reference":"r","code":"x","message":"y","returned_amount":"all""#,
         r#""reference":"r","code":"x","message":"y","returned_amount":0"#,
         r#""reference":"r","code":"x","message":"y","returned_amount":"-1""#,
+        r#""reference":"r","code":"x","message":"y","returned_amount":"1_0""#,
+        r#""reference":"r","code":"x","message":"y","returned_amount":"0.00000000000000000000000000001""#,
+        r#""reference":"r","code":"x","message":"y","returned_amount":1,"returned_amount":2"#,
     ] {
         assert_unknown(200, &format!(r#"{{"status":"returned",{rest}}}"#));
     }

@@ -1,7 +1,6 @@
 //! The balances that a provider may tell: `GET /balances` of the contract, which is optional.
 
-use payout_core::provider::{Balance, ProcessorError};
-use rust_decimal::Decimal;
+use payout_core::provider::{Balance, ProcessorError, exact_number};
 use serde::Deserialize;
 
 use crate::outbound::Received;
@@ -28,7 +27,7 @@ pub(super) fn read(received: &Received) -> Result<Option<Vec<Balance>>, Processo
     let balances = told.balances.into_iter().filter_map(|balance| {
         Some(Balance {
             currency: balance.currency.parse().ok()?,
-            available: Decimal::from_str_exact(&balance.available).ok()?,
+            available: exact_number(&balance.available)?,
         })
     });
     Ok(Some(balances.collect()))
@@ -50,7 +49,8 @@ mod tests {
     #[test]
     fn balances_are_texts_by_currency() {
         let body = r#"{"balances": [{"currency": "EUR", "available": "-1200.50"},
-            {"currency": "ZZZ", "available": "1"}, {"currency": "USD", "available": "much"}]}"#;
+            {"currency": "ZZZ", "available": "1"}, {"currency": "USD", "available": "much"},
+            {"currency": "GBP", "available": "1_000"}]}"#;
         let balances = read(&received(200, body)).unwrap().unwrap();
         assert_eq!(balances.len(), 1);
         assert_eq!(balances[0].available.to_string(), "-1200.50");

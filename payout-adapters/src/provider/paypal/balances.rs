@@ -1,7 +1,6 @@
 //! The balances of the PayPal account, by the reporting API. PayPal says that they may be three hours old.
 
-use payout_core::provider::{Balance, ProcessorError};
-use rust_decimal::Decimal;
+use payout_core::provider::{Balance, ProcessorError, exact_number};
 use serde::Deserialize;
 
 use crate::outbound::Received;
@@ -35,7 +34,7 @@ pub(super) fn read(received: &Received) -> Result<Option<Vec<Balance>>, Processo
         let money = balance.available_balance?;
         Some(Balance {
             currency: money.currency_code.parse().ok()?,
-            available: Decimal::from_str_exact(&money.value).ok()?,
+            available: exact_number(&money.value)?,
         })
     });
     Ok(Some(balances.collect()))

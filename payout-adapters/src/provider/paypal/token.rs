@@ -168,10 +168,10 @@ fn granted(received: &Received) -> Result<(Token, Duration), Failure> {
             })
             .ok_or_else(missing);
     }
-    let error = received.no_answer();
+    let is_not_now = received.no_answer().is_not_now();
     let why = format!("no access token: the provider answered {}", received.status);
-    match error.retry_after() {
-        None if !error.is_not_now() => Err(Failure::Missing { why }),
+    match received.retry_after {
+        None if !is_not_now => Err(Failure::Missing { why }),
         retry_after => Err(Failure::Refused { why, retry_after }),
     }
 }

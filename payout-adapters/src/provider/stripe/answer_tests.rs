@@ -188,7 +188,7 @@ fn every_other_error_is_unknown() {
 
 #[test]
 fn a_refusal_for_now_decides_nothing() {
-    for status in [401, 403, 408, 425, 429] {
+    for status in [401, 403, 429] {
         let answer = created(status, &error("invalid_request_error", "account_closed"));
         assert!(
             matches!(answer, Err(ProcessorError::Refused { .. })),
@@ -209,6 +209,10 @@ fn while_another_request_with_the_key_runs_the_key_may_be_paid() {
     let conflict = created(409, &error("idempotency_error", "idempotency_key_in_use")).unwrap_err();
     assert!(conflict.is_not_now() && conflict.may_have_arrived());
     assert_eq!(conflict.retry_after(), Some(Duration::ZERO));
+    for status in [408, 425] {
+        let passed_on = created(status, &error("invalid_request_error", "account_closed")).unwrap_err();
+        assert!(passed_on.is_not_now() && passed_on.may_have_arrived(), "{status}");
+    }
 }
 
 #[test]

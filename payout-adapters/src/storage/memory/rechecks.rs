@@ -82,7 +82,12 @@ impl Store {
                 PaymentName::Reference(reference) => {
                     payout.parts().provider_reference.as_ref() == Some(reference)
                 }
-                PaymentName::Key(_) | PaymentName::Payout(_) => payment.payout_id() == Some(payout.id()),
+                PaymentName::Key(_) => {
+                    payment.payout_id() == Some(payout.id())
+                        || (payment.provider_key().is_some()
+                            && payment.provider_key() == payout.parts().provider_key)
+                }
+                PaymentName::Payout(id) => *id == payout.id(),
             })
         };
         let mut hinted: Vec<PayoutId> = self

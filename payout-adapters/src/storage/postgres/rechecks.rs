@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use payout_core::attempt::{Recheck, RecheckFinding};
-use payout_core::payout::{Actor, EventKind, Payout, PayoutId};
+use payout_core::payout::{Actor, EventKind, Payout, PayoutId, ProviderKey};
 use payout_core::ports::RepositoryError;
 use payout_core::provider::{DeclineCode, PaymentName, ProviderName};
 use uuid::Uuid;
@@ -81,6 +81,9 @@ const HINT: &str = "
             AND (recheck_at IS NOT NULL OR status = 'processing')
         UNION
         SELECT UNNEST($3)
+        UNION
+        SELECT id FROM payout_details
+        WHERE provider_key = ANY ($4) AND provider_key IS NOT NULL
     ), target AS (
         SELECT id FROM payout_states
         WHERE id = ANY (ARRAY(SELECT id FROM named)) AND provider = $1
@@ -186,10 +189,12 @@ pub(super) async fn hint(
         PaymentName::Key(_) | PaymentName::Payout(_) => None,
     });
     let ids = payments.iter().filter_map(PaymentName::payout_id);
+    let keys = payments.iter().filter_map(PaymentName::provider_key);
     let statement = sqlx::query_as::<_, (Uuid,)>(HINT)
         .bind(provider_column(provider.as_ref()))
         .bind(references.collect::<Vec<_>>())
-        .bind(ids.map(|id| id.as_uuid()).collect::<Vec<_>>());
+        .bind(ids.map(|id| id.as_uuid()).collect::<Vec<_>>())
+        .bind(keys.map(ProviderKey::as_uuid).collect::<Vec<_>>());
     let hinted = link.write(statement).await?;
     Ok(hinted.into_iter().map(|(id,)| PayoutId::from(id)).collect())
 }

@@ -8,8 +8,8 @@ use super::link::Link;
 use crate::storage::reads::Cost;
 use crate::storage::sql::references::distinct;
 
-/// Looks at rows until there are enough. No index has these columns, since each would cost every payout a write, and
-/// few people search: the costly reads bound how many do at once, and for how long.
+/// Looks at rows until there are enough. No index has all of these columns, since each would cost every payout a write,
+/// and few people search: the costly reads bound how many do at once, and for how long.
 const FIND: &str = "
     SELECT id FROM (
         SELECT id FROM payout_states WHERE provider_reference = $1 AND deleted_at IS NULL

@@ -3,7 +3,7 @@
 
 use sqlx::{Connection, SqliteConnection};
 
-use super::{batch_completions, claim, count, deleted, duplicates, list, payout_stats, schema};
+use super::{batch_completions, claim, count, deleted, duplicates, list, payout_stats, rechecks, schema};
 
 /// Returns the plan of a statement, one step a line.
 async fn plan(connection: &mut SqliteConnection, statement: &'static str) -> String {
@@ -130,6 +130,10 @@ async fn every_statement_walks_the_index_made_for_it() {
         (
             batch_completions::COUNT,
             "SEARCH state USING INDEX payout_states_by_status (status=? AND created_at=?)",
+        ),
+        (
+            rechecks::HINT,
+            "SEARCH keyed USING INDEX payout_details_by_provider_key (provider_key=?)",
         ),
         (count::COUNT_STATUS, "payout_states_by_status (status=?"),
         (

@@ -56,7 +56,7 @@ const LOG: &str = "
     ORDER BY said.key";
 
 /// Brings forward the next look at payments. A payout that a worker holds is left alone: its latest write is the claim.
-const HINT: &str = "
+pub(super) const HINT: &str = "
     UPDATE payout_states
     SET due_at = CASE WHEN due_at IS NOT NULL THEN ?1 END,
         recheck_at = CASE WHEN recheck_at IS NOT NULL THEN ?1 END
@@ -67,6 +67,10 @@ const HINT: &str = "
                     AND (named.recheck_at IS NOT NULL OR named.status = 'processing')
             UNION
             SELECT unhex(value) FROM jsonb_each(?4)
+            UNION
+            SELECT keyed.id FROM jsonb_each(?5) AS base
+            CROSS JOIN payout_details AS keyed
+                ON keyed.provider_key = unhex(base.value) AND keyed.provider_key IS NOT NULL
         )
         AND provider = ?2
         AND (recheck_at > ?1
@@ -211,14 +215,21 @@ pub(super) async fn hint(
         .filter_map(PaymentName::payout_id)
         .map(|id| hex(id.as_uuid().as_bytes()))
         .collect();
-    let (store, references, ids) = (store.clone(), json(&references)?, json(&ids)?);
+    let keys: Vec<String> = payments
+        .iter()
+        .filter_map(PaymentName::provider_key)
+        .map(|key| hex(key.as_uuid().as_bytes()))
+        .collect();
+    let (store, references) = (store.clone(), json(&references)?);
+    let (ids, keys) = (json(&ids)?, json(&keys)?);
     run_detached(async move {
         let Write { mut transaction, now } = store.begin().await.map_err(repository_error)?;
         let hint = sqlx::query_as::<_, (Uuid,)>(HINT)
             .bind(now.timestamp_micros())
             .bind(provider_column(provider.as_ref()).to_owned())
             .bind(references)
-            .bind(ids);
+            .bind(ids)
+            .bind(keys);
         let hinted = hint
             .fetch_all(&mut *transaction)
             .await

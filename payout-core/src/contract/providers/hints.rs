@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Routed, completed_of, new_of, provider, sweep_of};
 use crate::contract::{Pair, build, drive};
-use crate::payout::{Payout, PayoutId};
+use crate::payout::{NewPayout, Payout, PayoutId};
 use crate::provider::PaymentName;
 
 type Repositories = Pair<dyn Routed>;
@@ -65,6 +65,25 @@ pub async fn a_notification_brings_a_recheck_forward(Pair { port, .. }: Reposito
         (claimed[0].id(), claimed[0].version()),
         (payout.id(), payout.version())
     );
+}
+
+/// A notification that names a payment by its key finds it also where the client sent an idempotency key: the key does
+/// not begin with the payout's id then.
+pub async fn a_notification_finds_a_payment_by_the_key_of_its_request(Pair { port, .. }: Repositories) {
+    let requested = NewPayout {
+        provider: Some(provider("one")),
+        ..build::keyed(&build::fresh_key())
+    };
+    drive::store(&*port, requested).await;
+    let claim = port.claim(&sweep_of("one")).await.unwrap().won.remove(0);
+    let key = claim.key();
+    let payout = drive::settled(&*port, claim, build::accepted(&build::unique("ref"), LATER)).await;
+    assert!(!key.as_str().starts_with(&payout.id().to_string()), "{key}");
+    let names = [PaymentName::Key(key.as_str().to_owned())];
+    assert_eq!(hint(&*port, "two", &names).await, []);
+    assert_eq!(hint(&*port, "one", &names).await, [payout.id()]);
+    let due = port.claim(&sweep_of("one")).await.unwrap().won.remove(0);
+    assert_eq!(due.payout().id(), payout.id());
 }
 
 /// A payout that a worker holds is left to it: its lease does not end early.

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+use rust_decimal::Decimal;
+
 use crate::Timestamp;
 use crate::attempt::Policy;
 use crate::attempt::lease::later;
+use crate::money::Money;
 use crate::payout::{PaymentDetails, Payout, PayoutId, Status};
 use crate::provider::{LookUpAnswer, PaymentReturn, ProcessorError, ProviderAnswer};
 
@@ -12,6 +16,8 @@ use crate::provider::{LookUpAnswer, PaymentReturn, ProcessorError, ProviderAnswe
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// The shortest interval between two rechecks, unless the window for returns is shorter.
 const SHORTEST: Duration = Duration::from_secs(60);
+/// The largest difference between the provider's clock and the repository's.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::days(1);
 
 /// The end of one recheck, to be written only while the payout is completed in this generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +56,8 @@ impl Payout {
     /// Only the provider's definite answer that the payment came back changes the payout. Every other answer, and none,
     /// leads to another recheck while a return is possible. The interval grows with the age of the payment. The last
     /// recheck needs an answer: without one it is repeated, for as long again as a return was possible, and at least for
-    /// a day.
+    /// a day. A return that [cannot be of this payment](Self::doubt_about) is no answer, and a time that cannot be that
+    /// of a return is replaced by the time at which the return is written.
     pub fn conclude_recheck(
         &self,
         said: Result<LookUpAnswer, ProcessorError>,
@@ -59,8 +66,14 @@ impl Payout {
     ) -> Recheck {
         let parts = self.parts();
         let finding = match said {
+            Ok(LookUpAnswer::Found(answer)) if self.doubt_about(&answer).is_some() => {
+                self.next_recheck(false, policy, now)
+            }
             Ok(LookUpAnswer::Found(answer)) => match answer.outcome() {
-                ProviderAnswer::Returned(returned) => RecheckFinding::Returned(returned.clone()),
+                ProviderAnswer::Returned(returned) => RecheckFinding::Returned(PaymentReturn {
+                    at: returned.at.filter(|at| self.may_be_returned_at(*at, now)),
+                    ..returned.clone()
+                }),
                 ProviderAnswer::Paid { .. }
                 | ProviderAnswer::Accepted { .. }
                 | ProviderAnswer::Declined(_)
@@ -75,6 +88,33 @@ impl Payout {
             generation: parts.generation,
             finding,
         }
+    }
+
+    /// Returns the reason why the return that an answer reports cannot be of this payment, without personal data: it is
+    /// of another payment, or its amount is not one that can come back. Returns `None` for every other answer.
+    pub fn doubt_about(&self, answer: &ProviderAnswer) -> Option<&'static str> {
+        let ProviderAnswer::Returned(returned) = answer.outcome() else {
+            return None;
+        };
+        let details = self.details();
+        let contradiction = answer
+            .payment()
+            .and_then(|payment| payment.contradicts(details.money, Some(&details.digest())));
+        let can_come_back = returned.amount.is_none_or(|amount| self.may_return(amount));
+        contradiction
+            .or_else(|| (!can_come_back).then_some("a returned amount that this payment cannot have"))
+    }
+
+    /// Returns whether the amount is one of the payout's currency, and at most the payout's.
+    fn may_return(&self, amount: Decimal) -> bool {
+        let paid = self.money();
+        let returned = Money::restore(amount, paid.currency());
+        returned.is_ok_and(|returned| returned.amount() <= paid.amount())
+    }
+
+    /// Returns whether this payment may have been returned at this time: after the payout was created, and before now.
+    fn may_be_returned_at(&self, at: Timestamp, now: Timestamp) -> bool {
+        at - self.parts().created_at >= -CLOCKS_DIFFER && at - now <= CLOCKS_DIFFER
     }
 
     fn next_recheck(&self, is_answered: bool, policy: &Policy, now: Timestamp) -> RecheckFinding {

@@ -22,8 +22,7 @@ pub enum ProcessorError {
         /// The wait that the provider asked for.
         retry_after: Option<Duration>,
     },
-    /// The provider refused to process the request now: 401, 403, 408, 409, 425 or 429. This says nothing about the
-    /// payment.
+    /// The provider refused to process the request now: 401, 403 or 429. Nothing of it was paid.
     #[error("refused for now: {why}")]
     Refused {
         /// The provider's message, without personal data.
@@ -31,13 +30,14 @@ pub enum ProcessorError {
         /// The wait that the provider asked for.
         retry_after: Option<Duration>,
     },
-    /// The provider, or a gateway in front of it, is overloaded and says when to retry: 503 with `Retry-After`. A
-    /// gateway may have forwarded the request before it answered.
+    /// The provider, or a gateway in front of it, does not process the request now: it is overloaded and says when to
+    /// retry (503 with `Retry-After`), or answers 408, 409 or 425. A gateway may have forwarded the request before it
+    /// answered, or sent it twice and passed on the answer to the second one.
     #[error("overloaded for now: {why}")]
     Overloaded {
         /// The provider's message, without personal data.
         why: String,
-        /// The wait that the provider asked for.
+        /// The wait that the provider asked for; zero if it named none.
         retry_after: Duration,
     },
 }

@@ -25,6 +25,6 @@ pub use key::ProcessorKey;
 pub use look_up::{LookUp, LookUpAnswer};
 pub use name::{InvalidProviderName, ProviderName};
 pub use notification::{Notification, NotificationError, PaymentName};
-pub use reported::ReportedPayment;
+pub use reported::{ReportedPayment, exact_number};
 pub use routing::{NoRoute, Route, Routes};
 pub use waiting::WaitReason;

@@ -1,7 +1,9 @@
 //! Notifications that a provider pushes. Each is a hint: the worker looks the named payments up, and believes nothing
 //! because it was pushed.
 
-use crate::payout::{PayoutId, ProviderReference};
+use uuid::Uuid;
+
+use crate::payout::{PayoutId, ProviderKey, ProviderReference};
 
 /// A notification as it arrived.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,15 +35,29 @@ pub enum PaymentName {
 }
 
 impl PaymentName {
-    /// Returns the id of the payout, where the name contains one: the key of a payout whose client sent no idempotency
-    /// key begins with it.
+    /// Returns the id of the payout, where the name contains one: the key of a payout without a
+    /// [`provider_key`](Self::provider_key) begins with it.
     pub fn payout_id(&self) -> Option<PayoutId> {
         match self {
             Self::Payout(id) => Some(*id),
-            Self::Key(key) => key.split(':').next()?.parse().ok(),
+            Self::Key(key) => base(key).map(PayoutId::from),
             Self::Reference(_) => None,
         }
     }
+
+    /// Returns the provider key of the payout, where the name contains one: the key of a payout whose client sent an
+    /// idempotency key, or that came in a batch, begins with it.
+    pub fn provider_key(&self) -> Option<ProviderKey> {
+        match self {
+            Self::Key(key) => base(key).map(ProviderKey::from),
+            Self::Reference(_) | Self::Payout(_) => None,
+        }
+    }
+}
+
+/// Returns the base of an idempotency key. The key alone does not reveal whether it is a payout's id or a provider key.
+fn base(key: &str) -> Option<Uuid> {
+    key.split(':').next()?.parse().ok()
 }
 
 /// A notification that is not accepted.

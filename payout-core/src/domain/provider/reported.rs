@@ -1,7 +1,5 @@
 //! The provider's report of a payment, and its comparison with the payout.
 
-use std::str::FromStr;
-
 use rust_decimal::Decimal;
 
 use crate::money::Money;
@@ -18,10 +16,14 @@ pub struct ReportedPayment {
 }
 
 impl ReportedPayment {
-    /// Takes the texts that the provider sent. Returns `None` if the amount is not a number.
+    /// Takes the texts that the provider sent. Returns `None` if the amount is not an [exact number](exact_number).
     pub fn new(amount: Option<&str>, currency: Option<&str>, digest: Option<&str>) -> Option<Self> {
+        let amount = match amount {
+            Some(text) => Some(exact_number(text)?),
+            None => None,
+        };
         Some(Self {
-            amount: amount.map(Decimal::from_str).transpose().ok()?,
+            amount,
             currency: currency.map(str::to_owned),
             digest: digest.map(str::to_owned),
         })
@@ -51,6 +53,26 @@ impl ReportedPayment {
     }
 }
 
+/// Reads a decimal number of a provider: digits, perhaps after a minus, and perhaps with a dot before the last ones.
+/// Returns `None` for any other text, and for a number with more digits than can be kept: none is rounded.
+///
+/// ```
+/// use payout_core::provider::exact_number;
+/// assert_eq!(exact_number("-10.50").unwrap().to_string(), "-10.50");
+/// assert_eq!(exact_number("1_0.5"), None);
+/// assert_eq!(exact_number("10.50000000000000000000000000000001"), None);
+/// ```
+pub fn exact_number(text: &str) -> Option<Decimal> {
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
+    let are_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if are_digits(whole) && are_digits(fraction) {
+        Decimal::from_str_exact(text).ok()
+    } else {
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +98,41 @@ mod tests {
         }
         assert_eq!(said(None, None, Some("ac")).contradicts(money, None), None);
         assert_eq!(ReportedPayment::new(Some("ten"), None, None), None);
+    }
+
+    #[test]
+    fn a_number_is_read_exactly_or_not_at_all() {
+        for (text, expected) in [
+            ("10.50", "10.50"),
+            ("-0.01", "-0.01"),
+            ("0010", "10"),
+            ("79228162514264337593543950335", "79228162514264337593543950335"),
+        ] {
+            assert_eq!(exact_number(text).unwrap().to_string(), expected);
+        }
+        for text in [
+            "",
+            "-",
+            ".",
+            "10.",
+            ".5",
+            "+1",
+            "--1",
+            "1_0.5_0",
+            "_1",
+            " 1",
+            "1 ",
+            "1,5",
+            "1e2",
+            "1.2.3",
+            "0x1",
+            "NaN",
+            "\u{661}",
+            "10.5000000000000000000000000000000000049",
+            "79228162514264337593543950336",
+        ] {
+            assert_eq!(exact_number(text), None, "{text:?}");
+        }
+        assert_eq!(ReportedPayment::new(Some("1_0.5_0"), None, None), None);
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`Mode::Full`] | as many as the worker has slots for |
 //! | [`Mode::Slowed`] | a rate: cut to the provider's throughput when it refuses, grown while it does not |
-//! | [`Mode::Away`] | one probe about once a second: a look-up, and once that is answered one payout |
+//! | [`Mode::Away`] | one probe about once a second: a look-up, and once that is answered one payout; now and then an unsent payout in any case |
 //!
 //! In each mode, nothing is sent before the time that the provider named in `Retry-After`.
 //!
@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use super::probe::{Away, PROBE_EVERY, probe_pause};
+use super::probe::Away;
 use super::rate::{KEEP, LEARN_FOR, Slowed, count};
 use crate::attempt::jittered;
 use crate::ports::Randomness;
@@ -37,6 +37,9 @@ const FORGET_AFTER: Duration = Duration::from_secs(5);
 const REFUSALS: u32 = 3;
 const SHARE: u64 = 5;
 
+/// The most refusals that successes make up for while the provider is slowed down: one in [`SHARE`] calls.
+const MOST_CREDIT: f64 = 10.0;
+
 /// The result of a call, as far as it concerns the provider's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Heard {
@@ -53,6 +56,8 @@ pub(super) enum Heard {
 pub(in crate::worker) enum Step {
     /// Claim up to this many payouts.
     Claim(usize),
+    /// Claim one payout of which nothing may have been sent.
+    ClaimUnsent,
     /// Look up any payment.
     Probe,
     /// Do nothing for this long.
@@ -84,7 +89,7 @@ pub(super) enum Mode {
 pub(super) struct Control {
     pub(super) mode: Mode,
     /// The earliest time of the next call, from the provider's `Retry-After`.
-    not_before: Duration,
+    pub(super) not_before: Duration,
     /// Failures since the last success.
     failures: u32,
     last_worked: Option<Duration>,
@@ -147,6 +152,7 @@ impl Control {
                 slowed.worked += 1;
                 slowed.worked_since_growth = true;
                 slowed.in_vain = 0;
+                slowed.credit = (slowed.credit + 1.0 / count(SHARE - 1)).min(MOST_CREDIT);
                 self.grow(now)
             }
             Mode::Away(_) => {
@@ -185,6 +191,11 @@ impl Control {
                 self.mode = Mode::Slowed(slowed);
                 Some(News::Slowed)
             }
+            // A few payments that are refused whenever they come say nothing about the others.
+            Mode::Slowed(slowed) if !by_retry_after && slowed.credit >= 1.0 => {
+                slowed.credit -= 1.0;
+                None
+            }
             Mode::Slowed(slowed) => {
                 slowed.quiet_since = resumes;
                 slowed.cut(now, resumes);
@@ -217,12 +228,7 @@ impl Control {
     }
 
     fn leave(&mut self, now: Duration, chance: &dyn Randomness) -> Option<News> {
-        self.mode = Mode::Away(Away {
-            next_probe: now + probe_pause(chance),
-            answered: false,
-            on_trial: None,
-            only_payments_tell: false,
-        });
+        self.mode = Mode::Away(Away::since(now, chance));
         Some(News::Away)
     }
 
@@ -264,14 +270,7 @@ impl Control {
                 Step::Claim(want)
             }
             Mode::Slowed(slowed) => slowed.next(now, want),
-            Mode::Away(away) if away.is_on_trial(now) => Step::Wait(PROBE_EVERY / 2),
-            Mode::Away(away) if away.answered => Step::Claim(1),
-            Mode::Away(away) if now < away.next_probe => Step::Wait(away.next_probe - now),
-            Mode::Away(away) if away.only_payments_tell || !has_key => Step::Claim(1),
-            Mode::Away(away) => {
-                away.next_probe = now + probe_pause(chance);
-                Step::Probe
-            }
+            Mode::Away(away) => away.next(now, has_key, chance),
         };
         (step, news)
     }
@@ -322,10 +321,16 @@ impl Control {
                 Some(News::Back)
             }
             Mode::Away(away) => {
-                away.on_trial = None;
-                away.next_probe = now + probe_pause(chance);
+                away.found_none(now, chance);
                 None
             }
+        }
+    }
+
+    /// Gives back reserved calls that were not made.
+    pub(super) fn give_back(&mut self, unused: usize) {
+        if let Mode::Slowed(slowed) = &mut self.mode {
+            slowed.tokens += count(unused as u64);
         }
     }
 

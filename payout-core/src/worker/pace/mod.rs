@@ -6,7 +6,9 @@
 mod control;
 mod probe;
 mod rate;
+mod refused;
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,6 +17,8 @@ use tokio::sync::Notify;
 
 pub(in crate::worker) use self::control::Step;
 use self::control::{Control, Heard, Mode, News};
+use self::refused::RefusedPayments;
+use crate::payout::PayoutId;
 use crate::ports::{Observer, PaceState, Randomness, Signal};
 use crate::provider::{LookUp, ProcessorError, ProviderName};
 
@@ -23,6 +27,8 @@ use crate::provider::{LookUp, ProcessorError, ProviderName};
 /// answered. This keeps the number of unknown outcomes small.
 const UNANSWERED: u32 = 16;
 const SUSPICIOUS_AFTER: Duration = Duration::from_secs(1);
+/// The number of failed payments that probes look up in turn.
+const PROBES: usize = 8;
 /// The interval at which a task that waits for an answer checks again.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -31,8 +37,9 @@ pub(super) struct Pace {
     control: Mutex<Control>,
     observer: Arc<dyn Observer>,
     provider: Option<ProviderName>,
-    /// The look-up of a payment, for probes.
-    probe: Mutex<Option<LookUp>>,
+    /// The look-ups of the payments that failed last, for probes: one payment may fail whenever it is asked for.
+    probes: Mutex<VecDeque<LookUp>>,
+    refused: Mutex<RefusedPayments>,
     /// Woken when the pace has changed.
     pub(super) changed: Notify,
     full: AtomicBool,
@@ -52,7 +59,8 @@ impl Pace {
             control: Mutex::default(),
             observer,
             provider,
-            probe: Mutex::default(),
+            probes: Mutex::default(),
+            refused: Mutex::default(),
             changed: Notify::new(),
             full: AtomicBool::new(true),
             calm: AtomicBool::new(true),
@@ -89,13 +97,24 @@ impl Pace {
     }
 
     /// Records a call that was answered.
-    pub(super) fn worked(&self, now: Duration, took: Duration, chance: &dyn Randomness) {
+    pub(super) fn worked(
+        &self,
+        now: Duration,
+        took: Duration,
+        payment: impl FnOnce() -> PayoutId,
+        chance: &dyn Randomness,
+    ) {
         self.unanswered.store(0, Ordering::Relaxed);
         self.worked.fetch_add(1, Ordering::Relaxed);
         self.last_worked.store(micros(now) + 1, Ordering::Relaxed);
         let (before, took) = (self.takes.load(Ordering::Relaxed), micros(took));
         self.takes.store((before * 7 + took) / 8, Ordering::Relaxed);
-        if !self.calm.load(Ordering::Acquire) {
+        if self.calm.load(Ordering::Acquire) {
+            return;
+        }
+        let is_slowed = matches!(self.lock().mode, Mode::Slowed(_));
+        // The look-ups of a payment that is refused whenever it comes do not make the provider well.
+        if !(is_slowed && self.refused().contains(payment())) {
             self.hear(now, Heard::Worked, chance);
         }
     }
@@ -108,11 +127,20 @@ impl Pace {
         look_up: LookUp,
         chance: &dyn Randomness,
     ) {
-        *self.probe.lock().unwrap_or_else(PoisonError::into_inner) = Some(look_up);
+        let payment = look_up.payout_id;
+        let mut probes = self.probes();
+        probes.retain(|known| known.payout_id != look_up.payout_id);
+        probes.truncate(PROBES - 1);
+        probes.push_front(look_up);
+        drop(probes);
         if !matches!(error, ProcessorError::Unknown { .. }) {
             self.unanswered.store(0, Ordering::Relaxed);
         }
-        self.hear(now, heard(error), chance);
+        let heard = heard(error);
+        if heard == Heard::Refused(None) && self.refused().add(payment) && !self.is_away() {
+            return;
+        }
+        self.hear(now, heard, chance);
     }
 
     /// Records the result of a probe.
@@ -127,12 +155,12 @@ impl Pace {
         if self.is_stalled(now) && self.full.load(Ordering::Acquire) {
             return Step::Wait(LOOK_AGAIN);
         }
-        let has_key = self.probe().is_some();
+        let has_key = !self.probes().is_empty();
         let worked = self.worked.load(Ordering::Relaxed);
         let mut control = self.lock();
         let rate = rate(&control);
         let (step, news) = control.next(now, want, has_key, worked, chance);
-        self.tell(&control, rate, news);
+        self.tell(now, &control, rate, news);
         step
     }
 
@@ -149,12 +177,30 @@ impl Pace {
         let mut control = self.lock();
         let rate = rate(&control);
         let news = control.claimed(now, reserved, won, chance);
-        self.tell(&control, rate, news);
+        self.tell(now, &control, rate, news);
     }
 
-    /// The look-up that a probe repeats.
-    pub(super) fn probe(&self) -> Option<LookUp> {
-        self.probe.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Gives back reserved calls that were not made, of something other than claims.
+    pub(super) fn give_back(&self, unused: usize) {
+        self.lock().give_back(unused);
+    }
+
+    /// The look-up that the next probe repeats: the failed payments take turns.
+    pub(super) fn next_probe(&self) -> Option<LookUp> {
+        let mut probes = self.probes();
+        let next = probes.pop_front()?;
+        probes.push_back(next.clone());
+        Some(next)
+    }
+
+    /// Returns to full speed, as after a start: an operator says that the provider is well.
+    pub(super) fn forget(&self, now: Duration) {
+        self.probes().clear();
+        self.refused().clear();
+        let mut control = self.lock();
+        let rate = rate(&control);
+        *control = Control::default();
+        self.tell(now, &control, rate, None);
     }
 
     fn hear(&self, now: Duration, heard: Heard, chance: &dyn Randomness) {
@@ -164,11 +210,11 @@ impl Pace {
         let mut control = self.lock();
         let rate = rate(&control);
         let news = control.hear(now, heard, worked, chance);
-        self.tell(&control, rate, news);
+        self.tell(now, &control, rate, news);
     }
 
     /// Publishes a change to the other tasks, to the observer, and in the log.
-    fn tell(&self, control: &Control, rate_before: Option<u32>, news: Option<News>) {
+    fn tell(&self, now: Duration, control: &Control, rate_before: Option<u32>, news: Option<News>) {
         let was_full = self.full.swap(control.mode == Mode::Full, Ordering::AcqRel);
         self.calm.store(control.is_calm(), Ordering::Release);
         let changed = news.is_some() || was_full != (control.mode == Mode::Full);
@@ -196,6 +242,7 @@ impl Pace {
             Some(News::Back) => tracing::info!(provider, "the provider is back"),
             Some(News::Slowed) => tracing::warn!(
                 provider,
+                waits_seconds = control.not_before.saturating_sub(now).as_secs(),
                 "the provider refuses calls for now: payouts wait, and calls are slowed down to what it accepts"
             ),
             Some(News::FullSpeed) => tracing::info!(provider, "the provider takes calls at full speed again"),
@@ -212,6 +259,14 @@ impl Pace {
         now.saturating_sub(since) >= SUSPICIOUS_AFTER.max(takes * 4)
     }
 
+    fn refused(&self) -> MutexGuard<'_, RefusedPayments> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn probes(&self) -> MutexGuard<'_, VecDeque<LookUp>> {
+        self.probes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Control> {
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -220,7 +275,10 @@ impl Pace {
 fn heard(error: &ProcessorError) -> Heard {
     match error {
         ProcessorError::Refused { retry_after, .. } => Heard::Refused(*retry_after),
-        ProcessorError::Overloaded { retry_after, .. } => Heard::Refused(Some(*retry_after)),
+        // Without a wait the provider speaks of this payment alone.
+        ProcessorError::Overloaded { retry_after, .. } => {
+            Heard::Refused(Some(*retry_after).filter(|wait| !wait.is_zero()))
+        }
         ProcessorError::Unknown {
             retry_after: Some(retry_after),
             ..
@@ -248,4 +306,72 @@ fn rate(control: &Control) -> Option<u32> {
 
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::ports::{MockObserver, System};
+    use crate::provider::ProcessorKey;
+
+    fn pace() -> Pace {
+        let mut observer = MockObserver::new();
+        observer.expect_observe().return_const(());
+        Pace::new(Arc::new(observer), None)
+    }
+
+    fn refuse(pace: &Pace, now: Duration, number: u128) {
+        let id = PayoutId::from(Uuid::from_u128(number));
+        let look_up = LookUp::of_key(ProcessorKey::new(id, None, 0), id);
+        let error = ProcessorError::Refused {
+            why: "403".into(),
+            retry_after: None,
+        };
+        pace.failed(now, &error, look_up, &System::default() as &dyn Randomness);
+    }
+
+    #[test]
+    fn a_payment_that_is_refused_whenever_it_comes_slows_no_other() {
+        let pace = pace();
+        let mut now = Duration::from_secs(1);
+        for number in [1, 2, 3, 1, 2, 3] {
+            refuse(&pace, now, number);
+        }
+        let slowed = rate(&pace.lock());
+        assert!(slowed.is_some(), "different payments were refused");
+        for _ in 0..100 {
+            now += Duration::from_secs(1);
+            for number in [1, 2, 3] {
+                refuse(&pace, now, number);
+            }
+        }
+        assert_eq!(rate(&pace.lock()), slowed);
+        refuse(&pace, now, 4);
+        assert!(rate(&pace.lock()) < slowed, "another payment is refused");
+    }
+
+    #[test]
+    fn probes_look_up_the_failed_payments_in_turn() {
+        let pace = pace();
+        for number in [1, 2, 1, 3] {
+            refuse(&pace, Duration::ZERO, number);
+        }
+        let asked = [0; 4].map(|_| pace.next_probe().unwrap().payout_id);
+        let known = [3, 1, 2, 3].map(|number| PayoutId::from(Uuid::from_u128(number)));
+        assert_eq!(asked, known);
+    }
+
+    #[test]
+    fn a_provider_that_an_operator_resumes_is_called_at_full_speed() {
+        let pace = pace();
+        for number in 1..=3 {
+            refuse(&pace, Duration::ZERO, number);
+        }
+        assert!(!pace.is_full(Duration::ZERO));
+        pace.forget(Duration::ZERO);
+        assert!(pace.is_full(Duration::ZERO));
+        assert!(pace.next_probe().is_none());
+    }
 }

@@ -30,6 +30,8 @@ pub(super) struct Slowed {
     pub(super) cut_at: Option<Duration>,
     pub(super) grown_at: Duration,
     pub(super) worked_since_growth: bool,
+    /// The refusals that the successes since have made up for.
+    pub(super) credit: f64,
     /// Consecutive refusals at the slowest rate.
     pub(super) in_vain: u32,
     /// True when refusals led to this mode.
@@ -50,6 +52,7 @@ impl Slowed {
             cut_at,
             grown_at: now,
             worked_since_growth: false,
+            credit: 0.0,
             in_vain: 0,
             throttled: false,
         }
