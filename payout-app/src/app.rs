@@ -129,7 +129,7 @@ impl App {
             console: config.api.console,
             metrics: config.metrics_bind.is_none(),
         };
-        let app_state = Arc::new(AppState {
+        let app_state = AppState {
             limits: limits.clone(),
             batches,
             bulk: ports.bulk_actions(payouts.clone()),
@@ -149,7 +149,8 @@ impl App {
             tracer: ports.traces.tracer(),
             require_idempotency_key: config.api.require_idempotency_key,
             optional_routes,
-        });
+        }
+        .shared();
 
         let mut connections = None;
         let mut servers = Vec::new();

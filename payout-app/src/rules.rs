@@ -30,13 +30,16 @@ pub(crate) async fn record(store: &Store, config: &Config) {
     let rules = text(config);
     loop {
         match store.record_rules(&rules).await {
-            Ok(Some(before)) if before != rules => {
-                for (setting, was, is) in changes(&before, &rules) {
-                    tracing::info!(setting, was, is, "the rules for payouts are others than before");
+            Ok(Some(before)) => {
+                if let Some(differing) = differing(&before, &rules) {
+                    tracing::warn!(
+                        differing,
+                        "the rules for payouts are others than before: give all processes the same rules"
+                    );
                 }
                 return;
             }
-            Ok(_) => return,
+            Ok(None) => return,
             Err(error) => {
                 tracing::warn!(error = %Causes(&error), "the rules for payouts are not recorded yet");
                 sleep(PAUSE).await;
@@ -64,6 +67,15 @@ pub(crate) async fn same(store: &Store, config: &Config) -> Result<(), String> {
         shown(there),
         shown(here)
     ))
+}
+
+/// Returns the settings that differ in one line, each with both values; `None` if none does.
+fn differing(before: &str, after: &str) -> Option<String> {
+    let settings = changes(before, after);
+    let settings =
+        settings.map(|(setting, was, is)| format!("{setting} was {}, is {}", shown(was), shown(is)));
+    let line = settings.collect::<Vec<_>>().join("; ");
+    (!line.is_empty()).then_some(line)
 }
 
 /// Returns the settings whose values differ, with both values.
@@ -103,5 +115,18 @@ mod tests {
             ]
         );
         assert_eq!(changes(&before, &before).count(), 0);
+    }
+
+    #[test]
+    fn rules_that_differ_are_told_in_one_line() {
+        let of =
+            |approvals: &str, limits: &str| format!("PAYOUT_APPROVALS={approvals}\nPAYOUT_LIMITS={limits}\n");
+        let before = of("EUR=1:1", "EUR=10/20");
+        let line = differing(&before, &of("", "EUR=10/30")).unwrap();
+        assert_eq!(
+            line,
+            "PAYOUT_APPROVALS was EUR=1:1, is unset; PAYOUT_LIMITS was EUR=10/20, is EUR=10/30"
+        );
+        assert_eq!(differing(&before, &before), None);
     }
 }

@@ -258,6 +258,25 @@ fn a_value_of_the_env_file_is_kept_as_it_is() {
 }
 
 #[test]
+fn an_empty_variable_counts_as_unset_beside_the_env_file() {
+    let folder = Folder::new("empty", Some("PAYOUT_LOG=ab$cd\n"));
+    for empty in ["", " "] {
+        let (code, _, error) = folder.run(&["run"], &[("PAYOUT_LOG", empty)]);
+        let start = "payout: PAYOUT_LOG: \"ab$cd\" is not a log filter";
+        assert!(code == Some(2) && error.starts_with(start), "{empty:?}: {error}");
+    }
+}
+
+#[test]
+fn a_misspelt_name_is_refused_beside_the_right_one_that_is_empty() {
+    let folder = Folder::new("empty-and-misspelt", None);
+    let variables = [("DATABASE_URL", ""), ("DATABASE_URI", "memory:")];
+    let (code, _, error) = folder.run(&["run"], &variables);
+    let line = "payout: DATABASE_URI: is not a setting; is DATABASE_URL meant?\n";
+    assert_eq!((code, error.as_str()), (Some(2), line));
+}
+
+#[test]
 fn commands_on_a_database_make_none() {
     let folder = Folder::new("elsewhere", None);
     let path = std::fs::canonicalize(&folder.0).unwrap().join("payouts.db");

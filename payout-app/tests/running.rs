@@ -121,6 +121,22 @@ async fn what_runs_when_it_is_stopped_ends_well() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_of_http_1_1_names_its_host_once() {
+    let (running, address) = start(&["--database-url=memory:"]).await;
+    for (version, hosts, expected) in [
+        ("1.1", "Host: localhost\r\n", 200),
+        ("1.1", "", 400),
+        ("1.1", "Host: localhost\r\nHost: evil.example\r\n", 400),
+        ("1.0", "", 200),
+    ] {
+        let head = format!("GET /health/live HTTP/{version}\r\n{hosts}Connection: close\r\n\r\n");
+        let (status, answer) = send(address, &head).await;
+        assert_eq!(status, expected, "{head}{answer}");
+    }
+    running.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_idle_connection_does_not_hold_the_shutdown_up() {
     let (running, address) = start(&["--database-url=memory:"]).await;
     let mut idle = TcpStream::connect(address).await.unwrap();

@@ -59,6 +59,10 @@ impl Launch {
     #[must_use]
     pub fn set(mut self, name: &str, value: impl ToString) -> Self {
         self.env.retain(|(given, _)| given != name);
+        // The delay of the simulated provider is refused beside another one.
+        if name == "PAYOUT_PROCESSOR" && value.to_string() != "simulated" {
+            self.env.retain(|(given, _)| given != "PAYOUT_SIMULATED_DELAY_MS");
+        }
         self.env.push((name.to_owned(), value.to_string()));
         self
     }

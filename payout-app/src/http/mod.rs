@@ -25,6 +25,7 @@ mod static_files;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use payout_core::ports::{System, Tracer};
@@ -84,6 +85,19 @@ pub(crate) struct AppState {
     pub(crate) optional_routes: OptionalRoutes,
 }
 
+/// The state as handlers share it.
+///
+/// The trait object keeps builds short. The compiler proves anew for each handler that its future is `Send`, and would
+/// look into every type of the state each time.
+pub(crate) type SharedState = Arc<dyn Deref<Target = AppState> + Send + Sync>;
+
+impl AppState {
+    /// Makes the state shareable.
+    pub(crate) fn shared(self) -> SharedState {
+        Arc::new(Box::new(self))
+    }
+}
+
 /// The routes that are served only if the operator wants them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OptionalRoutes {
@@ -105,7 +119,7 @@ impl OptionalRoutes {
 }
 
 /// Builds the whole service.
-pub(crate) fn service(app_state: Arc<AppState>, optional_routes: OptionalRoutes) -> Service {
+pub(crate) fn service(app_state: SharedState, optional_routes: OptionalRoutes) -> Service {
     let routes = routes(optional_routes);
     let unmetered = routes.paths_of(RateClass::Unmetered);
     let (router, _) = routes.finish();
@@ -123,7 +137,7 @@ pub(crate) fn service(app_state: Arc<AppState>, optional_routes: OptionalRoutes)
 }
 
 /// Builds the service for operators: liveness, readiness and metrics.
-pub(crate) fn operators_service(app_state: Arc<AppState>) -> Service {
+pub(crate) fn operators_service(app_state: SharedState) -> Service {
     let routes = operators_routes();
     let unmetered = routes.paths_of(RateClass::Unmetered);
     let (router, _) = routes.finish();

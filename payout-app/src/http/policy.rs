@@ -4,7 +4,7 @@
 use payout_core::access::Scope;
 use salvo::http::StatusCode;
 
-use super::extract::headers::HeaderRule;
+use super::extract::headers::{HeaderRule, Recognized};
 use super::extract::json::BodyPolicy;
 use super::extract::path::PathPolicy;
 use super::extract::query::QueryPolicy;
@@ -35,6 +35,8 @@ pub(crate) struct RoutePolicy {
     pub(crate) query: Option<QueryPolicy>,
     /// The headers that it reads.
     pub(crate) headers: &'static [&'static [HeaderRule]],
+    /// The means by which repeated requests are recognized if it keeps no `Idempotency-Key`.
+    pub(crate) recognized: Recognized,
     /// Its body; if absent, the body of a request is ignored.
     pub(crate) body: Option<BodyPolicy>,
     /// The kinds of problems of its use case.
@@ -55,6 +57,7 @@ impl RoutePolicy {
             path: None,
             query: Some(QueryPolicy::NONE),
             headers: &[],
+            recognized: Recognized::Never,
             body: None,
             refusals: &[],
             is_unsafe: false,
@@ -80,9 +83,22 @@ impl RoutePolicy {
 
     /// Returns whether requests of clients change something that has no versions, so that their conditions cannot hold.
     pub(crate) fn changes_unversioned(&self) -> bool {
+        self.is_change_of_a_client() && !self.reads_header_with(Kind::PreconditionFailed)
+    }
+
+    /// Returns whether requests of clients change something and no `Idempotency-Key` is kept, so that one is refused.
+    pub(crate) fn keeps_no_key(&self) -> bool {
+        self.is_change_of_a_client() && !self.reads_header_with(Kind::KeyReused)
+    }
+
+    fn is_change_of_a_client(&self) -> bool {
+        self.is_unsafe && matches!(self.access, Access::OneOf(_))
+    }
+
+    /// Returns whether the route reads a header that may lead to this kind of problem.
+    fn reads_header_with(&self, kind: Kind) -> bool {
         let mut headers = self.headers.iter().copied().flatten();
-        let reads_conditions = headers.any(|header| header.refusals.contains(&Kind::PreconditionFailed));
-        self.is_unsafe && matches!(self.access, Access::OneOf(_)) && !reads_conditions
+        headers.any(|header| header.refusals.contains(&kind))
     }
 
     /// Returns every kind of problem that the route may answer with.
@@ -101,6 +117,9 @@ impl RoutePolicy {
         }
         if self.changes_unversioned() {
             kinds.extend([Kind::Invalid, Kind::PreconditionFailed]);
+        }
+        if self.keeps_no_key() {
+            kinds.push(Kind::Invalid);
         }
         if let Some(body) = self.body {
             kinds.extend_from_slice(body.refusals);

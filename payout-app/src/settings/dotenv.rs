@@ -38,7 +38,8 @@ impl fmt::Display for Malformed {
     }
 }
 
-/// Reads `.env` in the working folder, where there is one, into the environment; what is set there already stays.
+/// Reads `.env` in the working folder, where there is one, into the environment. A variable that is set there already
+/// stays, unless it is empty: such a one counts as unset.
 pub(super) fn load() -> Result<(), ConfigError> {
     let refuse = |message: &dyn fmt::Display| ConfigError::new(FILE, message);
     let bytes = match std::fs::read(Path::new(FILE)) {
@@ -53,8 +54,17 @@ pub(super) fn load() -> Result<(), ConfigError> {
             return Err(refuse(&format!("line {}: {unknown}", entry.line)));
         }
     }
-    let quoted = quoted(&entries);
-    dotenvy::from_read(Cursor::new(quoted.as_bytes())).map_err(|_| refuse(&"cannot be taken over"))
+    let (of_empty, others): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| is_empty(entry.name));
+    let (of_empty, others) = (quoted(&of_empty), quoted(&others));
+    dotenvy::from_read_override(Cursor::new(of_empty.as_bytes()))
+        .and_then(|()| dotenvy::from_read(Cursor::new(others.as_bytes())))
+        .map_err(|_| refuse(&"cannot be taken over"))
+}
+
+/// Returns whether a variable is set in the environment, and blank.
+fn is_empty(name: &str) -> bool {
+    let value = std::env::var(name).map(Zeroizing::new);
+    value.is_ok_and(|value| value.trim().is_empty())
 }
 
 fn parse(text: &str) -> Result<Vec<Entry<'_>>, Malformed> {

@@ -53,7 +53,10 @@ pub(super) fn unknown_in_environment() -> Result<(), UnknownSetting> {
         })
         .collect();
     variables.sort_unstable();
-    let is_set = |name: &str| variables.iter().any(|(other, _)| other == name);
+    let is_set = |name: &str| {
+        let mut of_name = variables.iter().filter(|(other, _)| other == name);
+        of_name.any(|(_, value)| !value.trim().is_empty())
+    };
     let unknown = variables.iter().find_map(|(name, value)| {
         unknown(name, value).filter(|unknown| {
             is_ours(name) || unknown.nearest.as_deref().is_some_and(|nearest| !is_set(nearest))

@@ -49,6 +49,12 @@ const HTTP: Need = Need {
     otherwise: "the provider is simulated and nobody would be paid",
 };
 
+const SIMULATED: Need = Need {
+    variable: "PAYOUT_PROCESSOR",
+    value: "simulated",
+    otherwise: "the provider is not simulated",
+};
+
 section! {
     /// The rows of the provider.
     pub(super) struct ProviderRows in SECTION, titled "Provider", read by Provider {
@@ -68,14 +74,14 @@ section! {
             option: "processor-token", value: "TOKEN", unset: "none", secret: true, needs: Some(HTTP),
         } => optional(token),
 
-        /// The time that a simulated payment takes.
+        /// The time that a simulated payment takes; only with `PAYOUT_PROCESSOR=simulated`.
         pub(super) delay: Duration = "PAYOUT_SIMULATED_DELAY_MS" {
-            option: "simulated-delay-ms", value: "MS", default: "2000",
+            option: "simulated-delay-ms", value: "MS", default: "2000", needs: Some(SIMULATED),
         } => required(milliseconds_or_none),
 
-        /// The share of all simulated payments that is declined, from 0 to 1.
+        /// The share of all simulated payments that is declined, from 0 to 1; only with `PAYOUT_PROCESSOR=simulated`.
         pub(super) failure_rate: f64 = "PAYOUT_SIMULATED_FAILURE_RATE" {
-            option: "simulated-failure-rate", value: "RATE", default: "0",
+            option: "simulated-failure-rate", value: "RATE", default: "0", needs: Some(SIMULATED),
         } => required(share),
 
         /// A TOML file with several providers, and with routes that choose among them; in place of the other settings of the

@@ -786,6 +786,26 @@ fn a_provider_is_paid_through_or_not_named() {
 }
 
 #[test]
+fn a_setting_of_the_simulated_provider_is_refused_beside_another_one() {
+    let http = ["--processor=http", "--processor-url=https://bank.example/v1"];
+    for (option, variable) in [
+        ("--simulated-delay-ms=2000", "PAYOUT_SIMULATED_DELAY_MS"),
+        ("--simulated-failure-rate=0.5", "PAYOUT_SIMULATED_FAILURE_RATE"),
+    ] {
+        let line = refused(&[http[0], http[1], option]);
+        let rest = "is set, but the provider is not simulated: set PAYOUT_PROCESSOR=simulated, or unset it";
+        assert_eq!(line, format!("{variable}: {rest}"));
+        for processor in ["--processor=simulated", "--processor="] {
+            let simulated = config(&[processor, option]).processor;
+            assert!(
+                matches!(simulated, ProcessorConfig::Simulated { .. }),
+                "{simulated:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_rate_says_its_unit() {
     let line = refused(&["--rate-per-key=100"]);
     let rest = "a rate with its unit, such as 1000/s, 600/m or 50/h (1 to 1000000 requests), and not off";

@@ -328,6 +328,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_payment_may_come_back_for_one_time_alone() {
+        let http = |lines: &str| {
+            let head =
+                "[[routes]]\nuse = [\"a\"]\n[providers.a]\nkind = \"http\"\nurl = \"http://127.0.0.1/\"\n";
+            read(&format!("{head}{lines}"))
+        };
+        for one in ["return_days = 30\n", "return_window_seconds = 90\n"] {
+            assert!(http(one).is_ok(), "{one}");
+        }
+        let mistake = http("return_days = 30\nreturn_window_seconds = 90\n").unwrap_err();
+        let expected = "providers.toml:7: providers.a.return_window_seconds: return_days is set too, and both say for how \
+                        long a payment may come back: remove one";
+        assert!(mistake.ends_with(expected), "{mistake}");
+    }
+
     /// Reads the example with its secrets in a folder of the test's own.
     #[test]
     fn the_example_is_a_valid_file() {

@@ -113,6 +113,8 @@ pub(crate) fn idempotency_key_missing() -> Problem {
 pub(crate) enum Recognized {
     /// Its `external_id`.
     ByExternalId,
+    /// The version in its `If-Match`, which is no longer current after the first request.
+    ByVersion,
     /// None: a repeated request is another one.
     Never,
 }
@@ -129,8 +131,12 @@ pub(crate) fn no_idempotency_key(headers: &HeaderMap, recognized: Recognized) ->
         Recognized::ByExternalId => {
             "Repeated requests are not recognized by this header here, but by their external_id: send that instead."
         }
+        Recognized::ByVersion => {
+            "Repeated edits are not recognized by this header: send the ETag that you have read in If-Match instead. To retry \
+             a payout under a key, POST to its retry/."
+        }
         Recognized::Never => {
-            "Repeated requests are not recognized here: omit this header, and look for what the first one made before you \
+            "Repeated requests are not recognized here: omit this header, and look at what the first one did before you \
              repeat it."
         }
     };
@@ -197,6 +203,7 @@ mod tests {
     fn a_key_is_refused_where_none_is_kept() {
         for (recognized, instead) in [
             (Recognized::ByExternalId, "external_id"),
+            (Recognized::ByVersion, "If-Match"),
             (Recognized::Never, "omit this header"),
         ] {
             assert!(no_idempotency_key(&HeaderMap::new(), recognized).is_ok());

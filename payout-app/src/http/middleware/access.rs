@@ -12,7 +12,7 @@ use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
 use tokio::time::timeout;
 
 use crate::http::admission::{Limits, Place};
-use crate::http::extract::{body, conditions};
+use crate::http::extract::{body, conditions, headers};
 use crate::http::middleware::context::Context;
 use crate::http::middleware::open::{OpenTo, is_from_here, way_through_a_proxy};
 use crate::http::policy::{RateClass, RoutePolicy};
@@ -52,7 +52,7 @@ impl Access {
             Self::Documentation => &[Kind::Forbidden],
             Self::OneOf(_) => &[Kind::Unauthorized, Kind::Forbidden, Kind::Unavailable, Kind::Busy],
             Self::Metrics => &[Kind::Unauthorized, Kind::Forbidden, Kind::Unavailable],
-            Self::Signature => &[Kind::Unauthorized, Kind::Unavailable, Kind::Busy],
+            Self::Signature => &[Kind::InvalidSignature, Kind::Unavailable, Kind::Busy],
         }
     }
 }
@@ -240,8 +240,8 @@ impl Guarded {
 }
 
 impl Guarded {
-    /// Checks access, quota and the conditions that no handler checks, receives the body, and takes a place among the
-    /// requests in flight.
+    /// Checks access, quota, and the conditions and idempotency keys that no handler reads, receives the body, and takes a
+    /// place among the requests in flight.
     async fn let_in(
         &self,
         request: &mut Request,
@@ -265,6 +265,9 @@ impl Guarded {
         count_of_key(context)?;
         if self.policy.changes_unversioned() {
             conditions::refuse_unversioned(request.headers())?;
+        }
+        if self.policy.keeps_no_key() {
+            headers::no_idempotency_key(request.headers(), self.policy.recognized)?;
         }
         let metrics = context.app_state.metrics.clone();
         if let Some(body) = self.policy.body {
@@ -339,7 +342,8 @@ impl Handler for Direct {
 }
 
 fn too_slow() -> Problem {
-    let detail = "The answer took too long. The request may or may not have been done: repeat it under its idempotency key.";
+    let detail = "The answer took too long. The request may or may not have been done: repeat it, a create \
+                  or a retry under its idempotency key.";
     Problem::new(Kind::Unavailable, detail).retry_after(1)
 }
 

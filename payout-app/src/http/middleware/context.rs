@@ -21,7 +21,7 @@ use salvo::http::HeaderMap;
 use salvo::{Depot, Request};
 
 use crate::health::ProviderState;
-use crate::http::AppState;
+use crate::http::SharedState;
 use crate::http::admission::{Client, Taken};
 use crate::http::problem::{Kind, Problem};
 
@@ -94,7 +94,7 @@ impl RequestIds {
 
 /// The context of a handler: the state of the service, the id of the request, and its caller.
 pub(crate) struct Context {
-    pub(crate) app_state: Arc<AppState>,
+    pub(crate) app_state: SharedState,
     pub(crate) request_id: RequestId,
     /// The authenticated caller; one without scopes on routes that require none.
     pub(crate) principal: Arc<Principal>,

@@ -12,20 +12,20 @@ use payout_core::access::Principal;
 use payout_core::payout::PayoutId;
 use payout_core::ports::{Clock, Span, SpanKind, TraceContext};
 use payout_core::request_context::RequestContext;
-use salvo::http::header::CONTENT_LENGTH;
-use salvo::http::{HeaderValue, Method, ResBody, StatusCode};
+use salvo::http::header::{CONTENT_LENGTH, HOST};
+use salvo::http::{HeaderValue, Method, ResBody, StatusCode, Version};
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, Writer, async_trait};
 
-use crate::http::AppState;
+use crate::http::SharedState;
 use crate::http::admission::{Allowance, Client, Taken};
 use crate::http::console::refusal;
 use crate::http::middleware::browser;
 use crate::http::middleware::context::{Context, REQUEST_ID, RequestId, RequestIds, is_of_our_making};
-use crate::http::problem::Problem;
+use crate::http::problem::{Errors, Problem};
 use crate::metrics::{Refused, method_label};
 
 pub(crate) struct RequestScope {
-    app_state: Arc<AppState>,
+    app_state: SharedState,
     ids: RequestIds,
     nobody: Arc<Principal>,
     /// The paths whose requests are not counted, without their trailing slash.
@@ -33,7 +33,7 @@ pub(crate) struct RequestScope {
 }
 
 impl RequestScope {
-    pub(crate) fn new(app_state: Arc<AppState>, unmetered: Vec<String>) -> Self {
+    pub(crate) fn new(app_state: SharedState, unmetered: Vec<String>) -> Self {
         Self {
             unmetered,
             ids: RequestIds::new(&*app_state.system),
@@ -56,6 +56,7 @@ impl Handler for RequestScope {
         let request_id = self.ids.of(request);
         let client = self.app_state.limits.client(request);
         let (of_address, refusal) = self.count(request, client);
+        let refusal = refusal.or_else(|| refuse_unclear_host(request));
         depot.insert_typed(Context {
             app_state: self.app_state.clone(),
             request_id: request_id.clone(),
@@ -176,6 +177,21 @@ impl RequestScope {
     }
 }
 
+/// Refuses a request of HTTP/1.1 that names no host, and any that names several (RFC 9112 §3.2): of several, each layer
+/// may believe another one. HTTP/2 has the host in its target, and HTTP/1.0 may omit it.
+fn refuse_unclear_host(request: &Request) -> Option<Problem> {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    let needs_one = request.version() == Version::HTTP_11 && request.uri().authority().is_none();
+    let message = if hosts > 1 {
+        "This header is given more than once."
+    } else if hosts == 0 && needs_one {
+        "This header is required."
+    } else {
+        return None;
+    };
+    Some(Problem::invalid(Errors::of("Host", message)))
+}
+
 /// Returns the trace that the request already belongs to. Two `traceparent` headers count as none.
 fn trace_of(request: &Request) -> Option<TraceContext> {
     let mut values = request.headers().get_all("traceparent").iter();
@@ -229,4 +245,31 @@ fn keep_only_the_length(response: &mut Response) {
         response.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
     response.take_body();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_refused(version: Version, hosts: &[&str]) -> bool {
+        let mut request = Request::new();
+        *request.version_mut() = version;
+        for host in hosts {
+            request.headers_mut().append(HOST, host.parse().unwrap());
+        }
+        refuse_unclear_host(&request).is_some()
+    }
+
+    #[test]
+    fn a_request_names_its_host_once() {
+        for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
+            assert!(!is_refused(version, &["localhost"]), "{version:?}");
+            assert!(is_refused(version, &["localhost", "evil.example"]), "{version:?}");
+            assert_eq!(
+                is_refused(version, &[]),
+                version == Version::HTTP_11,
+                "{version:?}"
+            );
+        }
+    }
 }

@@ -5,6 +5,8 @@
 //! that resolves to 127.0.0.1 (DNS rebinding), which `Host` reveals. A page can also send a request across origins,
 //! which `Origin` reveals. And a proxy on this host forwards anybody's requests, which only the headers that it adds
 //! reveal.
+//!
+//! The outermost middleware has refused requests with several `Host` headers.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};

@@ -37,8 +37,8 @@ status is final.
 retried. A payout whose outcome nobody but a person can tell stays `processing` with `needs_review`.
 - **Repeating a request** is safe under an `Idempotency-Key`, which is the API key's own: two API keys never meet, \
 unless one succeeds the other. What was asked for before the first API key is answered to every one after it. Creates \
-and retries of payouts take such a key. Other creates and the rotations of secrets refuse it: batches and recipients are \
-recognized by their `external_id`.
+and retries of payouts take such a key. Every other request that changes something refuses it: batches and recipients are \
+recognized by their `external_id`, edits of a payout by their `If-Match`.
 - **Who may**: send `Authorization: Bearer payout_…`. A key in the address is not looked at.
 - **Concurrent changes**: every payout has an `ETag`; a write with an `If-Match` that no longer matches is refused \
 with 412. What has no `ETag` matches no `If-Match` but `*`.

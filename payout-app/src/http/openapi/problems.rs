@@ -66,7 +66,7 @@ impl ProblemDoc {
         if self.challenge {
             let challenge = HeaderBuilder::new()
                 .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
-                .description(Some("The authentication scheme (RFC 6750)."));
+                .description(Some("The authentication scheme (RFC 9110 §11.6.1)."));
             return response.header("WWW-Authenticate", challenge.build()).build();
         }
         if row.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
@@ -90,7 +90,7 @@ impl ProblemDoc {
 }
 
 /// The problems: one for each status that all operations share, and further ones of kinds that few operations name.
-pub(super) static PROBLEMS: [ProblemDoc; 14] = [
+pub(super) static PROBLEMS: [ProblemDoc; 15] = [
     ProblemDoc {
         name: "BadRequest",
         description: "The body, the query or a header is refused; `errors` names every refused part at once.",
@@ -110,6 +110,13 @@ pub(super) static PROBLEMS: [ProblemDoc; 14] = [
         name: "Unauthorized",
         description: "No API key was sent, or the key is wrong, revoked or expired.",
         example: Kind::Unauthorized,
+        retry_after: false,
+        challenge: true,
+    },
+    ProblemDoc {
+        name: "InvalidSignature",
+        description: "The notification has no valid signature of the provider.",
+        example: Kind::InvalidSignature,
         retry_after: false,
         challenge: true,
     },

@@ -70,6 +70,9 @@ kinds! {
     /// The request has no API key, or an unknown one.
     Unauthorized: UNAUTHORIZED, "unauthorized", "An API key is needed.",
         "Show an API key: `Authorization: Bearer payout_…`.";
+    /// The signature of a provider's notification is missing or wrong.
+    InvalidSignature: UNAUTHORIZED, "invalid-signature", "The signature is not valid.",
+        "The notification has no valid signature of the provider.";
     /// The API key lacks the scope; or, without API keys, the request came from elsewhere.
     Forbidden: FORBIDDEN, "forbidden", "Access denied.",
         "This key lacks the scope write.";

@@ -286,7 +286,7 @@ impl From<ServiceError> for Problem {
             ServiceError::Busy => Self::new(Kind::Busy, detail).retry_after(1),
             ServiceError::Repository(error @ RepositoryError::Unavailable(_)) => {
                 let detail = "The database does not answer. The request may or may not have been done: \
-                              repeat it under its idempotency key.";
+                              repeat it, a create or a retry under its idempotency key.";
                 Self::new(Kind::Unavailable, detail)
                     .retry_after(1)
                     .caused_by(error)

@@ -230,6 +230,18 @@ async fn unknown_paths_and_methods_are_problems() {
 }
 
 #[tokio::test]
+async fn a_request_with_two_hosts_is_refused() {
+    let bench = Bench::new();
+    let hosts = [("host", "localhost"), ("host", "evil.example")];
+    let reply = bench.send(Method::GET, "/api/payouts/", &hosts, "").await;
+    let problem = reply.problem(400, "invalid-request");
+    assert_eq!(
+        problem["errors"],
+        json!({"Host": ["This header is given more than once."]})
+    );
+}
+
+#[tokio::test]
 async fn an_id_that_is_none_is_404() {
     let bench = Bench::new();
     for id in [

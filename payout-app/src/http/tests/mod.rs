@@ -58,7 +58,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::middleware::edge;
 use super::policy::RateClass;
-use super::{AppState, Authenticator, OpenTo};
+use super::{AppState, Authenticator, OpenTo, SharedState};
 use crate::health::Health;
 use crate::http::admission::Limits;
 use crate::metrics::Metrics;
@@ -71,7 +71,7 @@ struct Bench {
     service: Service,
     repository: Arc<dyn PayoutRepository>,
     bulk_actions: Arc<MemoryBulkActions>,
-    app_state: Arc<AppState>,
+    app_state: SharedState,
 }
 
 /// The service's answer.
@@ -163,7 +163,7 @@ impl Bench {
             ProviderWatch::new(providers.known().iter().map(watched), states, system.clone());
         let webhooks = webhooks(&system);
         let bulk_actions = Arc::new(MemoryBulkActions::new(system.clone()));
-        let app_state = Arc::new(AppState {
+        let app_state = AppState {
             limits: Arc::new(Limits::new(limits, &clock)),
             batches: batches.map(|batches| Batches::new(batches, recipients.clone(), payouts.clone())),
             bulk: BulkActions::new(bulk_actions.clone(), payouts.clone(), super::read_bulk_filter),
@@ -189,7 +189,8 @@ impl Bench {
             tracer: Arc::new(NoTracer),
             require_idempotency_key: api.require_idempotency_key,
             optional_routes: super::OptionalRoutes::ALL,
-        });
+        }
+        .shared();
         let routes = super::routes(super::OptionalRoutes::ALL);
         let unmetered = routes.paths_of(RateClass::Unmetered);
         let router = super::static_files::add(super::console::add(routes.finish().0))

@@ -187,3 +187,29 @@ async fn no_change_of_a_client_ignores_a_condition() {
     }
     assert!(refusing > 10, "{refusing}");
 }
+
+#[tokio::test]
+async fn no_change_of_a_client_ignores_an_idempotency_key() {
+    let bench = Bench::new();
+    let admin = bench.key("admin", [Scope::Admin]).await;
+    let bearer = format!("Bearer {}", admin.expose());
+    let headers = [("authorization", bearer.as_str()), ("idempotency-key", "order-7")];
+    let mut keeping = Vec::new();
+    for (path, method, policy) in policies() {
+        if method.is_safe() || !matches!(policy.access, Access::OneOf(_)) {
+            continue;
+        }
+        let what = format!("{method} {path}");
+        if !policy.keeps_no_key() {
+            keeping.push(what);
+            continue;
+        }
+        let reply = bench.send(method, &concrete(&path), &headers, "").await;
+        let problem = reply.problem(400, "invalid-request");
+        assert!(
+            problem["errors"]["Idempotency-Key"].is_array(),
+            "{what}: {problem}"
+        );
+    }
+    assert_eq!(keeping, ["POST /api/payouts/", "POST /api/payouts/{id}/retry/"]);
+}

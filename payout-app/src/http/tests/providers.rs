@@ -254,7 +254,7 @@ async fn a_notification_is_read_as_it_came_and_its_answer_says_nothing() {
 #[tokio::test]
 async fn a_notification_that_is_not_taken_is_refused_so_that_a_good_one_comes_again() {
     for (said, status, kind) in [
-        (0, 401, "unauthorized"),
+        (0, 401, "invalid-signature"),
         (1, 404, "not-found"),
         (2, 400, "malformed-body"),
         (3, 503, "unavailable"),

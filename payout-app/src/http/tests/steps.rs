@@ -245,6 +245,26 @@ async fn a_failed_payout_is_retried_once_per_key() {
 }
 
 #[tokio::test]
+async fn a_retry_by_an_edit_keeps_no_key_and_says_where_one_is_kept() {
+    let bench = Bench::new();
+    let (_, path) = bench.create().await;
+    bench.settle(declined()).await;
+    let before = bench.get(&path).await;
+    let key = [("idempotency-key", "again")];
+    let reply = bench
+        .write(Method::PATCH, &path, &key, &json!({"status": "pending"}))
+        .await;
+    let problem = reply.problem(400, "invalid-request");
+    let message = problem["errors"]["Idempotency-Key"][0].as_str().unwrap();
+    assert!(message.contains("retry/"), "{message}");
+    let after = bench.get(&path).await;
+    assert_eq!(
+        (after.header("etag"), &after.text),
+        (before.header("etag"), &before.text)
+    );
+}
+
+#[tokio::test]
 async fn a_deleted_payout_is_gone() {
     let bench = Bench::new();
     let (_, path) = bench.create().await;

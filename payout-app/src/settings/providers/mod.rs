@@ -205,9 +205,7 @@ impl Reader<'_> {
             poll_interval: settings
                 .number("poll_interval_ms", 0..=LONGEST_POLL_INTERVAL_MS)?
                 .map(Duration::from_millis),
-            return_window: settings
-                .number("return_window_seconds", 1..=LONGEST_RETURN_WINDOW_SECONDS)?
-                .map(Duration::from_secs),
+            return_window: return_window(settings)?,
             adopts_unnamed: settings.switch("adopt_unnamed")?,
         };
         Ok(ConfiguredProvider {
@@ -257,6 +255,19 @@ impl Reader<'_> {
             settings.mistake("kind", message)
         })
     }
+}
+
+/// Returns the time for which a payment may come back, if the file sets it. A kind may have a key of its own for that.
+fn return_window(settings: &ProviderSettings<'_>) -> Result<Option<Duration>, ProviderMistake> {
+    const KEY: &str = "return_window_seconds";
+    const OF_A_KIND: &str = "return_days";
+    let seconds = settings.number(KEY, 1..=LONGEST_RETURN_WINDOW_SECONDS)?;
+    if seconds.is_some() && settings.table.get(OF_A_KIND).is_some() {
+        let message =
+            format!("{OF_A_KIND} is set too, and both say for how long a payment may come back: remove one");
+        return Err(settings.mistake(KEY, message));
+    }
+    Ok(seconds.map(Duration::from_secs))
 }
 
 /// Returns the key window that the file sets. It may shorten the one that the adapter states, and not extend it: a key

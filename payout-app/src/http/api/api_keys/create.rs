@@ -8,7 +8,6 @@ use super::{MANAGED, ShownKeyBody, log, spread};
 use crate::http::answer::Answer;
 use crate::http::extract::body;
 use crate::http::extract::field::Field;
-use crate::http::extract::headers::{self, Recognized};
 use crate::http::extract::json::{BodyPolicy, JsonBody, JsonForm};
 use crate::http::extract::values::{ExistingKey, Expiry};
 use crate::http::middleware::context::Context;
@@ -73,7 +72,6 @@ impl JsonBody for NewKey {
 #[handler]
 pub(crate) async fn create_key(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
-    headers::no_idempotency_key(request.headers(), Recognized::Never)?;
     let new = NewKey::parse(&body::read(request)?)?;
     let expires_at = new.expires_at.value().map(|expiry| expiry.0);
     let succeeds = new.succeeds.value().map(|key| key.0);

@@ -8,7 +8,6 @@ use super::{ONE_KEY, ShownKeyBody, log, spread};
 use crate::http::answer::Answer;
 use crate::http::extract::body;
 use crate::http::extract::field::Field;
-use crate::http::extract::headers::{self, Recognized};
 use crate::http::extract::json::{BodyPolicy, JsonBody, JsonForm};
 use crate::http::extract::path::path;
 use crate::http::extract::values::{ExistingKey, Overlap};
@@ -57,7 +56,6 @@ impl JsonBody for Rotation {
 #[handler]
 pub(crate) async fn rotate_key(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
-    headers::no_idempotency_key(request.headers(), Recognized::Never)?;
     let ExistingKey(name) = path(request)?;
     let overlap = overlap(&body::read(request)?)?;
     let (key, token) = context.keys()?.rotate(&name, overlap).await?;

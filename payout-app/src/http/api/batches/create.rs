@@ -19,7 +19,7 @@ use crate::http::answer::Answer;
 use crate::http::api::payouts::edit::sight;
 use crate::http::api::payouts::guess;
 use crate::http::extract::batch_values::Due;
-use crate::http::extract::headers::{self, Recognized};
+use crate::http::extract::headers::Recognized;
 use crate::http::extract::json::JsonBody;
 use crate::http::extract::moment;
 use crate::http::extract::query::{Query, QueryForm, QueryPolicy};
@@ -31,6 +31,7 @@ use crate::http::problem::{Errors, Kind, Problem, WrongRows};
 /// The policy of the route.
 pub(crate) const POLICY: RoutePolicy = RoutePolicy {
     query: Some(QueryPolicy::of::<CreateQuery>()),
+    recognized: Recognized::ByExternalId,
     body: Some(BODY),
     refusals: &[Kind::WrongRows, Kind::OverLimit, Kind::BatchExists],
     ..RoutePolicy::scoped(&[Scope::Write])
@@ -121,7 +122,6 @@ impl Query for CreateQuery {
 #[handler]
 pub(crate) async fn create_batch(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
-    headers::no_idempotency_key(request.headers(), Recognized::ByExternalId)?;
     let CreateQuery {
         dry_run,
         only_new,

@@ -13,6 +13,7 @@ use super::guess;
 use crate::http::answer::{Answer, PayoutAnswer};
 use crate::http::extract::body;
 use crate::http::extract::conditions::{CONDITIONS, Conditions};
+use crate::http::extract::headers::Recognized;
 use crate::http::extract::json::{BodyPolicy, JsonBody};
 use crate::http::extract::path::{PathPolicy, path};
 use crate::http::middleware::access;
@@ -36,6 +37,7 @@ const fn policy(scopes: &'static [Scope]) -> RoutePolicy {
     RoutePolicy {
         path: Some(PathPolicy::of::<PayoutId>()),
         headers: &[&CONDITIONS],
+        recognized: Recognized::ByVersion,
         refusals: &[
             Kind::IllegalStep,
             Kind::AttemptInProgress,
@@ -57,7 +59,8 @@ const fn policy(scopes: &'static [Scope]) -> RoutePolicy {
 ///
 /// `{"status": …}` requests a step instead: `cancelled` from pending, `pending` from failed or returned (a retry), `completed` or
 /// `failed` from processing under review, or `returned` from completed, with a `reason`. The current status as value changes nothing. A `status`
-/// needs the scope `operate`, every other field `write`.
+/// needs the scope `operate`, every other field `write`. An `Idempotency-Key` is refused: a retry keeps one at
+/// `retry_payout`.
 ///
 /// A `recipient` replaces the stored one whole.
 ///

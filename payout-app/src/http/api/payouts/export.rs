@@ -13,7 +13,7 @@ use salvo::{Depot, Request, Response, handler};
 use super::list;
 use super::query::{self, ListIdentity};
 use crate::export::{ExportFormat, UnreadableBody};
-use crate::http::AppState;
+use crate::http::SharedState;
 use crate::http::answer::PayoutBody;
 use crate::http::extract::fields::Message;
 use crate::http::extract::query::{Query, QueryForm, QueryPolicy, QueryValue};
@@ -154,7 +154,7 @@ struct Running {
     rows: Box<dyn ExportedRows>,
     format: ExportFormat,
     principal: Arc<Principal>,
-    app_state: Arc<AppState>,
+    app_state: SharedState,
     begun: bool,
 }
 

@@ -30,6 +30,7 @@ pub(crate) const POLICY: RoutePolicy = RoutePolicy {
     path: Some(PathPolicy::of::<ProviderName>()),
     query: None,
     body: Some(BodyPolicy::raw(MOST_BYTES)),
+    refusals: &[Kind::InvalidSignature],
     ..RoutePolicy::scoped(&[])
 };
 
@@ -72,8 +73,9 @@ impl From<NotifyError> for Problem {
     fn from(error: NotifyError) -> Self {
         match error {
             NotifyError::NotFound => Self::new(Kind::NotFound, "There is no such provider."),
-            NotifyError::InvalidSignature => Self::new(Kind::Unauthorized, "The signature is not valid.")
-                .challenge("Signature realm=\"payout\""),
+            NotifyError::InvalidSignature => {
+                Self::of(Kind::InvalidSignature).challenge("Signature realm=\"payout\"")
+            }
             NotifyError::Unreadable(why) => Self::new(
                 Kind::MalformedBody,
                 format!("The notification cannot be read: {why}."),

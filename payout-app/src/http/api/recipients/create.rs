@@ -9,7 +9,7 @@ use super::StoredRecipientBody;
 use crate::http::answer::Answer;
 use crate::http::extract::body;
 use crate::http::extract::field::Field;
-use crate::http::extract::headers::{self, Recognized};
+use crate::http::extract::headers::Recognized;
 use crate::http::extract::json::{BodyPolicy, JsonBody, JsonForm};
 use crate::http::extract::recipient::RecipientInput;
 use crate::http::middleware::context::Context;
@@ -18,6 +18,7 @@ use crate::http::problem::{Errors, Kind, Problem};
 
 /// The policy of the route.
 pub(crate) const POLICY: RoutePolicy = RoutePolicy {
+    recognized: Recognized::ByExternalId,
     body: Some(BodyPolicy::required::<NewRecipient>()),
     refusals: &[Kind::RecipientExternalIdTaken],
     ..RoutePolicy::scoped(&[Scope::Write])
@@ -67,7 +68,6 @@ impl JsonBody for NewRecipient {
 #[handler]
 pub(crate) async fn create_recipient(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
-    headers::no_idempotency_key(request.headers(), Recognized::ByExternalId)?;
     let new = NewRecipient::parse(&body::read(request)?)?;
     let recipient = new.recipient.required()?.whole();
     let recipient = recipient.ok_or_else(|| Problem::internal("a recipient that is not whole".into()))?;

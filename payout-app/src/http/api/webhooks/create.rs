@@ -11,7 +11,6 @@ use super::{MANAGED, log};
 use crate::http::answer::Answer;
 use crate::http::extract::body;
 use crate::http::extract::field::Field;
-use crate::http::extract::headers::{self, Recognized};
 use crate::http::extract::json::{BodyPolicy, JsonBody, JsonForm};
 use crate::http::extract::webhooks::{EventTypes, Flag};
 use crate::http::middleware::context::Context;
@@ -70,7 +69,6 @@ impl JsonBody for NewEndpoint {
 #[handler]
 pub(crate) async fn create_webhook(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
-    headers::no_idempotency_key(request.headers(), Recognized::Never)?;
     let new = NewEndpoint::parse(&body::read(request)?)?;
     let new = NewWebhook {
         url: new.url.required()?,

@@ -10,7 +10,6 @@ use super::{ONE_ENDPOINT, log};
 use crate::http::answer::Answer;
 use crate::http::extract::body;
 use crate::http::extract::field::Field;
-use crate::http::extract::headers::{self, Recognized};
 use crate::http::extract::json::{BodyPolicy, JsonBody, JsonForm};
 use crate::http::extract::path::path;
 use crate::http::extract::values::Overlap;
@@ -61,7 +60,6 @@ const DEFAULT_OVERLAP: u64 = 24 * 60 * 60;
 #[handler]
 pub(crate) async fn rotate_webhook(request: &mut Request, depot: &mut Depot) -> Result<Answer, Problem> {
     let context = Context::of(depot)?;
-    headers::no_idempotency_key(request.headers(), Recognized::Never)?;
     let id = path::<WebhookId>(request)?;
     let rotation = SecretRotation::parse_optional(&body::read(request)?)?;
     let overlap = rotation
