@@ -87,7 +87,7 @@ pub(crate) struct AppState {
 
 /// The state as handlers share it.
 ///
-/// The trait object keeps builds short. The compiler proves anew for each handler that its future is `Send`, and would
+/// The trait object keeps builds short. The compiler proves for each handler again that its future is `Send`, and would
 /// look into every type of the state each time.
 pub(crate) type SharedState = Arc<dyn Deref<Target = AppState> + Send + Sync>;
 

@@ -24,6 +24,8 @@ pub(crate) enum Mode {
     Away,
     /// Refuses the connection of a submission, and answers look-ups.
     RefusesSubmissions,
+    /// Refuses every other submission for now, and answers look-ups.
+    Throttles,
     /// Pays, and loses its answer. Answers no look-up.
     LosesAnswers,
     /// Loses the request, and answers look-ups.
@@ -180,10 +182,16 @@ impl Processor for Provider {
         let new = match mode {
             Mode::Hangs => std::future::pending().await,
             Mode::Away | Mode::RefusesSubmissions => return Err(refused()),
+            Mode::Throttles if self.calls().len().is_multiple_of(2) => {
+                return Err(ProcessorError::Refused {
+                    why: "429".to_owned(),
+                    retry_after: Some(Duration::ZERO),
+                });
+            }
             Mode::LosesRequests => return Err(ProcessorError::unknown("a reset")),
             Mode::LacksFunds => return Ok(no_funds(false)),
             Mode::SpendsKeys => Entry::Spent,
-            Mode::Pays | Mode::LosesAnswers => Entry::Paid,
+            Mode::Pays | Mode::LosesAnswers | Mode::Throttles => Entry::Paid,
         };
         let mut ledger = self.ledger.lock().unwrap();
         let key = instruction.key.to_string();
@@ -194,6 +202,7 @@ impl Processor for Provider {
             | Mode::Hangs
             | Mode::Away
             | Mode::RefusesSubmissions
+            | Mode::Throttles
             | Mode::LosesRequests
             | Mode::SpendsKeys
             | Mode::LacksFunds => Ok(answer(entry)),
@@ -209,6 +218,7 @@ impl Processor for Provider {
             Mode::LosesAnswers => Err(ProcessorError::unknown("a reset")),
             Mode::Pays
             | Mode::RefusesSubmissions
+            | Mode::Throttles
             | Mode::LosesRequests
             | Mode::SpendsKeys
             | Mode::LacksFunds
@@ -220,6 +230,7 @@ impl Processor for Provider {
             }
             Mode::Pays
             | Mode::RefusesSubmissions
+            | Mode::Throttles
             | Mode::LosesRequests
             | Mode::SpendsKeys
             | Mode::LacksFunds => {

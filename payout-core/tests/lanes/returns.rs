@@ -98,10 +98,10 @@ async fn a_recheck_without_a_definite_answer_changes_nothing_and_is_made_again()
 #[tokio::test(start_paused = true)]
 async fn a_payment_is_rechecked_while_its_provider_is_slowed_down() {
     let (bench, a, id) = paid().await;
-    a.set(Mode::LacksFunds);
+    a.set(Mode::Throttles);
     a.returns(id);
     let running = bench.start();
-    // There is always another payout that the provider refuses.
+    // There is always another payout, so that the provider is never thought to be well.
     for _ in 0..200 {
         bench.payout_for(&a);
         tokio::time::sleep(SECOND).await;

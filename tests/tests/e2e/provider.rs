@@ -216,7 +216,8 @@ async fn an_outage_leaves_nothing_to_a_person_and_is_over_within_five_seconds(ba
     let before = claims(&app.get("/metrics").await.expect(200).text());
     tokio::time::sleep(Duration::from_secs(6)).await;
     let metrics = app.get("/metrics").await.expect(200).text();
-    assert_eq!(claims(&metrics) - before, 0.0, "what waits is not written");
+    let tried = claims(&metrics) - before;
+    assert!(tried <= 4.0, "{tried} of those that wait were tried");
     assert!(
         metrics.contains(r#"payout_provider_pace{state="away"} 1"#),
         "{metrics}"
@@ -280,7 +281,7 @@ async fn what_a_gateway_may_have_passed_on_is_looked_up_before_it_is_sent_again(
             let app = paying_by(backend, &provider).await;
             let (path, key) = sent(&app).await;
             let paid = app.until(&path, "completed").await;
-            assert_eq!(paid["attempts"], 1, "{deed:?}");
+            assert_eq!(paid["attempts"], 2, "{deed:?}");
             let entry = provider.entry(&key);
             assert_eq!((entry.payments, provider.ledger().len()), (1, 1), "{deed:?}");
             assert_eq!(entry.submissions, submissions, "{deed:?}");
