@@ -107,7 +107,7 @@ async fn compared(compare: &Compare) -> Outcome<()> {
     judged(&compare::measure(&run, &before).await?)
 }
 
-async fn of_providers(arguments: &settings::Providers) -> Outcome<()> {
+async fn of_providers(arguments: &settings::Rounds) -> Outcome<()> {
     let folder = Folder::new();
     let services = services(arguments.binary.as_ref(), &folder)?;
     let run = Run::start(services, Plan::sized(arguments.rounds, false)).await?;
@@ -144,7 +144,7 @@ async fn of_large(arguments: &settings::Large) -> Outcome<()> {
     judged(&large::measure(&run, arguments.payouts).await?)
 }
 
-async fn of_options(arguments: &settings::Options) -> Outcome<()> {
+async fn of_options(arguments: &settings::Rounds) -> Outcome<()> {
     let folder = Folder::new();
     let services = services(arguments.binary.as_ref(), &folder)?;
     let run = Run::start(services, Plan::sized(arguments.rounds, false)).await?;

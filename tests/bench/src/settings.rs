@@ -20,7 +20,7 @@ pub(crate) enum Command {
     /// slower than allowed.
     Compare(Compare),
     /// Measures providers beside each other and their limits of calls per second. Exits with 1 when a target is missed.
-    Providers(Providers),
+    Providers(Rounds),
     /// Measures deliveries of webhooks at a rate of payouts, and the worker's rate with and without them. Exits with 1
     /// when a target is missed.
     Webhooks(Webhooks),
@@ -34,7 +34,7 @@ pub(crate) enum Command {
     Streams(Streams),
     /// Measures creates with each queue and each option, and the time until a worker claims a payout. Exits with 1 when a
     /// target is missed.
-    Options(Options),
+    Options(Rounds),
     /// Runs the load on a server that already runs and has the same API. It creates payouts there.
     Http(Http),
     /// Runs an HTTP server that answers a constant: the other side of a read.
@@ -77,7 +77,7 @@ pub(crate) struct Compare {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Providers {
+pub(crate) struct Rounds {
     /// Number of rounds in which each side is measured.
     #[arg(long, default_value_t = 3)]
     pub(crate) rounds: usize,
@@ -126,16 +126,6 @@ pub(crate) struct Large {
     /// Number of payouts, each with three events.
     #[arg(long, default_value_t = 10_000_000)]
     pub(crate) payouts: i64,
-    /// Number of rounds.
-    #[arg(long, default_value_t = 3)]
-    pub(crate) rounds: usize,
-    /// Payout binary, when it is not beside this one.
-    #[arg(long)]
-    pub(crate) binary: Option<std::path::PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Options {
     /// Number of rounds.
     #[arg(long, default_value_t = 3)]
     pub(crate) rounds: usize,
